@@ -1,0 +1,122 @@
+"""Every setting that the environment can give, typed, with its default: the one table of configuration.
+
+A wrong value stops the process at start with the variable's name. An empty variable counts as unset. README.md
+prints this table; a test holds the two together.
+"""
+
+import sys
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def split_commas(value: object) -> object:
+    """`"a, b"` → `["a", "b"]`; what is a list already stays."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def from_seconds(value: object) -> object:
+    """`"60"` → `timedelta(seconds=60)`."""
+    return timedelta(seconds=float(value)) if isinstance(value, str | int | float) else value
+
+
+Words = Annotated[list[str], NoDecode, BeforeValidator(split_commas)]
+Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(split_commas)]
+Seconds = Annotated[timedelta, BeforeValidator(from_seconds), Field(gt=timedelta(0))]
+SecondsList = Annotated[list[Seconds], NoDecode, BeforeValidator(split_commas), Field(min_length=1)]
+
+
+class Environment(BaseSettings):
+    """The environment, read once at start."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, case_sensitive=True, frozen=True, extra="ignore")
+
+    DATABASE_URL: str = Field(
+        description="PostgreSQL 15 or newer, as a libpq URL. `./run` sets it to the embedded server."
+    )
+    REDIS_URL: str = Field(
+        description="Redis or Valkey: `redis://…`, `rediss://…` or `unix://…`. `./run` sets it to the embedded server."
+    )
+    SECRET_KEY: str = Field(min_length=32, description="Signs sessions and tracking tokens. `./run` generates one.")
+    ENCRYPTION_KEYS: Words = Field(
+        min_length=1, description="Fernet keys for secrets at rest, newest first. `./run` generates one."
+    )
+    BROKER_URL: str = Field(default="", description="Celery's broker, when it is not Redis: `amqp://…`.")
+    PUBLIC_URL: str = Field(
+        default="http://127.0.0.1:8000", description="Where people and mail reach this service, without a path."
+    )
+    ALLOWED_HOSTS: Words = Field(default=[], description="More host names to answer to, beside PUBLIC_URL's.")
+    PROVIDER_URL: str = Field(
+        default="",
+        description="The shared way out: `smtp://user:password@host:587`, `smtps://…`, `inbox://127.0.0.1:2525`. "
+        "`./run` sets it to the embedded inbox.",
+    )
+    TRUSTED_SENDER_DOMAINS: Words = Field(
+        default=[], description="Sender domains that need no verification, for smarthosts; `*` for all."
+    )
+    TRUSTED_PROXIES: Networks = Field(
+        default=[], description="Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` count."
+    )
+    SMTP_CONVERSATIONS: int = Field(
+        default=10, ge=1, le=200, description="SMTP connections that one worker child holds to one provider."
+    )
+    DELIVER_SECONDS: Seconds = Field(
+        default=timedelta(seconds=2), description="How long one delivery task claims due mail before it yields."
+    )
+    LEASE_SECONDS: Seconds = Field(default=timedelta(seconds=60), description="How long a claim holds without renewal.")
+    HEARTBEAT_SECONDS: Seconds = Field(default=timedelta(seconds=15), description="How often claims are renewed.")
+    TICK_SECONDS: Seconds = Field(
+        default=timedelta(seconds=1), description="How often each worker looks for due mail and lost leases by itself."
+    )
+    RETRY_SECONDS: SecondsList = Field(
+        default=[timedelta(seconds=s) for s in (60, 300, 900, 1800, 3600, 7200, 14400, 28800)],
+        description="Waits between tries, ±20 %; the last one repeats.",
+    )
+    UNCERTAIN_SECONDS: Seconds = Field(
+        default=timedelta(seconds=600), description="How long an uncertain attempt waits for feedback before a retry."
+    )
+    EXPIRY_SECONDS: Seconds = Field(
+        default=timedelta(hours=48), description="How long mail is tried when it has no `expires_at`."
+    )
+    LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
+    DEBUG: bool = Field(default=False, description="Django's debug pages. Never on a machine that others reach.")
+
+    @field_validator("PUBLIC_URL")
+    @classmethod
+    def check_public_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
+            raise ValueError("must be http:// or https:// with a host and no path")
+        return value.rstrip("/")
+
+    @field_validator("DATABASE_URL")
+    @classmethod
+    def check_database_url(cls, value: str) -> str:
+        if not value.startswith(("postgres://", "postgresql://")):
+            raise ValueError("must be postgresql://…; PostgreSQL is the only database")
+        return value
+
+    @field_validator("ENCRYPTION_KEYS")
+    @classmethod
+    def check_encryption_keys(cls, value: list[str]) -> list[str]:
+        for key in value:
+            Fernet(key)
+        return value
+
+
+def read_environment() -> Environment:
+    """The checked environment, or exit status 2 with one line per wrong variable on stderr."""
+    try:
+        return Environment()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"])
+            print(f"emailsvc: environment variable {name}: {problem['msg']}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,144 @@
+"""Django settings. What may differ between installations comes from `environment.py` and nowhere else."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from psycopg.conninfo import conninfo_to_dict
+
+from emailsvc.environment import read_environment
+from emailsvc.logs import build_logging
+
+env = read_environment()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+SECRET_KEY = env.SECRET_KEY
+ENCRYPTION_KEYS = env.ENCRYPTION_KEYS
+DEBUG = env.DEBUG
+
+PUBLIC_URL = env.PUBLIC_URL
+_public = urlsplit(PUBLIC_URL)
+# Loopback names always answer: health checks and the embedded inbox use them.
+ALLOWED_HOSTS = [_public.hostname or "localhost", "localhost", "127.0.0.1", "[::1]", *env.ALLOWED_HOSTS]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+TRUSTED_PROXIES = env.TRUSTED_PROXIES
+
+INSTALLED_APPS = [
+    "emailsvc.apps.EmailsvcConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "accounts",
+    "providers",
+    "domains",
+    "webhooks",
+    "templates_app",
+    "tracking",
+    "messages",
+    "inbox",
+]
+
+MIDDLEWARE = [
+    "common.middleware.RequestIdMiddleware",
+    "common.middleware.ProblemMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+# Both forms of every API path are served; a redirect would lose a POST's body.
+APPEND_SLASH = False
+
+ROOT_URLCONF = "emailsvc.urls"
+WSGI_APPLICATION = "emailsvc.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+_dsn = conninfo_to_dict(env.DATABASE_URL)
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": _dsn.pop("dbname", ""),
+        "USER": _dsn.pop("user", ""),
+        "PASSWORD": _dsn.pop("password", ""),
+        "HOST": _dsn.pop("host", ""),
+        "PORT": _dsn.pop("port", ""),
+        "OPTIONS": {"connect_timeout": 5, "application_name": "emailsvc", **_dsn},
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.REDIS_URL
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+# Serve assets straight from the packages: `./run` needs no collectstatic step.
+WHITENOISE_USE_FINDERS = True
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"
+SESSION_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "SAMEORIGIN"
+
+# The API's limit is checked before the body is read (common.parsers); Django's own must not come first.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["common.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "common.problems.handle_exception",
+    "UNAUTHENTICATED_USER": None,
+    "DATETIME_FORMAT": "iso-8601",
+}
+
+PROVIDER_URL = env.PROVIDER_URL
+TRUSTED_SENDER_DOMAINS = env.TRUSTED_SENDER_DOMAINS
+SMTP_CONVERSATIONS = env.SMTP_CONVERSATIONS
+DELIVER_TIME = env.DELIVER_SECONDS
+LEASE_TIME = env.LEASE_SECONDS
+HEARTBEAT_TIME = env.HEARTBEAT_SECONDS
+TICK_TIME = env.TICK_SECONDS
+RETRY_WAITS = env.RETRY_SECONDS
+UNCERTAIN_WAIT = env.UNCERTAIN_SECONDS
+EXPIRY_TIME = env.EXPIRY_SECONDS
+
+# Kombu names a Unix socket redis+socket://, redis-py and Django name it unix://.
+CELERY_BROKER_URL = env.BROKER_URL or REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
+LOGGING_CONFIG = None
+build_logging(env.LOG_LEVEL)
