@@ -38,6 +38,7 @@ class Delivery:
     """One message for one envelope recipient.
 
     `content` is the whole RFC 5322 message with CRLF line ends, not dot-stuffed. `return_path` may be empty (`<>`).
+    `attempt_number` counts from 1.
     """
 
     recipient_id: UUID
@@ -45,6 +46,7 @@ class Delivery:
     return_path: str
     address: str
     content: bytes
+    attempt_number: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,8 @@ class Reply:
     `code` is the SMTP code or HTTP status, None when nobody answered. `text` is for people and never holds message
     content. `has_reached` tells whether the provider gave any answer about this mail (a refused connection did not).
     `should_suppress` marks a hard mailbox bounce; `should_pause` a fault of the provider's configuration, such as
-    refused credentials, that no other mail would survive either.
+    refused credentials, that no other mail would survive either; `should_slow` a host that wants less of us for now
+    (421, 454). `retry_after` is how long the other side asked us to wait.
     """
 
     outcome: Outcome
@@ -67,6 +70,7 @@ class Reply:
     has_reached: bool = False
     should_suppress: bool = False
     should_pause: bool = False
+    should_slow: bool = False
     retry_after: timedelta | None = None
 
 
