@@ -64,6 +64,9 @@ class Environment(BaseSettings):
     TRUSTED_PROXIES: Networks = Field(
         default=[], description="Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` count."
     )
+    DNS_SERVERS: Words = Field(
+        default=[], description="Name servers to ask, `address` or `address:port`. Left out: those of the machine."
+    )
     SMTP_CONVERSATIONS: int = Field(
         default=10, ge=1, le=200, description="SMTP connections that one worker child holds to one provider."
     )
