@@ -1,0 +1,88 @@
+"""Bodies as bytes that any relay carries unchanged: 7 bit clean, in lines of at most 998 (RFC 2045, section 6)."""
+
+import re
+from binascii import b2a_base64, b2a_qp
+
+MAXIMUM_LINE = 998  # RFC 5322, 2.1.1
+PLAIN = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])
+SPILT = re.compile(rb"^([^\r\n]{74,75})(=(?:20|09))(?=\r\n)", re.MULTILINE)
+
+
+class BodyError(ValueError):
+    """A body holds half a surrogate pair: no text at all."""
+
+
+def text_entity(subtype: str, text: str, *, is_closing: bool) -> bytes:
+    """A text entity: its Content-Type and Content-Transfer-Encoding, the empty line, and `text` in UTF-8.
+
+    Every line end (CRLF, LF, CR) becomes CRLF; all else arrives to the letter, trailing spaces included. A missing last
+    line end is kept missing: inside a multipart the delimiter owns the line end before it (RFC 2046, 5.1.1); where
+    `is_closing` says that the entity ends the message, quoted-printable's soft line break says so. Raises BodyError.
+    """
+    encoding, body = encode_text(text, is_closing=is_closing)
+    return b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: %b\r\n\r\n%b" % (
+        subtype.encode("ascii"),
+        encoding,
+        body,
+    )
+
+
+def encode_text(text: str, *, is_closing: bool) -> tuple[bytes, bytes]:
+    """The transfer encoding's name, and `text` in it: 7bit where it is safe, else the shorter of the two others."""
+    data = canonical_bytes(text)
+    is_open = not data.endswith(b"\r\n") and bool(data)
+    odd_count = len(data.translate(None, PLAIN))
+    if not odd_count and not (is_open and is_closing) and not has_fragile_lines(data):
+        return b"7bit", data
+    # quoted-printable adds two bytes for each one quoted and three for each soft line break, base64 37 % in all
+    if 2 * (odd_count + data.count(b"=")) < 0.33 * len(data):
+        return b"quoted-printable", quoted_printable(data, is_closing=is_closing)
+    return b"base64", base64_lines(data) if is_closing else base64_lines(data).removesuffix(b"\r\n")
+
+
+def canonical_bytes(text: str) -> bytes:
+    """`text` in UTF-8 with CRLF at every line end."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        return text.replace("\n", "\r\n").encode("utf-8")
+    except UnicodeEncodeError:
+        raise BodyError("the body holds half a surrogate pair") from None
+
+
+def has_fragile_lines(data: bytes) -> bool:
+    """Whether a line is too long for SMTP, ends in white space, which relays may strip, or looks like our delimiter."""
+    return (
+        b" \r\n" in data or b"\t\r\n" in data or data.endswith((b" ", b"\t")) or b"--=_" in data or has_long_line(data)
+    )
+
+
+def has_long_line(data: bytes) -> bool:
+    """Whether a line is longer than 998. Hops from the last line end in reach to the next: no look at every line."""
+    start, size = 0, len(data)
+    while size - start > MAXIMUM_LINE:
+        end = data.rfind(b"\n", start, start + MAXIMUM_LINE + 2)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
+
+
+def quoted_printable(data: bytes, *, is_closing: bool) -> bytes:
+    """`data`, whose line ends are all CRLF, in lines of at most 76 characters (RFC 2045, 6.7)."""
+    is_open = not data.endswith(b"\r\n")
+    # binascii takes the kind of line end that it sees first for its own soft line breaks
+    encoded = b2a_qp(data + b"\r\n" if is_open else data)
+    if b"=20\r\n" in encoded or b"=09\r\n" in encoded:  # quoted after binascii counted the line
+        encoded = SPILT.sub(rb"\1=\r\n\2", encoded)
+    if is_open:
+        encoded = encoded[:-2] + b"=\r\n" if is_closing else encoded[:-2]
+    return encoded
+
+
+def base64_lines(data: bytes) -> bytes:
+    """`data` in base64, in lines of 76 characters, each with its CRLF (RFC 2045, 6.8)."""
+    encoded = b2a_base64(data, newline=False)
+    lines = [encoded[start : start + 76] for start in range(0, len(encoded), 76)]
+    lines.append(b"")
+    return b"\r\n".join(lines)
