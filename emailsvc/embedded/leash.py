@@ -1,0 +1,22 @@
+"""The leash between a child process and its parent: what we start never outlives us, even when we are killed -9."""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+# Looked up before any fork: a child between fork and exec should not load libraries.
+_prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+
+
+def die_with_parent(parent: int, death_signal: signal.Signals) -> None:
+    """Have the kernel send us `death_signal` when the process `parent` ends; end now if it has ended already.
+
+    For use between fork and exec, after any change of user, which clears the setting. Linux only; elsewhere only the
+    check is made.
+    """
+    if _prctl is not None:
+        _prctl(PR_SET_PDEATHSIG, death_signal)
+    if os.getppid() != parent:
+        os._exit(1)

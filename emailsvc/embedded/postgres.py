@@ -1,0 +1,123 @@
+"""PostgreSQL of our own: made once in the data folder, reachable only through a socket in the runtime folder."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from emailsvc.embedded.account import CLEAN_ENVIRONMENT, Account, choose_account, give, run_as
+from emailsvc.embedded.binaries import Postgres, find_postgres
+from emailsvc.embedded.errors import EmbeddedError
+from emailsvc.embedded.programs import Program, tail
+
+NAME = "emailsvc"
+FOLDER = "postgres"
+READY_SECONDS = 60.0
+SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "200",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # Short statements by the thousand: compiling them costs more than it saves.
+    "jit": "off",
+    "checkpoint_timeout": "15min",
+    "max_wal_size": "2GB",
+    "wal_compression": "on",
+}
+INITDB_OPTIONS = ("-A", "trust", "-E", "UTF8", "--no-locale", "-U", NAME, "--no-instructions")
+# For tests: what is lost in a power cut there is missed by nobody.
+VOLATILE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def read_major(folder: Path) -> int | None:
+    """The version that made the data folder, None where there is none yet."""
+    version = folder / "PG_VERSION"
+    return int(version.read_text().split(".")[0]) if version.exists() else None
+
+
+def database_url(runtime: Path) -> str:
+    return f"postgresql://{NAME}@/{NAME}?host={quote(str(runtime), safe='')}"
+
+
+def build_postgres(data: Path, runtime: Path, *, is_durable: bool = True) -> Program:
+    """The program that serves `data/postgres`, which is made first where there is none.
+
+    Raises EmbeddedError when PostgreSQL cannot run here or does not fit the data.
+    """
+    folder = data / FOLDER
+    account = choose_account(folder)
+    if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+        raise EmbeddedError(f"{folder} belongs to another user; run as that user, or choose another --data")
+    binaries = find_postgres(account, runtime, wanted=read_major(folder))
+    if not folder.exists():
+        create_cluster(folder, binaries, account)
+    settings = SETTINGS | ({} if is_durable else VOLATILE_SETTINGS)
+    # Held open for as long as we live, so that a restarted server finds it under the same number.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    return Program(
+        name="postgres",
+        arguments=(
+            str(binaries.folder / "postgres"),
+            "-D",
+            path_by_descriptor(descriptor, folder),
+            "-k",
+            str(runtime),
+            *(word for key, value in settings.items() for word in ("-c", f"{key}={value}")),
+        ),
+        log=data / "logs" / "postgres.log",
+        environment=CLEAN_ENVIRONMENT,
+        account=account,
+        inherited=(descriptor,),
+        # Fast shutdown: open sessions are cut. Immediate shutdown when we die: the log is replayed at the next start.
+        stop_signal=signal.SIGINT,
+        stop_seconds=3.0,
+        death_signal=signal.SIGQUIT,
+    )
+
+
+def path_by_descriptor(descriptor: int, folder: Path) -> str:
+    """A path to the folder that its owner can walk even when a folder above is closed to him (Linux)."""
+    return f"/proc/self/fd/{descriptor}" if Path("/proc/self/fd").is_dir() else str(folder)
+
+
+def create_cluster(folder: Path, binaries: Postgres, account: Account | None) -> None:
+    """Run initdb beside the final place, so that a start which was cut short leaves no half-made cluster."""
+    fresh = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    give(fresh, account)
+    descriptor = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY)
+    place = path_by_descriptor(descriptor, fresh)
+    try:
+        done = run_as(account, [str(binaries.folder / "initdb"), *INITDB_OPTIONS, "-D", place], (descriptor,))
+    finally:
+        os.close(descriptor)
+    if done.returncode != 0:
+        raise EmbeddedError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
+    fresh.rename(folder)
+
+
+def await_postgres(runtime: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the server answers, and make our database on its first start. Raises EmbeddedError if it dies."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            with psycopg.connect(host=str(runtime), user=NAME, dbname="postgres", autocommit=True) as connection:
+                create_database(connection)
+                return
+        except psycopg.OperationalError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise EmbeddedError(f"PostgreSQL did not start: {error}\n{tail(log)}") from None
+        time.sleep(0.02)
+
+
+def create_database(connection: psycopg.Connection) -> None:
+    if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone() is None:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(NAME)))

@@ -1,0 +1,53 @@
+"""Real servers for the tests: pytest loads this before anything reads Django's settings (`-p` in pyproject.toml).
+
+A server that the environment names (DATABASE_URL, REDIS_URL) is used; what is missing is started in a temporary folder
+and ends with the run, even when the run is killed. Workers of pytest-xdist inherit the environment and start nothing.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from cryptography.fernet import Fernet
+
+from emailsvc.embedded.errors import EmbeddedError
+from emailsvc.embedded.runtime import runtime_folder
+from emailsvc.embedded.servers import running_servers
+
+DEFAULTS = {
+    "SECRET_KEY": "only-for-tests-" + "0" * 40,
+    "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Prepare the environment. A wrapper, so that it comes before pytest-django, which reads the settings here."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        separate_worker(worker)
+    else:
+        start_missing(early_config)
+    return (yield)
+
+
+def start_missing(config: pytest.Config) -> None:
+    """Start the servers that the environment does not name, until pytest's last cleanup."""
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    # Not pytest's own temporary folder: that one is kept after the run, and PostgreSQL's data is large.
+    data = stack.enter_context(runtime_folder(None))
+    try:
+        running = stack.enter_context(running_servers(data, os.environ, is_durable=False))
+    except EmbeddedError as error:
+        raise pytest.UsageError(str(error)) from error
+    os.environ.update(running.environment)
+
+
+def separate_worker(worker: str) -> None:
+    """Give each worker a database of its own in our Valkey; pytest-django does so in PostgreSQL."""
+    url = os.environ["REDIS_URL"]
+    if url.startswith("unix://") and "?" not in url:
+        os.environ["REDIS_URL"] = f"{url}?db={int(worker.removeprefix('gw')) + 1}"
