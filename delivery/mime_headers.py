@@ -220,7 +220,7 @@ def is_plain(value: str) -> bool:
     return (
         value.isascii()
         and len(value) <= 255
-        and not any(character in value for character in '"\\')
+        and not any(character in value for character in '"\\<>')
         and value == value.strip(" ")
         and not LOOKS_ENCODED.search(value)
     )

@@ -12,7 +12,7 @@ WORD = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"
 CONTENT_TYPE = re.compile(rf'({WORD}/{WORD})((?:\s*;\s*{WORD}=(?:{WORD}|"[^"\\]*"))*)\s*;?')
 PARAMETER = re.compile(rf';\s*({WORD})=({WORD}|"[^"\\]*")')
 CONTENT_ID = re.compile(r"[!-;=?-~]{1,250}")
-NOT_FALLBACK = re.compile(r'[^ -~]|["\\?=]')
+NOT_FALLBACK = re.compile(r'[^ -~]|["\\<>?=]')
 
 
 class AttachmentTypeError(ValueError):

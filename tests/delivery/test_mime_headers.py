@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
+from email.utils import getaddresses
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,16 @@ def read_back_legacy(field: bytes) -> str:
     return str(make_header(decode_header(value.replace("\r\n", ""))))
 
 
+def read_mailboxes(field: bytes) -> list[tuple[str, str]]:
+    """Names and addresses. (Python 3.11's newer parser sets a space between two encoded words of a name.)"""
+    (value,) = message_from_bytes(field + b"\r\n").values()
+    found = getaddresses([value.replace("\r\n", "")])
+    current = message_from_bytes(field + b"\r\n", policy=policy.SMTP)
+    (header,) = current.values()
+    assert [address.addr_spec for address in header.addresses] == [address for _, address in found]
+    return [(str(make_header(decode_header(name))), address) for name, address in found]
+
+
 def assert_well_formed(field: bytes) -> None:
     assert field.endswith(b"\r\n")
     lines = field[:-2].split(b"\r\n")
@@ -44,10 +55,6 @@ def assert_well_formed(field: bytes) -> None:
         assert len(line) <= 76 or b"=?" not in line
     assert all(line.startswith(b" ") for line in lines[1:])
     field.decode("ascii")
-
-
-def is_safe(value: str) -> bool:
-    return not any(character in value for character in CONTROLS) and value.isprintable() | bool(value)
 
 
 @given(safe_text)
@@ -73,10 +80,7 @@ def test_naughty_strings_arrive_in_subject_and_name(naughty: str) -> None:
     assert read_back_legacy(unstructured("Subject", naughty)) == naughty
     field = mailboxes("To", [Mailbox(name=naughty, address="a@b.test")])
     assert_well_formed(field)
-    message = message_from_bytes(field + b"\r\n", policy=policy.SMTP)
-    (address,) = message["To"].addresses
-    assert address.addr_spec == "a@b.test"
-    assert address.display_name.split() == naughty.split()
+    assert read_mailboxes(field) == [(naughty, "a@b.test")]
 
 
 @pytest.mark.parametrize("naughty", [text for text in NAUGHTY if set(text) & set(CONTROLS)])
@@ -93,9 +97,7 @@ def test_naughty_strings_with_controls_are_refused(naughty: str) -> None:
 def test_any_display_names_arrive_with_their_addresses(first: str, second: str) -> None:
     field = mailboxes("Reply-To", [Mailbox(name=first, address="a@b.test"), Mailbox(name=second, address="c+d@e.test")])
     assert_well_formed(field)
-    addresses = message_from_bytes(field + b"\r\n", policy=policy.SMTP)["Reply-To"].addresses
-    assert [address.addr_spec for address in addresses] == ["a@b.test", "c+d@e.test"]
-    assert [address.display_name.split() for address in addresses] == [first.split(), second.split()]
+    assert read_mailboxes(field) == [(first, "a@b.test"), (second, "c+d@e.test")]
 
 
 def test_fifty_mailboxes_are_folded() -> None:
@@ -103,8 +105,7 @@ def test_fifty_mailboxes_are_folded() -> None:
     field = mailboxes("To", members)
     assert_well_formed(field)
     assert max(map(len, field.split(b"\r\n"))) <= 76
-    addresses = message_from_bytes(field + b"\r\n", policy=policy.SMTP)["To"].addresses
-    assert [address.display_name for address in addresses] == [member.name for member in members]
+    assert read_mailboxes(field) == [(member.name, member.address) for member in members]
 
 
 def test_a_plain_name_stays_readable() -> None:
