@@ -1,0 +1,222 @@
+"""SMTP replies: reading them from the wire (RFC 5321, 4.2; RFC 3463) and what each means for a recipient.
+
+Reading trusts nothing: an answer is bounded in lines and bytes, and what is not an answer is `NonsenseError`.
+Meaning is a table, `VERDICTS`; `classify` looks it up and builds the `Reply`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import NamedTuple
+
+from delivery.envelope import Outcome, Reply, Stage
+
+MAX_ANSWER_BYTES = 16_384
+MAX_ANSWER_LINES = 128
+MAX_TEXT = 1_000
+# What a server may ask us to wait: a hint beyond this is a mistake or a joke.
+MAX_RETRY_AFTER = timedelta(hours=8)
+
+_LINE = re.compile(rb"([1-5][0-9][0-9])(?:([ -])([^\n]*))?\r?\n")
+# IronPort writes `#5.1.0`, others `<5.1.0>` or `[5.1.0]`.
+_ENHANCED = re.compile(r"[#<(\[]?([245]\.\d{1,3}\.\d{1,3})[>)\]:;,]?(?=\s|$)\s*")
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]+|\s+")
+_RETRY_AFTER = re.compile(
+    r"(?:again|retry|wait|back|resend)\s+(?:in|after|for|at least)\s+(\d{1,6})\s*([smh])[a-z]{0,6}\b", re.IGNORECASE
+)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+
+
+class NonsenseError(Exception):
+    """The other side sent what is no SMTP reply, or one without end."""
+
+
+class Answer(NamedTuple):
+    """One reply as it came: its code, and the text of its lines, raw and possibly hostile."""
+
+    code: int
+    lines: tuple[bytes, ...]
+
+
+class Peer(NamedTuple):
+    """Who answered, for the attempt's record."""
+
+    remote_host: str = ""
+    tls: str = ""
+
+
+def take_answer(buffer: bytes) -> tuple[Answer, int] | None:
+    """The first whole reply in `buffer` and its length in bytes; None while it is incomplete.
+
+    The last line's code counts, as a reply's lines must agree (RFC 5321, 4.2.1). Raises NonsenseError.
+    """
+    match = _LINE.match(buffer)
+    if match is not None and match[2] != b"-" and match.end() <= MAX_ANSWER_BYTES:
+        return Answer(int(match[1]), (match[3] or b"",)), match.end()
+    return _take_long_answer(buffer)
+
+
+def _take_long_answer(buffer: bytes) -> tuple[Answer, int] | None:
+    lines: list[bytes] = []
+    end = 0
+    while match := _LINE.match(buffer, end):
+        lines.append(match[3] or b"")
+        end = match.end()
+        if len(lines) > MAX_ANSWER_LINES or end > MAX_ANSWER_BYTES:
+            raise NonsenseError("a reply without end")
+        if match[2] != b"-":
+            return Answer(int(match[1]), tuple(lines)), end
+    if buffer.find(b"\n", end) >= 0:
+        raise NonsenseError("not an SMTP reply: " + clean_text(buffer[end : end + 80]))
+    if len(buffer) > MAX_ANSWER_BYTES:
+        raise NonsenseError("a reply without end")
+    return None
+
+
+def clean_text(raw: bytes) -> str:
+    """Printable text in one line, at most MAX_TEXT characters, without NUL and other controls."""
+    return _UNPRINTABLE.sub(" ", raw.decode("utf-8", "replace")).strip()[:MAX_TEXT]
+
+
+def read_text(answer: Answer) -> tuple[str, str]:
+    """The enhanced code (`""` when there is none) and the text for people, the code taken off each line."""
+    enhanced_code, words = "", []
+    for line in answer.lines:
+        text = clean_text(line)
+        if match := _ENHANCED.match(text):
+            enhanced_code = enhanced_code or match[1]
+            text = text[match.end() :]
+        words.append(text)
+    return enhanced_code, " ".join(words).strip()[:MAX_TEXT]
+
+
+def read_retry_after(text: str) -> timedelta | None:
+    """The wait that a server's own words ask for (`try again in 300 seconds`), at most MAX_RETRY_AFTER."""
+    if match := _RETRY_AFTER.search(text):
+        return min(timedelta(**{_UNITS[match[2].lower()]: int(match[1])}), MAX_RETRY_AFTER)
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a reply means, before it is known who said it."""
+
+    outcome: Outcome
+    should_suppress: bool = False
+    should_pause: bool = False
+    should_slow: bool = False
+
+
+DEFER = Verdict(outcome=Outcome.DEFERRED)
+SLOW = Verdict(outcome=Outcome.DEFERRED, should_slow=True)
+PAUSE = Verdict(outcome=Outcome.DEFERRED, should_pause=True)
+BOUNCE = Verdict(outcome=Outcome.BOUNCED)
+SUPPRESS = Verdict(outcome=Outcome.BOUNCED, should_suppress=True)
+FAIL = Verdict(outcome=Outcome.FAILED)
+UNCERTAIN = Verdict(outcome=Outcome.UNCERTAIN)
+
+# Looked up from the special to the general: code at any stage (`*`); stage and class; enhanced code and its subject, or
+# without one stage and code; code; class. Names of the enhanced codes: RFC 3463 and the IANA registry.
+VERDICTS: Mapping[str, Verdict] = {
+    "* 421": SLOW,  # the host closes the line: too many of us, or shutting down
+    "* 454": SLOW,  # TLS or authentication not available for now
+    "* 530": PAUSE,  # authentication or STARTTLS wanted: ours to set right, whoever the recipient is
+    "* 535": PAUSE,  # credentials refused
+    "greeting 5xx": SLOW,
+    "ehlo 5xx": SLOW,
+    "tls 5xx": PAUSE,
+    "auth 5xx": PAUSE,
+    "5.1.1": SUPPRESS,  # no such mailbox
+    "5.1.2": SUPPRESS,  # no such system
+    "5.1.3": SUPPRESS,  # bad address syntax
+    "5.1.6": SUPPRESS,  # mailbox has moved
+    "5.1.10": SUPPRESS,  # null MX (RFC 7505)
+    "5.2.1": SUPPRESS,  # mailbox disabled
+    "5.1.7": FAIL,  # our sender's address: syntax
+    "5.1.8": FAIL,  # our sender's address: domain
+    "5.2.2": DEFER,  # mailbox full: may be emptied
+    "5.3.3": FAIL,  # the system cannot do what we asked
+    "5.3.4": FAIL,  # too big for the system
+    "5.3.x": DEFER,
+    "5.4.0": DEFER,
+    "5.4.2": DEFER,  # bad connection
+    "5.4.3": DEFER,  # directory server failure
+    "5.4.5": SLOW,  # congestion
+    "5.4.x": FAIL,  # no route, a loop, time used up
+    "5.5.x": FAIL,  # protocol
+    "5.6.x": FAIL,  # content
+    "5.7.x": BOUNCE,  # policy: refused, yet the mailbox may be well
+    "4.3.2": SLOW,  # not accepting messages now
+    "4.4.5": SLOW,
+    "rcpt 550": SUPPRESS,
+    "rcpt 552": DEFER,  # mailbox full, or too many recipients (RFC 5321, 4.5.3.1.10)
+    "500": FAIL,
+    "501": FAIL,
+    "502": FAIL,
+    "503": FAIL,
+    "504": FAIL,
+    "552": FAIL,  # the message is too big
+    "555": FAIL,
+    "4xx": DEFER,
+    "5xx": BOUNCE,
+    # Out of step with what was asked. Nobody knows what such a server did with a message that it had whole.
+    "dot 1xx": UNCERTAIN,
+    "dot 3xx": UNCERTAIN,
+    "1xx": DEFER,
+    "2xx": DEFER,
+    "3xx": DEFER,
+}
+# Only here is the recipient known to the server; a 5.1.1 to MAIL is about the sender.
+_ABOUT_RECIPIENT = {Stage.RCPT, Stage.DATA, Stage.DOT}
+_ABOUT_THIS_MAIL = {Stage.MAIL, *_ABOUT_RECIPIENT}
+
+
+def judge(stage: Stage, code: int, enhanced_code: str) -> Verdict:
+    """What a refusal (or an answer out of step) at `stage` means. Code and enhanced code at odds: the milder holds."""
+    if code >= 500 and enhanced_code.startswith("4."):
+        code = 450
+    if enhanced_code[:1] != str(code)[0]:
+        enhanced_code = ""
+    verdict = next(VERDICTS[key] for key in _list_keys(stage, code, enhanced_code) if key in VERDICTS)
+    if verdict.should_suppress and stage not in _ABOUT_RECIPIENT:
+        return replace(verdict, should_suppress=False)
+    return verdict
+
+
+def _list_keys(stage: Stage, code: int, enhanced_code: str) -> Iterator[str]:
+    kind = f"{code // 100}xx"
+    yield f"* {code}"
+    yield f"{stage} {kind}"
+    if enhanced_code:
+        yield enhanced_code
+        yield enhanced_code[:4] + "x"
+    else:
+        yield f"{stage} {code}"
+    yield str(code)
+    yield kind
+
+
+def classify(answer: Answer, *, stage: Stage, peer: Peer, is_final: bool) -> Reply:
+    """The `Reply` for what was answered at `stage`. A 2xx to the final dot is success: DELIVERED if the way out is
+    final for the recipient (its MX, the inbox), else ACCEPTED.
+    """
+    enhanced_code, text = read_text(answer)
+    if stage is Stage.DOT and 200 <= answer.code < 300:
+        verdict = Verdict(outcome=Outcome.DELIVERED if is_final else Outcome.ACCEPTED)
+    else:
+        verdict = judge(stage, answer.code, enhanced_code)
+    return Reply(
+        outcome=verdict.outcome,
+        stage=stage,
+        code=answer.code,
+        enhanced_code=enhanced_code,
+        text=text,
+        remote_host=peer.remote_host,
+        tls=peer.tls,
+        has_reached=stage in _ABOUT_THIS_MAIL,
+        should_suppress=verdict.should_suppress,
+        should_pause=verdict.should_pause,
+        should_slow=verdict.should_slow,
+        retry_after=read_retry_after(text) if verdict.outcome is Outcome.DEFERRED else None,
+    )

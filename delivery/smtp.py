@@ -1,0 +1,98 @@
+"""The way out over SMTP: one server, many threads, one recipient for each envelope."""
+
+import re
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from delivery.envelope import BeforeDot, Delivery, Outcome, Reply, Stage
+from delivery.smtp_config import SmtpConfig
+from delivery.smtp_pool import SessionPool
+from delivery.smtp_session import RefusedError, Session
+from delivery.smtp_transaction import SmtpSeconds, Transaction
+
+# Printable ASCII but space and angle brackets: nothing that could end the path, or the command.
+_PATH = re.compile(r"[!-;=?-~]{1,320}")
+
+
+class SmtpTransport:
+    """A `Transport` to one SMTP server, with kept-open connections. Each `transmit` holds at most one connection.
+
+    An address or return path that could break out of its command is `failed` and never on the wire. A lone CR or LF
+    in the content becomes CRLF (which breaks a signature made over it: build content with CRLF).
+    """
+
+    def __init__(self, config: SmtpConfig) -> None:
+        self._config = config
+        self._pool = SessionPool(config)
+        self._seconds = SmtpSeconds(config)
+
+    def transmit(self, deliveries: Sequence[Delivery], before_dot: BeforeDot) -> Iterator[tuple[UUID, Reply]]:
+        """See `delivery.envelope.Transport`. Mails go one after the other over one connection; when it breaks, the
+        rest go over a new one, and when there is no new one they are deferred.
+        """
+        conversation = _Conversation(self._config, self._pool, self._seconds)
+        try:
+            for delivery in deliveries:
+                reply = conversation.hand_over(delivery, before_dot)
+                if reply is not None:
+                    yield delivery.recipient_id, reply
+        finally:
+            conversation.end()
+
+    def close(self) -> None:
+        """QUIT on all idle connections, which takes `timeouts.quit` at most; busy ones end with their mail."""
+        self._pool.close()
+
+
+class _Conversation:
+    """One thread's turn: the session in use, if any."""
+
+    def __init__(self, config: SmtpConfig, pool: SessionPool, seconds: SmtpSeconds) -> None:
+        self._config = config
+        self._pool = pool
+        self._seconds = seconds
+        self._session: Session | None = None
+        self._refusal: Reply | None = None
+
+    def hand_over(self, delivery: Delivery, before_dot: BeforeDot) -> Reply | None:
+        problem = check_paths(delivery) or self._refusal
+        if problem is not None:
+            return problem
+        try:
+            return self._transact(delivery, before_dot)
+        except RefusedError as error:
+            self._refusal = error.reply
+            return error.reply
+
+    def _transact(self, delivery: Delivery, before_dot: BeforeDot) -> Reply | None:
+        session = self._session or self._pool.take()
+        while True:
+            # Until the transaction says otherwise the line is lost: an exception on the way must not keep it.
+            self._session = None
+            transaction = Transaction(session, delivery, self._seconds, is_final=self._config.is_final)
+            try:
+                reply = transaction.run(before_dot)
+            finally:
+                if not transaction.is_line_usable:
+                    session.line.close()
+            if not transaction.is_stale:
+                break
+            session = self._pool.open()
+        if transaction.is_line_usable and session.line.is_quiet():
+            self._session = session
+        return reply
+
+    def end(self) -> None:
+        """Give the session back."""
+        if self._session is not None:
+            self._pool.give_back(self._session)
+            self._session = None
+
+
+def check_paths(delivery: Delivery) -> Reply | None:
+    """The refusal of an address or return path that must not reach the wire; None when both are safe."""
+    for name, path in (("return path", delivery.return_path), ("address", delivery.address)):
+        if not _PATH.fullmatch(path) and (path or name == "address"):
+            text = f"the {name} cannot be written in SMTP: {path[:100]!a}"
+            return Reply(outcome=Outcome.FAILED, stage=Stage.MAIL, enhanced_code="5.1.3", text=text)
+    return None
