@@ -183,7 +183,7 @@ def read_failure(error: dns.resolver.NoNameservers) -> LookUpStatus:
 
 def read_aliases(error: dns.resolver.NXDOMAIN) -> Iterator[str]:
     """The CNAMEs before the name that is not there (RFC 6604: the code speaks of the last one)."""
-    for response in error.responses().values():
+    for response in error.kwargs["responses"].values():
         for rrset in response.resolve_chaining().cnames:
             yield name_text(rrset[0].target)
 
