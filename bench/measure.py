@@ -1,0 +1,47 @@
+"""Time several ways of doing one thing, interleaved round by round, and print them as a table of ratios.
+
+Interleaving spreads the machine's other work over all sides; median, least and most show how much of it there was.
+"""
+
+from collections.abc import Callable, Mapping
+from statistics import median
+from time import perf_counter
+
+ROUNDS = 15
+ROUND_SECONDS = 0.02
+
+
+def microseconds(sides: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Each side's microseconds per call, one figure a round; calls are repeated to fill some milliseconds."""
+    counts = {name: repeats(call) for name, call in sides.items()}
+    figures: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, call in sides.items():
+            figures[name].append(time_calls(call, counts[name]))
+    return figures
+
+
+def repeats(call: Callable[[], object]) -> int:
+    """How many calls fill a round; the first call, which warms caches, does not count."""
+    call()
+    return max(1, int(ROUND_SECONDS / (time_calls(call, 3) / 1e6)))
+
+
+def time_calls(call: Callable[[], object], count: int) -> float:
+    start = perf_counter()
+    for _ in range(count):
+        call()
+    return (perf_counter() - start) / count * 1e6
+
+
+def compare(title: str, ours: str, sides: Mapping[str, Callable[[], object]]) -> dict[str, list[float]]:
+    """Measure `sides` and print each with its median [least-most] in microseconds and how many times ours it takes."""
+    figures = microseconds(sides)
+    print(f"  {title}")
+    for name, values in figures.items():
+        ratios = [theirs / own for theirs, own in zip(values, figures[ours], strict=True)]
+        print(
+            f"    {name:<44} {median(values):>9.1f} µs [{min(values):.1f}-{max(values):.1f}]"
+            f"   ×{median(ratios):.1f} [{min(ratios):.1f}-{max(ratios):.1f}]"
+        )
+    return figures
