@@ -4,6 +4,7 @@ What the DNS says, or fails to say, is a value and never an exception: a domain 
 is down lead to different verdicts, so the difference is part of the answer.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,7 @@ from dns.rdtypes.ANY.TXT import TXT
 
 # Recursive resolvers follow eight to sixteen; whoever needs more has built a maze that some of them give up on.
 MAX_ALIASES = 8
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 TRY_TIME = timedelta(seconds=2)
 LOOK_UP_TIME = timedelta(seconds=5)
 
@@ -59,7 +61,7 @@ class Answer:
     """What the DNS said.
 
     `values` is empty unless `status` is FOUND. A TXT record's strings are joined to one value, as RFC 6376, 3.6.2.2
-    and RFC 7208, 3.3 want it; bytes outside UTF-8 are shown as `\\xNN`. Names are in lower case without a final dot,
+    and RFC 7208, 3.3 want it; bytes outside UTF-8 and controls, NUL among them, are shown as `\\xNN`. Names are in lower case without a final dot,
     an MX reads `10 mx.example.com`. `aliases` holds the targets of the CNAMEs that were followed, in order; for a
     question of type CNAME, `values` is the first of them, and the status that of following the last one to its end:
     FOUND when the chain ends.
@@ -195,7 +197,8 @@ def name_text(name: dns.name.Name) -> str:
 def value_text(rdata: dns.rdata.Rdata) -> str:
     match rdata:
         case TXT():
-            return b"".join(rdata.strings).decode("utf-8", errors="backslashreplace")
+            text = b"".join(rdata.strings).decode("utf-8", errors="backslashreplace")
+            return CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
         case CNAME():
             return name_text(rdata.target)
         case MX():

@@ -49,9 +49,12 @@ def test_a_record_too_long_for_udp_comes_by_tcp(zone, resolver):
     assert zone.asked == [("k.test", "TXT")] * 2
 
 
-def test_bytes_outside_utf_8_are_shown_escaped(zone, resolver):
-    zone.put("k.test", "TXT", '"caf\\233"')
-    assert resolver.look_up("k.test", RecordType.TXT).values == ("caf\\xe9",)
+@pytest.mark.parametrize(
+    ("written", "shown"), [('"caf\\233"', "caf\\xe9"), ('"a\\000b"', "a\\x00b"), ('"a\\013\\010b"', "a\\x0d\\x0ab")]
+)
+def test_bytes_outside_utf_8_and_controls_are_shown_escaped(zone, resolver, written, shown):
+    zone.put("k.test", "TXT", written)
+    assert resolver.look_up("k.test", RecordType.TXT).values == (shown,)
 
 
 def test_a_name_that_does_not_exist_is_no_name(zone, resolver):
