@@ -61,10 +61,10 @@ class Answer:
     """What the DNS said.
 
     `values` is empty unless `status` is FOUND. A TXT record's strings are joined to one value, as RFC 6376, 3.6.2.2
-    and RFC 7208, 3.3 want it; bytes outside UTF-8 and controls, NUL among them, are shown as `\\xNN`. Names are in lower case without a final dot,
-    an MX reads `10 mx.example.com`. `aliases` holds the targets of the CNAMEs that were followed, in order; for a
-    question of type CNAME, `values` is the first of them, and the status that of following the last one to its end:
-    FOUND when the chain ends.
+    and RFC 7208, 3.3 want it; controls and bytes outside UTF-8 are shown as `\\xNN`. Names are in lower case without
+    a final dot, an MX reads `10 mx.example.com`. `aliases` holds the targets of the CNAMEs that were followed, in
+    order; for a question of type CNAME, `values` is the first of them, and the status that of following the last one
+    to its end: FOUND when the chain ends.
     """
 
     status: LookUpStatus
