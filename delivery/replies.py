@@ -18,10 +18,13 @@ MAX_TEXT = 1_000
 # What a server may ask us to wait: a hint beyond this is a mistake or a joke.
 MAX_RETRY_AFTER = timedelta(hours=8)
 
-_LINE = re.compile(rb"([1-5][0-9][0-9])(?:([ -])([^\n]*))?\r?\n")
+_LINE = re.compile(rb"([1-5][0-9][0-9])(?:([ -])([^\r\n]*))?(?:\r[^\n]*)?\n")
 # IronPort writes `#5.1.0`, others `<5.1.0>` or `[5.1.0]`.
 _ENHANCED = re.compile(r"[#<(\[]?([245]\.\d{1,3}\.\d{1,3})[>)\]:;,]?(?=\s|$)\s*")
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]+|\s+")
+# Blanks, controls, and what turns or hides text on a screen.
+_BLANK = re.compile(
+    "[^\x21-\x7e\xa1-\u167f\u1681-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\u2fff\u3001-\ufefe\uff00-\U0010ffff]+"
+)
 _RETRY_AFTER = re.compile(
     r"(?:again|retry|wait|back|resend)\s+(?:in|after|for|at least)\s+(\d{1,6})\s*([smh])[a-z]{0,6}\b", re.IGNORECASE
 )
@@ -76,7 +79,7 @@ def _take_long_answer(buffer: bytes) -> tuple[Answer, int] | None:
 
 def clean_text(raw: bytes) -> str:
     """Printable text in one line, at most MAX_TEXT characters, without NUL and other controls."""
-    return _UNPRINTABLE.sub(" ", raw.decode("utf-8", "replace")).strip()[:MAX_TEXT]
+    return _BLANK.sub(" ", raw.decode("utf-8", "replace")).strip()[:MAX_TEXT]
 
 
 def read_text(answer: Answer) -> tuple[str, str]:
