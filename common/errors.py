@@ -1,0 +1,152 @@
+"""The caller's errors: one type for each thing that can be wrong, with its code, its status and its sentence.
+
+Packages define their own subclasses beside their services. `common.problems` turns every one into an RFC 9457 answer.
+"""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import islice
+from typing import ClassVar
+
+# A body of 16 MiB can hold a million wrong fields with names of any length; an answer names so many, so far.
+MAX_ERRORS = 1000
+MAX_PATH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field: its path (`attachments[2].content_b64`, `""` for the whole), its code and words."""
+
+    field: str
+    code: str
+    message: str
+
+
+def join_path(path: str, key: str | int) -> str:
+    """`join_path("a", "b")` → `a.b`, `join_path("a", 2)` → `a[2]`; cut where it grows too long."""
+    step = f"[{key}]" if isinstance(key, int) else f".{key[:MAX_PATH]}" if path else key[:MAX_PATH]
+    return (path + step)[:MAX_PATH]
+
+
+class ApiError(Exception):
+    """The request could not be done."""
+
+    # The class docstring is `detail`, the sentence that the caller reads. `{name}` in it is filled from the keyword
+    # arguments of the constructor.
+    code: ClassVar[str] = "error"
+    status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+
+    def __init__(
+        self, *, errors: Iterable[FieldError] = (), headers: Mapping[str, str] | None = None, **values: object
+    ) -> None:
+        self.detail = " ".join(inspect.cleandoc(type(self).__doc__ or "").format(**values).split())
+        self.errors = list(islice(errors, MAX_ERRORS))
+        self.headers = dict(headers or {})
+        super().__init__(self.detail)
+
+    @property
+    def public_code(self) -> str:
+        """The `code` that the caller sees."""
+        return self.code
+
+
+class BadRequestError(ApiError):
+    """The request is malformed."""
+
+    code = "bad_request"
+
+
+class PermissionDeniedError(ApiError):
+    """This is not allowed."""
+
+    code = "permission_denied"
+    status = HTTPStatus.FORBIDDEN
+
+
+class NotFoundError(ApiError):
+    """There is no such object."""
+
+    code = "not_found"
+    status = HTTPStatus.NOT_FOUND
+
+
+class MethodNotAllowedError(ApiError):
+    """The method {method} is not allowed here."""
+
+    code = "method_not_allowed"
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+
+class NotAcceptableError(ApiError):
+    """Answers are application/json; the Accept header admits none of that."""
+
+    code = "not_acceptable"
+    status = HTTPStatus.NOT_ACCEPTABLE
+
+
+class ConflictError(ApiError):
+    """The state of the object does not allow this."""
+
+    code = "conflict"
+    status = HTTPStatus.CONFLICT
+
+
+class BodyTooLargeError(ApiError):
+    """The body is larger than {limit} bytes."""
+
+    code = "body_too_large"
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class UnsupportedMediaTypeError(ApiError):
+    """The Content-Type must be application/json in UTF-8, without Content-Encoding."""
+
+    code = "unsupported_media_type"
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class InvalidFieldsError(ApiError):
+    """Some fields are wrong."""
+
+    code = "invalid_fields"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, errors: Iterable[FieldError], *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(errors=errors, headers=headers)
+        match self.errors:
+            case [FieldError(field=field, message=message)]:
+                self.detail = f"{field}: {message}" if field else message
+            case several:
+                self.detail = f"{len(several)} fields are wrong; `errors` names each."
+
+    @property
+    def public_code(self) -> str:
+        """The code that all errors share, or `invalid_fields` where they differ."""
+        codes = {error.code for error in self.errors}
+        return codes.pop() if len(codes) == 1 else self.code
+
+
+class TooManyRequestsError(ApiError):
+    """Too many requests; try again later."""
+
+    code = "too_many_requests"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+
+class InternalError(ApiError):
+    """Something went wrong on our side. The request id finds it in the log."""
+
+    code = "internal_error"
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class DatabaseAwayError(ApiError):
+    """The database cannot be reached at the moment; nothing was stored. Try again."""
+
+    code = "database_away"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "5"})

@@ -1,0 +1,62 @@
+"""What surrounds every request: its id, and errors that no view answered."""
+
+import re
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponseBase
+
+from common.ids import new_id
+from common.problems import REQUEST_ID, answer_problem, replace_page, to_api_error, wants_problems
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+# DRF asks only whether the length is zero.
+UNKNOWN_LENGTH = "-1"
+SAFE_ID = re.compile(r"[A-Za-z0-9._:+=/@-]{1,128}\Z")
+
+
+class RequestIdMiddleware:
+    """Every response carries `X-Request-Id`: the caller's own when it is 1 to 128 safe characters, else a new one."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Request-Id", "")
+        request_id = given if SAFE_ID.match(given) else str(new_id())
+        request.META[REQUEST_ID] = request_id
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = self.get_response(request)
+        response["X-Request-Id"] = request_id
+        return response
+
+
+class ProblemMiddleware:
+    """Below API paths errors outside of DRF's reach are problems too."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return replace_page(request, self.get_response(request))
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        return answer_problem(to_api_error(exception), request) if wants_problems(request) else None
+
+
+class ChunkedBodyMiddleware:
+    """Makes a body sent with `Transfer-Encoding: chunked` readable by API views.
+
+    Django takes the length from Content-Length alone and reads a chunked body as empty, though the server underneath
+    ends the stream by itself. Nothing is read here: the parser does, and stops at the view's limit.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        is_chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+        if is_chunked and request.META.get("wsgi.input_terminated") and wants_problems(request):
+            request.META["CONTENT_LENGTH"] = UNKNOWN_LENGTH
+            vars(request)["_stream"] = request.META["wsgi.input"]
+        return self.get_response(request)

@@ -1,0 +1,180 @@
+"""Errors as RFC 9457 `application/problem+json`, for views, for DRF and for what goes wrong outside of views.
+
+A problem has exactly the members `type`, `title`, `status`, `detail`, `code`, `request_id` and `errors` (a list, empty
+where no field is to blame). `type` is `urn:emailsvc:problem:<code>`: stable, one for each code, not to be fetched.
+Clients decide by `code`. When several fields are wrong in different ways, `code` is `invalid_fields`.
+"""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.views import defaults
+from rest_framework import exceptions as drf
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from common.errors import (
+    ApiError,
+    BadRequestError,
+    BodyTooLargeError,
+    DatabaseAwayError,
+    InternalError,
+    InvalidFieldsError,
+    MethodNotAllowedError,
+    NotAcceptableError,
+    NotFoundError,
+    PermissionDeniedError,
+    TooManyRequestsError,
+    UnsupportedMediaTypeError,
+)
+from common.validation import list_field_errors
+
+CONTENT_TYPE = "application/problem+json"
+# Only programs get problems; people below /admin get pages.
+PREFIXES = ("/api/", "/compat/")
+REQUEST_ID = "emailsvc.request_id"
+
+log = structlog.get_logger(__name__)
+
+
+def build_problem(error: ApiError, request: HttpRequest | Request) -> dict[str, object]:
+    """The seven members of the answer."""
+    code = error.public_code
+    return {
+        "type": f"urn:emailsvc:problem:{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": int(error.status),
+        "detail": error.detail,
+        "code": code,
+        "request_id": request.META.get(REQUEST_ID, ""),
+        "errors": [asdict(item) for item in error.errors],
+    }
+
+
+def answer_problem(error: ApiError, request: HttpRequest) -> JsonResponse:
+    """The problem as a plain Django response."""
+    return JsonResponse(
+        build_problem(error, request), status=error.status, headers=error.headers, content_type=CONTENT_TYPE
+    )
+
+
+def handle_exception(exception: Exception, context: dict[str, object]) -> Response:
+    """DRF's exception handler: an answer for everything, 500 for what nobody expected."""
+    error = to_api_error(exception)
+    request = context["request"]
+    assert isinstance(request, Request)
+    set_rollback()
+    return Response(
+        build_problem(error, request), status=error.status, headers=error.headers, content_type=CONTENT_TYPE
+    )
+
+
+def answer_throttled(exception: drf.Throttled) -> ApiError:
+    return TooManyRequestsError(headers={"Retry-After": str(getattr(exception, "wait", None) or 1)})
+
+
+def answer_method(exception: drf.MethodNotAllowed) -> ApiError:
+    return MethodNotAllowedError(method=exception.args[0] if exception.args else "used")
+
+
+# First match wins, so a subclass stands before its base.
+TRANSLATIONS: tuple[tuple[type[Exception], Callable[..., ApiError]], ...] = (
+    (ApiError, lambda exception: exception),
+    (drf.ValidationError, lambda exception: InvalidFieldsError(list_field_errors(exception))),
+    (drf.MethodNotAllowed, answer_method),
+    (drf.UnsupportedMediaType, lambda _: UnsupportedMediaTypeError()),
+    (drf.NotAcceptable, lambda _: NotAcceptableError()),
+    (drf.ParseError, lambda _: BadRequestError()),
+    (drf.Throttled, answer_throttled),
+    (drf.NotFound, lambda _: NotFoundError()),
+    (drf.PermissionDenied, lambda _: PermissionDeniedError()),
+    (Http404, lambda _: NotFoundError()),
+    (PermissionDenied, lambda _: PermissionDeniedError()),
+    (RequestDataTooBig, lambda _: BodyTooLargeError(limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)),
+    (SuspiciousOperation, lambda _: BadRequestError()),
+    (OperationalError, lambda _: DatabaseAwayError()),
+    (InterfaceError, lambda _: DatabaseAwayError()),
+)
+
+
+def to_api_error(exception: Exception) -> ApiError:
+    """What the caller is told about `exception`. A fault of ours is logged and becomes `InternalError`."""
+    error = next((make(exception) for kind, make in TRANSLATIONS if isinstance(exception, kind)), None)
+    if error is None:
+        error = InternalError()
+    if error.status >= 500:
+        log_fault(exception)
+    return error
+
+
+def log_fault(exception: Exception) -> None:
+    """Log with the traceback. A database error's own words are left out: they quote the row, and so people's mail."""
+    if isinstance(exception, DatabaseError):
+        cause = exception.__cause__
+        log.error(
+            "request_failed",
+            error=type(exception).__name__,
+            sqlstate=getattr(cause, "sqlstate", None),
+            constraint=getattr(getattr(cause, "diag", None), "constraint_name", None),
+            stack="".join(traceback.format_tb(exception.__traceback__)),
+        )
+    else:
+        log.error("request_failed", error=type(exception).__name__, exc_info=exception)
+
+
+def wants_problems(request: HttpRequest) -> bool:
+    """Whether errors on this path are problems rather than pages."""
+    return f"{request.path_info}/".startswith(PREFIXES)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """`handler400` of the root urlconf."""
+    if not wants_problems(request):
+        return defaults.bad_request(request, exception)
+    is_known = isinstance(exception, SuspiciousOperation)
+    return answer_problem(to_api_error(exception) if is_known else BadRequestError(), request)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """`handler403` of the root urlconf."""
+    if wants_problems(request):
+        return answer_problem(PermissionDeniedError(), request)
+    return defaults.permission_denied(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """`handler404` of the root urlconf."""
+    if wants_problems(request):
+        return answer_problem(NotFoundError(), request)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """`handler500` of the root urlconf."""
+    if wants_problems(request):
+        return answer_problem(InternalError(), request)
+    return defaults.server_error(request)
+
+
+# For what bypasses the handlers above, such as Django's debug pages.
+BY_STATUS: dict[int, Callable[[], ApiError]] = {
+    400: BadRequestError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    500: InternalError,
+}
+
+
+def replace_page(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """An HTML error page below an API path becomes the matching problem; any other response stays."""
+    make = BY_STATUS.get(response.status_code)
+    is_page = isinstance(response, HttpResponse) and response.get("Content-Type", "").startswith("text/")
+    return answer_problem(make(), request) if make and is_page and wants_problems(request) else response
