@@ -1,0 +1,104 @@
+"""Reading a request's body: its size, type and encoding first, then strict JSON."""
+
+import re
+from collections.abc import Mapping
+from io import BufferedIOBase
+from typing import Any, cast
+
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+
+from common.errors import BadRequestError, BodyTooLargeError, UnsupportedMediaTypeError
+from common.strict_json import BodyRequiredError, Json, WrongBodyTypeError, parse_json
+
+# Views with larger bodies say so: `max_body = MAX_BATCH_BODY`, or `@action(…, max_body=MAX_BATCH_BODY)`.
+MAX_BODY = 16 * 1024 * 1024
+MAX_BATCH_BODY = 32 * 1024 * 1024
+CHUNK = 256 * 1024
+
+# RFC 9110, 8.3.1. JSON has no charset parameter, but many clients send charset=utf-8.
+JSON_TYPE = re.compile(r'application/json[ \t]*(;[ \t]*(charset[ \t]*=[ \t]*"?utf-?8"?)?[ \t]*)*\Z', re.IGNORECASE)
+
+
+class TruncatedBodyError(BadRequestError):
+    """The body ended before the length that was announced."""
+
+    code = "truncated_body"
+
+
+class StrictJSONParser(BaseParser):
+    """DRF's parser for every view of ours."""
+
+    media_type = "application/json"
+
+    def parse(  # type: ignore[override]  # the stubs know forms only
+        self,
+        stream: Any,
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Json:
+        context = parser_context or {}
+        meta = context["request"].META
+        if not JSON_TYPE.match(media_type or "") or meta.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+            raise UnsupportedMediaTypeError
+        limit = getattr(context.get("view"), "max_body", MAX_BODY)
+        body = read_body(stream, read_length(meta), limit)
+        if not body or body.isspace():
+            raise BodyRequiredError
+        return parse_json(body)
+
+
+def read_length(meta: Mapping[str, Any]) -> int:
+    """Content-Length, or -1 where the end is not known before it comes."""
+    try:
+        return int(meta.get("CONTENT_LENGTH") or -1)
+    except ValueError:
+        raise BadRequestError from None
+
+
+def read_body(stream: BufferedIOBase, length: int, limit: int) -> bytearray:
+    """All of `stream`, whose announced length is `length` (-1: unknown). `BodyTooLargeError` beyond `limit` bytes."""
+    if length > limit:
+        drain(stream, limit)
+        raise BodyTooLargeError(limit=limit)
+    body = bytearray()
+    try:
+        while chunk := stream.read(CHUNK):
+            body += chunk
+            if len(body) > limit:
+                raise BodyTooLargeError(limit=limit)
+    except OSError:
+        raise TruncatedBodyError from None
+    if len(body) < length:
+        raise TruncatedBodyError
+    return body
+
+
+def drain(stream: BufferedIOBase, limit: int) -> None:
+    """Read on for at most `limit` bytes: most clients send everything before they listen for the answer."""
+    for _ in range(0, limit, CHUNK):
+        if not stream.read(CHUNK):
+            return
+
+
+def read_object(request: Request) -> dict[str, Json]:
+    """The body where a JSON object is needed; 400 without a body, 422 for another kind of value."""
+    return cast(dict[str, Json], read_kind(request, dict, "object"))
+
+
+def read_array(request: Request) -> list[Json]:
+    """The body where a JSON array is needed; 400 without a body, 422 for another kind of value."""
+    return cast(list[Json], read_kind(request, list, "array"))
+
+
+def read_optional_object(request: Request) -> dict[str, Json]:
+    """Like `read_object`, but `{}` without a body, whatever the Content-Type."""
+    return read_object(request) if request.stream is not None else {}
+
+
+def read_kind(request: Request, kind: type, name: str) -> object:
+    if request.stream is None:
+        raise BodyRequiredError
+    if not isinstance(request.data, kind):
+        raise WrongBodyTypeError(expected=name)
+    return request.data
