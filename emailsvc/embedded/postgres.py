@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 from urllib.parse import quote
@@ -14,7 +13,7 @@ from psycopg import sql
 from emailsvc.embedded.account import CLEAN_ENVIRONMENT, Account, choose_account, give, run_as
 from emailsvc.embedded.binaries import Postgres, find_postgres
 from emailsvc.embedded.errors import EmbeddedError
-from emailsvc.embedded.programs import Program, tail
+from emailsvc.embedded.programs import Child, Program, has_ended, tail
 
 NAME = "emailsvc"
 FOLDER = "postgres"
@@ -104,7 +103,7 @@ def create_cluster(folder: Path, binaries: Postgres, account: Account | None) ->
     fresh.rename(folder)
 
 
-def await_postgres(runtime: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+def await_postgres(runtime: Path, child: Child) -> None:
     """Wait until the server answers, and make our database on its first start. Raises EmbeddedError if it dies."""
     deadline = time.monotonic() + READY_SECONDS
     while True:
@@ -113,8 +112,8 @@ def await_postgres(runtime: Path, process: subprocess.Popen[bytes], log: Path) -
                 create_database(connection)
                 return
         except psycopg.OperationalError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise EmbeddedError(f"PostgreSQL did not start: {error}\n{tail(log)}") from None
+            if has_ended(child) or time.monotonic() > deadline:
+                raise EmbeddedError(f"PostgreSQL did not start: {error}\n{tail(child.program.log)}") from None
         time.sleep(0.02)
 
 

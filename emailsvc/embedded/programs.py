@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,8 +34,25 @@ class Program:
     death_signal: signal.Signals = signal.SIGKILL
 
 
-def start(program: Program) -> subprocess.Popen[bytes]:
-    """The started process. Call it from the main thread: the kernel takes the end of the forking thread for ours."""
+@dataclass(kw_only=True)
+class Child:
+    """A program and the process that runs it now."""
+
+    program: Program
+    process: subprocess.Popen[bytes]
+
+
+def start(program: Program) -> Child:
+    """The started program. Call it from the main thread: the kernel takes the end of the forking thread for ours."""
+    return Child(program=program, process=spawn(program))
+
+
+def restart(child: Child) -> None:
+    """Give a child that has ended a new process."""
+    child.process = spawn(child.program)
+
+
+def spawn(program: Program) -> subprocess.Popen[bytes]:
     with program.log.open("ab") as log:
         return subprocess.Popen(
             program.arguments,
@@ -48,45 +66,41 @@ def start(program: Program) -> subprocess.Popen[bytes]:
             user=program.account.uid if program.account else None,
             group=program.account.gid if program.account else None,
             extra_groups=[] if program.account else None,
-            # Runs after the change of user, which clears the parent-death signal.
             preexec_fn=partial(die_with_parent, os.getpid(), program.death_signal),
         )
 
 
-def has_ended(process: subprocess.Popen[bytes]) -> bool:
+def has_ended(child: Child) -> bool:
     """Whether the process has ended; if so, what it left in its process group is killed."""
+    process = child.process
     if process.returncode is not None:
         return True
-    ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    if ended is None:
+    if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         return False
     # Before it is reaped: until then no other process can have its number.
-    kill_group(process)
+    kill_group(child)
     process.wait()
     return True
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        # PermissionError: macOS, when only the zombie itself is left.
-        return
+def kill_group(child: Child) -> None:
+    # PermissionError: macOS, when only the zombie itself is left.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.process.pid, signal.SIGKILL)
 
 
-def stop(running: Iterable[tuple[Program, subprocess.Popen[bytes]]]) -> list[str]:
+def stop(children: Iterable[Child]) -> list[str]:
     """End all of them together, each within its `stop_seconds`. The names of those that had to be killed."""
-    waiting = list(running)
+    waiting = [child for child in children if not has_ended(child)]
+    for child in waiting:
+        child.process.send_signal(child.program.stop_signal)
     begun_at = time.monotonic()
-    for program, process in waiting:
-        if not has_ended(process):
-            process.send_signal(program.stop_signal)
-    killed = []
-    while waiting := [(program, process) for program, process in waiting if not has_ended(process)]:
-        for program, process in waiting:
-            if time.monotonic() - begun_at > program.stop_seconds and program.name not in killed:
-                kill_group(process)
-                killed.append(program.name)
+    killed: list[str] = []
+    while waiting := [child for child in waiting if not has_ended(child)]:
+        for child in waiting:
+            if time.monotonic() - begun_at > child.program.stop_seconds and child.program.name not in killed:
+                kill_group(child)
+                killed.append(child.program.name)
         time.sleep(0.02)
     return killed
 

@@ -1,7 +1,6 @@
 """The embedded servers as a whole: one folder of data, one runtime folder, nobody else at the same data."""
 
 import fcntl
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -13,7 +12,7 @@ from emailsvc.embedded.account import choose_account
 from emailsvc.embedded.errors import EmbeddedError
 from emailsvc.embedded.postgres import FOLDER as POSTGRES_FOLDER
 from emailsvc.embedded.postgres import await_postgres, build_postgres, database_url
-from emailsvc.embedded.programs import Program, start, stop
+from emailsvc.embedded.programs import Child, Program, start, stop
 from emailsvc.embedded.runtime import runtime_folder
 from emailsvc.embedded.valkey import await_valkey, build_valkey, redis_url
 
@@ -28,7 +27,7 @@ class Kind:
 
     variable: str
     build: Callable[..., Program]
-    await_ready: Callable[[Path, subprocess.Popen[bytes], Path], None]
+    await_ready: Callable[[Path, Child], None]
     url: Callable[[Path], str]
 
 
@@ -40,9 +39,9 @@ KINDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """The started servers: what to supervise, and the variables that name them to our programs."""
+    """The started servers: what to watch, and the variables that name them to our programs."""
 
-    programs: tuple[tuple[Program, subprocess.Popen[bytes]], ...]
+    children: tuple[Child, ...]
     environment: Mapping[str, str]
 
 
@@ -54,22 +53,22 @@ def running_servers(data: Path, given: Mapping[str, str], *, is_durable: bool = 
     """
     wanted = [kind for kind in KINDS if not given.get(kind.variable)]
     if not wanted:
-        yield Running(programs=(), environment={})
+        yield Running(children=(), environment={})
         return
     with ExitStack() as stack:
         lock = stack.enter_context(locked(data / LOCK_NAME, seconds=LOCK_SECONDS))
         runtime = stack.enter_context(runtime_folder(choose_account(data / POSTGRES_FOLDER)))
         (data / "logs").mkdir(exist_ok=True)
-        started: list[tuple[Program, subprocess.Popen[bytes]]] = []
+        started: list[Child] = []
         stack.callback(lambda: stop(reversed(started)))
         for kind in reversed(wanted):
             program = kind.build(data, runtime, is_durable=is_durable)
             # The lock is theirs too: it is free when the last of their processes is gone, whatever became of us.
             program = replace(program, inherited=(*program.inherited, lock.fileno()))
-            started.append((program, start(program)))
-        for kind, (program, process) in zip(reversed(wanted), started, strict=True):
-            kind.await_ready(runtime, process, program.log)
-        yield Running(programs=tuple(started), environment={kind.variable: kind.url(runtime) for kind in wanted})
+            started.append(start(program))
+        for kind, child in zip(reversed(wanted), started, strict=True):
+            kind.await_ready(runtime, child)
+        yield Running(children=tuple(started), environment={kind.variable: kind.url(runtime) for kind in wanted})
 
 
 @contextmanager

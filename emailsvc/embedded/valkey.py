@@ -3,7 +3,6 @@
 import shutil
 import signal
 import socket
-import subprocess
 import time
 from pathlib import Path
 from urllib.parse import quote
@@ -11,7 +10,7 @@ from urllib.parse import quote
 from emailsvc.embedded.account import CLEAN_ENVIRONMENT, choose_account, give
 from emailsvc.embedded.binaries import find_redis
 from emailsvc.embedded.errors import EmbeddedError
-from emailsvc.embedded.programs import Program, tail
+from emailsvc.embedded.programs import Child, Program, has_ended, tail
 
 FOLDER = "valkey"
 SOCKET_NAME = "valkey.sock"
@@ -62,12 +61,12 @@ def set_aside(folder: Path) -> None:
     folder.rename(aside)
 
 
-def await_valkey(runtime: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+def await_valkey(runtime: Path, child: Child) -> None:
     """Wait until the server has loaded its file and answers. Raises EmbeddedError if it dies."""
     deadline = time.monotonic() + READY_SECONDS
     while ask_ping(runtime / SOCKET_NAME) != b"+PONG\r\n":
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise EmbeddedError(f"Valkey did not start:\n{tail(log)}")
+        if has_ended(child) or time.monotonic() > deadline:
+            raise EmbeddedError(f"Valkey did not start:\n{tail(child.program.log)}")
         time.sleep(0.02)
 
 

@@ -1,0 +1,62 @@
+"""What a person and a program need to know once the service is up: the banner and `<data>/ready.json`."""
+
+import json
+import shlex
+from dataclasses import asdict, dataclass
+
+FILE_NAME = "ready.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """The fields of `ready.json`. `admin_password` is None once a person has changed it in the admin."""
+
+    url: str
+    admin_url: str
+    admin_user: str
+    admin_password: str | None
+    api_key: str
+    inbox_url: str
+    smtp_host: str
+    smtp_port: int
+
+
+def ready_content(announcement: Announcement) -> dict[str, object]:
+    return asdict(announcement)
+
+
+def build_curl(announcement: Announcement) -> str:
+    """One line for the shell that posts a first email."""
+    email = {"from_": "Demo <demo@example.test>", "to": "you@example.test", "subject": "Hello", "text": "It works."}
+    words = (
+        "curl",
+        "-i",
+        f"{announcement.url}/api/v1/emails",
+        "-H",
+        f"Authorization: Bearer {announcement.api_key}",
+        "-H",
+        "Content-Type: application/json",
+        "-d",
+        json.dumps(email),
+    )
+    return shlex.join(words)
+
+
+def build_banner(announcement: Announcement) -> str:
+    """The lines for the terminal."""
+    password = announcement.admin_password or "(as you changed it)"
+    return f"""
+emailsvc is ready.
+
+  URL       {announcement.url}
+  Inbox     {announcement.inbox_url}
+  Admin     {announcement.admin_url}   {announcement.admin_user} / {password}
+  API key   {announcement.api_key}
+  SMTP      {announcement.smtp_host}:{announcement.smtp_port} (the inbox: keeps what it gets, delivers nothing)
+
+Post a first email, then look at it in the inbox:
+
+  {build_curl(announcement)}
+
+Ctrl-C stops everything; the data stays.
+"""

@@ -1,0 +1,70 @@
+"""What a start on a bare machine makes up by itself and keeps: `<data>/secrets.json`, readable by its owner only."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+FILE_NAME = "secrets.json"
+ADMIN_USER = "admin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secrets:
+    """`admin_password` is None once a person has changed it; `api_key` is empty before the first one is made."""
+
+    SECRET_KEY: str
+    ENCRYPTION_KEYS: str
+    admin_password: str | None
+    api_key: str = ""
+
+    def environment(self) -> dict[str, str]:
+        """The part that our programs read from their environment."""
+        return {"SECRET_KEY": self.SECRET_KEY, "ENCRYPTION_KEYS": self.ENCRYPTION_KEYS}
+
+
+def keep_secrets(data: Path, given: Mapping[str, str]) -> Secrets:
+    """The kept secrets, made at the first call. What the environment `given` names counts before what is kept.
+
+    Raises ValueError when the file is there but cannot be understood: new keys would make stored secrets unreadable.
+    """
+    path = data / FILE_NAME
+    kept = read_secrets(path) if path.exists() else generate_secrets()
+    if not path.exists():
+        write_secrets(path, kept)
+    return replace(kept, **{name: given[name] for name in kept.environment() if given.get(name)})
+
+
+def generate_secrets() -> Secrets:
+    return Secrets(
+        SECRET_KEY=secrets.token_urlsafe(48),
+        ENCRYPTION_KEYS=Fernet.generate_key().decode(),
+        admin_password=secrets.token_urlsafe(12),
+    )
+
+
+def read_secrets(path: Path) -> Secrets:
+    try:
+        return Secrets(**json.loads(path.read_text()))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def write_secrets(path: Path, kept: Secrets) -> None:
+    write_private(path, asdict(kept))
+
+
+def write_private(path: Path, content: Mapping[str, object]) -> None:
+    """Put JSON in place of `path` in one step, 0600: a reader sees the old file or the whole new one."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - the mode
+        json.dump(content, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

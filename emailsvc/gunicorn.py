@@ -1,0 +1,38 @@
+"""The web server's configuration: `gunicorn emailsvc.wsgi:application -c emailsvc/gunicorn.py`."""
+
+import gc
+import signal
+
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
+
+from emailsvc.embedded.leash import die_with_parent
+
+bind = ["127.0.0.1:8000"]
+worker_class = "gthread"
+# Threads, because a long poll of the inbox waits for seconds; each thread holds one database connection.
+workers = 2
+threads = 16
+# One import for all workers: a faster start, and pages of code shared between them.
+preload_app = True
+# A worker that leaks is replaced some day, not both on the same day.
+max_requests = 50_000
+max_requests_jitter = 10_000
+keepalive = 30
+graceful_timeout = 3
+# Who is trusted is Django's business (TRUSTED_PROXIES).
+secure_scheme_headers: dict[str, str] = {}
+forwarded_allow_ips = ""
+# It would be a socket in the home folder.
+control_socket_disable = True
+accesslog = None
+loglevel = "warning"
+
+
+def when_ready(_server: Arbiter) -> None:
+    # What is imported stays: the collector of the children need not touch, and so copy, its pages.
+    gc.freeze()
+
+
+def post_fork(_server: Arbiter, worker: Worker) -> None:
+    die_with_parent(worker.ppid, signal.SIGKILL)

@@ -1,0 +1,124 @@
+"""Is this process alive, and could it do its work now? For load balancers, containers and people.
+
+Public, so it names what fails, and never says with which error or where.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import redis
+import structlog
+from django.conf import settings
+from django.core.cache import cache
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from providers.services import has_shared_provider
+
+log = structlog.get_logger(__name__)
+
+TICK_KEY = "ledger:tick"
+TICK_SECONDS = 30.0
+# A Redis that is stopped must not hold the answer for longer than this.
+REDIS_OPTIONS = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0, "retry": Retry(NoBackoff(), 0)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """`failed` makes the service not ready; `warning` is for people."""
+
+    status: Literal["ok", "warning", "failed"]
+    detail: str
+
+    def describe(self) -> dict[str, str]:
+        return {"status": self.status, "detail": self.detail}
+
+
+@require_safe
+@never_cache
+def healthz(_request: HttpRequest) -> JsonResponse:
+    """200 while the process can answer at all; it touches neither database nor Redis."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """200 when all that the service needs is there, else 503; either way one entry per check says why."""
+    checks = {name: run_check(name, check) for name, check in CHECKS.items()}
+    is_ready = all(check.status != "failed" for check in checks.values())
+    body = {
+        "status": "ready" if is_ready else "not_ready",
+        "checks": {name: check.describe() for name, check in checks.items()},
+    }
+    return JsonResponse(body, status=200 if is_ready else 503)
+
+
+def run_check(name: str, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except (DatabaseError, redis.RedisError, OSError) as error:
+        log.warning("readiness_check_failed", check=name, error=type(error).__name__)
+        return Check(status="failed", detail="does not answer")
+
+
+def check_database() -> Check:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return Check(status="ok", detail="answers")
+
+
+class MigrationsCheck:
+    """Looks at the database until all migrations are applied, and then never again: they are not taken back."""
+
+    def __init__(self) -> None:
+        self._is_done = False
+
+    def __call__(self) -> Check:
+        if not self._is_done:
+            executor = MigrationExecutor(connection)
+            waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+            if waiting:
+                return Check(status="failed", detail=f"{len(waiting)} not applied")
+            self._is_done = True
+        return Check(status="ok", detail="applied")
+
+
+def check_redis() -> Check:
+    with redis.Redis.from_url(settings.REDIS_URL, **REDIS_OPTIONS) as client:
+        client.ping()
+    return Check(status="ok", detail="answers")
+
+
+def check_provider() -> Check:
+    if has_shared_provider():
+        return Check(status="ok", detail="present")
+    return Check(status="failed", detail="no shared provider: set PROVIDER_URL")
+
+
+def check_workers() -> Check:
+    """Mail is accepted and kept without workers, so their absence is a warning."""
+    check_redis()
+    ticked_at = cache.get(TICK_KEY)
+    if ticked_at is None:
+        return Check(status="warning", detail="no worker has been seen")
+    age = time.time() - float(ticked_at)
+    if age > TICK_SECONDS:
+        return Check(status="warning", detail=f"no worker seen for {age:.0f} s")
+    return Check(status="ok", detail=f"seen {max(age, 0.0):.1f} s ago")
+
+
+CHECKS: dict[str, Callable[[], Check]] = {
+    "database": check_database,
+    "migrations": MigrationsCheck(),
+    "redis": check_redis,
+    "provider": check_provider,
+    "workers": check_workers,
+}

@@ -1,0 +1,49 @@
+"""Asking a service that is coming up whether mail can be posted and would be delivered."""
+
+import http.client
+import json
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from emailsvc.sockets import LOOPBACK
+
+TIMEOUT = 5.0
+GREETING = b"220"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Where the service listens on the loopback interface."""
+
+    web: int
+    smtp: int
+
+
+def list_obstacles(ports: Ports) -> list[str]:
+    """What is still missing, in words; empty when the service is ready."""
+    try:
+        answer = ask_readyz(ports.web)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return [f"web: {error or type(error).__name__}"]
+    obstacles = [f"{name}: {check['detail']}" for name, check in answer["checks"].items() if check["status"] != "ok"]
+    return obstacles if greets(ports.smtp) else [*obstacles, f"inbox: no greeting on port {ports.smtp}"]
+
+
+def ask_readyz(port: int) -> Any:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", "/readyz")
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
+def greets(port: int) -> bool:
+    """Whether an SMTP server answers there."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=TIMEOUT) as connection:
+            connection.settimeout(TIMEOUT)
+            return connection.recv(3) == GREETING
+    except OSError:
+        return False

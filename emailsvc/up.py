@@ -1,0 +1,165 @@
+"""`./run`: everything that the service needs, started on a bare machine and kept alive until Ctrl-C.
+
+Prints to stderr, and leaves `<data>/ready.json` for programs, from the moment when mail can be posted until the stop.
+"""
+
+import argparse
+import os
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+
+from emailsvc.announcement import FILE_NAME as READY_NAME
+from emailsvc.announcement import Announcement, build_banner, ready_content
+from emailsvc.embedded.errors import EmbeddedError
+from emailsvc.embedded.programs import has_ended, start, stop, tail
+from emailsvc.embedded.servers import running_servers
+from emailsvc.generated import ADMIN_USER, keep_secrets, write_private
+from emailsvc.lineup import STOP_STAGES, Lineup, build_lineup, build_preparation
+from emailsvc.logfiles import trim_logs
+from emailsvc.readiness import Ports, list_obstacles
+from emailsvc.session import DEFAULT_DATA, build_environment, hold, kept_environment, open_data_folder
+from emailsvc.sockets import LOOPBACK, find_free_port, listen
+from emailsvc.supervisor import Alarm, Supervisor
+
+DEFAULT_PORT = 8000
+INBOX_PORT = 2525
+PATIENCE_SECONDS = 60.0
+TRIM_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One run: what is watched, and what its programs are told."""
+
+    lineup: Lineup
+    ports: Ports
+    supervisor: Supervisor
+    alarm: Alarm
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./run", description="Start everything and keep it alive until Ctrl-C.")
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help="loopback port of the web server (default: 8000)"
+    )
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder for all that is kept (default: var)")
+    options = parser.parse_args()
+    alarm = Alarm()
+    try:
+        with ExitStack() as stack:
+            serve(build_service(options, alarm, stack), stack)
+    except EmbeddedError as error:
+        tell(f"emailsvc: {error}")
+        return 1
+    return 0
+
+
+def tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -> Service:
+    """Hold the data folder and the port, and start the servers; `stack` lets go of them again."""
+    data = open_data_folder(options.data)
+    stack.enter_context(hold(data))
+    (data / READY_NAME).unlink(missing_ok=True)
+    listener = stack.enter_context(open_port(options.port))
+    ports = Ports(web=listener.getsockname()[1], smtp=find_free_port(INBOX_PORT))
+    supervisor = Supervisor(tell)
+    servers = stack.enter_context(running_servers(data, os.environ))
+    supervisor.watch(servers.children)
+    made = {
+        "PUBLIC_URL": f"http://{LOOPBACK}:{ports.web}",
+        "PROVIDER_URL": f"inbox://{LOOPBACK}:{ports.smtp}",
+        **keep_secrets(data, os.environ).environment(),
+        **servers.environment,
+    }
+    stack.enter_context(kept_environment(data, made))
+    environment = build_environment(os.environ, made)
+    lineup = Lineup(data=data, environment=environment, web_socket=listener.fileno(), smtp_port=ports.smtp)
+    return Service(lineup=lineup, ports=ports, supervisor=supervisor, alarm=alarm)
+
+
+def open_port(port: int) -> socket:
+    try:
+        return listen(port)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise EmbeddedError(f"port {port} cannot be used: {reason}; choose another with --port") from None
+
+
+def serve(service: Service, stack: ExitStack) -> None:
+    """Come up, stay up until somebody asks to stop, go down. Raises EmbeddedError when the database is unusable."""
+    prepare(service)
+    for stage in reversed(STOP_STAGES):
+        stack.callback(service.supervisor.stop, stage)
+    if not service.alarm.is_stopping:
+        service.supervisor.watch(start(program) for program in build_lineup(service.lineup))
+    await_ready(service)
+    if not service.alarm.is_stopping:
+        announce(service, stack)
+    logs = service.lineup.data / "logs"
+    while not service.alarm.is_stopping:
+        trim_logs(logs)
+        tend(service, TRIM_SECONDS)
+    tell("emailsvc is stopping")
+
+
+def prepare(service: Service) -> None:
+    """Run `manage.py prepare`: migrations, administrator, project, key, provider."""
+    child = start(build_preparation(service.lineup))
+    while not has_ended(child):
+        service.alarm.wait(1.0)
+        if service.alarm.is_stopping:
+            stop([child])
+    if child.process.returncode and not service.alarm.is_stopping:
+        log = child.program.log
+        raise EmbeddedError(f"the database could not be prepared; the end of {log}:\n{tail(log)}")
+
+
+def tend(service: Service, seconds: float) -> None:
+    """Look after the programs for that long, or until somebody asks to stop."""
+    until = time.monotonic() + seconds
+    while not service.alarm.is_stopping and (left := until - time.monotonic()) > 0:
+        service.supervisor.tend()
+        service.alarm.wait(min(left, 0.5))
+
+
+def await_ready(service: Service) -> None:
+    """Wait for everything, however long it takes; after a minute, say what is missing."""
+    impatient_at = time.monotonic() + PATIENCE_SECONDS
+    while not service.alarm.is_stopping and (obstacles := list_obstacles(service.ports)):
+        if time.monotonic() > impatient_at:
+            tell("emailsvc is not ready yet: " + "; ".join(obstacles))
+            impatient_at += PATIENCE_SECONDS
+        tend(service, 0.1)
+
+
+def announce(service: Service, stack: ExitStack) -> None:
+    """Write ready.json, which `stack` removes again, and print the banner."""
+    data = service.lineup.data
+    secrets = keep_secrets(data, os.environ)
+    url = service.lineup.environment["PUBLIC_URL"].rstrip("/")
+    announcement = Announcement(
+        url=url,
+        admin_url=f"{url}/admin/",
+        admin_user=ADMIN_USER,
+        admin_password=secrets.admin_password,
+        api_key=secrets.api_key,
+        # The inbox answers on the loopback interface only, whatever the public name is.
+        inbox_url=f"http://{LOOPBACK}:{service.ports.web}/inbox/",
+        smtp_host=LOOPBACK,
+        smtp_port=service.ports.smtp,
+    )
+    stack.callback((data / READY_NAME).unlink, missing_ok=True)
+    write_private(data / READY_NAME, ready_content(announcement))
+    tell(build_banner(announcement))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
