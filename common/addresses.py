@@ -1,0 +1,141 @@
+"""Email addresses, parsed once: the same value serves the check, the envelope and the header.
+
+What is refused though RFC 5322 has it: comments, groups, quoted local parts, address literals (`a@[192.0.2.1]`), names
+outside the quotes with special characters. What is refused though other systems have it: local parts outside ASCII
+(RFC 6531, which few relays take), domains without a dot, and the special-use domains of RFC 6761 and its kin
+(`localhost`, `local`, `invalid`, `onion`, `arpa`). `test` is admitted: it is what test systems are told to use.
+"""
+
+import re
+from dataclasses import dataclass
+
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+
+from common.text import find_bidi_control, find_control_character
+
+# RFC 5321, 4.5.3.1.1 and 4.5.3.1.3 (a path of 256 with its brackets).
+MAX_LOCAL = 64
+MAX_ADDRESS = 254
+MAX_NAME = 255
+# Anything longer is refused before it is looked at: a name all of escapes, and an address, fit in.
+MAX_TEXT = 2 * MAX_NAME + MAX_ADDRESS + 10
+
+
+class AddressError(ValueError):
+    """Not an address that mail can be sent to. `code` is for programs, `message` for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address with its display name.
+
+    `address` is ASCII: the local part as it was given, the domain as lower-case A-labels. `domain` is that domain.
+    `name` has no control characters and may be empty; it is not quoted or encoded for a header.
+    """
+
+    name: str
+    address: str
+    domain: str
+
+
+# What most addresses look like, and nothing that email-validator refuses (tests compare the two): dot-atom, LDH labels
+# of at most 63, no label with hyphens in third and fourth place (xn-- goes the long way), a last label that ends in a
+# letter. Six times as fast.
+ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+LABEL = r"(?!..--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+PLAIN = re.compile(rf"({ATOM}(?:\.{ATOM})*)@((?:{LABEL}\.)+{LABEL}(?<=[A-Za-z]))\Z")
+RESERVED = tuple(f".{name}" for name in SPECIAL_USE_DOMAIN_NAMES if name != "test")
+
+QUOTED_NAME = re.compile(r'"((?:[^"\\]|\\.)*)"\Z')
+ESCAPE = re.compile(r"\\(.)")
+# RFC 5322, 3.2.3, `specials`, but for the dot, which everybody writes (obs-phrase).
+SPECIALS = re.compile(r'[()<>\[\]:;@\\,"]')
+
+
+def parse_address(text: str) -> Address:
+    """The address in `a@b.c`, `Name <a@b.c>` or `"Name, quoted" <a@b.c>`. `AddressError` for anything else.
+
+    Codes: `invalid_address`, `several_addresses`, `address_too_long`, `name_too_long`, `control_character`,
+    `bidi_control`, `non_ascii_local_part`, `reserved_domain`.
+    """
+    if len(text) > MAX_TEXT:
+        raise AddressError("address_too_long", f"Must have at most {MAX_ADDRESS} characters.")
+    if PLAIN.match(text):
+        return build_address("", text)
+    refuse_controls(text)
+    name, bare = split_name(text.strip(" "))
+    return build_address(name, bare)
+
+
+def refuse_controls(text: str) -> None:
+    if found := find_control_character(text):
+        raise AddressError("control_character", f"Must not hold the control character {found}.")
+    if found := find_bidi_control(text):
+        raise AddressError("bidi_control", f"Must not hold {found}, which changes the direction of writing.")
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """`Name <a@b.c>` → (`Name`, `a@b.c`), the name without its quotes."""
+    if not text.endswith(">"):
+        if "," in text or ";" in text:
+            raise AddressError("several_addresses", "Must be a single address; use a list for several.")
+        return "", text
+    raw, opened, bare = text[:-1].rpartition("<")
+    raw = raw.strip(" ")
+    if not opened:
+        raise AddressError("invalid_address", "There is a > without a <.")
+    if quoted := QUOTED_NAME.match(raw):
+        name = ESCAPE.sub(r"\1", quoted[1]).strip(" ")
+    elif special := SPECIALS.search(raw):
+        code = "several_addresses" if "@" in raw else "invalid_address"
+        raise AddressError(code, f'The name holds {special[0]}; put the name in quotes: "Name" <a@example.com>.')
+    else:
+        name = raw
+    if len(name) > MAX_NAME:
+        raise AddressError("name_too_long", f"The name must have at most {MAX_NAME} characters.")
+    return name, bare
+
+
+def build_address(name: str, bare: str) -> Address:
+    plain = PLAIN.match(bare)
+    local, domain = (plain[1], plain[2].lower()) if plain else parse_unusual(bare)
+    address = f"{local}@{domain}"
+    if len(local) > MAX_LOCAL or len(address) > MAX_ADDRESS:
+        limits = f"Must have at most {MAX_LOCAL} characters before the @-sign and {MAX_ADDRESS} in all."
+        raise AddressError("address_too_long", limits)
+    if f".{domain}".endswith(RESERVED):
+        raise AddressError("reserved_domain", f"{domain} is a name that mail cannot be sent to.")
+    if "." not in domain:
+        raise AddressError("invalid_address", "The part after the @-sign must have a dot.")
+    return Address(name, address, domain)
+
+
+def parse_unusual(bare: str) -> tuple[str, str]:
+    """Local part and domain of what the short way does not know, such as `a@bücher.example`."""
+    local, at, domain = bare.rpartition("@")
+    if at and not local.isascii():
+        raise AddressError("non_ascii_local_part", "The part before the @-sign must be ASCII.")
+    # The library has no code for these two.
+    if f".{domain.lower()}".endswith(RESERVED):
+        return local, domain.lower()
+    if len(bare) > MAX_ADDRESS:
+        return local, domain
+    try:
+        checked = validate_email(
+            bare,
+            check_deliverability=False,
+            test_environment=True,
+            allow_smtputf8=False,
+            strict=True,
+            allow_quoted_local=False,
+            allow_domain_literal=False,
+            allow_display_name=False,
+        )
+    except EmailNotValidError as error:
+        raise AddressError("invalid_address", str(error)) from None
+    return local, (checked.ascii_domain or "").lower()
