@@ -12,6 +12,7 @@ from hashlib import sha256
 from delivery.mime_bodies import BodyError, text_entity
 from delivery.mime_headers import HeaderError, Mailbox, check_name, date, mailboxes, structured, unstructured
 from delivery.mime_parts import Attachment, AttachmentTypeError, attachment_entity
+from delivery.plaintext import text_from_html
 
 __all__ = [
     "Attachment",
@@ -65,7 +66,7 @@ class Prepared:
 
     head: bytes
     segments: tuple[bytes, ...]
-    text_at: int | None
+    text_at: int
     html_at: int | None
     is_single: bool
 
@@ -75,13 +76,12 @@ class Prepared:
         """The whole message with CRLF line ends, 7 bit clean, not dot-stuffed.
 
         `extra_headers` are this recipient's (List-Unsubscribe); `html` and `text` stand in for the common ones where
-        this recipient's differ, and are left out of account where the message has no such part. Raises HeaderError and
-        BodyError.
+        this recipient's differ (`html` only where the message has HTML). Raises HeaderError and BodyError.
         """
         segments = list(self.segments)
         if html is not None and self.html_at is not None:
-            segments[self.html_at] = text_entity("html", html, is_closing=self.is_single)
-        if text is not None and self.text_at is not None:
+            segments[self.html_at] = text_entity("html", html, is_closing=False)
+        if text is not None:
             segments[self.text_at] = text_entity("plain", text, is_closing=self.is_single)
         return b"".join([self.head, *custom_headers(extra_headers), b"MIME-Version: 1.0\r\n", *segments])
 
@@ -94,9 +94,9 @@ def build(content: Content, extra_headers: Sequence[tuple[str, str]] = ()) -> by
 def prepare(content: Content) -> Prepared:
     """Encode what all recipients share.
 
-    Text alone is text/plain; HTML and text are multipart/alternative; what the HTML shows by `cid:` stands with it in a
-    multipart/related; other attachments make a multipart/mixed around it all. Raises HeaderError, BodyError and
-    AttachmentTypeError; ValueError when there is neither text nor HTML.
+    Text alone is text/plain. HTML is multipart/alternative with the text, made from it when there is none. What the
+    HTML shows by `cid:` stands with it in a multipart/related; other attachments make a multipart/mixed around it all.
+    Raises HeaderError, BodyError and AttachmentTypeError; ValueError when there is neither text nor HTML.
     """
     message_head = head(content)
     segments = lay_out(content)
@@ -104,7 +104,7 @@ def prepare(content: Content) -> Prepared:
     return Prepared(
         head=message_head,
         segments=tuple(data for _, data in segments),
-        text_at=kinds.index("text") if "text" in kinds else None,
+        text_at=kinds.index("text"),
         html_at=kinds.index("html") if "html" in kinds else None,
         is_single=len(segments) == 1,
     )
@@ -142,20 +142,20 @@ def custom_headers(headers: Sequence[tuple[str, str]]) -> list[bytes]:
 def lay_out(content: Content) -> list[Segment]:
     """The body's entities in order, the text's and the HTML's in segments of their own."""
     html, text = content.html, content.text
-    if html is None and text is None:
-        raise ValueError("a message needs html or text")
+    if text is None:
+        if html is None:
+            raise ValueError("a message needs html or text")
+        text = text_from_html(html)
     inline: list[list[Segment]] = []
     attached: list[list[Segment]] = []
     for part in content.attachments:
         is_inline = html is not None and part.is_shown_in(html)
         (inline if is_inline else attached).append([("", attachment_entity(part, is_inline=is_inline))])
-    is_single = not content.attachments and (html is None or text is None)
+    is_single = html is None and not content.attachments
     seed = sha256(content.message_id.encode("ascii")).hexdigest()[:32]
-    bodies = []
-    if text is not None:
-        bodies.append([("text", text_entity("plain", text, is_closing=is_single))])
+    bodies = [[("text", text_entity("plain", text, is_closing=is_single))]]
     if html is not None:
-        shown = [("html", text_entity("html", html, is_closing=is_single))]
+        shown = [("html", text_entity("html", html, is_closing=False))]
         bodies.append(multipart('related;\r\n type="text/html"', f"r{seed}", [shown, *inline]))
     whole = multipart("mixed", f"m{seed}", [multipart("alternative", f"a{seed}", bodies), *attached])
     return whole if is_single else [*whole, ("", b"\r\n")]

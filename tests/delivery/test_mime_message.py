@@ -72,7 +72,7 @@ def text_of(message: EmailMessage, subtype: str) -> str:
     ("changes", "expected"),
     [
         ({"html": None}, "text/plain"),
-        ({"text": None}, "text/html"),
+        ({"text": None}, ["alternative", "text/plain", "text/html"]),
         ({}, ["alternative", "text/plain", "text/html"]),
         ({"html": None, "attachments": [PDF]}, ["mixed", "text/plain", "application/pdf"]),
         ({"attachments": [PDF]}, ["mixed", ["alternative", "text/plain", "text/html"], "application/pdf"]),
@@ -91,7 +91,7 @@ def text_of(message: EmailMessage, subtype: str) -> str:
         ),
         (
             {"html": "<img src='cid:logo@acme'>", "text": None, "attachments": [LOGO]},
-            ["related", "text/html", "image/png"],
+            ["alternative", "text/plain", ["related", "text/html", "image/png"]],
         ),
         ({"attachments": [LOGO]}, ["mixed", ["alternative", "text/plain", "text/html"], "image/png"]),
     ],
@@ -275,10 +275,11 @@ def test_each_recipient_gets_own_headers_and_bodies_from_one_preparation() -> No
     assert prepared.render() == build(content(html="<a href=x>", attachments=[PDF]))
 
 
-def test_a_recipients_html_stands_alone_where_there_is_no_text() -> None:
-    message = parsed(prepare(content(text=None)).render(html="<p>no line end", text="left out"))
-    assert shape(message) == "text/html"
-    assert text_of(message, "html") == "<p>no line end"
+def test_html_alone_gets_a_text_made_from_it() -> None:
+    html = "<style>p{}</style><h1>Hi</h1><p>See <a href='https://x.test/a?b=1&amp;c=2'>this</a>.</p>"
+    message = parsed(build(content(text=None, html=html)))
+    assert text_of(message, "plain") == "Hi\r\n\r\nSee this (https://x.test/a?b=1&c=2)."
+    assert text_of(message, "html") == html
 
 
 def test_blind_copies_alone_still_give_a_to_header() -> None:
