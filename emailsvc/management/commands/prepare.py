@@ -1,16 +1,16 @@
 """Make the database ready for the programs: migrations, the shared provider, and on request the first accounts."""
 
-import json
 from argparse import ArgumentParser
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from django.core.cache import cache
-from django.core.management import BaseCommand, call_command
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from common.commands import ServiceCommand
 from emailsvc.generated import FILE_NAME, read_secrets, write_secrets
 from emailsvc.health import TICK_KEY
 from emailsvc.provisioning import provision
@@ -19,16 +19,13 @@ from emailsvc.provisioning import provision
 MIGRATION_LOCK = 0x656D61696C
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = "Apply migrations and sync the shared provider. Harmless when repeated, or run by many machines at once."
-    # The commands that are called check what they need; checking twice would double the time of a start.
-    requires_system_checks = []
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--secrets", type=Path, metavar="FOLDER", help="also make an administrator, a project and a key, kept here"
         )
-        parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
     def handle(self, **options: Any) -> None:
         applied_count = migrate()
@@ -37,10 +34,7 @@ class Command(BaseCommand):
             ensure_accounts(folder / FILE_NAME)
             # A tick of the run before must not pass for a worker of this one.
             cache.delete(TICK_KEY)
-        if options["json"]:
-            self.stdout.write(json.dumps({"migrations_applied": applied_count}))
-        else:
-            self.stdout.write(f"{applied_count} migrations applied; ready")
+        self.emit({"migrations_applied": applied_count}, f"{applied_count} migrations applied, ready")
 
 
 def migrate() -> int:
