@@ -1,0 +1,80 @@
+"""Model fields for secrets."""
+
+from functools import lru_cache
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.core.exceptions import FieldError, ImproperlyConfigured
+from django.db import models
+from django.db.models.lookups import Exact
+
+
+class SecretText(str):
+    """A string that does not show itself: its `repr` is a mask. `str()` and formatting give the text."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'********'"
+
+
+class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
+    """Text that the database sees only encrypted (Fernet: AES-128-CBC with HMAC-SHA-256).
+
+    Written with the first of ENCRYPTION_KEYS, read with any of them. Values come back as `SecretText`. They cannot be
+    filtered by, only tested for null; forms and the admin leave them out. A value that no key opens raises
+    `ImproperlyConfigured` when its row is read: leave the column out with `defer` where it is not needed.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["editable"] = False
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        name, path, args, kwargs = super().deconstruct()
+        kwargs.pop("editable", None)
+        return name, path, list(args), kwargs
+
+    def get_prep_value(self, value: Any) -> Any:
+        return None if value is None else encrypt(str(value))
+
+    def from_db_value(self, value: str | None, *_: object) -> SecretText | None:
+        return None if value is None else decrypt(value)
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """What `dumpdata` writes: never the secret itself."""
+        return str(self.get_prep_value(self.value_from_object(obj)) or "")
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        # Each encryption of one text differs, so nothing but null can be compared.
+        if lookup_name not in {"exact", "isnull"}:
+            raise FieldError(f"{self.name} is encrypted: it cannot be filtered by {lookup_name}")
+        return NullOnly if lookup_name == "exact" else super().get_lookup(lookup_name)
+
+
+class NullOnly(Exact):
+    """`filter(secret=None)`, and no other value."""
+
+    def __init__(self, lhs: Any, rhs: Any) -> None:
+        if rhs is not None:
+            raise FieldError("An encrypted field cannot be filtered by its text")
+        super().__init__(lhs, rhs)
+
+
+def encrypt(text: str) -> str:
+    """`text` under the newest key."""
+    return build_fernet(tuple(settings.ENCRYPTION_KEYS)).encrypt(text.encode()).decode()
+
+
+def decrypt(token: str) -> SecretText:
+    """What `encrypt` was given. `ImproperlyConfigured` when no key of ENCRYPTION_KEYS opens it."""
+    try:
+        return SecretText(build_fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode()).decode())
+    except InvalidToken:
+        raise ImproperlyConfigured("No key in ENCRYPTION_KEYS opens a stored secret") from None
+
+
+@lru_cache(maxsize=4)
+def build_fernet(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in keys])
