@@ -1,0 +1,34 @@
+"""Times as the API writes and reads them."""
+
+import re
+from datetime import UTC, datetime
+
+# RFC 3339, 5.6, with ISO 8601's offset without a colon.
+TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?P<offset>[Zz]|[+-]\d\d:?\d\d)?\Z", re.ASCII)
+
+
+class TimeError(ValueError):
+    """Not a time. `code` is `invalid_time` or `offset_required`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def parse_time(text: str) -> datetime:
+    """An ISO 8601 time with an offset, in UTC. `TimeError` for anything else, also beyond the years 1 to 9999."""
+    match = TIME.match(text)
+    if match is None:
+        raise TimeError("invalid_time", "Must be an ISO 8601 time such as 2030-01-31T12:00:00Z.")
+    if match["offset"] is None:
+        raise TimeError("offset_required", "Must have an offset: end with Z for UTC.")
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise TimeError("invalid_time", "There is no such time.") from None
+
+
+def format_time(value: datetime | None) -> str | None:
+    """ISO 8601 in UTC with `Z`; None stays None."""
+    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
