@@ -1,0 +1,40 @@
+"""Paths of the API: documented without a trailing slash, served with and without, never redirected."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpResponseBase
+from django.urls import URLPattern, URLResolver
+from django.urls.resolvers import RoutePattern
+from rest_framework.routers import SimpleRouter
+
+
+class SlashTolerantPattern(RoutePattern):
+    """A whole route that also matches with one slash more."""
+
+    def match(self, path: str) -> Any:
+        found = super().match(path)
+        return super().match(path[:-1]) if found is None and path.endswith("/") else found
+
+
+def api_path(route: str, view: Callable[..., HttpResponseBase], name: str | None = None) -> URLPattern:
+    """Like `django.urls.path` for one view; `route` has no slash at its end."""
+    return URLPattern(SlashTolerantPattern(route, name=name, is_endpoint=True), view, None, name)
+
+
+class ApiRouter(SimpleRouter):
+    """A router whose routes are `api_path`s. Ids in them are UUIDs unless the viewset names another converter.
+
+    What does not look like an id is so the same 404 as an id that does not exist.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(trailing_slash=False, use_regex_path=False)
+        self._default_value_pattern = "uuid"
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        return [
+            api_path(str(url.pattern), url.callback, url.name)
+            for url in super().get_urls()
+            if isinstance(url, URLPattern)
+        ]
