@@ -1,0 +1,93 @@
+"""What all management commands share: `--json`, and errors in one line."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError
+
+from common.addresses import AddressError
+from common.errors import ApiError
+from common.times import format_time
+
+
+class ServiceCommand(BaseCommand):
+    """A command of ours: subclasses write `add_options` and `handle`, and answer by `emit`.
+
+    Errors that a person can mend are one line on stderr and exit status 1 (2 for wrong usage), without a traceback;
+    `--traceback` shows it.
+    """
+
+    # The checks of the web side; none of them concerns a command, and they take longer than most commands do.
+    requires_system_checks: ClassVar[list[str]] = []  # type: ignore[misc]
+    is_json = False
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        """Add the command's own arguments."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Write JSON, one line per item.")
+        self.add_options(parser)
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        # Wrong usage then raises CommandError here too, not only when called from Python.
+        parser.called_from_command_line = None
+        return parser
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        except CommandError as error:
+            self.stderr.write(str(error))
+            sys.exit(2)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        self.is_json = options.get("json", False)
+        try:
+            return super().execute(*args, **options)
+        except (ApiError, AddressError) as error:
+            raise CommandError(str(error)) from error
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(f"The database cannot be used: {first_line(error)}") from error
+
+    def emit(self, item: Mapping[str, object], text: str | None = None) -> None:
+        """Answer with one item: a line of JSON, or else `text`, or else its members as `name=value`."""
+        if self.is_json:
+            self.stdout.write(json.dumps(item, default=to_json))
+        else:
+            self.stdout.write(text if text is not None else describe_item(item))
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def describe_item(item: Mapping[str, object]) -> str:
+    return "  ".join(f"{name}={describe_value(value)}" for name, value in item.items())
+
+
+def describe_value(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case datetime():
+            return str(format_time(value))
+        case list() | tuple():
+            return ",".join(str(part) for part in value) or "-"
+    return str(value)
+
+
+def to_json(value: object) -> object:
+    """JSON for what the standard library does not know."""
+    match value:
+        case datetime():
+            return format_time(value)
+        case UUID():
+            return str(value)
+    raise TypeError(type(value).__name__)
