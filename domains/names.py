@@ -1,34 +1,34 @@
-"""The one form in which a domain name is stored and compared: A-labels in lower case, without a final dot."""
+"""The one form in which a domain name is stored and compared: that of a parsed address's domain."""
 
 import re
 
-import idna
+from common.addresses import AddressError, parse_address
 
 # RFC 1035, 2.3.4 allows 253 characters; the longest name that we put below a domain needs 32 of them.
 MAX_LENGTH = 253 - 32
-LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+# What could end the domain in the text of an address.
+FOREIGN = re.compile(r"""[\s@<>"'(),:;\\\[\]]""")
 
 
 class DomainNameError(ValueError):
-    """The text is not a domain name that could send mail; the message says why, for the person who typed it."""
+    """The text is not a domain name that mail could come from; the message says so to the person who typed it."""
 
 
 def canonical_name(text: str) -> str:
-    """`"Bücher.Example."` → `"xn--bcher-kva.example"`, by IDNA 2008 with the mapping of UTS 46.
+    """`"Bücher.Example."` → `"xn--bcher-kva.example"`: A-labels in lower case, without the final dot of zone files.
 
-    Look-alikes stay what they are: a Cyrillic `о` gives another name. DomainNameError for anything else than at least
-    two labels of letters, digits and hyphens, and for addresses such as `127.0.0.1`.
+    By construction the same as `parse_address` makes of a sender's domain. Look-alikes stay what they are: a Cyrillic
+    `о` gives another name.
     """
+    bare = text.strip().removesuffix(".")
+    if FOREIGN.search(bare):
+        raise DomainNameError("This is not a domain name. It looks like example.com.")
     try:
-        name = idna.encode(text.strip(), uts46=True, std3_rules=True, transitional=False).decode("ascii").lower()
-    except (idna.IDNAError, UnicodeError):
+        name = parse_address(f"postmaster@{bare}").domain
+    except AddressError as error:
+        if error.code == "reserved_domain":
+            raise DomainNameError("No mail can come from this domain: its name is reserved (RFC 6761).") from None
         raise DomainNameError("This is not a domain name. It looks like example.com.") from None
-    name = name.removesuffix(".")
-    labels = name.split(".")
     if len(name) > MAX_LENGTH:
         raise DomainNameError(f"The domain name is longer than {MAX_LENGTH} characters.")
-    if len(labels) < 2 or not all(LABEL.fullmatch(label) for label in labels):
-        raise DomainNameError("This is not a domain name. It looks like example.com.")
-    if labels[-1].isdigit():
-        raise DomainNameError("This is an address, not a domain name.")
     return name
