@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+from django.conf import settings
+
+from domains.trusted import trusted_names
+
+
+class DomainsConfig(AppConfig):
+    name = "domains"
+
+    def ready(self) -> None:
+        """Refuse a wrong setting at start, not at the first email."""
+        trusted_names(tuple(settings.TRUSTED_SENDER_DOMAINS))
