@@ -73,14 +73,13 @@ class _Conversation:
             try:
                 reply = transaction.run(before_dot)
             finally:
-                if not transaction.is_line_usable:
+                if transaction.is_line_usable and session.line.is_quiet():
+                    self._session = session
+                else:
                     session.line.close()
             if not transaction.is_stale:
-                break
+                return reply
             session = self._pool.open()
-        if transaction.is_line_usable and session.line.is_quiet():
-            self._session = session
-        return reply
 
     def end(self) -> None:
         """Give the session back."""

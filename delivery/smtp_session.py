@@ -87,6 +87,7 @@ class _Opening:
         self._context = context
         self._stage = Stage.CONNECT
         self._peer = Peer(f"{config.host}:{config.port}")
+        self._ip = ""
         self._line: Line | None = None
 
     def open(self, *, is_tls_wanted: bool) -> Session:
@@ -115,8 +116,7 @@ class _Opening:
 
     def _talk(self, is_tls_wanted: bool) -> Session:
         config, times = self._config, self._config.timeouts
-        line = self._line = Line(self._dial())
-        self._peer = Peer(f"{config.host}[{line.peer_ip}]:{config.port}")
+        line = self._line = self._dial()
         if config.security is Security.IMPLICIT:
             self._start_tls(line)
         self._stage = Stage.GREETING
@@ -130,7 +130,7 @@ class _Opening:
             self._authenticate(line, offers)
         return Session(line, offers, self._peer)
 
-    def _dial(self) -> socket.socket:
+    def _dial(self) -> Line:
         config = self._config
         deadline = monotonic() + config.timeouts.connect.total_seconds()
         text = "no address"
@@ -145,11 +145,14 @@ class _Opening:
                 if config.source_address:
                     dialled.bind((config.source_address, 0))
                 dialled.connect(address)
+                line = Line(dialled)
             except OSError as error:
                 dialled.close()
                 text = f"no connection to {address[0]}: {describe_error(error)}"
             else:
-                return dialled
+                self._ip = str(address[0])
+                self._peer = Peer(f"{config.host}[{self._ip}]:{config.port}")
+                return line
         raise self.refuse(text)
 
     def _say_hello(self, line: Line) -> dict[str, str]:
@@ -185,7 +188,7 @@ class _Opening:
 
     def _authenticate(self, line: Line, offers: Mapping[str, str]) -> None:
         self._stage = Stage.AUTH
-        is_safe = line.is_tls or self._config.is_clear_auth_allowed or ip_address(line.peer_ip).is_loopback
+        is_safe = line.is_tls or self._config.is_clear_auth_allowed or ip_address(self._ip).is_loopback
         try:
             mechanisms = choose_mechanisms(offers.get("AUTH", ""), is_password_safe=is_safe)
         except NoMechanismError as error:

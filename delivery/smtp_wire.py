@@ -54,14 +54,6 @@ class Line:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TICK)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TICK)
 
-    @property
-    def peer_ip(self) -> str:
-        """The address at the other end; `""` when the line is gone."""
-        try:
-            return str(self._socket.getpeername()[0])
-        except OSError:
-            return ""
-
     def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> str:
         """Encrypt the line; the answer is protocol and cipher, for people. Raises TlsError, also for bytes that came
         in clear before the handshake: they are an injection (RFC 3207, 6; CVE-2011-0411).
