@@ -19,8 +19,7 @@ from common.times import format_time
 class ServiceCommand(BaseCommand):
     """A command of ours: subclasses write `add_options` and `handle`, and answer by `emit`.
 
-    Errors that a person can mend are one line on stderr and exit status 1 (2 for wrong usage), without a traceback;
-    `--traceback` shows it.
+    Errors are one line on stderr and exit status 1 (2 for wrong usage); `--traceback` shows where they came from.
     """
 
     # The checks of the web side; none of them concerns a command, and they take longer than most commands do.
@@ -46,6 +45,11 @@ class ServiceCommand(BaseCommand):
         except CommandError as error:
             self.stderr.write(str(error))
             sys.exit(2)
+        except Exception as error:
+            if "--traceback" in argv:
+                raise
+            self.stderr.write(f"{type(error).__name__}: {first_line(error)} (--traceback shows where)")
+            sys.exit(1)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         self.is_json = options.get("json", False)

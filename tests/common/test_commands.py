@@ -28,6 +28,8 @@ class ProbeCommand(ServiceCommand):
                 raise ConflictError
             case "database":
                 raise OperationalError("connection refused\nIs the server running?")
+            case "bug":
+                raise ZeroDivisionError("division by zero")
 
 
 def run(*arguments):
@@ -60,13 +62,19 @@ def test_people_get_words():
     [
         (["conflict"], 1, "The state of the object"),
         (["database"], 1, "connection refused"),
+        (["bug"], 1, "ZeroDivisionError: division by zero"),
         ([], 2, "what"),
         (["item", "--count", "x"], 2, "--count"),
         (["item", "--nonsense"], 2, "--nonsense"),
     ],
 )
-def test_what_a_person_can_mend_is_one_line_and_a_status(arguments, status, words):
+def test_an_error_is_one_line_and_a_status(arguments, status, words):
     ended, out, err = run(*arguments)
     assert (ended, out, err.count("\n")) == (status, "", 1)
     assert words in err
     assert "Traceback" not in err
+
+
+def test_the_traceback_is_there_for_those_who_ask():
+    with pytest.raises(ZeroDivisionError):
+        run("bug", "--traceback")
