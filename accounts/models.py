@@ -1,0 +1,135 @@
+"""Tenants, their keys, and what they and the operators are told."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from ipaddress import ip_network
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Length, Now
+
+from accounts import scopes, tokens
+from common.client_ip import IpAddress, is_within
+from common.ids import new_id
+
+models.CharField.register_lookup(Length)
+
+
+class Project(models.Model):
+    """The tenant: everything that callers see belongs to one."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    default_from = models.CharField(
+        max_length=600, blank=True, default="", help_text="The sender where an email names none."
+    )
+    contact_email = models.CharField(
+        max_length=254, blank=True, default="", help_text="Who gets this project's notices."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [models.CheckConstraint(name="project_has_name", condition=~Q(name=""))]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(models.Model):
+    """What a caller authenticates with. Only the hash is kept, beside a prefix to know it by."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100, blank=True, default="")
+    # The query by which each request is authenticated. Two keys may share a prefix: the hash decides.
+    prefix = models.CharField(max_length=tokens.PREFIX_LENGTH, editable=False, db_index=True)
+    key_hash = models.CharField(max_length=64, editable=False, unique=True)
+    scopes = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    is_test = models.BooleanField(default=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    allowed_ips = ArrayField(
+        models.CharField(max_length=49), default=list, blank=True, help_text="Addresses or networks; empty for any."
+    )
+    allowed_recipients = ArrayField(
+        models.CharField(max_length=256),
+        default=list,
+        blank=True,
+        help_text="`a@example.com` or `*@example.com`; empty for any.",
+    )
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            models.CheckConstraint(name="api_key_scopes_known", condition=Q(scopes__contained_by=sorted(scopes.ALL))),
+            models.CheckConstraint(name="api_key_hash_whole", condition=Q(key_hash__length=64)),
+            models.CheckConstraint(
+                name="api_key_prefix_tells_test",
+                condition=Q(is_test=True, prefix__startswith=tokens.TEST)
+                | Q(is_test=False, prefix__startswith=tokens.LIVE),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)" if self.name else f"{self.prefix}…"
+
+    def has_scope(self, scope: str) -> bool:
+        """Whether the key may do what `scope` stands for."""
+        return scope in self.scopes
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether the key's time is over at `now`."""
+        return self.expires_at is not None and self.expires_at <= now
+
+    def admits_ip(self, address: IpAddress | None) -> bool:
+        """Whether a client at `address` may use the key. An unknown address may only where any may."""
+        networks: Sequence[str] = self.allowed_ips
+        return not networks or (address is not None and is_within(address, [ip_network(text) for text in networks]))
+
+    def admits_recipient(self, address: str) -> bool:
+        """Whether the key may send to `address` (bare, its domain as A-labels); without regard to case."""
+        patterns: Sequence[str] = self.allowed_recipients
+        lowered = address.lower()
+        return not patterns or lowered in patterns or f"*@{lowered.rpartition('@')[2]}" in patterns
+
+
+class Notice(models.Model):
+    """Something that a project's contact, or the operator where there is no project, should know."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=60)
+    text = models.TextField()
+    data = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        # The notices that someone has yet to read, newest first.
+        indexes = [models.Index(name="notice_unread", fields=["project", "-id"], condition=Q(read_at=None))]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+class AuditEntry(models.Model):
+    """Who did what to which object. Written, never changed."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    actor = models.CharField(max_length=200)
+    action = models.CharField(max_length=60)
+    object = models.CharField(max_length=200)
+    data = models.JSONField(default=dict, blank=True)
+    at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name_plural = "audit entries"
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.object}"

@@ -1,0 +1,40 @@
+"""What an API key may do."""
+
+from typing import Final
+
+EMAILS_SEND: Final = "emails:send"
+EMAILS_READ: Final = "emails:read"
+EVENTS_READ: Final = "events:read"
+STATS_READ: Final = "stats:read"
+TEMPLATES_READ: Final = "templates:read"
+TEMPLATES_WRITE: Final = "templates:write"
+DOMAINS_READ: Final = "domains:read"
+DOMAINS_WRITE: Final = "domains:write"
+SUPPRESSIONS_READ: Final = "suppressions:read"
+SUPPRESSIONS_WRITE: Final = "suppressions:write"
+WEBHOOKS_READ: Final = "webhooks:read"
+WEBHOOKS_WRITE: Final = "webhooks:write"
+PROVIDERS_READ: Final = "providers:read"
+PROVIDERS_WRITE: Final = "providers:write"
+
+ALL: Final = frozenset(
+    {
+        EMAILS_SEND,
+        EMAILS_READ,
+        EVENTS_READ,
+        STATS_READ,
+        TEMPLATES_READ,
+        TEMPLATES_WRITE,
+        DOMAINS_READ,
+        DOMAINS_WRITE,
+        SUPPRESSIONS_READ,
+        SUPPRESSIONS_WRITE,
+        WEBHOOKS_READ,
+        WEBHOOKS_WRITE,
+        PROVIDERS_READ,
+        PROVIDERS_WRITE,
+    }
+)
+
+# A view that declares this needs a key, but no scope.
+NO_SCOPE: Final = ""

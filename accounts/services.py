@@ -1,0 +1,246 @@
+"""Projects and keys: made, checked, revoked."""
+
+import hmac
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from ipaddress import ip_network
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts import scopes as known
+from accounts import tokens
+from accounts.models import ApiKey, AuditEntry, Notice, Project
+from common.addresses import AddressError, parse_address
+from common.client_ip import IpAddress
+from common.errors import ApiError, ConflictError
+
+UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
+# How exact `last_used_at` is; each request writing it would make the row a hot spot.
+LAST_USED_STEP = timedelta(minutes=1)
+
+
+class UnauthorizedError(ApiError):
+    """This needs an API key: `Authorization: Bearer <key>`."""
+
+    code = "not_authenticated"
+    status = HTTPStatus.UNAUTHORIZED
+
+    def __init__(self) -> None:
+        super().__init__(headers=UNAUTHORIZED)
+
+
+class InvalidKeyError(UnauthorizedError):
+    """The API key is not known."""
+
+    code = "invalid_key"
+
+
+class RevokedKeyError(UnauthorizedError):
+    """The API key was revoked."""
+
+    code = "key_revoked"
+
+
+class ExpiredKeyError(UnauthorizedError):
+    """The API key has expired."""
+
+    code = "key_expired"
+
+
+class IpNotAllowedError(ApiError):
+    """The API key may not be used from this IP address."""
+
+    code = "ip_not_allowed"
+    status = HTTPStatus.FORBIDDEN
+
+
+class RecipientNotAllowedError(ApiError):
+    """The API key may not send to {address}."""
+
+    code = "recipient_not_allowed"
+    status = HTTPStatus.FORBIDDEN
+
+
+class UnknownScopeError(ApiError):
+    """There is no scope {scope}. Known are: {known}."""
+
+    code = "unknown_scope"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class InvalidTokenError(ApiError):
+    """A given key must be es_live_ or es_test_, as the key is live or test, and at least 36 letters and digits."""
+
+    code = "invalid_token"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class InvalidIpError(ApiError):
+    """{text} is neither an IP address nor a network."""
+
+    code = "invalid_ip"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class InvalidRecipientPatternError(ApiError):
+    """{text} is neither an address nor *@ with a domain."""
+
+    code = "invalid_recipient_pattern"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class InvalidProjectNameError(ApiError):
+    """A project needs a name of 1 to 100 printable characters."""
+
+    code = "invalid_project_name"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class InvalidKeyNameError(ApiError):
+    """A key's name has at most 100 printable characters."""
+
+    code = "invalid_key_name"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class ProjectExistsError(ConflictError):
+    """There is a project of this name already."""
+
+    code = "project_exists"
+
+
+class TokenTakenError(ConflictError):
+    """This key belongs to another project."""
+
+    code = "token_taken"
+
+
+def create_project(*, name: str, contact_email: str = "") -> Project:
+    """A new project. Raises `ProjectExistsError`, `InvalidProjectNameError`, or `AddressError` for the contact."""
+    name = name.strip()
+    if not name or len(name) > 100 or not name.isprintable():
+        raise InvalidProjectNameError
+    contact = parse_address(contact_email).address if contact_email else ""
+    try:
+        with transaction.atomic():
+            return Project.objects.create(name=name, contact_email=contact)
+    except IntegrityError:
+        raise ProjectExistsError from None
+
+
+def create_api_key(
+    project: Project,
+    *,
+    name: str = "",
+    scopes: Iterable[str],
+    is_test: bool = False,
+    expires_at: datetime | None = None,
+    allowed_ips: Iterable[str] = (),
+    allowed_recipients: Iterable[str] = (),
+    token: str | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key and its text, which is to be seen only here.
+
+    A given `token` is installed as it is; if it is there already, its row comes back unchanged, also when revoked.
+    Raises `UnknownScopeError`, `InvalidIpError`, `InvalidRecipientPatternError`, `InvalidKeyNameError`,
+    `InvalidTokenError` or `TokenTakenError`.
+    """
+    text = token or tokens.new_token(is_test=is_test)
+    if not tokens.is_token(text) or text.startswith(tokens.TEST) != is_test:
+        raise InvalidTokenError
+    if len(name) > 100 or not name.isprintable():
+        raise InvalidKeyNameError
+    key, _ = ApiKey.objects.get_or_create(
+        key_hash=tokens.hash_of(text),
+        defaults={
+            "project": project,
+            "name": name,
+            "prefix": tokens.prefix_of(text),
+            "scopes": check_scopes(scopes),
+            "is_test": is_test,
+            "expires_at": expires_at,
+            "allowed_ips": [check_network(item) for item in allowed_ips],
+            "allowed_recipients": [check_pattern(item) for item in allowed_recipients],
+        },
+    )
+    if key.project_id != project.pk:
+        raise TokenTakenError
+    return key, text
+
+
+def check_scopes(given: Iterable[str]) -> list[str]:
+    unique = set(given)
+    if unknown := sorted(unique - known.ALL):
+        raise UnknownScopeError(scope=unknown[0], known=", ".join(sorted(known.ALL)))
+    return sorted(unique)
+
+
+def check_network(text: str) -> str:
+    try:
+        return str(ip_network(text.strip(), strict=False))
+    except ValueError:
+        raise InvalidIpError(text=text) from None
+
+
+def check_pattern(text: str) -> str:
+    local, _, domain = text.strip().rpartition("@")
+    try:
+        parsed = parse_address(f"{'any' if local == '*' else local}@{domain}")
+    except AddressError:
+        raise InvalidRecipientPatternError(text=text) from None
+    return f"*@{parsed.domain}" if local == "*" else parsed.address.lower()
+
+
+def revoke_api_key(key: ApiKey) -> ApiKey:
+    """End the key from now on. Revoking again keeps the first time."""
+    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=Now())
+    key.refresh_from_db(fields=["revoked_at"])
+    return key
+
+
+def authenticate_token(text: str, ip: IpAddress | None) -> ApiKey:
+    """The key that `text` is, with its project, in one query.
+
+    Raises `InvalidKeyError`, `RevokedKeyError`, `ExpiredKeyError` (401) or `IpNotAllowedError` (403).
+    """
+    key = find_key(text)
+    now = timezone.now()
+    if key is None:
+        raise InvalidKeyError
+    if key.revoked_at is not None:
+        raise RevokedKeyError
+    if key.has_expired(now):
+        raise ExpiredKeyError
+    if not key.admits_ip(ip):
+        raise IpNotAllowedError
+    touch(key, now)
+    return key
+
+
+def find_key(text: str) -> ApiKey | None:
+    if not tokens.is_token(text):
+        return None
+    digest = tokens.hash_of(text)
+    candidates: Collection[ApiKey] = ApiKey.objects.select_related("project").filter(prefix=tokens.prefix_of(text))
+    return next((key for key in candidates if hmac.compare_digest(key.key_hash, digest)), None)
+
+
+def touch(key: ApiKey, now: datetime) -> None:
+    """Note the use, at most once a minute, however many requests come at once."""
+    if key.last_used_at is None or key.last_used_at < now - LAST_USED_STEP:
+        is_stale = Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USED_STEP)
+        ApiKey.objects.filter(is_stale, pk=key.pk).update(last_used_at=now)
+
+
+def write_notice(project: Project | None, *, kind: str, text: str, data: Mapping[str, object] | None = None) -> Notice:
+    """Tell the project's contact, or the operator where `project` is None."""
+    return Notice.objects.create(project=project, kind=kind, text=text, data=dict(data or {}))
+
+
+def write_audit(actor: str, action: str, obj: object, **data: object) -> AuditEntry:
+    """Put down who did what: `write_audit("command", "revoke", key, prefix=key.prefix)`."""
+    return AuditEntry.objects.create(actor=actor[:200], action=action, object=str(obj)[:200], data=data)

@@ -1,0 +1,35 @@
+"""API keys as text: `es_live_` or `es_test_`, then letters and digits, the first eight of which stay visible."""
+
+import hashlib
+import re
+import secrets
+import string
+
+ALPHABET = string.ascii_letters + string.digits
+VISIBLE = 8
+# 28 letters or digits are 166 random bits, beyond the visible eight.
+SECRET = 28
+LIVE = "es_live_"
+TEST = "es_test_"
+TOKEN = re.compile(rf"(?:{LIVE}|{TEST})[A-Za-z0-9]{{{VISIBLE + SECRET},200}}\Z")
+PREFIX_LENGTH = len(LIVE) + VISIBLE
+
+
+def new_token(*, is_test: bool = False) -> str:
+    """A fresh key, as the caller presents it. It cannot be read back from what is stored."""
+    return (TEST if is_test else LIVE) + "".join(secrets.choice(ALPHABET) for _ in range(VISIBLE + SECRET))
+
+
+def is_token(text: str) -> bool:
+    """Whether `text` has the form of a key."""
+    return TOKEN.match(text) is not None
+
+
+def prefix_of(token: str) -> str:
+    """The visible part, by which people and the database find the key."""
+    return token[:PREFIX_LENGTH]
+
+
+def hash_of(token: str) -> str:
+    """SHA-256 in hex. A slow hash would add nothing: the secret is random, not chosen by a person."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,98 @@
+"""Fixtures for every test: a project, a key, and a client that speaks JSON with it."""
+
+import json as json_module
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts.models import ApiKey, Project
+from accounts.scopes import ALL
+from accounts.services import create_api_key, create_project
+
+
+@dataclass
+class ApiClient:
+    """Calls `/api/v1` with a key: `api.post("/emails", {"to": …}, Idempotency_Key="a")`.
+
+    Paths that begin with `/api` or `/compat` are taken as they are. Bodies are JSON unless they are bytes. Headers are
+    keyword arguments with `_` for `-`. An exception in a view is a 500, as a caller sees it.
+    """
+
+    token: str | None
+    key: ApiKey | None = None
+    client: Client = field(default_factory=lambda: Client(raise_request_exception=False))
+
+    def request(self, method: str, path: str, body: Any = None, /, **headers: str) -> HttpResponse:
+        full = path if path.startswith(("/api", "/compat")) else f"/api/v1{path}"
+        data = body if isinstance(body, bytes) else b"" if body is None else json_module.dumps(body).encode()
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        content_type = given.pop("Content-Type", "" if body is None else "application/json")
+        if self.token:
+            given.setdefault("Authorization", f"Bearer {self.token}")
+        return self.client.generic(method, full, data, content_type=content_type, headers=given)
+
+    def get(self, path: str, /, **headers: str) -> HttpResponse:
+        return self.request("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, /, **headers: str) -> HttpResponse:
+        return self.request("POST", path, body, **headers)
+
+    def patch(self, path: str, body: Any = None, /, **headers: str) -> HttpResponse:
+        return self.request("PATCH", path, body, **headers)
+
+    def put(self, path: str, body: Any = None, /, **headers: str) -> HttpResponse:
+        return self.request("PUT", path, body, **headers)
+
+    def delete(self, path: str, /, **headers: str) -> HttpResponse:
+        return self.request("DELETE", path, **headers)
+
+
+@pytest.fixture
+def project(db: None) -> Project:
+    return create_project(name="Acme")
+
+
+@pytest.fixture
+def other_project(db: None) -> Project:
+    """Another tenant."""
+    return create_project(name="Other")
+
+
+@pytest.fixture
+def make_api(project: Project) -> Callable[..., ApiClient]:
+    """Builds clients with a key of their own: `make_api(scopes=["emails:read"])`, `make_api(other_project)`."""
+
+    def build(of: Project = project, **options: Any) -> ApiClient:
+        key, token = create_api_key(of, **{"scopes": ALL, **options})
+        return ApiClient(token, key)
+
+    return build
+
+
+@pytest.fixture
+def api(make_api: Callable[..., ApiClient]) -> ApiClient:
+    """A client of `project` with a live key and all scopes."""
+    return make_api()
+
+
+@pytest.fixture
+def api_key(api: ApiClient) -> ApiKey:
+    """The key of `api`."""
+    assert api.key is not None
+    return api.key
+
+
+@pytest.fixture
+def other_api(make_api: Callable[..., ApiClient], other_project: Project) -> ApiClient:
+    """A client of another tenant, with all scopes."""
+    return make_api(other_project)
+
+
+@pytest.fixture
+def anonymous() -> ApiClient:
+    """A client without a key."""
+    return ApiClient(None)
