@@ -1,0 +1,46 @@
+"""`Authorization: Bearer <key>`."""
+
+from dataclasses import dataclass
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from accounts.models import ApiKey, Project
+from accounts.services import InvalidKeyError, UnauthorizedError, authenticate_token
+from common.client_ip import client_ip
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls: `request.user` behind a key."""
+
+    api_key: ApiKey
+    is_authenticated: bool = True
+    is_anonymous: bool = False
+    is_active: bool = True
+    is_staff: bool = False
+
+    @property
+    def pk(self) -> object:
+        return self.api_key.pk
+
+    @property
+    def project(self) -> Project:
+        return self.api_key.project
+
+
+class BearerAuthentication(BaseAuthentication):
+    """Sets `request.auth` to the `ApiKey` and `request.user` to its `Principal`."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, ApiKey]:
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        scheme, _, text = header.partition(" ")
+        if not header:
+            raise UnauthorizedError
+        if scheme.lower() != "bearer":
+            raise InvalidKeyError
+        key = authenticate_token(text.strip(" "), client_ip(request.META))
+        return Principal(key), key
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  DRF calls it so
+        return "Bearer"
