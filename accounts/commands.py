@@ -1,0 +1,45 @@
+"""What commands that work on one project share."""
+
+from collections.abc import Mapping
+
+from django.core.management.base import CommandError, CommandParser
+
+from accounts.models import ApiKey, Project
+from common.commands import ServiceCommand
+
+
+class ProjectCommand(ServiceCommand):
+    """A command with `--project`, which may be left out where there is only one."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--project", help="The project's name or id. Needed only where there are several.")
+        super().add_arguments(parser)
+
+    def find_project(self, options: Mapping[str, object]) -> Project:
+        """The project that `options` names, or the only one. `CommandError` when it is not clear which."""
+        name = options["project"]
+        found = [project for project in Project.objects.all() if not name or name in {project.name, str(project.pk)}]
+        match found:
+            case [project]:
+                return project
+            case []:
+                raise CommandError(f"There is no project {name}." if name else "There is no project; create one first.")
+        raise CommandError("There are several projects; name one by --project.")
+
+
+def describe_row(key: ApiKey) -> dict[str, object]:
+    """What a list of keys shows of each."""
+    return {
+        "id": key.pk,
+        "project": key.project.name,
+        "name": key.name,
+        "prefix": key.prefix,
+        "test": key.is_test,
+        "scopes": key.scopes,
+        "allowed_ips": key.allowed_ips,
+        "allowed_recipients": key.allowed_recipients,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
+        "revoked_at": key.revoked_at,
+        "created_at": key.created_at,
+    }

@@ -1,0 +1,58 @@
+from argparse import ArgumentParser
+from datetime import UTC, datetime, timedelta
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+
+from accounts.commands import ProjectCommand
+from accounts.services import create_api_key, write_audit
+from common.times import TimeError, parse_time
+
+
+class Command(ProjectCommand):
+    help = "Create an API key. It is shown only here."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--scopes", required=True, help="Such as emails:send,emails:read")
+        parser.add_argument("--name", default="", help="What the key is for.")
+        parser.add_argument("--test", action="store_true", help="A key whose mail never reaches a provider.")
+        parser.add_argument("--expires", help="A date, whose end it is, or a time with its offset.")
+        parser.add_argument("--allow-ip", action="append", default=[], help="An address or network; may be repeated.")
+        parser.add_argument(
+            "--allow-recipient", action="append", default=[], help="a@example.com or *@example.com; may be repeated."
+        )
+
+    def handle(self, **options: object) -> None:
+        key, token = create_api_key(
+            self.find_project(options),
+            name=str(options["name"]),
+            scopes=split_commas(str(options["scopes"])),
+            is_test=bool(options["test"]),
+            expires_at=parse_expiry(str(options["expires"])) if options["expires"] else None,
+            allowed_ips=as_list(options["allow_ip"]),
+            allowed_recipients=as_list(options["allow_recipient"]),
+        )
+        write_audit("command", "create_api_key", key, id=str(key.pk), scopes=key.scopes)
+        self.emit({"id": key.pk, "key": token, "prefix": key.prefix, "scopes": key.scopes, "test": key.is_test})
+
+
+def as_list(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def split_commas(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def parse_expiry(text: str) -> datetime:
+    """`2030-01-31` is the end of that day in UTC; a time needs its offset."""
+    try:
+        expires_at = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
+    except (ValueError, OverflowError):
+        try:
+            expires_at = parse_time(text)
+        except TimeError as error:
+            raise CommandError(f"--expires: {error.message}") from None
+    if expires_at <= timezone.now():
+        raise CommandError("--expires: is in the past.")
+    return expires_at

@@ -1,0 +1,20 @@
+from argparse import ArgumentParser
+
+from accounts.commands import ProjectCommand, describe_row
+from accounts.models import ApiKey
+
+
+class Command(ProjectCommand):
+    help = "List API keys, newest first; of all projects unless --project names one."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--active", action="store_true", help="Only those that were not revoked.")
+
+    def handle(self, **options: object) -> None:
+        keys = ApiKey.objects.select_related("project")
+        if options["project"]:
+            keys = keys.filter(project=self.find_project(options))
+        if options["active"]:
+            keys = keys.filter(revoked_at=None)
+        for key in keys:
+            self.emit(describe_row(key))

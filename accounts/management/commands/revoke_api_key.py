@@ -1,0 +1,39 @@
+from argparse import ArgumentParser
+from uuid import UUID
+
+from django.core.management.base import CommandError
+
+from accounts.commands import describe_row
+from accounts.models import ApiKey
+from accounts.services import revoke_api_key, write_audit
+from common.commands import ServiceCommand
+
+
+class Command(ServiceCommand):
+    help = "Revoke an API key, from now on and for good."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("key", metavar="ID_OR_PREFIX")
+
+    def handle(self, *, key: str, **_: object) -> None:
+        revoked = revoke_api_key(find_key(key))
+        write_audit("command", "revoke_api_key", revoked, id=str(revoked.pk))
+        self.emit(describe_row(revoked))
+
+
+def find_key(text: str) -> ApiKey:
+    keys = ApiKey.objects.select_related("project")
+    match list(keys.filter(pk=UUID(text)) if is_uuid(text) else keys.filter(prefix=text.removesuffix("…"))):
+        case [key]:
+            return key
+        case []:
+            raise CommandError("There is no such key.")
+    raise CommandError("Several keys have this prefix; name one by its id.")
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
