@@ -88,6 +88,10 @@ class Environment(BaseSettings):
     EXPIRY_SECONDS: Seconds = Field(
         default=timedelta(hours=48), description="How long mail is tried when it has no `expires_at`."
     )
+    ATTACHMENT_STORAGE: str = Field(
+        default="",
+        description="Dotted path of a Django storage class for attachments' bytes. PostgreSQL keeps them by default.",
+    )
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
     DEBUG: bool = Field(default=False, description="Django's debug pages. Never on a machine that others reach.")
 

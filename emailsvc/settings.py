@@ -48,6 +48,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
     "common.middleware.ProblemMiddleware",
+    "common.middleware.ChunkedBodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -101,7 +102,6 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "var" / "static"
 # Serve assets straight from the packages: `./run` needs no collectstatic step.
 WHITENOISE_USE_FINDERS = True
 
@@ -122,6 +122,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "common.problems.handle_exception",
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_METADATA_CLASS": None,
     "DATETIME_FORMAT": "iso-8601",
 }
 
@@ -137,9 +138,45 @@ RETRY_WAITS = env.RETRY_SECONDS
 UNCERTAIN_WAIT = env.UNCERTAIN_SECONDS
 EXPIRY_TIME = env.EXPIRY_SECONDS
 
+ATTACHMENT_STORAGE = env.ATTACHMENT_STORAGE
+
+# Celery is a doorbell, the row is the queue: these keep a lost or stopped broker from holding anybody.
 # Kombu names a Unix socket redis+socket://, redis-py and Django name it unix://.
 CELERY_BROKER_URL = env.BROKER_URL or REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_IMPORTS = ["messages.tasks", "emailsvc.worker"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_DEFAULT_QUEUE = "periodic"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 512 * 1024
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+# A conversation may take the sum of RFC 5321's timeouts; inside, each stage has its own deadline.
+CELERY_TASK_SOFT_TIME_LIMIT = 45 * 60
+CELERY_TASK_TIME_LIMIT = 50 * 60
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5.0
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_TIMEOUT = 0.5
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {}
+    if CELERY_BROKER_URL.startswith("amqp")
+    else {
+        "socket_timeout": 0.5,
+        "socket_connect_timeout": 0.5,
+        "socket_keepalive": True,
+        "visibility_timeout": 60 * 60,
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 10,
+    }
+)
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+CELERY_TIMEZONE = "UTC"
 
 LOGGING_CONFIG = None
 build_logging(env.LOG_LEVEL)

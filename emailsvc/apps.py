@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+# Imported so that every process, web and commands too, rings on the configured broker.
+from emailsvc.celery import app
+
+
+class EmailsvcConfig(AppConfig):
+    name = "emailsvc"
+
+    def ready(self) -> None:
+        app.set_default()

@@ -1,0 +1,19 @@
+"""Every path that this service answers."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from emailsvc import health
+
+urlpatterns = [
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("api/v1/", include("accounts.urls")),
+    path("api/v1/", include("messages.urls")),
+    path("inbox/", include("inbox.urls")),
+    path("admin/", admin.site.urls),
+]
+handler400 = "common.problems.bad_request"
+handler403 = "common.problems.permission_denied"
+handler404 = "common.problems.not_found"
+handler500 = "common.problems.server_error"

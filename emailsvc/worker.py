@@ -1,0 +1,42 @@
+"""What workers and beat load beside the tasks: the periodic schedule, a clock of their own, and the end of a child."""
+
+import sys
+from typing import Any
+
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready, worker_shutdown
+
+from emailsvc.celery import app
+from ledger.timer import Timer
+from messages.sending import close_engine
+from messages.tasks import SCHEDULE, tick
+
+# Beat writes these into django-celery-beat's tables at its start, where operators see and change them.
+app.conf.beat_schedule = {task.name: {"task": task.name, "schedule": every} for task, every in SCHEDULE.items()}
+
+timer = Timer(tick)
+
+
+@setup_logging.connect
+def keep_logging(**_: Any) -> None:
+    """Settings have set logging up; Celery leaves it alone where this signal has a receiver."""
+
+
+@worker_ready.connect
+def start_timer(**_: Any) -> None:
+    timer.start()
+
+
+@worker_shutdown.connect
+def stop_timer(**_: Any) -> None:
+    timer.stop()
+
+
+@worker_process_init.connect
+def switch_threads_often(**_: Any) -> None:
+    """Conversations wait for the interpreter's lock behind the composing thread: the default 5 ms is an age to them."""
+    sys.setswitchinterval(0.0005)
+
+
+@worker_process_shutdown.connect
+def close_lines(**_: Any) -> None:
+    close_engine()

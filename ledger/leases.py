@@ -1,0 +1,65 @@
+"""Renewal of leases while their holder lives."""
+
+import threading
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from ledger.models import DueRow
+from ledger.sql import execute
+
+log = structlog.get_logger(__name__)
+
+
+class Heartbeat(AbstractContextManager["Heartbeat"]):
+    """Renews every lease added to it each `settings.HEARTBEAT_TIME`, from a thread of its own.
+
+    A conversation may take ten minutes (RFC 5321, 4.5.3.2) while a lease lasts one: without renewal another worker
+    would take the row over. When the process dies, renewal stops with it, which is how its death is noticed. A lease
+    that has run out is not renewed: somebody may hold the row already.
+    """
+
+    def __init__(self, model: type[DueRow]) -> None:
+        self.table = model._meta.db_table
+        self.tokens: set[UUID] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def add(self, token: UUID) -> None:
+        self.tokens = self.tokens | {token}
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        try:
+            while not self._stop.wait(settings.HEARTBEAT_TIME.total_seconds()):
+                try:
+                    renew(self.table, self.tokens, settings.LEASE_TIME)
+                except DatabaseError as error:
+                    log.warning("lease_renewal_failed", error=type(error).__name__)
+                    connection.close()
+        finally:
+            connection.close()
+
+
+def renew(table: str, tokens: Iterable[UUID], lease: timedelta) -> None:
+    """Push `lease_until` on for all rows held under `tokens` whose lease still runs."""
+    execute(
+        f"UPDATE {table} SET lease_until = now() + %s WHERE lease_token = ANY(%s) AND lease_until > now()",  # noqa: S608
+        [lease, list(tokens)],
+    )

@@ -1,0 +1,104 @@
+"""May this email be sent? The checks that need the project's data, before anything is stored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from accounts.models import ApiKey
+from accounts.services import RecipientNotAllowedError
+from common.addresses import Address
+from common.errors import FieldError, InvalidFieldsError
+from delivery.plaintext import text_from_html
+from domains.models import Domain
+from domains.services import choose_sending_domain, default_sender
+from messages.drafts import Draft
+from messages.models import Recipient
+from providers.choice import routes
+from templates_app.services import Renderer
+
+MAX_RECIPIENTS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """One recipient on its way into the ledger."""
+
+    kind: Recipient.Kind
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A draft that may be stored: content rendered, sender verified, recipients folded."""
+
+    draft: Draft
+    sender: Address
+    recipients: Sequence[Envelope]
+    domain: Domain | None
+    template_version_id: UUID | None
+    resent_from_id: UUID | None = None
+
+
+def admit(key: ApiKey, draft: Draft, renderer: Renderer | None = None) -> Admitted:
+    """The draft, made whole; ApiError when it may not be sent. Several drafts may share a `renderer`."""
+    sender = choose_sender(key, draft)
+    domain = choose_sending_domain(
+        key.project,
+        from_domain=sender.domain,
+        domain_id=draft.domain_id,
+        is_local_only=key.is_test or routes.is_local_only(key.project_id),
+    )
+    recipients = fold_recipients(draft)
+    check_recipients(key, draft)
+    version_id = None
+    if draft.template:
+        renderer = renderer or Renderer(key.project)
+        rendered = renderer.render(draft.template, draft.template_vars)
+        version_id = rendered.version_id
+        draft = replace(draft, subject=rendered.subject, html=rendered.html or "", text=rendered.text or "")
+    if draft.html and not draft.text:
+        # What is sent is decided now: the text part, too, is what GET shows.
+        draft = replace(draft, text=text_from_html(draft.html))
+    return Admitted(draft=draft, sender=sender, recipients=recipients, domain=domain, template_version_id=version_id)
+
+
+def choose_sender(key: ApiKey, draft: Draft) -> Address:
+    """The draft's sender, or the default of its domain or project."""
+    if draft.from_ is not None:
+        return draft.from_
+    default = default_sender(key.project, domain_id=draft.domain_id)
+    if default is None:
+        raise InvalidFieldsError([FieldError("from_", "required", "There is no default sender; name one.")])
+    return default
+
+
+def fold_recipients(draft: Draft) -> list[Envelope]:
+    """To, cc and bcc in this order, each address once, whatever its case: the first mention counts."""
+    folded: dict[str, Envelope] = {}
+    for kind, addresses in lists_of(draft).items():
+        for address in addresses:
+            folded.setdefault(address.address.lower(), Envelope(kind=kind, address=address))
+    if len(folded) > MAX_RECIPIENTS:
+        message = f"At most {MAX_RECIPIENTS} recipients in to, cc and bcc together; these are {len(folded)}."
+        raise InvalidFieldsError([FieldError("to", "too_many_recipients", message)])
+    return list(folded.values())
+
+
+def check_recipients(key: ApiKey, draft: Draft) -> None:
+    """RecipientNotAllowedError for recipients outside the key's patterns."""
+    refused = {
+        f"{kind}[{index}]": address.address
+        for kind, addresses in lists_of(draft).items()
+        for index, address in enumerate(addresses)
+        if not key.admits_recipient(address.address)
+    }
+    if refused:
+        message = "This API key may not send to this address."
+        raise RecipientNotAllowedError(
+            address=", ".join(refused.values()),
+            errors=[FieldError(field, "recipient_not_allowed", message) for field in refused],
+        )
+
+
+def lists_of(draft: Draft) -> Mapping[Recipient.Kind, Sequence[Address]]:
+    return {Recipient.Kind.TO: draft.to, Recipient.Kind.CC: draft.cc, Recipient.Kind.BCC: draft.bcc}

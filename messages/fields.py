@@ -1,0 +1,221 @@
+"""The fields of an email on its way in, each with what it refuses and the code that says so."""
+
+import binascii
+import re
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn, cast
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from common.addresses import Address
+from common.serializers import AddressField, SingleLineField, StrictCharField, StrictSerializer
+from common.text import find_control_character
+from delivery.mime import RESERVED
+from delivery.mime_headers import NAME
+from delivery.mime_parts import AttachmentTypeError, parse_content_type
+from messages.attachments import File
+
+MAX_BODY_BYTES = 2 * 1024 * 1024
+MAX_LINE = 998  # RFC 5322, 2.1.1
+MAX_FILES = 5
+MAX_FILES_BYTES = 5 * 1024 * 1024
+MAX_FILENAME_BYTES = 255
+MAX_HEADERS = 50
+MAX_TAGS = 10
+MAX_TAG = 64
+MAX_METADATA = 50
+MAX_METADATA_KEY = 64
+MAX_METADATA_BYTES = 8 * 1024
+MAX_ADDRESSES = 50
+
+# Written by us where asked for (RFC 2369, RFC 8058); one of the caller's own would contradict it.
+OURS = re.compile(r"list-unsubscribe(?:-post)?|x-emailsvc-.*", re.IGNORECASE)
+# RFC 2045, 5.1, in angle brackets or not: what may stand between the brackets of a Content-ID.
+CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
+
+ADDRESS_SCHEMA = {"type": "string", "example": "Jo Doe <jo@example.com>"}
+
+
+def refuse(code: str, message: str) -> NoReturn:
+    raise serializers.ValidationError(message, code)
+
+
+@extend_schema_field({"oneOf": [ADDRESS_SCHEMA, {"type": "array", "items": ADDRESS_SCHEMA, "maxItems": MAX_ADDRESSES}]})
+class AddressListField(serializers.Field[list[Address], Any, list[str], Any]):
+    """One address or a list of them."""
+
+    _one = AddressField()
+
+    def to_internal_value(self, data: object) -> list[Address]:
+        if isinstance(data, str):
+            return [self._one.to_internal_value(data)]
+        if not isinstance(data, list):
+            refuse("invalid", "Must be an address or a list of addresses.")
+        if len(data) > MAX_ADDRESSES:
+            refuse("too_many_recipients", f"At most {MAX_ADDRESSES} addresses; these are {len(data)}.")
+        return collect(enumerate(data), self._one.to_internal_value)
+
+    def to_representation(self, value: list[Address]) -> list[str]:
+        return [address.address for address in value]
+
+
+def collect(items: Iterable[tuple[int | str, Any]], check: Callable[[Any], Any]) -> list[Any]:
+    """`check` of every item; the errors of all of them together, each under its index or key."""
+    values, errors = [], {}
+    for key, item in items:
+        try:
+            values.append(check(item))
+        except serializers.ValidationError as error:
+            errors[key] = error.detail
+    if errors:
+        raise serializers.ValidationError(cast(dict[str, Any], errors))
+    return values
+
+
+def check_line(value: object, limit: int = MAX_LINE) -> str:
+    if not isinstance(value, str):
+        refuse("invalid", "Must be a string.")
+    if len(value) > limit:
+        refuse("too_long", f"Must have at most {limit} characters.")
+    if found := find_control_character(value):
+        refuse("control_character", f"Must not hold the control character {found}.")
+    return value
+
+
+class BodyField(StrictCharField):
+    """HTML or text of at most 2 MiB; line ends of any kind."""
+
+    def to_internal_value(self, data: object) -> str:
+        value: str = super().to_internal_value(data)
+        if len(value) > MAX_BODY_BYTES or len(value.encode()) > MAX_BODY_BYTES:
+            refuse("too_long", "Must have at most 2 MiB.")
+        return value
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string", "maxLength": MAX_LINE}})
+class HeadersField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
+    """Custom headers; those that we write are not for callers."""
+
+    def to_internal_value(self, data: object) -> dict[str, str]:
+        headers = check_object(data, MAX_HEADERS)
+        if len({name.lower() for name in headers}) < len(headers):
+            refuse("duplicate_header", "A header is named twice, in different case.")
+        values = collect(headers.items(), check_line)
+        collect(((name, name) for name in headers), check_header_name)
+        return dict(zip(headers, values, strict=True))
+
+    def to_representation(self, value: dict[str, str]) -> dict[str, str]:
+        return value
+
+
+def check_header_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        refuse("invalid_header_name", "Is not a header name (RFC 5322: letters, digits and hyphens).")
+    if RESERVED.fullmatch(name) or OURS.fullmatch(name):
+        refuse("header_reserved", "Is written by the service and cannot be given here.")
+    return name
+
+
+def check_object(data: object, limit: int) -> Mapping[str, Any]:
+    if not isinstance(data, dict):
+        refuse("invalid", "Must be an object.")
+    if len(data) > limit:
+        refuse("too_many", f"At most {limit} members; these are {len(data)}.")
+    return data
+
+
+@extend_schema_field({"type": "array", "items": {"type": "string", "maxLength": MAX_TAG}, "maxItems": MAX_TAGS})
+class TagsField(serializers.Field[list[str], Any, list[str], Any]):
+    """Short words to filter and count by, each once."""
+
+    def to_internal_value(self, data: object) -> list[str]:
+        if not isinstance(data, list):
+            refuse("invalid", "Must be a list of strings.")
+        if len(data) > MAX_TAGS:
+            refuse("too_many", f"At most {MAX_TAGS} tags; these are {len(data)}.")
+        return list(dict.fromkeys(collect(enumerate(data), check_tag)))
+
+    def to_representation(self, value: list[str]) -> list[str]:
+        return value
+
+
+def check_tag(tag: object) -> str:
+    value = check_line(tag, MAX_TAG)
+    if not value.strip():
+        refuse("blank", "Must not be blank.")
+    return value
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": MAX_METADATA})
+class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
+    """The caller's own data, given back in answers, events and webhooks."""
+
+    def to_internal_value(self, data: object) -> dict[str, str]:
+        metadata = check_object(data, MAX_METADATA)
+        collect(((key, key) for key in metadata), lambda key: check_line(key, MAX_METADATA_KEY))
+        values = collect(metadata.items(), check_metadata_value)
+        if sum(len(key.encode()) + len(str(value).encode()) for key, value in metadata.items()) > MAX_METADATA_BYTES:
+            refuse("too_long", "Must have at most 8 KiB in all.")
+        return dict(zip(metadata, values, strict=True))
+
+    def to_representation(self, value: dict[str, str]) -> dict[str, str]:
+        return value
+
+
+def check_metadata_value(value: object) -> str:
+    if not isinstance(value, str):
+        refuse("invalid", "Must be a string.")
+    if "\0" in value:
+        refuse("control_character", "Must not hold the control character U+0000.")
+    return value
+
+
+class AttachmentSerializer(StrictSerializer):
+    """A file: its name is reduced to its last component, its content is strict base64."""
+
+    filename = StrictCharField(max_length=1000)
+    content_type = SingleLineField(max_length=255)
+    content_b64 = StrictCharField(help_text="RFC 4648, 4, with padding and without line ends.")
+    content_id = SingleLineField(required=False, max_length=202, help_text="Shown in the HTML by `cid:…`.")
+
+    def validate_filename(self, value: str) -> str:
+        name = re.split(r"[/\\]", value)[-1].strip()
+        check_line(name)
+        if name in {"", ".", ".."}:
+            refuse("invalid_filename", "Names no file.")
+        if len(name.encode()) > MAX_FILENAME_BYTES:
+            refuse("too_long", f"Must have at most {MAX_FILENAME_BYTES} bytes.")
+        return name
+
+    def validate_content_type(self, value: str) -> str:
+        try:
+            parse_content_type(value)
+        except AttachmentTypeError:
+            refuse("invalid_content_type", "Must be a media type such as application/pdf; not multipart, not message.")
+        return value
+
+    def validate_content_b64(self, value: str) -> bytes:
+        # Four characters for three bytes: what cannot fit is not decoded.
+        if len(value) > MAX_FILES_BYTES * 4 // 3 + 4:
+            refuse("attachments_too_large", "All attachments together may have 5 MiB.")
+        try:
+            return b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            refuse("invalid_base64", "Is not base64 (RFC 4648, 4).")
+
+    def validate_content_id(self, value: str) -> str:
+        bare = value.removeprefix("<").removesuffix(">")
+        if not CONTENT_ID.fullmatch(bare):
+            refuse("invalid_content_id", "Must have 1 to 200 letters, digits or any of !#$%&'*+/=?^_`{|}~.@-.")
+        return bare
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        return File(
+            filename=value["filename"],
+            content_type=value["content_type"],
+            content=value["content_b64"],
+            content_id=value.get("content_id", ""),
+        )

@@ -1,0 +1,484 @@
+import django.contrib.postgres.fields
+import django.contrib.postgres.indexes
+import django.db.models.deletion
+from django.contrib.postgres.operations import TrigramExtension
+from django.db import migrations, models
+
+import common.ids
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        ("accounts", "0001_projects_and_keys"),
+        ("domains", "0001_domains_and_keys"),
+        ("providers", "0001_providers"),
+    ]
+
+    operations = [
+        # Trigrams make a part of a subject findable by an index.
+        TrigramExtension(),
+        migrations.CreateModel(
+            name="Attempt",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("number", models.SmallIntegerField()),
+                ("lease_token", models.UUIDField()),
+                (
+                    "phase",
+                    models.TextField(
+                        choices=[
+                            ("claimed", "Claimed"),
+                            ("started", "Started"),
+                            ("dot_sent", "Dot Sent"),
+                            ("done", "Done"),
+                        ]
+                    ),
+                ),
+                ("provider_name", models.TextField(blank=True)),
+                ("claimed_at", models.DateTimeField()),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("outcome", models.TextField(blank=True)),
+                ("code", models.SmallIntegerField(null=True)),
+                ("enhanced_code", models.TextField(blank=True)),
+                ("reply", models.TextField(blank=True)),
+                ("remote_host", models.TextField(blank=True)),
+                ("tls", models.TextField(blank=True)),
+                ("next_attempt_at", models.DateTimeField(null=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="IdempotencyKey",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("key", models.TextField()),
+                ("fingerprint", models.BinaryField(max_length=32)),
+                ("status", models.SmallIntegerField(null=True)),
+                ("headers", models.JSONField(default=dict)),
+                ("body", models.JSONField(null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Message",
+            fields=[
+                ("id", models.UUIDField(default=common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("is_test", models.BooleanField(default=False)),
+                (
+                    "status",
+                    models.TextField(
+                        choices=[
+                            ("scheduled", "Scheduled"),
+                            ("queued", "Queued"),
+                            ("sent", "Sent"),
+                            ("delivering", "Delivering"),
+                            ("delivered", "Delivered"),
+                            ("failed", "Failed"),
+                            ("bounced", "Bounced"),
+                            ("suppressed", "Suppressed"),
+                            ("cancelled", "Cancelled"),
+                        ]
+                    ),
+                ),
+                (
+                    "status_reason",
+                    models.TextField(
+                        blank=True,
+                        choices=[
+                            ("", "None"),
+                            ("no_provider", "No Provider"),
+                            ("suppressed", "Suppressed"),
+                            ("expired", "Expired"),
+                            ("worker_crash", "Worker Crash"),
+                            ("refused", "Refused"),
+                            ("provider_error", "Provider Error"),
+                            ("uncertain", "Uncertain"),
+                            ("deferred", "Deferred"),
+                            ("settled", "Settled"),
+                        ],
+                    ),
+                ),
+                ("from_name", models.TextField(blank=True)),
+                ("from_address", models.TextField()),
+                ("reply_to", models.JSONField(default=list)),
+                ("subject", models.TextField()),
+                ("html", models.TextField(blank=True)),
+                ("text", models.TextField(blank=True)),
+                ("headers", models.JSONField(default=dict)),
+                (
+                    "tags",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None),
+                ),
+                ("metadata", models.JSONField(default=dict)),
+                ("track_opens", models.BooleanField(default=False)),
+                ("track_clicks", models.BooleanField(default=False)),
+                ("enable_unsubscribe", models.BooleanField(default=False)),
+                (
+                    "priority",
+                    models.TextField(
+                        choices=[("critical", "Critical"), ("normal", "Normal"), ("bulk", "Bulk")], default="normal"
+                    ),
+                ),
+                ("on_uncertain", models.TextField(choices=[("retry", "Retry"), ("hold", "Hold")], default="retry")),
+                ("created_at", models.DateTimeField()),
+                ("scheduled_at", models.DateTimeField(null=True)),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("queued_at", models.DateTimeField(null=True)),
+                ("sent_at", models.DateTimeField(null=True)),
+                ("delivered_at", models.DateTimeField(null=True)),
+                ("failed_at", models.DateTimeField(null=True)),
+                ("bounced_at", models.DateTimeField(null=True)),
+                ("cancelled_at", models.DateTimeField(null=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Recipient",
+            fields=[
+                ("next_attempt_at", models.DateTimeField(null=True)),
+                ("lease_token", models.UUIDField(null=True)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("id", models.UUIDField(default=common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("kind", models.TextField(choices=[("to", "To"), ("cc", "Cc"), ("bcc", "Bcc")])),
+                ("position", models.SmallIntegerField()),
+                ("name", models.TextField(blank=True)),
+                ("address", models.TextField()),
+                ("domain", models.TextField()),
+                (
+                    "status",
+                    models.TextField(
+                        choices=[
+                            ("scheduled", "Scheduled"),
+                            ("queued", "Queued"),
+                            ("sent", "Sent"),
+                            ("delivering", "Delivering"),
+                            ("delivered", "Delivered"),
+                            ("failed", "Failed"),
+                            ("bounced", "Bounced"),
+                            ("suppressed", "Suppressed"),
+                            ("cancelled", "Cancelled"),
+                        ]
+                    ),
+                ),
+                (
+                    "status_reason",
+                    models.TextField(
+                        blank=True,
+                        choices=[
+                            ("", "None"),
+                            ("no_provider", "No Provider"),
+                            ("suppressed", "Suppressed"),
+                            ("expired", "Expired"),
+                            ("worker_crash", "Worker Crash"),
+                            ("refused", "Refused"),
+                            ("provider_error", "Provider Error"),
+                            ("uncertain", "Uncertain"),
+                            ("deferred", "Deferred"),
+                            ("settled", "Settled"),
+                        ],
+                    ),
+                ),
+                ("last_reply", models.TextField(blank=True)),
+                ("lane", models.TextField(choices=[("critical", "Critical"), ("normal", "Normal"), ("bulk", "Bulk")])),
+                ("is_simulated", models.BooleanField(default=False)),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("attempt_count", models.SmallIntegerField(default=0)),
+                ("retry_count", models.SmallIntegerField(default=0)),
+                ("crash_count", models.SmallIntegerField(default=0)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="AttachmentContent",
+            fields=[
+                ("id", models.UUIDField(default=common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("sha256", models.BinaryField(max_length=32)),
+                ("size", models.IntegerField()),
+                ("data", models.BinaryField(null=True)),
+                ("storage_name", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.project"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Attachment",
+            fields=[
+                ("id", models.UUIDField(default=common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("position", models.SmallIntegerField()),
+                ("filename", models.TextField()),
+                ("content_type", models.TextField()),
+                ("cid", models.TextField(blank=True)),
+                (
+                    "content",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="attachments",
+                        to="mail.attachmentcontent",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["position"],
+            },
+        ),
+        migrations.AddField(
+            model_name="attempt",
+            name="provider",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="providers.provider"
+            ),
+        ),
+        migrations.AddField(
+            model_name="idempotencykey",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.project"
+            ),
+        ),
+        migrations.AddField(
+            model_name="message",
+            name="api_key",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="accounts.apikey"
+            ),
+        ),
+        migrations.AddField(
+            model_name="message",
+            name="domain",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="domains.domain"
+            ),
+        ),
+        migrations.AddField(
+            model_name="message",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="messages", to="accounts.project"
+            ),
+        ),
+        migrations.AddField(
+            model_name="message",
+            name="resent_from",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="resends", to="mail.message"
+            ),
+        ),
+        migrations.AddField(
+            model_name="attachment",
+            name="message",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="attachments", to="mail.message"
+            ),
+        ),
+        migrations.AddField(
+            model_name="recipient",
+            name="message",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="recipients", to="mail.message"
+            ),
+        ),
+        migrations.AddField(
+            model_name="recipient",
+            name="project",
+            field=models.ForeignKey(
+                db_constraint=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="accounts.project",
+            ),
+        ),
+        migrations.AddField(
+            model_name="attempt",
+            name="recipient",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="attempts", to="mail.recipient"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="attachmentcontent",
+            constraint=models.UniqueConstraint(fields=("project", "sha256"), name="attachment_content_once"),
+        ),
+        migrations.AddConstraint(
+            model_name="attachmentcontent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("data__isnull", False), ("storage_name", "")),
+                    models.Q(("data__isnull", True), models.Q(("storage_name", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="attachment_content_in_one_place",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="idempotencykey",
+            index=models.Index(fields=["created_at"], name="idempotency_key_age"),
+        ),
+        migrations.AddConstraint(
+            model_name="idempotencykey",
+            constraint=models.UniqueConstraint(fields=("project", "key"), name="idempotency_key_once"),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(fields=["project", "-id"], name="message_list"),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(fields=["project", "status", "-id"], name="message_list_status"),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(fields=["project", "from_address", "-id"], name="message_list_from"),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=django.contrib.postgres.indexes.GinIndex(
+                condition=models.Q(("tags", []), _negated=True), fields=["tags"], name="message_tags"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["subject"], name="message_subject", opclasses=["gin_trgm_ops"]
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("status", "scheduled")), fields=["scheduled_at"], name="message_due"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        [
+                            "scheduled",
+                            "queued",
+                            "sent",
+                            "delivering",
+                            "delivered",
+                            "failed",
+                            "bounced",
+                            "suppressed",
+                            "cancelled",
+                        ],
+                    )
+                ),
+                name="message_status_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("priority__in", ["critical", "normal", "bulk"])), name="message_priority_known"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("html", ""), _negated=True), models.Q(("text", ""), _negated=True), _connector="OR"
+                ),
+                name="message_has_content",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "scheduled"), _negated=True), ("scheduled_at__isnull", False), _connector="OR"
+                ),
+                name="message_scheduled_has_time",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="recipient",
+            index=models.Index(
+                condition=models.Q(("lease_token__isnull", True), ("next_attempt_at__isnull", False)),
+                fields=["lane", "next_attempt_at"],
+                name="recipient_due",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="recipient",
+            index=models.Index(
+                condition=models.Q(("lease_token__isnull", False)), fields=["lease_until"], name="recipient_leased"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="recipient",
+            index=models.Index(
+                condition=models.Q(("status__in", ["delivering", "queued"])),
+                fields=["expires_at"],
+                name="recipient_expiry",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="recipient",
+            index=models.Index(fields=["address", "-message"], name="recipient_address"),
+        ),
+        migrations.AddConstraint(
+            model_name="recipient",
+            constraint=models.UniqueConstraint(fields=("message", "address"), name="recipient_once_per_message"),
+        ),
+        migrations.AddConstraint(
+            model_name="recipient",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        [
+                            "scheduled",
+                            "queued",
+                            "sent",
+                            "delivering",
+                            "delivered",
+                            "failed",
+                            "bounced",
+                            "suppressed",
+                            "cancelled",
+                        ],
+                    )
+                ),
+                name="recipient_status_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="recipient",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("next_attempt_at__isnull", True), ("status__in", ["delivering", "queued"]), _connector="OR"
+                ),
+                name="recipient_due_is_open",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="recipient",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("lease_token__isnull", True), ("lease_until__isnull", True)),
+                    models.Q(("lease_token__isnull", False), ("lease_until__isnull", False)),
+                    _connector="OR",
+                ),
+                name="recipient_lease_whole",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="attempt",
+            constraint=models.UniqueConstraint(fields=("recipient", "number"), name="attempt_number_once"),
+        ),
+        migrations.AddConstraint(
+            model_name="attempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("phase__in", ["claimed", "started", "dot_sent", "done"])),
+                name="attempt_phase_known",
+            ),
+        ),
+    ]

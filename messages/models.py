@@ -1,0 +1,248 @@
+"""The tables of a message's life: message, recipient, attempt, and what belongs to the message.
+
+The state lives on the recipient. A message's status is the roll-up of its recipients', stored, and written by
+`RecipientQuerySet.move_to` only.
+"""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+
+from common.ids import new_id
+from ledger.models import DueRow
+from messages.moves import RecipientQuerySet
+from messages.states import OPEN, Lane, OnUncertain, Phase, Reason, Status
+from tracking.models import Event
+
+
+class Message(models.Model):
+    """What was accepted, as it will be sent. Content never changes after accept."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="messages")
+    api_key = models.ForeignKey("accounts.ApiKey", models.SET_NULL, null=True, related_name="+")
+    is_test = models.BooleanField(default=False)
+    status = models.TextField(choices=Status.choices)
+    status_reason = models.TextField(choices=Reason.choices, blank=True)
+
+    from_name = models.TextField(blank=True)
+    from_address = models.TextField()
+    # Mailboxes as {"name", "address"}; they are only printed, never queried.
+    reply_to = models.JSONField(default=list)
+    subject = models.TextField()
+    html = models.TextField(blank=True)
+    text = models.TextField(blank=True)
+    headers = models.JSONField(default=dict)
+    tags = ArrayField(models.TextField(), default=list)
+    metadata = models.JSONField(default=dict)
+
+    domain = models.ForeignKey("domains.Domain", models.SET_NULL, null=True, related_name="+")
+    track_opens = models.BooleanField(default=False)
+    track_clicks = models.BooleanField(default=False)
+    enable_unsubscribe = models.BooleanField(default=False)
+
+    priority = models.TextField(choices=Lane.choices, default=Lane.NORMAL)
+    on_uncertain = models.TextField(choices=OnUncertain.choices, default=OnUncertain.RETRY)
+    resent_from = models.ForeignKey("self", models.SET_NULL, null=True, related_name="resends")
+
+    created_at = models.DateTimeField()
+    scheduled_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    queued_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    failed_at = models.DateTimeField(null=True)
+    bounced_at = models.DateTimeField(null=True)
+    cancelled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            # GET /emails, newest first, by keyset or offset. Ids are UUIDv7, so their order is the order of creation.
+            models.Index(fields=["project", "-id"], name="message_list"),
+            # GET /emails?status=…
+            models.Index(fields=["project", "status", "-id"], name="message_list_status"),
+            # GET /emails?from_=…
+            models.Index(fields=["project", "from_address", "-id"], name="message_list_from"),
+            # GET /emails?tag=…
+            GinIndex(fields=["tags"], name="message_tags", condition=~Q(tags=[])),
+            # GET /emails?q=…, any part of the subject.
+            GinIndex(fields=["subject"], opclasses=["gin_trgm_ops"], name="message_subject"),
+            # release_due: what is scheduled, the earliest first.
+            models.Index(fields=["scheduled_at"], name="message_due", condition=Q(status=Status.SCHEDULED)),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="message_status_known"),
+            models.CheckConstraint(condition=Q(priority__in=Lane.values), name="message_priority_known"),
+            models.CheckConstraint(condition=~Q(html="") | ~Q(text=""), name="message_has_content"),
+            models.CheckConstraint(
+                condition=~Q(status=Status.SCHEDULED) | Q(scheduled_at__isnull=False), name="message_scheduled_has_time"
+            ),
+        ]
+
+    # Filled by the queries that show a message (`filters`), and by accept for its answer.
+    shown_recipients: "list[Recipient]"
+    shown_attachments: "list[Attachment]"
+    shown_events: "list[Event]"
+
+    @property
+    def message_id(self) -> str:
+        """The Message-ID header: the same for every try, so that a duplicate can be told by its reader."""
+        return f"<{self.id}@{self.from_address.rpartition('@')[2]}>"
+
+
+class Recipient(DueRow):
+    """One envelope recipient of a message, and a due row: while work is left on it, it is in the queue.
+
+    Columns of the message that the claim needs are repeated here, since a claim reads this table alone.
+    """
+
+    class Kind(models.TextChoices):
+        TO = "to"
+        CC = "cc"
+        BCC = "bcc"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    message = models.ForeignKey(Message, models.CASCADE, related_name="recipients")
+    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="+", db_constraint=False)
+    kind = models.TextField(choices=Kind.choices)
+    position = models.SmallIntegerField()
+    name = models.TextField(blank=True)
+    address = models.TextField()
+    domain = models.TextField()
+
+    status = models.TextField(choices=Status.choices)
+    status_reason = models.TextField(choices=Reason.choices, blank=True)
+    last_reply = models.TextField(blank=True)
+
+    lane = models.TextField(choices=Lane.choices)
+    is_simulated = models.BooleanField(default=False)
+    expires_at = models.DateTimeField(null=True)
+    # Attempts claimed so far, which numbers them; tries that count for the retry schedule; crashes in a row.
+    attempt_count = models.SmallIntegerField(default=0)
+    retry_count = models.SmallIntegerField(default=0)
+    crash_count = models.SmallIntegerField(default=0)
+
+    shown_attempts: "list[Attempt]"
+
+    objects = RecipientQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            # claim: what is due in a lane, the longest due first.
+            models.Index(
+                fields=["lane", "next_attempt_at"],
+                name="recipient_due",
+                condition=Q(lease_token__isnull=True, next_attempt_at__isnull=False),
+            ),
+            # sweep: leases that ran out.
+            models.Index(fields=["lease_until"], name="recipient_leased", condition=Q(lease_token__isnull=False)),
+            # expire: open recipients past their time.
+            models.Index(fields=["expires_at"], name="recipient_expiry", condition=Q(status__in=sorted(OPEN))),
+            # GET /emails?to=… and the admin's search.
+            models.Index(fields=["address", "-message"], name="recipient_address"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["message", "address"], name="recipient_once_per_message"),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="recipient_status_known"),
+            models.CheckConstraint(
+                condition=Q(next_attempt_at__isnull=True) | Q(status__in=sorted(OPEN)), name="recipient_due_is_open"
+            ),
+            models.CheckConstraint(
+                condition=Q(lease_token__isnull=True, lease_until__isnull=True)
+                | Q(lease_token__isnull=False, lease_until__isnull=False),
+                name="recipient_lease_whole",
+            ),
+        ]
+
+
+class Attempt(models.Model):
+    """One transaction with a provider for one recipient, or what a crash has left of one."""
+
+    id = models.BigAutoField(primary_key=True)
+    recipient = models.ForeignKey(Recipient, models.CASCADE, related_name="attempts")
+    number = models.SmallIntegerField()
+    lease_token = models.UUIDField()
+    phase = models.TextField(choices=Phase.choices)
+    # The provider's name stays when its row is gone.
+    provider = models.ForeignKey("providers.Provider", models.SET_NULL, null=True, related_name="+")
+    provider_name = models.TextField(blank=True)
+    claimed_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    outcome = models.TextField(blank=True)
+    code = models.SmallIntegerField(null=True)
+    enhanced_code = models.TextField(blank=True)
+    reply = models.TextField(blank=True)
+    remote_host = models.TextField(blank=True)
+    tls = models.TextField(blank=True)
+    next_attempt_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["recipient", "number"], name="attempt_number_once"),
+            models.CheckConstraint(condition=Q(phase__in=Phase.values), name="attempt_phase_known"),
+        ]
+
+
+class AttachmentContent(models.Model):
+    """The bytes of an attachment, once for each distinct content of a project.
+
+    `data` holds them, or `storage_name` names them in the Django storage of the setting ATTACHMENT_STORAGE.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="+")
+    sha256 = models.BinaryField(max_length=32)
+    size = models.IntegerField()
+    data = models.BinaryField(null=True)
+    storage_name = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "sha256"], name="attachment_content_once"),
+            models.CheckConstraint(
+                condition=Q(data__isnull=False, storage_name="") | Q(data__isnull=True) & ~Q(storage_name=""),
+                name="attachment_content_in_one_place",
+            ),
+        ]
+
+
+class Attachment(models.Model):
+    """A file of a message. Its content may be shared with other messages of the project."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    message = models.ForeignKey(Message, models.CASCADE, related_name="attachments")
+    content = models.ForeignKey(AttachmentContent, models.PROTECT, related_name="attachments")
+    position = models.SmallIntegerField()
+    filename = models.TextField()
+    content_type = models.TextField()
+    # The API's `content_id`; that name is taken by the column of `content`.
+    cid = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["position"]
+
+
+class IdempotencyKey(models.Model):
+    """A request that was answered, kept for 24 hours so that its retry gets the same answer.
+
+    Written in the transaction of the request's own rows: both are there or neither is.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="+")
+    key = models.TextField()
+    fingerprint = models.BinaryField(max_length=32)
+    status = models.SmallIntegerField(null=True)
+    headers = models.JSONField(default=dict)
+    body = models.JSONField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "key"], name="idempotency_key_once")]
+        indexes = [
+            # purge: keys older than 24 hours.
+            models.Index(fields=["created_at"], name="idempotency_key_age"),
+        ]

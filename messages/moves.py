@@ -1,0 +1,167 @@
+"""The one place where a recipient's state is written, and with it the message's roll-up."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import connection, models
+
+from ledger.sql import execute, fetch
+from messages.states import (
+    ACCEPTANCES,
+    ROLL_UP,
+    TIMESTAMPS,
+    TRANSITIONS,
+    WHEN_ALL_SUPPRESSED,
+    WHEN_NONE_FITS,
+    Reason,
+    Status,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One recipient's next state. `status` may equal the present one: then only the other columns are written."""
+
+    recipient_id: UUID
+    message_id: UUID
+    status: Status
+    reason: Reason = Reason.NONE
+    # How long until the recipient is due, by the database's clock; None when nothing is left to do.
+    wait: timedelta | None = None
+    last_reply: str | None = None
+    retry_count: int | None = None
+    crash_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A recipient whose row was written; `status` is the new state."""
+
+    recipient_id: UUID
+    message_id: UUID
+    project_id: UUID
+    address: str
+    status: Status
+    is_simulated: bool
+
+
+class RecipientQuerySet(models.QuerySet["Recipient"]):
+    """Recipients, and the only ways to change their state."""
+
+    def move_to(self, status: Status, reason: Reason = Reason.NONE, wait: timedelta | None = None) -> list[Moved]:
+        """Move every recipient of this set that may go there. What has meanwhile moved elsewhere stays as it is."""
+        pairs = list(self.filter(status__in=list_sources(status)).values_list("id", "message_id"))
+        moves = [
+            Move(recipient_id=pk, message_id=message_id, status=status, reason=reason, wait=wait)
+            for pk, message_id in pairs
+        ]
+        return apply_moves(moves)
+
+
+def list_sources(target: Status) -> list[Status]:
+    """The states from which `target` can be reached."""
+    return [source for source, exits in TRANSITIONS.items() if target in exits]
+
+
+# Every allowed (from, to), and staying put, as two parallel arrays for the WHERE of the one UPDATE.
+_PAIRS = [(source, target) for source, exits in TRANSITIONS.items() for target in (*sorted(exits), source)]
+_FROM, _TO = [str(pair[0]) for pair in _PAIRS], [str(pair[1]) for pair in _PAIRS]
+
+_MOVE = """
+UPDATE mail_recipient r
+SET status = v.status, status_reason = v.reason, next_attempt_at = now() + v.wait,
+    last_reply = COALESCE(v.last_reply, r.last_reply), retry_count = COALESCE(v.retry_count, r.retry_count),
+    crash_count = v.crash_count, lease_token = NULL, lease_until = NULL
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::interval[], %s::text[], %s::smallint[], %s::smallint[])
+    AS v(id, status, reason, wait, last_reply, retry_count, crash_count)
+WHERE r.id = v.id
+  AND (r.status, v.status) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+  AND (r.lease_token IS NULL OR r.lease_token = ANY(%s))
+RETURNING r.id, r.message_id, r.project_id, r.address, r.status, r.is_simulated
+"""
+
+
+def lock_messages(message_ids: Iterable[UUID]) -> None:
+    """Lock message rows, in the order of their ids, until the transaction ends.
+
+    Every writer of recipients' states does this first: else two workers, one recipient each, would both roll up
+    from what they saw before the other's commit, and leave the message `queued` for ever.
+    """
+    execute("SELECT id FROM mail_message WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(set(message_ids))])
+
+
+def apply_moves(moves: Sequence[Move], tokens: Collection[UUID] = ()) -> list[Moved]:
+    """Write `moves`, free their leases, roll the messages up; within the caller's transaction.
+
+    A row is written only if the table of transitions allows the move, and if it is free or held under one of
+    `tokens`. The rows that were written are returned: who is not among them lost a race, and nothing changed.
+    """
+    if not moves:
+        return []
+    assert connection.in_atomic_block, "a move and its roll-up are one transaction"
+    lock_messages(move.message_id for move in moves)
+    columns: list[list[Any]] = [
+        [move.recipient_id for move in moves],
+        [str(move.status) for move in moves],
+        [str(move.reason) for move in moves],
+        [move.wait for move in moves],
+        [move.last_reply for move in moves],
+        [move.retry_count for move in moves],
+        [move.crash_count for move in moves],
+    ]
+    moved = [
+        Moved(
+            recipient_id=row[0],
+            message_id=row[1],
+            project_id=row[2],
+            address=row[3],
+            status=Status(row[4]),
+            is_simulated=row[5],
+        )
+        for row in fetch(_MOVE, [*columns, _FROM, _TO, list(tokens)])
+    ]
+    roll_up(sorted({row.message_id for row in moved}))
+    return moved
+
+
+def _case(column: str) -> str:
+    """SQL that picks a message's status from its recipients', by `states.ROLL_UP`."""
+    ladder = " ".join(f"WHEN bool_or({column} = '{status}') THEN '{status}'" for status in ROLL_UP)
+    return (
+        f"CASE {ladder} WHEN bool_and({column} = '{Status.SUPPRESSED}') THEN '{WHEN_ALL_SUPPRESSED}' "
+        f"ELSE '{WHEN_NONE_FITS}' END"
+    )
+
+
+_STAMPS = ", ".join(
+    f"{column} = CASE WHEN n.status = '{status}' THEN COALESCE(m.{column}, now()) ELSE m.{column} END"
+    for status, column in TIMESTAMPS.items()
+)
+_ACCEPTED = ", ".join(f"'{status}'" for status in sorted(ACCEPTANCES))
+
+_ROLL_UP = f"""
+WITH n AS (
+    SELECT message_id, {_case("status")} AS status, bool_or(status IN ({_ACCEPTED})) AS is_accepted,
+           bool_and(status = '{Status.SUPPRESSED}') AS is_suppressed,
+           jsonb_object_agg(status, status_reason ORDER BY position DESC) AS reasons
+    FROM mail_recipient WHERE message_id = ANY(%s) GROUP BY message_id
+)
+UPDATE mail_message m
+SET status = n.status,
+    status_reason = CASE WHEN n.is_suppressed THEN '{Reason.SUPPRESSED}' ELSE COALESCE(n.reasons ->> n.status, '') END,
+    sent_at = CASE WHEN n.is_accepted THEN COALESCE(m.sent_at, now()) ELSE m.sent_at END,
+    {_STAMPS}
+FROM n WHERE m.id = n.message_id
+"""  # noqa: S608 - built from constants of this package
+
+
+def roll_up(message_ids: Sequence[UUID]) -> None:
+    """Set each message's status, reason and timestamps from its recipients. The messages are locked already."""
+    if message_ids:
+        execute(_ROLL_UP, [list(message_ids)])

@@ -1,0 +1,215 @@
+"""What an attempt's reply means for its recipient, written down: attempt, state, event, suppression, in one go."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from delivery.envelope import Outcome, Reply
+from delivery.retry import next_wait
+from ledger.sql import execute, fetch
+from messages.claims import Claim
+from messages.models import Recipient
+from messages.moves import Move, Moved, apply_moves, lock_messages
+from messages.states import OnUncertain, Phase, Reason, Status
+from tracking.events import Fact
+from tracking.events import record as record_facts
+from tracking.models import EventType
+
+# Jitter needs no secrecy.
+SPREAD = Random()  # noqa: S311
+
+# Which event tells that a recipient has reached a state. `queued`, `scheduled` and `cancelled` are once per message.
+EVENTS = {
+    Status.SENT: EventType.SENT,
+    Status.DELIVERING: EventType.DELIVERING,
+    Status.DELIVERED: EventType.DELIVERED,
+    Status.BOUNCED: EventType.BOUNCED,
+    Status.FAILED: EventType.FAILED,
+    Status.SUPPRESSED: EventType.SUPPRESSED,
+}
+
+# What an outcome that ends the attempt for good makes of the recipient, and why.
+ENDS: dict[Outcome, tuple[Status, Reason]] = {
+    Outcome.ACCEPTED: (Status.SENT, Reason.NONE),
+    Outcome.DELIVERED: (Status.DELIVERED, Reason.NONE),
+    Outcome.BOUNCED: (Status.BOUNCED, Reason.REFUSED),
+    Outcome.FAILED: (Status.FAILED, Reason.PROVIDER_ERROR),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """An attempt and what came of it."""
+
+    claim: Claim
+    reply: Reply
+    provider_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A recipient as the record finds it, locked."""
+
+    status: Status
+    retry_count: int
+    on_uncertain: OnUncertain
+
+
+def record(results: Sequence[Result]) -> set[UUID]:
+    """Write down what came of attempts; returns the recipients that were still ours.
+
+    One transaction. What another worker has taken over since is left alone, unless all it did was to call our attempt
+    uncertain: then our knowledge settles it.
+    """
+    with transaction.atomic():
+        lock_messages(result.claim.message_id for result in results)
+        held = _lock_held(results)
+        ours = [result for result in results if result.claim.recipient_id in held]
+        moves = {r.claim.recipient_id: decide(r, held[r.claim.recipient_id]) for r in ours}
+        moved = apply_moves(list(moves.values()), {result.claim.token for result in ours})
+        _finish_attempts(ours, moves)
+        by_recipient = {result.claim.recipient_id: result for result in ours}
+        changed = [row for row in moved if row.status is not held[row.recipient_id].status]
+        note(changed, {row.recipient_id: describe(by_recipient[row.recipient_id]) for row in changed})
+    return {row.recipient_id for row in moved}
+
+
+def decide(result: Result, held: Held) -> Move:
+    """The recipient's next state after this reply, and how long until the next try."""
+    reply = result.reply
+    wait: timedelta | None = None
+    retry_count = held.retry_count
+    if reply.outcome in ENDS:
+        status, reason = ENDS[reply.outcome]
+    elif reply.outcome is Outcome.UNCERTAIN:
+        status, reason = Status.DELIVERING, Reason.UNCERTAIN
+        wait = settings.UNCERTAIN_WAIT if held.on_uncertain is OnUncertain.RETRY else None
+    else:
+        status, reason = held.status, Reason.DEFERRED
+        if reply.has_reached:
+            status = Status.DELIVERING
+        if reply.should_pause:
+            # The provider waits, not the mail: it is due as soon as there is a way out again.
+            wait = timedelta(0)
+        else:
+            retry_count += 1
+            wait = max(next_wait(retry_count, settings.RETRY_WAITS, SPREAD), reply.retry_after or timedelta(0))
+    return Move(
+        recipient_id=result.claim.recipient_id,
+        message_id=result.claim.message_id,
+        status=status,
+        reason=reason,
+        wait=wait,
+        last_reply=reply.text,
+        retry_count=retry_count,
+    )
+
+
+def describe(result: Result) -> dict[str, Any]:
+    """An attempt, as its event tells it."""
+    reply = result.reply
+    return {
+        "attempt": result.claim.number,
+        "provider": result.provider_name,
+        "outcome": reply.outcome,
+        "code": reply.code,
+        "enhanced_code": reply.enhanced_code,
+        "reply": reply.text,
+    }
+
+
+def note(moved: Iterable[Moved], data: Mapping[UUID, dict[str, Any]] | None = None) -> None:
+    """Write the events of recipients that reached a new state."""
+    data = data or {}
+    record_facts(
+        [
+            Fact(
+                project_id=row.project_id,
+                message_id=row.message_id,
+                recipient_id=row.recipient_id,
+                address=row.address,
+                type=EVENTS[row.status],
+                data=data.get(row.recipient_id, {}),
+            )
+            for row in moved
+        ]
+    )
+
+
+def note_messages(moved: Iterable[Moved], type_: EventType) -> None:
+    """Write one event for each message among `moved`."""
+    projects = {row.message_id: row.project_id for row in moved}
+    record_facts([Fact(project_id=project, message_id=message, type=type_) for message, project in projects.items()])
+
+
+def end(recipients: Collection[UUID], status: Status, reason: Reason) -> list[Moved]:
+    """Bring recipients to a state that no attempt of now caused (expiry, a crash, a person), with their events."""
+    with transaction.atomic():
+        moved = Recipient.objects.filter(pk__in=recipients).move_to(status, reason)
+        note(moved, {row.recipient_id: {"reason": reason} for row in moved})
+    return moved
+
+
+_HELD = """
+SELECT r.id, r.status, r.retry_count, m.on_uncertain
+FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id JOIN mail_attempt a ON a.id = ANY(%(attempts)s)
+    AND a.recipient_id = r.id
+WHERE r.id = ANY(%(recipients)s)
+  AND (r.lease_token = ANY(%(tokens)s)
+       OR r.lease_token IS NULL AND r.status = %(delivering)s AND a.outcome = %(uncertain)s
+          AND a.number = r.attempt_count)
+ORDER BY r.id FOR NO KEY UPDATE OF r
+"""
+
+
+def _lock_held(results: Sequence[Result]) -> dict[UUID, Held]:
+    """The recipients that these results may still be written for, locked."""
+    return {
+        row[0]: Held(status=Status(row[1]), retry_count=row[2], on_uncertain=OnUncertain(row[3]))
+        for row in fetch(
+            _HELD,
+            {
+                "attempts": [result.claim.attempt_id for result in results],
+                "recipients": [result.claim.recipient_id for result in results],
+                "tokens": list({result.claim.token for result in results}),
+                "delivering": Status.DELIVERING,
+                "uncertain": Outcome.UNCERTAIN,
+            },
+        )
+    }
+
+
+_FINISH = """
+UPDATE mail_attempt a
+SET phase = %s, finished_at = now(), outcome = v.outcome, code = v.code, enhanced_code = v.enhanced_code,
+    reply = v.reply, remote_host = v.remote_host, tls = v.tls, next_attempt_at = now() + v.wait
+FROM unnest(%s::bigint[], %s::text[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::interval[])
+    AS v(id, outcome, code, enhanced_code, reply, remote_host, tls, wait)
+WHERE a.id = v.id
+"""
+
+
+def _finish_attempts(results: Sequence[Result], moves: Mapping[UUID, Move]) -> None:
+    if not results:
+        return
+    replies = [result.reply for result in results]
+    execute(
+        _FINISH,
+        [
+            Phase.DONE,
+            [result.claim.attempt_id for result in results],
+            [reply.outcome for reply in replies],
+            [reply.code for reply in replies],
+            [reply.enhanced_code for reply in replies],
+            [reply.text for reply in replies],
+            [reply.remote_host for reply in replies],
+            [reply.tls for reply in replies],
+            [moves[result.claim.recipient_id].wait for result in results],
+        ],
+    )

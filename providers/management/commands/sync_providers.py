@@ -1,0 +1,20 @@
+"""`sync_providers`: put PROVIDER_URL into the shared provider's row."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from providers.addresses import ProviderUrlError
+from providers.services import sync_shared_provider
+
+
+class Command(BaseCommand):
+    help = "Make the shared provider what PROVIDER_URL says. Runs at each start."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            provider = sync_shared_provider(settings.PROVIDER_URL)
+        except ProviderUrlError as error:
+            raise CommandError(f"PROVIDER_URL: {error}") from None
+        self.stdout.write(f"shared provider: {provider.kind if provider else 'none'}")

@@ -1,0 +1,87 @@
+"""What happened: the immutable event log."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from common.ids import new_id
+
+
+class EventType(models.TextChoices):
+    """Every kind of event. PRODUCT: once per message (`recipient` null) or once per recipient."""
+
+    SCHEDULED = "email.scheduled"
+    QUEUED = "email.queued"
+    CANCELLED = "email.cancelled"
+    SENT = "email.sent"
+    DELIVERING = "email.delivering"
+    DELIVERED = "email.delivered"
+    BOUNCED = "email.bounced"
+    FAILED = "email.failed"
+    SUPPRESSED = "email.suppressed"
+    OPENED = "email.opened"
+    CLICKED = "email.clicked"
+    COMPLAINED = "email.complained"
+    UNSUBSCRIBED = "email.unsubscribed"
+
+
+class Suppression(models.Model):
+    """An address that a project does not write to."""
+
+    class Reason(models.TextChoices):
+        BOUNCE = "bounce"
+        COMPLAINT = "complaint"
+        UNSUBSCRIBE = "unsubscribe"
+        MANUAL = "manual"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="suppressions")
+    # Lower case: a person's address is theirs in any spelling.
+    address = models.TextField()
+    reason = models.TextField(choices=Reason.choices)
+    note = models.TextField(blank=True)
+    # What it came of, for support; the message may be gone by retention.
+    message_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            # Also serves the look-up at accept and at send.
+            models.UniqueConstraint(fields=["project", "address"], name="suppression_once"),
+            models.CheckConstraint(
+                condition=Q(reason__in=["bounce", "complaint", "unsubscribe", "manual"]),
+                name="suppression_reason_known",
+            ),
+        ]
+        indexes = [
+            # GET /suppressions, newest first.
+            models.Index(fields=["project", "-id"], name="suppression_list"),
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class Event(models.Model):
+    """One fact about a message or one of its recipients. Written once, never changed.
+
+    `project_id` and `message_id` are plain columns, so that reading the log needs no table of another package.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project_id = models.UUIDField()
+    message_id = models.UUIDField()
+    recipient = models.ForeignKey("mail.Recipient", models.CASCADE, null=True, related_name="events")
+    # The address as it was, so that the log needs no join.
+    address = models.TextField(blank=True)
+    type = models.TextField(choices=EventType.choices)
+    data = models.JSONField(default=dict)
+    occurred_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            # The timeline of one message, in order.
+            models.Index(fields=["message_id", "id"], name="event_message"),
+            # The feed of one project, in order.
+            models.Index(fields=["project_id", "id"], name="event_project"),
+        ]
