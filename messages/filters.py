@@ -30,7 +30,7 @@ class EmailQuery(PageQuery):
 
 
 # What a list shows beside the message, and what the detail shows beside that.
-ROWS: tuple[Prefetch[Any], ...] = (
+ROWS: "tuple[Prefetch[Any], ...]" = (
     Prefetch("recipients", Recipient.objects.order_by("position"), to_attr="shown_recipients"),
     Prefetch(
         "attachments",
@@ -38,7 +38,7 @@ ROWS: tuple[Prefetch[Any], ...] = (
         to_attr="shown_attachments",
     ),
 )
-DETAILS: tuple[Prefetch[Any], ...] = (
+DETAILS: "tuple[Prefetch[Any], ...]" = (
     *ROWS,
     Prefetch(
         "shown_recipients__attempts",
