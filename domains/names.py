@@ -29,6 +29,8 @@ def canonical_name(text: str) -> str:
         if error.code == "reserved_domain":
             raise DomainNameError("No mail can come from this domain: its name is reserved (RFC 6761).") from None
         raise DomainNameError("This is not a domain name. It looks like example.com.") from None
+    if len(name.rpartition(".")[2]) < 2:
+        raise DomainNameError("No top-level domain has a single letter.")
     if len(name) > MAX_LENGTH:
         raise DomainNameError(f"The domain name is longer than {MAX_LENGTH} characters.")
     return name

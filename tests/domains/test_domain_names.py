@@ -1,5 +1,6 @@
 import pytest
 
+from delivery.dkim import DOMAIN
 from domains.names import MAX_LENGTH, DomainNameError, canonical_name
 
 
@@ -22,6 +23,7 @@ from domains.names import MAX_LENGTH, DomainNameError, canonical_name
 )
 def test_a_name_is_kept_as_a_labels_in_lower_case_without_a_final_dot(written, name):
     assert canonical_name(written) == name
+    assert DOMAIN.fullmatch(name)  # what a signer takes
 
 
 @pytest.mark.parametrize("written", ["gооd.test", "góod.test", "goоd.test", "ɡood.test"])
@@ -52,6 +54,7 @@ def test_a_look_alike_is_another_name(written):
         "127.0.0.1",
         "[::1]",
         "2130706433.1",
+        "good.t",
         "good.te\x00st",
         "good.test\r\nBcc: x",
         "go\u202eod.test",

@@ -1,0 +1,139 @@
+"""The verbs of sending domains. Checking them is in `verification`, their keys are in `keys`."""
+
+import secrets
+from collections.abc import Collection
+from http import HTTPStatus
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import Project
+from common.addresses import Address, AddressError, parse_address
+from common.errors import ApiError, ConflictError, FieldError, InvalidFieldsError
+from domains.identities import identities
+from domains.keys import Algorithm, build_key
+from domains.models import DkimKey, Domain
+from domains.names import DomainNameError, canonical_name
+from domains.standing import PENDING_CHECK, SENDING, DomainStatus
+from domains.trusted import is_trusted
+
+
+class DomainExistsError(ConflictError):
+    """The project has the domain {name} already."""
+
+    code = "domain_exists"
+
+
+class SenderNotVerifiedError(ApiError):
+    """Mail cannot be sent from {domain}: {reason}"""
+
+    code = "sender_not_verified"
+    status = HTTPStatus.FORBIDDEN
+
+
+UNKNOWN_DOMAIN = "the project has no such domain. Add it, publish its records and verify it; subdomains are separate."
+OTHER_DOMAIN = "domain_id names another domain, {name}."
+REASONS = {
+    DomainStatus.PENDING: "it is not verified yet. Publish its records and verify it.",
+    DomainStatus.SUSPENDED: "it is suspended, since records that it needs are gone. Publish them again and verify it.",
+}
+
+
+def add_domain(
+    project: Project, *, name: str, default_from: str = "", algorithms: Collection[Algorithm] = (Algorithm.RSA,)
+) -> Domain:
+    """A new domain with its keys, waiting for its records.
+
+    InvalidFieldsError for a name or a default sender that will not do, DomainExistsError when the project has it.
+    """
+    domain = Domain(
+        project=project,
+        name=check_name(name),
+        ownership_token=secrets.token_urlsafe(24),
+        next_check_at=timezone.now() + PENDING_CHECK,
+    )
+    domain.default_from = check_default_from(default_from, domain.name)
+    if project.domains.filter(name=domain.name).exists():
+        raise DomainExistsError(name=domain.name)
+    keys = [build_key(domain, algorithm) for algorithm in {Algorithm.RSA, *algorithms}]
+    try:
+        with transaction.atomic():
+            domain.save(force_insert=True)
+            DkimKey.objects.bulk_create(keys)
+    except IntegrityError:
+        raise DomainExistsError(name=domain.name) from None
+    return domain
+
+
+def change_default_from(domain: Domain, default_from: str) -> Domain:
+    """Set or, with `""`, clear the sender of mail that names none. InvalidFieldsError when it is not of the domain."""
+    domain.default_from = check_default_from(default_from, domain.name)
+    domain.save(update_fields=["default_from"])
+    return domain
+
+
+def remove_domain(domain: Domain) -> None:
+    """Forget a domain, its proof and its keys. Mail that was accepted from it still goes out, unsigned."""
+    domain.delete()
+    identities.forget(domain.pk)
+
+
+def choose_sending_domain(
+    project: Project, *, from_domain: str, domain_id: UUID | None = None, is_local_only: bool = False
+) -> Domain | None:
+    """The project's domain that a sender at `from_domain` uses; None when it is admitted without one.
+
+    `from_domain` is the `domain` of a parsed address; it has to equal the domain's name exactly. Admitted are verified
+    domains, those of the setting TRUSTED_SENDER_DOMAINS, and all while `is_local_only`: the project's mail can reach
+    nothing but the inbox and the simulator. InvalidFieldsError when `domain_id` is none of the project's,
+    SenderNotVerifiedError when it is another domain or the sender is not admitted.
+    """
+    domain = find_domain(project, from_domain, domain_id)
+    if (domain and domain.can_send) or is_local_only or is_trusted(from_domain):
+        return domain
+    reason = REASONS[DomainStatus(domain.status)] if domain else UNKNOWN_DOMAIN
+    raise SenderNotVerifiedError(domain=from_domain, reason=reason)
+
+
+def find_domain(project: Project, from_domain: str, domain_id: UUID | None) -> Domain | None:
+    if domain_id is None:
+        return project.domains.filter(name=from_domain).first()
+    domain = project.domains.filter(pk=domain_id).first()
+    if domain is None:
+        raise InvalidFieldsError([FieldError("domain_id", "not_found", "The project has no such domain.")])
+    if domain.name != from_domain:
+        raise SenderNotVerifiedError(domain=from_domain, reason=OTHER_DOMAIN.format(name=domain.name))
+    return domain
+
+
+def default_sender(project: Project, *, domain_id: UUID | None = None) -> Address | None:
+    """The sender of mail that names none: the domain's, else the project's, else the oldest sending domain's."""
+    if domain_id is not None:
+        named = project.domains.filter(pk=domain_id).exclude(default_from="").first()
+        if named:
+            return parse_address(named.default_from)
+    if project.default_from:
+        return parse_address(project.default_from)
+    first = project.domains.filter(status__in=SENDING).exclude(default_from="").order_by("id").first()
+    return parse_address(first.default_from) if first else None
+
+
+def check_name(text: str) -> str:
+    try:
+        return canonical_name(text)
+    except DomainNameError as error:
+        raise InvalidFieldsError([FieldError("name", "invalid_domain", str(error))]) from None
+
+
+def check_default_from(text: str, name: str) -> str:
+    if not text.strip():
+        return ""
+    try:
+        sender = parse_address(text)
+    except AddressError as error:
+        raise InvalidFieldsError([FieldError("default_from", error.code, error.message)]) from None
+    if sender.domain != name:
+        message = f"Must be an address at {name}."
+        raise InvalidFieldsError([FieldError("default_from", "other_domain", message)])
+    return text.strip()

@@ -1,0 +1,167 @@
+"""Checking domains against the DNS, and what follows: keys that start to sign, standings, notices."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from common.errors import NotFoundError
+from domains.checks import Check, check_records
+from domains.identities import identities
+from domains.keys import activate_keys, forget_retired_keys
+from domains.models import DkimKey, Domain, RecordCheck
+from domains.notices import tell_change
+from domains.publishing import records_of
+from domains.records import OWNERSHIP_LABEL
+from domains.resolver import Resolver, default_resolver
+from domains.standing import DomainStatus, Findings, Standing, check_interval, next_standing
+from domains.verdicts import RecordStatus
+
+# A domain whose check was begun and not finished is taken up again after this.
+CLAIM_TIME = timedelta(minutes=15)
+# A hostile zone may hold thousands of values at one name.
+MAX_FOUND = 20
+
+
+def verify_domain(domain: Domain, resolver: Resolver | None = None) -> Domain:
+    """Ask the DNS for all records and put down what it says; the domain as it is after that.
+
+    Talks to the network, at most some seconds: never call it inside a transaction. NotFoundError when the domain is
+    removed meanwhile.
+    """
+    began_at = timezone.now()
+    checks = check_records(records_of(domain), resolver or default_resolver())
+    with transaction.atomic():
+        locked = Domain.objects.select_for_update(of=["self"]).select_related("project").filter(pk=domain.pk).first()
+        if locked is None:
+            raise NotFoundError
+        if locked.checked_at is None or locked.checked_at < began_at:
+            conclude(locked, checks, began_at)
+        transaction.on_commit(lambda: identities.forget(locked.pk))
+    return locked
+
+
+def recheck_domains(resolver: Resolver | None = None, *, budget: timedelta = timedelta(minutes=5)) -> Counter[str]:
+    """Check every domain that is due, for `budget` at most; how many ended in which status.
+
+    Harmless when run twice or at once: each domain is claimed by moving its next check ahead.
+    """
+    resolver = resolver or default_resolver()
+    deadline = monotonic() + budget.total_seconds()
+    statuses: Counter[str] = Counter()
+    while monotonic() < deadline and (domain := claim_due_domain()):
+        try:
+            statuses[verify_domain(domain, resolver).status] += 1
+        except NotFoundError:
+            continue
+    return statuses
+
+
+def claim_due_domain() -> Domain | None:
+    with transaction.atomic():
+        due = Domain.objects.select_for_update(skip_locked=True).filter(next_check_at__lte=Now())
+        domain = due.order_by("next_check_at").first()
+        if domain:
+            Domain.objects.filter(pk=domain.pk).update(next_check_at=Now() + CLAIM_TIME)
+    return domain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A stored check, whether the record stood before, and whether the DNS answered this time."""
+
+    stored: RecordCheck
+    was_ok: bool
+    is_certain: bool
+
+    @property
+    def is_ok(self) -> bool:
+        return self.stored.status == RecordStatus.OK
+
+
+def conclude(domain: Domain, checks: Sequence[Check], now: datetime) -> None:
+    """Store the verdicts of a check that began at `now` and draw the consequences. The domain's row is locked."""
+    forget_retired_keys(domain, now)
+    judged = {each.stored.name: each for each in store_checks(domain, checks, now)}
+    keys = list(domain.dkim_keys.order_by("created_at"))
+    activate_keys([key for key in keys if key.record_name in judged and judged[key.record_name].is_ok], now)
+    retired = set(domain.dkim_keys.filter(retired_at__isnull=False).values_list("selector", flat=True))
+    names = necessary_names(domain)
+    necessary = [judged[name] for name in names if name in judged]
+    findings = Findings(
+        # A key that was made while the check ran has no verdict yet.
+        is_sound=len(necessary) == len(names) and all(each.is_ok for each in necessary),
+        is_certain=any(each.is_certain and not each.is_ok for each in necessary),
+    )
+    before = DomainStatus(domain.status)
+    move(domain, findings, now)
+    lost = [each.stored for each in judged.values() if each.was_ok and not each.is_ok]
+    tell_change(
+        domain,
+        before,
+        failing=[each.stored for each in necessary if not each.is_ok],
+        lost=[check for check in lost if check.name.partition(".")[0] not in retired],
+    )
+
+
+def store_checks(domain: Domain, checks: Sequence[Check], now: datetime) -> list[Judged]:
+    """Write the verdicts; a record that is no longer expected, or was not yet when the check began, is left out."""
+    before = {check.name: check for check in domain.record_checks.all()}
+    expected = records_of(domain)
+    judged = [judge(domain, check, before.get(check.record.name), now) for check in checks if check.record in expected]
+    RecordCheck.objects.bulk_create(
+        [each.stored for each in judged],
+        update_conflicts=True,
+        unique_fields=["domain", "name"],
+        update_fields=["purpose", "type", "value", "status", "found", "advice", "checked_at"],
+    )
+    domain.record_checks.exclude(name__in=[record.name for record in expected]).delete()
+    return judged
+
+
+def judge(domain: Domain, check: Check, before: RecordCheck | None, now: datetime) -> Judged:
+    """A verdict merged with the one before, which stands while the DNS does not answer."""
+    record, verdict = check.record, check.verdict
+    is_certain = verdict.status is not RecordStatus.UNKNOWN
+    if before and before.value != record.value:
+        before = None
+    stored = RecordCheck(
+        domain=domain,
+        purpose=record.purpose,
+        type=record.type,
+        name=record.name,
+        value=record.value,
+        status=verdict.status if is_certain or not before else before.status,
+        found=list(verdict.found[:MAX_FOUND]) if is_certain or not before else before.found,
+        advice=verdict.advice,
+        checked_at=now if is_certain else before.checked_at if before else None,
+    )
+    return Judged(stored=stored, was_ok=before is not None and before.status == RecordStatus.OK, is_certain=is_certain)
+
+
+def necessary_names(domain: Domain) -> list[str]:
+    """The names of the records without which nothing may be sent: the proof of ownership and the key that signs.
+
+    A key that waits counts only while none signs; ed25519 alone would leave most receivers with nothing to verify.
+    """
+    keys = domain.dkim_keys.filter(retired_at=None, algorithm=DkimKey.Algorithm.RSA)
+    key = keys.order_by(F("activated_at").asc(nulls_last=True), "created_at").first()
+    return [f"{OWNERSHIP_LABEL}.{domain.name}", *([key.record_name] if key else [])]
+
+
+def move(domain: Domain, findings: Findings, now: datetime) -> None:
+    """Write the standing that follows, and when to look again."""
+    standing = Standing(status=DomainStatus(domain.status), failing_since=domain.failing_since)
+    after = next_standing(standing, findings, now)
+    domain.status, domain.failing_since = after.status, after.failing_since
+    if domain.can_send and domain.verified_at is None:
+        domain.verified_at = now
+    domain.checked_at = now
+    domain.next_check_at = now + check_interval(after.status, now - domain.created_at)
+    domain.save(update_fields=["status", "failing_since", "verified_at", "checked_at", "next_check_at"])

@@ -1,0 +1,25 @@
+"""What the owner of a domain does: publish the records that were asked for."""
+
+from collections.abc import Collection
+
+from domains.models import Domain
+from domains.publishing import records_of
+from domains.records import Purpose
+from tests.domains.dns_server import DnsServer
+
+
+def publish_records(server: DnsServer, domain: Domain, *, without: Collection[Purpose] = ()) -> None:
+    """Enter all records of the domain into the zone, beside what other owners entered at the same names."""
+    for record in records_of(domain):
+        if record.purpose in without:
+            continue
+        others = server.zone.get((record.name, record.type.value), []) if record.purpose is Purpose.OWNERSHIP else []
+        value = record.value + "." if record.type.value == "CNAME" else record.value
+        server.put(record.name, record.type.value, *others, value)
+
+
+def remove_records(server: DnsServer, domain: Domain, purpose: Purpose) -> None:
+    """Take the domain's records for one purpose out of the zone."""
+    for record in records_of(domain):
+        if record.purpose is purpose:
+            server.drop(record.name, record.type.value)
