@@ -1,0 +1,89 @@
+"""Domains as the API takes and shows them."""
+
+from collections.abc import Sequence
+
+from rest_framework import serializers
+
+from common.serializers import PageQuery, SingleLineField, StrictDateTimeField, StrictSerializer
+from domains.keys import Algorithm
+from domains.models import Domain
+from domains.publishing import shown_records
+from domains.records import Purpose
+from domains.resolver import RecordType
+from domains.standing import DomainStatus
+from domains.verdicts import RecordStatus
+
+# Longer than any address with its name; the exact limits are the parsers'.
+MAX_TEXT = 1_000
+
+
+class DomainInput(StrictSerializer):
+    """What a new domain needs."""
+
+    name = SingleLineField(max_length=MAX_TEXT)
+    default_from = SingleLineField(max_length=MAX_TEXT, required=False, allow_blank=True, allow_null=True)
+    dkim_algorithms = serializers.ListField(
+        child=serializers.ChoiceField(Algorithm.choices), required=False, allow_null=True, max_length=10
+    )
+
+
+class DomainChange(StrictSerializer):
+    """What may change on a domain."""
+
+    default_from = SingleLineField(max_length=MAX_TEXT, required=False, allow_blank=True, allow_null=True)
+
+
+class RotationInput(StrictSerializer):
+    """Which keys to replace: those that the domain has, when nothing is said."""
+
+    dkim_algorithms = serializers.ListField(
+        child=serializers.ChoiceField(Algorithm.choices), required=False, allow_null=True, max_length=10
+    )
+
+
+class DomainQuery(PageQuery):
+    """The list's parameters."""
+
+    name = serializers.CharField(max_length=MAX_TEXT, required=False)
+
+
+class RecordOutput(serializers.Serializer[object]):
+    """A record to publish, what was found in its place, and what to do."""
+
+    purpose = serializers.ChoiceField([purpose.value for purpose in Purpose], source="record.purpose")
+    type = serializers.ChoiceField([kind.value for kind in RecordType], source="record.type")
+    name = serializers.CharField(source="record.name")
+    value = serializers.CharField(source="record.value")
+    status = serializers.ChoiceField([status.value for status in RecordStatus])
+    found = serializers.ListField(child=serializers.CharField())
+    advice = serializers.CharField()
+    checked_at = StrictDateTimeField(allow_null=True)
+
+
+class DomainOutput(serializers.Serializer[Domain]):
+    """A domain with its records."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    status = serializers.ChoiceField(DomainStatus.choices)
+    default_from = serializers.SerializerMethodField()
+    created_at = StrictDateTimeField()
+    verified_at = StrictDateTimeField(allow_null=True)
+    checked_at = StrictDateTimeField(allow_null=True)
+    failing_since = StrictDateTimeField(allow_null=True)
+    records = serializers.SerializerMethodField()
+
+    def get_default_from(self, domain: Domain) -> str | None:
+        return domain.default_from or None
+
+    def get_records(self, domain: Domain) -> Sequence[RecordOutput]:
+        return RecordOutput(shown_records(domain), many=True).data  # type: ignore[return-value]
+
+
+class DomainPage(serializers.Serializer[object]):
+    """A page of domains, the newest first."""
+
+    data = DomainOutput(many=True)  # type: ignore[assignment]
+    has_more = serializers.BooleanField()
+    limit = serializers.IntegerField()
+    offset = serializers.IntegerField()
