@@ -1,0 +1,50 @@
+"""`run_inbox`: the SMTP listener, in the foreground."""
+
+import asyncio
+import resource
+import signal
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from common.commands import ServiceCommand
+from inbox.listener import CONNECTION_LIMIT, Listener
+
+
+class Command(ServiceCommand):
+    help = "Take any mail on an SMTP port and keep it for the inbox page. Ends on SIGTERM or Ctrl-C."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1).")
+        parser.add_argument("--port", default=2525, type=int, help="Port; 0 takes a free one (default: 2525).")
+
+    def handle(self, *_: Any, host: str, port: int, **__: Any) -> None:
+        if not 0 <= port <= 65535:
+            raise CommandError(f"--port: {port} is not between 0 and 65535.")
+        allow_connections()
+        try:
+            asyncio.run(self.serve(host, port))
+        except OSError as error:
+            raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror or error}") from None
+
+    async def serve(self, host: str, port: int) -> None:
+        """Listen until told to end."""
+        listener, is_over = Listener(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, is_over.set)
+        host, port = await listener.start(host, port)
+        self.emit({"host": host, "port": port}, f"The inbox listens on {host}:{port}.")
+        self.stdout.flush()
+        await is_over.wait()
+        await listener.stop()
+
+
+def allow_connections() -> None:
+    """As many open files as the connections need; some systems start with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTION_LIMIT + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
