@@ -6,5 +6,5 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        # Registers the system checks of this and every other app that has a module of this name.
-        autodiscover_modules("checks")
+        # Each app's system checks, and its extensions of the OpenAPI document, register when they are imported.
+        autodiscover_modules("checks", "schema")
