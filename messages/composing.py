@@ -4,86 +4,122 @@ Every try of a message is built from the same stored inputs, so its bytes are th
 do not depend on when or by whom it is composed.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 from uuid import UUID
-
-from django.db.models import Prefetch
 
 from delivery.envelope import Delivery
 from delivery.mime import Content, Prepared, prepare
 from delivery.mime_headers import Mailbox
 from delivery.mime_parts import Attachment as MimeAttachment
+from ledger.sql import fetch
 from messages.attachments import read_content
 from messages.claims import Claim
-from messages.models import Attachment, Message, Recipient
+from messages.models import Attachment, Recipient
 
 
-class Composer:
-    """The messages of one batch of claims, read with three queries; what their recipients share is encoded once."""
+@dataclass(slots=True, kw_only=True)
+class Source:
+    """What a message is composed from. Plain rows: model instances would cost more than the composing itself."""
 
-    def __init__(self, claims: Sequence[Claim]) -> None:
-        ids = {claim.message_id for claim in claims}
-        self._messages = {message.pk: message for message in read_messages(ids)}
-        self._prepared: dict[UUID, Prepared] = {}
+    id: UUID
+    from_name: str
+    from_address: str
+    reply_to: Sequence[dict[str, str]]
+    subject: str
+    html: str
+    text: str
+    headers: dict[str, str]
+    date: datetime
+    mailboxes: dict[str, list[Mailbox]] = field(default_factory=lambda: defaultdict(list))
+    attachments: list[MimeAttachment] = field(default_factory=list)
 
-    def compose(self, claim: Claim) -> Delivery:
-        """One recipient's envelope and message. Raises HeaderError, BodyError or AttachmentTypeError."""
-        message = self._messages[claim.message_id]
-        prepared = self._prepared.get(message.pk)
-        if prepared is None:
-            prepared = self._prepared[message.pk] = prepare(content_of(message))
-        return Delivery(
-            recipient_id=claim.recipient_id,
-            message_id=message.pk,
-            return_path=message.from_address,
-            address=claim.address,
-            content=prepared.render(),
-            attempt_number=claim.number,
+    def content(self) -> Content:
+        """What the message says. Blind copies are envelope only and appear nowhere."""
+        return Content(
+            from_=Mailbox(name=self.from_name, address=self.from_address),
+            to=self.mailboxes[Recipient.Kind.TO],
+            cc=self.mailboxes[Recipient.Kind.CC],
+            reply_to=[Mailbox(**mailbox) for mailbox in self.reply_to],
+            subject=self.subject,
+            date=self.date,
+            message_id=f"{self.id}@{self.from_address.rpartition('@')[2]}",
+            html=self.html or None,
+            text=self.text or None,
+            headers=list(self.headers.items()),
+            attachments=self.attachments,
         )
 
 
-def read_messages(ids: set[UUID]) -> Iterator[Message]:
-    """Messages with what their headers and parts need."""
-    return (
-        Message.objects.filter(pk__in=ids)
-        .prefetch_related(
-            Prefetch("recipients", Recipient.objects.exclude(kind=Recipient.Kind.BCC).order_by("position")),
-            Prefetch("attachments", Attachment.objects.select_related("content")),
-        )
-        .iterator(chunk_size=200)
-    )
+_MESSAGES = """
+SELECT id, from_name, from_address, reply_to, subject, html, text, headers, COALESCE(queued_at, created_at)
+FROM mail_message WHERE id = ANY(%s)
+"""
+_MAILBOXES = """
+SELECT message_id, kind, name, address FROM mail_recipient
+WHERE message_id = ANY(%s) AND kind <> %s ORDER BY message_id, position
+"""
 
 
-def content_of(message: Message) -> Content:
-    """What a message says, from its row. Blind copies are envelope only and appear nowhere."""
-    shown = list(message.recipients.all())
-    return Content(
-        from_=Mailbox(name=message.from_name, address=message.from_address),
-        to=[mailbox_of(recipient) for recipient in shown if recipient.kind == Recipient.Kind.TO],
-        cc=[mailbox_of(recipient) for recipient in shown if recipient.kind == Recipient.Kind.CC],
-        reply_to=[Mailbox(**mailbox) for mailbox in message.reply_to],
-        subject=message.subject,
-        date=message.queued_at or message.created_at,
-        message_id=message.message_id.strip("<>"),
-        html=message.html or None,
-        text=message.text or None,
-        headers=list(message.headers.items()),
-        attachments=[
+def read_sources(ids: Collection[UUID]) -> dict[UUID, Source]:
+    """The messages with these ids, with three queries for any number."""
+    wanted = list(ids)
+    sources = {row[0]: build_source(row) for row in fetch(_MESSAGES, [wanted])}
+    for message_id, kind, name, address in fetch(_MAILBOXES, [wanted, Recipient.Kind.BCC]):
+        sources[message_id].mailboxes[kind].append(Mailbox(name=name, address=address))
+    for attachment in Attachment.objects.filter(message_id__in=wanted).select_related("content"):
+        sources[attachment.message_id].attachments.append(
             MimeAttachment(
                 filename=attachment.filename,
                 content_type=attachment.content_type,
                 content=read_content(attachment.content),
                 content_id=attachment.cid,
             )
-            for attachment in message.attachments.all()
-        ],
+        )
+    return sources
+
+
+def build_source(row: tuple[Any, ...]) -> Source:
+    return Source(
+        id=row[0],
+        from_name=row[1],
+        from_address=row[2],
+        reply_to=json.loads(row[3]),
+        subject=row[4],
+        html=row[5],
+        text=row[6],
+        headers=json.loads(row[7]),
+        date=row[8],
     )
 
 
-def mailbox_of(recipient: Recipient) -> Mailbox:
-    return Mailbox(name=recipient.name, address=recipient.address)
+class Composer:
+    """The messages of one batch of claims; what their recipients share is encoded once."""
+
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        self._sources = read_sources({claim.message_id for claim in claims})
+        self._prepared: dict[UUID, Prepared] = {}
+
+    def compose(self, claim: Claim) -> Delivery:
+        """One recipient's envelope and message. Raises HeaderError, BodyError or AttachmentTypeError."""
+        source = self._sources[claim.message_id]
+        prepared = self._prepared.get(source.id)
+        if prepared is None:
+            prepared = self._prepared[source.id] = prepare(source.content())
+        return Delivery(
+            recipient_id=claim.recipient_id,
+            message_id=source.id,
+            return_path=source.from_address,
+            address=claim.address,
+            content=prepared.render(),
+            attempt_number=claim.number,
+        )
 
 
-def compose_raw(message: Message, recipient: Recipient) -> bytes:
+def compose_raw(message_id: UUID, recipient: Recipient) -> bytes:
     """The message as this recipient was or will be sent it."""
-    return prepare(content_of(next(iter(read_messages({message.pk}))))).render()
+    return prepare(read_sources({message_id})[message_id].content()).render()

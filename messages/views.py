@@ -191,7 +191,7 @@ class EmailViewSet(GenericViewSet[Message]):
         recipient = find_recipient(message, query.get("recipient"))
         if not any(attempt.started_at for row in message.shown_recipients for attempt in row.shown_attempts):
             raise NotComposedError
-        return download(compose_raw(message, recipient), "message/rfc822", f"{message.pk}.eml")
+        return download(compose_raw(message.pk, recipient), "message/rfc822", f"{message.pk}.eml")
 
     @action(detail=True, methods=["get"], url_path="attachments/<uuid:attachment_id>")
     def attachment(self, request: Request, pk: UUID, attachment_id: UUID) -> HttpResponse:
