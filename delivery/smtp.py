@@ -77,6 +77,8 @@ class _Conversation:
                     self._session = session
                 else:
                     session.line.close()
+            if session.message_count >= self._config.max_messages:
+                self.end()
             if not transaction.is_stale:
                 return reply
             session = self._pool.open()

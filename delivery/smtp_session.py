@@ -63,13 +63,15 @@ def build_tls_context(config: SmtpConfig) -> ssl.SSLContext:
 def open_session(config: SmtpConfig, context: ssl.SSLContext) -> Session:
     """A session ready for MAIL. Raises RefusedError.
 
-    Opportunistic TLS that fails is followed by one try in clear (RFC 7435), unless the certificate is to be checked.
+    Opportunistic TLS that fails is followed by one try in clear (RFC 7435), unless there are credentials or the
+    certificate is to be checked.
     """
     opening = _Opening(config, context)
     try:
         return opening.open(is_tls_wanted=config.security is not Security.NEVER)
     except TlsError as error:
-        if config.security is Security.OPPORTUNISTIC and not config.is_certificate_checked:
+        may_be_clear = config.security is Security.OPPORTUNISTIC and not config.is_certificate_checked
+        if may_be_clear and not config.username:
             return open_session_in_clear(config, context)
         raise opening.refuse(str(error), should_pause=error.is_about_certificate) from error
 

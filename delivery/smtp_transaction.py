@@ -134,15 +134,20 @@ class Transaction:
     def _clean_up(self) -> None:
         if self._session.is_dirty:
             self._line.write(b"RSET\r\n", self._seconds.of_stage[Stage.MAIL])
-            self._line.read_answer(self._seconds.of_stage[Stage.MAIL])
-            self._session.is_dirty = False
+            self._read_reset()
+
+    def _read_reset(self) -> None:
+        answer = self._line.read_answer(self._seconds.of_stage[Stage.MAIL])
+        if answer.code // 100 != 2:
+            raise LineError(f"the server refused RSET: {answer.code}")
+        self._session.is_dirty = False
 
     def _offer_together(self) -> Reply | None:
         """The envelope in one write (RFC 2920); None when the server waits for the content."""
         reset = b"RSET\r\n" if self._session.is_dirty else b""
         self._line.write(reset + b"".join(self._list_commands()), self._seconds.of_stage[Stage.MAIL])
         if reset:
-            self._line.read_answer(self._seconds.of_stage[Stage.MAIL])
+            self._read_reset()
         codes: list[int] = []
         refusal: Reply | None = None
         for stage in ENVELOPE:

@@ -26,7 +26,7 @@ class LineError(Exception):
 
 
 class TlsError(LineError):
-    """No TLS: the handshake failed, or was not begun because the line was tampered with."""
+    """The TLS handshake failed."""
 
     def __init__(self, text: str, *, is_about_certificate: bool = False) -> None:
         super().__init__(text)
@@ -55,11 +55,11 @@ class Line:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TICK)
 
     def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> str:
-        """Encrypt the line; the answer is protocol and cipher, for people. Raises TlsError, also for bytes that came
-        in clear before the handshake: they are an injection (RFC 3207, 6; CVE-2011-0411).
+        """Encrypt the line; the answer is protocol and cipher, for people. Raises TlsError, and LineError for bytes
+        that came in clear behind the answer to STARTTLS: an injection (CVE-2011-0411).
         """
         if self._buffer:
-            raise TlsError("bytes in clear after the answer to STARTTLS: refused")
+            raise LineError("bytes in clear after the answer to STARTTLS: refused")
         self._socket.settimeout(seconds)
         try:
             encrypted = context.wrap_socket(self._socket, server_hostname=server_name)

@@ -14,7 +14,7 @@ from tests.smtp_server import SmtpServer
 CONTENT = b"Subject: hello\r\nFrom: a@sender.test\r\n\r\nDear you,\r\n"
 # No test waits longer than this for anything, unless it says so.
 PATIENT = timedelta(seconds=10)
-FIELDS = ("connect", "tls", "auth", "greeting", "ehlo", "mail", "rcpt", "data", "block", "dot")
+FIELDS = ("connect", "tls", "auth", "greeting", "ehlo", "mail", "rcpt", "data", "block", "dot", "quit")
 
 
 def build_delivery(**values: Any) -> Delivery:

@@ -59,9 +59,9 @@ class Script:
     """What the server does.
 
     `replies` is by verb, with CONNECT for the greeting, CONTENT for the moment when some content has come, `.` for the
-    final dot, AUTH for its last word, TLS (bytes) for the handshake. A list is played one by one over all connections;
-    None in it, and what comes after its end, is the usual answer. `\\n` in an answer is CRLF. An offer `TLS:X` is made
-    only over TLS.
+    final dot, AUTH for its last word (`AUTH PLAIN` for its first), TLS for the handshake. A list is played one by one
+    over all connections; None in it, and what comes after its end, is the usual answer. `\\n` in an answer is CRLF. An
+    offer `TLS:X` is made only over TLS.
     """
 
     replies: Mapping[str, Act | Sequence[Act]] = field(default_factory=dict)
@@ -298,8 +298,9 @@ class Dialogue:
 
     def _start_tls(self) -> None:
         act = self.server.choose("TLS")
-        if isinstance(act, bytes):
-            self.socket.sendall(act)
+        if act is not None:
+            self._read_more()
+            self._perform(act)
             raise EndOfDialogue
         assert self.script.tls is not None
         self.server._open.remove(self.socket)
@@ -308,8 +309,10 @@ class Dialogue:
         self._is_tls, self._buffer = True, b""
 
     def _do_auth(self, verb: str, rest: str) -> None:
-        mechanism, _, initial = rest.partition(" ")
-        user = CHECKS[mechanism.upper()](self, initial)
+        if act := self.server.choose(f"{verb} {rest}"):
+            self._perform(act)
+            return
+        user = CHECKS[rest.upper()](self)
         if self.script.users and not user:
             self._send("535 5.7.8 bad credentials")
         elif self._play(verb):
@@ -321,16 +324,16 @@ class Dialogue:
         self.server.commands.append(line.decode())
         return b64decode(line)
 
-    def _check_plain(self, initial: str) -> str:
-        _, user, password = (b64decode(initial) if initial else self._challenge(b"")).decode().split("\0")
+    def _check_plain(self) -> str:
+        _, user, password = self._challenge(b"").decode().split("\0")
         return user if self.script.users.get(user) == password else ""
 
-    def _check_login(self, _initial: str) -> str:
+    def _check_login(self) -> str:
         user = self._challenge(b"Username:").decode()
         password = self._challenge(b"Password:").decode()
         return user if self.script.users.get(user) == password else ""
 
-    def _check_cram_md5(self, _initial: str) -> str:
+    def _check_cram_md5(self) -> str:
         challenge = b"<1.2@server.test>"
         user, _, digest = self._challenge(challenge).decode().rpartition(" ")
         expected = HMAC(self.script.users.get(user, "?").encode(), challenge, md5).hexdigest()
