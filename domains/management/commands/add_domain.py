@@ -1,0 +1,29 @@
+"""`add_domain`: a sending domain, and the records to publish for it."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from accounts.services import write_audit
+from domains.commands import DomainCommand
+from domains.keys import Algorithm
+from domains.services import add_domain
+
+
+class Command(DomainCommand):
+    help = "Add a sending domain and show the DNS records to publish."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="The domain, such as example.com.")
+        parser.add_argument("--default-from", default="", help="The sender of mail that names none.")
+        parser.add_argument("--ed25519", action="store_true", help="Sign by Ed25519 too, beside RSA.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        algorithms = [Algorithm.RSA, Algorithm.ED25519] if options["ed25519"] else [Algorithm.RSA]
+        domain = add_domain(
+            self.find_project(options),
+            name=options["name"],
+            default_from=options["default_from"],
+            algorithms=algorithms,
+        )
+        write_audit("command", "add_domain", domain, id=str(domain.pk), project=domain.project.name)
+        self.emit_domain(domain)

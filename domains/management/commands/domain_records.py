@@ -1,0 +1,23 @@
+"""`domain_records`: what to publish for a domain, and what was last found."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from domains.commands import DomainCommand, zone_line
+from domains.publishing import shown_records
+
+
+class Command(DomainCommand):
+    help = "Show the DNS records of a sending domain, as they were last found."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="The domain, such as example.com.")
+        parser.add_argument("--zone", action="store_true", help="Write lines for a zone file.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        domain = self.find_domain(options)
+        if not options["zone"]:
+            self.emit_records(domain)
+            return
+        for shown in shown_records(domain):
+            self.emit({"line": zone_line(shown)}, zone_line(shown))

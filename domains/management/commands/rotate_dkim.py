@@ -1,0 +1,28 @@
+"""`rotate_dkim`: new DKIM keys for a domain."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from accounts.services import write_audit
+from domains.commands import DomainCommand
+from domains.keys import Algorithm, rotate_dkim
+
+
+class Command(DomainCommand):
+    help = "Make new DKIM keys for a domain. They sign once their records are seen; the old ones do until then."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="The domain, such as example.com.")
+        parser.add_argument(
+            "--algorithm",
+            action="append",
+            choices=Algorithm.values,
+            default=[],
+            help="Repeatable. By default those that the domain has.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        domain = self.find_domain(options)
+        keys = rotate_dkim(domain, [Algorithm(name) for name in options["algorithm"]])
+        write_audit("command", "rotate_dkim", domain, selectors=[key.selector for key in keys])
+        self.emit_domain(domain)

@@ -1,0 +1,26 @@
+"""`verify_domain`: ask the DNS for a domain's records now."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from domains.commands import DomainCommand
+from domains.verification import verify_domain
+
+
+class Command(DomainCommand):
+    help = "Check a sending domain's DNS records now and show what was found."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", nargs="?", help="The domain, such as example.com.")
+        parser.add_argument("--all", action="store_true", help="Check all domains of the project, one after another.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if bool(options["name"]) == options["all"]:
+            raise CommandError("Name one domain, or say --all.")
+        if options["name"]:
+            self.emit_domain(verify_domain(self.find_domain(options)))
+            return
+        for domain in self.find_project(options).domains.order_by("name"):
+            self.emit_domain(verify_domain(domain))
