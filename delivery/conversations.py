@@ -210,8 +210,9 @@ class Conversations:
             self._logger.exception("A transport failed.", extra={"provider": str(key)})
             text = f"a fault of ours: {type(error).__name__}"
         for recipient_id, outcome in pending.items():
-            stage = Stage.DOT if outcome is Outcome.UNCERTAIN else Stage.CONNECT
-            self._words.put((recipient_id, Reply(outcome=outcome, stage=stage, text=text)))
+            is_sent = outcome is Outcome.UNCERTAIN
+            stage = Stage.DOT if is_sent else Stage.CONNECT
+            self._words.put((recipient_id, Reply(outcome=outcome, stage=stage, text=text, has_reached=is_sent)))
         self._words.put(Finished(key, tuple(delivery.recipient_id for delivery in deliveries)))
 
     def _ask(self, key: Hashable, ids: tuple[UUID, ...]) -> tuple[UUID, ...]:
