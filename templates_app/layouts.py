@@ -1,0 +1,69 @@
+"""From what an author wrote, and the layout around it, to the sources that are rendered."""
+
+from dataclasses import dataclass, replace
+
+from templates_app.compiling import compile_mjml, inline_css
+from templates_app.errors import LayoutError, TemplateLimitError
+from templates_app.lexing import Kind, cut
+from templates_app.limits import MAX_LAYOUTS, MAX_SOURCE
+
+SLOT = "content"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The parts as written, or filled into their layout. HTML is written as such or as MJML, or not at all.
+
+    `depth` counts the layouts around it.
+    """
+
+    subject: str = ""
+    html: str = ""
+    text: str = ""
+    mjml: str = ""
+    is_inlined: bool = False
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The Liquid that is rendered. A part that the template does not have is empty."""
+
+    subject: str
+    html: str
+    text: str
+
+
+def fill_layout(layout: Source, content: Source) -> Source:
+    """`content` inside of `layout`. Raises `LayoutError` where the two do not fit."""
+    if layout.depth >= MAX_LAYOUTS:
+        raise LayoutError(f"more than {MAX_LAYOUTS} layouts stand in each other", part="layout")
+    if content.mjml and not layout.mjml:
+        raise LayoutError("a template in MJML needs a layout in MJML", part="layout")
+    filled = replace(content, depth=layout.depth + 1, is_inlined=content.is_inlined or layout.is_inlined)
+    if content.mjml:
+        filled = replace(filled, mjml=fill_slot(layout.mjml, content.mjml))
+    elif content.html:
+        filled = replace(filled, html=fill_slot(layout.html or compile_mjml(layout.mjml), content.html))
+    if content.text and layout.text:
+        filled = replace(filled, text=fill_slot(layout.text, content.text))
+    return filled
+
+
+def fill_slot(layout: str, content: str) -> str:
+    """`layout` with `content` in the place of its one `{{ content }}`."""
+    slots = [piece for piece in cut(layout) if piece.kind is Kind.OUTPUT and piece.inner == SLOT]
+    if len(slots) != 1:
+        raise LayoutError("the layout must hold {{ content }} exactly once", part="layout")
+    filled = layout[: slots[0].start] + content + layout[slots[0].end :]
+    if len(filled) > MAX_SOURCE:
+        raise TemplateLimitError("it is too large with its layout", part="layout")
+    return filled
+
+
+def compile_source(source: Source) -> Parts:
+    """The parts of `source` ready to be parsed. Raises a `TemplateError` of what is compiled."""
+    html = compile_mjml(source.mjml) if source.mjml else source.html
+    if html and source.is_inlined:
+        html = inline_css(html)
+    return Parts(subject=source.subject, html=html, text=source.text)
