@@ -14,16 +14,17 @@ from common.strict_json import BodyRequiredError, Json, WrongBodyTypeError, pars
 # Views with larger bodies say so: `max_body = MAX_BATCH_BODY`, or `@action(…, max_body=MAX_BATCH_BODY)`.
 MAX_BODY = 16 * 1024 * 1024
 MAX_BATCH_BODY = 32 * 1024 * 1024
+MAX_DRAINED = 64 * 1024 * 1024
 CHUNK = 256 * 1024
 
 # RFC 9110, 8.3.1. JSON has no charset parameter, but many clients send charset=utf-8.
 JSON_TYPE = re.compile(r'application/json[ \t]*(;[ \t]*(charset[ \t]*=[ \t]*"?utf-?8"?)?[ \t]*)*\Z', re.IGNORECASE)
 
 
-class TruncatedBodyError(BadRequestError):
-    """The body ended before the length that was announced."""
+class IncompleteBodyError(BadRequestError):
+    """The body ended before its announced end, or its chunks are malformed."""
 
-    code = "truncated_body"
+    code = "incomplete_body"
 
 
 class StrictJSONParser(BaseParser):
@@ -59,25 +60,33 @@ def read_length(meta: Mapping[str, Any]) -> int:
 def read_body(stream: BufferedIOBase, length: int, limit: int) -> bytearray:
     """All of `stream`, whose announced length is `length` (-1: unknown). `BodyTooLargeError` beyond `limit` bytes."""
     if length > limit:
-        drain(stream, limit)
+        drain(stream)
         raise BodyTooLargeError(limit=limit)
     body = bytearray()
-    try:
-        while chunk := stream.read(CHUNK):
-            body += chunk
-            if len(body) > limit:
-                raise BodyTooLargeError(limit=limit)
-    except OSError:
-        raise TruncatedBodyError from None
+    while chunk := read_chunk(stream):
+        body += chunk
+        if len(body) > limit:
+            raise BodyTooLargeError(limit=limit)
     if len(body) < length:
-        raise TruncatedBodyError
+        raise IncompleteBodyError
     return body
 
 
-def drain(stream: BufferedIOBase, limit: int) -> None:
-    """Read on for at most `limit` bytes: most clients send everything before they listen for the answer."""
-    for _ in range(0, limit, CHUNK):
-        if not stream.read(CHUNK):
+def read_chunk(stream: BufferedIOBase) -> bytes:
+    try:
+        return stream.read(CHUNK)
+    except Exception as error:
+        # Each WSGI server has its own exceptions for a client that went away or sent a malformed chunk.
+        raise IncompleteBodyError from error
+
+
+def drain(stream: BufferedIOBase) -> None:
+    """Read what is too much, up to a bound: most clients send everything before they listen for the answer.
+
+    The server closes a connection that has much unread, and a client that kept it open would lose its next request.
+    """
+    for _ in range(0, MAX_DRAINED, CHUNK):
+        if not read_chunk(stream):
             return
 
 

@@ -135,13 +135,32 @@ def test_an_endless_chunked_body_is_413_soon_after_the_limit():
     assert stream.count < MAX_BODY + 1_000_000
 
 
+class BrokenStream(io.RawIOBase):
+    def read(self, size=-1):
+        raise ValueError("invalid chunk size")
+
+
+def test_a_malformed_chunk_is_400():
+    status, body = post_chunked(ECHO, BrokenStream())
+    assert (status, body["code"]) == (400, "incomplete_body")
+
+
+def test_a_body_that_is_too_large_is_read_to_its_end_so_that_the_connection_can_be_kept():
+    stream = io.BytesIO(b" " * (MAX_BODY * 2))
+    environ = RequestFactory().generic("POST", ECHO, b"{}", content_type="application/json").environ
+    environ |= {"CONTENT_LENGTH": str(MAX_BODY * 2), "wsgi.input": stream}
+    statuses = []
+    list(WSGIHandler()(environ, lambda status, headers: statuses.append(status[:3])))
+    assert (statuses, stream.read()) == (["413"], b"")
+
+
 def test_a_body_cut_short_is_400():
     environ = RequestFactory().generic("POST", ECHO, b"{}", content_type="application/json").environ
     environ |= {"CONTENT_LENGTH": "50", "wsgi.input": io.BytesIO(b"{}")}
     statuses = []
     body = b"".join(WSGIHandler()(environ, lambda status, headers: statuses.append(status)))
     assert statuses == ["400 Bad Request"]
-    assert json.loads(body)["code"] == "truncated_body"
+    assert json.loads(body)["code"] == "incomplete_body"
 
 
 def test_a_hundred_thousand_brackets_are_400():
