@@ -107,7 +107,7 @@ class Identities:
         signing = DkimKey.objects.filter(domain_id=domain_id, activated_at__isnull=False, retired_at=None)
         ids = list(signing.order_by("algorithm").values_list("pk", flat=True))
         loaded = {key_id: signer for key_id in ids if (signer := self._signers.get(key_id))}
-        for key in DkimKey.objects.filter(pk__in=set(ids) - set(loaded)):
+        for key in DkimKey.objects.defer(None).filter(pk__in=set(ids) - set(loaded)):
             loaded[key.pk] = Signer(domain=name, selector=key.selector, private_key=key.private_key)
             self._signers.put(key.pk, loaded[key.pk])
         return tuple(loaded[key_id] for key_id in ids if key_id in loaded)

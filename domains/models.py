@@ -52,6 +52,13 @@ class Domain(models.Model):
         return self.status in SENDING
 
 
+class DkimKeyManager(models.Manager["DkimKey"]):
+    """Leaves the private half in the database until somebody asks for it: most queries only show the public one."""
+
+    def get_queryset(self) -> models.QuerySet["DkimKey"]:
+        return super().get_queryset().defer("private_key")
+
+
 class DkimKey(models.Model):
     """A key that signs, or did, or will once its record is seen. The private half is encrypted at rest."""
 
@@ -69,6 +76,8 @@ class DkimKey(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     activated_at = models.DateTimeField(null=True, blank=True, help_text="When its record was seen; signs since then.")
     retired_at = models.DateTimeField(null=True, blank=True, help_text="When a newer key took over.")
+
+    objects = DkimKeyManager()
 
     class Meta:
         verbose_name = "DKIM key"

@@ -52,7 +52,8 @@ def rekey_column(model: type[models.Model], name: str, progress: Callable[[int, 
 def secrets_of(model: type[models.Model], name: str) -> models.QuerySet[models.Model]:
     """The rows with a secret, by id, and the secret as it is stored, as `token`."""
     rows: models.QuerySet[models.Model] = model._base_manager.filter(**{f"{name}__isnull": False})
-    return rows.annotate(token=Cast(name, models.TextField())).order_by("pk")
+    stored: models.QuerySet[models.Model] = rows.annotate(token=Cast(name, models.TextField())).order_by("pk")
+    return stored
 
 
 @transaction.atomic

@@ -1,0 +1,165 @@
+"""Domains for support staff: each record as expected, as found, and what to do."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin, TabularInline
+
+from accounts.services import write_audit
+from common.errors import ApiError, InvalidFieldsError
+from domains.keys import rotate_dkim
+from domains.models import DkimKey, Domain
+from domains.publishing import shown_records
+from domains.services import add_domain, check_default_from, check_name, remove_domain
+from domains.standing import DomainStatus
+from domains.verification import verify_domain
+
+LEVELS = {DomainStatus.VERIFIED: messages.SUCCESS, DomainStatus.SUSPENDED: messages.ERROR}
+
+
+class DomainForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Names and senders are checked as the API checks them."""
+
+    class Meta:
+        model = Domain
+        fields: ClassVar = ["project", "name", "default_from"]
+        widgets: ClassVar = {"name": forms.TextInput, "default_from": forms.TextInput}
+
+    def clean_name(self) -> str:
+        return refuse_wrong(lambda: check_name(self.cleaned_data["name"]))
+
+    def clean_default_from(self) -> str:
+        name = self.cleaned_data.get("name") or self.instance.name
+        return refuse_wrong(lambda: check_default_from(self.cleaned_data["default_from"], name))
+
+
+def refuse_wrong(check: Callable[[], str]) -> str:
+    try:
+        return check()
+    except InvalidFieldsError as error:
+        raise forms.ValidationError([each.message for each in error.errors]) from None
+
+
+class DkimKeyInline(TabularInline):  # type: ignore[misc]
+    """The keys, to look at. Their private halves are never loaded here."""
+
+    model = DkimKey
+    extra = 0
+    can_delete = False
+    fields = ("selector", "algorithm", "created_at", "activated_at", "retired_at")
+    readonly_fields = fields
+
+    def has_add_permission(self, *_: object) -> bool:
+        return False
+
+    def has_change_permission(self, *_: object) -> bool:
+        return False
+
+
+@admin.register(Domain)
+class DomainAdmin(ModelAdmin):  # type: ignore[misc]
+    """Sending domains."""
+
+    form = DomainForm
+    list_display = ("name", "project", "status", "checked_at", "failing_since")
+    list_filter = ("status", "project")
+    list_select_related = ("project",)
+    search_fields = ("name", "project__name", "default_from")
+    ordering = ("-id",)
+    actions = ("check_selected",)
+    inlines = (DkimKeyInline,)
+    change_form_outer_after_template = "domains/records.html"
+    facts = ("status", "created_at", "verified_at", "checked_at", "failing_since", "next_check_at")
+
+    class Media:
+        js = ("domains/records.js",)
+        css: ClassVar = {"all": ["domains/records.css"]}
+
+    def get_fields(self, _request: HttpRequest, obj: Domain | None = None) -> tuple[str, ...]:
+        return ("project", "name", "default_from", *(self.facts if obj else ()))
+
+    def get_readonly_fields(self, _request: HttpRequest, obj: Domain | None = None) -> tuple[str, ...]:
+        return ("project", "name", *self.facts) if obj else ()
+
+    def get_inlines(self, _request: HttpRequest, obj: Domain | None) -> tuple[type[TabularInline], ...]:
+        return self.inlines if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Domain, _form: DomainForm, change: bool) -> None:
+        if change:
+            obj.save(update_fields=["default_from"])
+        else:
+            added = add_domain(obj.project, name=obj.name, default_from=obj.default_from)
+            obj.__dict__.update(added.__dict__)
+        self.note(request, "change_domain" if change else "add_domain", obj)
+
+    def delete_model(self, request: HttpRequest, obj: Domain) -> None:
+        self.note(request, "remove_domain", obj)
+        remove_domain(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Domain]) -> None:
+        for domain in queryset:
+            self.delete_model(request, domain)
+
+    def note(self, request: HttpRequest, action: str, domain: Domain) -> None:
+        write_audit(request.user.get_username(), action, domain, id=str(domain.pk), project=domain.project.name)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        domain: Domain | None = kwargs.get("obj")
+        if domain:
+            context["shown_records"] = list(shown_records(domain))
+            context["may_change"] = self.has_change_permission(request, domain)
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    @admin.action(description="Check the DNS records now", permissions=["change"])
+    def check_selected(self, request: HttpRequest, queryset: QuerySet[Domain]) -> None:
+        for domain in queryset:
+            self.check(request, domain)
+
+    def check(self, request: HttpRequest, domain: Domain) -> None:
+        self.note(request, "verify_domain", domain)
+        try:
+            checked = verify_domain(domain)
+        except ApiError as error:
+            self.message_user(request, error.detail, messages.ERROR)
+            return
+        level = LEVELS.get(DomainStatus(checked.status), messages.WARNING)
+        self.message_user(request, f"{checked.name} is {checked.status}.", level)
+
+    def rotate(self, request: HttpRequest, domain: Domain) -> None:
+        self.note(request, "rotate_dkim", domain)
+        rotate_dkim(domain)
+        self.message_user(request, "The new keys sign once their records are published and seen.", messages.SUCCESS)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path(f"<uuid:pk>/{name}/", self.button(act), name=f"domains_domain_{name}")
+            for name, act in (("check", self.check), ("rotate", self.rotate))
+        ]
+        return [*own, *super().get_urls()]
+
+    def button(self, act: Callable[[HttpRequest, Domain], None]) -> Callable[..., HttpResponse]:
+        """A view that acts on one domain, on POST only and outside of the transaction that the form's view opens."""
+
+        @require_POST
+        def press(request: HttpRequest, pk: UUID) -> HttpResponse:
+            domain = self.get_queryset(request).select_related("project").filter(pk=pk).first()
+            if domain is None:
+                raise Http404
+            if not self.has_change_permission(request, domain):
+                raise PermissionDenied
+            act(request, domain)
+            return HttpResponseRedirect(reverse("admin:domains_domain_change", args=[pk]))
+
+        view: Callable[..., HttpResponse] = self.admin_site.admin_view(press)
+        return view
