@@ -13,6 +13,7 @@ from typing import ClassVar
 # A body of 16 MiB can hold a million wrong fields with names of any length; an answer names so many, so far.
 MAX_ERRORS = 1000
 MAX_PATH = 200
+MAX_MESSAGE = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from io import BufferedIOBase
 from typing import Any, cast
 
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
-from common.errors import BadRequestError, BodyTooLargeError, UnsupportedMediaTypeError
-from common.strict_json import BodyRequiredError, Json, WrongBodyTypeError, parse_json
+from common.errors import ApiError, BadRequestError, BodyTooLargeError, UnsupportedMediaTypeError
+from common.strict_json import Json, parse_json
 
 # Views with larger bodies say so: `max_body = MAX_BATCH_BODY`, or `@action(…, max_body=MAX_BATCH_BODY)`.
 MAX_BODY = 16 * 1024 * 1024
@@ -25,6 +26,19 @@ class IncompleteBodyError(BadRequestError):
     """The body ended before its announced end, or its chunks are malformed."""
 
     code = "incomplete_body"
+
+
+class BodyRequiredError(BadRequestError):
+    """A JSON body is needed."""
+
+    code = "body_required"
+
+
+class WrongBodyTypeError(ApiError):
+    """The body must be a JSON {expected}."""
+
+    code = "wrong_body_type"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class StrictJSONParser(BaseParser):

@@ -6,7 +6,7 @@ Clients decide by `code`. When several fields are wrong in different ways, `code
 """
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 import structlog
@@ -117,17 +117,26 @@ def to_api_error(exception: Exception) -> ApiError:
 
 def log_fault(exception: Exception) -> None:
     """Log with the traceback. A database error's own words are left out: they quote the row, and so people's mail."""
-    if isinstance(exception, DatabaseError):
-        cause = exception.__cause__
-        log.error(
-            "request_failed",
-            error=type(exception).__name__,
-            sqlstate=getattr(cause, "sqlstate", None),
-            constraint=getattr(getattr(cause, "diag", None), "constraint_name", None),
-            stack="".join(traceback.format_tb(exception.__traceback__)),
-        )
-    else:
+    fault = next((error for error in walk_chain(exception) if isinstance(error, DatabaseError)), None)
+    if fault is None:
         log.error("request_failed", error=type(exception).__name__, exc_info=exception)
+        return
+    cause = fault.__cause__
+    log.error(
+        "request_failed",
+        error=type(exception).__name__,
+        database_error=type(fault).__name__,
+        sqlstate=getattr(cause, "sqlstate", None),
+        constraint=getattr(getattr(cause, "diag", None), "constraint_name", None),
+        stack="".join(traceback.format_tb(exception.__traceback__)),
+    )
+
+
+def walk_chain(exception: BaseException | None) -> Iterator[BaseException]:
+    """The exception and those that a traceback would show with it."""
+    while exception is not None:
+        yield exception
+        exception = exception.__cause__ or exception.__context__
 
 
 def wants_problems(request: HttpRequest) -> bool:

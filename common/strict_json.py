@@ -7,12 +7,11 @@ than reading it.
 import json
 import re
 from collections.abc import Iterator
-from http import HTTPStatus
 from itertools import islice
 from math import isinf
 from typing import Never, TypeAlias
 
-from common.errors import MAX_ERRORS, ApiError, BadRequestError, FieldError, InvalidFieldsError, join_path
+from common.errors import MAX_ERRORS, BadRequestError, FieldError, InvalidFieldsError, join_path
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -195,16 +194,3 @@ def find_unsafe_characters(text: str, path: str) -> Iterator[FieldError]:
         yield FieldError(path, "nul_character", "Must not hold the NUL character.")
     if SURROGATE.search(text):
         yield FieldError(path, "lone_surrogate", "Must not hold half of a surrogate pair.")
-
-
-class BodyRequiredError(BadRequestError):
-    """A JSON body is needed."""
-
-    code = "body_required"
-
-
-class WrongBodyTypeError(ApiError):
-    """The body must be a JSON {expected}."""
-
-    code = "wrong_body_type"
-    status = HTTPStatus.UNPROCESSABLE_ENTITY

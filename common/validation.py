@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.settings import api_settings
 
-from common.errors import FieldError, join_path
+from common.errors import MAX_MESSAGE, FieldError, join_path
 
 NON_FIELD = api_settings.NON_FIELD_ERRORS_KEY
 
@@ -17,7 +17,7 @@ def list_field_errors(error: ValidationError) -> Iterator[FieldError]:
 
 def walk_detail(detail: object, path: str) -> Iterator[FieldError]:
     if isinstance(detail, ErrorDetail):
-        yield FieldError(path, detail.code or "invalid", str(detail))
+        yield FieldError(path, detail.code or "invalid", str(detail)[:MAX_MESSAGE])
     elif isinstance(detail, Mapping):
         for key, value in detail.items():
             # Errors of the whole object belong to the object itself.

@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 from django.http import HttpResponse
 from django.test import Client
+from hypothesis import settings as hypothesis_settings
 
 from accounts.models import ApiKey, Project
 from accounts.scopes import ALL
 from accounts.services import create_api_key, create_project
+
+# Machines under load are slow, and a test that fails must fail again.
+hypothesis_settings.register_profile("emailsvc", deadline=None, derandomize=True)
+hypothesis_settings.load_profile("emailsvc")
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """A root urlconf with small views, for tests of what surrounds every view."""
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 from rest_framework import exceptions, serializers
@@ -69,12 +69,18 @@ FAULTS = {
     "suspicious": SuspiciousOperation(),
     "database": OperationalError("could not connect"),
     "bug": ZeroDivisionError("division by zero"),
+    "row": IntegrityError("Failing row contains (ann@private.test)"),
     "throttled": exceptions.Throttled(wait=7),
 }
 
 
 class FaultyView(OpenView):
     def get(self, request, kind):
+        if kind == "behind-a-row":
+            try:
+                raise FAULTS["row"]
+            except IntegrityError:
+                raise RuntimeError("could not store") from None
         raise FAULTS[kind]
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import structlog
 from django.test import Client
 
 pytestmark = pytest.mark.urls("tests.common.probe_urls")
@@ -55,6 +56,16 @@ def test_faults_tell_no_inner_words(client):
         assert b"secret" not in client.get(f"/api/v1/faults/{kind}").content
         assert b"connect" not in client.get(f"/api/v1/faults/{kind}").json()["code"].encode()
         assert b"division" not in client.get(f"/api/v1/faults/{kind}").content
+
+
+@pytest.mark.parametrize("kind", ["row", "behind-a-row"])
+def test_the_log_never_quotes_a_row(client, kind, caplog, capsys):
+    with structlog.testing.capture_logs() as lines:
+        check_problem(client.get(f"/api/v1/faults/{kind}"), 500, "internal_error")
+    (line,) = [line for line in lines if line["event"] == "request_failed"]
+    assert line["database_error"] == "IntegrityError"
+    assert "probe_urls" in line["stack"]
+    assert "private" not in json.dumps(lines, default=str) + caplog.text + capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("kind", "wait"), [("database", "5"), ("throttled", "7")])
