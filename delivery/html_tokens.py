@@ -7,7 +7,8 @@ take between four seconds and for ever, or drop the text below their depth limit
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from html.entities import html5
+from typing import NamedTuple
 
 # Quantifiers are possessive: nothing is ever tried twice. What ends in an open tag, quote or comment is dropped, as the
 # standard says, so that no later "<" begins another search for an end that is not there.
@@ -30,25 +31,48 @@ VALUE = re.compile(
     re.VERBOSE,
 )
 OVERLONG = re.compile(r"&#(?:[0-9]{100,}|[xX][0-9a-fA-F]{100,});?")
+REFERENCE = re.compile(r"&(?:#(?:[0-9]++|[xX][0-9a-fA-F]++);?|[A-Za-z][A-Za-z0-9]*+;?)")
 
 # 13.2.6: what these hold is text, not markup, up to their end tag
 RAW = frozenset({"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes"})
 RAW_END = {name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE) for name in RAW}
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """A start or end tag; `name` in lower case, `attributes` as written, `is_end` for `</name>`."""
+class Value(NamedTuple):
+    """An attribute's value: what it means, and where it stands in the document, without its quotes."""
+
+    text: str
+    start: int
+    end: int
+    is_quoted: bool
+
+
+class Tag(NamedTuple):
+    """A start or end tag; `name` in lower case, `attributes` as written, `is_end` for `</name>`.
+
+    `start` and `end` are the tag's place in the document, `attributes_start` that of its attributes.
+    """
 
     name: str
     attributes: str
     is_end: bool
+    start: int
+    end: int
+    attributes_start: int
 
     def get(self, attribute: str) -> str | None:
-        """The first value of `attribute` (lower case), its character references resolved; None when absent."""
+        """The value of `attribute` (lower case), its character references resolved; None when absent."""
+        value = self.find(attribute)
+        return None if value is None else value.text
+
+    def find(self, attribute: str) -> Value | None:
+        """The first `attribute` (lower case) that has a value or none; what repeats does not count (13.2.5.33)."""
         for match in VALUE.finditer(self.attributes):
             if match["name"].lower() == attribute:
-                return unescape(match["double"] or match["single"] or match["bare"] or "")
+                group = match.lastgroup or "name"
+                start, end = match.span(group) if group != "name" else (match.end(), match.end())
+                text = unescape_attribute(self.attributes[start:end])
+                return Value(text, self.attributes_start + start, self.attributes_start + end, group != "bare")
         return None
 
 
@@ -69,7 +93,7 @@ def tokens(document: str) -> Iterator[Tag | str]:
         if name is None:
             continue
         name = name.lower()
-        yield Tag(name, match["attributes"], match["slash"] == "/")
+        yield Tag(name, match["attributes"], match["slash"] == "/", start, position, match.start("attributes"))
         if name in RAW and not match["slash"]:
             found = RAW_END[name].search(document, position)
             stop = found.start() if found else end
@@ -85,3 +109,19 @@ def unescape(text: str) -> str:
     if "&" not in text:
         return text
     return html.unescape(OVERLONG.sub("\ufffd", text))  # int() refuses 5,000 digits, and unescape passes that on
+
+
+def unescape_attribute(text: str) -> str:
+    """An attribute's `text` with character references resolved as there (13.2.5.73): `?a=1&copy=2` has none."""
+    if "&" not in text:
+        return text
+    return REFERENCE.sub(resolve_reference, text)
+
+
+def resolve_reference(match: re.Match[str]) -> str:
+    reference = match[0]
+    if reference.startswith("&#"):
+        return unescape(reference)
+    if not reference.endswith(";") and match.string[match.end() : match.end() + 1] == "=":
+        return reference
+    return html5.get(reference[1:], reference)
