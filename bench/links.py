@@ -10,7 +10,7 @@ from tracking.links import cut, segment
 PIXEL = '<img src="https://t.acme.test/o/' + "t" * 43 + '" width="1" height="1" alt="">'
 CELL = "padding:8px 12px;font-family:Helvetica,Arial,sans-serif;font-size:14px;line-height:20px;color:#333333"
 ROW = (
-    f'<tr class="item"><td style="{CELL}"><a href="https://shop.acme.test/item/{{n}}?utm_source=mail&amp;utm_campaign=spring" '
+    f'<tr class="item"><td style="{CELL}"><a href="https://shop.acme.test/item/{{n}}?utm_source=mail&amp;utm_id=now" '
     f'style="color:#0a58ca;text-decoration:none" target="_blank">Item {{n}} of our spring sale</a> and some words</td>'
     f'<td style="{CELL}" align="right"><b>{{n}} &euro;</b></td></tr>\n'
 )

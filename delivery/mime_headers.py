@@ -104,12 +104,16 @@ def mailboxes(name: str, members: Sequence[Mailbox]) -> bytes:
 
 def mailbox_chunks(name: str, mailbox: Mailbox) -> list[str]:
     """The pieces of one mailbox between which a line may be folded, each with its leading space."""
-    if not ADDRESS.fullmatch(mailbox.address) or LOOKS_ENCODED.search(mailbox.address):
+    address = mailbox.address
+    if not ADDRESS.fullmatch(address):
         raise HeaderError(name, "holds something that is not an ASCII address")
+    if LOOKS_ENCODED.search(address):  # a valid local part; quoted, no reader may decode it (RFC 2047, 5)
+        local, _, domain = address.rpartition("@")
+        address = f'"{local}"@{domain}'
     if not mailbox.name:
-        return [f" {mailbox.address}"]
+        return [f" {address}"]
     check_value(name, mailbox.name)
-    return [*(f" {word}" for word in phrase(name, mailbox.name)), f" <{mailbox.address}>"]
+    return [*(f" {word}" for word in phrase(name, mailbox.name)), f" <{address}>"]
 
 
 def phrase(name: str, text: str) -> list[str]:

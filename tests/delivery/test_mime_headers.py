@@ -144,12 +144,16 @@ def test_a_header_name_that_is_no_token_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["", "a", "@b.test", "a@", "a b@c.test", "a@b.test, c@d.test", "<a@b.test>", "ü@b.test", "a@ü.test", "a@b.test\n",
-     "=?utf-8?q?a=40evil.test=3E?=@b.test"],
+    ["", "a", "@b.test", "a@", "a b@c.test", "a@b.test, c@d.test", "<a@b.test>", "ü@b.test", "a@ü.test", "a@b.test\n"],
 )  # fmt: skip
 def test_what_is_no_ascii_address_is_refused(address: str) -> None:
     with pytest.raises(HeaderError):
         mailboxes("To", [Mailbox(address=address)])
+
+
+def test_an_address_that_looks_encoded_is_quoted() -> None:
+    local = "=?utf-8?q?a=40evil.test=3E?="
+    assert mailboxes("To", [Mailbox(address=f"{local}@b.test")]) == f'To: "{local}"@b.test\r\n'.encode()
 
 
 def test_an_error_does_not_repeat_the_value() -> None:

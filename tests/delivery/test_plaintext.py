@@ -50,6 +50,7 @@ def test_html_becomes_readable_text(html: str, text: str) -> None:
     ("html", "text"),
     [
         ("<a href='https://x.test/a?b=1&amp;c=2#d'>here</a>", "here (https://x.test/a?b=1&c=2#d)"),
+        ("<a href='https://x.test/?a=1&copy=2&lang=de&amp;lt=3'>q</a>", "q (https://x.test/?a=1&copy=2&lang=de&lt=3)"),
         ("<a href=https://x.test/>https://x.test</a>", "https://x.test"),
         ("<a href=https://www.x.test/>X.test</a>", "X.test"),
         ("<a href=mailto:a@b.test?subject=x>write</a>", "write (a@b.test)"),
