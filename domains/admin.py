@@ -124,9 +124,9 @@ class DomainAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.action(description="Check the DNS records now", permissions=["change"])
     def check_selected(self, request: HttpRequest, queryset: QuerySet[Domain]) -> None:
         for domain in queryset:
-            self.check(request, domain)
+            self.check_domain(request, domain)
 
-    def check(self, request: HttpRequest, domain: Domain) -> None:
+    def check_domain(self, request: HttpRequest, domain: Domain) -> None:
         self.note(request, "verify_domain", domain)
         try:
             checked = verify_domain(domain)
@@ -136,7 +136,7 @@ class DomainAdmin(ModelAdmin):  # type: ignore[misc]
         level = LEVELS.get(DomainStatus(checked.status), messages.WARNING)
         self.message_user(request, f"{checked.name} is {checked.status}.", level)
 
-    def rotate(self, request: HttpRequest, domain: Domain) -> None:
+    def rotate_keys(self, request: HttpRequest, domain: Domain) -> None:
         self.note(request, "rotate_dkim", domain)
         rotate_dkim(domain)
         self.message_user(request, "The new keys sign once their records are published and seen.", messages.SUCCESS)
@@ -144,7 +144,7 @@ class DomainAdmin(ModelAdmin):  # type: ignore[misc]
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(f"<uuid:pk>/{name}/", self.button(act), name=f"domains_domain_{name}")
-            for name, act in (("check", self.check), ("rotate", self.rotate))
+            for name, act in (("check", self.check_domain), ("rotate", self.rotate_keys))
         ]
         return [*own, *super().get_urls()]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth.models import Permission, User
 from django.contrib.staticfiles import finders
 from django.test import Client
@@ -172,6 +173,11 @@ def test_removing_is_put_down(admin, domain):
     assert answer.status_code == 302
     assert not Domain.objects.exists()
     assert AuditEntry.objects.filter(action="remove_domain").exists()
+
+
+def test_the_pages_pass_djangos_checks():
+    site_admin = site.get_model_admin(Domain)
+    assert site_admin.check() == []
 
 
 def test_the_page_brings_its_own_script_and_none_inline(admin, domain):
