@@ -1,28 +1,34 @@
 """`./run bench [NAME]…`: measured comparisons with what others use, both sides in the same run.
 
-Each module here but this one and `measure` is a benchmark: it has a `run()`, and its docstring's first line says what
-it compares. Without a name all run.
+Each module here that has a `run(options)` is a benchmark, and its docstring's first line says what it compares. Without
+a name all run.
 """
 
+import argparse
 import sys
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
 import bench
+from bench.measure import Options
 
 NOT_BENCHES = {"__main__", "measure"}
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     known = sorted(module.name for module in iter_modules(bench.__path__) if module.name not in NOT_BENCHES)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        print(f"bench: no such benchmark: {', '.join(unknown)}. There are: {', '.join(known)}", file=sys.stderr)
-        return 2
-    for name in names or known:
+    parser = argparse.ArgumentParser(prog="./run bench", description="Measured comparisons.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
+    parser.add_argument("--port", type=int, help="for benchmarks that start the web server")
+    parser.add_argument("--data", type=Path, help="for benchmarks that start servers")
+    given = parser.parse_args(arguments)
+    if unknown := [name for name in given.names if name not in known]:
+        parser.error(f"no such benchmark: {', '.join(unknown)}. There are: {', '.join(known)}")
+    for name in given.names or known:
         module = import_module(f"bench.{name}")
-        print(f"\n{name}: {(module.__doc__ or '').splitlines()[0]}")
-        module.run()
+        print(f"\n{name}: {(module.__doc__ or '').splitlines()[0]}", flush=True)
+        module.run(Options(port=given.port, data=given.data))
     return 0
 
 

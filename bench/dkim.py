@@ -4,7 +4,7 @@ from functools import partial
 
 import dkim
 
-from bench.measure import compare
+from bench.measure import Options, compare
 from bench.mime import bodies, by_hand
 from delivery.dkim import ED25519, RSA, Signer, generate_key, sign_all
 
@@ -26,7 +26,7 @@ def by_dkimpy(message: bytes, private_key: bytes) -> bytes:
     )
 
 
-def run() -> None:
+def run(_: Options) -> None:
     keys = {name: generate_key(name) for name in (RSA, ED25519)}
     rsa, ed25519 = (Signer(DOMAIN, SELECTOR, key) for key in keys.values())
     for title, size in [("5 KB", 5_000), ("20 KB", 20_000), ("1 MB", 1_000_000)]:

@@ -4,7 +4,7 @@ from functools import partial
 
 from bs4 import BeautifulSoup
 
-from bench.measure import compare
+from bench.measure import Options, compare
 from tracking.links import cut, segment
 
 PIXEL = '<img src="https://t.acme.test/o/' + "t" * 43 + '" width="1" height="1" alt="">'
@@ -35,7 +35,7 @@ def by_beautifulsoup(document: str) -> str:
     return str(soup)
 
 
-def run() -> None:
+def run(_: Options) -> None:
     document = page(40)
     segmented = segment(document)
     print(f"  {len(document) / 1000:.1f} KB, {len(segmented.links)} links")

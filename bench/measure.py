@@ -4,11 +4,21 @@ Interleaving spreads the machine's other work over all sides; median, least and 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 ROUNDS = 15
 ROUND_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line gives to a benchmark's `run`: where servers that it starts may live."""
+
+    port: int | None = None
+    data: Path | None = None
 
 
 def microseconds(sides: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, list[float]]:

@@ -6,7 +6,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from functools import partial
 
-from bench.measure import compare
+from bench.measure import Options, compare
 from delivery.mime import Content, Mailbox, build, prepare
 
 NOW = datetime(2025, 11, 22, 17, 36, 11, tzinfo=UTC)
@@ -54,7 +54,7 @@ def by_email_message(html: str, text: str) -> bytes:
     return bytes(message)
 
 
-def run() -> None:
+def run(_: Options) -> None:
     for title, word, size in [
         ("5 KB, ASCII", "Jane", 5_000),
         ("5 KB, Latin letters with accents", "Jérôme", 5_000),
