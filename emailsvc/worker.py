@@ -11,7 +11,7 @@ from messages.sending import close_engine
 from messages.tasks import SCHEDULE, tick
 
 # Beat writes these into django-celery-beat's tables at its start, where operators see and change them.
-app.conf.beat_schedule = {task.name: {"task": task.name, "schedule": every} for task, every in SCHEDULE.items()}
+app.conf.beat_schedule = {task.name: {"task": task.name, "schedule": every} for task, every in SCHEDULE}
 
 timer = Timer(tick)
 

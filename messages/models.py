@@ -164,8 +164,10 @@ class Attempt(models.Model):
     number = models.SmallIntegerField()
     lease_token = models.UUIDField()
     phase = models.TextField(choices=Phase.choices)
-    # The provider's name stays when its row is gone.
-    provider = models.ForeignKey("providers.Provider", models.SET_NULL, null=True, related_name="+")
+    # The name stays when the row is gone. No constraint: a worker may choose by what it read a second ago.
+    provider = models.ForeignKey(
+        "providers.Provider", models.SET_NULL, null=True, related_name="+", db_constraint=False
+    )
     provider_name = models.TextField(blank=True)
     claimed_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)

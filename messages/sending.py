@@ -96,8 +96,10 @@ def find_engine() -> Engine:
 
 def close_engine() -> None:
     """Close what this process keeps open; called when a worker child ends."""
+    global _engine  # noqa: PLW0603 - see find_engine
     if _engine is not None and _engine.pid == os.getpid():
         _engine.close()
+    _engine = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,6 @@ from messages.states import Lane
 
 log = structlog.get_logger(__name__)
 
-# Work by the clock, done by whoever is free: the bulk worker in the embedded default.
-PERIODIC = "periodic"
-
 
 @shared_task(name="mail.deliver_due")
 def deliver_due(lane: str) -> None:
@@ -32,7 +29,7 @@ def ring(lane: Lane) -> None:
     doorbell.ring(deliver_due, lane)
 
 
-@shared_task(name="mail.tick", queue=PERIODIC)
+@shared_task(name="mail.tick")
 def tick() -> None:
     """All that time alone makes due, and a ring for every lane in which something waits.
 
@@ -46,21 +43,21 @@ def tick() -> None:
             ring(lane)
 
 
-@shared_task(name="mail.purge_idempotency_keys", queue=PERIODIC)
+@shared_task(name="mail.purge_idempotency_keys")
 def purge_idempotency_keys() -> None:
     """Forget requests that may no longer be replayed."""
     log.info("idempotency_keys_purged", count=idempotency.purge())
 
 
-@shared_task(name="mail.sweep_attachments", queue=PERIODIC)
+@shared_task(name="mail.sweep_attachments")
 def sweep_attachments() -> None:
     """Remove attachments' bytes that no message names."""
     log.info("attachments_swept", count=attachments.sweep_attachments())
 
 
 # What beat runs, and how often. Each is harmless when run twice, late, or never by beat at all.
-SCHEDULE = {
-    tick: timedelta(seconds=5),
-    purge_idempotency_keys: timedelta(hours=1),
-    sweep_attachments: timedelta(hours=1),
-}
+SCHEDULE = (
+    (tick, timedelta(seconds=5)),
+    (purge_idempotency_keys, timedelta(hours=1)),
+    (sweep_attachments, timedelta(hours=1)),
+)

@@ -230,7 +230,11 @@ class Migration(migrations.Migration):
             model_name="attempt",
             name="provider",
             field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="providers.provider"
+                null=True,
+                db_constraint=False,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="providers.provider",
             ),
         ),
         migrations.AddField(

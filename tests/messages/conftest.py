@@ -1,0 +1,62 @@
+"""A project whose mail goes to a scripted SMTP server, and one look at what is due."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import ApiKey
+from common.addresses import parse_address
+from messages import services
+from messages.drafts import Draft
+from messages.models import Message, Recipient
+from messages.sending import Pump, close_engine
+from messages.states import Lane
+from providers.choice import routes
+from providers.services import sync_shared_provider
+from tests.smtp_server import SmtpServer
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process(settings: Any) -> Iterator[None]:
+    """What a worker child remembers between tasks must not pass from test to test."""
+    settings.TRUSTED_SENDER_DOMAINS = ["mine.test"]
+    routes.forget()
+    yield
+    close_engine()
+
+
+@pytest.fixture
+def inbox(db: None) -> Iterator[SmtpServer]:
+    """A server that stands for every recipient's own: its 250 is a delivery."""
+    with SmtpServer() as server:
+        sync_shared_provider(f"inbox://127.0.0.1:{server.port}")
+        yield server
+
+
+@pytest.fixture
+def send(api_key: ApiKey) -> Callable[..., Message]:
+    """Accepts one email: `send(to=["a@x.test"], subject="Hi")`."""
+
+    def accept(to: list[str] | None = None, **values: object) -> Message:
+        usual = {"from_": parse_address("shop@mine.test"), "subject": "Hi", "text": "Hello."}
+        addresses = [parse_address(text) for text in to or ["one@rcpt.test"]]
+        return services.accept(api_key, [Draft(to=addresses, **{**usual, **values})])[0]
+
+    return accept
+
+
+@pytest.fixture
+def deliver() -> Callable[..., None]:
+    """One run of the sending loop, as a worker does it; `is_later`: when all waits are over."""
+
+    def run(lane: Lane = Lane.NORMAL, *, is_later: bool = False) -> None:
+        if is_later:
+            # Retries are due by now. The database's clock stands still within a test's transaction.
+            waiting = Recipient.objects.filter(next_attempt_at__isnull=False)
+            waiting.update(next_attempt_at=timezone.now() - timedelta(days=1))
+        Pump(lane, lambda: None).run()
+
+    return run

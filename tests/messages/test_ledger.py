@@ -1,0 +1,269 @@
+"""The ledger: who holds a recipient, what a lost worker leaves behind, and what time alone does."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from delivery.envelope import Outcome, Reply, Stage
+from messages import services
+from messages.claims import Claim, Scope, claim, claim_suspect, mark_dot_sent, mark_started, release
+from messages.leases import MAX_CRASHES, sweep_lost_leases
+from messages.models import Attempt, Message, Recipient
+from messages.outcomes import Result, record
+from messages.schedule import expire_due, release_due
+from messages.services import NotCancellableError, NotUncertainError, Settlement
+from messages.states import Lane, OnUncertain, Reason, Status
+from providers.choice import SIMULATOR
+from tests.smtp_server import SmtpServer
+from tracking.models import Event
+
+pytestmark = pytest.mark.django_db
+Send = Callable[..., Message]
+ANY = Scope(is_shared_open=True, open_projects=[], closed_projects=[])
+TAKEN = Reply(outcome=Outcome.DELIVERED, stage=Stage.DOT, code=250, text="ok", has_reached=True)
+
+
+def take(lane: Lane = Lane.NORMAL) -> list[Claim]:
+    return claim(lane, 100, ANY)
+
+
+def lose_leases() -> None:
+    """As if the worker had died a minute ago."""
+    Recipient.objects.filter(lease_token__isnull=False).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def result(taken: Claim, reply: Reply = TAKEN) -> Result:
+    return Result(claim=taken, reply=reply, provider_name="p")
+
+
+def test_what_is_claimed_is_not_claimed_again(send: Send) -> None:
+    send(to=["a@x.test", "b@x.test"])
+    assert len(take()) == 2
+    assert take() == []
+
+
+def test_a_claim_takes_all_due_recipients_of_its_messages(send: Send) -> None:
+    send(to=["a@x.test", "b@x.test", "c@x.test"])
+    assert len(claim(Lane.NORMAL, 1, ANY)) == 3
+
+
+def test_lanes_are_queues_of_their_own(send: Send) -> None:
+    send(priority=Lane.BULK)
+    assert take(Lane.CRITICAL) == take(Lane.NORMAL) == []
+    assert len(take(Lane.BULK)) == 1
+
+
+def test_a_project_whose_provider_is_full_is_not_claimed(send: Send) -> None:
+    message = send()
+    closed = Scope(is_shared_open=True, open_projects=[], closed_projects=[message.project_id])
+    assert claim(Lane.NORMAL, 10, closed) == []
+    assert claim(Lane.NORMAL, 10, Scope(is_shared_open=False, open_projects=[], closed_projects=[])) == []
+    assert len(claim(Lane.NORMAL, 10, ANY)) == 1
+
+
+def test_released_claims_leave_no_trace(send: Send) -> None:
+    send()
+    release(take())
+    assert Attempt.objects.count() == 0
+    assert take()[0].number == 1
+
+
+def test_a_worker_that_lost_its_lease_cannot_write(send: Send) -> None:
+    message = send()
+    (old,) = take()
+    lose_leases()
+    sweep_lost_leases()
+    (new,) = take()
+    assert record([result(old)]) == set()
+    message.refresh_from_db()
+    assert message.status == Status.QUEUED
+    assert record([result(new)]) == {new.recipient_id}
+    message.refresh_from_db()
+    assert message.status == Status.DELIVERED
+
+
+def test_a_worker_that_lost_its_lease_may_not_send_the_dot(send: Send) -> None:
+    send()
+    (old,) = take()
+    mark_started([old], [SIMULATOR])
+    lose_leases()
+    assert mark_dot_sent([old]) == set()
+
+
+def test_the_dot_is_marked_once(send: Send) -> None:
+    send()
+    (taken,) = take()
+    mark_started([taken], [SIMULATOR])
+    assert mark_dot_sent([taken]) == {taken.recipient_id}
+    assert mark_dot_sent([taken]) == set()
+
+
+def test_a_lease_lost_before_work_began_is_as_if_never_claimed(send: Send) -> None:
+    send()
+    take()
+    lose_leases()
+    assert sweep_lost_leases() == 1
+    recipient = Recipient.objects.get()
+    assert (recipient.attempt_count, recipient.crash_count, recipient.lease_token) == (0, 0, None)
+    assert Attempt.objects.count() == 0
+
+
+def test_a_lease_lost_before_the_dot_makes_it_due_again(send: Send) -> None:
+    send()
+    taken = take()
+    mark_started(taken, [SIMULATOR])
+    lose_leases()
+    sweep_lost_leases()
+    recipient = Recipient.objects.get()
+    assert (recipient.status, recipient.crash_count) == (Status.QUEUED, 1)
+    assert recipient.next_attempt_at <= timezone.now()
+    assert Attempt.objects.get().outcome == "deferred"
+
+
+@pytest.mark.parametrize(("policy", "is_due_again"), [(OnUncertain.RETRY, True), (OnUncertain.HOLD, False)])
+def test_a_lease_lost_after_the_dot_is_uncertain(send: Send, policy: OnUncertain, is_due_again: bool) -> None:
+    message = send(on_uncertain=policy)
+    taken = take()
+    mark_started(taken, [SIMULATOR])
+    mark_dot_sent(taken)
+    lose_leases()
+    sweep_lost_leases()
+    message.refresh_from_db()
+    assert (message.status, message.status_reason) == (Status.DELIVERING, Reason.UNCERTAIN)
+    assert (Recipient.objects.get().next_attempt_at is not None) is is_due_again
+    assert Attempt.objects.get().outcome == "uncertain"
+
+
+def test_what_the_lost_worker_knew_settles_its_uncertain_attempt(send: Send) -> None:
+    message = send(on_uncertain=OnUncertain.HOLD)
+    (taken,) = take()
+    mark_started([taken], [SIMULATOR])
+    mark_dot_sent([taken])
+    lose_leases()
+    sweep_lost_leases()
+    assert record([result(taken)]) == {taken.recipient_id}
+    message.refresh_from_db()
+    assert message.status == Status.DELIVERED
+
+
+def test_a_recipient_that_took_its_worker_down_is_claimed_alone_and_parked_in_the_end(send: Send) -> None:
+    send(to=["good@x.test"])
+    poison = send(to=["poison@x.test"])
+    Recipient.objects.filter(message=poison).update(crash_count=1)
+    assert [taken.address for taken in take()] == ["good@x.test"]
+    for _ in range(MAX_CRASHES - 1):
+        (taken,) = claim_suspect(Lane.NORMAL, ANY)
+        mark_started([taken], [SIMULATOR])
+        lose_leases()
+        sweep_lost_leases()
+    poison.refresh_from_db()
+    assert (poison.status, poison.status_reason) == (Status.FAILED, Reason.WORKER_CRASH)
+    assert claim_suspect(Lane.NORMAL, ANY) == []
+
+
+def test_a_recorded_answer_ends_the_row_of_crashes(send: Send) -> None:
+    send()
+    Recipient.objects.update(crash_count=3)
+    (taken,) = claim_suspect(Lane.NORMAL, ANY)
+    mark_started([taken], [SIMULATOR])
+    record([result(taken, Reply(outcome=Outcome.DEFERRED, stage=Stage.RCPT, code=451, text="later"))])
+    assert Recipient.objects.get().crash_count == 0
+
+
+def test_scheduled_mail_is_released_at_its_time_and_not_before(send: Send) -> None:
+    message = send(scheduled_at=timezone.now() + timedelta(hours=1))
+    assert release_due() == 0
+    assert take() == []
+    Message.objects.update(scheduled_at=timezone.now() - timedelta(seconds=1))
+    assert release_due() == 1
+    assert release_due() == 0
+    message.refresh_from_db()
+    assert message.status == Status.QUEUED
+    assert message.queued_at is not None
+    assert len(take()) == 1
+    assert list(Event.objects.order_by("id").values_list("type", flat=True)) == ["email.scheduled", "email.queued"]
+
+
+def test_a_cancelled_message_is_never_released(send: Send) -> None:
+    message = send(scheduled_at=timezone.now() + timedelta(hours=1))
+    services.cancel(message)
+    Message.objects.update(scheduled_at=timezone.now() - timedelta(seconds=1))
+    assert release_due() == 0
+    assert message.status == Status.CANCELLED
+    with pytest.raises(NotCancellableError, match="cancelled"):
+        services.cancel(message)
+
+
+def test_cancel_refuses_a_message_on_its_way(send: Send) -> None:
+    with pytest.raises(NotCancellableError, match="queued"):
+        services.cancel(send())
+
+
+def test_mail_past_its_time_fails_as_expired(send: Send) -> None:
+    message = send()
+    Recipient.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert expire_due() == 1
+    message.refresh_from_db()
+    assert (message.status, message.status_reason) == (Status.FAILED, Reason.EXPIRED)
+    assert take() == []
+
+
+def test_mail_in_a_workers_hands_does_not_expire(send: Send) -> None:
+    send()
+    take()
+    Recipient.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert expire_due() == 0
+
+
+@pytest.mark.parametrize(
+    ("settlement", "status", "is_due"),
+    [
+        (Settlement.SENT, Status.SENT, False),
+        (Settlement.FAILED, Status.FAILED, False),
+        (Settlement.RETRY, Status.DELIVERING, True),
+    ],
+)
+def test_a_person_settles_a_held_attempt(send: Send, settlement: Settlement, status: Status, is_due: bool) -> None:
+    message = send(on_uncertain=OnUncertain.HOLD)
+    taken = take()
+    mark_started(taken, [SIMULATOR])
+    mark_dot_sent(taken)
+    lose_leases()
+    sweep_lost_leases()
+    services.settle(message, settlement)
+    recipient = Recipient.objects.get()
+    assert (message.status, recipient.next_attempt_at is not None) == (status, is_due)
+
+
+def test_what_is_certain_cannot_be_settled(send: Send) -> None:
+    with pytest.raises(NotUncertainError):
+        services.settle(send(), Settlement.SENT)
+
+
+def test_states_only_move_forward(send: Send) -> None:
+    send()
+    record([result(taken) for taken in take()])
+    assert Recipient.objects.all().move_to(Status.QUEUED) == []
+    assert Recipient.objects.get().status == Status.DELIVERED
+
+
+def test_a_bounce_may_follow_a_delivery(send: Send) -> None:
+    message = send()
+    record([result(taken) for taken in take()])
+    Recipient.objects.all().move_to(Status.BOUNCED, Reason.REFUSED)
+    message.refresh_from_db()
+    assert message.status == Status.BOUNCED
+    assert message.delivered_at is not None
+
+
+def test_a_failed_compose_fails_its_recipient_alone(
+    inbox: SmtpServer, send: Send, deliver: Callable[..., None]
+) -> None:
+    good, bad = send(), send()
+    Message.objects.filter(pk=bad.pk).update(headers={"X-Bad": "a\r\nBcc: b@x.test"})
+    deliver()
+    good.refresh_from_db()
+    bad.refresh_from_db()
+    assert (good.status, bad.status) == (Status.DELIVERED, Status.FAILED)
