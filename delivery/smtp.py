@@ -1,4 +1,4 @@
-"""The way out over SMTP: one server, many threads, one recipient for each envelope."""
+"""The way out over SMTP: one server, many connections, one recipient for each envelope."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,6 +9,7 @@ from delivery.smtp_config import SmtpConfig
 from delivery.smtp_pool import SessionPool
 from delivery.smtp_session import RefusedError, Session
 from delivery.smtp_transaction import SmtpSeconds, Transaction
+from delivery.steps import Said, Steps, drive
 
 # Printable ASCII but space and angle brackets: nothing that could end the path, or the command.
 _PATH = re.compile(r"[!-;=?-~]{1,320}")
@@ -30,14 +31,22 @@ class SmtpTransport:
         """See `delivery.envelope.Transport`. Mails go one after the other over one connection; when it breaks, the
         rest go over a new one, and when there is no new one they are deferred.
         """
+        return drive(self.converse(deliveries), before_dot)
+
+    def converse(self, deliveries: Sequence[Delivery]) -> Steps[None]:
+        """The same, step by step."""
         conversation = _Conversation(self._config, self._pool, self._seconds)
         try:
             for delivery in deliveries:
-                reply = conversation.hand_over(delivery, before_dot)
+                reply = yield from conversation.hand_over(delivery)
                 if reply is not None:
-                    yield delivery.recipient_id, reply
+                    yield Said(delivery.recipient_id, reply)
         finally:
             conversation.end()
+
+    def tidy(self) -> bool:
+        """Close connections that are idle for longer than `idle_limit`; whether any is still open."""
+        return self._pool.tidy()
 
     def close(self) -> None:
         """QUIT on all idle connections, which takes `timeouts.quit` at most; busy ones end with their mail."""
@@ -45,7 +54,7 @@ class SmtpTransport:
 
 
 class _Conversation:
-    """One thread's turn: the session in use, if any."""
+    """The session in use, if any."""
 
     def __init__(self, config: SmtpConfig, pool: SessionPool, seconds: SmtpSeconds) -> None:
         self._config = config
@@ -54,40 +63,46 @@ class _Conversation:
         self._session: Session | None = None
         self._refusal: Reply | None = None
 
-    def hand_over(self, delivery: Delivery, before_dot: BeforeDot) -> Reply | None:
+    def hand_over(self, delivery: Delivery) -> Steps[Reply | None]:
         problem = check_paths(delivery) or self._refusal
         if problem is not None:
             return problem
         try:
-            return self._transact(delivery, before_dot)
+            session = self._take_kept() or (yield from self._pool.open())
+            while True:
+                transaction = Transaction(session, delivery, self._seconds, is_final=self._config.is_final)
+                reply = yield from self._run(session, transaction)
+                if not transaction.is_stale:
+                    return reply
+                session = yield from self._pool.open()
         except RefusedError as error:
             self._refusal = error.reply
             return error.reply
 
-    def _transact(self, delivery: Delivery, before_dot: BeforeDot) -> Reply | None:
-        session = self._session or self._pool.take()
-        while True:
-            # Until the transaction says otherwise the line is lost: an exception on the way must not keep it.
-            self._session = None
-            transaction = Transaction(session, delivery, self._seconds, is_final=self._config.is_final)
-            try:
-                reply = transaction.run(before_dot)
-            finally:
-                if transaction.is_line_usable and session.line.is_quiet():
-                    self._session = session
-                else:
-                    session.line.close()
-            if session.message_count >= self._config.max_messages:
-                self.end()
-            if not transaction.is_stale:
-                return reply
-            session = self._pool.open()
+    def _run(self, session: Session, transaction: Transaction) -> Steps[Reply | None]:
+        try:
+            return (yield from transaction.run())
+        finally:
+            # Also when an exception passes, or the driver gives up.
+            if not transaction.is_line_usable:
+                session.line.close()
+            elif session.message_count >= self._config.max_messages:
+                self._pool.give_back(session)
+            else:
+                self._session = session
+
+    def _take_kept(self) -> Session | None:
+        session, self._session = self._session, None
+        if session is not None and session.line.is_quiet():
+            return session
+        if session is not None:
+            session.line.close()
+        return self._pool.take()
 
     def end(self) -> None:
         """Give the session back."""
         if self._session is not None:
             self._pool.give_back(self._session)
-            self._session = None
 
 
 def check_paths(delivery: Delivery) -> Reply | None:

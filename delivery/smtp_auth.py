@@ -9,6 +9,7 @@ from time import monotonic
 from delivery.replies import Answer
 from delivery.smtp_config import SmtpConfig
 from delivery.smtp_wire import Line
+from delivery.steps import Steps
 
 # What a mechanism says, one step for each challenge of the server.
 Step = Callable[[SmtpConfig, bytes], bytes]
@@ -58,34 +59,35 @@ def choose_mechanisms(offered: str, *, is_password_safe: bool) -> list[str]:
     raise NoMechanismError(f"the server offers no authentication that we know: {' '.join(names) or 'none'}")
 
 
-def authenticate(line: Line, config: SmtpConfig, mechanisms: Sequence[str]) -> Answer:
+def authenticate(line: Line, config: SmtpConfig, mechanisms: Sequence[str]) -> Steps[Answer]:
     """The server's last word: 235 is success. Raises LineError."""
     deadline = monotonic() + config.timeouts.auth.total_seconds()
     for name in mechanisms:
-        answer = _try_mechanism(line, config, name, deadline)
+        answer = yield from _try_mechanism(line, config, name, deadline)
         if answer.code not in NOT_THIS_MECHANISM:
             break
     return answer
 
 
-def _try_mechanism(line: Line, config: SmtpConfig, name: str, deadline: float) -> Answer:
-    def ask(data: bytes) -> Answer:
-        seconds = max(0.0, deadline - monotonic())
-        line.write(data + b"\r\n", seconds)
-        return line.read_answer(seconds)
-
+def _try_mechanism(line: Line, config: SmtpConfig, name: str, deadline: float) -> Steps[Answer]:
     said: list[bytes] = []
-    answer = ask(b"AUTH " + name.encode())
+    answer = yield from _ask(line, b"AUTH " + name.encode(), deadline)
     for step in MECHANISMS[name]:
         if answer.code != CHALLENGE:
             break
         try:
             challenge = b64decode(answer.lines[0], validate=name == "CRAM-MD5")
         except binascii.Error:
-            return ask(b"*")
+            return (yield from _ask(line, b"*", deadline))
         said.append(b64encode(step(config, challenge)))
-        answer = ask(said[-1])
+        answer = yield from _ask(line, said[-1], deadline)
     return _hide_secrets(answer, said)
+
+
+def _ask(line: Line, data: bytes, deadline: float) -> Steps[Answer]:
+    seconds = max(0.0, deadline - monotonic())
+    yield from line.write(data + b"\r\n", seconds)
+    return (yield from line.read_answer(seconds))
 
 
 def _hide_secrets(answer: Answer, said: Sequence[bytes]) -> Answer:

@@ -2,83 +2,92 @@
 
 import ssl
 from collections import deque
-from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
 from delivery.smtp_config import SmtpConfig
 from delivery.smtp_session import Session, build_tls_context, open_session
 from delivery.smtp_wire import LineError
+from delivery.steps import Steps, run_waits
+
+TIDY_SECONDS = 1.0
 
 
 class SessionPool:
-    """Lends sessions to many threads: the one last used first, so that the rest may grow old and be closed.
+    """Lends sessions to many conversations: the one last used first, so that the rest may grow old and be closed.
 
-    Needs no lock: `deque.append`, `pop` and `popleft` are atomic.
+    Safe for many threads without a lock: `deque.append`, `pop` and `popleft` are atomic.
     """
 
     def __init__(self, config: SmtpConfig) -> None:
         self._config = config
         self._context: ssl.SSLContext = build_tls_context(config)
+        self._idle_seconds = config.idle_limit.total_seconds()
+        self._quit_seconds = config.timeouts.quit.total_seconds()
         self._idle: deque[Session] = deque()
+        self._leaving: deque[Session] = deque()  # have been told QUIT
         self._is_closed = False
+        self._tidy_at = 0.0
 
-    def take(self) -> Session:
-        """A session, kept or new. Raises RefusedError."""
-        return self.take_kept() or self.open()
-
-    def take_kept(self) -> Session | None:
+    def take(self) -> Session | None:
         """A kept session whose line is alive, if there is one."""
-        while True:
-            try:
+        with suppress(IndexError):
+            while True:
                 session = self._idle.pop()
-            except IndexError:
-                return None
-            if monotonic() - session.used_at > self._config.idle_limit.total_seconds():
-                self._quit([session])
-            elif session.line.is_quiet():
-                return session
-            else:
-                session.line.close()
+                if monotonic() - session.used_at > self._idle_seconds:
+                    self._leave(session)
+                elif session.line.is_quiet():
+                    return session
+                else:
+                    session.line.close()
+        return None
 
-    def open(self) -> Session:
+    def open(self) -> Steps[Session]:
         """A new session. Raises RefusedError."""
         return open_session(self._config, self._context)
 
     def give_back(self, session: Session) -> None:
         """Keep `session` for the next mail, unless it has done enough."""
-        session.used_at = monotonic()
+        now = session.used_at = monotonic()
         if session.message_count >= self._config.max_messages:
-            self._quit([session])
-            return
-        self._idle.append(session)
-        if self._is_closed:
-            self.close()
-        self._close_old(session.used_at)
+            self._leave(session)
+        else:
+            self._idle.append(session)
+        if self._is_closed or now >= self._tidy_at:
+            self._tidy_at = now + TIDY_SECONDS
+            self.tidy()
 
-    def _close_old(self, now: float) -> None:
+    def tidy(self) -> bool:
+        """Close what is idle for too long; whether anything is still open."""
+        now = monotonic()
         # The left end is the longest unused. Another thread may take it between the look and the pop: then a fresher
         # one is closed, which costs a connection and nothing else.
         with suppress(IndexError):
-            while now - self._idle[0].used_at > self._config.idle_limit.total_seconds():
-                self._quit([self._idle.popleft()])
+            while self._is_closed or now - self._idle[0].used_at > self._idle_seconds:
+                self._leave(self._idle.popleft())
+        with suppress(IndexError):
+            while self._is_closed or now - self._leaving[0].used_at > self._quit_seconds:
+                self._leaving.popleft().line.close()
+        return bool(self._idle or self._leaving)
+
+    def _leave(self, session: Session) -> None:
+        """Say QUIT. The line stays for a moment for the answer (RFC 5321, 4.1.1.10), which nobody waits for."""
+        session.used_at = monotonic()
+        with suppress(LineError):
+            run_waits(session.line.write(b"QUIT\r\n", 0))
+        self._leaving.append(session)
 
     def close(self) -> None:
-        """End all idle sessions; those on loan end when they are given back."""
-        self._is_closed = True
-        leaving = []
+        """End all idle sessions, within `timeouts.quit` for all; those on loan end when they are given back."""
         with suppress(IndexError):
             while True:
-                leaving.append(self._idle.pop())
-        self._quit(leaving)
-
-    def _quit(self, sessions: Sequence[Session]) -> None:
-        """Say QUIT on all, wait a moment in all for the answers (RFC 5321, 4.1.1.10), and close."""
-        deadline = monotonic() + self._config.timeouts.quit.total_seconds()
-        for session in sessions:
-            with suppress(LineError):
-                session.line.write(b"QUIT\r\n", max(0.0, deadline - monotonic()))
-        for session in sessions:
-            with suppress(LineError):
-                session.line.read_answer(max(0.0, deadline - monotonic()))
-            session.line.close()
+                self._leave(self._idle.pop())
+        deadline = monotonic() + self._quit_seconds
+        with suppress(IndexError):
+            while True:
+                session = self._leaving.popleft()
+                with suppress(LineError):
+                    run_waits(session.line.read_answer(max(0.0, deadline - monotonic())))
+                session.line.close()
+        self._is_closed = True
+        self.tidy()

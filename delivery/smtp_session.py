@@ -10,7 +10,8 @@ from delivery.envelope import Outcome, Reply, Stage
 from delivery.replies import Answer, Peer, classify, clean_text
 from delivery.smtp_auth import ACCEPTED, NoMechanismError, authenticate, choose_mechanisms
 from delivery.smtp_config import Security, SmtpConfig
-from delivery.smtp_wire import Line, LineError, TlsError, describe_error
+from delivery.smtp_wire import Line, LineError, SocketAddress, TlsError, describe_error, dial
+from delivery.steps import Call, Steps
 
 
 class RefusedError(Exception):
@@ -60,7 +61,7 @@ def build_tls_context(config: SmtpConfig) -> ssl.SSLContext:
     return context
 
 
-def open_session(config: SmtpConfig, context: ssl.SSLContext) -> Session:
+def open_session(config: SmtpConfig, context: ssl.SSLContext) -> Steps[Session]:
     """A session ready for MAIL. Raises RefusedError.
 
     Opportunistic TLS that fails is followed by one try in clear (RFC 7435), unless there are credentials or the
@@ -68,17 +69,12 @@ def open_session(config: SmtpConfig, context: ssl.SSLContext) -> Session:
     """
     opening = _Opening(config, context)
     try:
-        return opening.open(is_tls_wanted=config.security is not Security.NEVER)
+        return (yield from opening.open(is_tls_wanted=config.security is not Security.NEVER))
     except TlsError as error:
         may_be_clear = config.security is Security.OPPORTUNISTIC and not config.is_certificate_checked
-        if may_be_clear and not config.username:
-            return open_session_in_clear(config, context)
-        raise opening.refuse(str(error), should_pause=error.is_about_certificate) from error
-
-
-def open_session_in_clear(config: SmtpConfig, context: ssl.SSLContext) -> Session:
-    """As open_session, without STARTTLS."""
-    return _Opening(config, context).open(is_tls_wanted=False)
+        if not may_be_clear or config.username:
+            raise opening.refuse(str(error), should_pause=error.is_about_certificate) from error
+    return (yield from _Opening(config, context).open(is_tls_wanted=False))
 
 
 class _Opening:
@@ -92,16 +88,19 @@ class _Opening:
         self._ip = ""
         self._line: Line | None = None
 
-    def open(self, *, is_tls_wanted: bool) -> Session:
-        """A session. Raises RefusedError, and TlsError when the handshake failed; the line is closed then."""
+    def open(self, *, is_tls_wanted: bool) -> Steps[Session]:
+        """A session. Raises RefusedError, and TlsError when the handshake failed. Without a session no line stays."""
         try:
-            return self._talk(is_tls_wanted)
-        except (TlsError, RefusedError):
-            self._drop()
+            session = yield from self._talk(is_tls_wanted)
+            self._line = None
+            return session
+        except TlsError:
             raise
         except LineError as error:
-            self._drop()
             raise self.refuse(str(error)) from error
+        finally:
+            if self._line is not None:
+                self._line.close()
 
     def refuse(self, text: str, *, should_pause: bool = False) -> RefusedError:
         """What is to be raised when nothing was answered, or nothing that can be used."""
@@ -116,59 +115,62 @@ class _Opening:
             )
         )
 
-    def _talk(self, is_tls_wanted: bool) -> Session:
+    def _talk(self, is_tls_wanted: bool) -> Steps[Session]:
         config, times = self._config, self._config.timeouts
-        line = self._line = self._dial()
+        line = self._line = yield from self._dial()
         if config.security is Security.IMPLICIT:
-            self._start_tls(line)
+            yield from self._start_tls(line)
         self._stage = Stage.GREETING
-        self._check(line.read_answer(times.greeting.total_seconds()), 220)
-        offers = self._say_hello(line)
-        if is_tls_wanted and not line.is_tls and self._ask_for_tls(line, offers):
-            self._start_tls(line)
+        self._check((yield from line.read_answer(times.greeting.total_seconds())), 220)
+        offers = yield from self._say_hello(line)
+        if is_tls_wanted and not line.is_tls and (yield from self._ask_for_tls(line, offers)):
+            yield from self._start_tls(line)
             # What was said in clear counts no more (RFC 3207, 4.2).
-            offers = self._say_hello(line)
+            offers = yield from self._say_hello(line)
         if config.username:
-            self._authenticate(line, offers)
+            yield from self._authenticate(line, offers)
         return Session(line, offers, self._peer)
 
-    def _dial(self) -> Line:
+    def _dial(self) -> Steps[Line]:
         config = self._config
         deadline = monotonic() + config.timeouts.connect.total_seconds()
         text = "no address"
-        try:
-            found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise self.refuse(f"the host was not found: {describe_error(error)}") from error
-        for family, kind, protocol, _name, address in found:
-            dialled = socket.socket(family, kind, protocol)
+        for address in (yield from self._find_addresses()):
+            ip = str(address[4][0])
             try:
-                dialled.settimeout(max(0.001, deadline - monotonic()))
-                if config.source_address:
-                    dialled.bind((config.source_address, 0))
-                dialled.connect(address)
-                line = Line(dialled)
+                line = yield from dial(address, config.source_address, deadline)
             except OSError as error:
-                dialled.close()
-                text = f"no connection to {address[0]}: {describe_error(error)}"
+                text = f"no connection to {ip}: {describe_error(error)}"
             else:
-                self._ip = str(address[0])
-                self._peer = Peer(f"{config.host}[{self._ip}]:{config.port}")
+                self._ip = ip
+                self._peer = Peer(f"{config.host}[{ip}]:{config.port}")
                 return line
         raise self.refuse(text)
 
-    def _say_hello(self, line: Line) -> dict[str, str]:
+    def _find_addresses(self) -> Steps[list[SocketAddress]]:
+        host, port = self._config.host, self._config.port
+        try:
+            # What is an address already is not looked up, which would take a thread.
+            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        except (OSError, UnicodeError):
+            pass
+        try:
+            found: list[SocketAddress] = yield Call(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError, ValueError) as error:
+            raise self.refuse(f"the host was not found: {describe_error(error)}") from error
+        return found
+
+    def _say_hello(self, line: Line) -> Steps[dict[str, str]]:
         self._stage = Stage.EHLO
         name = self._config.helo_name
-        answer = self._ask(line, f"EHLO {name}")
+        answer = yield from self._ask(line, f"EHLO {name}")
         if 500 <= answer.code < 600:
-            answer = self._ask(line, f"HELO {name}")
-            self._check(answer, 250)
+            self._check((yield from self._ask(line, f"HELO {name}")), 250)
             return {}
         self._check(answer, 250)
         return _read_offers(answer)
 
-    def _ask_for_tls(self, line: Line, offers: Mapping[str, str]) -> bool:
+    def _ask_for_tls(self, line: Line, offers: Mapping[str, str]) -> Steps[bool]:
         """Whether the handshake may begin; False is to go on in clear."""
         self._stage = Stage.TLS
         is_needed = self._config.security is not Security.OPPORTUNISTIC or self._config.is_certificate_checked
@@ -176,39 +178,35 @@ class _Opening:
             if is_needed:
                 raise self.refuse("the server does not offer STARTTLS", should_pause=True)
             return False
-        answer = self._ask(line, "STARTTLS")
+        answer = yield from self._ask(line, "STARTTLS")
         if is_needed:
             self._check(answer, 220)
         return answer.code == 220
 
-    def _start_tls(self, line: Line) -> None:
+    def _start_tls(self, line: Line) -> Steps[None]:
         self._stage = Stage.TLS
         config = self._config
         seconds = config.timeouts.tls.total_seconds()
-        tls = line.start_tls(self._context, config.server_name or config.host, seconds)
+        tls = yield from line.start_tls(self._context, config.server_name or config.host, seconds)
         self._peer = Peer(self._peer.remote_host, tls)
 
-    def _authenticate(self, line: Line, offers: Mapping[str, str]) -> None:
+    def _authenticate(self, line: Line, offers: Mapping[str, str]) -> Steps[None]:
         self._stage = Stage.AUTH
         is_safe = line.is_tls or self._config.is_clear_auth_allowed or ip_address(self._ip).is_loopback
         try:
             mechanisms = choose_mechanisms(offers.get("AUTH", ""), is_password_safe=is_safe)
         except NoMechanismError as error:
             raise self.refuse(str(error), should_pause=True) from error
-        self._check(authenticate(line, self._config, mechanisms), ACCEPTED)
+        self._check((yield from authenticate(line, self._config, mechanisms)), ACCEPTED)
 
-    def _ask(self, line: Line, command: str) -> Answer:
+    def _ask(self, line: Line, command: str) -> Steps[Answer]:
         seconds = self._config.timeouts.ehlo.total_seconds()
-        line.write(command.encode("ascii") + b"\r\n", seconds)
-        return line.read_answer(seconds)
+        yield from line.write(command.encode("ascii") + b"\r\n", seconds)
+        return (yield from line.read_answer(seconds))
 
     def _check(self, answer: Answer, code: int) -> None:
         if answer.code != code:
             raise RefusedError(classify(answer, stage=self._stage, peer=self._peer, is_final=False))
-
-    def _drop(self) -> None:
-        if self._line is not None:
-            self._line.close()
 
 
 def _read_offers(answer: Answer) -> dict[str, str]:

@@ -1,13 +1,15 @@
 """One mail on one open session: MAIL, RCPT, DATA, content, dot."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from uuid import UUID
 
-from delivery.envelope import BeforeDot, Delivery, Outcome, Reply, Stage
+from delivery.envelope import Delivery, Outcome, Reply, Stage
 from delivery.replies import Answer, classify
 from delivery.smtp_config import SmtpConfig
 from delivery.smtp_session import Session
 from delivery.smtp_wire import LineError
+from delivery.steps import Question, Steps
 
 DOT = b".\r\n"
 # Up to this size content and dot are one write, right after the grant. What is larger goes out before the grant is
@@ -78,7 +80,7 @@ class Transaction:
         self.is_line_usable = False
         self.is_stale = False
 
-    def run(self, before_dot: BeforeDot) -> Reply | None:
+    def run(self) -> Steps[Reply | None]:
         """The server's reply, or what is to be said in its place; None when the mail was not ours to send any more."""
         problem = self._check_limits()
         if problem is not None:
@@ -87,10 +89,11 @@ class Transaction:
         was_kept = self._session.message_count > 0
         self._session.message_count += 1
         try:
-            refusal = self._offer_together() if self._session.can_pipeline else self._offer_stepwise()
+            offer = self._offer_together if self._session.can_pipeline else self._offer_stepwise
+            refusal = yield from offer()
             # A 421 in place of MAIL's answer was said to a line that had been idle too long, or used too often.
             self.is_stale = was_kept and refusal is not None and refusal.code == CLOSING and refusal.stage is Stage.MAIL
-            return refusal or self._send_content(before_dot)
+            return refusal or (yield from self._send_content())
         except LineError as error:
             self.is_stale = was_kept and not self._has_answered
             return self._build_reply(Outcome.DEFERRED, str(error))
@@ -113,46 +116,46 @@ class Transaction:
             mail += b" BODY=8BITMIME"
         return mail + b"\r\n", b"RCPT TO:<%b>\r\n" % delivery.address.encode("ascii"), b"DATA\r\n"
 
-    def _read(self, stage: Stage) -> Answer:
+    def _read(self, stage: Stage) -> Steps[Answer]:
         self._stage = stage
-        answer = self._line.read_answer(self._seconds.of_stage[stage])
+        answer = yield from self._line.read_answer(self._seconds.of_stage[stage])
         self._has_answered = True
         return answer
 
-    def _offer_stepwise(self) -> Reply | None:
+    def _offer_stepwise(self) -> Steps[Reply | None]:
         """The envelope, one command at a time; None when the server waits for the content."""
-        self._clean_up()
+        yield from self._clean_up()
         for stage, command in zip(ENVELOPE, self._list_commands(), strict=True):
             self._stage = stage
-            self._line.write(command, self._seconds.of_stage[stage])
-            answer = self._read(stage)
+            yield from self._line.write(command, self._seconds.of_stage[stage])
+            answer = yield from self._read(stage)
             if answer.code // 100 != GOES_ON[stage]:
                 return self._conclude(answer)
             self._session.is_dirty = True
         return None
 
-    def _clean_up(self) -> None:
+    def _clean_up(self) -> Steps[None]:
         if self._session.is_dirty:
-            self._line.write(b"RSET\r\n", self._seconds.of_stage[Stage.MAIL])
-            self._read_reset()
+            yield from self._line.write(b"RSET\r\n", self._seconds.of_stage[Stage.MAIL])
+            yield from self._read_reset()
 
-    def _read_reset(self) -> None:
-        answer = self._line.read_answer(self._seconds.of_stage[Stage.MAIL])
+    def _read_reset(self) -> Steps[None]:
+        answer = yield from self._line.read_answer(self._seconds.of_stage[Stage.MAIL])
         if answer.code // 100 != 2:
             raise LineError(f"the server refused RSET: {answer.code}")
         self._session.is_dirty = False
 
-    def _offer_together(self) -> Reply | None:
+    def _offer_together(self) -> Steps[Reply | None]:
         """The envelope in one write (RFC 2920); None when the server waits for the content."""
         reset = b"RSET\r\n" if self._session.is_dirty else b""
-        self._line.write(reset + b"".join(self._list_commands()), self._seconds.of_stage[Stage.MAIL])
+        yield from self._line.write(reset + b"".join(self._list_commands()), self._seconds.of_stage[Stage.MAIL])
         if reset:
-            self._read_reset()
+            yield from self._read_reset()
         codes: list[int] = []
         refusal: Reply | None = None
         for stage in ENVELOPE:
             try:
-                answer = self._read(stage)
+                answer = yield from self._read(stage)
             except LineError:
                 if refusal is None:
                     raise
@@ -164,10 +167,10 @@ class Transaction:
                 return refusal
         self._session.is_dirty = codes[0] // 100 == 2
         if refusal is not None and codes[2] // 100 == 3:
-            self._end_empty_data(codes[1])
+            yield from self._end_empty_data(codes[1])
         return refusal
 
-    def _end_empty_data(self, rcpt_code: int) -> None:
+    def _end_empty_data(self, rcpt_code: int) -> Steps[None]:
         """The server wants content for a mail that it refused. A lone dot ends that (RFC 2920, 3.1), unless it took
         the recipient, who would get an empty mail: then only closing the line helps.
         """
@@ -175,37 +178,38 @@ class Transaction:
         if rcpt_code // 100 == 2:
             return
         try:
-            self._line.write(DOT, self._seconds.of_block)
-            answer = self._line.read_answer(self._seconds.of_stage[Stage.DOT])
+            yield from self._line.write(DOT, self._seconds.of_block)
+            answer = yield from self._line.read_answer(self._seconds.of_stage[Stage.DOT])
         except LineError:
             return
         self.is_line_usable = answer.code != CLOSING
 
-    def _send_content(self, before_dot: BeforeDot) -> Reply | None:
+    def _send_content(self) -> Steps[Reply | None]:
         self._stage = Stage.DATA
         content = stuff_dots(self._delivery.content)
         if len(content) > ONE_WRITE:
-            self._line.write(content, self._seconds.of_block)
+            yield from self._line.write(content, self._seconds.of_block)
             content = b""
-        if self._delivery.recipient_id not in before_dot((self._delivery.recipient_id,)):
+        allowed: Collection[UUID] = yield Question((self._delivery.recipient_id,))
+        if self._delivery.recipient_id not in allowed:
             return None
         # The last moment at which a cut can be told from an unknown outcome.
         if not self._line.is_quiet():
-            reply = self._conclude(self._read(Stage.DATA))
+            reply = self._conclude((yield from self._read(Stage.DATA)))
             self.is_line_usable = False
             return reply
-        return self._end_content(content + DOT)
+        return (yield from self._end_content(content + DOT))
 
-    def _end_content(self, rest: bytes) -> Reply:
+    def _end_content(self, rest: bytes) -> Steps[Reply]:
         try:
-            self._line.write(rest, self._seconds.of_block)
+            yield from self._line.write(rest, self._seconds.of_block)
         except LineError as error:
             # Bytes that the kernel did not take were not sent; a TLS record may have been, whatever was reported.
             if error.unsent >= len(DOT) and not self._line.is_tls:
                 raise
             return self._build_reply(Outcome.UNCERTAIN, f"while the final dot was written: {error}")
         try:
-            answer = self._read(Stage.DOT)
+            answer = yield from self._read(Stage.DOT)
         except LineError as error:
             return self._build_reply(Outcome.UNCERTAIN, f"after the final dot: {error}")
         self._session.is_dirty = False

@@ -1,17 +1,19 @@
-"""One TCP line to an SMTP server: bytes out, answers in, every wait bounded by a deadline."""
+"""One TCP line to an SMTP server: bytes out, answers in, nothing blocks, every wait is bounded by a deadline."""
 
+import errno
+import os
 import socket
 import ssl
-import struct
 from time import monotonic
+from typing import Any
 
 from delivery.replies import MAX_ANSWER_BYTES, Answer, NonsenseError, take_answer
+from delivery.steps import Wait, Waits
 
 BLOCK = 65_536
-# Sockets wake up this often to look at the deadline. It is set once for each socket, for changing it is a system call.
-TICK_SECONDS = 0.25
-_TICK = struct.pack("ll", 0, int(TICK_SECONDS * 1_000_000))
-_NOT_YET = (BlockingIOError, TimeoutError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+# One result of socket.getaddrinfo.
+SocketAddress = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class LineError(Exception):
@@ -34,116 +36,144 @@ class TlsError(LineError):
 
 
 class Line:
-    """A connected socket, plain or TLS. Used by one thread at a time."""
+    """A socket, plain or TLS, not blocking. Used by one conversation at a time."""
 
-    __slots__ = ("_buffer", "_socket", "is_tls")
+    __slots__ = ("_buffer", "_fileno", "_socket", "is_tls")
 
     def __init__(self, connected: socket.socket) -> None:
-        self._socket: socket.socket = connected
-        self._buffer = b""
-        self.is_tls = isinstance(connected, ssl.SSLSocket)
+        connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._bound_waits()
+        self._socket = connected
+        self._fileno = connected.fileno()
+        self._buffer = b""
+        self.is_tls = False
 
-    def _bound_waits(self) -> None:
-        # The kernel's own timeout saves a poll before each read and write; TLS needs Python's.
-        if self.is_tls:
-            self._socket.settimeout(TICK_SECONDS)
-        else:
-            self._socket.settimeout(None)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TICK)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TICK)
-
-    def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> str:
-        """Encrypt the line; the answer is protocol and cipher, for people. Raises TlsError, and LineError for bytes
+    def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> Waits[str]:
+        """Encrypt the line; the result is protocol and cipher, for people. Raises TlsError, and LineError for bytes
         that came in clear behind the answer to STARTTLS: an injection (CVE-2011-0411).
         """
         if self._buffer:
             raise LineError("bytes in clear after the answer to STARTTLS: refused")
-        self._socket.settimeout(seconds)
         try:
-            encrypted = context.wrap_socket(self._socket, server_hostname=server_name)
-        except ssl.SSLCertVerificationError as error:
-            raise TlsError(f"the certificate was refused: {error.verify_message}", is_about_certificate=True) from error
+            encrypted = context.wrap_socket(self._socket, server_hostname=server_name, do_handshake_on_connect=False)
         except (OSError, ValueError) as error:
             raise TlsError(f"the TLS handshake failed: {describe_error(error)}") from error
         self._socket, self.is_tls = encrypted, True
-        self._bound_waits()
+        yield from self._shake_hands(encrypted, monotonic() + seconds)
         cipher = encrypted.cipher()
         return f"{encrypted.version()} {cipher[0] if cipher else ''}".strip()
 
-    def write(self, data: bytes, seconds: float) -> None:
-        """Write all of `data`; `seconds` are for each BLOCK of it. Raises LineError, which tells what was not taken."""
-        view = memoryview(data)
-        deadline = monotonic() + seconds * (1 + len(view) // BLOCK)
-        done = 0
-        while done < len(view):
+    def _shake_hands(self, encrypted: ssl.SSLSocket, deadline: float) -> Waits[None]:
+        while True:
             try:
-                done += self._socket.send(view[done:])
-            except _NOT_YET:
+                encrypted.do_handshake()
+                return
+            except _NOT_YET as error:
                 if monotonic() >= deadline:
-                    raise LineError("timed out while writing", unsent=len(view) - done) from None
-            except OSError as error:
-                raise LineError(f"the line broke: {describe_error(error)}", unsent=len(view) - done) from error
+                    raise TlsError("the TLS handshake failed: timed out") from None
+                yield Wait(self._fileno, isinstance(error, ssl.SSLWantWriteError), deadline)
+            except ssl.SSLCertVerificationError as error:
+                text = f"the certificate was refused: {error.verify_message}"
+                raise TlsError(text, is_about_certificate=True) from error
+            except (OSError, ValueError) as error:
+                raise TlsError(f"the TLS handshake failed: {describe_error(error)}") from error
 
-    def read_answer(self, seconds: float) -> Answer:
+    def write(self, data: bytes, seconds: float) -> Waits[None]:
+        """Write all of `data`; `seconds` are for each BLOCK of it. Raises LineError, which tells what was not taken."""
+        view: bytes | memoryview = data
+        deadline = 0.0
+        while True:
+            try:
+                view = memoryview(view)[self._socket.send(view) :]
+            except _NOT_YET as error:
+                now = monotonic()
+                deadline = deadline or now + seconds * (1 + len(data) // BLOCK)
+                if now >= deadline:
+                    raise LineError("timed out while writing", unsent=len(view)) from None
+                yield Wait(self._fileno, not isinstance(error, ssl.SSLWantReadError), deadline)
+            except OSError as error:
+                raise LineError(f"the line broke: {describe_error(error)}", unsent=len(view)) from error
+            else:
+                if not view:
+                    return
+
+    def read_answer(self, seconds: float) -> Waits[Answer]:
         """The next reply, whole, within `seconds`. Raises LineError."""
-        deadline = monotonic() + seconds
+        deadline = 0.0
         fresh = self._buffer
         while True:
             # A server that drips bytes does not have its reply parsed for each of them.
             if b"\n" in fresh or len(self._buffer) > MAX_ANSWER_BYTES:
-                try:
-                    taken = take_answer(self._buffer)
-                except NonsenseError as error:
-                    raise LineError(str(error)) from error
-                if taken is not None:
-                    self._buffer = self._buffer[taken[1] :]
-                    return taken[0]
-            fresh = self._read_some(deadline)
-            self._buffer += fresh
-
-    def _read_some(self, deadline: float) -> bytes:
-        while True:
+                answer = self._take_answer()
+                if answer is not None:
+                    return answer
             try:
                 fresh = self._socket.recv(BLOCK)
-            except _NOT_YET:
+            except _NOT_YET as error:
                 fresh = b""
+                now = monotonic()
+                deadline = deadline or now + seconds
+                if now >= deadline:
+                    raise LineError("timed out waiting for a reply") from None
+                yield Wait(self._fileno, isinstance(error, ssl.SSLWantWriteError), deadline)
             except OSError as error:
                 raise LineError(f"the line broke: {describe_error(error)}") from error
             else:
                 if not fresh:
                     raise LineError("the other side closed the line")
-            if monotonic() >= deadline:
-                raise LineError("timed out waiting for a reply")
-            if fresh:
-                return fresh
+                self._buffer += fresh
+
+    def _take_answer(self) -> Answer | None:
+        try:
+            taken = take_answer(self._buffer)
+        except NonsenseError as error:
+            raise LineError(str(error)) from error
+        if taken is None:
+            return None
+        self._buffer = self._buffer[taken[1] :]
+        return taken[0]
 
     def is_quiet(self) -> bool:
-        """Whether the line is open and nothing came that nobody asked for. Does not wait."""
-        if self._buffer:
-            return False
-        try:
-            self._buffer = self._read_now()
-        except _NOT_YET:
-            return True
-        except OSError:
-            return False
+        """Whether the line is open and nothing came that nobody asked for."""
+        if not self._buffer:
+            try:
+                # Not a peek at the socket: TLS 1.3 leaves session tickets there, which are no reply.
+                self._buffer = self._socket.recv(BLOCK)
+            except _NOT_YET:
+                return True
+            except OSError:
+                return False
         return False
-
-    def _read_now(self) -> bytes:
-        if not self.is_tls:
-            return self._socket.recv(BLOCK, socket.MSG_DONTWAIT)
-        # Not a peek at the socket: TLS 1.3 leaves session tickets there, which are no reply.
-        self._socket.settimeout(0)
-        try:
-            return self._socket.recv(BLOCK)
-        finally:
-            self._socket.settimeout(TICK_SECONDS)
 
     def close(self) -> None:
         """Close the socket, without QUIT."""
         self._socket.close()
+
+
+def dial(address: SocketAddress, source_address: str, deadline: float) -> Waits[Line]:
+    """A line to one address. Raises OSError."""
+    family, kind, protocol, _name, target = address
+    dialled = socket.socket(family, kind, protocol)
+    try:
+        dialled.setblocking(False)
+        if source_address:
+            dialled.bind((source_address, 0))
+        yield from _connect(dialled, target, deadline)
+        return Line(dialled)
+    except BaseException:
+        dialled.close()
+        raise
+
+
+def _connect(dialled: socket.socket, target: Any, deadline: float) -> Waits[None]:
+    error = dialled.connect_ex(target)
+    if error == errno.EINPROGRESS:
+        yield Wait(dialled.fileno(), True, deadline)
+        if monotonic() >= deadline:
+            raise TimeoutError("timed out")
+        error = dialled.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error:
+        raise OSError(error, os.strerror(error))
 
 
 def describe_error(error: BaseException) -> str:
