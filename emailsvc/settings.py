@@ -24,6 +24,7 @@ TRUSTED_PROXIES = env.TRUSTED_PROXIES
 
 INSTALLED_APPS = [
     "emailsvc.apps.EmailsvcConfig",
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
