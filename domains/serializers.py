@@ -1,6 +1,6 @@
 """Domains as the API takes and shows them."""
 
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from common.serializers import PageQuery, SingleLineField, StrictDateTimeField, StrictSerializer
@@ -80,6 +80,7 @@ class DomainOutput(serializers.Serializer[Domain]):
         return [RecordOutput(shown).data for shown in shown_records(domain)]
 
 
+@extend_schema_serializer(many=False)
 class DomainPage(serializers.Serializer[object]):
     """A page of domains, the newest first."""
 
