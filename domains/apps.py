@@ -1,6 +1,7 @@
 from django.apps import AppConfig
 from django.conf import settings
 
+from domains.resolver import build_resolver
 from domains.trusted import trusted_names
 
 
@@ -8,5 +9,6 @@ class DomainsConfig(AppConfig):
     name = "domains"
 
     def ready(self) -> None:
-        """Refuse a wrong setting at start, not at the first email."""
+        """Refuse wrong settings at start, not at the first email."""
         trusted_names(tuple(settings.TRUSTED_SENDER_DOMAINS))
+        build_resolver(settings.DNS_SERVERS)

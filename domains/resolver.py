@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_address
 from time import monotonic
 from typing import Protocol
 
@@ -19,6 +20,7 @@ import dns.nameserver
 import dns.rdata
 import dns.resolver
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from dns.rdtypes.ANY.CNAME import CNAME
 from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.ANY.TXT import TXT
@@ -155,11 +157,14 @@ def build_resolver(name_servers: Sequence[str]) -> dns.resolver.Resolver:
 
 
 def parse_server(server: str) -> dns.nameserver.Nameserver:
-    """`127.0.0.1`, `127.0.0.1:5353`, `::1` or `[::1]:5353`."""
+    """`127.0.0.1`, `127.0.0.1:5353`, `::1` or `[::1]:5353`. ImproperlyConfigured for anything else, host names too."""
     host, colon, port = server.rpartition(":")
     if not colon or (":" in host and not host.endswith("]")):
         host, port = server, "53"
-    return dns.nameserver.Do53Nameserver(host.strip("[]"), int(port))
+    try:
+        return dns.nameserver.Do53Nameserver(str(ip_address(host.strip("[]"))), int(port))
+    except ValueError:
+        raise ImproperlyConfigured(f"DNS_SERVERS: {server} is not an address, or an address and a port") from None
 
 
 def finish(answer: Answer, aliases: Sequence[str], record_type: RecordType) -> Answer:

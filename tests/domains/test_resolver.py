@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import dns.rcode
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from domains.resolver import MAX_ALIASES, Answer, DnsResolver, LookUpStatus, RecordType, default_resolver, parse_server
 from tests.domains.dns_server import DnsServer, run_dns_server
@@ -169,6 +170,12 @@ def test_mail_exchangers_and_addresses_read_as_text(zone, resolver):
 def test_a_name_server_may_carry_a_port(written, address, port):
     server = parse_server(written)
     assert (server.answer_nameserver(), server.answer_port()) == (address, port)
+
+
+@pytest.mark.parametrize("written", ["", "dns.example", "192.0.2.1:dns", "192.0.2.1:", "1.2.3"])
+def test_a_name_server_that_is_no_address_stops_the_start(written):
+    with pytest.raises(ImproperlyConfigured, match="DNS_SERVERS"):
+        parse_server(written)
 
 
 def test_the_default_resolver_asks_the_servers_of_the_setting(zone, settings):
