@@ -61,6 +61,16 @@ class UnsafeResultError(TemplateError):
     code = "template_result_unsafe"
 
 
+class UnsafeLinkError(UnsafeResultError):
+    """A link leads where mail must not lead."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"The HTML holds a link that is neither http, https, mailto nor tel: {address.strip()[:80]}", part="html"
+        )
+        self.address = address
+
+
 class MjmlError(TemplateError):
     """The MJML cannot be made HTML."""
 

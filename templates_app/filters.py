@@ -123,7 +123,8 @@ def print_date(value: object, pattern: object = "", *, environment: Environment)
     if len(str(value)) > MAX_DATE:
         return str(value)
     try:
-        return date(value, pattern, environment=environment)
+        printed: str = date(value, pattern, environment=environment)
+        return printed
     except (ValueError, ArithmeticError, OSError):
         return str(value)
 

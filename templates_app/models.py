@@ -6,12 +6,22 @@ from django.db.models import F, Q
 
 from common.ids import new_id
 from templates_app.layouts import Source
+from templates_app.limits import MAX_LAYOUTS
+
+# Columns that may hold megabytes.
+BODIES = ("html", "text", "mjml")
 
 
 class TemplateQuerySet(models.QuerySet["Template"]):
     def current(self) -> "TemplateQuerySet":
         """Those that were not deleted."""
         return self.filter(deleted_at=None)
+
+    def with_relations(self) -> "TemplateQuerySet":
+        """With published version and layouts, but not their bodies."""
+        layouts = ["layout" + "__layout" * depth for depth in range(MAX_LAYOUTS + 1)]
+        bodies = [f"{related}__{body}" for related in ("published_version", *layouts) for body in BODIES]
+        return self.select_related("published_version", layouts[-1]).defer("published_version__base_html", *bodies)
 
 
 class Template(models.Model):

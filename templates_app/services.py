@@ -1,30 +1,129 @@
-"""The verbs of templates."""
+"""The verbs of templates. Their public door: what others need is imported here from where it lives."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts.models import Project
-from common.errors import FieldError, InvalidFieldsError
+from common.errors import ConflictError, FieldError, InvalidFieldsError, NotFoundError
+from templates_app.drafts import Needs, as_field_error, check_draft, list_layouts, list_needs
+from templates_app.errors import TemplateError
+from templates_app.models import Template
+from templates_app.parsed import Content
+from templates_app.previews import build_variables_sample, preview_template
+from templates_app.publishing import publish_template
+from templates_app.renderer import Rendered, Renderer, match_ref, render_for_accept
+
+__all__ = [
+    "Content",
+    "Needs",
+    "Rendered",
+    "Renderer",
+    "build_variables_sample",
+    "create_template",
+    "delete_template",
+    "find_template",
+    "list_needs",
+    "match_ref",
+    "preview_template",
+    "publish_template",
+    "render_for_accept",
+    "update_template",
+]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
-    """What a template makes of its variables."""
+class AliasTakenError(ConflictError):
+    """The project has a template with the alias {alias} already."""
 
-    version_id: UUID
-    template_id: UUID
-    subject: str
-    html: str | None
-    text: str | None
+    code = "alias_taken"
 
 
-class Renderer:
-    """Renders a project's templates; one may serve a whole batch."""
+class TemplateInUseError(ConflictError):
+    """The template is the layout of others: {names}. Give them another first."""
 
-    def __init__(self, project: Project) -> None:
-        self.project = project
+    code = "template_in_use"
 
-    def render(self, template_ref: str, variables: Mapping[str, Any]) -> Rendered:
-        raise InvalidFieldsError([FieldError("template_id", "template_not_found", "The project has no such template.")])
+
+# What an author may write.
+FIELDS = ("alias", "name", "subject", "html", "text", "mjml", "layout", "inline_css")
+
+
+def find_template(project: Project, ref: str) -> Template:
+    """The project's template with the id or alias `ref`. `NotFoundError`."""
+    found = project.templates.current().with_relations().filter(match_ref(ref)).first()
+    if found is None:
+        raise NotFoundError
+    return found
+
+
+def create_template(project: Project, values: Mapping[str, Any]) -> Template:
+    """A new draft of `values`, whose names are `FIELDS`; `layout` is an id or alias.
+
+    `InvalidFieldsError` for what is wrong with a field, `AliasTakenError`.
+    """
+    return save_draft(Template(project=project), values)
+
+
+def update_template(template: Template, values: Mapping[str, Any]) -> Template:
+    """The draft with `values` in place of what it had. Errors as of `create_template`."""
+    with transaction.atomic():
+        current = Template.objects.current().select_for_update().filter(pk=template.pk).first()
+        if current is None:
+            raise NotFoundError
+        return save_draft(current, values)
+
+
+def save_draft(template: Template, values: Mapping[str, Any]) -> Template:
+    for name in FIELDS:
+        if name in values:
+            value = values[name]
+            setattr(template, name, find_layout(template.project, value) if name == "layout" else value)
+    template.name = template.name or template.alias or ""
+    if not template.name:
+        raise InvalidFieldsError([FieldError("name", "required", "A template needs a name or an alias.")])
+    if template.html and template.mjml:
+        raise InvalidFieldsError([FieldError("mjml", "content_conflict", "Give html or mjml, not both.")])
+    try:
+        needs = check_draft(template)
+        list(list_layouts(template))
+    except TemplateError as error:
+        raise InvalidFieldsError([as_field_error(error)]) from None
+    template.variables, template.optional_variables = needs.variables, needs.optional_variables
+    return store(template)
+
+
+def store(template: Template) -> Template:
+    try:
+        with transaction.atomic():
+            if template._state.adding:
+                template.save(force_insert=True)
+            else:
+                template.save(update_fields=[*FIELDS, "variables", "optional_variables", "updated_at"])
+    except IntegrityError as error:
+        if "template_alias_once" not in str(error):
+            raise
+        raise AliasTakenError(alias=template.alias) from None
+    return template
+
+
+def find_layout(project: Project, ref: str | None) -> Template | None:
+    if not ref:
+        return None
+    try:
+        return find_template(project, ref)
+    except NotFoundError:
+        raise InvalidFieldsError(
+            [FieldError("layout", "template_not_found", "The project has no such template.")]
+        ) from None
+
+
+def delete_template(template: Template) -> None:
+    """Delete a template; mail that was made from it stays as it is. `TemplateInUseError` while it is a layout."""
+    with transaction.atomic():
+        Template.objects.select_for_update().get(pk=template.pk)
+        users = [str(user) for user in template.contents.current().order_by("id")[:10]]
+        if users:
+            raise TemplateInUseError(names=", ".join(users))
+        Template.objects.filter(pk=template.pk).update(deleted_at=timezone.now(), layout=None)

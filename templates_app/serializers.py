@@ -1,0 +1,154 @@
+"""Templates as the API takes and shows them."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from common.serializers import (
+    PageQuery,
+    QuerySerializer,
+    SingleLineField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictDateTimeField,
+    StrictIntegerField,
+    StrictSerializer,
+)
+from templates_app.limits import MAX_SOURCE
+from templates_app.models import Template
+from templates_app.services import list_needs
+
+ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}\Z")
+# The source of a subject; what it renders to has a limit of its own.
+MAX_SUBJECT_SOURCE = 4_000
+
+
+class AliasField(SingleLineField):
+    """A name for programs: letters, digits, dots, hyphens and underscores, and nothing that could be an id."""
+
+    def to_internal_value(self, data: Any) -> str:
+        alias = super().to_internal_value(data)
+        if alias and (not ALIAS.match(alias) or is_uuid(alias)):
+            message = "Must begin with a letter, have at most 64 letters, digits and . _ -, and not look like an id."
+            raise serializers.ValidationError(message, code="invalid_alias")
+        return alias
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+class TemplateInput(StrictSerializer):
+    """A draft, or what changes in it. Null and an empty string empty a field."""
+
+    alias = AliasField(required=False, allow_null=True, allow_blank=True)
+    name = SingleLineField(required=False, allow_null=True, allow_blank=True, max_length=200)
+    subject = SingleLineField(required=False, allow_null=True, allow_blank=True, max_length=MAX_SUBJECT_SOURCE)
+    html = StrictCharField(required=False, allow_null=True, allow_blank=True, max_length=MAX_SOURCE)
+    text = StrictCharField(required=False, allow_null=True, allow_blank=True, max_length=MAX_SOURCE)
+    mjml = StrictCharField(required=False, allow_null=True, allow_blank=True, max_length=MAX_SOURCE)
+    layout = SingleLineField(
+        required=False, allow_null=True, allow_blank=True, max_length=100, help_text="Id or alias of a template."
+    )
+    inline_css = StrictBooleanField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Null is nothing, as the columns have it."""
+        values = {name: "" if value is None else value for name, value in attrs.items()}
+        if "alias" in values:
+            values["alias"] = values["alias"] or None
+        return values
+
+
+class PublishInput(StrictSerializer):
+    """Which version to send from; a new one from the draft when nothing is said."""
+
+    version = StrictIntegerField(required=False, allow_null=True, min_value=1, max_value=2**31 - 1)
+
+
+class PreviewInput(StrictSerializer):
+    """What to fill in."""
+
+    template_vars = serializers.DictField(required=False, allow_null=True)
+
+
+class PreviewQuery(QuerySerializer):
+    """A published version, by its number; the draft when nothing is said."""
+
+    version = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
+
+
+class TemplateQuery(PageQuery):
+    """The list's parameters."""
+
+    alias = serializers.CharField(required=False, max_length=100)
+
+
+class TemplateOutput(serializers.Serializer[Any]):
+    """A template: its draft, what that needs, and which version is published."""
+
+    id = serializers.UUIDField()
+    alias = serializers.CharField(allow_null=True)
+    name = serializers.CharField()
+    subject = serializers.CharField()
+    html = serializers.CharField()
+    text = serializers.CharField()
+    mjml = serializers.CharField()
+    layout = serializers.UUIDField(source="layout_id", allow_null=True)
+    inline_css = serializers.BooleanField()
+    published_version = serializers.IntegerField(source="published_version.number", allow_null=True, default=None)
+    created_at = StrictDateTimeField()
+    updated_at = StrictDateTimeField()
+
+    def to_representation(self, instance: Template) -> dict[str, Any]:
+        needs = list_needs(instance)
+        return {
+            **super().to_representation(instance),
+            "variables": needs.variables,
+            "optional_variables": needs.optional_variables,
+        }
+
+
+class VersionOutput(serializers.Serializer[Any]):
+    """A published version: the Liquid as it is rendered, compiled and in its layout."""
+
+    id = serializers.UUIDField()
+    number = serializers.IntegerField()
+    subject = serializers.CharField()
+    html = serializers.CharField()
+    text = serializers.CharField()
+    variables = serializers.ListField(child=serializers.CharField())
+    optional_variables = serializers.ListField(child=serializers.CharField())
+    created_at = StrictDateTimeField()
+
+
+class PreviewOutput(serializers.Serializer[object]):
+    """What would be sent."""
+
+    subject = serializers.CharField()
+    html = serializers.CharField(allow_null=True)
+    text = serializers.CharField(allow_null=True)
+
+
+class TemplatePage(serializers.Serializer[object]):
+    """A page of templates, the newest first."""
+
+    data = TemplateOutput(many=True)  # type: ignore[assignment]  # the name is the API's
+    has_more = serializers.BooleanField()
+    limit = serializers.IntegerField()
+    offset = serializers.IntegerField()
+
+
+class VersionPage(serializers.Serializer[object]):
+    """A page of versions, the newest first."""
+
+    data = VersionOutput(many=True)  # type: ignore[assignment]  # the name is the API's
+    has_more = serializers.BooleanField()
+    limit = serializers.IntegerField()
+    offset = serializers.IntegerField()
