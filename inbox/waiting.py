@@ -1,0 +1,119 @@
+"""Requests that are held until mail comes: the list's `?wait=` and the page's stream.
+
+Each holds a thread of the web server, so there are few of them, and each ends in bounded time.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from http import HTTPStatus
+
+from django.db import connection
+from django.http import StreamingHttpResponse
+
+from common.errors import ApiError
+from inbox.models import Mail
+from inbox.watch import LOOK_AGAIN, watch
+
+# Of the web server's 16 threads in each process, so that the API never waits for the inbox's readers.
+HELD_LIMIT = 9
+STREAM_LIMIT = 3
+STREAM_SECONDS = 55.0
+# A write is how a server learns that the reader has gone.
+BREATH_SECONDS = 4.0
+# Mail that pours in rings the page no more often than this.
+STREAM_PAUSE = 0.15
+
+held = threading.BoundedSemaphore(HELD_LIMIT)
+streams = threading.BoundedSemaphore(STREAM_LIMIT)
+
+
+class TooManyWaitingError(ApiError):
+    """Too many requests wait for mail already. Ask again in a moment, or without waiting."""
+
+    code = "too_many_waiting"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})
+
+
+def is_anything(_: str) -> bool:
+    return True
+
+
+def wait_for_mail(look: Callable[[], list[Mail]], concerns: Callable[[str], bool], seconds: float) -> list[Mail]:
+    """What `look` finds, as soon as it finds something, or nothing after so many seconds.
+
+    No database connection is held between looks. Raises TooManyWaitingError.
+    """
+    if not held.acquire(blocking=False):
+        raise TooManyWaitingError
+    try:
+        return keep_looking(look, concerns, time.monotonic() + seconds)
+    finally:
+        held.release()
+
+
+def keep_looking(look: Callable[[], list[Mail]], concerns: Callable[[str], bool], deadline: float) -> list[Mail]:
+    release_connection()
+    with watch.attend():
+        while True:
+            seen = watch.count()
+            found = look()
+            left = deadline - time.monotonic()
+            if found or left <= 0:
+                return found
+            release_connection()
+            watch.wait(seen, min(left, LOOK_AGAIN), concerns)
+
+
+def release_connection() -> None:
+    """Give the connection back to the server; inside a transaction it is not ours to close."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+class Stream:
+    """Server-sent events: `ready` at once, `mail` whenever something came or went; the end after `STREAM_SECONDS`.
+
+    A class, not a generator: one that is closed before its first item would never give its place back.
+    """
+
+    def __init__(self) -> None:
+        self._chunks = self._watch()
+        self._has_place = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._chunks)
+
+    def close(self) -> None:
+        if self._has_place:
+            self._has_place = False
+            streams.release()
+            self._chunks.close()
+
+    def _watch(self) -> Generator[bytes, None, None]:
+        until = time.monotonic() + STREAM_SECONDS
+        with watch.attend():
+            seen = watch.count()
+            yield b"retry: 1000\nevent: ready\ndata: {}\n\n"
+            while (left := until - time.monotonic()) > 0:
+                count = watch.wait(seen, min(left, BREATH_SECONDS), is_anything)
+                yield b"event: mail\ndata: {}\n\n" if count != seen else b":\n\n"
+                seen = count
+                time.sleep(STREAM_PAUSE)
+
+
+def open_stream() -> StreamingHttpResponse:
+    """The response that streams. Raises TooManyWaitingError."""
+    if not streams.acquire(blocking=False):
+        raise TooManyWaitingError
+    release_connection()
+    response = StreamingHttpResponse(Stream(), content_type="text/event-stream")
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"
+    return response
