@@ -5,24 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 from django.test import Client
-from pytest_django.plugin import DjangoDbBlocker
 
 from inbox.models import Mail
 from inbox.services import Received, store_mail
-from inbox.watch import watch
 from tests.inbox.running_listener import Receive, RunningListener
 
 
 @pytest.fixture
-def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Rows that other threads see, without the slow emptying of every table afterwards."""
-    with django_db_blocker.unblock():
-        yield
-        Mail.objects.all().delete()
-
-
-@pytest.fixture
-def inbox(committed: None) -> Iterator[RunningListener]:
+def inbox(transactional_db: None) -> Iterator[RunningListener]:
     running = RunningListener()
     thread = threading.Thread(target=running.run)
     thread.start()
@@ -40,7 +30,7 @@ def client() -> Client:
 
 
 @pytest.fixture
-def receive(committed: None) -> Receive:
+def receive() -> Receive:
     """Store a mail without the listener: `receive(raw, to=[…])`."""
 
     def store(
@@ -52,10 +42,3 @@ def receive(committed: None) -> Receive:
         return Mail.objects.get(pk=store_mail(received))
 
     return store
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _close_watch(django_db_setup: None) -> Iterator[None]:
-    """The test database cannot be dropped while the watch's connection is open."""
-    yield
-    watch.close()
