@@ -1,13 +1,15 @@
 """A way out that sends nothing: the local part of an address at simulator.test names what becomes of it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from time import sleep
 from uuid import UUID
 
-from delivery.envelope import BeforeDot, Delivery, Outcome, Reply, Stage
+from delivery.envelope import Delivery, Outcome, Reply, Stage
 from delivery.replies import Answer, Peer, classify
+from delivery.steps import Call, Question, Said, SteppedTransport, Steps
 
 DOMAIN = "simulator.test"
 PEER = Peer(remote_host=DOMAIN)
@@ -44,7 +46,7 @@ SCENES: Mapping[str, Sequence[Scene]] = {
 }
 
 
-class SimulatorTransport:
+class SimulatorTransport(SteppedTransport):
     """A `Transport` for tests of applications. An unknown name is delivered, and so is any other domain, for mail of
     test keys comes here whatever its address. `bounced+anything@` is `bounced@`.
     """
@@ -52,16 +54,18 @@ class SimulatorTransport:
     def __init__(self, sleep: Callable[[float], None] = sleep) -> None:
         self._sleep = sleep
 
-    def transmit(self, deliveries: Sequence[Delivery], before_dot: BeforeDot) -> Iterator[tuple[UUID, Reply]]:
-        """See `delivery.envelope.Transport`. What is refused before the dot asks for no grant, as in real life."""
+    def converse(self, deliveries: Sequence[Delivery]) -> Steps[None]:
+        """What is refused before the dot asks for no grant, as in real life."""
         for delivery in deliveries:
             scene = choose_scene(delivery.address, delivery.attempt_number)
             recipient_id = delivery.recipient_id
-            if scene.stage is Stage.DOT and recipient_id not in before_dot((recipient_id,)):
-                continue
+            if scene.stage is Stage.DOT:
+                allowed: Collection[UUID] = yield Question((recipient_id,))
+                if recipient_id not in allowed:
+                    continue
             if scene.delay:
-                self._sleep(scene.delay.total_seconds())
-            yield recipient_id, play(scene)
+                yield Call(partial(self._sleep, scene.delay.total_seconds()))
+            yield Said(recipient_id, play(scene))
 
     def close(self) -> None:
         """Nothing is held."""

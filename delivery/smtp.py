@@ -1,22 +1,21 @@
 """The way out over SMTP: one server, many connections, one recipient for each envelope."""
 
 import re
-from collections.abc import Iterator, Sequence
-from uuid import UUID
+from collections.abc import Sequence
 
-from delivery.envelope import BeforeDot, Delivery, Outcome, Reply, Stage
+from delivery.envelope import Delivery, Outcome, Reply, Stage
 from delivery.smtp_config import SmtpConfig
 from delivery.smtp_pool import SessionPool
 from delivery.smtp_session import RefusedError, Session
 from delivery.smtp_transaction import SmtpSeconds, Transaction
-from delivery.steps import Said, Steps, drive
+from delivery.steps import Said, SteppedTransport, Steps
 
 # Printable ASCII but space and angle brackets: nothing that could end the path, or the command.
 _PATH = re.compile(r"[!-;=?-~]{1,320}")
 
 
-class SmtpTransport:
-    """A `Transport` to one SMTP server, with kept-open connections. Each `transmit` holds at most one connection.
+class SmtpTransport(SteppedTransport):
+    """A `Transport` to one SMTP server, with kept-open connections. Each conversation holds at most one of them.
 
     An address or return path that could break out of its command is `failed` and never on the wire. A lone CR or LF
     in the content becomes CRLF (which breaks a signature made over it: build content with CRLF).
@@ -27,14 +26,10 @@ class SmtpTransport:
         self._pool = SessionPool(config)
         self._seconds = SmtpSeconds(config)
 
-    def transmit(self, deliveries: Sequence[Delivery], before_dot: BeforeDot) -> Iterator[tuple[UUID, Reply]]:
-        """See `delivery.envelope.Transport`. Mails go one after the other over one connection; when it breaks, the
-        rest go over a new one, and when there is no new one they are deferred.
-        """
-        return drive(self.converse(deliveries), before_dot)
-
     def converse(self, deliveries: Sequence[Delivery]) -> Steps[None]:
-        """The same, step by step."""
+        """Mails go one after the other over one connection; when it breaks, the rest go over a new one, and when
+        there is no new one they are deferred.
+        """
         conversation = _Conversation(self._config, self._pool, self._seconds)
         try:
             for delivery in deliveries:

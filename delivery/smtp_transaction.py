@@ -188,17 +188,34 @@ class Transaction:
         self._stage = Stage.DATA
         content = stuff_dots(self._delivery.content)
         if len(content) > ONE_WRITE:
-            yield from self._line.write(content, self._seconds.of_block)
+            early = yield from self._write_content(content)
+            if early is not None:
+                return self._interrupt(early)
             content = b""
         allowed: Collection[UUID] = yield Question((self._delivery.recipient_id,))
         if self._delivery.recipient_id not in allowed:
             return None
         # The last moment at which a cut can be told from an unknown outcome.
         if not self._line.is_quiet():
-            reply = self._conclude((yield from self._read(Stage.DATA)))
-            self.is_line_usable = False
-            return reply
+            return self._interrupt((yield from self._read(Stage.DATA)))
         return (yield from self._end_content(content + DOT))
+
+    def _write_content(self, content: bytes) -> Steps[Answer | None]:
+        """None when all was written; else what the server said before it closed the line."""
+        try:
+            yield from self._line.write(content, self._seconds.of_block)
+            return None
+        except LineError as broken:
+            try:
+                return (yield from self._line.read_answer(0.0))
+            except LineError:
+                raise broken from None
+
+    def _interrupt(self, answer: Answer) -> Reply:
+        """The server spoke before the dot: that is its answer, and the end of the line."""
+        reply = self._conclude(answer)
+        self.is_line_usable = False
+        return reply
 
     def _end_content(self, rest: bytes) -> Steps[Reply]:
         try:

@@ -38,7 +38,7 @@ class TlsError(LineError):
 class Line:
     """A socket, plain or TLS, not blocking. Used by one conversation at a time."""
 
-    __slots__ = ("_buffer", "_fileno", "_socket", "is_tls")
+    __slots__ = ("_buffer", "_fileno", "_has_asked", "_socket", "is_tls")
 
     def __init__(self, connected: socket.socket) -> None:
         connected.setblocking(False)
@@ -46,6 +46,7 @@ class Line:
         self._socket = connected
         self._fileno = connected.fileno()
         self._buffer = b""
+        self._has_asked = False
         self.is_tls = False
 
     def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> Waits[str]:
@@ -95,6 +96,7 @@ class Line:
                 raise LineError(f"the line broke: {describe_error(error)}", unsent=len(view)) from error
             else:
                 if not view:
+                    self._has_asked = True
                     return
 
     def read_answer(self, seconds: float) -> Waits[Answer]:
@@ -107,6 +109,11 @@ class Line:
                 answer = self._take_answer()
                 if answer is not None:
                     return answer
+            if self._has_asked:
+                # The answer cannot be here yet: looking for it at once would be a system call for nothing.
+                self._has_asked = False
+                deadline = deadline or monotonic() + seconds
+                yield Wait(self._fileno, False, deadline)
             try:
                 fresh = self._socket.recv(BLOCK)
             except _NOT_YET as error:

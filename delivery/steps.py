@@ -6,10 +6,11 @@ of them cost five times as much CPU for each mail as one thread that holds ten c
 """
 
 import select
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from time import monotonic
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from delivery.envelope import BeforeDot, Delivery, Reply
@@ -50,15 +51,24 @@ Steps = Generator[Step, Any, T]
 Waits = Generator[Wait, Any, T]
 
 
-@runtime_checkable
-class SteppedTransport(Protocol):
-    """A transport whose conversations can be driven step by step too."""
+class SteppedTransport(ABC):
+    """A `Transport` whose conversations can be driven step by step too."""
 
+    @abstractmethod
     def converse(self, deliveries: Sequence[Delivery]) -> Steps[None]:
         """One conversation, which promises what `transmit` does. Closing it drops its connection."""
 
+    def transmit(self, deliveries: Sequence[Delivery], before_dot: BeforeDot) -> Iterator[tuple[UUID, Reply]]:
+        """See `delivery.envelope.Transport`."""
+        return drive(self.converse(deliveries), before_dot)
+
     def tidy(self) -> bool:
         """Close what was kept open for too long; whether anything is still kept. Does not block."""
+        return False
+
+    @abstractmethod
+    def close(self) -> None:
+        """End all kept-open connections."""
 
 
 def drive(conversation: Steps[None], before_dot: BeforeDot) -> Iterator[tuple[UUID, Reply]]:

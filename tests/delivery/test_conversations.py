@@ -3,6 +3,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 
 from delivery.conversations import Conversations, Gathered
 from delivery.envelope import Outcome, Reply, Stage
+from delivery.steps import Call, Question, Said, SteppedTransport
 from tests.smtp_mail import build_delivery, build_transport
 from tests.smtp_server import SmtpServer
 
@@ -17,29 +19,56 @@ ROOT = Path(__file__).parent.parent.parent
 DELIVERED = Reply(outcome=Outcome.DELIVERED, stage=Stage.DOT, code=250)
 
 
-class FakeTransport:
-    """Asks for each delivery's dot and delivers it; `steps` run before and after the question."""
+class FakeTransport(SteppedTransport):
+    """Asks for each delivery's dot and delivers it; `before` and `after` the question something may happen."""
 
     def __init__(self, before=lambda _delivery: None, after=lambda _delivery: None):
         self._before = before
         self._after = after
+        self._lock = threading.Lock()
         self.talking = 0
         self.most_talking = 0
 
-    def transmit(self, deliveries, before_dot):
-        self.talking += 1
-        self.most_talking = max(self.most_talking, self.talking)
+    def converse(self, deliveries):
+        self._count(1)
         try:
             for delivery in deliveries:
-                self._before(delivery)
-                if delivery.recipient_id in before_dot((delivery.recipient_id,)):
-                    self._after(delivery)
-                    yield delivery.recipient_id, DELIVERED
+                yield Call(partial(self._before, delivery))
+                allowed = yield Question((delivery.recipient_id,))
+                if delivery.recipient_id in allowed:
+                    yield Call(partial(self._after, delivery))
+                    yield Said(delivery.recipient_id, DELIVERED)
         finally:
-            self.talking -= 1
+            self._count(-1)
+
+    def _count(self, change):
+        with self._lock:
+            self.talking += change
+            self.most_talking = max(self.most_talking, self.talking)
 
     def close(self):
         pass
+
+
+class BlockingTransport:
+    """The same, as a transport that can only block."""
+
+    def __init__(self, **values):
+        self._stepped = FakeTransport(**values)
+
+    talking = property(lambda self: self._stepped.talking)
+    most_talking = property(lambda self: self._stepped.most_talking)
+
+    def transmit(self, deliveries, before_dot):
+        return self._stepped.transmit(deliveries, before_dot)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(params=[FakeTransport, BlockingTransport], ids=["stepped", "blocking"])
+def build_fake(request):
+    return request.param
 
 
 @pytest.fixture
@@ -71,8 +100,8 @@ def submit_many(conversations, transport, count, key="a"):
     return [delivery.recipient_id for delivery in deliveries]
 
 
-def test_each_delivery_asks_is_answered_and_finishes(conversations):
-    ids = submit_many(conversations, FakeTransport(), 20)
+def test_each_delivery_asks_is_answered_and_finishes(conversations, build_fake):
+    ids = submit_many(conversations, build_fake(), 20)
     everything = gather_until(conversations, lambda all_: len(all_.finished) == 20)
     assert sorted(i for i, _ in everything.replies) == sorted(ids)
     assert {reply for _, reply in everything.replies} == {DELIVERED}
@@ -81,9 +110,9 @@ def test_each_delivery_asks_is_answered_and_finishes(conversations):
     assert conversations.total() == 0
 
 
-def test_no_more_than_the_limit_talk_at_once_for_each_key(conversations):
+def test_no_more_than_the_limit_talk_at_once_for_each_key(conversations, build_fake):
     gate = threading.Event()
-    one, other = FakeTransport(before=lambda _: gate.wait(10)), FakeTransport(before=lambda _: gate.wait(10))
+    one, other = build_fake(before=lambda _: gate.wait(10)), build_fake(before=lambda _: gate.wait(10))
     submit_many(conversations, one, 10, "one")
     submit_many(conversations, other, 2, "other")
     deadline = time.monotonic() + 5
@@ -97,19 +126,19 @@ def test_no_more_than_the_limit_talk_at_once_for_each_key(conversations):
     assert (one.most_talking, other.most_talking) == (3, 2)
 
 
-def test_a_slow_provider_does_not_hold_another(conversations):
+def test_a_slow_provider_does_not_hold_another(conversations, build_fake):
     gate = threading.Event()
-    submit_many(conversations, FakeTransport(before=lambda _: gate.wait(10)), 10, "slow")
-    ids = submit_many(conversations, FakeTransport(), 10, "fast")
+    submit_many(conversations, build_fake(before=lambda _: gate.wait(10)), 10, "slow")
+    ids = submit_many(conversations, build_fake(), 10, "fast")
     everything = gather_until(conversations, lambda all_: len(all_.finished) == 10)
     assert sorted(i for i, _ in everything.replies) == sorted(ids)
     gate.set()
     gather_until(conversations, lambda all_: len(all_.finished) == 10)
 
 
-def test_nothing_passes_the_dot_before_the_grant_and_only_what_is_granted(conversations):
+def test_nothing_passes_the_dot_before_the_grant_and_only_what_is_granted(conversations, build_fake):
     passed = []
-    transport = FakeTransport(after=lambda delivery: passed.append(delivery.recipient_id))
+    transport = build_fake(after=lambda delivery: passed.append(delivery.recipient_id))
     submit_many(conversations, transport, 3)
     asked = gather_until(conversations, lambda all_: len(all_.asking) == 3, grant=False).asking
     time.sleep(0.05)
@@ -121,24 +150,24 @@ def test_nothing_passes_the_dot_before_the_grant_and_only_what_is_granted(conver
     assert [i for i, _ in everything.replies] == list(allowed)
 
 
-def test_a_grant_for_others_does_not_leak(conversations):
-    submit_many(conversations, FakeTransport(), 1)
+def test_a_grant_for_others_does_not_leak(conversations, build_fake):
+    submit_many(conversations, build_fake(), 1)
     asked = gather_until(conversations, lambda all_: all_.asking, grant=False).asking
     conversations.grant(asked, [uuid4()])
     assert gather_until(conversations, lambda all_: all_.finished).replies == []
 
 
-def test_a_group_asks_for_each_and_is_finished_once(conversations):
+def test_a_group_asks_for_each_and_is_finished_once(conversations, build_fake):
     group = [build_delivery() for _ in range(4)]
-    conversations.submit("a", FakeTransport(), group)
+    conversations.submit("a", build_fake(), group)
     everything = gather_until(conversations, lambda all_: all_.finished)
     assert [i for i, _ in everything.replies] == [delivery.recipient_id for delivery in group]
     assert everything.finished[0].ids == tuple(delivery.recipient_id for delivery in group)
 
 
-def test_an_answer_is_handed_over_no_later_than_the_next_question():
+def test_an_answer_is_handed_over_no_later_than_the_next_question(build_fake):
     conversations = Conversations(limit=1)
-    submit_many(conversations, FakeTransport(), 50)
+    submit_many(conversations, build_fake(), 50)
     in_window = set()
     done = 0
     while done < 50:
@@ -170,8 +199,8 @@ def break_down(_delivery):
     raise BrokenError("with a secret in it")
 
 
-def test_a_transport_that_breaks_before_the_dot_defers_and_tells_the_log(conversations, caplog):
-    [first] = submit_many(conversations, FakeTransport(before=break_down), 1)
+def test_a_transport_that_breaks_before_the_dot_defers_and_tells_the_log(conversations, caplog, build_fake):
+    [first] = submit_many(conversations, build_fake(before=break_down), 1)
     with caplog.at_level(logging.ERROR):
         everything = gather_until(conversations, lambda all_: all_.finished)
     [(recipient_id, reply)] = everything.replies
@@ -181,20 +210,20 @@ def test_a_transport_that_breaks_before_the_dot_defers_and_tells_the_log(convers
     assert "BrokenError" in caplog.text
 
 
-def test_a_transport_that_breaks_after_the_dot_is_uncertain(conversations, caplog):
-    submit_many(conversations, FakeTransport(after=break_down), 1)
+def test_a_transport_that_breaks_after_the_dot_is_uncertain(conversations, caplog, build_fake):
+    submit_many(conversations, build_fake(after=break_down), 1)
     [(_, reply)] = gather_until(conversations, lambda all_: all_.finished).replies
     assert (reply.outcome, reply.stage, reply.has_reached) == (Outcome.UNCERTAIN, Stage.DOT, True)
 
 
-def test_a_transport_that_breaks_in_the_middle_of_a_group_loses_nobody(conversations, caplog):
+def test_a_transport_that_breaks_in_the_middle_of_a_group_loses_nobody(conversations, caplog, build_fake):
     group = [build_delivery() for _ in range(4)]
 
     def break_at_third(delivery):
         if delivery is group[2]:
             raise BrokenError
 
-    conversations.submit("a", FakeTransport(after=break_at_third), group)
+    conversations.submit("a", build_fake(after=break_at_third), group)
     replies = dict(gather_until(conversations, lambda all_: all_.finished).replies)
     assert [replies[delivery.recipient_id].outcome for delivery in group] == [
         Outcome.DELIVERED,
@@ -204,16 +233,16 @@ def test_a_transport_that_breaks_in_the_middle_of_a_group_loses_nobody(conversat
     ]
 
 
-def test_the_thread_survives_a_transport_that_breaks(caplog):
+def test_the_thread_survives_a_transport_that_breaks(caplog, build_fake):
     conversations = Conversations(limit=1)
-    submit_many(conversations, FakeTransport(before=break_down), 1)
-    submit_many(conversations, FakeTransport(), 1)
+    submit_many(conversations, build_fake(before=break_down), 1)
+    submit_many(conversations, build_fake(), 1)
     everything = gather_until(conversations, lambda all_: len(all_.finished) == 2)
     assert [reply.outcome for _, reply in everything.replies] == [Outcome.DEFERRED, Outcome.DELIVERED]
     conversations.close(5)
 
 
-class SilentTransport(FakeTransport):
+class SilentTransport:
     def transmit(self, deliveries, before_dot):
         before_dot(tuple(delivery.recipient_id for delivery in deliveries[:1]))
         return iter(())
@@ -226,7 +255,7 @@ def test_a_transport_that_says_nothing_loses_nobody(conversations):
     assert [replies[delivery.recipient_id].outcome for delivery in group] == [Outcome.UNCERTAIN, Outcome.DEFERRED]
 
 
-class ChattyTransport(FakeTransport):
+class ChattyTransport:
     def transmit(self, deliveries, before_dot):
         yield deliveries[0].recipient_id, DELIVERED
         yield deliveries[0].recipient_id, DELIVERED
@@ -242,9 +271,9 @@ def test_a_second_answer_and_one_for_a_stranger_are_dropped(conversations):
 # The end
 
 
-def test_withdraw_takes_back_what_nobody_has_begun(conversations):
+def test_withdraw_takes_back_what_nobody_has_begun(conversations, build_fake):
     gate = threading.Event()
-    transport = FakeTransport(before=lambda _: gate.wait(10))
+    transport = build_fake(before=lambda _: gate.wait(10))
     ids = submit_many(conversations, transport, 8)
     deadline = time.monotonic() + 5
     while transport.talking < 3 and time.monotonic() < deadline:
@@ -255,10 +284,10 @@ def test_withdraw_takes_back_what_nobody_has_begun(conversations):
     assert len(gather_until(conversations, lambda all_: len(all_.finished) == 3).replies) == 3
 
 
-def test_close_grants_nothing_more_and_ends_the_threads():
+def test_close_grants_nothing_more_and_ends_the_threads(build_fake):
     passed = []
     conversations = Conversations(limit=2)
-    transport = FakeTransport(after=lambda delivery: passed.append(delivery))
+    transport = build_fake(after=lambda delivery: passed.append(delivery))
     submit_many(conversations, transport, 6)
     asked = gather_until(conversations, lambda all_: len(all_.asking) == 2, grant=False).asking
     conversations.close(5)
@@ -266,15 +295,15 @@ def test_close_grants_nothing_more_and_ends_the_threads():
     assert passed == []
     assert not conversations.wait(0).replies
     assert conversations.total() == 0
-    assert not [thread for thread in threading.enumerate() if thread.name == "conversation-a"]
+    assert not {"conversation-a", "conversations"} & {thread.name for thread in threading.enumerate()}
     with pytest.raises(RuntimeError, match="closed"):
         submit_many(conversations, transport, 1)
 
 
-def test_close_does_not_wait_for_a_conversation_that_hangs():
+def test_close_does_not_wait_for_a_conversation_that_hangs(build_fake):
     gate = threading.Event()
     conversations = Conversations(limit=1)
-    [first] = submit_many(conversations, FakeTransport(after=lambda _: gate.wait(10)), 1)
+    [first] = submit_many(conversations, build_fake(after=lambda _: gate.wait(10)), 1)
     gather_until(conversations, lambda all_: all_.asking)
     started = time.monotonic()
     conversations.close(0.1)
@@ -285,21 +314,21 @@ def test_close_does_not_wait_for_a_conversation_that_hangs():
 
 def test_threads_are_daemons_made_on_demand(conversations):
     gate = threading.Event()
-    submit_many(conversations, FakeTransport(before=lambda _: gate.wait(10)), 2, "demand")
+    submit_many(conversations, BlockingTransport(before=lambda _: gate.wait(10)), 2, "demand")
     threads = [thread for thread in threading.enumerate() if thread.name == "conversation-demand"]
     assert [thread.daemon for thread in threads] == [True, True]
     gate.set()
     gather_until(conversations, lambda all_: len(all_.finished) == 2)
-    submit_many(conversations, FakeTransport(), 1, "demand")
+    submit_many(conversations, BlockingTransport(), 1, "demand")
     gather_until(conversations, lambda all_: all_.finished)
     assert len([thread for thread in threading.enumerate() if thread.name == "conversation-demand"]) <= 3
 
 
 def test_idle_threads_end_and_new_work_finds_new_ones(monkeypatch):
-    monkeypatch.setattr("delivery.conversations.IDLE_SECONDS", 0.02)
+    monkeypatch.setattr("delivery.conversation_threads.IDLE_SECONDS", 0.02)
     conversations = Conversations(limit=2)
     for _ in range(5):
-        submit_many(conversations, FakeTransport(), 5, "idle")
+        submit_many(conversations, BlockingTransport(), 5, "idle")
         gather_until(conversations, lambda all_: len(all_.finished) == 5)
         time.sleep(0.02)
     deadline = time.monotonic() + 5

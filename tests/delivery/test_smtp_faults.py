@@ -89,6 +89,13 @@ def test_a_word_out_of_turn_before_the_dot_is_the_answer():
     assert server.mails == []
 
 
+def test_a_refusal_in_the_middle_of_a_large_content_is_heard():
+    with SmtpServer(Script(offers=["PIPELINING"], replies={"CONTENT": Last("552 5.3.4 too much")})) as server:
+        reply = send_to(server, build_delivery(content=b"x" * 20_000_000))
+    assert (reply.outcome, reply.stage, reply.code) == (Outcome.FAILED, Stage.DATA, 552)
+    assert server.mails == []
+
+
 def test_nobody_there_is_deferred_without_having_reached_anybody():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
