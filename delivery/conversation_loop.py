@@ -87,8 +87,13 @@ class LoopRunner:
         return self._is_closed and not any(self._running.values())
 
     def _tidy(self) -> None:
-        is_any_kept = [transport.tidy() for transport in self._transports]
-        self._loop.wake_at = monotonic() + TIDY_SECONDS if any(is_any_kept) else inf
+        is_any_kept = False
+        for transport in self._transports:
+            try:
+                is_any_kept |= transport.tidy()
+            except Exception:
+                self._logger.exception("A transport could not be tidied.")
+        self._loop.wake_at = monotonic() + TIDY_SECONDS if is_any_kept else inf
 
     def _fill(self, key: Hashable) -> None:
         """Begin conversations, as many as the key may have."""
@@ -100,7 +105,7 @@ class LoopRunner:
                 return
             self._running[key] += 1
             self._transports.add(transport)
-            talk = _Talk(transport.converse(group.deliveries), group)
+            talk = _Talk(_begin(transport, group), group)
             self._advance(talk, talk.steps.send, None)
 
     def _advance(self, talk: _Talk, go_on: Callable[[Any], Step], value: object) -> None:
@@ -159,3 +164,8 @@ class LoopRunner:
         self._unanswered.discard(ask)
         talk.group.note_answer(ask.ids, allowed)
         self._advance(talk, talk.steps.send, allowed)
+
+
+def _begin(transport: SteppedTransport, group: Group) -> Steps[None]:
+    """The conversation; whatever goes wrong in making it goes wrong in its first step."""
+    yield from transport.converse(group.deliveries)

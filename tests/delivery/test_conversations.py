@@ -242,6 +242,25 @@ def test_the_thread_survives_a_transport_that_breaks(caplog, build_fake):
     conversations.close(5)
 
 
+class UnableTransport(FakeTransport):
+    def converse(self, deliveries):
+        raise BrokenError
+
+    def tidy(self):
+        raise BrokenError
+
+
+def test_a_transport_that_cannot_even_begin_harms_nobody_else(conversations, monkeypatch, caplog):
+    monkeypatch.setattr("delivery.conversation_loop.TIDY_SECONDS", 0.01)
+    submit_many(conversations, UnableTransport(), 3, "unable")
+    submit_many(conversations, FakeTransport(), 3, "able")
+    everything = gather_until(conversations, lambda all_: len(all_.finished) == 6)
+    time.sleep(0.05)
+    submit_many(conversations, FakeTransport(), 1, "able")
+    everything.replies += gather_until(conversations, lambda all_: all_.finished).replies
+    assert sorted(reply.outcome for _, reply in everything.replies) == ["deferred"] * 3 + ["delivered"] * 4
+
+
 class SilentTransport:
     def transmit(self, deliveries, before_dot):
         before_dot(tuple(delivery.recipient_id for delivery in deliveries[:1]))
