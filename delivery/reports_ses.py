@@ -1,0 +1,82 @@
+"""Amazon SES's notices as JSON, as SNS mails them to a subscriber."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+_KINDS = {"Bounce": "bounce", "Complaint": "complaint", "Delivery": "delivery", "DeliveryDelay": "deliveryDelay"}
+_ACTIONS = {"Bounce": "failed", "Complaint": "complained", "Delivery": "delivered", "DeliveryDelay": "delayed"}
+# What SES knows without a reply of the other side.
+_SUBTYPES = {
+    "NoEmail": "5.1.1",
+    "MailboxFull": "5.2.2",
+    "MessageTooLarge": "5.3.4",
+    "ContentRejected": "5.6.0",
+    "AttachmentRejected": "5.6.0",
+}
+_LISTS = ("bouncedRecipients", "complainedRecipients", "recipients", "delayedRecipients")
+MAX_RECIPIENTS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRecipient:
+    """One recipient of a notice."""
+
+    address: str
+    action: str
+    status: str
+    diagnostic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One notice."""
+
+    recipients: tuple[NoticeRecipient, ...]
+    message_id: str
+    reporting_mta: str
+    feedback_type: str
+
+
+def read_notice(text: str) -> Notice | None:
+    """The notice that `text` begins with, or None. Lines that sendmail broke (`!` at the end) are joined."""
+    text = text.lstrip()
+    if not text.startswith("{") or '"mail"' not in text:
+        return None
+    try:
+        data, _ = json.JSONDecoder(strict=False).raw_decode(text.replace("!\n ", ""))
+    except (ValueError, RecursionError):
+        return None
+    name = _text(data, "notificationType") or _text(data, "eventType")
+    if name not in _KINDS:
+        return None
+    event, mail = _dict(data, _KINDS[name]), _dict(data, "mail")
+    return Notice(
+        recipients=tuple(_read_recipients(event, name))[:MAX_RECIPIENTS],
+        message_id=_text(_dict(mail, "commonHeaders"), "messageId").strip("<> "),
+        reporting_mta=_text(event, "reportingMTA").rpartition(";")[2].strip(),
+        feedback_type=_text(event, "complaintFeedbackType") or ("abuse" if name == "Complaint" else ""),
+    )
+
+
+def _read_recipients(event: dict[str, Any], name: str) -> list[NoticeRecipient]:
+    rows: list[object] = next((event[key] for key in _LISTS if isinstance(event.get(key), list)), [])
+    return [
+        NoticeRecipient(
+            address=(row if isinstance(row, str) else _text(row, "emailAddress"))[:320],
+            action=_ACTIONS[name],
+            status=_text(row, "status") or _SUBTYPES.get(_text(event, "bounceSubType"), ""),
+            diagnostic=_text(row, "diagnosticCode") or _text(event, "smtpResponse"),
+        )
+        for row in rows
+    ]
+
+
+def _dict(data: object, key: str) -> dict[str, Any]:
+    value = data.get(key) if isinstance(data, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _text(data: object, key: str) -> str:
+    value = data.get(key) if isinstance(data, dict) else None
+    return value[:2_000] if isinstance(value, str) else ""
