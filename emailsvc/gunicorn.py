@@ -3,6 +3,7 @@
 import gc
 import signal
 
+from django.urls import get_resolver
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
@@ -30,6 +31,8 @@ loglevel = "warning"
 
 
 def when_ready(_server: Arbiter) -> None:
+    """Load all views before the workers are forked: else each of them would, while its first caller waits."""
+    get_resolver().url_patterns  # noqa: B018 - reading it loads them
     # What is imported stays: the collector of the children need not touch, and so copy, its pages.
     gc.freeze()
 

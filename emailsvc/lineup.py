@@ -1,17 +1,38 @@
 """Our own programs, in the order in which they start: what `./run` keeps alive."""
 
+import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from emailsvc.embedded.programs import Program
 from emailsvc.session import ROOT
 
-CELERY = ("-m", "celery", "-A", "emailsvc.celery:app", "--quiet")
-# Seconds to stop in, together less than the ten that a person at the keyboard is promised.
-STOP_STAGES = (("beat", "worker-bulk", "worker"), ("web", "inbox"))
-STOP_SECONDS = {"worker": 4.0, "worker-bulk": 4.0}
+# Seconds to stop in, one stage after the other: with the servers' own less than the ten that a person is promised.
+STOP_STAGES = (("beat", "worker", "worker-bulk", "web"), ("inbox",))
+STOP_SECONDS = {"worker": 5.5, "worker-bulk": 5.5, "inbox": 1.5}
+
+CELERY = ("celery", "-A", "emailsvc.celery:app", "--quiet")
+# Neither gossip nor mingle: workers have nothing to tell each other, and mingling takes a second of each start.
+WORKER = (*CELERY, "worker", "--without-gossip", "--without-mingle")
+WEB = ("gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/gunicorn.py")
+COMMANDS = {
+    "web": WEB,
+    "worker": (*WORKER, "-Q", "critical,normal", "-c", "2", "-n", "fast@%h"),
+    "worker-bulk": (*WORKER, "-Q", "bulk,periodic", "-c", "1", "-n", "bulk@%h"),
+    "beat": (*CELERY, "beat"),
+}
+
+
+class Gate:
+    """Programs behind it have loaded, and wait until it is opened."""
+
+    def __init__(self) -> None:
+        self.entrance, self._bolt = os.pipe()
+
+    def open(self) -> None:
+        os.close(self._bolt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,38 +43,31 @@ class Lineup:
     environment: Mapping[str, str]
     web_socket: int
     smtp_port: int
+    servers_gate: Gate = field(default_factory=Gate)
+    database_gate: Gate = field(default_factory=Gate)
 
 
 def build_lineup(lineup: Lineup) -> list[Program]:
-    """Inbox before web before workers before beat; they are stopped the other way round."""
-    return [
-        _program(lineup, "inbox", ("manage.py", "run_inbox", "--host", "127.0.0.1", "--port", str(lineup.smtp_port))),
-        _program(
-            lineup,
-            "web",
-            ("-m", "gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/gunicorn.py"),
-            # The socket is ours and outlives a web server that dies: clients wait a moment and are not refused.
-            ("--bind", f"fd://{lineup.web_socket}"),
-            inherited=(lineup.web_socket,),
-        ),
-        _program(lineup, "worker", CELERY, ("worker", "-Q", "critical,normal", "-c", "2", "-n", "fast@%h")),
-        _program(lineup, "worker-bulk", CELERY, ("worker", "-Q", "bulk,periodic", "-c", "1", "-n", "bulk@%h")),
-        _program(lineup, "beat", CELERY, ("beat", "--pidfile", "")),
-    ]
+    """Inbox before web before workers before beat; they wait for the database, and are stopped the other way round."""
+    inbox = ("manage", "run_inbox", "--host", "127.0.0.1", "--port", str(lineup.smtp_port))
+    # The socket is ours and outlives a web server that dies: clients wait a moment and are not refused.
+    web = (*COMMANDS["web"], "--bind", f"fd://{lineup.web_socket}")
+    commands = {"inbox": inbox, **COMMANDS, "web": web}
+    return [_program(lineup, lineup.database_gate, name, command) for name, command in commands.items()]
 
 
 def build_preparation(lineup: Lineup) -> Program:
-    """What has to be done before the others start; it ends by itself."""
-    return _program(lineup, "prepare", ("manage.py", "prepare", "--secrets", str(lineup.data)))
+    """What has to be done before the others start; it waits for the servers, and ends by itself."""
+    return _program(lineup, lineup.servers_gate, "prepare", ("manage", "prepare", "--secrets", str(lineup.data)))
 
 
-def _program(lineup: Lineup, name: str, *words: tuple[str, ...], inherited: tuple[int, ...] = ()) -> Program:
+def _program(lineup: Lineup, gate: Gate, name: str, command: tuple[str, ...]) -> Program:
     return Program(
         name=name,
-        arguments=(sys.executable, *(word for part in words for word in part)),
+        arguments=(sys.executable, "-m", "emailsvc.gate", str(gate.entrance), *command),
         log=lineup.data / "logs" / f"{name}.log",
         environment=lineup.environment,
         folder=ROOT,
-        inherited=inherited,
+        inherited=(gate.entrance, lineup.web_socket) if name == "web" else (gate.entrance,),
         stop_seconds=STOP_SECONDS.get(name, 2.0),
     )

@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from emailsvc.announcement import FILE_NAME as READY_NAME
 from emailsvc.announcement import Announcement, build_banner, ready_content
 from emailsvc.embedded.errors import EmbeddedError
 from emailsvc.embedded.programs import has_ended, start, stop, tail
-from emailsvc.embedded.servers import running_servers
+from emailsvc.embedded.servers import Servers, claimed_servers
 from emailsvc.generated import ADMIN_USER, keep_secrets, write_private
 from emailsvc.lineup import STOP_STAGES, Lineup, build_lineup, build_preparation
 from emailsvc.logfiles import trim_logs
@@ -33,10 +34,12 @@ TRIM_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One run: what is watched, and what its programs are told."""
+    """One run: what is watched, and what its programs are told. `made` is the part of that which we made up."""
 
     lineup: Lineup
+    made: Mapping[str, str]
     ports: Ports
+    servers: Servers
     supervisor: Supervisor
     alarm: Alarm
 
@@ -70,19 +73,16 @@ def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -
     (data / READY_NAME).unlink(missing_ok=True)
     listener = stack.enter_context(open_port(options.port))
     ports = Ports(web=listener.getsockname()[1], smtp=find_free_port(INBOX_PORT))
-    supervisor = Supervisor(tell)
-    servers = stack.enter_context(running_servers(data, os.environ))
-    supervisor.watch(servers.children)
+    servers = stack.enter_context(claimed_servers(data, os.environ))
     made = {
         "PUBLIC_URL": f"http://{LOOPBACK}:{ports.web}",
         "PROVIDER_URL": f"inbox://{LOOPBACK}:{ports.smtp}",
         **keep_secrets(data, os.environ).environment(),
         **servers.environment,
     }
-    stack.enter_context(kept_environment(data, made))
     environment = build_environment(os.environ, made)
     lineup = Lineup(data=data, environment=environment, web_socket=listener.fileno(), smtp_port=ports.smtp)
-    return Service(lineup=lineup, ports=ports, supervisor=supervisor, alarm=alarm)
+    return Service(lineup=lineup, made=made, ports=ports, servers=servers, supervisor=Supervisor(tell), alarm=alarm)
 
 
 def open_port(port: int) -> socket:
@@ -94,12 +94,8 @@ def open_port(port: int) -> socket:
 
 
 def serve(service: Service, stack: ExitStack) -> None:
-    """Come up, stay up until somebody asks to stop, go down. Raises EmbeddedError when the database is unusable."""
-    prepare(service)
-    for stage in reversed(STOP_STAGES):
-        stack.callback(service.supervisor.stop, stage)
-    if not service.alarm.is_stopping:
-        service.supervisor.watch(start(program) for program in build_lineup(service.lineup))
+    """Come up, stay up until somebody asks to stop, go down. Raises EmbeddedError when it cannot come up."""
+    start_all(service, stack)
     await_ready(service)
     if not service.alarm.is_stopping:
         announce(service, stack)
@@ -110,16 +106,25 @@ def serve(service: Service, stack: ExitStack) -> None:
     tell("emailsvc is stopping")
 
 
-def prepare(service: Service) -> None:
-    """Run `manage.py prepare`: migrations, administrator, project, key, provider."""
-    child = start(build_preparation(service.lineup))
-    while not has_ended(child):
+def start_all(service: Service, stack: ExitStack) -> None:
+    """Servers, then the database's preparation, then the programs; each loads while what it needs is made ready."""
+    preparation = start(build_preparation(service.lineup))
+    stack.callback(stop, [preparation])
+    service.servers.start()
+    service.supervisor.watch(service.servers.children)
+    service.lineup.servers_gate.open()
+    for stage in reversed(STOP_STAGES):
+        stack.callback(service.supervisor.stop, stage)
+    service.supervisor.watch(start(program) for program in build_lineup(service.lineup))
+    while not has_ended(preparation) and not service.alarm.is_stopping:
         service.alarm.wait(1.0)
-        if service.alarm.is_stopping:
-            stop([child])
-    if child.process.returncode and not service.alarm.is_stopping:
-        log = child.program.log
+    if service.alarm.is_stopping:
+        return
+    if preparation.process.returncode:
+        log = preparation.program.log
         raise EmbeddedError(f"the database could not be prepared; the end of {log}:\n{tail(log)}")
+    stack.enter_context(kept_environment(service.lineup.data, service.made))
+    service.lineup.database_gate.open()
 
 
 def tend(service: Service, seconds: float) -> None:
@@ -133,11 +138,13 @@ def tend(service: Service, seconds: float) -> None:
 def await_ready(service: Service) -> None:
     """Wait for everything, however long it takes; after a minute, say what is missing."""
     impatient_at = time.monotonic() + PATIENCE_SECONDS
+    pause = 0.1
     while not service.alarm.is_stopping and (obstacles := list_obstacles(service.ports)):
         if time.monotonic() > impatient_at:
             tell("emailsvc is not ready yet: " + "; ".join(obstacles))
             impatient_at += PATIENCE_SECONDS
-        tend(service, 0.1)
+        tend(service, pause)
+        pause = min(pause * 1.1, 1.0)
 
 
 def announce(service: Service, stack: ExitStack) -> None:

@@ -4,7 +4,7 @@ import fcntl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -37,38 +37,56 @@ KINDS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Running:
-    """The started servers: what to watch, and the variables that name them to our programs."""
+@dataclass(kw_only=True)
+class Servers:
+    """The servers of one data folder: their addresses are known before they run."""
 
-    children: tuple[Child, ...]
-    environment: Mapping[str, str]
+    data: Path
+    runtime: Path
+    kinds: tuple[Kind, ...]
+    lock: TextIO
+    is_durable: bool
+    children: list[Child] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that name them to our programs."""
+        return {kind.variable: kind.url(self.runtime) for kind in self.kinds}
+
+    def start(self) -> None:
+        """Start them and wait until they answer. Raises EmbeddedError when one cannot run here."""
+        (self.data / "logs").mkdir(exist_ok=True)
+        # PostgreSQL last: it takes longest, and the others come up meanwhile.
+        for kind in reversed(self.kinds):
+            program = kind.build(self.data, self.runtime, is_durable=self.is_durable)
+            # The lock is theirs too: it is free when the last of their processes is gone, whatever became of us.
+            program = replace(program, inherited=(*program.inherited, self.lock.fileno()))
+            self.children.append(start(program))
+        for kind, child in zip(reversed(self.kinds), self.children, strict=True):
+            kind.await_ready(self.runtime, child)
 
 
 @contextmanager
-def running_servers(data: Path, given: Mapping[str, str], *, is_durable: bool = True) -> Iterator[Running]:
-    """Start the servers that the environment `given` does not name; stop them afterwards, last one first.
+def claimed_servers(data: Path, given: Mapping[str, str], *, is_durable: bool = True) -> Iterator[Servers]:
+    """The servers that the environment `given` does not name, to be started; they are stopped afterwards.
 
-    `data` is an existing folder. Raises EmbeddedError when a server cannot run here, or another run is using `data`.
+    `data` is an existing folder. Raises EmbeddedError when another run is using it.
     """
-    wanted = [kind for kind in KINDS if not given.get(kind.variable)]
-    if not wanted:
-        yield Running(children=(), environment={})
-        return
+    kinds = tuple(kind for kind in KINDS if not given.get(kind.variable))
     with ExitStack() as stack:
         lock = stack.enter_context(locked(data / LOCK_NAME, seconds=LOCK_SECONDS))
         runtime = stack.enter_context(runtime_folder(choose_account(data / POSTGRES_FOLDER)))
-        (data / "logs").mkdir(exist_ok=True)
-        started: list[Child] = []
-        stack.callback(lambda: stop(reversed(started)))
-        for kind in reversed(wanted):
-            program = kind.build(data, runtime, is_durable=is_durable)
-            # The lock is theirs too: it is free when the last of their processes is gone, whatever became of us.
-            program = replace(program, inherited=(*program.inherited, lock.fileno()))
-            started.append(start(program))
-        for kind, child in zip(reversed(wanted), started, strict=True):
-            kind.await_ready(runtime, child)
-        yield Running(children=tuple(started), environment={kind.variable: kind.url(runtime) for kind in wanted})
+        servers = Servers(data=data, runtime=runtime, kinds=kinds, lock=lock, is_durable=is_durable)
+        stack.callback(lambda: stop(servers.children))
+        yield servers
+
+
+@contextmanager
+def running_servers(data: Path, given: Mapping[str, str], *, is_durable: bool = True) -> Iterator[Servers]:
+    """As `claimed_servers`, and they have been started."""
+    with claimed_servers(data, given, is_durable=is_durable) as servers:
+        servers.start()
+        yield servers
 
 
 @contextmanager
