@@ -36,9 +36,9 @@ class SmtpConfig:
     """One server.
 
     `is_final` tells that it is the recipient's own (its MX, the inbox): a 250 is then `delivered`. `server_name` is
-    the name that its certificate must carry, by default `host`; it is checked only with `is_certificate_checked`.
-    `ca_file` replaces the system's authorities. Credentials go over a line in clear only to loopback, or with
-    `is_clear_auth_allowed`.
+    the name that its certificate must carry, by default `host`; it is checked only with `is_certificate_checked`, which
+    makes TLS required. `ca_file` replaces the system's authorities. Credentials go over a line in clear only to
+    loopback, or with `is_clear_auth_allowed`.
     """
 
     host: str

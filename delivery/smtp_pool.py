@@ -6,7 +6,8 @@ from contextlib import suppress
 from time import monotonic
 
 from delivery.smtp_config import SmtpConfig
-from delivery.smtp_session import Session, build_tls_context, open_session
+from delivery.smtp_opening import build_tls_context, open_session
+from delivery.smtp_session import Session
 from delivery.smtp_wire import LineError
 from delivery.steps import Steps, run_waits
 

@@ -1,12 +1,12 @@
 """One mail on one open session: MAIL, RCPT, DATA, content, dot."""
 
-import re
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from delivery.envelope import Delivery, Outcome, Reply, Stage
 from delivery.replies import Answer, classify
 from delivery.smtp_config import SmtpConfig
+from delivery.smtp_content import stuff_dots
 from delivery.smtp_session import Session
 from delivery.smtp_wire import LineError
 from delivery.steps import Question, Steps
@@ -19,21 +19,6 @@ CLOSING = 421
 ENVELOPE = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 # The first digit that lets the transaction go on.
 GOES_ON: Mapping[Stage, int] = {Stage.MAIL: 2, Stage.RCPT: 2, Stage.DATA: 3}
-_LINE_END = re.compile(rb"\r\n|\r|\n")
-
-
-def stuff_dots(content: bytes) -> bytes:
-    """`content` as it goes over the wire, without the final dot (RFC 5321, 4.5.2). It ends with CRLF.
-
-    A lone CR or LF becomes CRLF: sent as it is, it may end the mail early for some servers (SMTP smuggling).
-    """
-    count = content.count(b"\n")
-    if count != content.count(b"\r") or count != content.count(b"\r\n"):
-        content = _LINE_END.sub(b"\r\n", content)
-    if not content.endswith(b"\r\n"):
-        content += b"\r\n"
-    content = content.replace(b"\r\n.", b"\r\n..")
-    return b"." + content if content.startswith(b".") else content
 
 
 class SmtpSeconds:
@@ -179,7 +164,7 @@ class Transaction:
             return
         try:
             yield from self._line.write(DOT, self._seconds.of_block)
-            answer = yield from self._line.read_answer(self._seconds.of_stage[Stage.DOT])
+            answer = yield from self._line.read_answer(self._seconds.of_stage[Stage.DATA])
         except LineError:
             return
         self.is_line_usable = answer.code != CLOSING

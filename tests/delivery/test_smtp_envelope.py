@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delivery.envelope import Outcome, Stage
-from delivery.smtp_transaction import stuff_dots
+from delivery.smtp_content import stuff_dots
 from tests.smtp_mail import CONTENT, build_delivery, build_transport, grant_all, send, send_all, send_to
 from tests.smtp_server import Script, SmtpServer
 
@@ -46,6 +46,24 @@ def test_a_server_without_ehlo_is_greeted_with_helo():
         assert send_to(server).outcome is Outcome.ACCEPTED
     assert server.verbs() == ["EHLO", "HELO", "MAIL", "RCPT", "DATA", ".", "QUIT"]
     assert server.mails[0].parameters == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("out.sender.test", "out.sender.test"),
+        ("192.0.2.7", "[192.0.2.7]"),
+        ("2001:db8::7", "[IPv6:2001:db8::7]"),
+        ("bücher.test", "xn--bcher-kva.test"),
+        ("a b\r\nQUIT", "localhost"),
+        ("", "localhost"),
+        ("a" * 70 + ".test", "localhost"),
+    ],
+)
+def test_our_name_is_said_as_the_standard_wants_it(name, said):
+    with SmtpServer() as server:
+        assert send_to(server, helo_name=name).outcome is Outcome.ACCEPTED
+    assert server.commands[0] == f"EHLO {said}"
 
 
 @pytest.mark.parametrize("segment", [1, 2, 7])
@@ -134,7 +152,7 @@ def test_a_mail_larger_than_the_servers_limit_fails_before_it_is_sent():
     assert small.outcome is Outcome.ACCEPTED
 
 
-@pytest.mark.parametrize("offer", ["SIZE", "SIZE 0", "SIZE lots"])
+@pytest.mark.parametrize("offer", ["SIZE", "SIZE 0", "SIZE lots", "SIZE -1", "SIZE " + "9" * 5000])
 def test_no_limit_is_no_limit(offer):
     with SmtpServer(Script(offers=[offer])) as server:
         assert send_to(server).outcome is Outcome.ACCEPTED

@@ -22,6 +22,17 @@ STAGES = {
 REACHED = {"RCPT", "DATA", "."}
 
 
+def look_up(monkeypatch, found):
+    """The resolver finds `found` for any name."""
+
+    def find(_host, _port, *, flags=0, **_values):
+        if flags & socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "not an address")
+        return found
+
+    monkeypatch.setattr(socket, "getaddrinfo", find)
+
+
 # Cut lines
 
 
@@ -117,6 +128,27 @@ def test_a_host_that_is_none_is_deferred(host):
         reply = send_to(server, host=host)
     assert (reply.outcome, reply.stage, reply.has_reached) == (Outcome.DEFERRED, Stage.CONNECT, False)
     assert reply.text.startswith("the host was not found")
+
+
+def test_the_next_address_is_tried_when_one_is_down_or_closed_to_us(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        down = listening.getsockname()
+    with SmtpServer(Script(replies={"CONNECT": "554 5.7.1 go away"})) as closed, SmtpServer() as server:
+        targets = [down, ("127.0.0.1", closed.port), ("127.0.0.1", server.port)]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", target) for target in targets]
+        look_up(monkeypatch, found)
+        reply = send_to(server, host="many.test")
+    assert reply.outcome is Outcome.ACCEPTED
+    assert closed.connection_count == 1
+
+
+def test_a_host_whose_addresses_all_refuse_tells_the_last_reason(monkeypatch):
+    with SmtpServer(Script(replies={"CONNECT": "554 5.7.1 go away"})) as server:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))] * 8
+        look_up(monkeypatch, found)
+        reply = send_to(server, host="many.test")
+    assert (reply.outcome, reply.code) == (Outcome.DEFERRED, 554)
+    assert server.connection_count == 5
 
 
 # Refusals of the whole session
