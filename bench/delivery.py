@@ -1,0 +1,218 @@
+"""Messages per second from a filled queue to a relay, beside Postfix's own accept, queue and relay.
+
+Both hand 5 KB messages to Postfix's `smtp-sink` on loopback, round by round in one run. Ours: 5,000 rows become due at
+once, and a worker with two children sends them. Postfix's: `smtp-source` gives it as many over ten sessions. The clock
+stops when the sink has counted all. Needs Debian's package postfix; the peer also needs root.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from statistics import median
+
+from cryptography.fernet import Fernet
+
+from bench.measure import Options
+from emailsvc.embedded.servers import running_servers
+
+COUNT = 5_000
+ROUNDS = 3
+SESSIONS = 10
+SIZE = 5_000
+SINK_SESSIONS = 200
+PATIENCE_SECONDS = 120.0
+
+
+class Sink:
+    """Postfix's smtp-sink, which takes everything and counts."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.count = 0
+        command = [str(find("smtp-sink")), "-c", f"127.0.0.1:{port}", str(SINK_SESSIONS)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        """It prints its running count, each figure over the last one."""
+        assert self._process.stdout is not None
+        while chunk := os.read(self._process.stdout.fileno(), 65536):
+            if figures := re.findall(rb"\d+", chunk):
+                self.count = int(figures[-1])
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def run(options: Options) -> None:
+    if find("smtp-sink") is None:
+        print("  skipped: smtp-sink is not installed (Debian's package postfix)")
+        return
+    with ExitStack() as stack:
+        data = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        sink = Sink(free_port())
+        stack.callback(sink.stop)
+        ours = stack.enter_context(our_service(data, sink))
+        theirs = stack.enter_context(postfix(sink)) if can_run_postfix() else None
+        figures: dict[str, list[float]] = {"emailsvc": [], "Postfix": []}
+        for _ in range(ROUNDS):
+            figures["emailsvc"].append(measure(sink, ours))
+            if theirs:
+                figures["Postfix"].append(measure(sink, theirs))
+    for name, values in figures.items():
+        if values:
+            print(f"  {name:<10} {median(values):>7.0f} /s [{min(values):.0f}-{max(values):.0f}]")
+    if figures["Postfix"]:
+        ratios = [own / peer for own, peer in zip(figures["emailsvc"], figures["Postfix"], strict=True)]
+        print(f"  ratio      {median(ratios):>7.2f}    [{min(ratios):.2f}-{max(ratios):.2f}]")
+
+
+def measure(sink: Sink, start: Callable[[], None]) -> float:
+    """Messages per second, from `start` until the sink has counted them all."""
+    goal = sink.count + COUNT
+    begun_at = time.perf_counter()
+    start()
+    while sink.count < goal:
+        if time.perf_counter() - begun_at > PATIENCE_SECONDS:
+            raise TimeoutError(f"{goal - sink.count} messages did not arrive")
+        time.sleep(0.005)
+    return COUNT / (time.perf_counter() - begun_at)
+
+
+@contextmanager
+def our_service(data: Path, sink: Sink) -> Iterator[Callable[[], None]]:
+    """PostgreSQL, Valkey and a worker with two children; what is yielded makes COUNT prepared messages due."""
+    os.environ |= {
+        "SECRET_KEY": "bench-" * 8,
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "TRUSTED_SENDER_DOMAINS": "*",
+        "LOG_LEVEL": "WARNING",
+        "DJANGO_SETTINGS_MODULE": "emailsvc.settings",
+    }
+    with running_servers(data, os.environ) as servers:
+        os.environ |= servers.environment
+        manage("migrate", "--verbosity", "0")
+        from bench import filling  # the settings are complete only now
+
+        filling.prepare(f"smtp://127.0.0.1:{sink.port}?tls=never")
+        worker = subprocess.Popen(
+            [
+                *[sys.executable, "-m", "celery", "-A", "emailsvc.celery:app", "--quiet", "worker"],
+                "-c",
+                "2",
+                "-Q",
+                "normal",
+            ],
+            start_new_session=True,
+        )
+        try:
+            filling.await_worker()
+            for _ in range(ROUNDS):
+                filling.fill(COUNT, SIZE)
+            yield lambda: filling.release(COUNT)
+        finally:
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+            filling.finish()
+
+
+MAIN_CF = """
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+mail_owner = postfix
+setgid_group = postdrop
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = bench.test
+mydestination =
+mynetworks = 127.0.0.0/8
+relayhost = [127.0.0.1]:{sink}
+maillog_file = {folder}/log
+maillog_file_prefixes = {folder}
+"""
+MASTER_CF = """
+{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+@contextmanager
+def postfix(sink: Sink) -> Iterator[Callable[[], None]]:
+    """A Postfix of our own with its defaults, relaying to the sink; what is yielded gives it COUNT messages."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for part in ("config", "queue", "data"):
+            (folder / part).mkdir()
+        shutil.chown(folder / "data", "postfix")
+        (folder / "config" / "main.cf").write_text(MAIN_CF.format(folder=folder, sink=sink.port))
+        (folder / "config" / "master.cf").write_text(MASTER_CF.format(port=port))
+        command = [str(find("postfix")), "-c", str(folder / "config")]
+        subprocess.run([*command, "start"], check=True, capture_output=True)
+        try:
+            await_port(port)
+            yield lambda: give(port)
+        finally:
+            subprocess.run([*command, "stop"], check=False, capture_output=True)
+
+
+def give(port: int) -> None:
+    source = [str(find("smtp-source")), "-s", str(SESSIONS), "-m", str(COUNT), "-l", str(SIZE)]
+    subprocess.run([*source, "-f", "a@bench.test", "-t", "b@rcpt.test", f"127.0.0.1:{port}"], check=True)
+
+
+def can_run_postfix() -> bool:
+    return os.geteuid() == 0 and find("postfix") is not None and find("smtp-source") is not None
+
+
+def find(program: str) -> str | None:
+    """Where a program is; Debian keeps Postfix's in /usr/sbin, which is not on everybody's path."""
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+def manage(*arguments: str) -> None:
+    subprocess.run([sys.executable, "manage.py", *arguments], check=True)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def await_port(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"nothing answers on port {port}")
