@@ -39,7 +39,9 @@ class Sink:
     def __init__(self, port: int) -> None:
         self.port = port
         self.count = 0
-        command = [str(find("smtp-sink")), "-c", f"127.0.0.1:{port}", str(SINK_SESSIONS)]
+        # It refuses to run as root.
+        user = ["-u", "nobody"] if os.geteuid() == 0 else []
+        command = [str(find("smtp-sink")), *user, "-c", f"127.0.0.1:{port}", str(SINK_SESSIONS)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         threading.Thread(target=self._read, daemon=True).start()
 

@@ -15,9 +15,9 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
-from delivery.conversations import Ask, Conversations
+from delivery.conversations import Conversations
 from delivery.envelope import Delivery, Outcome, Reply, Stage, Transport
 from delivery.mime_bodies import BodyError
 from delivery.mime_headers import HeaderError
@@ -96,7 +96,7 @@ def find_engine() -> Engine:
 
 def close_engine() -> None:
     """Close what this process keeps open; called when a worker child ends."""
-    global _engine  # noqa: PLW0603 - see find_engine
+    global _engine
     if _engine is not None and _engine.pid == os.getpid():
         _engine.close()
     _engine = None
@@ -184,35 +184,41 @@ class Pump:
         work = self._work[taken.recipient_id] = Work(claim=taken, way=way, begun_at=time.monotonic())
         delivery = compose(composer, taken)
         if isinstance(delivery, Reply):
-            self._record([(taken.recipient_id, delivery)])
+            del self._work[taken.recipient_id]
+            retry_database(lambda: write([(work, delivery)], []))
         else:
             self.engine.conversations.submit(work.way, self.engine.transport(way), [delivery])
 
     def _advance(self) -> None:
-        """Wait for conversations, record what they answered, then let those that ask send their dot."""
+        """Wait for conversations; write down what they answered and which of those that ask may send their dot."""
         gathered = self.engine.conversations.wait(WAIT_SECONDS)
-        if gathered.replies:
-            self._record(gathered.replies)
-        if gathered.asking:
-            self._grant(gathered.asking)
+        if not gathered.replies and not gathered.asking:
+            return
+        done = [(self._work.pop(pk), reply) for pk, reply in gathered.replies if pk in self._work]
+        asking = [self._work[pk].claim for ask in gathered.asking for pk in ask.ids if pk in self._work]
+        ours = retry_database(lambda: write(done, asking))
+        self.engine.conversations.grant(gathered.asking, ours)
+        for lost in asking:
+            if lost.recipient_id not in ours:
+                del self._work[lost.recipient_id]
+        self._note(done)
 
-    def _record(self, replies: Sequence[tuple[UUID, Reply]]) -> None:
-        """Write replies down; while the database is away they are kept, for the other side has acted on them."""
-        done = [(self._work.pop(pk), reply) for pk, reply in replies if pk in self._work]
-        results = [Result(claim=work.claim, reply=reply, provider_name=work.way.name) for work, reply in done]
-        retry_database(lambda: record(results))
+    def _note(self, done: Sequence[tuple[Work, Reply]]) -> None:
         for work, reply in done:
             self.engine.note_pace(work.way, time.monotonic() - work.begun_at)
             if reply.should_pause and work.way.id is not None:
                 pause_provider(work.way.id, reason=reply.text)
 
-    def _grant(self, asks: Sequence[Ask]) -> None:
-        claims = [self._work[pk].claim for ask in asks for pk in ask.ids if pk in self._work]
-        ours = retry_database(lambda: mark_dot_sent(claims))
-        self.engine.conversations.grant(asks, ours)
-        for lost in claims:
-            if lost.recipient_id not in ours:
-                del self._work[lost.recipient_id]
+
+def write(done: Sequence[tuple[Work, Reply]], asking: Sequence[Claim]) -> set[UUID]:
+    """Record replies and mark dots in one transaction; returns the recipients whose dot may be sent.
+
+    While the database is away the replies are kept and tried again, for the other side has acted on them.
+    """
+    with transaction.atomic():
+        if done:
+            record([Result(claim=work.claim, reply=reply, provider_name=work.way.name) for work, reply in done])
+        return mark_dot_sent(asking) if asking else set()
 
 
 def compose(composer: Composer, taken: Claim) -> Delivery | Reply:
