@@ -11,6 +11,7 @@ urlpatterns = [
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("domains.urls")),
     path("api/v1/", include("templates_app.urls")),
+    path("api/v1/", include("tracking.urls")),
     path("api/v1/", include("messages.urls")),
     path("inbox/", include("inbox.urls")),
     path("admin/", admin.site.urls),
