@@ -1,6 +1,7 @@
 """`run_inbox`: the SMTP listener, in the foreground."""
 
 import asyncio
+import gc
 import resource
 import signal
 from argparse import ArgumentParser
@@ -37,6 +38,8 @@ class Command(ServiceCommand):
         host, port = await listener.start(host, port)
         self.emit({"host": host, "port": port}, f"The inbox listens on {host}:{port}.")
         self.stdout.flush()
+        # Half a second of every end went into collecting what the process started with (measured; 0.03 s without).
+        gc.freeze()
         await is_over.wait()
         await listener.stop()
 
