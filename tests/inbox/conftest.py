@@ -5,10 +5,19 @@ from collections.abc import Iterator
 
 import pytest
 from django.test import Client
+from pytest_django.plugin import DjangoDbBlocker
 
 from inbox.models import Mail
 from inbox.services import Received, store_mail
 from tests.inbox.running_listener import Receive, RunningListener
+
+
+@pytest.fixture
+def transactional_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Rows that other threads see. pytest-django's own would empty every table after every test."""
+    with django_db_blocker.unblock():
+        yield
+        Mail.objects.all().delete()
 
 
 @pytest.fixture

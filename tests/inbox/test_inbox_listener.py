@@ -14,7 +14,7 @@ from inbox import intake, listener, services, storing
 from inbox.models import Mail
 from tests.inbox.running_listener import Receive, RunningListener
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("transactional_db")
 
 HELLO = b"From: App <app@example.test>\r\nTo: Ann <ann@example.test>\r\nSubject: Hello\r\n\r\nHi Ann\r\n"
 

@@ -15,7 +15,7 @@ from inbox import waiting
 from inbox.watch import Watch, watch
 from tests.inbox.running_listener import Receive, RunningListener
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("transactional_db")
 
 MESSAGES = "/inbox/api/messages"
 HELLO = "Subject: Hello\r\n\r\nx\r\n"
@@ -70,18 +70,18 @@ def test_mail_that_is_there_is_answered_at_once(client: Client, receive: Receive
     assert seconds < 1
 
 
-def test_a_held_request_is_answered_as_soon_as_its_mail_is_committed(
+def test_a_held_request_is_answered_when_its_mail_is_committed(
     client: Client, inbox: RunningListener, elsewhere: ThreadPoolExecutor
 ) -> None:
-    held = elsewhere.submit(wait_for, client, "ann@example.test", 10)
-    wait_until_held(1)
-    with inbox.connect() as smtp:
+    # Without its own second looks, only the ring can end it early.
+    with patch.object(waiting, "LOOK_AGAIN", 30), inbox.connect() as smtp:
+        held = elsewhere.submit(wait_for, client, "ann@example.test", 20)
+        wait_until_held(1)
         smtp.sendmail("a@example.test", ["bob@example.test"], HELLO)
         assert not held.done()
-        sent = time.perf_counter()
         smtp.sendmail("a@example.test", ["Ann@example.test"], HELLO)
-    data, _ = held.result(10)
-    assert time.perf_counter() - sent < 1
+        data, seconds = held.result(30)
+    assert seconds < 15
     assert [row["rcpt_to"] for row in data] == [["Ann@example.test"]]
 
 
