@@ -139,10 +139,10 @@ VERDICTS: Mapping[str, Verdict] = {
     "5.1.7": FAIL,  # our sender's address: syntax
     "5.1.8": FAIL,  # our sender's address: domain
     "5.2.2": DEFER,  # mailbox full: may be emptied
-    "5.3.3": FAIL,  # the system cannot do what we asked
-    "5.3.4": FAIL,  # too big for the system
-    "5.3.x": DEFER,
-    "5.4.0": DEFER,
+    "5.3.1": DEFER,  # the system is full
+    "5.3.2": DEFER,  # the system takes no mail now
+    "5.3.5": DEFER,  # the system is misconfigured
+    "5.3.x": FAIL,  # unsaid (5.3.0), cannot do what we asked, too big
     "5.4.2": DEFER,  # bad connection
     "5.4.3": DEFER,  # directory server failure
     "5.4.5": SLOW,  # congestion
