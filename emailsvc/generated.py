@@ -9,6 +9,8 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
+from emailsvc.embedded.errors import EmbeddedError
+
 FILE_NAME = "secrets.json"
 ADMIN_USER = "admin"
 
@@ -30,7 +32,7 @@ class Secrets:
 def keep_secrets(data: Path, given: Mapping[str, str]) -> Secrets:
     """The kept secrets, made at the first call. What the environment `given` names counts before what is kept.
 
-    Raises ValueError when the file is there but cannot be understood: new keys would make stored secrets unreadable.
+    Raises EmbeddedError when the file is there but cannot be read: new keys would make stored secrets unreadable.
     """
     path = data / FILE_NAME
     kept = read_secrets(path) if path.exists() else generate_secrets()
@@ -50,8 +52,8 @@ def generate_secrets() -> Secrets:
 def read_secrets(path: Path) -> Secrets:
     try:
         return Secrets(**json.loads(path.read_text()))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+    except (OSError, TypeError, ValueError) as error:
+        raise EmbeddedError(f"{path} cannot be read: {error}") from error
 
 
 def write_secrets(path: Path, kept: Secrets) -> None:

@@ -1,5 +1,5 @@
-"""What can go wrong with the embedded servers."""
+"""What keeps a service from running on this machine."""
 
 
 class EmbeddedError(Exception):
-    """The embedded servers cannot run here. The text is one sentence for the person who typed the command."""
+    """It cannot run here. The text is one sentence for the person who typed the command."""

@@ -83,7 +83,7 @@ def test_a_server_that_the_environment_names_is_not_started(data: Path) -> None:
     with running_servers(
         data, {"DATABASE_URL": "postgresql://elsewhere/db", "REDIS_URL": "redis://elsewhere"}
     ) as servers:
-        assert (servers.children, servers.environment) == ((), {})
+        assert (servers.children, servers.environment) == ([], {})
     assert not (data / "postgres").exists()
 
 
