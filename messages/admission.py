@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from accounts.models import ApiKey
+from accounts.callers import Caller
 from accounts.services import RecipientNotAllowedError
 from common.addresses import Address
 from common.errors import FieldError, InvalidFieldsError
@@ -39,7 +39,7 @@ class Admitted:
     resent_from_id: UUID | None = None
 
 
-def admit(key: ApiKey, draft: Draft, renderer: Renderer | None = None) -> Admitted:
+def admit(key: Caller, draft: Draft, renderer: Renderer | None = None) -> Admitted:
     """The draft, made whole; ApiError when it may not be sent. Several drafts may share a `renderer`."""
     sender = choose_sender(key, draft)
     domain = choose_sending_domain(
@@ -62,7 +62,7 @@ def admit(key: ApiKey, draft: Draft, renderer: Renderer | None = None) -> Admitt
     return Admitted(draft=draft, sender=sender, recipients=recipients, domain=domain, template_version_id=version_id)
 
 
-def choose_sender(key: ApiKey, draft: Draft) -> Address:
+def choose_sender(key: Caller, draft: Draft) -> Address:
     """The draft's sender, or the default of its domain or project."""
     if draft.from_ is not None:
         return draft.from_
@@ -84,7 +84,7 @@ def fold_recipients(draft: Draft) -> list[Envelope]:
     return list(folded.values())
 
 
-def check_recipients(key: ApiKey, draft: Draft) -> None:
+def check_recipients(key: Caller, draft: Draft) -> None:
     """RecipientNotAllowedError for recipients outside the key's patterns."""
     refused = {
         f"{kind}[{index}]": address.address

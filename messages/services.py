@@ -8,7 +8,7 @@ from enum import StrEnum
 from django.conf import settings
 from django.db import transaction
 
-from accounts.models import ApiKey
+from accounts.callers import Caller
 from common.addresses import Address
 from common.errors import ConflictError, FieldError, InvalidFieldsError
 from messages.admission import Admitted, admit
@@ -81,7 +81,7 @@ class Selection(StrEnum):
 class Prepared:
     """Emails that have passed every check and only need their rows."""
 
-    key: ApiKey
+    key: Caller
     admitted: Sequence[Admitted]
     uploaded: Mapping[bytes, str]
 
@@ -91,18 +91,18 @@ class Prepared:
             return store(self.key, self.admitted, self.uploaded)
 
 
-def prepare(key: ApiKey, drafts: Sequence[Draft]) -> Prepared:
+def prepare(key: Caller, drafts: Sequence[Draft]) -> Prepared:
     """Check emails and store their attachments' bytes; ApiError for the first that may not be sent."""
     renderer = Renderer(key.project)
     return finish(key, [admit(key, draft, renderer) for draft in drafts])
 
 
-def finish(key: ApiKey, admitted: Sequence[Admitted]) -> Prepared:
+def finish(key: Caller, admitted: Sequence[Admitted]) -> Prepared:
     files = [file for item in admitted for file in item.draft.attachments]
     return Prepared(key=key, admitted=admitted, uploaded=upload(key.project_id, files))
 
 
-def accept(key: ApiKey, drafts: Sequence[Draft]) -> list[Message]:
+def accept(key: Caller, drafts: Sequence[Draft]) -> list[Message]:
     """Check and store emails, all or none."""
     return prepare(key, drafts).store()
 
@@ -135,7 +135,7 @@ def reschedule(message: Message, scheduled_at: datetime) -> Message:
     return message
 
 
-def resend(key: ApiKey, message: Message, selection: Selection = Selection.ALL) -> Message:
+def resend(key: Caller, message: Message, selection: Selection = Selection.ALL) -> Message:
     """Accept a new message with the old one's content; the old one never changes. Call it in a transaction or not."""
     if message.status in {Status.QUEUED, Status.SCHEDULED}:
         raise NotResendableError(status=message.status)
@@ -160,7 +160,7 @@ def resend(key: ApiKey, message: Message, selection: Selection = Selection.ALL) 
     return new
 
 
-def admit_again(key: ApiKey, message: Message, recipients: Sequence[Recipient]) -> Admitted:
+def admit_again(key: Caller, message: Message, recipients: Sequence[Recipient]) -> Admitted:
     """The message as a new draft: what was rendered then, the sender checked anew. Its times are not copied."""
     if not recipients:
         raise NothingToResendError

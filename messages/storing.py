@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
+from accounts.callers import Caller
 from accounts.models import ApiKey
 from ledger.sql import fetch_one
 from messages.admission import Admitted
@@ -23,7 +24,7 @@ from tracking.suppressions import find_suppressed
 SIMULATED_DOMAIN = "simulator.test"
 
 
-def store(key: ApiKey, admitted: Sequence[Admitted], uploaded: Mapping[bytes, str]) -> list[Message]:
+def store(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, str]) -> list[Message]:
     """Rows for each admitted email, in order; workers are woken after the commit. In the caller's transaction.
 
     The messages carry their recipients and attachments as a list's query would have fetched them.
@@ -50,11 +51,11 @@ def store(key: ApiKey, admitted: Sequence[Admitted], uploaded: Mapping[bytes, st
     return messages
 
 
-def build_message(key: ApiKey, item: Admitted, now: datetime) -> Message:
+def build_message(key: Caller, item: Admitted, now: datetime) -> Message:
     draft = item.draft
     return Message(
         project_id=key.project_id,
-        api_key=key,
+        api_key=key if isinstance(key, ApiKey) else None,
         is_test=key.is_test,
         from_name=item.sender.name,
         from_address=item.sender.address,
