@@ -1,0 +1,105 @@
+"""The admin's look on what other packages register: people, periodic tasks, failed logins."""
+
+from typing import Any, ClassVar
+
+from axes.models import AccessAttempt
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+from django_celery_beat import admin as beat
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+for model in (User, Group, PeriodicTask, IntervalSchedule, CrontabSchedule, ClockedSchedule, SolarSchedule):
+    admin.site.unregister(model)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+    """People who may log in."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+    """What people may do together."""
+
+
+class TaskSelectWidget(UnfoldAdminSelectWidget, beat.TaskSelectWidget):  # type: ignore[misc]
+    """The tasks that are registered with Celery."""
+
+
+class PeriodicTaskForm(beat.PeriodicTaskForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["task"].widget = UnfoldAdminTextInputWidget()
+        self.fields["regtask"].widget = TaskSelectWidget()
+
+
+@admin.register(PeriodicTask)
+class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):  # type: ignore[misc]
+    """What beat runs, how often, and when it did last."""
+
+    form = PeriodicTaskForm
+    list_display = ("name", "is_on", "scheduler", "last_run_at", "total_run_count")
+    list_filter = ("enabled",)
+    date_hierarchy = None
+    ordering = ("name",)
+    # The package's own has an inline script.
+    change_form_template = None
+
+    @admin.display(description="Enabled", boolean=True)
+    def is_on(self, task: PeriodicTask) -> bool:
+        return bool(task.enabled)
+
+
+class TaskInline(TabularInline):  # type: ignore[misc]
+    """The tasks on a schedule."""
+
+    model = PeriodicTask
+    fields = ("name", "task", "enabled")
+    readonly_fields = fields
+    can_delete = False
+    extra = 0
+    show_change_link = True
+
+    def has_add_permission(self, *_: object) -> bool:
+        return False
+
+
+@admin.register(IntervalSchedule, CrontabSchedule, ClockedSchedule, SolarSchedule)
+class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
+    """When periodic tasks run."""
+
+    inlines = (TaskInline,)
+
+
+@admin.register(AccessAttempt)
+class AccessAttemptAdmin(ModelAdmin):  # type: ignore[misc]
+    """Logins that failed. Deleting a row unlocks its address."""
+
+    list_display = ("attempt_time", "ip_address", "failures_since_start", "user_agent")
+    search_fields = ("ip_address",)
+    search_help_text = "IP address"
+    show_full_result_count = False
+    fields: ClassVar = ("attempt_time", "ip_address", "failures_since_start", "user_agent", "path_info")
+    readonly_fields = fields
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: AccessAttempt | None = None) -> bool:
+        return False

@@ -1,0 +1,66 @@
+"""What the admin's frame shows: the sidebar of what this person may see, and our own assets."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.text import capfirst
+
+# Title of a section → the models in it (label, icon of the font that unfold brings along). What has no admin, or what
+# the person may not view, is left out.
+SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
+    "Mail": (
+        ("mail.message", "mail"),
+        ("tracking.suppression", "block"),
+        ("templates.template", "draft"),
+    ),
+    "Setup": (
+        ("accounts.project", "workspaces"),
+        ("accounts.apikey", "key"),
+        ("domains.domain", "language"),
+        ("providers.provider", "outgoing_mail"),
+        ("webhooks.endpoint", "webhook"),
+    ),
+    "Operations": (
+        ("accounts.notice", "notifications"),
+        ("django_celery_beat.periodictask", "schedule"),
+        ("accounts.auditentry", "history"),
+    ),
+    "People": (
+        ("auth.user", "person"),
+        ("auth.group", "group"),
+        ("axes.accessattempt", "lock"),
+    ),
+}
+
+
+def build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar for this person."""
+    sections = (
+        {"title": title, "separator": True, "items": list(list_links(request, models))}
+        for title, models in SECTIONS.items()
+    )
+    return [section for section in sections if section["items"]]
+
+
+def list_links(request: HttpRequest, models: tuple[tuple[str, str], ...]) -> Iterator[dict[str, str]]:
+    for label, icon in models:
+        try:
+            model = apps.get_model(label)
+        except LookupError:
+            continue
+        if admin.site.is_registered(model) and admin.site.get_model_admin(model).has_view_permission(request):
+            name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+            yield {"title": capfirst(str(model._meta.verbose_name_plural)), "icon": icon, "link": reverse(name)}
+
+
+def find_icon(_request: HttpRequest) -> str:
+    return static("emailsvc/icon.svg")
+
+
+def find_style(_request: HttpRequest) -> str:
+    return static("emailsvc/admin.css")

@@ -1,0 +1,49 @@
+"""Headers by which browsers protect the admin, and the scheme that a proxy in front of us tells."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+from common.client_ip import UNIX_SOCKET_PEER, is_within, parse_ip
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+# unfold builds on Alpine, which evaluates expressions in attributes ('unsafe-eval'), and writes theme colours into the
+# page ('unsafe-inline' for styles only). Inline scripts and other hosts get no chance; a message's body has a stricter
+# policy of its own.
+ADMIN_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+ADMIN_PREFIX = "/admin"
+
+
+class AdminPolicyMiddleware:
+    """Gives every page of the admin its Content-Security-Policy, unless its view has set one, and keeps it uncached."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if f"{request.path_info}/".startswith(f"{ADMIN_PREFIX}/"):
+            response.headers.setdefault("Content-Security-Policy", ADMIN_POLICY)
+            # Mail and keys must not stay in a shared browser's cache.
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+class ForwardedSchemeMiddleware:
+    """Believes `X-Forwarded-Proto` of proxies in TRUSTED_PROXIES only: the site's cookies and HSTS depend on it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        peer = parse_ip(request.META["REMOTE_ADDR"]) if request.META.get("REMOTE_ADDR") else UNIX_SOCKET_PEER
+        scheme = request.headers.get("X-Forwarded-Proto", "")
+        if scheme in {"http", "https"} and peer and is_within(peer, settings.TRUSTED_PROXIES):
+            request.META["wsgi.url_scheme"] = scheme
+        return self.get_response(request)

@@ -1,0 +1,65 @@
+"""Guessing passwords at the admin's door."""
+
+from datetime import timedelta
+from ipaddress import ip_network
+
+import pytest
+from axes.models import AccessAttempt
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "correct horse"
+
+
+@pytest.fixture(autouse=True)
+def user(db) -> User:
+    return User.objects.create_superuser("root", password=PASSWORD)
+
+
+def log_in(password: str, address: str = "192.0.2.1", **headers: str):
+    return Client().post(
+        reverse("admin:login"), {"username": "root", "password": password}, REMOTE_ADDR=address, headers=headers
+    )
+
+
+def test_the_right_password_opens():
+    answer = log_in(PASSWORD)
+    assert (answer.status_code, answer["Location"]) == (302, "/accounts/profile/")
+
+
+def test_after_ten_wrong_passwords_an_address_waits_even_with_the_right_one():
+    assert [log_in("wrong").status_code for _ in range(10)] == [200] * 9 + [429]
+    answer = log_in(PASSWORD)
+    assert (answer.status_code, answer["Retry-After"]) == (429, "900")
+    assert "quarter of an hour" in answer.content.decode()
+    assert log_in(PASSWORD, "192.0.2.2").status_code == 302
+
+
+def test_the_lock_opens_after_a_quarter_of_an_hour():
+    for _ in range(10):
+        log_in("wrong")
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=16))
+    assert log_in(PASSWORD).status_code == 302
+
+
+def test_a_forged_forwarding_header_does_not_make_another_client():
+    for number in range(10):
+        log_in("wrong", X_Forwarded_For=f"198.51.100.{number}")
+    assert log_in(PASSWORD).status_code == 429
+
+
+def test_behind_a_trusted_proxy_each_client_counts_alone(settings):
+    settings.TRUSTED_PROXIES = [ip_network("192.0.2.0/24")]
+    for _ in range(10):
+        log_in("wrong", X_Forwarded_For="198.51.100.7")
+    assert log_in(PASSWORD, X_Forwarded_For="198.51.100.7").status_code == 429
+    assert log_in(PASSWORD, X_Forwarded_For="198.51.100.8").status_code == 302
+
+
+def test_no_password_is_kept():
+    log_in("my secret guess")
+    attempt = AccessAttempt.objects.get()
+    assert "my secret guess" not in f"{attempt.post_data}{attempt.get_data}"
