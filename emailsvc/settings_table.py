@@ -1,0 +1,42 @@
+"""The table of settings in README.md: `python -m emailsvc.settings_table` prints it from `environment.py`."""
+
+import sys
+from datetime import timedelta
+
+from pydantic_core import PydanticUndefined
+
+from emailsvc.environment import Environment
+
+HEADER = "| variable | default | meaning |\n|---|---|---|\n"
+
+
+def build_table() -> str:
+    """One row per environment variable, in Markdown, with a final line end."""
+    rows = (
+        f"| `{name}` | {spell_default(field.default)} | {field.description} |\n"
+        for name, field in Environment.model_fields.items()
+    )
+    return HEADER + "".join(rows)
+
+
+def spell_default(value: object) -> str:
+    """A default as it would be written into the environment."""
+    if value is PydanticUndefined:
+        return "required"
+    text = spell(value)
+    return f"`{text}`" if text else ""
+
+
+def spell(value: object) -> str:
+    match value:
+        case timedelta():
+            return f"{value.total_seconds():g}"
+        case list():
+            return ",".join(spell(part) for part in value)
+        case bool():
+            return str(value).lower()
+    return str(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(build_table())
