@@ -144,7 +144,7 @@ class EmailRow(serializers.ModelSerializer[Message]):
         return message.status_reason
 
     def get_template_id(self, message: Message) -> str | None:
-        return None
+        return str(message.template_version.template_id) if message.template_version else None
 
 
 class EventAnswer(serializers.ModelSerializer[Event]):

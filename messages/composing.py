@@ -12,10 +12,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from delivery.dkim import sign_all
 from delivery.envelope import Delivery
 from delivery.mime import Content, Prepared, prepare
 from delivery.mime_headers import Mailbox
 from delivery.mime_parts import Attachment as MimeAttachment
+from domains.identities import identities
 from ledger.sql import fetch
 from messages.attachments import read_content
 from messages.claims import Claim
@@ -27,6 +29,7 @@ class Source:
     """What a message is composed from. Plain rows: model instances would cost more than the composing itself."""
 
     id: UUID
+    domain_id: UUID | None
     from_name: str
     from_address: str
     reply_to: Sequence[dict[str, str]]
@@ -56,7 +59,7 @@ class Source:
 
 
 _MESSAGES = """
-SELECT id, from_name, from_address, reply_to, subject, html, text, headers, COALESCE(queued_at, created_at)
+SELECT id, domain_id, from_name, from_address, reply_to, subject, html, text, headers, COALESCE(queued_at, created_at)
 FROM mail_message WHERE id = ANY(%s)
 """
 _MAILBOXES = """
@@ -86,14 +89,15 @@ def read_sources(ids: Collection[UUID]) -> dict[UUID, Source]:
 def build_source(row: tuple[Any, ...]) -> Source:
     return Source(
         id=row[0],
-        from_name=row[1],
-        from_address=row[2],
-        reply_to=json.loads(row[3]),
-        subject=row[4],
-        html=row[5],
-        text=row[6],
-        headers=json.loads(row[7]),
-        date=row[8],
+        domain_id=row[1],
+        from_name=row[2],
+        from_address=row[3],
+        reply_to=json.loads(row[4]),
+        subject=row[5],
+        html=row[6],
+        text=row[7],
+        headers=json.loads(row[8]),
+        date=row[9],
     )
 
 
@@ -115,11 +119,18 @@ class Composer:
             message_id=source.id,
             return_path=source.from_address,
             address=claim.address,
-            content=prepared.render(),
+            content=sign(prepared.render(), source.domain_id),
             attempt_number=claim.number,
         )
 
 
 def compose_raw(message_id: UUID, recipient: Recipient) -> bytes:
     """The message as this recipient was or will be sent it."""
-    return prepare(read_sources({message_id})[message_id].content()).render()
+    source = read_sources({message_id})[message_id]
+    return sign(prepare(source.content()).render(), source.domain_id)
+
+
+def sign(content: bytes, domain_id: UUID | None) -> bytes:
+    """The message with a DKIM signature for each active key of its sending domain; as it is without one."""
+    identity = identities.of(domain_id) if domain_id else None
+    return sign_all(content, identity.signers) + content if identity and identity.signers else content

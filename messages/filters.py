@@ -50,12 +50,12 @@ DETAILS: "tuple[Prefetch[Any], ...]" = (
 
 def with_rows(messages: QuerySet[Message]) -> QuerySet[Message]:
     """Messages with what a list shows: no bodies, they may be megabytes."""
-    return messages.defer("html", "text").prefetch_related(*ROWS)
+    return messages.defer("html", "text").select_related("template_version").prefetch_related(*ROWS)
 
 
 def with_details(messages: QuerySet[Message]) -> QuerySet[Message]:
     """Messages with all that the detail shows."""
-    return messages.prefetch_related(*DETAILS)
+    return messages.select_related("template_version").prefetch_related(*DETAILS)
 
 
 def list_messages(project: Project, query: dict[str, Any]) -> tuple[list[Message], bool]:
@@ -93,5 +93,6 @@ CONDITIONS = {
     "status": "status",
     "created_after": "created_at__gt",
     "created_before": "created_at__lt",
-    "q": "subject__icontains",
+    "template_id": "template_version__template_id",
+    "q": "searched_subject__text__icontains",
 }

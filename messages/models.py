@@ -5,9 +5,10 @@ The state lives on the recipient. A message's status is the roll-up of its recip
 """
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 
 from common.ids import new_id
 from ledger.models import DueRow
@@ -17,11 +18,17 @@ from tracking.models import Event
 
 
 class Message(models.Model):
-    """What was accepted, as it will be sent. Content never changes after accept."""
+    """What was accepted, as it will be sent. Content never changes after accept.
+
+    The row is rewritten at each change of status, and every index on it with it: an index here is paid for on the hot
+    path. What is searched but never changes is in `Subject`; keys without a constraint may name what is gone since.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="messages")
-    api_key = models.ForeignKey("accounts.ApiKey", models.SET_NULL, null=True, related_name="+")
+    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="messages", db_index=False)
+    api_key = models.ForeignKey(
+        "accounts.ApiKey", models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
+    )
     is_test = models.BooleanField(default=False)
     status = models.TextField(choices=Status.choices)
     status_reason = models.TextField(choices=Reason.choices, blank=True)
@@ -37,14 +44,19 @@ class Message(models.Model):
     tags = ArrayField(models.TextField(), default=list)
     metadata = models.JSONField(default=dict)
 
-    domain = models.ForeignKey("domains.Domain", models.SET_NULL, null=True, related_name="+")
+    domain = models.ForeignKey(
+        "domains.Domain", models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
+    )
+    template_version = models.ForeignKey(
+        "templates.Version", models.SET_NULL, null=True, related_name="+", db_index=False
+    )
     track_opens = models.BooleanField(default=False)
     track_clicks = models.BooleanField(default=False)
     enable_unsubscribe = models.BooleanField(default=False)
 
     priority = models.TextField(choices=Lane.choices, default=Lane.NORMAL)
     on_uncertain = models.TextField(choices=OnUncertain.choices, default=OnUncertain.RETRY)
-    resent_from = models.ForeignKey("self", models.SET_NULL, null=True, related_name="resends")
+    resent_from = models.ForeignKey("self", models.SET_NULL, null=True, related_name="resends", db_index=False)
 
     created_at = models.DateTimeField()
     scheduled_at = models.DateTimeField(null=True)
@@ -64,10 +76,16 @@ class Message(models.Model):
             models.Index(fields=["project", "status", "-id"], name="message_list_status"),
             # GET /emails?from_=…
             models.Index(fields=["project", "from_address", "-id"], name="message_list_from"),
+            # GET /emails?template_id=…
+            models.Index(
+                fields=["template_version", "-id"],
+                name="message_list_template",
+                condition=Q(template_version__isnull=False),
+            ),
+            # The admin's link from a message to what it was sent again as.
+            models.Index(fields=["resent_from"], name="message_resends", condition=Q(resent_from__isnull=False)),
             # GET /emails?tag=…
             GinIndex(fields=["tags"], name="message_tags", condition=~Q(tags=[])),
-            # GET /emails?q=…, any part of the subject.
-            GinIndex(fields=["subject"], opclasses=["gin_trgm_ops"], name="message_subject"),
             # release_due: what is scheduled, the earliest first.
             models.Index(fields=["scheduled_at"], name="message_due", condition=Q(status=Status.SCHEDULED)),
         ]
@@ -91,6 +109,19 @@ class Message(models.Model):
         return f"<{self.id}@{self.from_address.rpartition('@')[2]}>"
 
 
+class Subject(models.Model):
+    """A message's subject, to be searched in. In a table of its own since a trigram index is dear to rewrite."""
+
+    message = models.OneToOneField(Message, models.CASCADE, primary_key=True, related_name="searched_subject")
+    text = models.TextField()
+
+    class Meta:
+        indexes = [
+            # GET /emails?q=… and the admin's search: any part of the subject, in any case.
+            GinIndex(OpClass(Upper("text"), name="gin_trgm_ops"), name="subject_part"),
+        ]
+
+
 class Recipient(DueRow):
     """One envelope recipient of a message, and a due row: while work is left on it, it is in the queue.
 
@@ -103,8 +134,11 @@ class Recipient(DueRow):
         BCC = "bcc"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    message = models.ForeignKey(Message, models.CASCADE, related_name="recipients")
-    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="+", db_constraint=False)
+    # Served by the index of `recipient_once_per_message`.
+    message = models.ForeignKey(Message, models.CASCADE, related_name="recipients", db_index=False)
+    project = models.ForeignKey(
+        "accounts.Project", models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
     kind = models.TextField(choices=Kind.choices)
     position = models.SmallIntegerField()
     name = models.TextField(blank=True)
@@ -160,13 +194,14 @@ class Attempt(models.Model):
     """One transaction with a provider for one recipient, or what a crash has left of one."""
 
     id = models.BigAutoField(primary_key=True)
-    recipient = models.ForeignKey(Recipient, models.CASCADE, related_name="attempts")
+    # Served by the index of `attempt_number_once`.
+    recipient = models.ForeignKey(Recipient, models.CASCADE, related_name="attempts", db_index=False)
     number = models.SmallIntegerField()
     lease_token = models.UUIDField()
     phase = models.TextField(choices=Phase.choices)
-    # The name stays when the row is gone. No constraint: a worker may choose by what it read a second ago.
+    # A worker may choose by what it read a second ago: no constraint, and the name stays when the row is gone.
     provider = models.ForeignKey(
-        "providers.Provider", models.SET_NULL, null=True, related_name="+", db_constraint=False
+        "providers.Provider", models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
     )
     provider_name = models.TextField(blank=True)
     claimed_at = models.DateTimeField()

@@ -13,7 +13,7 @@ from accounts.models import ApiKey
 from ledger.sql import fetch_one
 from messages.admission import Admitted
 from messages.attachments import File, save_contents
-from messages.models import Attachment, Message, Recipient
+from messages.models import Attachment, Message, Recipient, Subject
 from messages.states import Lane, Reason, Status, roll_up
 from messages.tasks import ring
 from tracking.events import Fact, record
@@ -43,6 +43,7 @@ def store(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, st
         messages.append(message)
         recipients += rows
     Message.objects.bulk_create(messages)
+    Subject.objects.bulk_create(Subject(message=message, text=message.subject) for message in messages)
     Recipient.objects.bulk_create(recipients)
     store_attachments(key.project_id, messages, admitted, uploaded)
     note_accepted(messages, recipients)
@@ -67,6 +68,7 @@ def build_message(key: Caller, item: Admitted, now: datetime) -> Message:
         tags=list(draft.tags),
         metadata=dict(draft.metadata),
         domain=item.domain,
+        template_version_id=item.template_version_id,
         track_opens=draft.track_opens,
         track_clicks=draft.track_clicks,
         enable_unsubscribe=draft.enable_unsubscribe,

@@ -71,7 +71,10 @@ class Event(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project_id = models.UUIDField()
     message_id = models.UUIDField()
-    recipient = models.ForeignKey("mail.Recipient", models.CASCADE, null=True, related_name="events")
+    # Nothing looks events up by recipient, and a log outlives what it tells of: neither index nor constraint.
+    recipient = models.ForeignKey(
+        "mail.Recipient", models.DO_NOTHING, null=True, related_name="events", db_index=False, db_constraint=False
+    )
     # The address as it was, so that the log needs no join.
     address = models.TextField(blank=True)
     type = models.TextField(choices=EventType.choices)
