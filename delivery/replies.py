@@ -79,7 +79,10 @@ def _take_long_answer(buffer: bytes) -> tuple[Answer, int] | None:
 
 def clean_text(raw: bytes) -> str:
     """Printable text in one line, at most MAX_TEXT characters, without NUL and other controls."""
-    return _BLANK.sub(" ", raw.decode("utf-8", "replace")).strip()[:MAX_TEXT]
+    text = raw.decode("utf-8", "replace")
+    if not (text.isascii() and text.isprintable()):
+        text = _BLANK.sub(" ", text)
+    return text.strip()[:MAX_TEXT]
 
 
 def read_text(answer: Answer) -> tuple[str, str]:
