@@ -19,8 +19,8 @@ REACHING_TAG = re.compile(r"<(?=/?(?:iframe|frame|frameset|object|applet)[\s/>])
 META_TAG = re.compile(r"<meta(?=[\s/>])([^<>]*>)?", re.IGNORECASE)
 # These would open a link inside the frame, or give the opened page a hold on it.
 LINK_ATTRIBUTES = [
-    re.compile(rf"""(<(?:a|area)\s(?:[^<>]*?\s)?){name}\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]+)""", re.IGNORECASE)
-    for name in ("target", "rel")
+    re.compile(rf"""(<(?:a|area)\s(?:[^<>]*?\s)?){name}(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]+)""", re.IGNORECASE)
+    for name in (r"""target\s*=\s*(?!["']?_blank\b)""", r"rel\s*=\s*")
 ]
 INLINE_IMAGE = re.compile(r"""(?<=["'(=\s])cid:([^"'\s()<>]{1,998})""", re.IGNORECASE)
 # A doctype comes first or the page falls into quirks mode; comments before it are allowed.

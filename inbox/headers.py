@@ -69,6 +69,8 @@ def split_fields(data: bytes, span: tuple[int, int], most: int) -> tuple[list[Fi
     """
     fields: list[Field] = []
     start, end = span
+    if data.startswith(b"From ", start, end):  # a mailbox file's separator, sent along
+        start = find_field_end(data, start, end) + 2
     limit = min(end, start + HEAD_BYTES)
     while start < limit and len(fields) < most:
         if data.startswith(b"\r\n", start, end):

@@ -7,7 +7,7 @@ delimiters with a bounded stack, never by recursion, and what lies too deep or i
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from inbox.headers import (
     Field,
@@ -25,6 +25,7 @@ TEXT_LENGTH = 8_000_000  # characters of text and of HTML that are shown
 ROOT_FIELDS = 5000
 PART_FIELDS = 100
 TYPE_VALUE_BYTES = 4096  # a longer Content-Type or Content-Disposition is read up to here
+BODY_TYPES = frozenset({"text/plain", "text/html"})
 MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}\Z")
 PATH_SEPARATOR = re.compile(r"[/\\]")
 
@@ -49,7 +50,7 @@ class Part:
     @property
     def is_body(self) -> bool:
         """Whether it is part of the text that the reader sees first."""
-        is_text = self.content_type.value in {"text/plain", "text/html"}
+        is_text = self.content_type.value in BODY_TYPES
         return is_text and self.disposition.value != "attachment" and not self.filename
 
     def decode(self, raw: bytes) -> bytes:
@@ -80,7 +81,9 @@ def read_content(raw: bytes) -> Content:
     """Take `raw` apart (RFC 2045, RFC 2046), leniently. Nested messages stay whole, as attachments."""
     warnings: list[str] = []
     parts = list(walk_parts(raw, warnings))
-    bodies = [part for part in parts if part.is_body]
+    # Where every text has a name, the first is what its reader should see.
+    named = [part for part in parts if part.content_type.value in BODY_TYPES and part.disposition.value != "attachment"]
+    bodies = [part for part in parts if part.is_body] or named[:1]
     text, html = (
         "\n".join(part.decode_text(raw) for part in bodies if part.content_type.value == kind)
         for kind in ("text/plain", "text/html")
@@ -105,6 +108,8 @@ def walk_parts(raw: bytes, warnings: list[str]) -> Iterator[Part]:
         fields, body = split_fields(raw, (start, end), PART_FIELDS if depth else ROOT_FIELDS)
         part = build_part(fields, body, end)
         children = split_children(raw, part, room) if room and is_multipart(part) else []
+        if room and is_multipart(part) and not children:
+            part = replace(part, content_type=Parameters("text/plain"))
         if children and depth >= DEPTH_LIMIT:
             warnings.append(f"Parts nested deeper than {DEPTH_LIMIT} levels are kept together as one attachment.")
             children = []

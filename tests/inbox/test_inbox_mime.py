@@ -172,7 +172,26 @@ def test_a_nested_message_is_an_attachment() -> None:
     assert [part.content_type.value for part in content.attachments] == ["message/rfc822"]
 
 
+NAMED = "--b\nContent-Type: text/plain; name=notes.txt\n\nnotes\n"
+
+
 def test_a_text_file_is_an_attachment_and_no_body() -> None:
-    content = read("Content-Type: text/plain; name=notes.txt\n\nnotes\n")
-    assert content.text == ""
+    content = read(f"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nbody\n{NAMED}--b--\n")
+    assert content.text == "body"
     assert content.attachments[0].filename == "notes.txt"
+
+
+def test_a_text_file_is_shown_where_there_is_no_other_text() -> None:
+    content = read(f"Content-Type: multipart/mixed; boundary=b\n\n{NAMED}{NAMED}--b--\n")
+    assert content.text == "notes"
+    assert len(content.attachments) == 2
+
+
+def test_a_multipart_without_its_delimiters_is_shown_as_text() -> None:
+    content = read("Content-Type: multipart/report; boundary=b\n\nwords\n--c\n")
+    assert (content.text, content.attachments) == ("words\n--c\n", [])
+
+
+def test_a_mailbox_separator_before_the_header_is_passed_over() -> None:
+    content = read("From app@example.test Mon Jan  1 00:00:00 2024\nSubject: x\n\nbody\n")
+    assert ([field.name for field in content.fields], content.text) == (["Subject"], "body\n")

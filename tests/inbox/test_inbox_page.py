@@ -98,7 +98,7 @@ def test_elements_that_reach_out_lose_their_names(client: Client, receive: Recei
         '<meta charset="utf-8"><meta name="color-scheme" content="light dark">',
         "<!--[if mso]><table><tr><td><![endif]-->",
         '<p style="color:red" class=x>&nbsp;&amp; ü</p><style>p > a { color: red }</style>',
-        '<a href="https://x.test/?a=1&amp;b=2" title="target=x">link</a>',
+        '<a href="https://x.test/?a=1&amp;b=2" title="target=x">link</a> <a href="/" target="_blank">tab</a>',
         "<linked> <basement> metadata < link >",
         '<img src="https://x.test/a.png"> cid:nothing "cid:unknown@x"',
     ],
