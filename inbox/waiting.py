@@ -32,7 +32,7 @@ class TooManyWaitingError(ApiError):
     """Too many requests wait for mail already. Ask again in a moment, or without waiting."""
 
     code = "too_many_waiting"
-    status = HTTPStatus.SERVICE_UNAVAILABLE
+    status = HTTPStatus.TOO_MANY_REQUESTS
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "1"})

@@ -153,7 +153,7 @@ def test_one_request_too_many_is_told_so(client: Client, elsewhere: ThreadPoolEx
         held = elsewhere.submit(wait_for, client, "nobody@example.test", 1)
         wait_until_held(1)
         response = client.get(MESSAGES, {"to": "nobody@example.test", "wait": 5})
-        assert (response.status_code, response.json()["code"]) == (503, "too_many_waiting")
+        assert (response.status_code, response.json()["code"]) == (429, "too_many_waiting")
         assert response["Retry-After"] == "1"
         assert client.get(MESSAGES, {"to": "nobody@example.test"}).status_code == 200
         held.result(10)
@@ -190,7 +190,7 @@ def test_streams_are_few_and_a_closed_one_gives_its_place_back(client: Client) -
         for _ in range(3):
             first = open_stream(client)
             refused = client.get("/inbox/api/stream")
-            assert (refused.status_code, refused.json()["code"]) == (503, "too_many_waiting")
+            assert (refused.status_code, refused.json()["code"]) == (429, "too_many_waiting")
             first.close()
             first.close()
 
