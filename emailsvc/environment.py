@@ -68,7 +68,7 @@ class Environment(BaseSettings):
         default=[], description="Name servers to ask, `address` or `address:port`. Left out: those of the machine."
     )
     SMTP_CONVERSATIONS: int = Field(
-        default=10, ge=1, le=200, description="SMTP connections that one worker child holds to one provider."
+        default=20, ge=1, le=200, description="SMTP connections that one worker child holds to one provider."
     )
     DELIVER_SECONDS: Seconds = Field(
         default=timedelta(seconds=2), description="How long one delivery task claims due mail before it yields."

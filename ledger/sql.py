@@ -4,7 +4,8 @@ Values travel beside the statement, never in it: psycopg's server-side binding, 
 connection. Planning a claim or a record anew each time costs PostgreSQL as much as running it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -28,6 +29,17 @@ def execute(sql: str, params: Params = ()) -> int:
     """Run a statement; returns how many rows it wrote."""
     with connection.wrap_database_errors, _cursor() as cursor:
         return cursor.execute(sql, params, prepare=True).rowcount
+
+
+@contextmanager
+def pipelined() -> Iterator[None]:
+    """Statements within are sent together and waited for once, at the end: for `execute`, whose count is then unknown.
+
+    An error of any of them is raised at the end, and the transaction is over. Within one transaction only.
+    """
+    assert connection.in_atomic_block, "in a pipeline without a transaction some statements might stay, others not"
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
 
 
 def _cursor() -> "psycopg.Cursor[tuple[Any, ...]]":

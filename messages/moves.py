@@ -21,7 +21,7 @@ from messages.states import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from messages.models import Recipient  # noqa: F401 - named in quotes below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,15 +106,6 @@ def apply_moves(moves: Sequence[Move], tokens: Collection[UUID] = ()) -> list[Mo
         return []
     assert connection.in_atomic_block, "a move and its roll-up are one transaction"
     lock_messages(move.message_id for move in moves)
-    columns: list[list[Any]] = [
-        [move.recipient_id for move in moves],
-        [str(move.status) for move in moves],
-        [str(move.reason) for move in moves],
-        [move.wait for move in moves],
-        [move.last_reply for move in moves],
-        [move.retry_count for move in moves],
-        [move.crash_count for move in moves],
-    ]
     moved = [
         Moved(
             recipient_id=row[0],
@@ -124,10 +115,31 @@ def apply_moves(moves: Sequence[Move], tokens: Collection[UUID] = ()) -> list[Mo
             status=Status(row[4]),
             is_simulated=row[5],
         )
-        for row in fetch(_MOVE, [*columns, _FROM, _TO, list(tokens)])
+        for row in fetch(_MOVE, _columns(moves, tokens))
     ]
     roll_up(sorted({row.message_id for row in moved}))
     return moved
+
+
+def write_moves(moves: Sequence[Move], tokens: Collection[UUID]) -> None:
+    """`apply_moves` for who holds the messages' locks and has seen that each move is allowed. Fits in a pipeline."""
+    execute(_MOVE, _columns(moves, tokens))
+    roll_up(sorted({move.message_id for move in moves}))
+
+
+def _columns(moves: Sequence[Move], tokens: Collection[UUID]) -> list[list[Any]]:
+    return [
+        [move.recipient_id for move in moves],
+        [str(move.status) for move in moves],
+        [str(move.reason) for move in moves],
+        [move.wait for move in moves],
+        [move.last_reply for move in moves],
+        [move.retry_count for move in moves],
+        [move.crash_count for move in moves],
+        _FROM,
+        _TO,
+        list(tokens),
+    ]
 
 
 def _case(column: str) -> str:

@@ -12,11 +12,11 @@ from django.db import transaction
 
 from delivery.envelope import Outcome, Reply
 from delivery.retry import next_wait
-from ledger.sql import execute, fetch
+from ledger.sql import execute, fetch, pipelined
 from messages.claims import Claim
 from messages.models import Recipient
-from messages.moves import Move, Moved, apply_moves, lock_messages
-from messages.states import OnUncertain, Phase, Reason, Status
+from messages.moves import Move, Moved, lock_messages, write_moves
+from messages.states import TRANSITIONS, OnUncertain, Phase, Reason, Status
 from tracking.events import Fact
 from tracking.events import record as record_facts
 from tracking.models import EventType
@@ -54,8 +54,12 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A recipient as the record finds it, locked."""
+    """A recipient that is still ours, as the record finds it, locked."""
 
+    message_id: UUID
+    project_id: UUID
+    address: str
+    is_simulated: bool
     status: Status
     retry_count: int
     on_uncertain: OnUncertain
@@ -71,13 +75,30 @@ def record(results: Sequence[Result]) -> set[UUID]:
         lock_messages(result.claim.message_id for result in results)
         held = _lock_held(results)
         ours = [result for result in results if result.claim.recipient_id in held]
+        if not ours:
+            return set()
         moves = {r.claim.recipient_id: decide(r, held[r.claim.recipient_id]) for r in ours}
-        moved = apply_moves(list(moves.values()), {result.claim.token for result in ours})
-        _finish_attempts(ours, moves)
-        by_recipient = {result.claim.recipient_id: result for result in ours}
-        changed = [row for row in moved if row.status is not held[row.recipient_id].status]
-        note(changed, {row.recipient_id: describe(by_recipient[row.recipient_id]) for row in changed})
-    return {row.recipient_id for row in moved}
+        changed = [r for r in ours if moves[r.claim.recipient_id].status is not held[r.claim.recipient_id].status]
+        with pipelined():
+            write_moves(list(moves.values()), {result.claim.token for result in ours})
+            _finish_attempts(ours, moves)
+            note(
+                [moved(held[r.claim.recipient_id], moves[r.claim.recipient_id]) for r in changed],
+                {r.claim.recipient_id: describe(r) for r in changed},
+            )
+    return set(moves)
+
+
+def moved(held: Held, move: Move) -> Moved:
+    """What `move` makes of a recipient, for its event."""
+    return Moved(
+        recipient_id=move.recipient_id,
+        message_id=held.message_id,
+        project_id=held.project_id,
+        address=held.address,
+        status=move.status,
+        is_simulated=held.is_simulated,
+    )
 
 
 def decide(result: Result, held: Held) -> Move:
@@ -100,6 +121,9 @@ def decide(result: Result, held: Held) -> Move:
         else:
             retry_count += 1
             wait = max(next_wait(retry_count, settings.RETRY_WAITS, SPREAD), reply.retry_after or timedelta(0))
+    if status is not held.status and status not in TRANSITIONS[held.status]:
+        # Feedback was quicker than the answer and knew more.
+        status, reason, wait = held.status, Reason.NONE, None
     return Move(
         recipient_id=result.claim.recipient_id,
         message_id=result.claim.message_id,
@@ -157,7 +181,7 @@ def end(recipients: Collection[UUID], status: Status, reason: Reason) -> list[Mo
 
 
 _HELD = """
-SELECT r.id, r.status, r.retry_count, m.on_uncertain
+SELECT r.id, r.message_id, r.project_id, r.address, r.is_simulated, r.status, r.retry_count, m.on_uncertain
 FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id JOIN mail_attempt a ON a.id = ANY(%(attempts)s)
     AND a.recipient_id = r.id
 WHERE r.id = ANY(%(recipients)s)
@@ -171,7 +195,15 @@ ORDER BY r.id FOR NO KEY UPDATE OF r
 def _lock_held(results: Sequence[Result]) -> dict[UUID, Held]:
     """The recipients that these results may still be written for, locked."""
     return {
-        row[0]: Held(status=Status(row[1]), retry_count=row[2], on_uncertain=OnUncertain(row[3]))
+        row[0]: Held(
+            message_id=row[1],
+            project_id=row[2],
+            address=row[3],
+            is_simulated=row[4],
+            status=Status(row[5]),
+            retry_count=row[6],
+            on_uncertain=OnUncertain(row[7]),
+        )
         for row in fetch(
             _HELD,
             {
