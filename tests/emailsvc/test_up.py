@@ -103,9 +103,9 @@ def is_alive(number: int) -> bool:
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     service = come_up(tmp_path_factory.mktemp("closed") / "data")
-    yield service
-    service.process.kill()
-    service.process.communicate()
+    with service.process:
+        yield service
+        service.process.kill()
 
 
 def test_ready_json_says_what_a_program_needs(up: Up) -> None:
