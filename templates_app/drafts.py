@@ -1,7 +1,9 @@
 """What a draft is before it is published: its sources with their layout, what is wrong with them, what they need."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import UUID
 
 from common.errors import FieldError
 from templates_app.analysis import list_optional_variables, list_variables
@@ -14,6 +16,20 @@ from templates_app.limits import MAX_LAYOUTS
 from templates_app.links import find_unsafe_link
 from templates_app.models import Template
 from templates_app.parsed import parse_part, parse_subject
+
+ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}\Z")
+ALIAS_RULE = "Must begin with a letter, have at most 64 letters, digits and . _ -, and not look like an id."
+
+
+def is_alias(text: str) -> bool:
+    """Whether a template may be named so."""
+    if not ALIAS.match(text):
+        return False
+    try:
+        UUID(text)
+    except ValueError:
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

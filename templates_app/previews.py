@@ -1,9 +1,12 @@
 """A look at what a template makes of variables, before anything is sent."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
-from common.errors import InvalidFieldsError
+from common.errors import ApiError, InvalidFieldsError
+from common.strict_json import parse_json
 from templates_app.analysis import build_sample
 from templates_app.drafts import as_field_error, build_source
 from templates_app.errors import TemplateError
@@ -50,3 +53,58 @@ def build_variables_sample(template: Template) -> dict[str, object]:
         return build_sample(*parse_parts(compile_source(build_source(template))).list_parts())
     except TemplateError:
         return {}
+
+
+# Around a previewed page: it runs nothing, sends nothing, and shows what mail programs show. The frame that holds it is
+# sandboxed too.
+POLICY = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src http: https: data:; '
+    "style-src 'unsafe-inline' http: https:; font-src http: https:\">"
+)
+DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
+
+
+def build_document(html: str) -> str:
+    """`html` as a frame of the admin may show it."""
+    doctype = DOCTYPE.match(html)
+    cut = doctype.end() if doctype else 0
+    return html[:cut] + POLICY + html[cut:]
+
+
+def show_draft(posted: Mapping[str, str]) -> dict[str, Any]:
+    """The preview of a draft that is being written: `subject`, `document`, `text`, or `errors` as (field, message).
+
+    `posted` has the fields of the form, and `variables` as JSON; fields that it leaves out are those of the template
+    whose id is `template`.
+    """
+    try:
+        variables = parse_json(posted.get("variables", "").encode() or b"{}")
+        if not isinstance(variables, dict):
+            return {"errors": [["variables", "Must be a JSON object."]]}
+        content = preview_template(read_draft(posted), variables)
+    except ApiError as error:
+        wrong = [[each.field, each.message] for each in error.errors]
+        return {"errors": wrong or [["variables", error.detail]]}
+    return {"subject": content.subject, "document": build_document(content.html or ""), "text": content.text or ""}
+
+
+def read_draft(posted: Mapping[str, str]) -> Template:
+    """The draft that `posted` describes, not stored. A layout of another project is as none."""
+    saved = Template.objects.current().filter(pk=read_id(posted.get("template"))).first()
+    draft = saved or Template(project_id=read_id(posted.get("project")))
+    for name in ("subject", "html", "text", "mjml"):
+        setattr(draft, name, posted.get(name, getattr(draft, name)))
+    if "subject" in posted:
+        draft.inline_css = "inline_css" in posted
+        draft.layout = (
+            Template.objects.current().filter(pk=read_id(posted.get("layout")), project_id=draft.project_id).first()
+        )
+    return draft
+
+
+def read_id(text: str | None) -> UUID:
+    """The id that `text` is, or one that nothing has."""
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return UUID(int=0)

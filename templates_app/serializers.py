@@ -1,8 +1,6 @@
 """Templates as the API takes and shows them."""
 
-import re
 from typing import Any
-from uuid import UUID
 
 from rest_framework import serializers
 
@@ -16,11 +14,11 @@ from common.serializers import (
     StrictIntegerField,
     StrictSerializer,
 )
+from templates_app.drafts import ALIAS_RULE, is_alias
 from templates_app.limits import MAX_SOURCE
 from templates_app.models import Template
 from templates_app.services import list_needs
 
-ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}\Z")
 # The source of a subject; what it renders to has a limit of its own.
 MAX_SUBJECT_SOURCE = 4_000
 
@@ -30,18 +28,9 @@ class AliasField(SingleLineField):
 
     def to_internal_value(self, data: Any) -> str:
         alias = super().to_internal_value(data)
-        if alias and (not ALIAS.match(alias) or is_uuid(alias)):
-            message = "Must begin with a letter, have at most 64 letters, digits and . _ -, and not look like an id."
-            raise serializers.ValidationError(message, code="invalid_alias")
+        if alias and not is_alias(alias):
+            raise serializers.ValidationError(ALIAS_RULE, code="invalid_alias")
         return alias
-
-
-def is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 class TemplateInput(StrictSerializer):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Project
 from common.errors import ConflictError, FieldError, InvalidFieldsError, NotFoundError
-from templates_app.drafts import Needs, as_field_error, check_draft, list_layouts, list_needs
+from templates_app.drafts import Needs, as_field_error, check_draft, is_alias, list_layouts, list_needs
 from templates_app.errors import TemplateError
 from templates_app.models import Template
 from templates_app.parsed import Content
@@ -17,6 +17,8 @@ from templates_app.publishing import publish_template
 from templates_app.renderer import Rendered, Renderer, match_ref, render_for_accept
 
 __all__ = [
+    "FIELDS",
+    "AliasTakenError",
     "Content",
     "Needs",
     "Rendered",
@@ -24,12 +26,15 @@ __all__ = [
     "build_variables_sample",
     "create_template",
     "delete_template",
+    "fill_draft",
     "find_template",
+    "is_alias",
     "list_needs",
     "match_ref",
     "preview_template",
     "publish_template",
     "render_for_accept",
+    "store",
     "update_template",
 ]
 
@@ -63,7 +68,7 @@ def create_template(project: Project, values: Mapping[str, Any]) -> Template:
 
     `InvalidFieldsError` for what is wrong with a field, `AliasTakenError`.
     """
-    return save_draft(Template(project=project), values)
+    return store(fill_draft(Template(project=project), values))
 
 
 def update_template(template: Template, values: Mapping[str, Any]) -> Template:
@@ -72,10 +77,11 @@ def update_template(template: Template, values: Mapping[str, Any]) -> Template:
         current = Template.objects.current().select_for_update().filter(pk=template.pk).first()
         if current is None:
             raise NotFoundError
-        return save_draft(current, values)
+        return store(fill_draft(current, values))
 
 
-def save_draft(template: Template, values: Mapping[str, Any]) -> Template:
+def fill_draft(template: Template, values: Mapping[str, Any]) -> Template:
+    """`template` with `values`, checked, its needs read anew; not stored."""
     for name in FIELDS:
         if name in values:
             value = values[name]
@@ -91,10 +97,11 @@ def save_draft(template: Template, values: Mapping[str, Any]) -> Template:
     except TemplateError as error:
         raise InvalidFieldsError([as_field_error(error)]) from None
     template.variables, template.optional_variables = needs.variables, needs.optional_variables
-    return store(template)
+    return template
 
 
 def store(template: Template) -> Template:
+    """Write a checked draft. `AliasTakenError`."""
     try:
         with transaction.atomic():
             if template._state.adding:

@@ -1,0 +1,185 @@
+"""Templates for support staff: the draft, what it would look like, what is published."""
+
+import json
+from copy import copy
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import URLPattern, path, reverse
+from unfold.admin import ModelAdmin, TabularInline
+
+from accounts.services import write_audit
+from common.errors import ApiError, InvalidFieldsError
+from templates_app.drafts import ALIAS_RULE
+from templates_app.models import Template, Version
+from templates_app.previews import show_draft
+from templates_app.services import (
+    FIELDS,
+    AliasTakenError,
+    build_variables_sample,
+    delete_template,
+    fill_draft,
+    is_alias,
+    publish_template,
+    store,
+)
+
+
+class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Drafts are checked as the API checks them."""
+
+    name = forms.CharField(max_length=200, required=False, help_text="The alias, where it is left out.")
+
+    class Meta:
+        model = Template
+        fields: ClassVar = ["project", *FIELDS]
+        widgets: ClassVar = {"subject": forms.TextInput}
+
+    def clean_alias(self) -> str | None:
+        alias: str = self.cleaned_data["alias"] or ""
+        if alias and not is_alias(alias):
+            raise forms.ValidationError(ALIAS_RULE)
+        return alias or None
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        project = values.get("project") or getattr(self.instance, "project", None)
+        if self.errors or project is None:
+            return values
+        draft = copy(self.instance)
+        draft.project = project
+        layout = values["layout"]
+        try:
+            fill_draft(draft, {**values, "layout": str(layout.pk) if layout else None})
+        except InvalidFieldsError as error:
+            for each in error.errors:
+                self.add_error(each.field if each.field in self.fields else None, each.message)
+        others = Template.objects.current().filter(project=project, alias=draft.alias).exclude(pk=draft.pk)
+        if draft.alias and others.exists():
+            self.add_error("alias", AliasTakenError(alias=draft.alias).detail)
+        return {**values, "name": draft.name}
+
+
+class VersionInline(TabularInline):  # type: ignore[misc]
+    """What was published, to look at."""
+
+    model = Version
+    extra = 0
+    can_delete = False
+    ordering = ("-number",)
+    fields = ("number", "subject", "created_at")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
+        versions: QuerySet[Version] = super().get_queryset(request).defer("html", "text", "base_html", "mjml")
+        return versions
+
+    def has_add_permission(self, *_: object) -> bool:
+        return False
+
+    def has_change_permission(self, *_: object) -> bool:
+        return False
+
+
+@admin.register(Template)
+class TemplateAdmin(ModelAdmin):  # type: ignore[misc]
+    """Templates and their versions."""
+
+    form = TemplateForm
+    list_display = ("name", "alias", "project", "published_version", "updated_at")
+    list_filter = ("project",)
+    search_fields = ("name", "alias", "subject", "project__name")
+    ordering = ("-id",)
+    inlines = (VersionInline,)
+    change_form_outer_after_template = "templates_app/preview.html"
+    facts = ("published_version", "variables", "optional_variables", "created_at", "updated_at")
+
+    class Media:
+        js = ("templates_app/preview.js",)
+        css: ClassVar = {"all": ["templates_app/preview.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Template]:
+        templates: QuerySet[Template] = super().get_queryset(request).filter(deleted_at=None)
+        return templates.select_related("project", "published_version")
+
+    def get_fields(self, _request: HttpRequest, obj: Template | None = None) -> tuple[str, ...]:
+        return ("project", *FIELDS, *(self.facts if obj else ()))
+
+    def get_readonly_fields(self, _request: HttpRequest, obj: Template | None = None) -> tuple[str, ...]:
+        return ("project", *self.facts) if obj else ()
+
+    def get_inlines(self, _request: HttpRequest, obj: Template | None) -> tuple[type[TabularInline], ...]:
+        return self.inlines if obj else ()
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "layout":
+            shown = request.resolver_match.kwargs.get("object_id") if request.resolver_match else None
+            layouts = Template.objects.current()
+            kwargs["queryset"] = layouts.filter(project__templates=shown).exclude(pk=shown) if shown else layouts
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Template, _form: TemplateForm, change: bool) -> None:
+        store(fill_draft(obj, {}))
+        self.note(request, "change_template" if change else "add_template", obj)
+
+    def get_deleted_objects(
+        self, objs: Any, _request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        names = [str(template) for template in objs]
+        layouts_of = Template.objects.current().filter(layout__in=list(objs))
+        return names, {"templates": len(names)}, set(), [f"{template}, whose layout it is" for template in layouts_of]
+
+    def delete_model(self, request: HttpRequest, obj: Template) -> None:
+        self.note(request, "delete_template", obj)
+        delete_template(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Template]) -> None:
+        for template in queryset:
+            self.delete_model(request, template)
+
+    def note(self, request: HttpRequest, action: str, template: Template) -> None:
+        write_audit(request.user.get_username(), action, template, id=str(template.pk), project=template.project.name)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        template: Template | None = kwargs.get("obj")
+        context["variables_sample"] = json.dumps(build_variables_sample(template) if template else {}, indent=2)
+        context["may_publish"] = template is not None and self.has_change_permission(request, template)
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path("preview/", self.admin_site.admin_view(self.preview), name="templates_template_preview"),
+            path("<uuid:pk>/publish/", self.admin_site.admin_view(self.publish), name="templates_template_publish"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def publish(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Send from the draft from now on."""
+        template = self.get_queryset(request).filter(pk=pk).first()
+        if template is None or request.method != "POST":
+            raise Http404
+        if not self.has_change_permission(request, template):
+            raise PermissionDenied
+        try:
+            version = publish_template(template)
+        except ApiError as error:
+            reasons = [each.message for each in error.errors] or [error.detail]
+            self.message_user(request, f"Not published. {' '.join(reasons)}", messages.ERROR)
+        else:
+            self.note(request, "publish_template", template)
+            self.message_user(request, f"Mail is made from version {version.number} now.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:templates_template_change", args=[pk]))
+
+    def preview(self, request: HttpRequest) -> HttpResponse:
+        """What the posted draft makes of the posted variables, as JSON; nothing is stored."""
+        if request.method != "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        return JsonResponse(show_draft(request.POST.dict()))
