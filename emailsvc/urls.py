@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from emailsvc import health
 
@@ -13,6 +14,7 @@ urlpatterns = [
     path("api/v1/", include("templates_app.urls")),
     path("api/v1/", include("tracking.urls")),
     path("api/v1/", include("messages.urls")),
+    path("inbox", RedirectView.as_view(pattern_name="inbox")),
     path("inbox/", include("inbox.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -155,3 +155,8 @@ IMAGE = "--b\nContent-Type: image/png\nContent-ID: <Logo+1@x.test>\n\nx\n"
 def test_inline_images_point_to_their_attachments(client: Client, receive: Receive, html: str, served: str) -> None:
     url = f"http://localhost{MESSAGES}/ID/attachments/0"
     assert show_html(client, receive, html, IMAGE) == '<base target="_blank">' + served.replace("URL", url)
+
+
+def test_the_page_is_found_without_its_slash(client: Client) -> None:
+    response = client.get("/inbox")
+    assert (response.status_code, response["Location"]) == (302, "/inbox/")
