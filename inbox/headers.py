@@ -182,8 +182,8 @@ def parse_parameters(text: str) -> Parameters:
             split.setdefault(section[1], []).append((int(section[2]), bool(section[3]), given))
         elif key.endswith("*"):
             split.setdefault(key[:-1], []).append((0, True, given))
-        else:
-            plain.setdefault(key, decode_words(given))
+        elif key not in plain:
+            plain[key] = decode_words(given)
     joined = {key: join_sections(sorted(sections)) for key, sections in split.items()}
     return Parameters(value.strip().lower(), {key: clean_line(each) for key, each in (plain | joined).items()})
 

@@ -16,8 +16,8 @@ from inbox.models import Mail
 from inbox.watch import LOOK_AGAIN, watch
 
 # Of the web server's 16 threads in each process, so that the API never waits for the inbox's readers.
-HELD_LIMIT = 9
-STREAM_LIMIT = 3
+HELD_LIMIT = 12
+STREAM_LIMIT = 2
 STREAM_SECONDS = 55.0
 # A write is how a server learns that the reader has gone.
 BREATH_SECONDS = 4.0
