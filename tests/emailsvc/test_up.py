@@ -118,13 +118,19 @@ def test_ready_json_says_what_a_program_needs(up: Up) -> None:
 
 
 def test_a_posted_email_is_delivered_to_the_inbox(up: Up) -> None:
-    email = {"from_": "Demo <demo@example.test>", "to": "up@example.test", "subject": "Grüße", "text": "It works."}
+    deliver(up, "up@example.test")
+    found = up.ask("GET", "/inbox/api/messages?to=up@example.test")[1]["data"]
+    assert [mail["subject"] for mail in found] == ["Grüße"]
+
+
+def deliver(up: Up, to: str) -> str:
+    """Post an email and wait until it is delivered; its path."""
+    email = {"from_": "Demo <demo@example.test>", "to": to, "subject": "Grüße", "text": "It works."}
     status, accepted = up.ask("POST", "/api/v1/emails", email)
     assert status == 202
     path = f"/api/v1/emails/{accepted['id']}"
     await_true(lambda: up.ask("GET", path)[1]["status"] == "delivered", 20)
-    found = up.ask("GET", "/inbox/api/messages?to=up@example.test")[1]["data"]
-    assert [mail["subject"] for mail in found] == ["Grüße"]
+    return path
 
 
 def test_a_second_run_on_the_same_data_says_that_one_is_running(up: Up) -> None:
@@ -172,6 +178,7 @@ def is_beat(number: int) -> bool:
 
 def test_killed_it_leaves_nobody_behind_and_the_next_run_goes_on_with_the_data(up: Up) -> None:
     """The last one: it ends the service of the others."""
+    path = deliver(up, "kept@example.test")
     group = list_group(up.process.pid)
     assert len(group) > 10
     up.process.kill()
@@ -183,7 +190,7 @@ def test_killed_it_leaves_nobody_behind_and_the_next_run_goes_on_with_the_data(u
     assert {name: again.ready[name] for name in ("api_key", "admin_password")} == {
         name: up.ready[name] for name in ("api_key", "admin_password")
     }
-    assert again.ask("GET", "/api/v1/emails")[1]["data"][0]["subject"] == "Grüße"
+    assert again.ask("GET", path)[1]["status"] == "delivered"
     group = list_group(again.process.pid)
     begun_at = time.monotonic()
     again.process.send_signal(signal.SIGINT)
