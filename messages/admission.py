@@ -35,7 +35,8 @@ class Admitted:
     sender: Address
     recipients: Sequence[Envelope]
     domain: Domain | None
-    template_version_id: UUID | None
+    template_id: UUID | None = None
+    template_version_id: UUID | None = None
     resent_from_id: UUID | None = None
 
 
@@ -50,16 +51,22 @@ def admit(key: Caller, draft: Draft, renderer: Renderer | None = None) -> Admitt
     )
     recipients = fold_recipients(draft)
     check_recipients(key, draft)
-    version_id = None
+    rendered = None
     if draft.template:
         renderer = renderer or Renderer(key.project)
         rendered = renderer.render(draft.template, draft.template_vars)
-        version_id = rendered.version_id
         draft = replace(draft, subject=rendered.subject, html=rendered.html or "", text=rendered.text or "")
     if draft.html and not draft.text:
         # What is sent is decided now: the text part, too, is what GET shows.
         draft = replace(draft, text=text_from_html(draft.html))
-    return Admitted(draft=draft, sender=sender, recipients=recipients, domain=domain, template_version_id=version_id)
+    return Admitted(
+        draft=draft,
+        sender=sender,
+        recipients=recipients,
+        domain=domain,
+        template_id=rendered.template_id if rendered else None,
+        template_version_id=rendered.version_id if rendered else None,
+    )
 
 
 def choose_sender(key: Caller, draft: Draft) -> Address:

@@ -77,7 +77,7 @@ class EmailRow(serializers.ModelSerializer[Message]):
     reply_to = serializers.SerializerMethodField()
     status_reason = serializers.SerializerMethodField()
     test = serializers.BooleanField(source="is_test")
-    template_id = serializers.SerializerMethodField()
+    template_id = serializers.UUIDField(allow_null=True)
     domain_id = serializers.UUIDField(allow_null=True)
     resent_from = serializers.UUIDField(source="resent_from_id", allow_null=True)
     message_id = serializers.CharField(help_text="The Message-ID header.")
@@ -142,9 +142,6 @@ class EmailRow(serializers.ModelSerializer[Message]):
         if message.status == Status.QUEUED and not message.is_test and not routes.has_way(message.project_id):
             return Reason.NO_PROVIDER
         return message.status_reason
-
-    def get_template_id(self, message: Message) -> str | None:
-        return str(message.template_version.template_id) if message.template_version else None
 
 
 class EventAnswer(serializers.ModelSerializer[Event]):

@@ -7,8 +7,8 @@ The state lives on the recipient. A message's status is the roll-up of its recip
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Upper
+from django.db.models import F, Q
+from django.db.models.functions import Lower, Upper
 
 from common.ids import new_id
 from ledger.models import DueRow
@@ -47,6 +47,7 @@ class Message(models.Model):
     domain = models.ForeignKey(
         "domains.Domain", models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
     )
+    template = models.ForeignKey("templates.Template", models.SET_NULL, null=True, related_name="+", db_index=False)
     template_version = models.ForeignKey(
         "templates.Version", models.SET_NULL, null=True, related_name="+", db_index=False
     )
@@ -75,13 +76,9 @@ class Message(models.Model):
             # GET /emails?status=…
             models.Index(fields=["project", "status", "-id"], name="message_list_status"),
             # GET /emails?from_=…
-            models.Index(fields=["project", "from_address", "-id"], name="message_list_from"),
+            models.Index(F("project"), Lower("from_address"), F("id").desc(), name="message_list_from"),
             # GET /emails?template_id=…
-            models.Index(
-                fields=["template_version", "-id"],
-                name="message_list_template",
-                condition=Q(template_version__isnull=False),
-            ),
+            models.Index(fields=["template", "-id"], name="message_list_template", condition=Q(template__isnull=False)),
             # The admin's link from a message to what it was sent again as.
             models.Index(fields=["resent_from"], name="message_resends", condition=Q(resent_from__isnull=False)),
             # GET /emails?tag=…
@@ -174,7 +171,7 @@ class Recipient(DueRow):
             # expire: open recipients past their time.
             models.Index(fields=["expires_at"], name="recipient_expiry", condition=Q(status__in=sorted(OPEN))),
             # GET /emails?to=… and the admin's search.
-            models.Index(fields=["address", "-message"], name="recipient_address"),
+            models.Index(F("project"), Lower("address"), F("message").desc(), name="recipient_address"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["message", "address"], name="recipient_once_per_message"),

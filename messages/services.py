@@ -189,7 +189,12 @@ def admit_again(key: Caller, message: Message, recipients: Sequence[Recipient]) 
             on_uncertain=OnUncertain(message.on_uncertain),
         ),
     )
-    return replace(admitted, resent_from_id=message.pk, template_version_id=message.template_version_id)
+    return replace(
+        admitted,
+        template_id=message.template_id,
+        template_version_id=message.template_version_id,
+        resent_from_id=message.pk,
+    )
 
 
 def as_address(name: str, address: str) -> Address:

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from accounts.callers import Caller
 from accounts.models import ApiKey
+from common.ids import id_at
 from ledger.sql import fetch_one
 from messages.admission import Admitted
 from messages.attachments import File, save_contents
@@ -35,8 +36,8 @@ def store(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, st
     suppressed = find_suppressed(key.project_id, addresses)
     messages: list[Message] = []
     recipients: list[Recipient] = []
-    for item in admitted:
-        message = build_message(key, item, now)
+    for index, item in enumerate(admitted):
+        message = build_message(key, item, now, index)
         rows = build_recipients(message, item, suppressed, now)
         finish_message(message, rows)
         message.shown_recipients, message.shown_attachments = rows, []
@@ -52,9 +53,10 @@ def store(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, st
     return messages
 
 
-def build_message(key: Caller, item: Admitted, now: datetime) -> Message:
+def build_message(key: Caller, item: Admitted, now: datetime, index: int) -> Message:
     draft = item.draft
     return Message(
+        id=id_at(now, index),
         project_id=key.project_id,
         api_key=key if isinstance(key, ApiKey) else None,
         is_test=key.is_test,
@@ -68,6 +70,7 @@ def build_message(key: Caller, item: Admitted, now: datetime) -> Message:
         tags=list(draft.tags),
         metadata=dict(draft.metadata),
         domain=item.domain,
+        template_id=item.template_id,
         template_version_id=item.template_version_id,
         track_opens=draft.track_opens,
         track_clicks=draft.track_clicks,

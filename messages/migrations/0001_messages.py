@@ -133,6 +133,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "template",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="templates.template",
+                    ),
+                ),
+                (
                     "template_version",
                     models.ForeignKey(
                         db_index=False,
@@ -388,13 +398,18 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="message",
-            index=models.Index(fields=["project", "from_address", "-id"], name="message_list_from"),
+            index=models.Index(
+                models.F("project"),
+                django.db.models.functions.text.Lower("from_address"),
+                models.OrderBy(models.F("id"), descending=True),
+                name="message_list_from",
+            ),
         ),
         migrations.AddIndex(
             model_name="message",
             index=models.Index(
-                condition=models.Q(("template_version__isnull", False)),
-                fields=["template_version", "-id"],
+                condition=models.Q(("template__isnull", False)),
+                fields=["template", "-id"],
                 name="message_list_template",
             ),
         ),
@@ -486,7 +501,12 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="recipient",
-            index=models.Index(fields=["address", "-message"], name="recipient_address"),
+            index=models.Index(
+                models.F("project"),
+                django.db.models.functions.text.Lower("address"),
+                models.OrderBy(models.F("message"), descending=True),
+                name="recipient_address",
+            ),
         ),
         migrations.AddConstraint(
             model_name="recipient",
