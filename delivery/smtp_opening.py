@@ -25,10 +25,12 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 
 def build_tls_context(config: SmtpConfig) -> ssl.SSLContext:
     """TLS 1.2 or newer. Raises OSError for an unreadable `ca_file`."""
-    context = ssl.create_default_context(cafile=config.ca_file or None)
-    if not config.is_certificate_checked:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    if config.is_certificate_checked:
+        return ssl.create_default_context(cafile=config.ca_file or None)
+    # Without the system's authorities, which take 20 ms to load.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context
 
 

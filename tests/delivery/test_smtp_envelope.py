@@ -115,7 +115,7 @@ def test_lone_line_breaks_cannot_end_a_mail_early(end):
     assert mail.content.endswith(b".\r\nMAIL FROM:<evil@evil.test>\r\n")
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"a", b"\x00", b"\xff"]), max_size=12).map(b"".join))
 def test_stuffed_content_never_holds_an_end_of_data(content):
     wire = stuff_dots(content)

@@ -105,6 +105,11 @@ def test_a_certificate_that_does_not_fit_is_refused_in_words(authority, tls, sec
     assert server.mails == []
 
 
+def test_an_authority_that_cannot_be_read_is_told_at_once(tmp_path):
+    with SmtpServer() as server, pytest.raises(OSError, match="No such file"):
+        build_transport(server, is_certificate_checked=True, ca_file=str(tmp_path / "none.pem"))
+
+
 def test_an_unchecked_certificate_may_be_anything(authority):
     with SmtpServer(Script(offers=OFFERS, tls=authority.issue("other.test", lifetime=timedelta(days=-1)))) as server:
         assert send_to(server, security=Security.STARTTLS).outcome is Outcome.ACCEPTED
