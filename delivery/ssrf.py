@@ -1,0 +1,181 @@
+"""The guard between a URL that a stranger wrote and the network behind us (server-side request forgery).
+
+Two doors: `parse_target` refuses URLs whose host could be read in more than one way, and `Guard.find_addresses` refuses
+hosts at addresses that are not public. Whoever connects must connect to an address that it returned: a name may resolve
+to another one a moment later (DNS rebinding).
+"""
+
+import re
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
+
+IpAddress: TypeAlias = IPv4Address | IPv6Address
+IpNetwork: TypeAlias = IPv4Network | IPv6Network
+# Blocking; OSError (of which gaierror is one) or UnicodeError when the name cannot be resolved.
+Resolve = Callable[[str, int], Sequence[IpAddress]]
+
+MAX_URL = 2048
+PORTS = {"http": 80, "https": 443}
+# Nobody needs more, and a name with a thousand addresses must not make us try them all.
+MAX_ADDRESSES = 8
+
+# RFC 3986 with all that parsers disagree about left out: user names, backslashes, spaces, empty ports, fragments.
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
+    r"(?P<path>/[!$%&'()*+,\-./0-9:;=@A-Z_a-z~\[\]|^{}\"]*)?(?P<query>\?[!$%&'()*+,\-./0-9:;=?@A-Z_a-z~\[\]|^{}\"]*)?"
+)
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+# What the WHATWG's URL standard and inet_aton take for a number: the host then is an address, however odd.
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+# IANA's special-purpose registries (RFC 6890 and its updates). Listed here, since Python's `is_global` has changed from
+# release to release; a test holds the two together.
+_CLOSED_V4 = [
+    ip_network(text)
+    for text in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+        *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+    )
+]
+# Only 2000::/3 is given out as global unicast. Outside are loopback, link-local and private addresses, multicast, and
+# two that carry an IPv4 address which nobody would have checked: ::ffff:0:0/96 (mapped) and 64:ff9b::/96 (NAT64).
+_OPEN_V6 = IPv6Network("2000::/3")
+# 2001::/23 holds Teredo, 2002::/16 is 6to4: both carry an IPv4 address too. The others are for documentation.
+_CLOSED_V6 = [ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
+
+
+class RefusedError(Exception):
+    """The guard says no. `code` is for programs, the message for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A URL taken apart. `host` is a lower-case name, an IPv4 address, or an IPv6 address without its brackets;
+    `path` has the query, and is at least `/`.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def authority(self) -> str:
+        """The Host header (RFC 9110, 7.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The URL in its one spelling."""
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+
+def parse_target(url: str) -> Target:
+    """Take an http or https URL apart. RefusedError (`invalid_url`, `invalid_host`) for what is odd in any way.
+
+    A host is a name of ASCII labels, an IPv4 address as four decimal numbers, or a bracketed IPv6 address in its
+    canonical form (RFC 5952); `2130706433`, `0x7f.1`, `0177.0.0.1`, `127.1` and `[::ffff:127.0.0.1]` are none of these.
+    """
+    match = _URL.fullmatch(url)
+    if match is None or len(url) > MAX_URL:
+        raise RefusedError(
+            "invalid_url",
+            "Must be http:// or https:// with a host and no user name or fragment, in ASCII (names as xn--…), "
+            f"at most {MAX_URL} characters.",
+        )
+    scheme, port = match["scheme"], int(match["port"] or PORTS[match["scheme"]])
+    if port > 65535:
+        raise RefusedError("invalid_url", "The port must be at most 65535.")
+    path = (match["path"] or "/") + (match["query"] or "")
+    return Target(scheme=scheme, host=_check_host(match["host"].lower()), port=port, path=path)
+
+
+def _check_host(host: str) -> str:
+    if host.startswith("["):
+        return _check_bracketed(host[1:-1])
+    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in host.split(".")):
+        raise RefusedError("invalid_host", "The host is neither a name nor an address.")
+    if _NUMBER.fullmatch(host.rpartition(".")[2]) and not _is_dotted(host):
+        raise RefusedError("invalid_host", "An IPv4 address must be written as four decimal numbers, as 192.0.2.1.")
+    return host
+
+
+def _is_dotted(host: str) -> bool:
+    try:
+        return str(IPv4Address(host)) == host
+    except ValueError:
+        return False
+
+
+def _check_bracketed(text: str) -> str:
+    try:
+        address = IPv6Address(text)
+    except ValueError:
+        address = None
+    if address is None or address.compressed != text:
+        raise RefusedError("invalid_host", "An IPv6 address must be written in its canonical form, as [2001:db8::1].")
+    if address.ipv4_mapped:
+        raise RefusedError("invalid_host", "An IPv4 address must be written as four decimal numbers, as 192.0.2.1.")
+    return text
+
+
+def is_public(address: IpAddress) -> bool:
+    """Whether anybody on the internet may have this address, and no private network or embedded address hides in it."""
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in _CLOSED_V4)
+    return address in _OPEN_V6 and not any(address in network for network in _CLOSED_V6)
+
+
+def resolve_by_system(host: str, port: int) -> list[IpAddress]:
+    """The addresses that this machine knows for a name, hosts file included, in its order of preference."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # A scope (`fe80::1%eth0`) belongs to an address that is refused anyway.
+    addresses = [ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found]
+    return list(dict.fromkeys(addresses))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """Who may be connected to: public addresses, and those in `allowed` networks."""
+
+    allowed: Sequence[IpNetwork] = ()
+    resolve: Resolve = resolve_by_system
+
+    def admits(self, address: IpAddress) -> bool:
+        """Whether this address may be connected to. An IPv4 network says nothing about IPv6 addresses."""
+        is_allowed = any(address.version == network.version and address in network for network in self.allowed)
+        return is_allowed or is_public(address)
+
+    def find_addresses(self, host: str, port: int) -> list[IpAddress]:
+        """Where `host` (of a `Target`) may be connected to now; at least one.
+
+        RefusedError (`forbidden_address`) when any of its addresses is not admitted: a name that mixes them is either
+        a mistake or an attack. OSError when it cannot be resolved. Blocks on the DNS.
+        """
+        addresses = self._look_up(host, port)
+        if not addresses:
+            raise OSError(f"{host} has no address")
+        if any(not self.admits(address) for address in addresses):
+            # Which one is not told: it would map the network behind us for whoever asks.
+            raise RefusedError("forbidden_address", f"{host} is not at a public address.")
+        return addresses[:MAX_ADDRESSES]
+
+    def _look_up(self, host: str, port: int) -> list[IpAddress]:
+        try:
+            return [ip_address(host)]
+        except ValueError:
+            pass
+        try:
+            return list(self.resolve(host, port))
+        except UnicodeError:
+            raise OSError(f"{host} cannot be resolved") from None
