@@ -11,16 +11,18 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import escape
 from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.services import write_audit
 from common.errors import ApiError, InvalidFieldsError
 from templates_app.drafts import ALIAS_RULE
 from templates_app.models import Template, Version
-from templates_app.previews import show_draft
+from templates_app.previews import FRAME_HEADERS, preview_posted
 from templates_app.services import (
     FIELDS,
     AliasTakenError,
+    Content,
     build_variables_sample,
     delete_template,
     fill_draft,
@@ -157,6 +159,7 @@ class TemplateAdmin(ModelAdmin):  # type: ignore[misc]
     def get_urls(self) -> list[URLPattern]:
         own = [
             path("preview/", self.admin_site.admin_view(self.preview), name="templates_template_preview"),
+            path("preview/frame/", self.admin_site.admin_view(self.preview_frame), name="templates_template_frame"),
             path("<uuid:pk>/publish/", self.admin_site.admin_view(self.publish), name="templates_template_publish"),
         ]
         return [*own, *super().get_urls()]
@@ -179,7 +182,23 @@ class TemplateAdmin(ModelAdmin):  # type: ignore[misc]
         return HttpResponseRedirect(reverse("admin:templates_template_change", args=[pk]))
 
     def preview(self, request: HttpRequest) -> HttpResponse:
-        """What the posted draft makes of the posted variables, as JSON; nothing is stored."""
+        """What the posted draft makes of the posted variables, but for its HTML; nothing is stored."""
+        try:
+            content = self.read_preview(request)
+        except ApiError as error:
+            wrong = [[each.field, each.message] for each in error.errors] or [["", error.detail]]
+            return JsonResponse({"errors": wrong})
+        return JsonResponse({"subject": content.subject, "text": content.text or ""})
+
+    def preview_frame(self, request: HttpRequest) -> HttpResponse:
+        """Its HTML, for a frame. A page of its own, for its policy must not be that of the page around it."""
+        try:
+            html = self.read_preview(request).html or ""
+        except ApiError as error:
+            html = escape(error.detail)
+        return HttpResponse(html, headers=FRAME_HEADERS)
+
+    def read_preview(self, request: HttpRequest) -> Content:
         if request.method != "POST" or not self.has_view_permission(request):
             raise PermissionDenied
-        return JsonResponse(show_draft(request.POST.dict()))
+        return preview_posted(request.POST.dict())

@@ -1,11 +1,10 @@
 """A look at what a template makes of variables, before anything is sent."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from common.errors import ApiError, InvalidFieldsError
+from common.errors import ApiError, FieldError, InvalidFieldsError
 from common.strict_json import parse_json
 from templates_app.analysis import build_sample
 from templates_app.drafts import as_field_error, build_source
@@ -55,37 +54,29 @@ def build_variables_sample(template: Template) -> dict[str, object]:
         return {}
 
 
-# Around a previewed page: it runs nothing, sends nothing, and shows what mail programs show. The frame that holds it is
-# sandboxed too.
-POLICY = (
-    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src http: https: data:; '
-    "style-src 'unsafe-inline' http: https:; font-src http: https:\">"
-)
-DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
+# For the frame that shows a draft's HTML: it runs nothing, sends nothing, and loads what mail programs load.
+FRAME_HEADERS = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; img-src http: https: data:; "
+    "style-src 'unsafe-inline' http: https:; font-src http: https:; frame-ancestors 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "no-referrer",
+}
 
 
-def build_document(html: str) -> str:
-    """`html` as a frame of the admin may show it."""
-    doctype = DOCTYPE.match(html)
-    cut = doctype.end() if doctype else 0
-    return html[:cut] + POLICY + html[cut:]
-
-
-def show_draft(posted: Mapping[str, str]) -> dict[str, Any]:
-    """The preview of a draft that is being written: `subject`, `document`, `text`, or `errors` as (field, message).
+def preview_posted(posted: Mapping[str, str]) -> Content:
+    """The preview of a draft that is being written; `InvalidFieldsError` and other `ApiError`s.
 
     `posted` has the fields of the form, and `variables` as JSON; fields that it leaves out are those of the template
     whose id is `template`.
     """
     try:
         variables = parse_json(posted.get("variables", "").encode() or b"{}")
-        if not isinstance(variables, dict):
-            return {"errors": [["variables", "Must be a JSON object."]]}
-        content = preview_template(read_draft(posted), variables)
     except ApiError as error:
-        wrong = [[each.field, each.message] for each in error.errors]
-        return {"errors": wrong or [["variables", error.detail]]}
-    return {"subject": content.subject, "document": build_document(content.html or ""), "text": content.text or ""}
+        raise InvalidFieldsError([FieldError("variables", error.public_code, error.detail)]) from None
+    if not isinstance(variables, dict):
+        raise InvalidFieldsError([FieldError("variables", "invalid", "Must be a JSON object.")])
+    return preview_template(read_draft(posted), variables)
 
 
 def read_draft(posted: Mapping[str, str]) -> Template:

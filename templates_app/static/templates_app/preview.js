@@ -1,6 +1,7 @@
 "use strict";
 
-// Shows what is being written as it would look; the page is shown in a frame that may neither run nor send anything.
+// Shows what is being written as it would look. The page itself is posted for by the frame, which may neither run nor
+// send anything and has a policy of its own.
 document.addEventListener("DOMContentLoaded", () => {
   const section = document.querySelector(".template-preview");
   const form = document.querySelector("#template_form");
@@ -8,20 +9,39 @@ document.addEventListener("DOMContentLoaded", () => {
   const find = (selector) => section.querySelector(selector);
   const variables = find("#template-preview-variables");
   const errors = find(".template-preview-errors");
-  const fields = ["project", "subject", "html", "text", "mjml", "layout", "inline_css"];
+  const names = ["project", "subject", "html", "text", "mjml", "layout", "inline_css"];
   let waiting = 0;
   let asked = 0;
 
   function read() {
     const body = new FormData();
     const written = new FormData(form);
-    for (const name of fields) if (written.has(name)) body.set(name, written.get(name));
+    for (const name of names) if (written.has(name)) body.set(name, written.get(name));
     body.set("variables", variables.value);
+    body.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
     if (section.dataset.template) body.set("template", section.dataset.template);
     return body;
   }
 
-  function show(answer) {
+  function fillFrame(body) {
+    const post = document.createElement("form");
+    post.method = "post";
+    post.enctype = "multipart/form-data";
+    post.action = section.dataset.frameUrl;
+    post.target = find("iframe").name;
+    post.hidden = true;
+    for (const [name, value] of body) {
+      const field = document.createElement("textarea");
+      field.name = name;
+      field.value = value;
+      post.append(field);
+    }
+    document.body.append(post);
+    post.submit();
+    post.remove();
+  }
+
+  function show(answer, body) {
     const wrong = answer.errors || [];
     errors.hidden = wrong.length === 0;
     errors.replaceChildren(...wrong.map(([field, message]) => {
@@ -32,22 +52,21 @@ document.addEventListener("DOMContentLoaded", () => {
     if (wrong.length) return;
     find(".template-preview-subject").textContent = answer.subject;
     find(".template-preview-text").textContent = answer.text;
-    find("iframe").srcdoc = answer.document;
+    fillFrame(body);
   }
 
   async function refresh() {
     const turn = ++asked;
-    const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
+    const body = read();
+    let answer;
     try {
-      const response = await fetch(section.dataset.previewUrl, {
-        method: "POST", body: read(), headers: { "X-CSRFToken": token },
-      });
-      const answer = response.ok ? await response.json() : { errors: [["", `The server answered ${response.status}.`]] };
-      // A slow answer must not hide what was asked later.
-      if (turn === asked) show(answer);
+      const response = await fetch(section.dataset.previewUrl, { method: "POST", body });
+      answer = response.ok ? await response.json() : { errors: [["", `The server answered ${response.status}.`]] };
     } catch {
-      if (turn === asked) show({ errors: [["", "The server cannot be reached."]] });
+      answer = { errors: [["", "The server cannot be reached."]] };
     }
+    // A slow answer must not hide what was asked later.
+    if (turn === asked) show(answer, body);
   }
 
   function refreshSoon() {
