@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import escape
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.services import write_audit
 from common.errors import ApiError, InvalidFieldsError
@@ -35,12 +36,14 @@ from templates_app.services import (
 class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
     """Drafts are checked as the API checks them."""
 
-    name = forms.CharField(max_length=200, required=False, help_text="The alias, where it is left out.")
+    name = forms.CharField(
+        max_length=200, required=False, widget=UnfoldAdminTextInputWidget, help_text="The alias, where it is left out."
+    )
 
     class Meta:
         model = Template
         fields: ClassVar = ["project", *FIELDS]
-        widgets: ClassVar = {"subject": forms.TextInput}
+        widgets: ClassVar = {"subject": UnfoldAdminTextInputWidget}
 
     def clean_alias(self) -> str | None:
         alias: str = self.cleaned_data["alias"] or ""

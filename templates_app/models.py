@@ -36,7 +36,7 @@ class Template(models.Model):
     alias = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001  # unique, so not ""
     name = models.CharField(max_length=200)
     subject = models.TextField(blank=True)
-    html = models.TextField(blank=True)
+    html = models.TextField(blank=True, verbose_name="HTML")
     text = models.TextField(blank=True)
     mjml = models.TextField(blank=True, verbose_name="MJML")
     layout = models.ForeignKey("self", models.RESTRICT, null=True, blank=True, related_name="contents")

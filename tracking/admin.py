@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.services import write_audit
 from common.addresses import AddressError, parse_address
@@ -20,7 +21,7 @@ class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Suppression
         fields: ClassVar = ["project", "address", "reason", "note"]
-        widgets: ClassVar = {"address": forms.TextInput}
+        widgets: ClassVar = {"address": UnfoldAdminTextInputWidget, "note": UnfoldAdminTextInputWidget}
 
     def clean_address(self) -> str:
         try:

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 ("alias", models.CharField(blank=True, max_length=64, null=True)),
                 ("name", models.CharField(max_length=200)),
                 ("subject", models.TextField(blank=True)),
-                ("html", models.TextField(blank=True)),
+                ("html", models.TextField(blank=True, verbose_name="HTML")),
                 ("text", models.TextField(blank=True)),
                 ("mjml", models.TextField(blank=True, verbose_name="MJML")),
                 ("inline_css", models.BooleanField(default=False, verbose_name="inline CSS")),
