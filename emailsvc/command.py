@@ -17,12 +17,12 @@ from pathlib import Path
 
 from emailsvc.embedded.errors import EmbeddedError
 from emailsvc.embedded.leash import die_with_parent
+from emailsvc.embedded.locks import InUseError
 from emailsvc.embedded.runtime import runtime_folder
 from emailsvc.embedded.servers import KINDS, running_servers
 from emailsvc.generated import keep_secrets
 from emailsvc.session import (
     DEFAULT_DATA,
-    InUseError,
     build_environment,
     hold,
     kept_environment,

@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from emailsvc.embedded.errors import EmbeddedError
-from emailsvc.embedded.runtime import is_locked
-from emailsvc.embedded.servers import try_lock
+from emailsvc.embedded.locks import is_locked, locked
 from emailsvc.generated import write_private
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_DATA = ROOT / "var"
 LOCK_NAME = "run.lock"
 ENVIRONMENT_NAME = "environment.json"
+# For this long others may hold the lock only to look, or to tidy up after a run that was killed.
+MOMENT_SECONDS = 0.5
 
 
 def open_data_folder(path: Path) -> Path:
@@ -33,20 +34,11 @@ def open_data_folder(path: Path) -> Path:
     return path.resolve()
 
 
-class InUseError(EmbeddedError):
-    """Somebody else is using the data folder."""
-
-
 @contextmanager
 def hold(data: Path) -> Iterator[None]:
     """Be the only run in the data folder. Raises InUseError naming the other one."""
-    with (data / LOCK_NAME).open("a+") as lock:
-        if not try_lock(lock):
-            lock.seek(0)
-            raise InUseError(f"already running with the data folder {data}, as process {lock.read().strip()}")
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+    complaint = f"already running with the data folder {data}"
+    with locked(data / LOCK_NAME, seconds=MOMENT_SECONDS, complaint=complaint):
         yield
 
 

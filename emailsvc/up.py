@@ -16,13 +16,22 @@ from socket import socket
 from emailsvc.announcement import FILE_NAME as READY_NAME
 from emailsvc.announcement import Announcement, build_banner, ready_content
 from emailsvc.embedded.errors import EmbeddedError
+from emailsvc.embedded.janitor import janitor
 from emailsvc.embedded.programs import has_ended, start, stop, tail
 from emailsvc.embedded.servers import Servers, claimed_servers
 from emailsvc.generated import ADMIN_USER, keep_secrets, write_private
 from emailsvc.lineup import STOP_STAGES, Lineup, build_lineup, build_preparation
 from emailsvc.logfiles import trim_logs
 from emailsvc.readiness import Ports, list_obstacles
-from emailsvc.session import DEFAULT_DATA, build_environment, hold, kept_environment, open_data_folder
+from emailsvc.session import (
+    DEFAULT_DATA,
+    ENVIRONMENT_NAME,
+    LOCK_NAME,
+    build_environment,
+    hold,
+    kept_environment,
+    open_data_folder,
+)
 from emailsvc.sockets import LOOPBACK, find_free_port, listen
 from emailsvc.supervisor import Alarm, Supervisor
 
@@ -74,6 +83,7 @@ def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -
     listener = stack.enter_context(open_port(options.port))
     ports = Ports(web=listener.getsockname()[1], smtp=find_free_port(INBOX_PORT))
     servers = stack.enter_context(claimed_servers(data, os.environ))
+    stack.enter_context(janitor(data / LOCK_NAME, data / READY_NAME, data / ENVIRONMENT_NAME, servers.runtime))
     made = {
         "PUBLIC_URL": f"http://{LOOPBACK}:{ports.web}",
         "PROVIDER_URL": f"inbox://{LOOPBACK}:{ports.smtp}",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from emailsvc.embedded.account import Account, give
 from emailsvc.embedded.errors import EmbeddedError
+from emailsvc.embedded.locks import is_locked
 
 PREFIX = "emailsvc-"
 LOCK_NAME = "lock"
@@ -56,15 +57,3 @@ def sweep(base: Path, account: Account | None) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError:
             continue
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

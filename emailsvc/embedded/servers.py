@@ -1,7 +1,5 @@
 """The embedded servers as a whole: one folder of data, one runtime folder, nobody else at the same data."""
 
-import fcntl
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,7 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from emailsvc.embedded.account import choose_account
-from emailsvc.embedded.errors import EmbeddedError
+from emailsvc.embedded.locks import locked
 from emailsvc.embedded.postgres import FOLDER as POSTGRES_FOLDER
 from emailsvc.embedded.postgres import await_postgres, build_postgres, database_url
 from emailsvc.embedded.programs import Child, Program, start, stop
@@ -73,8 +71,9 @@ def claimed_servers(data: Path, given: Mapping[str, str], *, is_durable: bool = 
     `data` is an existing folder. Raises EmbeddedError when another run is using it.
     """
     kinds = tuple(kind for kind in KINDS if not given.get(kind.variable))
+    complaint = f"the servers of {data} are in use by another run, stop that first"
     with ExitStack() as stack:
-        lock = stack.enter_context(locked(data / LOCK_NAME, seconds=LOCK_SECONDS))
+        lock = stack.enter_context(locked(data / LOCK_NAME, seconds=LOCK_SECONDS, complaint=complaint))
         runtime = stack.enter_context(runtime_folder(choose_account(data / POSTGRES_FOLDER)))
         servers = Servers(data=data, runtime=runtime, kinds=kinds, lock=lock, is_durable=is_durable)
         stack.callback(lambda: stop(servers.children))
@@ -87,23 +86,3 @@ def running_servers(data: Path, given: Mapping[str, str], *, is_durable: bool = 
     with claimed_servers(data, given, is_durable=is_durable) as servers:
         servers.start()
         yield servers
-
-
-@contextmanager
-def locked(path: Path, *, seconds: float) -> Iterator[TextIO]:
-    """Hold the lock file `path`; raises EmbeddedError when another process still has it after `seconds`."""
-    with path.open("a+") as lock:
-        deadline = time.monotonic() + seconds
-        while not try_lock(lock):
-            if time.monotonic() > deadline:
-                raise EmbeddedError(f"the servers of {path.parent} are in use by another run; stop that first")
-            time.sleep(0.05)
-        yield lock
-
-
-def try_lock(lock: TextIO) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -137,7 +137,7 @@ def test_a_second_run_on_the_same_data_says_that_one_is_running(up: Up) -> None:
     second = launch(up.data)
     _, said = second.communicate(timeout=30)
     assert second.returncode == 1
-    assert f"already running with the data folder {up.data}, as process {up.process.pid}" in said
+    assert f"already running with the data folder {up.data}: process {up.process.pid}" in said
     assert (up.data / "ready.json").exists()
 
 
@@ -179,11 +179,14 @@ def is_beat(number: int) -> bool:
 def test_killed_it_leaves_nobody_behind_and_the_next_run_goes_on_with_the_data(up: Up) -> None:
     """The last one: it ends the service of the others."""
     path = deliver(up, "kept@example.test")
+    runtime = Path(json.loads((up.data / "environment.json").read_text())["REDIS_URL"].removeprefix("unix://")).parent
     group = list_group(up.process.pid)
     assert len(group) > 10
     up.process.kill()
     _, said = up.process.communicate()
     await_true(lambda: not any(is_alive(number) for number in group), 5)
+    assert not (up.data / "ready.json").exists()
+    assert not runtime.exists()
     assert shlex.quote(f"Authorization: Bearer {up.ready['api_key']}") in said
 
     again = come_up(up.data)
