@@ -11,6 +11,7 @@ from django.db import connection
 from common.ids import new_id
 from ledger.sql import execute
 from tracking.models import EventType
+from tracking.positions import POSITION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +26,19 @@ class Fact:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-_INSERT = """
-INSERT INTO tracking_event (id, project_id, message_id, recipient_id, address, type, data, occurred_at)
-SELECT *, now() FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::jsonb[])
-"""
+# Its place in the feed is worked out once for the statement: see `tracking.positions`.
+_INSERT = f"""
+INSERT INTO tracking_event (id, project_id, message_id, recipient_id, address, type, data, occurred_at, position)
+SELECT *, now(), (SELECT {POSITION})
+FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::jsonb[])
+"""  # noqa: S608 - built from a constant
 
 
 def record(facts: Sequence[Fact]) -> None:
-    """Append `facts` to the log, in the caller's transaction, which also changed what they tell of."""
+    """Append `facts` to the log, in the caller's transaction, which also changed what they tell of.
+
+    Who changes a message's state has locked its row before: so the feed has its events in the order of their causes.
+    """
     if not facts:
         return
     assert connection.in_atomic_block, "an event is written with its cause or not at all"

@@ -1,7 +1,7 @@
 """What happened: the immutable event log."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Func, Q, Value
 from django.db.models.functions import Now
 
 from common.ids import new_id
@@ -80,11 +80,27 @@ class Event(models.Model):
     type = models.TextField(choices=EventType.choices)
     data = models.JSONField(default=dict)
     occurred_at = models.DateTimeField()
+    # Where it stands in the feed: `tracking.positions` says how that makes pages without gaps.
+    position = models.BigIntegerField(db_default=Func(function="tracking_position"), editable=False)
+    serial = models.BigIntegerField(db_default=Func(Value("tracking_event_serial"), function="nextval"), editable=False)
 
     class Meta:
         indexes = [
             # The timeline of one message, in order.
             models.Index(fields=["message_id", "id"], name="event_message"),
-            # The feed of one project, in order.
-            models.Index(fields=["project_id", "id"], name="event_project"),
+            # The feed of one project, in order; also what the statistics have not counted yet.
+            models.Index(fields=["project_id", "position", "serial"], name="event_feed"),
         ]
+
+
+class FeedBase(models.Model):
+    """One row, or none for 0: what is added to the cluster's transaction ids to make positions.
+
+    Raised when the database was restored into a cluster that counts from anew, so that positions never go back.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    base = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="feed_base_once")]

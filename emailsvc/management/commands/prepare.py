@@ -14,6 +14,7 @@ from common.commands import ServiceCommand
 from emailsvc.generated import FILE_NAME, read_secrets, write_secrets
 from emailsvc.health import TICK_KEY
 from emailsvc.provisioning import provision
+from tracking.positions import mend_positions
 
 # Any number will do: two machines that start together must not migrate at the same time.
 MIGRATION_LOCK = 0x656D61696C
@@ -29,6 +30,7 @@ class Command(ServiceCommand):
 
     def handle(self, **options: Any) -> None:
         applied_count = migrate()
+        mend_positions()
         call_command("sync_providers", verbosity=0)
         if folder := options["secrets"]:
             ensure_accounts(folder / FILE_NAME)
