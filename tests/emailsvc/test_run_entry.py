@@ -122,14 +122,19 @@ def test_a_venv_whose_python_is_gone_is_made_anew(run: ModuleType) -> None:
 def test_a_lock_that_cannot_be_installed_leaves_no_stamp_and_the_reasons(
     run: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "venv_pip_command", lambda: None)
+    for installer in ("system_pip_command", "venv_pip_command"):
+        monkeypatch.setattr(run, installer, lambda: None)
     (run.ROOT / "requirements.txt").write_text("== not a requirement\n")
     with pytest.raises(run.RunError, match=r"requirements\.txt cannot be installed; .* says: "):
         run.install(run.RUNTIME)
     assert not run.is_installed(run.RUNTIME)
 
 
-def test_pip_takes_over_where_uv_cannot(run: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "uv_command", lambda: ["false"])
+@pytest.mark.parametrize("failing", [("uv_command",), ("uv_command", "system_pip_command")])
+def test_the_next_installer_takes_over_where_one_cannot(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch, failing: tuple[str, ...]
+) -> None:
+    for installer in failing:
+        monkeypatch.setattr(run, installer, lambda: ["false"])
     run.install(run.RUNTIME)
     assert run.is_installed(run.RUNTIME)
