@@ -104,7 +104,13 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.REDIS_URL
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
+    }
+}
 
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -185,6 +191,7 @@ CELERY_TASK_ACKS_LATE = True
 # Work by the clock; mail goes to the queue of its lane (messages.tasks.ring).
 CELERY_TASK_DEFAULT_QUEUE = "periodic"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONSUMER = "emailsvc.consumer:Consumer"
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 512 * 1024
 CELERY_WORKER_SEND_TASK_EVENTS = False
@@ -197,7 +204,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_TIMEOUT = 0.5
 CELERY_TASK_PUBLISH_RETRY = False
-CELERY_BROKER_TRANSPORT_OPTIONS = (
+# Who publishes tries once to connect: before a second try kombu sleeps for two seconds, whatever the timeout says.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0} | (
     {}
     if CELERY_BROKER_URL.startswith("amqp")
     else {

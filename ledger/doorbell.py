@@ -9,6 +9,8 @@ import structlog
 from celery import Task
 from django.conf import settings
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +31,13 @@ class Doorbell:
         self.failed_count = 0
         self._quiet_until = 0.0
         self._lock = threading.Lock()
-        self._redis = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.3, socket_connect_timeout=0.3)
+        self._redis = redis.Redis.from_url(
+            settings.REDIS_URL,
+            socket_timeout=0.3,
+            socket_connect_timeout=0.3,
+            # The client's own retries wait for seconds; ours is the next ring.
+            retry=Retry(NoBackoff(), 0),
+        )
 
     def ring(self, task: Task[Any, Any], lane: str) -> None:
         """Ask for one run of `task` for `lane` on the queue of the same name."""
@@ -50,6 +58,10 @@ class Doorbell:
         except redis.RedisError as error:
             # The mark runs out by itself; at worst one ring is late by PENDING_MS.
             log.warning("doorbell_answer_failed", error=type(error).__name__)
+
+    def resume(self) -> None:
+        """The broker is known to be there again: the next ring is sent, whatever became of the last."""
+        self._quiet_until = 0.0
 
     def _may_try(self) -> bool:
         """Yes, unless the broker failed lately; then for one caller in each pause."""

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -20,9 +20,9 @@ Wait = Callable[..., None]
 
 @pytest.fixture
 def wait_until() -> Wait:
-    """Waits for a condition to hold: `wait_until(lambda: …)`, for ten seconds at most."""
+    """Waits for a condition to hold: `wait_until(lambda: …)`, for twenty seconds at most."""
 
-    def wait(condition: Callable[[], object], seconds: float = 10) -> None:
+    def wait(condition: Callable[[], object], seconds: float = 20) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "what was waited for did not happen"
@@ -32,14 +32,20 @@ def wait_until() -> Wait:
 
 
 @pytest.fixture
-def start_worker(transactional_db: None, wait_until: Wait) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Starts Celery workers with one child on this test's database; each is ready when the call returns."""
+def start_worker(transactional_db: None, wait_until: Wait) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts Celery workers with one child on this test's database; each is ready when the call returns.
+
+    One that is given a broker of its own, as a changed environment, is not waited for; `log` takes what it says.
+    """
     processes: list[subprocess.Popen[bytes]] = []
 
-    def start() -> subprocess.Popen[bytes]:
+    def start(changes: Mapping[str, str] | None = None, log: int | None = None) -> subprocess.Popen[bytes]:
         cache.delete(TICK_KEY)
-        process = subprocess.Popen(WORKER, env=os.environ | worker_environment(), start_new_session=True)
+        environment = os.environ | worker_environment() | dict(changes or {})
+        process = subprocess.Popen(WORKER, env=environment, start_new_session=True, stderr=log)
         processes.append(process)
+        if changes:
+            return process
         wait_until(lambda: cache.get(TICK_KEY) or process.poll() is not None, 30)
         assert process.poll() is None
         return process
