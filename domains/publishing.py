@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from domains.models import DkimKey, Domain
-from domains.records import ExpectedRecord, Zone, expected_records
+from domains.models import DkimKey, Domain, RecordCheck
+from domains.records import ExpectedRecord, Purpose, Zone, expected_records
+from domains.standing import SENDING
 from domains.verdicts import RecordStatus
 
 # Mail signed by the old key may wait for its recipient's server for days, and is verified when it arrives there.
@@ -62,3 +63,9 @@ def explain_parting(key: DkimKey) -> str:
         return ""
     until = key.retired_at + KEEP_RETIRED
     return f"A newer key signs now. Keep this record until {until:%Y-%m-%d %H:%M} UTC, then remove it."
+
+
+def list_tracking_hosts() -> list[str]:
+    """Names that lead to this service by a record that stands, for links in mail: all domains', all projects'."""
+    standing = RecordCheck.objects.filter(purpose=Purpose.TRACKING, status=RecordStatus.OK)
+    return list(standing.filter(domain__status__in=SENDING).values_list("name", flat=True).distinct())

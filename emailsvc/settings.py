@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
     "common.middleware.ProblemMiddleware",
     "common.middleware.ChunkedBodyMiddleware",
+    "emailsvc.hosts.TrackingHostMiddleware",
     "emailsvc.policies.ForwardedSchemeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -183,7 +184,7 @@ ATTACHMENT_STORAGE = env.ATTACHMENT_STORAGE
 # Celery is a doorbell, the row is the queue: these keep a lost or stopped broker from holding anybody.
 # Kombu names a Unix socket redis+socket://, redis-py and Django name it unix://.
 CELERY_BROKER_URL = env.BROKER_URL or REDIS_URL.replace("unix://", "redis+socket://", 1)
-CELERY_IMPORTS = ["messages.tasks", "emailsvc.worker"]
+CELERY_IMPORTS = ["domains.tasks", "messages.tasks", "emailsvc.worker"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True

@@ -9,6 +9,7 @@ from emailsvc import health
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("", include("tracking.public_urls")),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("domains.urls")),
     path("api/v1/", include("templates_app.urls")),

@@ -5,13 +5,19 @@ from typing import Any
 
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready, worker_shutdown
 
+import domains.tasks
+import messages.tasks
 from emailsvc.celery import app
 from ledger.timer import Timer
 from messages.sending import close_engine
-from messages.tasks import SCHEDULE, tick
+from messages.tasks import tick
 
 # Beat writes these into django-celery-beat's tables at its start, where operators see and change them.
-app.conf.beat_schedule = {task.name: {"task": task.name, "schedule": every} for task, every in SCHEDULE}
+app.conf.beat_schedule = {
+    task.name: {"task": task.name, "schedule": every}
+    for tasks in (domains.tasks, messages.tasks)
+    for task, every in tasks.SCHEDULE
+}
 
 timer = Timer(tick)
 

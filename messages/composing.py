@@ -7,7 +7,7 @@ do not depend on when or by whom it is composed.
 import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from ledger.sql import fetch
 from messages.attachments import read_content
 from messages.claims import Claim
 from messages.models import Attachment, Recipient
+from messages.personal import Wishes, personalise
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class Source:
     html: str
     text: str
     headers: dict[str, str]
+    wishes: Wishes
     date: datetime
     mailboxes: dict[str, list[Mailbox]] = field(default_factory=lambda: defaultdict(list))
     attachments: list[MimeAttachment] = field(default_factory=list)
@@ -59,7 +61,8 @@ class Source:
 
 
 _MESSAGES = """
-SELECT id, domain_id, from_name, from_address, reply_to, subject, html, text, headers, COALESCE(queued_at, created_at)
+SELECT id, domain_id, from_name, from_address, reply_to, subject, html, text, headers,
+       track_opens, track_clicks, enable_unsubscribe, COALESCE(queued_at, created_at)
 FROM mail_message WHERE id = ANY(%s)
 """
 _MAILBOXES = """
@@ -97,7 +100,8 @@ def build_source(row: tuple[Any, ...]) -> Source:
         html=row[6],
         text=row[7],
         headers=json.loads(row[8]),
-        date=row[9],
+        wishes=Wishes(track_opens=row[9], track_clicks=row[10], enable_unsubscribe=row[11]),
+        date=row[12],
     )
 
 
@@ -114,12 +118,13 @@ class Composer:
         prepared = self._prepared.get(source.id)
         if prepared is None:
             prepared = self._prepared[source.id] = prepare(source.content())
+        content = finish(source, prepared, claim.recipient_id)
         return Delivery(
             recipient_id=claim.recipient_id,
             message_id=source.id,
             return_path=source.from_address,
             address=claim.address,
-            content=sign(prepared.render(), source.domain_id),
+            content=content,
             attempt_number=claim.number,
         )
 
@@ -127,10 +132,16 @@ class Composer:
 def compose_raw(message_id: UUID, recipient: Recipient) -> bytes:
     """The message as this recipient was or will be sent it."""
     source = read_sources({message_id})[message_id]
-    return sign(prepare(source.content()).render(), source.domain_id)
+    return finish(source, prepare(source.content()), recipient.pk)
 
 
-def sign(content: bytes, domain_id: UUID | None) -> bytes:
-    """The message with a DKIM signature for each active key of its sending domain; as it is without one."""
-    identity = identities.of(domain_id) if domain_id else None
+def finish(source: Source, prepared: Prepared, recipient_id: UUID) -> bytes:
+    """One recipient's message: what is its own put in, then signed by each active key of the sending domain."""
+    identity = identities.of(source.domain_id) if source.domain_id else None
+    if source.wishes.are_any:
+        wishes = replace(source.wishes, host=identity.tracking_host if identity else None)
+        own = personalise(source.html, source.text, wishes, recipient_id)
+        content = prepared.render(own.headers, html=own.html, text=own.text)
+    else:
+        content = prepared.render()
     return sign_all(content, identity.signers) + content if identity and identity.signers else content

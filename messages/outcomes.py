@@ -1,5 +1,6 @@
 """What an attempt's reply means for its recipient, written down: attempt, state, event, suppression, in one go."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +20,8 @@ from messages.moves import Move, Moved, lock_messages, write_moves
 from messages.states import TRANSITIONS, OnUncertain, Phase, Reason, Status
 from tracking.events import Fact
 from tracking.events import record as record_facts
-from tracking.models import EventType
+from tracking.models import EventType, Suppression
+from tracking.suppressions import Entry, suppress_many
 
 # Jitter needs no secrecy.
 SPREAD = Random()  # noqa: S311
@@ -79,6 +81,7 @@ def record(results: Sequence[Result]) -> set[UUID]:
             return set()
         moves = {r.claim.recipient_id: decide(r, held[r.claim.recipient_id]) for r in ours}
         changed = [r for r in ours if moves[r.claim.recipient_id].status is not held[r.claim.recipient_id].status]
+        suppress_refused(ours, held)
         with pipelined():
             write_moves(list(moves.values()), {result.claim.token for result in ours})
             _finish_attempts(ours, moves)
@@ -87,6 +90,23 @@ def record(results: Sequence[Result]) -> set[UUID]:
                 {r.claim.recipient_id: describe(r) for r in changed},
             )
     return set(moves)
+
+
+def suppress_refused(results: Sequence[Result], held: Mapping[UUID, Held]) -> None:
+    """Put addresses that do not exist on their project's list. Simulated mail suppresses nobody."""
+    refused: dict[UUID, list[Entry]] = defaultdict(list)
+    for result in results:
+        row = held[result.claim.recipient_id]
+        if result.reply.should_suppress and not row.is_simulated:
+            entry = Entry(
+                address=row.address,
+                reason=Suppression.Reason.BOUNCE,
+                note=result.reply.text[:500],
+                message_id=row.message_id,
+            )
+            refused[row.project_id].append(entry)
+    for project_id, entries in sorted(refused.items()):
+        suppress_many(project_id, entries)
 
 
 def moved(held: Held, move: Move) -> Moved:

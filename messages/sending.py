@@ -23,14 +23,16 @@ from delivery.mime_bodies import BodyError
 from delivery.mime_headers import HeaderError
 from delivery.mime_parts import AttachmentTypeError
 from ledger.leases import Heartbeat
-from messages.claims import Claim, Scope, claim, claim_suspect, mark_dot_sent, mark_started
+from messages.claims import Claim, Scope, claim, claim_suspect, mark_dot_sent, mark_started, release
 from messages.composing import Composer
 from messages.models import Recipient
-from messages.outcomes import Result, record
-from messages.states import Lane
+from messages.moves import lock_messages
+from messages.outcomes import Result, end, record
+from messages.states import Lane, Reason, Status
 from providers.choice import Way, routes
 from providers.services import pause_provider
 from providers.transports import build_transport
+from tracking.suppressions import find_suppressed_pairs
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -171,6 +173,7 @@ class Pump:
         if not claims:
             return False
         self._heartbeat.add(claims[0].token)
+        claims = retry_database(lambda: drop_suppressed(claims))
         ways = {c.recipient_id: routes.choose(c.project_id, is_simulated=c.is_simulated) for c in claims}
         routed = [(c, way) for c in claims if (way := ways[c.recipient_id]) is not None]
         started = retry_database(lambda: mark_started([c for c, _ in routed], [way for _, way in routed]))
@@ -219,6 +222,18 @@ def write(done: Sequence[tuple[Work, Reply]], asking: Sequence[Claim]) -> set[UU
         if done:
             record([Result(claim=work.claim, reply=reply, provider_name=work.way.name) for work, reply in done])
         return mark_dot_sent(asking) if asking else set()
+
+
+def drop_suppressed(claims: Sequence[Claim]) -> list[Claim]:
+    """The claims whose address was not suppressed since accept; the others end, without an attempt."""
+    suppressed = find_suppressed_pairs([(taken.project_id, taken.address) for taken in claims])
+    dropped = [taken for taken in claims if (taken.project_id, taken.address) in suppressed]
+    if dropped:
+        with transaction.atomic():
+            lock_messages(taken.message_id for taken in dropped)
+            release(dropped)
+            end([taken.recipient_id for taken in dropped], Status.SUPPRESSED, Reason.SUPPRESSED)
+    return [taken for taken in claims if taken not in dropped]
 
 
 def compose(composer: Composer, taken: Claim) -> Delivery | Reply:

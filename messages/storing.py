@@ -15,10 +15,11 @@ from ledger.sql import fetch_one
 from messages.admission import Admitted
 from messages.attachments import File, save_contents
 from messages.models import Attachment, Message, Recipient, Subject
+from messages.personal import list_links
 from messages.states import Lane, Reason, Status, roll_up
 from messages.tasks import ring
 from tracking.events import Fact, record
-from tracking.models import EventType
+from tracking.models import EventType, TrackedLinks
 from tracking.suppressions import find_suppressed
 
 # Addresses here get the named outcome of their local part, in every project: nothing leaves.
@@ -46,6 +47,7 @@ def store(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, st
     Message.objects.bulk_create(messages)
     Subject.objects.bulk_create(Subject(message=message, text=message.subject) for message in messages)
     Recipient.objects.bulk_create(recipients)
+    TrackedLinks.objects.bulk_create(list_tracked(messages))
     store_attachments(key.project_id, messages, admitted, uploaded)
     note_accepted(messages, recipients)
     for lane in {Lane(message.priority) for message in messages if message.status == Status.QUEUED}:
@@ -119,6 +121,15 @@ def finish_message(message: Message, rows: Sequence[Recipient]) -> None:
         message.failed_at = message.created_at
     if message.status == Status.QUEUED:
         message.queued_at = message.created_at
+
+
+def list_tracked(messages: Sequence[Message]) -> list[TrackedLinks]:
+    """Where the wrapped links of each message lead; nothing for those that are not tracked."""
+    return [
+        TrackedLinks(message_id=message.pk, project_id=message.project_id, urls=urls)
+        for message in messages
+        if (urls := list_links(message.html, track_clicks=message.track_clicks))
+    ]
 
 
 def store_attachments(

@@ -1,5 +1,6 @@
 """What happened: the immutable event log."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Func, Q, Value
 from django.db.models.functions import Now
@@ -60,6 +61,14 @@ class Suppression(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+
+class TrackedLinks(models.Model):
+    """Where a message's wrapped links lead: looked up at a click, never read from the URL."""
+
+    message_id = models.UUIDField(primary_key=True)
+    project_id = models.UUIDField()
+    urls = ArrayField(models.TextField())
 
 
 class Event(models.Model):

@@ -55,6 +55,17 @@ def find_suppressed(project_id: UUID, addresses: Collection[str]) -> dict[str, s
         return dict(cursor.fetchall())
 
 
+def find_suppressed_pairs(pairs: Collection[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
+    """Those of (project, address) that are suppressed, in the spelling that they were asked with: one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT v.project_id, v.address FROM unnest(%s::uuid[], %s::text[]) AS v(project_id, address)"
+            " JOIN tracking_suppression s ON s.project_id = v.project_id AND s.address = lower(v.address)",
+            [[project_id for project_id, _ in pairs], [address for _, address in pairs]],
+        )
+        return set(cursor.fetchall())
+
+
 def suppress(project_id: UUID, entry: Entry) -> tuple[Suppression, bool]:
     """Put an address on the list; the row, and whether it is new. Again is harmless."""
     counts = suppress_many(project_id, [entry])

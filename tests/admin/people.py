@@ -13,7 +13,7 @@ def log_in(user: User) -> Client:
 
 
 def superuser() -> Client:
-    return log_in(User.objects.create_superuser("root", password="correct horse"))  # noqa: S106
+    return log_in(User.objects.create_superuser("root", password="correct horse"))
 
 
 def support() -> Client:

@@ -1,6 +1,7 @@
 """A project whose mail goes to a scripted SMTP server, and one look at what is due."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from messages.sending import Pump, close_engine
 from messages.states import Lane
 from providers.choice import routes
 from providers.services import sync_shared_provider
-from tests.smtp_server import SmtpServer
+from tests.smtp_server import Script, SmtpServer
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +61,16 @@ def deliver() -> Callable[..., None]:
         Pump(lane, lambda: None).run()
 
     return run
+
+
+@pytest.fixture
+def make_inbox(db: None) -> Iterator[Callable[..., SmtpServer]]:
+    """An inbox that answers by script: `make_inbox(RCPT=["550 5.1.1 who?"])`."""
+    with ExitStack() as stack:
+
+        def make(**replies: Any) -> SmtpServer:
+            server = stack.enter_context(SmtpServer(Script(replies=replies)))
+            sync_shared_provider(f"inbox://127.0.0.1:{server.port}")
+            return server
+
+        yield make

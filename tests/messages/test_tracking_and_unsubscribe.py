@@ -1,0 +1,159 @@
+"""Opt-in tracking and unsubscribe, from what is sent to what a visitor gets and what the log says."""
+
+import re
+from collections.abc import Callable
+from email import message_from_bytes, policy
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from domains.models import Domain
+from domains.services import add_domain
+from messages.models import Message, Recipient
+from messages.states import Status
+from tests.smtp_server import SmtpServer
+from tracking.models import Event, Suppression
+
+Send = Callable[..., Message]
+Deliver = Callable[..., None]
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
+HTML = (
+    '<html><body><p>Hi</p><a href="https://shop.test/a?x=1&amp;y=2#top">A</a>\n'
+    '<a href="https://shop.test/b" data-track="false">B</a><a href="mailto:a@b.test">C</a></body></html>'
+)
+
+
+@pytest.fixture(autouse=True)
+def _public_url(settings: Any) -> None:
+    settings.PUBLIC_URL = "http://testserver"
+
+
+def bodies(server: SmtpServer, index: int = 0) -> tuple[str, str, Any]:
+    """The HTML, the text and the parsed message that arrived."""
+    parsed = message_from_bytes(server.mails[index].content, policy=policy.default)
+    html = parsed.get_body(["html"])
+    text = parsed.get_body(["plain"])
+    assert html is not None
+    assert text is not None
+    return html.get_content().replace("\r\n", "\n"), text.get_content(), parsed
+
+
+def path_of(url: str) -> str:
+    return url.removeprefix("http://testserver")
+
+
+def test_links_and_pixel_are_each_recipients_own(inbox: SmtpServer, send: Send, deliver: Deliver) -> None:
+    send(to=["a@rcpt.test", "b@rcpt.test"], html=HTML, track_opens=True, track_clicks=True)
+    deliver()
+    first, second = bodies(inbox, 0)[0], bodies(inbox, 1)[0]
+    links = re.findall(r"http://testserver/t/c/[\w-]+", first + second)
+    pixels = re.findall(r'<img [^>]*src="(http://testserver/t/o/[\w-]+)"></body>', first + second)
+    assert len(set(links)) == 2
+    assert len(set(pixels)) == 2
+    assert 'href="https://shop.test/b"' in first
+    assert 'href="mailto:a@b.test"' in first
+
+
+def test_without_opt_in_the_html_is_as_it_was(inbox: SmtpServer, send: Send, deliver: Deliver) -> None:
+    send(html=HTML)
+    deliver()
+    assert bodies(inbox)[0].rstrip("\n") == HTML
+
+
+def test_a_click_leads_to_the_stored_url_and_is_logged(
+    inbox: SmtpServer, send: Send, deliver: Deliver, client: Any
+) -> None:
+    send(html=HTML, track_clicks=True)
+    deliver()
+    url = re.findall(r'href="(http://testserver/t/c/[^"]+)"', bodies(inbox)[0])[0]
+    answer = client.get(path_of(url), headers={"user-agent": BROWSER})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "https://shop.test/a?x=1&y=2#top")
+    event = Event.objects.get(type="email.clicked")
+    assert event.data["url"] == "https://shop.test/a?x=1&y=2#top"
+    assert event.data["actor"] == "scanner"  # within a second of the delivery
+    assert event.address == "one@rcpt.test"
+
+
+@pytest.mark.parametrize("spoil", [lambda t: t[:-1], lambda t: t + "A", lambda t: "B" + t[1:], lambda t: t[::-1]])
+def test_a_spoilt_token_leads_nowhere(
+    inbox: SmtpServer, send: Send, deliver: Deliver, client: Any, spoil: Callable[[str], str]
+) -> None:
+    send(html=HTML, track_clicks=True, track_opens=True)
+    deliver()
+    html = bodies(inbox)[0]
+    click = re.findall(r"/t/c/([\w-]+)", html)[0]
+    pixel = re.findall(r"/t/o/([\w-]+)", html)[0]
+    assert client.get(f"/t/c/{spoil(click)}").status_code == 404
+    assert client.get(f"/t/c/{pixel}").status_code == 404
+    answer = client.get(f"/t/o/{spoil(pixel)}")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/gif")
+    assert not Event.objects.filter(type__in=["email.opened", "email.clicked"]).exists()
+
+
+def test_an_open_answers_the_pixel_uncached(inbox: SmtpServer, send: Send, deliver: Deliver, client: Any) -> None:
+    send(html=HTML, track_opens=True)
+    deliver()
+    pixel = re.findall(r"(/t/o/[\w-]+)", bodies(inbox)[0])[0]
+    answer = client.get(pixel, headers={"user-agent": "Mozilla/5.0 (via ggpht.com GoogleImageProxy)"})
+    assert answer.content.startswith(b"GIF89a")
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert Event.objects.get(type="email.opened").data["actor"] == "proxy"
+
+
+def test_unsubscribe_is_asked_by_get_and_done_by_post(
+    inbox: SmtpServer, send: Send, deliver: Deliver, client: Any, api: Any
+) -> None:
+    send(html="<p><a href='{{ unsubscribe_url }}'>x</a></p>", text="x {{unsubscribe_url}}", enable_unsubscribe=True)
+    deliver()
+    html, text, parsed = bodies(inbox)
+    url = parsed["List-Unsubscribe"].strip("<>")
+    assert parsed["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert f"href='{url}'" in html
+    assert url in text
+    assert client.get(path_of(url)).status_code == client.head(path_of(url)).status_code == 200
+    assert not Suppression.objects.exists()
+    posted = client.post(path_of(url), "List-Unsubscribe=One-Click", content_type="application/x-www-form-urlencoded")
+    assert posted.status_code == 200
+    assert client.post(path_of(url)).status_code == 200
+    assert Suppression.objects.get().reason == "unsubscribe"
+    assert Event.objects.filter(type="email.unsubscribed").count() == 1
+    again = send()
+    again.refresh_from_db()
+    assert (again.status, again.status_reason) == (Status.FAILED, "suppressed")
+
+
+def test_without_enable_unsubscribe_there_is_no_header(inbox: SmtpServer, send: Send, deliver: Deliver) -> None:
+    send(html="<p>x</p>")
+    deliver()
+    assert b"List-Unsubscribe" not in inbox.mails[0].content
+
+
+def test_an_address_suppressed_after_accept_is_not_sent_to(
+    inbox: SmtpServer, send: Send, deliver: Deliver, project: Any
+) -> None:
+    message = send(to=["One@rcpt.test", "two@rcpt.test"])
+    Suppression.objects.create(project=project, address="one@rcpt.test", reason="manual")
+    deliver()
+    statuses = dict(Recipient.objects.filter(message=message).values_list("address", "status"))
+    assert statuses == {"One@rcpt.test": "suppressed", "two@rcpt.test": "delivered"}
+    assert len(inbox.mails) == 1
+    message.refresh_from_db()
+    assert message.status == Status.DELIVERED
+
+
+def test_a_hard_bounce_suppresses_and_a_policy_refusal_does_not(send: Send, deliver: Deliver, make_inbox: Any) -> None:
+    make_inbox(RCPT=["550 5.1.1 no such user", "550 5.7.1 not welcome"])
+    send(to=["a@rcpt.test", "b@rcpt.test"])
+    deliver()
+    assert list(Suppression.objects.values_list("reason", flat=True)) == ["bounce"]
+
+
+def test_a_customers_host_answers_tracking_paths_only(client: Any, project: Any) -> None:
+    domain = add_domain(project, name="good.test")
+    now = timezone.now()
+    Domain.objects.filter(pk=domain.pk).update(status="verified", verified_at=now)
+    domain.record_checks.create(purpose="tracking", type="CNAME", name="link.good.test", value="x", status="ok")
+    assert client.get("/t/o/x", headers={"host": "link.good.test"}).status_code == 200
+    assert client.get("/healthz", headers={"host": "link.good.test"}).status_code == 400
+    assert client.get("/t/o/x", headers={"host": "link.evil.test"}).status_code == 400

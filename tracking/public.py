@@ -1,0 +1,96 @@
+"""What recipients reach: the pixel, the wrapped links and the unsubscribe page. No login, and nothing to guess.
+
+A token that is not ours answers like one whose message is gone: 404 for a link, the same pixel for an open. Nothing
+here redirects to anything but what was stored at accept.
+"""
+
+from base64 import b64decode
+from http import HTTPStatus
+
+import structlog
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from common.client_ip import client_ip
+from tracking.tokens import Purpose, read_token
+from tracking.visits import Client, find_subject, find_target, record_click, record_open, unsubscribe
+
+log = structlog.get_logger(__name__)
+
+# The smallest transparent GIF.
+PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+NEVER_STORED = {"Cache-Control": "no-store, no-cache, must-revalidate, private", "Pragma": "no-cache", "Expires": "0"}
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; img-src 'none'"
+)
+
+
+@require_http_methods(["GET", "HEAD"])
+def open_pixel(request: HttpRequest, text: str) -> HttpResponse:
+    """Always the pixel, never cached; an open is logged when the token is ours."""
+    token = read_token(text, Purpose.OPEN)
+    if token:
+        try:
+            subject = find_subject(token)
+            if subject:
+                record_open(subject, client_of(request))
+        except DatabaseError as error:
+            # A mail must not show a broken picture because we are away for a moment.
+            log.warning("open_not_recorded", error=type(error).__name__)
+    return HttpResponse(PIXEL, content_type="image/gif", headers=NEVER_STORED)
+
+
+@require_http_methods(["GET", "HEAD"])
+def follow_link(request: HttpRequest, text: str) -> HttpResponse:
+    """302 to the link's target, which is looked up; 404 for a token that is not ours."""
+    token = read_token(text, Purpose.CLICK)
+    subject = find_subject(token) if token else None
+    url = find_target(token, subject) if token and subject else None
+    if token is None or subject is None or url is None or not url.lower().startswith(("http://", "https://")):
+        return answer_gone(request)
+    record_click(subject, client_of(request), token, url)
+    response = HttpResponse(status=HTTPStatus.FOUND, headers={"Location": url, **NEVER_STORED})
+    # The target need not learn the token.
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+@csrf_exempt  # RFC 8058: the mailbox provider posts without cookies; the token is the proof
+@require_http_methods(["GET", "HEAD", "POST"])
+def unsubscribe_page(request: HttpRequest, text: str) -> HttpResponse:
+    """GET asks, POST acts (RFC 8058): programs that follow links must not unsubscribe anybody."""
+    token = read_token(text, Purpose.UNSUBSCRIBE)
+    subject = find_subject(token) if token else None
+    if subject is None:
+        return answer_gone(request)
+    is_done = request.method == "POST"
+    if is_done:
+        unsubscribe(subject, client_of(request))
+    context = {"project": subject.project_name, "address": subject.address, "is_done": is_done}
+    return finish_page(render(request, "tracking/unsubscribe.html", context))
+
+
+def answer_gone(request: HttpRequest) -> HttpResponse:
+    return finish_page(render(request, "tracking/gone.html", status=HTTPStatus.NOT_FOUND))
+
+
+def finish_page(response: HttpResponse) -> HttpResponse:
+    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Robots-Tag"] = "noindex"
+    for name, value in NEVER_STORED.items():
+        response.headers[name] = value
+    return response
+
+
+def client_of(request: HttpRequest) -> Client:
+    ip = client_ip(request.META)
+    return Client(
+        method=request.method or "",
+        user_agent=request.headers.get("User-Agent", ""),
+        ip=str(ip) if ip else "",
+        purpose=" ".join(request.headers.get(name, "") for name in ("Purpose", "Sec-Purpose", "X-Purpose", "X-Moz")),
+    )
