@@ -21,7 +21,7 @@ from domains.identities import identities
 from ledger.sql import fetch
 from messages.attachments import read_content
 from messages.claims import Claim
-from messages.models import Attachment, Recipient
+from messages.models import AttachmentContent, Recipient
 from messages.personal import Wishes, personalise
 
 
@@ -69,6 +69,11 @@ _MAILBOXES = """
 SELECT message_id, kind, name, address FROM mail_recipient
 WHERE message_id = ANY(%s) AND kind <> %s ORDER BY message_id, position
 """
+_ATTACHMENTS = """
+SELECT a.message_id, a.filename, a.content_type, a.cid, c.data, c.storage_name
+FROM mail_attachment a JOIN mail_attachmentcontent c ON c.id = a.content_id
+WHERE a.message_id = ANY(%s) ORDER BY a.message_id, a.position
+"""
 
 
 def read_sources(ids: Collection[UUID]) -> dict[UUID, Source]:
@@ -77,13 +82,13 @@ def read_sources(ids: Collection[UUID]) -> dict[UUID, Source]:
     sources = {row[0]: build_source(row) for row in fetch(_MESSAGES, [wanted])}
     for message_id, kind, name, address in fetch(_MAILBOXES, [wanted, Recipient.Kind.BCC]):
         sources[message_id].mailboxes[kind].append(Mailbox(name=name, address=address))
-    for attachment in Attachment.objects.filter(message_id__in=wanted).select_related("content"):
-        sources[attachment.message_id].attachments.append(
+    for message_id, filename, content_type, content_id, data, storage_name in fetch(_ATTACHMENTS, [wanted]):
+        sources[message_id].attachments.append(
             MimeAttachment(
-                filename=attachment.filename,
-                content_type=attachment.content_type,
-                content=read_content(attachment.content),
-                content_id=attachment.cid,
+                filename=filename,
+                content_type=content_type,
+                content=read_content(AttachmentContent(data=data, storage_name=storage_name)),
+                content_id=content_id,
             )
         )
     return sources
