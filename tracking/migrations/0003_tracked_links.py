@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tracking", "0001_events_and_suppressions"),
+        ("tracking", "0002_feed"),
     ]
 
     operations = [
