@@ -130,6 +130,8 @@ class AuditEntry(models.Model):
     class Meta:
         ordering = ("-id",)
         verbose_name_plural = "audit entries"
+        # The story of one object.
+        indexes = [models.Index(name="audit_object", fields=["object", "id"])]
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.object}"

@@ -36,3 +36,5 @@ def build_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    # Each login would be four lines; what is worth a line is a warning.
+    logging.getLogger("axes").setLevel(logging.WARNING)

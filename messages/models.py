@@ -70,11 +70,12 @@ class Message(models.Model):
     cancelled_at = models.DateTimeField(null=True)
 
     class Meta:
+        permissions = [("act_message", "Can cancel, resend and settle messages")]
         indexes = [
             # GET /emails, newest first, by keyset or offset. Ids are UUIDv7, so their order is the order of creation.
             models.Index(fields=["project", "-id"], name="message_list"),
-            # GET /emails?status=…
-            models.Index(fields=["project", "status", "-id"], name="message_list_status"),
+            # GET /emails?status=…, and the admin's list of a status in all projects.
+            models.Index(fields=["status", "project", "-id"], name="message_list_status"),
             # GET /emails?from_=…
             models.Index(F("project"), Lower("from_address"), F("id").desc(), name="message_list_from"),
             # GET /emails?template_id=…
@@ -170,8 +171,14 @@ class Recipient(DueRow):
             models.Index(fields=["lease_until"], name="recipient_leased", condition=Q(lease_token__isnull=False)),
             # expire: open recipients past their time.
             models.Index(fields=["expires_at"], name="recipient_expiry", condition=Q(status__in=sorted(OPEN))),
-            # GET /emails?to=… and the admin's search.
-            models.Index(F("project"), Lower("address"), F("message").desc(), name="recipient_address"),
+            # GET /emails?to=…, and the admin's search by the begin of an address, which needs the operators of patterns
+            # where the database has another collation than C.
+            models.Index(
+                F("project"),
+                OpClass(Lower("address"), name="text_pattern_ops"),
+                F("message").desc(),
+                name="recipient_address",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["message", "address"], name="recipient_once_per_message"),

@@ -1,0 +1,66 @@
+"""Staff, and mail for them to look at."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.callers import Delegate
+from accounts.models import Project
+from common.addresses import parse_address
+from messages import services
+from messages.drafts import Draft
+from messages.models import Message
+from messages.sending import Pump, close_engine
+from messages.states import Lane
+from providers.choice import routes
+from providers.services import sync_shared_provider
+from tests.admin.people import superuser, support
+from tests.smtp_server import SmtpServer
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process(settings: Any) -> Iterator[None]:
+    """What a worker child remembers between tasks must not pass from test to test."""
+    settings.TRUSTED_SENDER_DOMAINS = ["mine.test"]
+    routes.forget()
+    yield
+    close_engine()
+
+
+@pytest.fixture
+def root(db: None) -> Client:
+    return superuser()
+
+
+@pytest.fixture
+def sue(db: None) -> Client:
+    """A member of the group Support."""
+    return support()
+
+
+@pytest.fixture
+def server(db: None) -> Iterator[SmtpServer]:
+    """A server that stands for every recipient's own: its 250 is a delivery."""
+    with SmtpServer() as running:
+        sync_shared_provider(f"inbox://127.0.0.1:{running.port}")
+        yield running
+
+
+@pytest.fixture
+def send(project: Project) -> Callable[..., Message]:
+    """Accepts one email: `send("a@x.test", "b@x.test", subject="Hi")`."""
+
+    def accept(*to: str, of: Project = project, **values: Any) -> Message:
+        usual = {"from_": parse_address("shop@mine.test"), "subject": "Hi", "text": "Hello."}
+        addresses = [parse_address(text) for text in to or ("one@rcpt.test",)]
+        return services.accept(Delegate(project=of), [Draft(to=addresses, **{**usual, **values})])[0]
+
+    return accept
+
+
+@pytest.fixture
+def deliver() -> Callable[[], None]:
+    """One run of the sending loop, as a worker does it."""
+    return lambda: Pump(Lane.NORMAL, lambda: None).run()

@@ -1,0 +1,185 @@
+"""What support staff do with messages."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AuditEntry
+from messages.admin_actions import ACTS
+from messages.models import Message
+from messages.states import Reason, Status
+from tests.admin.people import log_in
+from tests.smtp_server import SmtpServer
+
+pytestmark = pytest.mark.django_db
+LIST = reverse("admin:mail_message_changelist")
+
+
+def url(message: Message, name: str = "change") -> str:
+    return reverse(f"admin:mail_message_{name}", args=[message.pk])
+
+
+def move(message: Message, status: Status, reason: Reason = Reason.NONE, address: str = "") -> None:
+    with transaction.atomic():
+        rows = message.recipients.filter(address=address) if address else message.recipients.all()
+        rows.move_to(status, reason)
+
+
+def test_support_finds_a_bounced_message_sees_why_resends_it_and_watches_it_delivered(
+    sue: Client, send: Callable[..., Message], deliver: Callable[[], None], server: SmtpServer
+):
+    server.script.replies["RCPT"] = ["550 5.2.1 Mailbox disabled", None]
+    message = send("bob@gone.test", subject="Your invoice")
+    deliver()
+    found = sue.get(LIST, {"q": "bob@gone.test"}).content.decode()
+    assert url(message) in found
+    assert "bounced" in found
+    story = sue.get(url(message)).content.decode()
+    assert "Mailbox disabled" in story
+    answer = sue.post(url(message, "resend"), {"ticket": str(uuid4())})
+    new = Message.objects.exclude(pk=message.pk).get()
+    assert (answer.status_code, answer["Location"]) == (302, url(new))
+    deliver()
+    story = sue.get(url(new)).content.decode()
+    assert "The recipient&#x27;s server took it." in story
+    assert url(message) in story
+    old = sue.get(url(message)).content.decode()
+    assert url(new) in old
+    assert "sue sent it again" in old
+    assert len(server.mails) == 1
+
+
+def test_a_scheduled_message_is_cancelled_and_by_whom_is_put_down(sue, send):
+    message = send(scheduled_at=timezone.now() + timedelta(hours=1))
+    assert url(message, "cancel") in sue.get(url(message)).content.decode()
+    assert sue.post(url(message, "cancel")).status_code == 302
+    message.refresh_from_db()
+    assert message.status == Status.CANCELLED
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action, entry.object) == ("sue", "cancel", str(message.pk))
+
+
+def test_a_queued_message_is_neither_cancelled_nor_resent(sue, send):
+    message = send()
+    page = sue.get(url(message)).content.decode()
+    for name in ("cancel", "resend"):
+        assert url(message, name) not in page
+        answer = sue.post(url(message, name), follow=True)
+        assert "queued" in answer.content.decode()
+    assert (Message.objects.count(), AuditEntry.objects.count()) == (1, 0)
+    assert Message.objects.get().status == Status.QUEUED
+
+
+def test_a_button_pressed_twice_resends_once(sue, send):
+    message = send()
+    move(message, Status.BOUNCED, Reason.REFUSED)
+    form = {"ticket": str(uuid4())}
+    first, second = (sue.post(url(message, "resend"), form)["Location"] for _ in range(2))
+    assert first == second
+    assert Message.objects.count() == 2
+    assert AuditEntry.objects.count() == 1
+
+
+def test_only_those_that_failed_can_be_sent_to_again(sue, send):
+    message = send("good@x.test", "bad@x.test")
+    move(message, Status.BOUNCED, Reason.REFUSED, "bad@x.test")
+    move(message, Status.DELIVERED, address="good@x.test")
+    assert url(message, "resend_failed") in sue.get(url(message)).content.decode()
+    sue.post(url(message, "resend_failed"))
+    new = Message.objects.exclude(pk=message.pk).get()
+    assert [row.address for row in new.recipients.all()] == ["bad@x.test"]
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("settle_sent", Status.SENT), ("settle_retry", Status.DELIVERING), ("settle_failed", Status.FAILED)],
+)
+def test_an_uncertain_attempt_is_settled(sue, send, name, status):
+    message = send()
+    assert url(message, name) not in sue.get(url(message)).content.decode()
+    move(message, Status.DELIVERING, Reason.UNCERTAIN)
+    assert url(message, name) in sue.get(url(message)).content.decode()
+    sue.post(url(message, name))
+    row = message.recipients.get()
+    assert (row.status, row.status_reason) == (status, Reason.SETTLED)
+    assert AuditEntry.objects.get().action == name
+
+
+def test_a_resent_test_message_stays_one(sue, send):
+    message = send()
+    Message.objects.filter(pk=message.pk).update(is_test=True)
+    move(message, Status.BOUNCED, Reason.REFUSED)
+    sue.post(url(message, "resend"))
+    assert Message.objects.exclude(pk=message.pk).get().is_test
+
+
+def test_acting_needs_a_post_a_token_and_the_permission(send):
+    message = send(scheduled_at=timezone.now() + timedelta(hours=1))
+    viewer_user = User.objects.create_user("eve", is_staff=True)
+    viewer_user.user_permissions.add(Permission.objects.get(codename="view_message"))
+    viewer = log_in(viewer_user)
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(User.objects.create_superuser("root"), backend="django.contrib.auth.backends.ModelBackend")
+    assert url(message, "cancel") not in viewer.get(url(message)).content.decode()
+    for name in ACTS:
+        assert viewer.get(url(message, name)).status_code == 405
+        assert viewer.post(url(message, name)).status_code == 403
+        assert strict.post(url(message, name)).status_code == 403
+        assert Client().post(url(message, name)).status_code == 302
+    message.refresh_from_db()
+    assert message.status == Status.SCHEDULED
+
+
+def run_action(client: Client, name: str, *messages: Message, **form: str):
+    return client.post(LIST, {"action": name, "_selected_action": [str(each.pk) for each in messages], **form})
+
+
+def test_many_are_cancelled_after_a_question(sue, send):
+    at = timezone.now() + timedelta(hours=1)
+    scheduled, queued = [send(scheduled_at=at), send(scheduled_at=at)], send()
+    asked = run_action(sue, "cancel_selected", *scheduled, queued)
+    assert "Cancel 3 messages?" in asked.content.decode()
+    assert not AuditEntry.objects.exists()
+    done = run_action(sue, "cancel_selected", *scheduled, queued, act="cancel", ticket=str(uuid4()))
+    assert done.status_code == 302
+    assert set(Message.objects.filter(status=Status.CANCELLED)) == set(scheduled)
+    told = sue.get(LIST).content.decode()
+    assert "done for 2 of 3" in told
+    assert "this one is queued" in told
+
+
+def test_many_are_resent_once_after_a_question(sue, send):
+    bounced = [send(), send()]
+    for message in bounced:
+        move(message, Status.BOUNCED, Reason.REFUSED)
+    assert "Resend 2 messages?" in run_action(sue, "resend_selected", *bounced).content.decode()
+    ticket = str(uuid4())
+    for _ in range(2):
+        run_action(sue, "resend_selected", *bounced, act="resend", ticket=ticket)
+    assert Message.objects.filter(resent_from__in=bounced).count() == 2
+    assert AuditEntry.objects.filter(action="resend").count() == 2
+
+
+def test_an_action_does_only_what_it_is_named_for(sue, send):
+    message = send(scheduled_at=timezone.now() + timedelta(hours=1))
+    asked = run_action(sue, "resend_selected", message, act="cancel", ticket=str(uuid4()))
+    assert "Resend 1 message?" in asked.content.decode()
+    message.refresh_from_db()
+    assert message.status == Status.SCHEDULED
+
+
+def test_who_may_only_look_is_offered_no_actions(send):
+    message = send()
+    user = User.objects.create_user("eve", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_message"))
+    viewer = log_in(user)
+    assert "cancel_selected" not in viewer.get(LIST).content.decode()
+    run_action(viewer, "cancel_selected", message, act="cancel")
+    assert not AuditEntry.objects.exists()
