@@ -8,7 +8,7 @@ from delivery.smtp_config import SmtpConfig
 from delivery.smtp_pool import SessionPool
 from delivery.smtp_session import RefusedError, Session
 from delivery.smtp_transaction import SmtpSeconds, Transaction
-from delivery.steps import Said, SteppedTransport, Steps
+from delivery.steps import Said, SteppedTransport, Steps, run_steps
 
 # Printable ASCII but space and angle brackets: nothing that could end the path, or the command.
 _PATH = re.compile(r"[!-;=?-~]{1,320}")
@@ -38,6 +38,14 @@ class SmtpTransport(SteppedTransport):
                     yield Said(delivery.recipient_id, reply)
         finally:
             conversation.end()
+
+    def greet(self) -> Reply | None:
+        """Open a session and keep it for the first mail; the refusal if there is none. Blocks, and sends nothing."""
+        try:
+            self._pool.give_back(run_steps(self._pool.open()))
+        except RefusedError as error:
+            return error.reply
+        return None
 
     def tidy(self) -> bool:
         """Close connections that are idle for longer than `idle_limit`; whether any is still open."""

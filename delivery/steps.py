@@ -9,6 +9,7 @@ import select
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -106,6 +107,31 @@ def run_waits(steps: Waits[T]) -> T:
             result = end.value
             return result
         wait(step)
+
+
+def run_steps(steps: Steps[T]) -> T:
+    """Run steps that ask for no grant and say nothing, in this thread, blocking; their result."""
+    result: T
+    go_on: Callable[[], Step] = partial(next, steps)
+    while True:
+        try:
+            step = go_on()
+        except StopIteration as end:
+            result = end.value
+            return result
+        if isinstance(step, Call):
+            go_on = _call(step, steps)
+        else:
+            assert isinstance(step, Wait)
+            wait(step)
+            go_on = partial(next, steps)
+
+
+def _call(step: Call, steps: Steps[T]) -> Callable[[], Step]:
+    try:
+        return partial(steps.send, step.function())
+    except Exception as error:  # noqa: BLE001 - it is the conversation's to handle
+        return partial(steps.throw, error)
 
 
 def wait(step: Wait) -> None:

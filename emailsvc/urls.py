@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("tracking.public_urls")),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("domains.urls")),
+    path("api/v1/", include("providers.urls")),
     path("api/v1/", include("templates_app.urls")),
     path("api/v1/", include("tracking.urls")),
     path("api/v1/", include("messages.urls")),

@@ -25,11 +25,12 @@ class Way:
     kind: Kind
     url: str = ""
     version: float = 0.0
+    is_operated: bool = True
 
     @property
     def is_local(self) -> bool:
-        """Mail that goes this way never leaves the machine."""
-        return self.kind in {Kind.INBOX, Kind.SIMULATOR}
+        """Mail that goes this way never leaves the machine. Nobody knows that of an inbox that a project names."""
+        return self.kind is Kind.SIMULATOR or (self.kind is Kind.INBOX and self.is_operated)
 
 
 # In every project, needs no row: test keys and addresses at simulator.test always go here.
@@ -107,10 +108,10 @@ class Routes:
 
     def _read(self) -> None:
         self._shared, self._own = [], {}
-        is_paused = ExpressionWrapper(Q(paused_until__gt=Now()), BooleanField())
-        for row in Provider.objects.filter(is_enabled=True).annotate(is_paused=is_paused):
-            way = Way(row.pk, row.name, Kind(row.kind), row.url, row.updated_at.timestamp())
-            candidate = Candidate(way, row.priority, row.weight, bool(row.is_paused))
+        is_waiting = ExpressionWrapper(Q(paused_until__gt=Now()), BooleanField())
+        for row in Provider.objects.filter(is_enabled=True).annotate(is_waiting=is_waiting):
+            way = Way(row.pk, row.name, Kind(row.kind), row.url, row.updated_at.timestamp(), row.is_operated)
+            candidate = Candidate(way, row.priority, row.weight, row.is_paused or bool(row.is_waiting))
             bucket = self._shared if row.project_id is None else self._own.setdefault(row.project_id, [])
             bucket.append(candidate)
 

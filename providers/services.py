@@ -1,20 +1,148 @@
 """What others may ask of providers."""
 
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from providers.addresses import parse_provider_url
+from accounts.models import Project
+from common.errors import ApiError, ConflictError, FieldError, InvalidFieldsError
+from providers.addresses import (
+    ProviderAddress,
+    ProviderUrlError,
+    build_provider_url,
+    check_settings,
+    hide_secrets,
+    parse_provider_url,
+    split_provider_url,
+)
 from providers.choice import routes
-from providers.models import Provider
+from providers.esps import API_URL
+from providers.models import Kind, Provider
 
 # The row that PROVIDER_URL is kept in.
 SHARED_NAME = "default"
 
 # A provider that refuses our credentials is tried again after this: somebody may have mended them.
 AUTH_PAUSE = timedelta(minutes=5)
+# Where credentials go to. When it changes, credentials that were stored for the old one do not come along: else whoever
+# may change a provider could have its password sent to a server of his own.
+DESTINATION = frozenset({"host", "esp", API_URL})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class ProviderExistsError(ConflictError):
+    """There is a provider {name} already."""
+
+    code = "provider_exists"
+
+
+class SharedProviderError(ApiError):
+    """This provider is shared by all projects: only the operator of the service changes it."""
+
+    code = "shared_provider"
+    status = HTTPStatus.FORBIDDEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a provider is, as a caller gives it: a URL, or a kind with settings."""
+
+    kind: Kind | None = None
+    url: str = ""
+    settings: Mapping[str, str] | None = None
+
+
+def read_target(target: Target, *, is_operated: bool, kept: Provider | None = None) -> tuple[Kind, str]:
+    """The kind and the URL to store. InvalidFieldsError, naming `url`, `kind` or `settings.…`.
+
+    Settings for a provider that is `kept` replace its own; what is not named of its credentials stays, as long as
+    they would go to the same place. Who is not the operator may neither read files of this machine nor reach an inbox
+    of another one.
+    """
+    try:
+        kind, settings = _read_settings(target, kept)
+        address = check_settings(kind, settings)
+        if not is_operated:
+            check_reach(address)
+    except ProviderUrlError as error:
+        field = "url" if target.url else f"settings.{error.setting}" if error.setting else "settings"
+        raise InvalidFieldsError([FieldError(field, "invalid_provider", f"{str(error).capitalize()}.")]) from None
+    return kind, build_provider_url(kind, settings)
+
+
+def check_reach(address: ProviderAddress) -> None:
+    """ProviderUrlError for what only the operator may name."""
+    if address.ca_file:
+        raise ProviderUrlError("only the operator of the service may name files", "ca")
+    if address.kind is Kind.INBOX and address.host not in LOOPBACK:
+        raise ProviderUrlError("the inbox is on this machine; for a relay the kind is smtp", "host")
+
+
+def _read_settings(target: Target, kept: Provider | None) -> tuple[Kind, Mapping[str, str]]:
+    if target.url:
+        kind, settings = split_provider_url(target.url)
+        if target.kind not in {None, kind}:
+            message = f"The URL is for the kind {kind}."
+            raise InvalidFieldsError([FieldError("kind", "kind_conflict", message)])
+        return kind, settings
+    assert target.kind is not None
+    given = dict(target.settings or {})
+    if kept is None or kept.kind != target.kind:
+        return target.kind, given
+    stored = split_provider_url(kept.url)[1]
+    secrets_kept = stored.keys() - hide_secrets(target.kind, stored).keys()
+    is_same_place = all(given.get(name, "") == stored.get(name, "") for name in DESTINATION)
+    return target.kind, {**({name: stored[name] for name in secrets_kept} if is_same_place else {}), **given}
+
+
+def add_provider(
+    project: Project | None, *, name: str, target: Target, is_operated: bool, **values: object
+) -> Provider:
+    """A new provider of `project`, or a shared one. InvalidFieldsError, ProviderExistsError.
+
+    `values` are the columns `priority`, `weight`, `rate_limit`, `connection_limit` and `is_enabled`.
+    """
+    kind, url = read_target(target, is_operated=is_operated)
+    provider = Provider(project=project, name=name, kind=kind, url=url, is_operated=is_operated, **values)
+    provider.event_secret = new_event_secret(kind)
+    return _save(provider, force_insert=True)
+
+
+def change_provider(provider: Provider, *, target: Target | None = None, **values: object) -> Provider:
+    """Change what is given. Errors as those of `add_provider`. Workers follow within a second."""
+    if target is not None:
+        provider.kind, provider.url = read_target(target, is_operated=provider.is_operated, kept=provider)
+        provider.event_secret = provider.event_secret or new_event_secret(Kind(provider.kind))
+        provider.paused_until = None
+    for column, value in values.items():
+        setattr(provider, column, value)
+    return _save(provider, force_insert=False)
+
+
+def _save(provider: Provider, *, force_insert: bool) -> Provider:
+    try:
+        with transaction.atomic():
+            provider.save(force_insert=force_insert)
+    except IntegrityError:
+        raise ProviderExistsError(name=provider.name) from None
+    routes.forget()
+    return provider
+
+
+def new_event_secret(kind: Kind) -> str:
+    return secrets.token_urlsafe(24) if kind is Kind.ESP else ""
+
+
+def remove_provider(provider: Provider) -> None:
+    """Forget a provider. Mail that waits goes by the others; attempts keep its name."""
+    provider.delete()
+    routes.forget()
 
 
 def sync_shared_provider(url: str) -> Provider | None:
@@ -34,7 +162,15 @@ def sync_shared_provider(url: str) -> Provider | None:
             provider, _ = Provider.objects.update_or_create(
                 project=None,
                 name=SHARED_NAME,
-                defaults={"kind": kind, "url": url, "is_enabled": True, "paused_until": None, "pause_reason": ""},
+                defaults={
+                    "kind": kind,
+                    "url": url,
+                    "event_secret": (present and present.event_secret) or new_event_secret(kind),
+                    "is_enabled": True,
+                    "is_paused": False,
+                    "paused_until": None,
+                    "pause_reason": "",
+                },
             )
     routes.forget()
     return provider
@@ -45,7 +181,21 @@ def has_shared_provider() -> bool:
     return Provider.objects.filter(project=None, is_enabled=True).exists()
 
 
-def pause_provider(provider_id: UUID, *, reason: str, pause: timedelta = AUTH_PAUSE) -> None:
-    """Claim nothing for this provider for a while. Mail waits, nothing bounces."""
-    Provider.objects.filter(pk=provider_id).update(paused_until=Now() + pause, pause_reason=reason[:500])
+def pause_provider(provider_id: UUID, *, reason: str, pause: timedelta | None = AUTH_PAUSE) -> None:
+    """Claim nothing for this provider for a while, or with None until it is resumed. Mail waits, nothing bounces."""
+    until = None if pause is None else Now() + pause
+    columns = {"is_paused": True, "paused_until": None} if until is None else {"paused_until": until}
+    Provider.objects.filter(pk=provider_id).update(**columns, pause_reason=reason[:500])
     routes.forget()
+
+
+def resume_provider(provider_id: UUID) -> None:
+    """Use a paused provider again, whoever paused it."""
+    Provider.objects.filter(pk=provider_id).update(is_paused=False, paused_until=None, pause_reason="")
+    routes.forget()
+
+
+def show_settings(provider: Provider) -> dict[str, str]:
+    """The provider's settings without its credentials."""
+    kind, settings = split_provider_url(provider.url) if provider.url else (Kind(provider.kind), {})
+    return hide_secrets(kind, settings)

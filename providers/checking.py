@@ -1,0 +1,44 @@
+"""Asking a provider, now, whether it would take mail: connect, greet, authenticate, and leave."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from time import monotonic
+
+from delivery.smtp import SmtpTransport
+from providers.addresses import ProviderUrlError, parse_provider_url
+from providers.models import Kind, Provider
+from providers.transports import smtp_config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """`ok` when mail would be taken; `detail` says what was seen; `seconds` is how long it took."""
+
+    ok: bool
+    detail: str
+    seconds: float
+
+
+def check_provider(provider: Provider) -> Check:
+    """Ask `provider`. Blocks for as long as it takes, and nothing is sent."""
+    begun_at = monotonic()
+    try:
+        is_ok, detail = CHECKS[Kind(provider.kind)](provider)
+    except (ProviderUrlError, OSError) as error:
+        is_ok, detail = False, str(error)
+    return Check(ok=is_ok, detail=detail, seconds=round(monotonic() - begun_at, 3))
+
+
+def _check_smtp(provider: Provider) -> tuple[bool, str]:
+    with closing(SmtpTransport(smtp_config(parse_provider_url(provider.url)))) as transport:
+        refusal = transport.greet()
+    if refusal is None:
+        return True, "took our greeting" + ("" if "@" not in provider.url else " and our credentials")
+    return False, f"{refusal.stage}: {refusal.code or ''} {refusal.text}".replace("  ", " ")
+
+
+def _check_simulator(_provider: Provider) -> tuple[bool, str]:
+    return True, "takes everything"
+
+
+CHECKS = {Kind.SMTP: _check_smtp, Kind.INBOX: _check_smtp, Kind.SIMULATOR: _check_simulator}

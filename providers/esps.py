@@ -1,0 +1,134 @@
+"""The ESPs that we can send through: what each needs to be told, and what it can do.
+
+Sending and reading their events is django-anymail's; `providers.esp` and `providers.esp_events` use this table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Where an ESP's API is, when it is not the usual place: another region, or a stand-in.
+API_URL = "api_url"
+# `user:password` that the ESP was told to send with its events (HTTP Basic), beside the secret in their address.
+EVENT_LOGIN = "event_login"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Esp:
+    """One ESP.
+
+    `needed` and `possible` name its settings, `secrets` those that are never shown. `backend` and `event_view` are
+    django-anymail's classes. `takes_raw` tells that it takes our own bytes with an envelope, so that our signature
+    and each recipient's own copy survive; the others build the message anew from its parts. `idempotency_header` is
+    the HTTP header by which it knows a repeated request. `event_key` names the setting that its events are signed
+    with, empty where the ESP signs nothing and the secret in their address stands alone. `probe` is a path that
+    answers whoever has a good key, and costs nothing.
+    """
+
+    title: str
+    backend: str
+    event_view: str
+    needed: tuple[str, ...]
+    possible: tuple[str, ...] = ()
+    secrets: frozenset[str] = frozenset()
+    takes_raw: bool = False
+    idempotency_header: str = ""
+    event_key: str = ""
+    probe: str = ""
+
+
+ESPS: Mapping[str, Esp] = {
+    "brevo": Esp(
+        title="Brevo",
+        backend="anymail.backends.brevo.EmailBackend",
+        event_view="anymail.webhooks.brevo.BrevoTrackingWebhookView",
+        needed=("api_key",),
+        secrets=frozenset({"api_key"}),
+        probe="account",
+    ),
+    "mailersend": Esp(
+        title="MailerSend",
+        backend="anymail.backends.mailersend.EmailBackend",
+        event_view="anymail.webhooks.mailersend.MailerSendTrackingWebhookView",
+        needed=("api_token",),
+        possible=("signing_secret",),
+        secrets=frozenset({"api_token", "signing_secret"}),
+        event_key="signing_secret",
+        probe="api-quota",
+    ),
+    "mailgun": Esp(
+        title="Mailgun",
+        backend="anymail.backends.mailgun.EmailBackend",
+        event_view="anymail.webhooks.mailgun.MailgunTrackingWebhookView",
+        needed=("api_key",),
+        possible=("sender_domain", "webhook_signing_key"),
+        secrets=frozenset({"api_key", "webhook_signing_key"}),
+        event_key="webhook_signing_key",
+        probe="domains",
+    ),
+    "mailjet": Esp(
+        title="Mailjet",
+        backend="anymail.backends.mailjet.EmailBackend",
+        event_view="anymail.webhooks.mailjet.MailjetTrackingWebhookView",
+        needed=("api_key", "secret_key"),
+        secrets=frozenset({"api_key", "secret_key"}),
+    ),
+    "postmark": Esp(
+        title="Postmark",
+        backend="anymail.backends.postmark.EmailBackend",
+        event_view="anymail.webhooks.postmark.PostmarkTrackingWebhookView",
+        needed=("server_token",),
+        possible=("message_stream",),
+        secrets=frozenset({"server_token"}),
+        probe="server",
+    ),
+    "resend": Esp(
+        title="Resend",
+        backend="anymail.backends.resend.EmailBackend",
+        event_view="anymail.webhooks.resend.ResendTrackingWebhookView",
+        needed=("api_key",),
+        possible=("signing_secret",),
+        secrets=frozenset({"api_key", "signing_secret"}),
+        idempotency_header="Idempotency-Key",
+        event_key="signing_secret",
+        probe="domains",
+    ),
+    "sendgrid": Esp(
+        title="SendGrid",
+        backend="anymail.backends.sendgrid.EmailBackend",
+        event_view="anymail.webhooks.sendgrid.SendGridTrackingWebhookView",
+        needed=("api_key",),
+        possible=("tracking_webhook_verification_key",),
+        secrets=frozenset({"api_key"}),
+        event_key="tracking_webhook_verification_key",
+        probe="scopes",
+    ),
+    "ses": Esp(
+        title="Amazon SES",
+        backend="anymail.backends.amazon_ses.EmailBackend",
+        event_view="anymail.webhooks.amazon_ses.AmazonSESTrackingWebhookView",
+        needed=("region_name",),
+        # Without an access key, boto3 looks for credentials where AWS's own programs do.
+        possible=("aws_access_key_id", "aws_secret_access_key", "configuration_set_name", "sns_topics"),
+        secrets=frozenset({"aws_access_key_id", "aws_secret_access_key"}),
+        takes_raw=True,
+        event_key="sns_topics",
+    ),
+    "sparkpost": Esp(
+        title="SparkPost",
+        backend="anymail.backends.sparkpost.EmailBackend",
+        event_view="anymail.webhooks.sparkpost.SparkPostTrackingWebhookView",
+        needed=("api_key",),
+        possible=("subaccount",),
+        secrets=frozenset({"api_key"}),
+        probe="account",
+    ),
+}
+
+
+def list_settings(esp: Esp) -> tuple[str, ...]:
+    """All settings of an ESP, those that it needs first."""
+    return (*esp.needed, *esp.possible, API_URL, EVENT_LOGIN)
+
+
+def is_secret(esp: Esp, name: str) -> bool:
+    return name in esp.secrets or name == EVENT_LOGIN

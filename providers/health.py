@@ -1,0 +1,29 @@
+"""How a provider does, for people and programs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from django.utils import timezone
+
+from providers.models import Provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """`until` is when it changes by itself, None when it does not."""
+
+    status: Literal["ok", "paused", "disabled", "resting", "failing"]
+    reason: str = ""
+    until: datetime | None = None
+
+
+def describe_health(provider: Provider) -> Health:
+    """Whether mail goes this way now."""
+    if not provider.is_enabled:
+        return Health(status="disabled")
+    if provider.is_paused:
+        return Health(status="paused", reason=provider.pause_reason)
+    if provider.paused_until and provider.paused_until > timezone.now():
+        return Health(status="paused", reason=provider.pause_reason, until=provider.paused_until)
+    return Health(status="ok")

@@ -1,0 +1,52 @@
+"""`add_provider`: a way out of one project, or of all."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from accounts.services import write_audit
+from providers.commands import ProviderCommand
+from providers.models import Kind
+from providers.services import Target, add_provider
+
+
+class Command(ProviderCommand):
+    help = "Add a provider: by URL (smtp://user:password@host:587), or by --kind and --set."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="What to call it.")
+        parser.add_argument("url", nargs="?", help="smtp://…, smtps://…, mx:, esp://postmark?server_token=…, inbox://…")
+        parser.add_argument("--kind", choices=Kind.values, help="With --set in place of a URL.")
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="NAME=VALUE", help="One setting; may stand several times."
+        )
+        parser.add_argument("--priority", type=int, default=0, help="The lowest comes first (default: 0).")
+        parser.add_argument("--weight", type=int, default=1, help="Share among those of one priority (default: 1).")
+        parser.add_argument("--rate-limit", type=float, help="Messages a second, of all workers together.")
+        parser.add_argument("--connection-limit", type=int, help="Connections at once, of all workers together.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if bool(options["url"]) == bool(options["kind"]):
+            raise CommandError("Give a URL, or --kind with --set.")
+        for name in ("weight", "rate_limit", "connection_limit"):
+            if options[name] is not None and options[name] <= 0:
+                raise CommandError(f"--{name.replace('_', '-')} must be above 0.")
+        settings = dict(read_setting(text) for text in options["set"])
+        kind = Kind(options["kind"]) if options["kind"] else None
+        provider = add_provider(
+            self.find_owner(options),
+            name=options["name"],
+            target=Target(kind=kind, url=options["url"] or "", settings=settings),
+            is_operated=True,
+            **{name: options[name] for name in ("priority", "weight", "rate_limit", "connection_limit")},
+        )
+        write_audit("command", "add_provider", provider, id=str(provider.pk), kind=provider.kind)
+        self.emit_provider(provider)
+
+
+def read_setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise CommandError(f"--set {name}: must be NAME=VALUE.")
+    return name, value

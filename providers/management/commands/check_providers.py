@@ -1,0 +1,38 @@
+"""`check_providers`: ask every provider now whether it would take mail."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from providers.checking import check_provider
+from providers.commands import ProviderCommand
+
+
+class Command(ProviderCommand):
+    help = "Ask each provider whether it would take mail; nothing is sent. Fails when one that is enabled would not."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", nargs="?", help="Only this one, by name or id.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        rows = [self.find_provider(options)] if options["name"] else list(self.list_candidates(options))
+        failed = []
+        for provider in rows:
+            check = check_provider(provider)
+            owner = provider.project.name if provider.project else None
+            item = {
+                "id": provider.pk,
+                "name": provider.name,
+                "project": owner,
+                "kind": provider.kind,
+                "enabled": provider.is_enabled,
+                "ok": check.ok,
+                "detail": check.detail,
+                "seconds": check.seconds,
+            }
+            self.emit(item, f"{'ok    ' if check.ok else 'FAILED'} {provider.name} ({provider.kind}): {check.detail}")
+            self.stdout.flush()
+            if provider.is_enabled and not check.ok:
+                failed.append(provider.name)
+        if failed:
+            self.stderr.write(f"{len(failed)} of {len(rows)} would take no mail: {', '.join(failed)}.")
+            raise SystemExit(1)

@@ -1,0 +1,22 @@
+"""`resume_provider`: use a paused provider again."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from accounts.services import write_audit
+from providers.commands import ProviderCommand
+from providers.services import resume_provider
+
+
+class Command(ProviderCommand):
+    help = "Use a paused provider again, whoever paused it."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="The provider's name or id.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        provider = self.find_provider(options)
+        resume_provider(provider.pk)
+        write_audit("command", "resume_provider", provider, id=str(provider.pk))
+        provider.refresh_from_db()
+        self.emit_provider(provider)

@@ -1,0 +1,176 @@
+"""Providers as the API takes and shows them."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+
+from common.serializers import (
+    PageQuery,
+    SingleLineField,
+    StrictBooleanField,
+    StrictDateTimeField,
+    StrictIntegerField,
+    StrictSerializer,
+    wrong,
+)
+from providers.health import describe_health
+from providers.models import Kind, Provider
+from providers.services import show_settings
+
+MAX_NAME = 100
+MAX_TEXT = 4_000
+MAX_SETTINGS = 20
+SMALL = 32_000
+
+
+class SettingsField(serializers.Field[Any, Any, Any, Any]):
+    """An object of texts; numbers, `true` and `false` are taken as the texts that a URL would have; null is nothing."""
+
+    default_error_messages = {"invalid": "Must be an object of texts, numbers, true and false."}
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        if not isinstance(data, dict) or len(data) > MAX_SETTINGS:
+            self.fail("invalid")
+        errors = {
+            name[:MAX_NAME]: [wrong(problem, "invalid")] for name, value in data.items() if (problem := check(value))
+        }
+        if errors:
+            raise serializers.ValidationError(errors)
+        return {name: write_setting(value) for name, value in data.items() if value not in {None, ""}}
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+def check(value: object) -> str:
+    """Why a setting's value cannot be one, or nothing."""
+    if value is not None and not isinstance(value, str | int):
+        return "Must be a text, a number, true or false."
+    text = str(value)
+    return "" if len(text) <= MAX_TEXT and text.isprintable() else "Must be one line of printable characters."
+
+
+def write_setting(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+class ProviderFields(StrictSerializer):
+    """What a provider is, whether new or changed: `url`, or `kind` with `settings`."""
+
+    name = SingleLineField(max_length=MAX_NAME)
+    kind = serializers.ChoiceField(choices=Kind.choices, required=False)
+    url = SingleLineField(max_length=MAX_TEXT, required=False, help_text="Holds credentials and is never shown.")
+    settings = SettingsField(required=False, help_text="The same by name; credentials are never shown.")
+    priority = StrictIntegerField(
+        min_value=-SMALL, max_value=SMALL, required=False, help_text="The lowest comes first, by default 0."
+    )
+    weight = StrictIntegerField(
+        min_value=1, max_value=SMALL, required=False, help_text="Its share among those of one priority, by default 1."
+    )
+    rate_limit = serializers.FloatField(
+        min_value=0.001, max_value=100_000, required=False, allow_null=True, help_text="Messages a second."
+    )
+    connection_limit = StrictIntegerField(
+        min_value=1, max_value=SMALL, required=False, allow_null=True, help_text="Connections at once."
+    )
+    enabled = StrictBooleanField(required=False, source="is_enabled")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "url" in attrs and "settings" in attrs:
+            raise serializers.ValidationError({"settings": [wrong("Give url or settings, not both.", "conflict")]})
+        return attrs
+
+
+class ProviderInput(ProviderFields):
+    """A new provider."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs.keys() & {"url", "kind"}:
+            raise serializers.ValidationError({"kind": [wrong("Give url, or kind with settings.", "required")]})
+        return super().validate(attrs)
+
+
+class ProviderChange(ProviderFields):
+    """What may change on a provider."""
+
+    name = SingleLineField(max_length=MAX_NAME, required=False)
+
+
+class HealthOutput(serializers.Serializer[object]):
+    """How a provider does, in one word, and for people why and until when."""
+
+    status = serializers.CharField(help_text="ok, paused, disabled, resting (it wants less of us) or failing.")
+    reason = serializers.CharField()
+    until = StrictDateTimeField(allow_null=True)
+
+
+class ProviderOutput(serializers.Serializer[Provider]):
+    """A provider without its credentials. `settings` is null for a shared one."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    shared = serializers.SerializerMethodField()
+    settings = serializers.SerializerMethodField()
+    priority = serializers.IntegerField()
+    weight = serializers.IntegerField()
+    rate_limit = serializers.FloatField(allow_null=True)
+    connection_limit = serializers.IntegerField(allow_null=True)
+    enabled = serializers.BooleanField(source="is_enabled")
+    health = serializers.SerializerMethodField()
+    created_at = StrictDateTimeField()
+    updated_at = StrictDateTimeField()
+
+    def get_shared(self, provider: Provider) -> bool:
+        return provider.project_id is None
+
+    def get_settings(self, provider: Provider) -> dict[str, str] | None:
+        return None if provider.project_id is None else show_settings(provider)
+
+    def get_health(self, provider: Provider) -> dict[str, Any]:
+        return dict(HealthOutput(describe_health(provider)).data)
+
+
+class OwnProviderOutput(ProviderOutput):
+    """What whoever may change the provider sees beside: where its ESP is to send events to."""
+
+    events_url = serializers.SerializerMethodField()
+
+    def get_events_url(self, provider: Provider) -> str | None:
+        """A secret: whoever knows it can tell what became of mail."""
+        if provider.project_id is None or provider.kind != Kind.ESP:
+            return None
+        return build_events_url(provider)
+
+
+def build_events_url(provider: Provider) -> str:
+    """The address for an ESP's event webhooks."""
+    return f"{settings.PUBLIC_URL}/feedback/{provider.pk}/{provider.event_secret}"
+
+
+class ProviderQuery(PageQuery):
+    """The list's parameters."""
+
+
+class ProviderPage(serializers.Serializer[object]):
+    """A page of providers: the project's own, then shared ones, each in the order in which they are used."""
+
+    data = ProviderOutput(many=True)  # type: ignore[assignment]  # the name is the API's
+    has_more = serializers.BooleanField()
+    limit = serializers.IntegerField()
+    offset = serializers.IntegerField()
+
+
+class PauseInput(StrictSerializer):
+    """For how long, and why. Without a time: until it is resumed."""
+
+    seconds = StrictIntegerField(min_value=1, max_value=30 * 24 * 3600, required=False, allow_null=True)
+    reason = SingleLineField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class CheckOutput(serializers.Serializer[object]):
+    """What came of asking a provider whether it would take mail."""
+
+    ok = serializers.BooleanField()
+    detail = serializers.CharField()

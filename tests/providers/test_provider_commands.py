@@ -1,0 +1,74 @@
+"""The commands on providers."""
+
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from accounts.models import Project
+from providers.models import Provider
+from tests.smtp_server import Script, SmtpServer
+
+
+def run(*arguments: str) -> list[dict[str, Any]]:
+    out = StringIO()
+    call_command(*arguments, "--json", stdout=out)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_add_provider_makes_one_for_the_only_project(project: Project) -> None:
+    (made,) = run("add_provider", "relay", "smtp://me:pw@relay.test", "--priority", "2", "--rate-limit", "5")
+    assert (made["name"], made["project"], made["priority"], made["rate_limit"]) == ("relay", "Acme", 2, 5.0)
+    assert made["settings"] == {"host": "relay.test"}
+    assert Provider.objects.get().project == project
+
+
+def test_add_provider_makes_a_shared_one_from_settings(project: Project) -> None:
+    (made,) = run("add_provider", "relay", "--shared", "--kind", "smtp", "--set", "host=relay.test", "--set", "port=26")
+    assert (made["project"], made["shared"], made["settings"]) == (None, True, {"host": "relay.test", "port": "26"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("relay",),
+        ("relay", "smtp://relay.test", "--kind", "smtp"),
+        ("relay", "--kind", "smtp", "--set", "host"),
+        ("relay", "smtp://relay.test", "--weight", "0"),
+        ("relay", "smtp://relay.test?x=1"),
+    ],
+)
+def test_add_provider_refuses_what_is_unclear(project: Project, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError):
+        run("add_provider", *arguments)
+    assert not Provider.objects.exists()
+
+
+def test_a_provider_is_paused_and_resumed_by_name(project: Project) -> None:
+    run("add_provider", "relay", "simulator:")
+    (paused,) = run("pause_provider", "relay", "--reason", "moving")
+    assert paused["health"] == {"status": "paused", "reason": "moving", "until": None}
+    (timed,) = run("pause_provider", "relay", "--seconds", "60")
+    assert timed["health"]["status"] == "paused"
+    (resumed,) = run("resume_provider", str(Provider.objects.get().pk))
+    assert resumed["health"]["status"] == "ok"
+    with pytest.raises(CommandError):
+        run("pause_provider", "nobody")
+
+
+def test_check_providers_tells_who_would_take_mail(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    with SmtpServer() as good, SmtpServer(Script(offers=("AUTH PLAIN",), users={"me": "right"})) as locked:
+        run("add_provider", "good", f"smtp://127.0.0.1:{good.port}?tls=never")
+        assert [line["ok"] for line in run("check_providers")] == [True]
+        run("add_provider", "locked", f"smtp://me:wrong@127.0.0.1:{locked.port}?tls=never", "--priority", "1")
+        out = StringIO()
+        with pytest.raises(SystemExit) as ended:
+            call_command("check_providers", "--json", stdout=out)
+    assert ended.value.code == 1
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [(line["name"], line["ok"]) for line in lines] == [("good", True), ("locked", False)]
+    assert "535" in lines[1]["detail"]
+    assert good.mails == []
