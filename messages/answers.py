@@ -7,7 +7,7 @@ from rest_framework import serializers
 from messages.models import Attachment, Attempt, Message, Recipient
 from messages.states import Reason, Status
 from providers.choice import routes
-from tracking.models import Event
+from tracking.event_answers import EventAnswer as EventAnswer
 
 
 def format_mailbox(name: str, address: str) -> str:
@@ -142,21 +142,6 @@ class EmailRow(serializers.ModelSerializer[Message]):
         if message.status == Status.QUEUED and not message.is_test and not routes.has_way(message.project_id):
             return Reason.NO_PROVIDER
         return message.status_reason
-
-
-class EventAnswer(serializers.ModelSerializer[Event]):
-    """An event, as in the timeline, in the feed and in webhooks."""
-
-    email_id = serializers.UUIDField(source="message_id")
-    recipient = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Event
-        fields = ("id", "type", "email_id", "recipient", "occurred_at", "data")
-
-    def get_recipient(self, event: Event) -> str | None:
-        """The recipient's address; null for what concerns the whole email."""
-        return event.address or None
 
 
 class EmailAnswer(EmailRow):

@@ -1,0 +1,108 @@
+"""`/api/v1/events/stream`: server-sent events."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection, transaction
+
+from accounts.models import Project
+from tracking import feed_stream
+from tracking.events import Fact, record
+from tracking.models import EventType
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_stream, "STREAM_SECONDS", 2.0)
+    monkeypatch.setattr(feed_stream, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(feed_stream, "BREATH_SECONDS", 0.2)
+
+
+def write(project: Project, *types: EventType) -> None:
+    with transaction.atomic():
+        record([Fact(project_id=project.pk, message_id=uuid4(), type=type_) for type_ in types])
+
+
+def write_later(project: Project, *types: EventType) -> threading.Thread:
+    def run() -> None:
+        time.sleep(0.2)
+        write(project, *types)
+        connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def read_events(answer: Any) -> Iterator[dict[str, str]]:
+    """The stream's events as a browser would take them; those without data are skipped."""
+    for chunk in answer.streaming_content:
+        for block in chunk.decode().split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+            if "data" in fields:
+                yield fields
+
+
+def test_what_comes_is_sent_with_its_place_in_the_feed(api, project):
+    write(project, EventType.QUEUED)
+    answer = api.get("/events/stream", Accept="text/event-stream")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/event-stream")
+    thread = write_later(project, EventType.SENT, EventType.DELIVERED)
+    events = list(read_events(answer))
+    thread.join()
+    assert [event["event"] for event in events] == ["email.sent", "email.delivered"]
+    (shown,) = api.get(f"/events?after={events[0]['id']}").json()["data"]
+    assert json.loads(events[1]["data"]) == shown
+
+
+def test_a_browser_that_comes_back_misses_nothing(api, project):
+    start = api.get("/events?after=now").json()["next"]
+    write(project, EventType.QUEUED, EventType.SENT, EventType.DELIVERED)
+    first = next(read_events(api.get(f"/events/stream?after={start}")))
+    assert first["event"] == "email.queued"
+    rest = read_events(api.get(f"/events/stream?after={start}", Last_Event_ID=first["id"]))
+    assert [event["event"] for event in rest] == ["email.sent", "email.delivered"]
+
+
+def test_types_are_chosen(api, project):
+    start = api.get("/events?after=now").json()["next"]
+    write(project, EventType.QUEUED, EventType.BOUNCED)
+    events = read_events(api.get(f"/events/stream?after={start}&types=email.bounced"))
+    assert [event["event"] for event in events] == ["email.bounced"]
+
+
+def test_a_stream_ends_and_gives_its_place_back(api, project):
+    for _ in range(feed_stream.STREAM_LIMIT + 1):
+        began = time.monotonic()
+        answer = api.get("/events/stream")
+        chunks = list(answer.streaming_content)
+        answer.close()
+        assert chunks[0] == b"retry: 1000\n\n"
+        # Breaths, so that a server notices a reader who has gone.
+        assert len(chunks) > 3
+        assert time.monotonic() - began < 5
+
+
+def test_there_are_only_so_many_streams(api, project):
+    held = [api.get("/events/stream") for _ in range(feed_stream.STREAM_LIMIT)]
+    answer = api.get("/events/stream")
+    assert (answer.status_code, answer.json()["code"]) == (503, "too_many_streams")
+    assert answer["Retry-After"] == "5"
+    for each in held:
+        each.close()
+    last = api.get("/events/stream")
+    assert last.status_code == 200
+    last.close()
+
+
+@pytest.mark.parametrize("headers", [{"Last_Event_ID": "x"}, {"Accept": "text/event-stream", "Last_Event_ID": "-"}])
+def test_a_wrong_place_is_refused_in_json(api, headers):
+    answer = api.get("/events/stream", **headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")

@@ -1,0 +1,47 @@
+"""`manage.py tail`."""
+
+import json
+from io import StringIO
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import transaction
+
+from tracking.events import Fact, record
+from tracking.models import EventType
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def write(project, type_, **data):
+    with transaction.atomic():
+        record([Fact(project_id=project.pk, message_id=uuid4(), address="one@rcpt.test", type=type_, data=data)])
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("tail", "--no-follow", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_tail_tells_an_event_in_a_line(project):
+    write(project, EventType.BOUNCED, code=550, enhanced_code="5.1.1", reply="no such user", attempt=1)
+    (line,) = run("--all").splitlines()
+    assert "email.bounced" in line
+    assert "one@rcpt.test  code=550  enhanced_code=5.1.1  reply=no such user" in line
+    assert run() == ""
+
+
+def test_tail_as_json_is_the_feed(project, api):
+    write(project, EventType.SENT)
+    write(project, EventType.FAILED)
+    assert [json.loads(line) for line in run("--all", "--json").splitlines()] == api.get("/events").json()["data"]
+    (line,) = run("--all", "--json", "--types", "email.failed").splitlines()
+    assert json.loads(line)["type"] == "email.failed"
+
+
+@pytest.mark.parametrize("arguments", [["--types", "email.lost"], ["--after", "x"]])
+def test_tail_refuses_what_it_does_not_know(project, arguments):
+    with pytest.raises(CommandError):
+        run(*arguments)

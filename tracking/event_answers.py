@@ -1,0 +1,30 @@
+"""Events as the API shows them, in the timeline and in the feed alike."""
+
+from rest_framework import serializers
+
+from common.serializers import StrictDateTimeField
+from tracking.models import Event
+
+
+class EventAnswer(serializers.ModelSerializer[Event]):
+    """An event. `recipient` is the address; null for what concerns the whole email."""
+
+    email_id = serializers.UUIDField(source="message_id")
+    recipient = serializers.SerializerMethodField()
+    occurred_at = StrictDateTimeField()
+
+    class Meta:
+        model = Event
+        fields = ("id", "type", "email_id", "recipient", "occurred_at", "data")
+
+    def get_recipient(self, event: Event) -> str | None:
+        return event.address or None
+
+
+class FeedEventAnswer(EventAnswer):
+    """An event in the feed; `test` tells mail of a test key."""
+
+    test = serializers.BooleanField(source="is_test")
+
+    class Meta(EventAnswer.Meta):
+        fields = (*EventAnswer.Meta.fields, "test")  # type: ignore[assignment]
