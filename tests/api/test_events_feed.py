@@ -88,7 +88,7 @@ def test_a_wrong_query_is_refused(api, query, field, code):
     assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [(field, code)]
 
 
-@pytest.mark.parametrize("cursor", ["x", "AAAA", "%00", "…", str(uuid4()), Cursor(1, 2).write() + "A"])
+@pytest.mark.parametrize("cursor", ["x", "AAAA", "%00", "…", "0" * 36, Cursor(1, 2).write() + "A"])
 def test_what_is_no_cursor_is_refused(api, cursor):
     answer = api.get(f"/events?after={cursor}")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
