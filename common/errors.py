@@ -80,13 +80,6 @@ class MethodNotAllowedError(ApiError):
     status = HTTPStatus.METHOD_NOT_ALLOWED
 
 
-class NotAcceptableError(ApiError):
-    """Answers are application/json; the Accept header admits none of that."""
-
-    code = "not_acceptable"
-    status = HTTPStatus.NOT_ACCEPTABLE
-
-
 class ConflictError(ApiError):
     """The state of the object does not allow this."""
 
