@@ -3,6 +3,7 @@
 import os
 import uuid
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 from uuid_utils.compat import uuid7
 
@@ -11,8 +12,7 @@ MICROSECOND = timedelta(microseconds=1)
 # The fixed bits of RFC 9562, 5.7: version 7 and the variant.
 FIXED = 7 << 76 | 2 << 62
 MAX_MILLISECONDS = 2**48 - 1
-# How many ids of one microsecond keep their order.
-MAX_INDEX = 2**10
+MAX_COUNT = 2**20
 
 
 def new_id() -> uuid.UUID:
@@ -20,16 +20,32 @@ def new_id() -> uuid.UUID:
     return uuid7()
 
 
-def id_at(time: datetime, index: int = 0) -> uuid.UUID:
-    """A UUIDv7 of this time, to the microsecond; those of one time sort by `index`, which is below `MAX_INDEX`.
+class TimedIds:
+    """UUIDv7s of given times, for rows whose time comes from the database: they sort by its clock.
 
-    For rows whose time comes from the database: their ids then sort by its clock, whichever machine made them.
+    To the microsecond, whichever machine made them; and by order among those that this process makes for one time.
     """
-    milliseconds, microseconds = divmod((time - EPOCH) // MICROSECOND, 1000)
-    # RFC 9562, 6.2: twelve bits for the fraction of the millisecond (method 3), then ten for a counter (method 1).
-    fraction = microseconds * 4096 // 1000
-    random = int.from_bytes(os.urandom(7)) >> 4
-    return uuid.UUID(int=milliseconds << 80 | FIXED | fraction << 64 | index << 52 | random)
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._time = EPOCH
+        self._count = 0
+
+    def take(self, time: datetime, count: int) -> list[uuid.UUID]:
+        """The next `count` ids of `time`, in order."""
+        with self._lock:
+            start = self._count if time == self._time else 0
+            self._time, self._count = time, start + count
+        milliseconds, microseconds = divmod((time - EPOCH) // MICROSECOND, 1000)
+        # RFC 9562, 6.2: twelve bits for the fraction of the millisecond (method 3), twenty for a counter (method 1).
+        base = milliseconds << 80 | FIXED | (microseconds * 4096 // 1000) << 64
+        return [
+            uuid.UUID(int=base | (index % MAX_COUNT) << 42 | int.from_bytes(os.urandom(6)) >> 6)
+            for index in range(start, start + count)
+        ]
+
+
+timed_ids = TimedIds()
 
 
 def least_id_at(time: datetime) -> uuid.UUID:

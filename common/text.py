@@ -1,11 +1,20 @@
-"""Characters that have no place in a single line of text."""
+"""Characters: those that have no place in a single line of text, and those that are as good as others."""
 
 import re
+import unicodedata
 
 # Cc (with TAB, CR, LF, NUL, VT, FF, DEL and NEL), the separators LS and PS, and halves of surrogate pairs.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # What reorders the text around it (UAX #9, 2), so that a name can pass for another.
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def fold(text: str) -> str:
+    """`text` as it is compared when searched: without regard to case or to how its characters are composed.
+
+    The database cannot be asked for that: which letters it knows upper and lower case of depends on its locale.
+    """
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def find_control_character(text: str) -> str | None:

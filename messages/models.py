@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower, Upper
+from django.db.models.functions import Lower
 
 from common.ids import new_id
 from ledger.models import DueRow
@@ -108,15 +108,18 @@ class Message(models.Model):
 
 
 class Subject(models.Model):
-    """A message's subject, to be searched in. In a table of its own since a trigram index is dear to rewrite."""
+    """A message's subject as it is searched, by `common.text.fold`.
+
+    In a table of its own, since a trigram index is dear to rewrite.
+    """
 
     message = models.OneToOneField(Message, models.CASCADE, primary_key=True, related_name="searched_subject")
     text = models.TextField()
 
     class Meta:
         indexes = [
-            # GET /emails?q=… and the admin's search: any part of the subject, in any case.
-            GinIndex(OpClass(Upper("text"), name="gin_trgm_ops"), name="subject_part"),
+            # GET /emails?q=… and the admin's search: any part of the subject.
+            GinIndex(fields=["text"], opclasses=["gin_trgm_ops"], name="subject_part"),
         ]
 
 

@@ -10,7 +10,8 @@ from django.db import connection, transaction
 
 from accounts.callers import Caller
 from accounts.models import ApiKey
-from common.ids import id_at
+from common.ids import timed_ids
+from common.text import fold
 from ledger.sql import fetch_one
 from messages.admission import Admitted
 from messages.attachments import File, save_contents
@@ -37,15 +38,15 @@ def store(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, st
     suppressed = find_suppressed(key.project_id, addresses)
     messages: list[Message] = []
     recipients: list[Recipient] = []
-    for index, item in enumerate(admitted):
-        message = build_message(key, item, now, index)
+    for pk, item in zip(timed_ids.take(now, len(admitted)), admitted, strict=True):
+        message = build_message(key, pk, item, now)
         rows = build_recipients(message, item, suppressed, now)
         finish_message(message, rows)
         message.shown_recipients, message.shown_attachments = rows, []
         messages.append(message)
         recipients += rows
     Message.objects.bulk_create(messages)
-    Subject.objects.bulk_create(Subject(message=message, text=message.subject) for message in messages)
+    Subject.objects.bulk_create(Subject(message=message, text=fold(message.subject)) for message in messages)
     Recipient.objects.bulk_create(recipients)
     TrackedLinks.objects.bulk_create(list_tracked(messages))
     store_attachments(key.project_id, messages, admitted, uploaded)
@@ -55,10 +56,10 @@ def store(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, st
     return messages
 
 
-def build_message(key: Caller, item: Admitted, now: datetime, index: int) -> Message:
+def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Message:
     draft = item.draft
     return Message(
-        id=id_at(now, index),
+        id=pk,
         project_id=key.project_id,
         api_key=key if isinstance(key, ApiKey) else None,
         is_test=key.is_test,

@@ -382,10 +382,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="subject",
             index=django.contrib.postgres.indexes.GinIndex(
-                django.contrib.postgres.indexes.OpClass(
-                    django.db.models.functions.text.Upper("text"), name="gin_trgm_ops"
-                ),
-                name="subject_part",
+                fields=["text"], name="subject_part", opclasses=["gin_trgm_ops"]
             ),
         ),
         migrations.AddIndex(
