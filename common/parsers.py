@@ -12,7 +12,8 @@ from rest_framework.request import Request
 from common.errors import ApiError, BadRequestError, BodyTooLargeError, UnsupportedMediaTypeError
 from common.strict_json import Json, parse_json
 
-# Views with larger bodies say so: `max_body = MAX_BATCH_BODY`, or `@action(…, max_body=MAX_BATCH_BODY)`.
+# Views with larger bodies say so: `max_body = MAX_BATCH_BODY`, or `@action(…, max_body=MAX_BATCH_BODY)`. Those that
+# need none say `is_body_optional = True`, and then an empty one may have any type.
 MAX_BODY = 16 * 1024 * 1024
 MAX_BATCH_BODY = 32 * 1024 * 1024
 MAX_DRAINED = 64 * 1024 * 1024
@@ -53,13 +54,18 @@ class StrictJSONParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Json:
         context = parser_context or {}
-        meta = context["request"].META
-        if not JSON_TYPE.match(media_type or "") or meta.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        meta, view = context["request"].META, context.get("view")
+        is_optional = getattr(view, "is_body_optional", False)
+        is_json = JSON_TYPE.match(media_type or "") and meta.get("HTTP_CONTENT_ENCODING", "identity") == "identity"
+        if not is_json and not is_optional:
             raise UnsupportedMediaTypeError
-        limit = getattr(context.get("view"), "max_body", MAX_BODY)
-        body = read_body(stream, read_length(meta), limit)
+        body = read_body(stream, read_length(meta), getattr(view, "max_body", MAX_BODY))
         if not body or body.isspace():
+            if is_optional:
+                return {}
             raise BodyRequiredError
+        if not is_json:
+            raise UnsupportedMediaTypeError
         return parse_json(body)
 
 
@@ -112,6 +118,11 @@ def read_object(request: Request) -> dict[str, Json]:
 def read_array(request: Request) -> list[Json]:
     """The body where a JSON array is needed; 400 without a body, 422 for another kind of value."""
     return cast(list[Json], read_kind(request, list, "array"))
+
+
+def read_payload(request: Request) -> Json:
+    """The body, whatever kind of value it is; None without one."""
+    return cast(Json, request.data) if request.stream is not None else None
 
 
 def read_optional_object(request: Request) -> dict[str, Json]:

@@ -16,8 +16,9 @@ from unfold.views import ChangeList
 
 from accounts.models import Project
 from common.ids import least_id_at
-from messages.filters import has_subject, with_rows
+from messages.filters import has_subject
 from messages.models import Message, Recipient
+from messages.reading import with_rows
 
 OLDER, NEWER = "older", "newer"
 # A Message-ID is the message's id at the sender's domain; people paste it with and without its brackets.

@@ -12,8 +12,8 @@ from delivery.envelope import Outcome
 from messages.admin_actions import ACTS, Act
 from messages.answers import format_mailbox
 from messages.explanations import Explanation, explain_message, explain_recipient
-from messages.filters import with_details
 from messages.models import Attachment, Attempt, Message, Recipient
+from messages.reading import with_details
 from messages.states import Phase, Status
 from tracking.models import Event, EventType
 

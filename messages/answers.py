@@ -20,7 +20,20 @@ def format_mailbox(name: str, address: str) -> str:
     return f"{name} <{address}>"
 
 
+class AbsentTextField(serializers.CharField):
+    """Text that is null where there is none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, **kwargs)
+
+    def to_representation(self, value: str) -> str | None:  # type: ignore[override]
+        return value or None
+
+
 class RecipientAnswer(serializers.ModelSerializer[Recipient]):
+    status_reason = AbsentTextField()
+    last_reply = AbsentTextField(help_text="What the other side said last.")
+
     class Meta:
         model = Recipient
         fields = ("address", "name", "kind", "status", "status_reason", "next_attempt_at", "last_reply")
@@ -28,12 +41,14 @@ class RecipientAnswer(serializers.ModelSerializer[Recipient]):
 
 class AttemptAnswer(serializers.ModelSerializer[Attempt]):
     recipient = serializers.CharField(source="recipient.address", help_text="The recipient's address.")
-    provider = serializers.CharField(
-        source="provider_name", help_text="The provider's name, empty before it is chosen."
+    provider = AbsentTextField(source="provider_name", help_text="The provider's name; null before it is chosen.")
+    outcome = AbsentTextField(
+        help_text="accepted, delivered, deferred, bounced, failed or uncertain; null while it runs."
     )
-    outcome = serializers.CharField(
-        allow_null=True, help_text="accepted, delivered, deferred, bounced, failed, uncertain; null while it runs."
-    )
+    enhanced_code = AbsentTextField(help_text="RFC 3463.")
+    reply = AbsentTextField(help_text="What the other side said, or what we say in its place.")
+    remote_host = AbsentTextField()
+    tls = AbsentTextField(help_text="Protocol and cipher; null without TLS.")
 
     class Meta:
         model = Attempt
@@ -52,15 +67,10 @@ class AttemptAnswer(serializers.ModelSerializer[Attempt]):
             "next_attempt_at",
         )
 
-    def to_representation(self, instance: Attempt) -> dict[str, Any]:
-        shown: dict[str, Any] = super().to_representation(instance)
-        shown["outcome"] = shown["outcome"] or None
-        return shown
-
 
 class AttachmentAnswer(serializers.ModelSerializer[Attachment]):
     size = serializers.IntegerField(source="content.size", help_text="Bytes, decoded.")
-    content_id = serializers.CharField(source="cid")
+    content_id = AbsentTextField(source="cid", help_text="Shown in the HTML by `cid:…`.")
 
     class Meta:
         model = Attachment
@@ -137,16 +147,18 @@ class EmailRow(serializers.ModelSerializer[Message]):
     def get_reply_to(self, message: Message) -> list[str]:
         return [format_mailbox(mailbox["name"], mailbox["address"]) for mailbox in message.reply_to]
 
-    def get_status_reason(self, message: Message) -> str:
+    def get_status_reason(self, message: Message) -> str | None:
         """What is stored, or that nothing can happen for want of a way out: that may change without the row knowing."""
         if message.status == Status.QUEUED and not message.is_test and not routes.has_way(message.project_id):
             return Reason.NO_PROVIDER
-        return message.status_reason
+        return message.status_reason or None
 
 
 class EmailAnswer(EmailRow):
     """An email with everything that support needs."""
 
+    html = AbsentTextField()
+    text = AbsentTextField()
     attempts = serializers.SerializerMethodField()
     events = EventAnswer(many=True, source="shown_events", help_text="The first hundred.")
 
@@ -156,8 +168,14 @@ class EmailAnswer(EmailRow):
     def get_attempts(self, message: Message) -> list[dict[str, Any]]:
         attempts = [attempt for row in message.shown_recipients for attempt in row.shown_attempts]
         attempts.sort(key=lambda attempt: attempt.pk)
-        return list(AttemptAnswer(attempts, many=True).data)
+        return [ATTEMPT.to_representation(attempt) for attempt in attempts]
 
 
 def list_kind(message: Message, kind: Recipient.Kind) -> list[str]:
     return [format_mailbox(row.name, row.address) for row in message.shown_recipients if row.kind == kind]
+
+
+# Serializers hold no state while they show: one serves all threads, and its fields are copied once, not per request.
+ATTEMPT = AttemptAnswer()
+ROW = EmailRow()
+EMAIL = EmailAnswer()

@@ -10,7 +10,7 @@ from accounts.models import ApiKey
 from common.errors import ApiError, FieldError, InvalidFieldsError
 from common.validation import list_field_errors
 from messages.admission import Admitted, admit
-from messages.serializers import EmailRequest, read_draft
+from messages.serializers import EMAIL_REQUEST, read_draft
 from messages.services import Prepared, finish
 from templates_app.services import Renderer
 
@@ -39,12 +39,12 @@ def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> 
     """Check every email. Strict: InvalidFieldsError names all that is wrong. Permissive: only when none is good."""
     if not 1 <= len(items) <= MAX_BATCH:
         raise InvalidFieldsError([FieldError("", "batch_size", f"A batch has 1 to {MAX_BATCH} emails.")])
-    serializer, renderer = EmailRequest(), Renderer(key.project)
+    renderer = Renderer(key.project)
     admitted: list[Admitted] = []
     refused: list[Refused] = []
     for index, item in enumerate(items):
         try:
-            admitted.append(admit(key, read_draft(serializer, item), renderer))
+            admitted.append(admit(key, read_draft(EMAIL_REQUEST, item), renderer))
         except ValidationError as error:
             refused.append(Refused(index=index, error=InvalidFieldsError(list_field_errors(error))))
         except ApiError as error:

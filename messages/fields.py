@@ -5,6 +5,7 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, cast
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -28,18 +29,41 @@ MAX_TAG = 64
 MAX_METADATA = 50
 MAX_METADATA_KEY = 64
 MAX_METADATA_BYTES = 8 * 1024
-MAX_ADDRESSES = 50
+# In one list, before duplicates are folded.
+MAX_ADDRESSES = 1_000
 
-# Written by us where asked for (RFC 2369, RFC 8058); one of the caller's own would contradict it.
-OURS = re.compile(r"list-unsubscribe(?:-post)?|x-emailsvc-.*", re.IGNORECASE)
+# Written by the hops that follow, who would be believed to have written what stands there already.
+THEIRS = re.compile(
+    r"x-emailsvc-.*|arc-.*|authentication-results|received-spf|delivered-to|domainkey-signature", re.IGNORECASE
+)
 # RFC 2045, 5.1, in angle brackets or not: what may stand between the brackets of a Content-ID.
 CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
 
 ADDRESS_SCHEMA = {"type": "string", "example": "Jo Doe <jo@example.com>"}
+ABSENT: tuple[object, ...] = (None, "", {}, [])
 
 
 def refuse(code: str, message: str) -> NoReturn:
     raise serializers.ValidationError(message, code)
+
+
+class LenientSerializer(StrictSerializer):
+    """A strict serializer to which null, "", {} and [] are as good as leaving the field out."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            known = self.fields.keys() | self.aliases.keys()
+            data = {name: value for name, value in data.items() if value not in ABSENT or name not in known}
+        return super().to_internal_value(data)
+
+
+class StrictUUIDField(serializers.UUIDField):
+    """Only a string is an id: 5 is a number."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
 
 
 @extend_schema_field({"oneOf": [ADDRESS_SCHEMA, {"type": "array", "items": ADDRESS_SCHEMA, "maxItems": MAX_ADDRESSES}]})
@@ -54,7 +78,7 @@ class AddressListField(serializers.Field[list[Address], Any, list[str], Any]):
         if not isinstance(data, list):
             refuse("invalid", "Must be an address or a list of addresses.")
         if len(data) > MAX_ADDRESSES:
-            refuse("too_many_recipients", f"At most {MAX_ADDRESSES} addresses; these are {len(data)}.")
+            refuse("max_length", f"At most {MAX_ADDRESSES} addresses; these are {len(data)}.")
         return collect(enumerate(data), self._one.to_internal_value)
 
     def to_representation(self, value: list[Address]) -> list[str]:
@@ -78,7 +102,7 @@ def check_line(value: object, limit: int = MAX_LINE) -> str:
     if not isinstance(value, str):
         refuse("invalid", "Must be a string.")
     if len(value) > limit:
-        refuse("too_long", f"Must have at most {limit} characters.")
+        refuse("max_length", f"Must have at most {limit} characters.")
     if found := find_control_character(value):
         refuse("control_character", f"Must not hold the control character {found}.")
     return value
@@ -90,7 +114,7 @@ class BodyField(StrictCharField):
     def to_internal_value(self, data: object) -> str:
         value: str = super().to_internal_value(data)
         if len(value) > MAX_BODY_BYTES or len(value.encode()) > MAX_BODY_BYTES:
-            refuse("too_long", "Must have at most 2 MiB.")
+            refuse("max_length", "Must have at most 2 MiB.")
         return value
 
 
@@ -113,7 +137,7 @@ class HeadersField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
 def check_header_name(name: str) -> str:
     if not NAME.fullmatch(name):
         refuse("invalid_header_name", "Is not a header name (RFC 5322: letters, digits and hyphens).")
-    if RESERVED.fullmatch(name) or OURS.fullmatch(name):
+    if RESERVED.fullmatch(name) or THEIRS.fullmatch(name):
         refuse("header_reserved", "Is written by the service and cannot be given here.")
     return name
 
@@ -122,7 +146,7 @@ def check_object(data: object, limit: int) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         refuse("invalid", "Must be an object.")
     if len(data) > limit:
-        refuse("too_many", f"At most {limit} members; these are {len(data)}.")
+        refuse("max_length", f"At most {limit} members; these are {len(data)}.")
     return data
 
 
@@ -134,7 +158,7 @@ class TagsField(serializers.Field[list[str], Any, list[str], Any]):
         if not isinstance(data, list):
             refuse("invalid", "Must be a list of strings.")
         if len(data) > MAX_TAGS:
-            refuse("too_many", f"At most {MAX_TAGS} tags; these are {len(data)}.")
+            refuse("max_length", f"At most {MAX_TAGS} tags; these are {len(data)}.")
         return list(dict.fromkeys(collect(enumerate(data), check_tag)))
 
     def to_representation(self, value: list[str]) -> list[str]:
@@ -157,7 +181,7 @@ class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any])
         collect(((key, key) for key in metadata), lambda key: check_line(key, MAX_METADATA_KEY))
         values = collect(metadata.items(), check_metadata_value)
         if sum(len(key.encode()) + len(str(value).encode()) for key, value in metadata.items()) > MAX_METADATA_BYTES:
-            refuse("too_long", "Must have at most 8 KiB in all.")
+            refuse("max_length", "Must have at most 8 KiB in all.")
         return dict(zip(metadata, values, strict=True))
 
     def to_representation(self, value: dict[str, str]) -> dict[str, str]:
@@ -172,7 +196,7 @@ def check_metadata_value(value: object) -> str:
     return value
 
 
-class AttachmentSerializer(StrictSerializer):
+class AttachmentSerializer(LenientSerializer):
     """A file: its name is reduced to its last component, its content is strict base64."""
 
     filename = StrictCharField(max_length=1000)
@@ -186,7 +210,7 @@ class AttachmentSerializer(StrictSerializer):
         if name in {"", ".", ".."}:
             refuse("invalid_filename", "Names no file.")
         if len(name.encode()) > MAX_FILENAME_BYTES:
-            refuse("too_long", f"Must have at most {MAX_FILENAME_BYTES} bytes.")
+            refuse("max_length", f"Must have at most {MAX_FILENAME_BYTES} bytes.")
         return name
 
     def validate_content_type(self, value: str) -> str:

@@ -5,65 +5,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, TextField, Value
-from django.db.models.functions import Lower, StrIndex, Upper
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.functions import Lower, StrIndex
 from django.db.models.lookups import GreaterThan
-from rest_framework import serializers
 
 from accounts.models import Project
 from common.ids import greatest_id_at, least_id_at
-from common.serializers import AddressField, PageQuery, StrictCharField, StrictDateTimeField
-from messages.models import Attachment, Attempt, Message, Recipient
-from messages.states import Status
+from common.text import fold
+from messages.models import Message, Recipient
+from messages.reading import with_rows
 from templates_app.services import match_ref
 
 TextField.register_lookup(Lower)
-
-
-class EmailQuery(PageQuery):
-    """The list's parameters. Several narrow it together."""
-
-    aliases = {"from": "from_"}
-
-    after = serializers.UUIDField(required=False, help_text="Older than this email's id: the `next` of a page.")
-    before = serializers.UUIDField(required=False, help_text="Newer than this email's id: the page just above it.")
-    status = serializers.ChoiceField(choices=Status.choices, required=False)
-    to = AddressField(required=False, help_text="A recipient's address, in to, cc or bcc.")
-    from_ = AddressField(required=False, help_text="The sender's address; `from` is accepted too.")
-    tag = StrictCharField(required=False, max_length=64)
-    template_id = StrictCharField(required=False, max_length=100, help_text="Id or alias of a template.")
-    created_after = StrictDateTimeField(required=False)
-    created_before = StrictDateTimeField(required=False)
-    q = StrictCharField(required=False, max_length=200, help_text="A part of the subject, in any case.")
-
-
-# What a list shows beside the message, and what the detail shows beside that.
-ROWS: "tuple[Prefetch[Any], ...]" = (
-    Prefetch("recipients", Recipient.objects.order_by("position"), to_attr="shown_recipients"),
-    Prefetch(
-        "attachments",
-        Attachment.objects.select_related("content").defer("content__data"),
-        to_attr="shown_attachments",
-    ),
-)
-DETAILS: "tuple[Prefetch[Any], ...]" = (
-    *ROWS,
-    Prefetch(
-        "shown_recipients__attempts",
-        Attempt.objects.select_related("recipient").order_by("id"),
-        to_attr="shown_attempts",
-    ),
-)
-
-
-def with_rows(messages: QuerySet[Message]) -> QuerySet[Message]:
-    """Messages with what a list shows: no bodies, they may be megabytes."""
-    return messages.defer("html", "text").prefetch_related(*ROWS)
-
-
-def with_details(messages: QuerySet[Message]) -> QuerySet[Message]:
-    """Messages with all that the detail shows."""
-    return messages.prefetch_related(*DETAILS)
 
 
 def list_messages(project: Project, query: dict[str, Any]) -> tuple[list[Message], bool]:
@@ -123,10 +76,11 @@ def created_before(time: datetime) -> Q:
 
 
 def has_subject(text: str) -> Q:
-    if len(text) >= TRIGRAM:
-        return Q(searched_subject__text__icontains=text)
+    folded = fold(text)
+    if len(folded) >= TRIGRAM:
+        return Q(searched_subject__text__contains=folded)
     # The index would have to be read whole: the newest rows one by one are the shorter way.
-    return Q(GreaterThan(StrIndex(Upper("subject"), Upper(Value(text))), 0))
+    return Q(GreaterThan(StrIndex("searched_subject__text", Value(folded)), 0))
 
 
 CONDITIONS: dict[str, Callable[[Any], Q | Exists]] = {

@@ -56,7 +56,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """A request's key and what it asks for. `key` is empty when the client sent none."""
+    """A request's key and what it asks for."""
 
     project_id: UUID
     key: str
@@ -76,14 +76,17 @@ def read_key(header: str | None) -> str:
 
 
 def fingerprint(method: str, path: str, payload: object) -> bytes:
-    """SHA-256 of method, path and the parsed JSON in canonical form: key order and white space do not matter."""
+    """SHA-256 of method, path and the parsed JSON in canonical form: key order and white space do not matter.
+
+    `path` is without a slash at its end, and with the query string where there is one.
+    """
     canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
-    return sha256(f"{method}\n{path.rstrip('/')}\n{canonical}".encode()).digest()
+    return sha256(f"{method}\n{path}\n{canonical}".encode()).digest()
 
 
-def find_answer(ticket: Ticket) -> Answer | None:
+def find_answer(ticket: Ticket | None) -> Answer | None:
     """The answer that this request had before, or None. Raises IdempotencyKeyReusedError for another payload."""
-    if not ticket.key:
+    if ticket is None:
         return None
     row = fetch_one(
         "SELECT fingerprint, status, headers, body FROM mail_idempotencykey"
@@ -101,12 +104,12 @@ class _TakenError(Exception):
     """The key's row was committed by another request while this one was on its way."""
 
 
-def run_once(ticket: Ticket, act: Callable[[], Answer]) -> Answer:
+def run_once(ticket: Ticket | None, act: Callable[[], Answer]) -> Answer:
     """`act`'s answer, in one transaction with the key's row; or the answer of who came first.
 
     What `act` raises is not stored: a refused request may be corrected and sent again under the same key.
     """
-    if not ticket.key:
+    if ticket is None:
         with transaction.atomic():
             return act()
     try:

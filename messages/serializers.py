@@ -7,7 +7,8 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from common.errors import FieldError, InvalidFieldsError
+from common.addresses import Address
+from common.errors import FieldError, InvalidFieldsError, join_path
 from common.serializers import (
     AddressField,
     SingleLineField,
@@ -16,6 +17,7 @@ from common.serializers import (
     StrictDateTimeField,
     StrictSerializer,
 )
+from messages.attachments import File
 from messages.drafts import Draft
 from messages.fields import (
     MAX_FILES,
@@ -24,7 +26,9 @@ from messages.fields import (
     AttachmentSerializer,
     BodyField,
     HeadersField,
+    LenientSerializer,
     MetadataField,
+    StrictUUIDField,
     TagsField,
     refuse,
 )
@@ -32,10 +36,12 @@ from messages.services import Selection, Settlement
 from messages.states import Lane, OnUncertain
 
 MAX_AHEAD = timedelta(days=365)
-ABSENT: tuple[object, ...] = (None, "", {}, [])
+MAX_REPLY_TO = 50
+# Written by the service where `enable_unsubscribe` is set (RFC 2369, RFC 8058).
+UNSUBSCRIBE_HEADERS = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
 
 
-class EmailRequest(StrictSerializer):
+class EmailRequest(LenientSerializer):
     """An email to send: content, or a template and its variables.
 
     null, "", {} and [] count as absent.
@@ -53,7 +59,7 @@ class EmailRequest(StrictSerializer):
     text = BodyField(required=False, help_text="At most 2 MiB.")
     template_id = StrictCharField(required=False, max_length=100, help_text="Id or alias of a published template.")
     template_vars = serializers.DictField(required=False)
-    domain_id = serializers.UUIDField(required=False)
+    domain_id = StrictUUIDField(required=False, help_text="The sending domain to use; the sender must be at it.")
     track_opens = StrictBooleanField(required=False)
     track_clicks = StrictBooleanField(required=False)
     enable_unsubscribe = StrictBooleanField(required=False)
@@ -66,25 +72,33 @@ class EmailRequest(StrictSerializer):
     priority = serializers.ChoiceField(choices=Lane.choices, required=False)
     on_uncertain = serializers.ChoiceField(choices=OnUncertain.choices, required=False)
 
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            data = {name: value for name, value in data.items() if value not in ABSENT}
-        return super().to_internal_value(data)
+    def validate_reply_to(self, addresses: list[Address]) -> list[Address]:
+        folded = list({address.address.lower(): address for address in reversed(addresses)}.values())[::-1]
+        if len(folded) > MAX_REPLY_TO:
+            refuse("max_length", f"At most {MAX_REPLY_TO} addresses; these are {len(folded)}.")
+        return folded
 
-    def validate_attachments(self, files: list[Any]) -> list[Any]:
+    def validate_attachments(self, files: list[File]) -> list[File]:
         if sum(len(file.content) for file in files) > MAX_FILES_BYTES:
             refuse("attachments_too_large", "All attachments together may have 5 MiB.")
+        named = [file.content_id for file in files if file.content_id]
+        if len(set(named)) < len(named):
+            refuse("duplicate_content_id", "Two attachments have the same content_id.")
         return files
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        errors = [*check_content(attrs), *check_times(attrs)]
+        errors = [*check_content(attrs), *check_times(attrs), *check_headers(attrs)]
         if errors:
             raise InvalidFieldsError(errors)
         return attrs
 
 
+# Serializers hold no state while they read: one serves all threads, and its fields are copied once, not per request.
+EMAIL_REQUEST = EmailRequest()
+
+
 def read_draft(serializer: EmailRequest, data: object) -> Draft:
-    """`data` as a draft; ValidationError or InvalidFieldsError. One serializer may read many."""
+    """`data` as a draft; ValidationError or InvalidFieldsError."""
     values = dict(serializer.run_validation(data))
     return Draft(template=values.pop("template_id", ""), **values)
 
@@ -117,6 +131,18 @@ def check_times(attrs: Mapping[str, Any]) -> list[FieldError]:
     return errors
 
 
+def check_headers(attrs: Mapping[str, Any]) -> list[FieldError]:
+    """Who has the unsubscribe headers written cannot give others of their own."""
+    if not attrs.get("enable_unsubscribe"):
+        return []
+    message = "Is written by the service, since enable_unsubscribe is set."
+    return [
+        FieldError(join_path("headers", name), "header_reserved", message)
+        for name in attrs.get("headers", {})
+        if name.lower() in UNSUBSCRIBE_HEADERS
+    ]
+
+
 def check_scheduled_at(scheduled_at: Any) -> list[FieldError]:
     now = timezone.now()
     if scheduled_at <= now:
@@ -137,10 +163,21 @@ class RescheduleRequest(StrictSerializer):
         return value
 
 
-class ResendRequest(StrictSerializer):
+class NoFields(StrictSerializer):
+    """Nothing: `{}`, or no body at all."""
+
+
+class ResendRequest(LenientSerializer):
     """Whom a resend goes to: all recipients, or those that failed or bounced."""
 
     recipients = serializers.ChoiceField(choices=[item.value for item in Selection], required=False)
+
+
+def read_fields(serializer_class: type[StrictSerializer], data: object) -> dict[str, Any]:
+    """`data` as the serializer's fields; ValidationError."""
+    serializer = serializer_class(data=data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
 
 
 class SettleRequest(StrictSerializer):

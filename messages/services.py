@@ -24,19 +24,26 @@ from templates_app.services import Renderer
 from tracking.models import EventType
 
 
-class NotCancellableError(ConflictError):
+class WrongStatusError(ConflictError):
+    """The email's status does not allow this."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status=status, errors=[FieldError("status", status, f"The email is {status}.")])
+
+
+class NotCancellableError(WrongStatusError):
     """Only a scheduled email can be cancelled; this one is {status}."""
 
     code = "not_cancellable"
 
 
-class NotReschedulableError(ConflictError):
+class NotReschedulableError(WrongStatusError):
     """Only a scheduled email can be rescheduled; this one is {status}."""
 
     code = "not_reschedulable"
 
 
-class NotResendableError(ConflictError):
+class NotResendableError(WrongStatusError):
     """This email is still {status}; it can be sent again when it has left that state."""
 
     code = "not_resendable"
@@ -114,7 +121,7 @@ def cancel(message: Message) -> Message:
         moved = Recipient.objects.filter(message=message).move_to(Status.CANCELLED)
         message.refresh_from_db()
         if not moved:
-            raise NotCancellableError(status=message.status)
+            raise NotCancellableError(message.status)
         note_messages(moved, EventType.CANCELLED)
     return message
 
@@ -125,7 +132,7 @@ def reschedule(message: Message, scheduled_at: datetime) -> Message:
         lock_messages([message.pk])
         message.refresh_from_db()
         if message.status != Status.SCHEDULED or message.scheduled_at is None:
-            raise NotReschedulableError(status=message.status)
+            raise NotReschedulableError(message.status)
         if message.expires_at and message.expires_at <= scheduled_at:
             raise InvalidFieldsError([FieldError("scheduled_at", "not_before_expiry", "Must be before expires_at.")])
         if not message.expires_at:
@@ -138,7 +145,7 @@ def reschedule(message: Message, scheduled_at: datetime) -> Message:
 def resend(key: Caller, message: Message, selection: Selection = Selection.ALL) -> Message:
     """Accept a new message with the old one's content; the old one never changes. Call it in a transaction or not."""
     if message.status in {Status.QUEUED, Status.SCHEDULED}:
-        raise NotResendableError(status=message.status)
+        raise NotResendableError(message.status)
     recipients = message.recipients.order_by("position")
     if selection is Selection.FAILED:
         recipients = recipients.filter(status__in=[Status.FAILED, Status.BOUNCED])

@@ -1,68 +1,58 @@
-"""The emails API: each view parses, calls one service, answers."""
+"""The emails API: each view parses, calls one service, answers. `schema` describes them for OpenAPI."""
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import HttpResponse
 from django.utils.http import content_disposition_header
-from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
+from rest_framework.viewsets import ViewSet
 
 from accounts import scopes
 from accounts.models import ApiKey
-from common.errors import ConflictError, NotFoundError
-from common.parsers import MAX_BATCH_BODY, MAX_BODY, read_array, read_object, read_optional_object
-from common.serializers import AddressField, QuerySerializer
+from common.errors import ConflictError
+from common.parsers import MAX_BATCH_BODY, MAX_BODY, read_array, read_object, read_optional_object, read_payload
+from common.serializers import QuerySerializer
 from messages import services
-from messages.answers import EmailAnswer, EmailRow, EventAnswer
+from messages.answers import EMAIL, ROW, EventAnswer
 from messages.attachments import read_content
 from messages.batches import prepare_batch
 from messages.composing import compose_raw
-from messages.filters import EmailQuery, list_messages, with_details
+from messages.filters import list_messages
 from messages.idempotency import Answer, Ticket, find_answer, fingerprint, read_key, run_once
-from messages.models import Attachment, Message, Recipient
-from messages.serializers import EmailRequest, RescheduleRequest, ResendRequest, SettleRequest, read_draft
+from messages.models import Message
+from messages.queries import BatchQuery, EmailQuery, NoQuery, RawQuery, TimelineQuery
+from messages.reading import find_attachment, find_detailed, find_message, find_recipient, list_timeline
+from messages.serializers import (
+    EMAIL_REQUEST,
+    NoFields,
+    RescheduleRequest,
+    ResendRequest,
+    SettleRequest,
+    read_draft,
+    read_fields,
+)
 from messages.services import Selection, Settlement
-from tracking.models import Event
 
 Act = Callable[[], Answer]
 
-# The detail shows the first ones; `/events` pages through all.
-MAX_EVENTS_SHOWN = 100
-
 
 class NotComposedError(ConflictError):
-    """The message is composed at its first attempt, and there has been none."""
+    """The message is composed at its first attempt to this recipient, and there has been none."""
 
     code = "not_composed"
 
 
-class BatchQuery(QuerySerializer):
-    """`?mode=permissive` accepts the good ones."""
-
-    mode = serializers.ChoiceField(choices=["strict", "permissive"], default="strict")
-
-
-class RawQuery(QuerySerializer):
-    recipient = AddressField(required=False, help_text="Whose copy; by default the first in `to`.")
-
-
-class EventQuery(QuerySerializer):
-    after = serializers.UUIDField(required=False, help_text="Later than this event.")
-    limit = serializers.IntegerField(min_value=1, max_value=100, default=100)
-
-
-class EmailViewSet(GenericViewSet[Message]):
+class EmailViewSet(ViewSet):
     """`/emails`."""
 
     max_body = MAX_BODY
-
-    scopes = {
+    is_body_optional = False
+    scopes: ClassVar = {
         "create": scopes.EMAILS_SEND,
         "batch": scopes.EMAILS_SEND,
         "list": scopes.EMAILS_READ,
@@ -78,22 +68,23 @@ class EmailViewSet(GenericViewSet[Message]):
 
     def create(self, request: Request) -> Response:
         """Accept one email. 202 comes after the commit that stored it."""
-        key, body = key_of(request), read_object(request)
+        read_query(NoQuery, request)
 
         def prepare() -> Act:
-            prepared = services.prepare(key, [read_draft(EmailRequest(), body)])
+            draft = read_draft(EMAIL_REQUEST, read_object(request))
+            prepared = services.prepare(key_of(request), [draft])
             return lambda: answer_accepted(request, prepared.store()[0])
 
-        return answer_once(request, body, prepare)
+        return answer_once(request, prepare)
 
     @action(detail=False, methods=["post"], max_body=MAX_BATCH_BODY)
     def batch(self, request: Request) -> Response:
         """Accept up to 500 emails in one transaction: all or none, or with `?mode=permissive` the good ones."""
-        key, body = key_of(request), read_array(request)
-        query = read_query(BatchQuery, request)
+        mode = read_query(BatchQuery, request)["mode"]
 
         def prepare() -> Act:
-            prepared, refused = prepare_batch(key, body, is_permissive=query["mode"] == "permissive")
+            items = read_array(request)
+            prepared, refused = prepare_batch(key_of(request), items, is_permissive=mode == "permissive")
             errors = [item.show() for item in refused]
             return lambda: Answer(
                 status=HTTPStatus.ACCEPTED,
@@ -103,83 +94,86 @@ class EmailViewSet(GenericViewSet[Message]):
                 },
             )
 
-        return answer_once(request, body, prepare)
+        return answer_once(request, prepare)
 
     def list(self, request: Request) -> Response:
         """Emails, newest first."""
         query = read_query(EmailQuery, request)
         messages, has_more = list_messages(key_of(request).project, query)
+        # Below the page above a known email there is always that email.
+        is_followed = bool(messages) and (has_more or ("before" in query and "after" not in query))
         return Response(
             {
-                "data": EmailRow(messages, many=True).data,
+                "data": [ROW.to_representation(message) for message in messages],
                 "has_more": has_more,
                 "limit": query["limit"],
                 "offset": query["offset"],
-                "next": str(messages[-1].pk) if has_more and messages else None,
+                "next": str(messages[-1].pk) if is_followed else None,
             }
         )
 
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """One email with all that support needs."""
-        return Response(EmailAnswer(find_detailed(request, pk)).data)
+        read_query(NoQuery, request)
+        return Response(show_email(request, pk))
 
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Give a scheduled email another time."""
-        serializer = RescheduleRequest(data=read_object(request))
-        message = find_message(request, pk)
-        serializer.is_valid(raise_exception=True)
-        services.reschedule(message, serializer.validated_data["scheduled_at"])
-        return Response(EmailAnswer(find_detailed(request, pk)).data)
+        read_query(NoQuery, request)
+        message = find_message(key_of(request).project, pk)
+        fields = read_fields(RescheduleRequest, read_object(request))
+        services.reschedule(message, fields["scheduled_at"])
+        return Response(show_email(request, pk))
 
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], is_body_optional=True)
     def cancel(self, request: Request, pk: UUID) -> Response:
         """Cancel a scheduled email. After a 200 it is never delivered."""
-        message = find_message(request, pk)
-        body = read_optional_object(request)
-
-        def act() -> Answer:
-            services.cancel(message)
-            return Answer(status=HTTPStatus.OK, body=EmailAnswer(find_detailed(request, pk)).data)
-
-        return answer_once(request, body, lambda: act)
-
-    @action(detail=True, methods=["post"])
-    def resend(self, request: Request, pk: UUID) -> Response:
-        """Send the same content again, as a new email."""
-        message = find_message(request, pk)
-        body = read_optional_object(request)
+        read_query(NoQuery, request)
 
         def prepare() -> Act:
-            serializer = ResendRequest(data=body)
-            serializer.is_valid(raise_exception=True)
-            selection = Selection(serializer.validated_data.get("recipients", Selection.ALL))
+            message = find_message(key_of(request).project, pk)
+            read_fields(NoFields, read_optional_object(request))
+
+            def act() -> Answer:
+                services.cancel(message)
+                return Answer(status=HTTPStatus.OK, body=show_email(request, pk))
+
+            return act
+
+        return answer_once(request, prepare)
+
+    @action(detail=True, methods=["post"], is_body_optional=True)
+    def resend(self, request: Request, pk: UUID) -> Response:
+        """Send the same content again, as a new email. The old one never changes."""
+        read_query(NoQuery, request)
+
+        def prepare() -> Act:
+            message = find_message(key_of(request).project, pk)
+            fields = read_fields(ResendRequest, read_optional_object(request))
+            selection = Selection(fields.get("recipients", Selection.ALL))
             return lambda: answer_accepted(request, services.resend(key_of(request), message, selection))
 
-        return answer_once(request, body, prepare)
+        return answer_once(request, prepare)
 
     @action(detail=True, methods=["post"])
     def settle(self, request: Request, pk: UUID) -> Response:
         """Say what became of attempts whose outcome nobody knows."""
-        message = find_message(request, pk)
-        serializer = SettleRequest(data=read_object(request))
-        serializer.is_valid(raise_exception=True)
-        services.settle(message, Settlement(serializer.validated_data["as"]))
-        return Response(EmailAnswer(find_detailed(request, pk)).data)
+        read_query(NoQuery, request)
+        message = find_message(key_of(request).project, pk)
+        fields = read_fields(SettleRequest, read_object(request))
+        services.settle(message, Settlement(fields["as"]))
+        return Response(show_email(request, pk))
 
     @action(detail=True, methods=["get"])
     def events(self, request: Request, pk: UUID) -> Response:
         """What happened to the email, in order."""
-        query = read_query(EventQuery, request)
-        events = Event.objects.filter(message_id=find_message(request, pk).pk).order_by("id")
-        if "after" in query:
-            events = events.filter(pk__gt=query["after"])
-        page = list(events[: query["limit"] + 1])
-        shown, has_more = page[: query["limit"]], len(page) > query["limit"]
+        query = read_query(TimelineQuery, request)
+        events, has_more = list_timeline(find_message(key_of(request).project, pk), query)
         return Response(
             {
-                "data": EventAnswer(shown, many=True).data,
+                "data": EventAnswer(events, many=True).data,
                 "has_more": has_more,
-                "next": str(shown[-1].pk) if has_more else None,
+                "next": str(events[-1].pk) if has_more else None,
             }
         )
 
@@ -187,22 +181,17 @@ class EmailViewSet(GenericViewSet[Message]):
     def raw(self, request: Request, pk: UUID) -> HttpResponse:
         """The message as it was sent to one recipient."""
         query = read_query(RawQuery, request)
-        message = find_detailed(request, pk)
+        message = find_message(key_of(request).project, pk)
         recipient = find_recipient(message, query.get("recipient"))
-        if not any(attempt.started_at for row in message.shown_recipients for attempt in row.shown_attempts):
+        if not recipient.attempts.filter(started_at__isnull=False).exists():
             raise NotComposedError
         return download(compose_raw(message.pk, recipient), "message/rfc822", f"{message.pk}.eml")
 
     @action(detail=True, methods=["get"], url_path="attachments/<uuid:attachment_id>")
     def attachment(self, request: Request, pk: UUID, attachment_id: UUID) -> HttpResponse:
         """An attachment's bytes."""
-        found = (
-            Attachment.objects.select_related("content")
-            .filter(message__project=key_of(request).project, message_id=pk, pk=attachment_id)
-            .first()
-        )
-        if found is None:
-            raise NotFoundError
+        read_query(NoQuery, request)
+        found = find_attachment(key_of(request).project, pk, attachment_id)
         return download(read_content(found.content), found.content_type, found.filename)
 
 
@@ -212,54 +201,45 @@ def key_of(request: Request) -> ApiKey:
     return request.auth
 
 
-def find_message(request: Request, pk: UUID) -> Message:
-    """The project's message; NotFoundError for another project's as for none."""
-    message = key_of(request).project.messages.filter(pk=pk).first()
-    if message is None:
-        raise NotFoundError
-    return message
+def read_query(query_class: type[QuerySerializer], request: Request) -> dict[str, Any]:
+    return read_fields(query_class, request.query_params)
 
 
-def find_detailed(request: Request, pk: UUID) -> Message:
-    message = with_details(key_of(request).project.messages.filter(pk=pk)).first()
-    if message is None:
-        raise NotFoundError
-    message.shown_events = list(Event.objects.filter(message_id=pk).order_by("id")[:MAX_EVENTS_SHOWN])
-    return message
-
-
-def find_recipient(message: Message, address: Any) -> Recipient:
-    """The recipient with this address, or the first when none is named."""
-    for row in message.shown_recipients:
-        if address is None or row.address.lower() == address.address.lower():
-            return row
-    raise NotFoundError
-
-
-def read_query(serializer_class: type[QuerySerializer], request: Request) -> dict[str, Any]:
-    serializer = serializer_class(data=request.query_params)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
+def show_email(request: Request, pk: UUID) -> dict[str, Any]:
+    shown: dict[str, Any] = EMAIL.to_representation(find_detailed(key_of(request).project, pk))
+    return shown
 
 
 def answer_accepted(request: Request, message: Message) -> Answer:
     """202, with where to look the email up."""
     prefix = request.path.rstrip("/").partition("/emails")[0]
     return Answer(
-        status=HTTPStatus.ACCEPTED, body=EmailRow(message).data, headers={"Location": f"{prefix}/emails/{message.pk}"}
+        status=HTTPStatus.ACCEPTED,
+        body=ROW.to_representation(message),
+        headers={"Location": f"{prefix}/emails/{message.pk}"},
     )
 
 
-def answer_once(request: Request, payload: object, prepare: Callable[[], Act]) -> Response:
-    """The request's answer, or the one that its Idempotency-Key had before: the key is looked up before all checks."""
-    ticket = Ticket(
-        project_id=key_of(request).project_id,
-        key=read_key(request.headers.get("Idempotency-Key")),
-        fingerprint=fingerprint(request.method or "", request.get_full_path(), payload),
-    )
+def answer_once(request: Request, prepare: Callable[[], Act]) -> Response:
+    """The request's answer, or the one that its Idempotency-Key had before: the key is looked up before all fields."""
+    ticket = read_ticket(request)
     answer = find_answer(ticket) or run_once(ticket, prepare())
     headers = answer.headers | ({"Idempotency-Replayed": "true"} if answer.is_replayed else {})
     return Response(answer.body, status=answer.status, headers=headers)
+
+
+def read_ticket(request: Request) -> Ticket | None:
+    """The request's idempotency key with what it is used for; None when the client sent none."""
+    key = read_key(request.headers.get("Idempotency-Key"))
+    if not key:
+        return None
+    query = request.META.get("QUERY_STRING", "")
+    path = request.path.rstrip("/") + (f"?{query}" if query else "")
+    return Ticket(
+        project_id=key_of(request).project_id,
+        key=key,
+        fingerprint=fingerprint(request.method or "", path, read_payload(request)),
+    )
 
 
 def download(content: bytes, content_type: str, filename: str) -> HttpResponse:
