@@ -1,14 +1,14 @@
 """The one place where a recipient's state is written, and with it the message's roll-up."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import connection, models
 
-from ledger.sql import execute, fetch
+from ledger.sql import as_rows, execute, fetch
 from messages.states import (
     ACCEPTANCES,
     ROLL_UP,
@@ -69,22 +69,24 @@ def list_sources(target: Status) -> list[Status]:
     return [source for source, exits in TRANSITIONS.items() if target in exits]
 
 
-# Every allowed (from, to), and staying put, as two parallel arrays for the WHERE of the one UPDATE.
-_PAIRS = [(source, target) for source, exits in TRANSITIONS.items() for target in (*sorted(exits), source)]
-_FROM, _TO = [str(pair[0]) for pair in _PAIRS], [str(pair[1]) for pair in _PAIRS]
+# Every allowed (from, to), and staying put, for the WHERE of the one UPDATE.
+_PAIRS = ", ".join(
+    f"('{source}', '{target}')" for source, exits in TRANSITIONS.items() for target in (*sorted(exits), source)
+)
 
-_MOVE = """
+_MOVE = f"""
 UPDATE mail_recipient r
 SET status = v.status, status_reason = v.reason, next_attempt_at = now() + v.wait,
     last_reply = COALESCE(v.last_reply, r.last_reply), retry_count = COALESCE(v.retry_count, r.retry_count),
     crash_count = v.crash_count, lease_token = NULL, lease_until = NULL
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::interval[], %s::text[], %s::smallint[], %s::smallint[])
-    AS v(id, status, reason, wait, last_reply, retry_count, crash_count)
-WHERE r.id = v.id
-  AND (r.status, v.status) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+FROM jsonb_to_recordset(%s::jsonb) AS v(
+    recipient_id uuid, status text, reason text, wait interval, last_reply text, retry_count smallint,
+    crash_count smallint
+)
+WHERE r.id = v.recipient_id AND (r.status, v.status) IN ({_PAIRS})
   AND (r.lease_token IS NULL OR r.lease_token = ANY(%s))
 RETURNING r.id, r.message_id, r.project_id, r.address, r.status, r.is_simulated
-"""
+"""  # noqa: S608 - built from constants of this package
 
 
 def lock_messages(message_ids: Iterable[UUID]) -> None:
@@ -115,7 +117,7 @@ def apply_moves(moves: Sequence[Move], tokens: Collection[UUID] = ()) -> list[Mo
             status=Status(row[4]),
             is_simulated=row[5],
         )
-        for row in fetch(_MOVE, _columns(moves, tokens))
+        for row in fetch(_MOVE, [as_rows(map(asdict, moves)), list(tokens)])
     ]
     roll_up(sorted({row.message_id for row in moved}))
     return moved
@@ -123,23 +125,8 @@ def apply_moves(moves: Sequence[Move], tokens: Collection[UUID] = ()) -> list[Mo
 
 def write_moves(moves: Sequence[Move], tokens: Collection[UUID]) -> None:
     """`apply_moves` for who holds the messages' locks and has seen that each move is allowed. Fits in a pipeline."""
-    execute(_MOVE, _columns(moves, tokens))
+    execute(_MOVE, [as_rows(map(asdict, moves)), list(tokens)])
     roll_up(sorted({move.message_id for move in moves}))
-
-
-def _columns(moves: Sequence[Move], tokens: Collection[UUID]) -> list[list[Any]]:
-    return [
-        [move.recipient_id for move in moves],
-        [str(move.status) for move in moves],
-        [str(move.reason) for move in moves],
-        [move.wait for move in moves],
-        [move.last_reply for move in moves],
-        [move.retry_count for move in moves],
-        [move.crash_count for move in moves],
-        _FROM,
-        _TO,
-        list(tokens),
-    ]
 
 
 def _case(column: str) -> str:

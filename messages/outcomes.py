@@ -13,7 +13,7 @@ from django.db import transaction
 
 from delivery.envelope import Outcome, Reply
 from delivery.retry import next_wait
-from ledger.sql import execute, fetch, pipelined
+from ledger.sql import as_rows, execute, fetch, pipelined
 from messages.claims import Claim
 from messages.models import Recipient
 from messages.moves import Move, Moved, lock_messages, write_moves
@@ -241,27 +241,25 @@ _FINISH = """
 UPDATE mail_attempt a
 SET phase = %s, finished_at = now(), outcome = v.outcome, code = v.code, enhanced_code = v.enhanced_code,
     reply = v.reply, remote_host = v.remote_host, tls = v.tls, next_attempt_at = now() + v.wait
-FROM unnest(%s::bigint[], %s::text[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::interval[])
-    AS v(id, outcome, code, enhanced_code, reply, remote_host, tls, wait)
+FROM jsonb_to_recordset(%s::jsonb) AS v(
+    id bigint, outcome text, code smallint, enhanced_code text, reply text, remote_host text, tls text, wait interval
+)
 WHERE a.id = v.id
 """
 
 
 def _finish_attempts(results: Sequence[Result], moves: Mapping[UUID, Move]) -> None:
-    if not results:
-        return
-    replies = [result.reply for result in results]
-    execute(
-        _FINISH,
-        [
-            Phase.DONE,
-            [result.claim.attempt_id for result in results],
-            [reply.outcome for reply in replies],
-            [reply.code for reply in replies],
-            [reply.enhanced_code for reply in replies],
-            [reply.text for reply in replies],
-            [reply.remote_host for reply in replies],
-            [reply.tls for reply in replies],
-            [moves[result.claim.recipient_id].wait for result in results],
-        ],
-    )
+    rows = [
+        {
+            "id": result.claim.attempt_id,
+            "outcome": result.reply.outcome,
+            "code": result.reply.code,
+            "enhanced_code": result.reply.enhanced_code,
+            "reply": result.reply.text,
+            "remote_host": result.reply.remote_host,
+            "tls": result.reply.tls,
+            "wait": moves[result.claim.recipient_id].wait,
+        }
+        for result in results
+    ]
+    execute(_FINISH, [Phase.DONE, as_rows(rows)])

@@ -1,15 +1,14 @@
 """Writing to the event log."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
 from common.ids import new_id
-from ledger.sql import execute
+from ledger.sql import as_rows, execute
 from tracking.models import EventType
 from tracking.positions import POSITION
 
@@ -29,8 +28,10 @@ class Fact:
 # Its place in the feed is worked out once for the statement: see `tracking.positions`.
 _INSERT = f"""
 INSERT INTO tracking_event (id, project_id, message_id, recipient_id, address, type, data, occurred_at, position)
-SELECT *, now(), (SELECT {POSITION})
-FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::jsonb[])
+SELECT v.*, now(), (SELECT {POSITION})
+FROM jsonb_to_recordset(%s::jsonb) AS v(
+    id uuid, project_id uuid, message_id uuid, recipient_id uuid, address text, type text, data jsonb
+)
 """  # noqa: S608 - built from a constant
 
 
@@ -42,15 +43,4 @@ def record(facts: Sequence[Fact]) -> None:
     if not facts:
         return
     assert connection.in_atomic_block, "an event is written with its cause or not at all"
-    execute(
-        _INSERT,
-        [
-            [new_id() for _ in facts],
-            [fact.project_id for fact in facts],
-            [fact.message_id for fact in facts],
-            [fact.recipient_id for fact in facts],
-            [fact.address for fact in facts],
-            [fact.type for fact in facts],
-            [json.dumps(fact.data) for fact in facts],
-        ],
-    )
+    execute(_INSERT, [as_rows({"id": new_id(), **asdict(fact)} for fact in facts)])
