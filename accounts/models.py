@@ -64,6 +64,7 @@ class ApiKey(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        verbose_name = "API key"
         constraints = [
             models.CheckConstraint(name="api_key_scopes_known", condition=Q(scopes__contained_by=sorted(scopes.ALL))),
             models.CheckConstraint(name="api_key_hash_whole", condition=Q(key_hash__length=64)),

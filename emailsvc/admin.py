@@ -18,6 +18,7 @@ from django_celery_beat.models import (
 )
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 for model in (User, Group, PeriodicTask, IntervalSchedule, CrontabSchedule, ClockedSchedule, SolarSchedule):
@@ -95,6 +96,7 @@ class AccessAttemptAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ("ip_address",)
     search_help_text = "IP address"
     show_full_result_count = False
+    paginator = InfinitePaginator
     fields: ClassVar = ("attempt_time", "ip_address", "failures_since_start", "user_agent", "path_info")
     readonly_fields = fields
 

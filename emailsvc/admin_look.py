@@ -36,6 +36,8 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("axes.accessattempt", "lock"),
     ),
 }
+# Where a package's own name says too little.
+TITLES = {"axes.accessattempt": "Failed logins", "accounts.auditentry": "Audit log"}
 
 
 def build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -55,7 +57,8 @@ def list_links(request: HttpRequest, models: tuple[tuple[str, str], ...]) -> Ite
             continue
         if admin.site.is_registered(model) and admin.site.get_model_admin(model).has_view_permission(request):
             name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
-            yield {"title": capfirst(str(model._meta.verbose_name_plural)), "icon": icon, "link": reverse(name)}
+            title = TITLES.get(label) or capfirst(str(model._meta.verbose_name_plural))
+            yield {"title": title, "icon": icon, "link": reverse(name)}
 
 
 def find_icon(_request: HttpRequest) -> str:

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.services import write_audit
@@ -42,6 +43,7 @@ class SuppressionAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ("address__startswith",)
     search_help_text = "The beginning of an address, in lower case."
     show_full_result_count = False
+    paginator = InfinitePaginator
     ordering = ("-id",)
 
     def get_fields(self, _request: HttpRequest, obj: Suppression | None = None) -> tuple[str, ...]:

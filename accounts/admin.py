@@ -1,0 +1,199 @@
+"""Projects, their keys, notices, and the audit log."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.paginator import InfinitePaginator
+
+from accounts.admin_forms import NewKeyForm, ProjectForm
+from accounts.models import ApiKey, AuditEntry, Notice, Project
+from accounts.services import create_api_key, revoke_api_key, write_audit
+
+
+@admin.register(Project)
+class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
+    """Tenants. One cannot be deleted here: its mail, keys and domains would go with it."""
+
+    form = ProjectForm
+    list_display = ("name", "contact_email", "default_from", "created_at")
+    search_fields = ("name", "contact_email")
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Project | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        action = "change_project" if change else "create_project"
+        write_audit(request.user.get_username(), action, obj, id=str(obj.pk))
+
+
+# How a key's state is coloured, in the words of unfold's labels.
+STATES = {"live": "success", "test": "info", "expired": "warning", "revoked": "danger"}
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
+    """Keys are made here and revoked here, never changed. The text of one is shown once, when it is made."""
+
+    list_display = ("name_or_prefix", "project", "state", "may", "last_used_at", "created_at")
+    list_filter = (("project", RelatedDropdownFilter), "is_test")
+    list_select_related = ("project",)
+    search_fields = ("name", "prefix")
+    search_help_text = "Name or prefix"
+    ordering = ("-id",)
+    readonly_fields = (
+        *("project", "name", "prefix", "is_test", "scopes", "allowed_ips", "allowed_recipients"),
+        *("expires_at", "last_used_at", "revoked_at", "created_at"),
+    )
+    change_form_outer_before_template = "accounts/revoke.html"
+
+    class Media:
+        css = {"all": ["accounts/admin.css"]}
+
+    @admin.display(description="Key")
+    def name_or_prefix(self, key: ApiKey) -> str:
+        return str(key)
+
+    @admin.display(description="State")
+    def state(self, key: ApiKey) -> str:
+        state = "test" if key.is_test else "live"
+        if key.revoked_at:
+            state = "revoked"
+        elif key.has_expired(timezone.now()):
+            state = "expired"
+        return format_html('<span class="key-state key-{}">{}</span>', STATES[state], state)
+
+    @admin.display(description="Scopes")
+    def may(self, key: ApiKey) -> str:
+        shown = ", ".join(key.scopes[:2])
+        return f"{shown} +{len(key.scopes) - 2}" if len(key.scopes) > 2 else shown or "none"
+
+    def has_change_permission(self, _request: HttpRequest, _obj: ApiKey | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: ApiKey | None = None) -> bool:
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Who may make keys may end them."""
+        return bool(self.has_add_permission(request))
+
+    def get_readonly_fields(self, _request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        return self.readonly_fields if obj else ()
+
+    def get_fields(self, _request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        return self.readonly_fields if obj else tuple(NewKeyForm.Meta.fields)
+
+    def get_form(
+        self, request: HttpRequest, obj: ApiKey | None = None, change: bool = False, **options: Any
+    ) -> "type[ModelForm[ApiKey]]":
+        if obj is None:
+            options["form"] = NewKeyForm
+        form: type[ModelForm[ApiKey]] = super().get_form(request, obj, change, **options)
+        return form
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: NewKeyForm, _change: bool) -> None:
+        values = form.cleaned_data
+        made, token = create_api_key(values.pop("project"), **values)
+        obj.__dict__.update(made.__dict__)
+        # Only for the answer to this request: the text is stored nowhere.
+        obj.shown_token = token  # type: ignore[attr-defined]
+        write_audit(request.user.get_username(), "create_api_key", made, id=str(made.pk), scopes=made.scopes)
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, _post_url: str | None = None) -> HttpResponse:
+        """The key's text, in the answer itself: behind a redirect it would have to be kept somewhere."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "The new API key",
+            "opts": self.opts,
+            "media": self.media,
+            "key": obj,
+            "token": vars(obj)["shown_token"],
+        }
+        return TemplateResponse(request, "accounts/new_key.html", context)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        key: ApiKey | None = kwargs.get("obj")
+        # What is made is shown once: there is no going on to another.
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        context["may_revoke"] = key is not None and not key.revoked_at and self.has_revoke_permission(request)
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    def get_urls(self) -> list[URLPattern]:
+        view: Callable[..., HttpResponse] = self.admin_site.admin_view(require_POST(self.revoke))
+        return [path("<uuid:pk>/revoke/", view, name="accounts_apikey_revoke"), *super().get_urls()]
+
+    def revoke(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        if not self.has_revoke_permission(request):
+            raise PermissionDenied
+        key = ApiKey.objects.filter(pk=pk).first()
+        if key is None:
+            raise Http404
+        revoked = revoke_api_key(key)
+        write_audit(request.user.get_username(), "revoke_api_key", revoked, id=str(revoked.pk))
+        self.message_user(request, f"{revoked} is revoked.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:accounts_apikey_change", args=[pk]))
+
+
+class LogAdmin(ModelAdmin):  # type: ignore[misc]
+    """Rows that are only written by the service, and never counted."""
+
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    ordering = ("-id",)
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(LogAdmin):
+    """Who did what."""
+
+    list_display = ("at", "actor", "action", "object")
+    search_fields = ("object__exact", "actor__exact")
+    search_help_text = "The exact object or actor"
+
+
+@admin.register(Notice)
+class NoticeAdmin(LogAdmin):
+    """What a project's contact or the operator should know."""
+
+    list_display = ("created_at", "kind", "text", "project", "is_read")
+    list_filter = (("project", RelatedDropdownFilter),)
+    list_select_related = ("project",)
+    actions = ("mark_read",)
+
+    @admin.display(description="Read", boolean=True)
+    def is_read(self, notice: Notice) -> bool:
+        return notice.read_at is not None
+
+    def has_read_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.change_notice")
+
+    @admin.action(description="Mark as read", permissions=["read"])
+    def mark_read(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
+        count = queryset.filter(read_at=None).update(read_at=timezone.now())
+        self.message_user(request, f"{count} marked as read.", messages.SUCCESS)

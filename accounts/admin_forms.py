@@ -1,0 +1,94 @@
+"""Forms of projects and keys. What they admit is what the commands admit: the services say it."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from accounts import scopes
+from accounts.models import ApiKey, Project
+from accounts.services import check_network, check_pattern
+from common.addresses import AddressError, parse_address
+from common.errors import ApiError
+
+T = TypeVar("T")
+
+
+def refuse_wrong(check: Callable[[], T]) -> T:
+    """What `check` gives; its refusal as the form's."""
+    try:
+        return check()
+    except ApiError as error:
+        raise forms.ValidationError(error.detail) from None
+    except AddressError as error:
+        raise forms.ValidationError(error.message) from None
+
+
+class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A tenant's name and addresses."""
+
+    class Meta:
+        model = Project
+        fields: ClassVar = ["name", "default_from", "contact_email"]
+        widgets: ClassVar = {"default_from": UnfoldAdminTextInputWidget}
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"].strip()
+        if not name.isprintable():
+            raise forms.ValidationError("A name has printable characters only.")
+        return name
+
+    def clean_default_from(self) -> str:
+        given: str = self.cleaned_data["default_from"].strip()
+        refuse_wrong(lambda: parse_address(given) if given else None)
+        return given
+
+    def clean_contact_email(self) -> str:
+        given: str = self.cleaned_data["contact_email"].strip()
+        parsed = refuse_wrong(lambda: parse_address(given) if given else None)
+        return parsed.address if parsed else ""
+
+
+class LinesField(forms.CharField):
+    """One item a line, each as `check` reads it."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def __init__(self, check: Callable[[str], str], **options: Any) -> None:
+        super().__init__(required=False, **options)
+        self.check = check
+        self.widget.attrs["rows"] = 3
+
+    def clean(self, value: Any) -> list[str]:
+        lines = [line.strip() for line in (value or "").splitlines() if line.strip()]
+        return [refuse_wrong(lambda line=line: self.check(line)) for line in lines]  # type: ignore[misc]
+
+
+class NewKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A key to be made."""
+
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, scope) for scope in sorted(scopes.ALL)], widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
+    allowed_ips = LinesField(
+        check_network, label="Allowed clients", help_text="Addresses or networks, one a line. Empty for any."
+    )
+    allowed_recipients = LinesField(
+        check_pattern, help_text="a@example.com or *@example.com, one a line. Empty for any."
+    )
+
+    class Meta:
+        model = ApiKey
+        fields: ClassVar = ["project", "name", "is_test", "scopes", "expires_at", "allowed_ips", "allowed_recipients"]
+        labels: ClassVar = {"is_test": "Test key: its mail never reaches a provider"}
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"].strip()
+        if not name.isprintable():
+            raise forms.ValidationError("A name has printable characters only.")
+        return name

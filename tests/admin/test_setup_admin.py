@@ -1,0 +1,198 @@
+"""Projects, keys, providers, periodic tasks and people in the admin."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin import site
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.urls import reverse
+from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from unfold.admin import ModelAdmin
+
+from accounts.models import ApiKey, AuditEntry, Notice, Project
+from accounts.services import authenticate_token, write_notice
+from providers.choice import routes
+from providers.models import Provider
+
+pytestmark = pytest.mark.django_db
+KEY_ADD, PROVIDER_ADD = reverse("admin:accounts_apikey_add"), reverse("admin:providers_provider_add")
+
+
+def find_token(html: str) -> str:
+    return html.split('id="new-key">')[1].split("<")[0]
+
+
+def add_key(client, of, **values):
+    form = {"project": of.pk, "name": "shop", "scopes": ["emails:send", "emails:read"], **values}
+    return client.post(KEY_ADD, form)
+
+
+def test_everything_has_the_same_look():
+    assert [model for model, shown in site._registry.items() if not isinstance(shown, ModelAdmin)] == []
+
+
+def test_every_page_passes_djangos_checks():
+    assert [error for shown in site._registry.values() for error in shown.check()] == []
+
+
+@pytest.mark.parametrize("model", sorted(site._registry, key=lambda model: model._meta.label), ids=str)
+def test_every_list_and_form_opens(root, model):
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    assert root.get(reverse(f"{name}_changelist")).status_code == 200
+    if site.get_model_admin(model).has_add_permission(root.get(reverse("admin:index")).wsgi_request):
+        assert root.get(reverse(f"{name}_add")).status_code == 200
+
+
+def test_a_key_is_made_and_shown_exactly_once(root, project):
+    limits = {"allowed_ips": "192.0.2.1\n2001:db8::/32", "allowed_recipients": "*@a.test"}
+    answer = add_key(root, project, **limits)
+    assert answer.status_code == 200
+    assert "no-store" in answer["Cache-Control"]
+    token = find_token(answer.content.decode())
+    key = ApiKey.objects.get()
+    assert (key.project, key.name, key.scopes) == (project, "shop", ["emails:read", "emails:send"])
+    assert (key.allowed_ips, key.allowed_recipients) == (["192.0.2.1/32", "2001:db8::/32"], ["*@a.test"])
+    for page in (
+        reverse("admin:accounts_apikey_changelist"),
+        reverse("admin:accounts_apikey_change", args=[key.pk]),
+        reverse("admin:accounts_auditentry_changelist"),
+        reverse("admin:index"),
+    ):
+        assert token not in root.get(page).content.decode()
+    assert all(token not in str(session.get_decoded()) for session in Session.objects.all())
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action) == ("root", "create_api_key")
+    assert token not in str(entry.data)
+
+
+def test_a_key_made_here_works(root, project):
+    token = find_token(add_key(root, project).content.decode())
+    assert authenticate_token(token, None).project == project
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"scopes": ["emails:raed"]},
+        {"scopes": []},
+        {"allowed_ips": "here"},
+        {"allowed_recipients": "*"},
+        {"project": ""},
+        {"expires_at_0": "nonsense"},
+    ],
+)
+def test_a_wrong_key_is_refused_in_the_form(root, project, values):
+    answer = add_key(root, project, **values)
+    assert (answer.status_code, "new-key" in answer.content.decode()) == (200, False)
+    assert not ApiKey.objects.exists()
+
+
+def test_a_key_is_revoked_by_a_button_and_never_changed(root, project):
+    add_key(root, project)
+    key = ApiKey.objects.get()
+    address = reverse("admin:accounts_apikey_change", args=[key.pk])
+    revoke = reverse("admin:accounts_apikey_revoke", args=[key.pk])
+    assert revoke in root.get(address).content.decode()
+    assert root.get(revoke).status_code == 405
+    assert root.post(address, {"name": "evil", "scopes": "x"}).status_code == 403
+    assert root.post(revoke).status_code == 302
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+    assert key.name == "shop"
+    assert revoke not in root.get(address).content.decode()
+    assert AuditEntry.objects.filter(action="revoke_api_key", actor="root").exists()
+
+
+def test_a_project_is_added_checked_and_never_deleted(root):
+    add = reverse("admin:accounts_project_add")
+    form = {"name": "Acme", "default_from": "Shop <shop@acme.test>", "contact_email": "ops@ACME.test"}
+    assert root.post(add, form).status_code == 302
+    project = Project.objects.get()
+    assert (project.default_from, project.contact_email) == ("Shop <shop@acme.test>", "ops@acme.test")
+    for wrong in (
+        {"name": ""},
+        {"name": "Acme"},
+        {"name": "B", "contact_email": "x"},
+        {"name": "C", "default_from": "x"},
+    ):
+        assert root.post(add, {**form, **wrong}).status_code == 200
+    assert Project.objects.count() == 1
+    assert root.post(reverse("admin:accounts_project_delete", args=[project.pk]), {"post": "yes"}).status_code == 403
+
+
+def provider_form(**values):
+    return {"name": "relay", "priority": "0", "weight": "1", "is_enabled": "on", **values}
+
+
+def test_a_provider_is_added_and_keeps_its_url_when_the_field_is_empty(root, project):
+    url = "smtp://me:s3cret@relay.test:587"
+    assert root.post(PROVIDER_ADD, provider_form(project=project.pk, new_url=url)).status_code == 302
+    provider = Provider.objects.get()
+    assert (provider.kind, provider.url) == ("smtp", url)
+    assert routes.has_way(project.pk)
+    address = reverse("admin:providers_provider_change", args=[provider.pk])
+    assert root.post(address, provider_form(new_url="", weight="5")).status_code == 302
+    provider.refresh_from_db()
+    assert (provider.url, provider.weight) == (url, 5)
+    assert root.post(address, provider_form(new_url="simulator:")).status_code == 302
+    provider.refresh_from_db()
+    assert (provider.kind, provider.url) == ("simulator", "simulator:")
+    assert "s3cret" not in str([entry.data for entry in AuditEntry.objects.all()])
+
+
+@pytest.mark.parametrize("wrong", [{"new_url": "ftp://x"}, {"new_url": ""}, {"new_url": "simulator:", "weight": "0"}])
+def test_a_wrong_provider_is_refused_without_repeating_its_password(root, wrong):
+    answer = root.post(PROVIDER_ADD, provider_form(**wrong))
+    assert answer.status_code == 200
+    assert not Provider.objects.exists()
+
+
+def test_the_provider_of_the_environment_is_left_to_it(root):
+    provider = Provider.objects.create(name="default", kind="simulator", url="simulator:")
+    for name in ("change", "delete"):
+        address = reverse(f"admin:providers_provider_{name}", args=[provider.pk])
+        assert root.post(address, provider_form(new_url="")).status_code == 403
+
+
+def test_a_paused_provider_is_resumed(root, project):
+    later = timezone.now() + timedelta(hours=1)
+    provider = Provider.objects.create(
+        project=project, name="a", kind="simulator", url="simulator:", paused_until=later, pause_reason="535 no"
+    )
+    address = reverse("admin:providers_provider_changelist")
+    assert "535 no" in root.get(address).content.decode()
+    root.post(address, {"action": "resume", "_selected_action": [str(provider.pk)]})
+    provider.refresh_from_db()
+    assert provider.paused_until is None
+
+
+def test_a_periodic_task_is_edited(root):
+    every = IntervalSchedule.objects.create(every=5, period="seconds")
+    task = PeriodicTask.objects.create(name="tick", task="mail.tick", interval=every)
+    address = reverse("admin:django_celery_beat_periodictask_change", args=[task.pk])
+    html = root.get(address).content.decode()
+    assert "mail.tick" in html
+    form = {"name": "tick", "task": "mail.tick", "regtask": "", "interval": every.pk, "args": "[]", "kwargs": "{}"}
+    assert root.post(address, {**form, "headers": "{}"}).status_code == 302
+    task.refresh_from_db()
+    assert not task.enabled
+
+
+def test_people_are_added_with_a_password_worth_the_name(root):
+    add = reverse("admin:auth_user_add")
+    form = {"username": "ann", "usable_password": "true"}
+    assert root.post(add, {**form, "password1": "12345", "password2": "12345"}).status_code == 200
+    assert not User.objects.filter(username="ann").exists()
+    long = "a long enough phrase"
+    assert root.post(add, {**form, "password1": long, "password2": long}).status_code == 302
+    assert User.objects.get(username="ann").check_password(long)
+
+
+def test_notices_are_marked_as_read(root, project):
+    notice = write_notice(project, kind="domain_failing", text="A record is gone.")
+    address = reverse("admin:accounts_notice_changelist")
+    assert "A record is gone." in root.get(address).content.decode()
+    root.post(address, {"action": "mark_read", "_selected_action": [str(notice.pk)]})
+    assert Notice.objects.get().read_at is not None
