@@ -75,8 +75,9 @@ def change_default_from(domain: Domain, default_from: str) -> Domain:
 
 def remove_domain(domain: Domain) -> None:
     """Forget a domain, its proof and its keys. Mail that was accepted from it still goes out, unsigned."""
+    pk = domain.pk  # Django clears it on the instance
     domain.delete()
-    identities.forget(domain.pk)
+    identities.forget(pk)
 
 
 def choose_sending_domain(
@@ -117,6 +118,43 @@ def default_sender(project: Project, *, domain_id: UUID | None = None) -> Addres
         return parse_address(project.default_from)
     first = project.domains.filter(status__in=SENDING).exclude(default_from="").order_by("id").first()
     return parse_address(first.default_from) if first else None
+
+
+class Senders:
+    """A project's answers to `choose_sending_domain` and `default_sender`, each looked up once.
+
+    One may serve a whole request: the emails of a batch mostly have one sender, and a query for each would be the
+    dearest part of accepting it.
+    """
+
+    def __init__(self, project: Project, *, is_local_only: bool) -> None:
+        self.project = project
+        self.is_local_only = is_local_only
+        self.chosen: dict[tuple[str, UUID | None], Domain | ApiError | None] = {}
+        self.defaults: dict[UUID | None, Address | None] = {}
+
+    def choose_domain(self, from_domain: str, domain_id: UUID | None) -> Domain | None:
+        """As `choose_sending_domain`, errors too."""
+        if (from_domain, domain_id) not in self.chosen:
+            self.chosen[from_domain, domain_id] = self._choose(from_domain, domain_id)
+        found = self.chosen[from_domain, domain_id]
+        if isinstance(found, ApiError):
+            raise found
+        return found
+
+    def _choose(self, from_domain: str, domain_id: UUID | None) -> Domain | ApiError | None:
+        try:
+            return choose_sending_domain(
+                self.project, from_domain=from_domain, domain_id=domain_id, is_local_only=self.is_local_only
+            )
+        except ApiError as error:
+            return error
+
+    def find_default(self, domain_id: UUID | None) -> Address | None:
+        """As `default_sender`."""
+        if domain_id not in self.defaults:
+            self.defaults[domain_id] = default_sender(self.project, domain_id=domain_id)
+        return self.defaults[domain_id]
 
 
 def check_name(text: str) -> str:

@@ -10,7 +10,7 @@ from common.addresses import Address
 from common.errors import FieldError, InvalidFieldsError
 from delivery.plaintext import text_from_html
 from domains.models import Domain
-from domains.services import choose_sending_domain, default_sender
+from domains.services import Senders
 from messages.drafts import Draft
 from messages.models import Recipient
 from providers.choice import routes
@@ -40,43 +40,42 @@ class Admitted:
     resent_from_id: UUID | None = None
 
 
-def admit(key: Caller, draft: Draft, renderer: Renderer | None = None) -> Admitted:
-    """The draft, made whole; ApiError when it may not be sent. Several drafts may share a `renderer`."""
-    sender = choose_sender(key, draft)
-    domain = choose_sending_domain(
-        key.project,
-        from_domain=sender.domain,
-        domain_id=draft.domain_id,
-        is_local_only=key.is_test or routes.is_local_only(key.project_id),
-    )
-    recipients = fold_recipients(draft)
-    check_recipients(key, draft)
-    rendered = None
-    if draft.template:
-        renderer = renderer or Renderer(key.project)
-        rendered = renderer.render(draft.template, draft.template_vars)
-        draft = replace(draft, subject=rendered.subject, html=rendered.html or "", text=rendered.text or "")
-    if draft.html and not draft.text:
-        # What is sent is decided now: the text part, too, is what GET shows.
-        draft = replace(draft, text=text_from_html(draft.html))
-    return Admitted(
-        draft=draft,
-        sender=sender,
-        recipients=recipients,
-        domain=domain,
-        template_id=rendered.template_id if rendered else None,
-        template_version_id=rendered.version_id if rendered else None,
-    )
+class Admission:
+    """The checks of one request: what its emails have in common is looked up once."""
 
+    def __init__(self, key: Caller) -> None:
+        self.key = key
+        self.senders = Senders(key.project, is_local_only=key.is_test or routes.is_local_only(key.project_id))
+        self.renderer = Renderer(key.project)
 
-def choose_sender(key: Caller, draft: Draft) -> Address:
-    """The draft's sender, or the default of its domain or project."""
-    if draft.from_ is not None:
-        return draft.from_
-    default = default_sender(key.project, domain_id=draft.domain_id)
-    if default is None:
-        raise InvalidFieldsError([FieldError("from_", "required", "There is no default sender; name one.")])
-    return default
+    def admit(self, draft: Draft) -> Admitted:
+        """The draft, made whole; ApiError when it may not be sent."""
+        sender = draft.from_ or self.choose_default(draft)
+        domain = self.senders.choose_domain(sender.domain, draft.domain_id)
+        recipients = fold_recipients(draft)
+        check_recipients(self.key, draft)
+        rendered = None
+        if draft.template:
+            rendered = self.renderer.render(draft.template, draft.template_vars)
+            draft = replace(draft, subject=rendered.subject, html=rendered.html or "", text=rendered.text or "")
+        if draft.html and not draft.text:
+            # What is sent is decided now: the text part, too, is what GET shows.
+            draft = replace(draft, text=text_from_html(draft.html))
+        return Admitted(
+            draft=draft,
+            sender=sender,
+            recipients=recipients,
+            domain=domain,
+            template_id=rendered.template_id if rendered else None,
+            template_version_id=rendered.version_id if rendered else None,
+        )
+
+    def choose_default(self, draft: Draft) -> Address:
+        """The default sender of the draft's domain or of the project."""
+        default = self.senders.find_default(draft.domain_id)
+        if default is None:
+            raise InvalidFieldsError([FieldError("from_", "required", "There is no default sender; name one.")])
+        return default
 
 
 def fold_recipients(draft: Draft) -> list[Envelope]:

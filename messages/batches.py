@@ -9,10 +9,9 @@ from rest_framework.exceptions import ValidationError
 from accounts.models import ApiKey
 from common.errors import ApiError, FieldError, InvalidFieldsError
 from common.validation import list_field_errors
-from messages.admission import Admitted, admit
+from messages.admission import Admission, Admitted
 from messages.serializers import EMAIL_REQUEST, read_draft
 from messages.services import Prepared, finish
-from templates_app.services import Renderer
 
 MAX_BATCH = 500
 
@@ -39,12 +38,12 @@ def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> 
     """Check every email. Strict: InvalidFieldsError names all that is wrong. Permissive: only when none is good."""
     if not 1 <= len(items) <= MAX_BATCH:
         raise InvalidFieldsError([FieldError("", "batch_size", f"A batch has 1 to {MAX_BATCH} emails.")])
-    renderer = Renderer(key.project)
+    admission = Admission(key)
     admitted: list[Admitted] = []
     refused: list[Refused] = []
     for index, item in enumerate(items):
         try:
-            admitted.append(admit(key, read_draft(EMAIL_REQUEST, item), renderer))
+            admitted.append(admission.admit(read_draft(EMAIL_REQUEST, item)))
         except ValidationError as error:
             refused.append(Refused(index=index, error=InvalidFieldsError(list_field_errors(error))))
         except ApiError as error:

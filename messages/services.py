@@ -11,7 +11,7 @@ from django.db import transaction
 from accounts.callers import Caller
 from common.addresses import Address
 from common.errors import ConflictError, FieldError, InvalidFieldsError
-from messages.admission import Admitted, admit
+from messages.admission import Admission, Admitted
 from messages.attachments import upload
 from messages.drafts import Draft
 from messages.models import Attachment, Message, Recipient
@@ -20,7 +20,6 @@ from messages.outcomes import note, note_messages
 from messages.states import Lane, OnUncertain, Reason, Status
 from messages.storing import store
 from messages.tasks import ring
-from templates_app.services import Renderer
 from tracking.models import EventType
 
 
@@ -100,8 +99,8 @@ class Prepared:
 
 def prepare(key: Caller, drafts: Sequence[Draft]) -> Prepared:
     """Check emails and store their attachments' bytes; ApiError for the first that may not be sent."""
-    renderer = Renderer(key.project)
-    return finish(key, [admit(key, draft, renderer) for draft in drafts])
+    admission = Admission(key)
+    return finish(key, [admission.admit(draft) for draft in drafts])
 
 
 def finish(key: Caller, admitted: Sequence[Admitted]) -> Prepared:
@@ -174,8 +173,7 @@ def admit_again(key: Caller, message: Message, recipients: Sequence[Recipient]) 
     kinds: dict[str, list[Address]] = {kind: [] for kind in Recipient.Kind}
     for row in recipients:
         kinds[row.kind].append(Address(row.name, row.address, row.domain))
-    admitted = admit(
-        key,
+    admitted = Admission(key).admit(
         Draft(
             from_=as_address(message.from_name, message.from_address),
             to=kinds[Recipient.Kind.TO],

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.services import create_project
 from delivery.dkim import sign_all
 from domains import identities as identities_module
-from domains.identities import Identities, Shelf
+from domains.identities import Identities, Shelf, identities
 from domains.keys import Algorithm, rotate_dkim
 from domains.models import DkimKey, Domain
 from domains.publishing import KEEP_RETIRED, shown_records
@@ -190,6 +190,13 @@ def test_a_removed_domain_has_no_identity(domain):
     remove_domain(domain)
     kept.forget(domain_id)
     assert kept.of(domain_id) is None
+
+
+def test_this_process_signs_nothing_for_a_domain_that_it_removed(domain):
+    domain_id = domain.pk
+    assert identities.of(domain_id) is not None
+    remove_domain(domain)
+    assert identities.of(domain_id) is None
 
 
 def test_a_shelf_drops_what_was_used_longest_ago():
