@@ -56,6 +56,13 @@ def pipelined() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def open_copy(sql: str) -> Iterator["psycopg.Copy"]:
+    """A COPY … FROM STDIN to write rows to. Not within a pipeline."""
+    with connection.wrap_database_errors, _cursor() as cursor, cursor.copy(sql) as copy:
+        yield copy
+
+
 def _cursor() -> "psycopg.Cursor[tuple[Any, ...]]":
     """A server-side binding cursor on Django's connection; its own bind on the client."""
     connection.ensure_connection()

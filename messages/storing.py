@@ -12,6 +12,7 @@ from accounts.callers import Caller
 from accounts.models import ApiKey
 from common.ids import timed_ids
 from common.text import fold
+from ledger.rows import insert_rows
 from ledger.sql import fetch_one
 from messages.admission import Admitted
 from messages.attachments import File, save_contents
@@ -45,10 +46,8 @@ def store(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, st
         message.shown_recipients, message.shown_attachments = rows, []
         messages.append(message)
         recipients += rows
-    Message.objects.bulk_create(messages)
-    Subject.objects.bulk_create(Subject(message=message, text=fold(message.subject)) for message in messages)
-    Recipient.objects.bulk_create(recipients)
-    TrackedLinks.objects.bulk_create(list_tracked(messages))
+    subjects = [Subject(message_id=message.pk, text=fold(message.subject)) for message in messages]
+    insert_rows(messages, subjects, recipients, list_tracked(messages))
     store_attachments(key.project_id, messages, admitted, uploaded)
     note_accepted(messages, recipients)
     for lane in {Lane(message.priority) for message in messages if message.status == Status.QUEUED}:
