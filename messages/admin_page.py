@@ -16,6 +16,7 @@ from messages.models import Attachment, Attempt, Message, Recipient
 from messages.reading import with_details
 from messages.states import Phase, Status
 from tracking.models import Event, EventType
+from tracking.suppressions import find_suppressed
 
 MAX_EVENTS = 500
 
@@ -83,6 +84,8 @@ class RecipientStory:
     explanation: Explanation
     colour: str
     attempts: Sequence[AttemptStory]
+    # Why the address is on the suppression list now, empty when it is not.
+    suppressed: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,13 +119,14 @@ class MessageStory:
 def tell_message(message: Message) -> MessageStory:
     """Everything about a message but its bodies, in a fixed number of queries. It comes with `with_page`."""
     rows = message.shown_recipients
+    suppressed = find_suppressed(message.project_id, {row.address for row in rows})
     return MessageStory(
         message=message,
         sender=format_mailbox(message.from_name, message.from_address),
         reply_to=[format_mailbox(each["name"], each["address"]) for each in message.reply_to],
         explanation=explain_message(message, rows),
         colour=COLOURS[message.status],
-        recipients=[tell_recipient(message, row) for row in rows],
+        recipients=[tell_recipient(message, row, suppressed.get(row.address.lower(), "")) for row in rows],
         timeline=tell_timeline(message),
         files=message.shown_attachments,
         resends=list(message.resends.defer("html", "text").order_by("id")),
@@ -137,13 +141,14 @@ def with_page(messages: QuerySet[Message]) -> QuerySet[Message]:
     return related.annotate(**bodies).defer("html", "text")
 
 
-def tell_recipient(message: Message, row: Recipient) -> RecipientStory:
+def tell_recipient(message: Message, row: Recipient, suppressed: str) -> RecipientStory:
     return RecipientStory(
         row=row,
         mailbox=format_mailbox(row.name, row.address),
         explanation=explain_recipient(message, row),
         colour=COLOURS[row.status],
         attempts=[tell_attempt(attempt) for attempt in row.shown_attempts],
+        suppressed=suppressed,
     )
 
 

@@ -6,18 +6,29 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.services import write_audit
-from providers.addresses import ProviderUrlError, parse_provider_url
-from providers.choice import routes
+from common.errors import InvalidFieldsError
+from providers.health import describe_health
 from providers.models import Provider
-from providers.services import SHARED_NAME
+from providers.services import (
+    SHARED_NAME,
+    ProviderExistsError,
+    Target,
+    add_provider,
+    change_provider,
+    pause_provider,
+    read_target,
+    remove_provider,
+    resume_provider,
+    show_settings,
+)
 
-EXAMPLES = "smtp://user:password@host:587, smtps://…, inbox://127.0.0.1:2525 or simulator:"
+EXAMPLES = "smtp://user:password@host:587, smtps://…, mx:, esp://postmark?server_token=…, inbox://… or simulator:"
+COLUMNS = ("priority", "weight", "rate_limit", "connection_limit", "is_enabled")
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -31,18 +42,20 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Provider
-        fields: ClassVar = ["project", "name", "priority", "weight", "is_enabled"]
+        fields: ClassVar = ["project", "name", *COLUMNS]
         widgets: ClassVar = {"name": UnfoldAdminTextInputWidget}
         help_texts: ClassVar = {
             "project": "Left out: for every project that has no provider of its own.",
             "priority": "The lowest is used first.",
             "weight": "How much of the mail this one gets among those of the same priority.",
+            "rate_limit": "Messages a second, of all workers together. Empty for no limit.",
+            "connection_limit": "Connections at once, of all workers together. Empty for no limit.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "project" in self.fields:
-            self.fields["project"].required = False
+        for name in {"project", "rate_limit", "connection_limit"} & self.fields.keys():
+            self.fields[name].required = False
         is_new = self.instance._state.adding
         self.fields["new_url"].required = is_new
         self.fields["new_url"].help_text = EXAMPLES if is_new else f"Empty: it stays as it is. {EXAMPLES}"
@@ -53,21 +66,23 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError("A name has at most 100 printable characters.")
         return name
 
-    def clean_weight(self) -> int:
-        weight: int = self.cleaned_data["weight"]
-        if weight < 1:
-            raise forms.ValidationError("At least 1.")
-        return weight
-
-    def clean_new_url(self) -> str:
-        url: str = self.cleaned_data["new_url"].strip()
-        if url:
+    def clean(self) -> dict[str, Any]:
+        """Refuse what the services would refuse."""
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in ("weight", "rate_limit", "connection_limit"):
+            if (values.get(name) or 1) <= 0:
+                self.add_error(name, "Must be above 0.")
+        if url := values.get("new_url"):
             try:
-                self.instance.kind = parse_provider_url(url).kind
-            except ProviderUrlError as error:
-                raise forms.ValidationError(str(error)) from None
-            self.instance.url = url
-        return url
+                read_target(Target(url=url), is_operated=True)
+            except InvalidFieldsError as error:
+                self.add_error("new_url", error.detail.removeprefix("url: "))
+        twins = Provider.objects.filter(
+            project=values.get("project", self.instance.project_id), name=values.get("name")
+        )
+        if twins.exclude(pk=self.instance.pk).exists():
+            self.add_error("name", ProviderExistsError(name=values["name"]).detail)
+        return values
 
 
 @admin.register(Provider)
@@ -75,35 +90,34 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
     """The ways out."""
 
     form = ProviderForm
-    list_display = ("name", "project", "kind", "leads_to", "priority", "weight", "is_enabled", "pause")
+    list_display = ("name", "project", "kind", "leads_to", "priority", "weight", "health")
     list_filter = (("project", RelatedDropdownFilter), "kind", "is_enabled")
     list_select_related = ("project",)
     ordering = ("project", "priority", "name")
-    actions = ("resume",)
-    facts = ("kind", "leads_to", "pause", "created_at", "updated_at")
+    actions = ("pause", "resume")
+    facts = ("kind", "leads_to", "health", "created_at", "updated_at")
 
-    def get_fields(self, _request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
-        return (*self.form.Meta.fields, "new_url", *(self.facts if obj else ()))
+    def get_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
+        is_written = obj is None or self.has_change_permission(request, obj)
+        return (*self.form.Meta.fields, *(("new_url",) if is_written else ()), *(self.facts if obj else ()))
 
     def get_readonly_fields(self, _request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         return ("project", *self.facts) if obj else ()
 
     @admin.display(description="Leads to")
     def leads_to(self, provider: Provider) -> str:
-        """Host and port, and the user's name; the rest of the URL is nobody's business."""
+        """The settings without credentials."""
         try:
-            address = parse_provider_url(provider.url)
-        except ProviderUrlError:
+            shown = show_settings(provider)
+        except ValueError:
             return "a URL that cannot be read"
-        if not address.host:
-            return "nowhere"
-        return f"{address.username + ' at ' if address.username else ''}{address.host}:{address.port}"
+        return ", ".join(f"{name} {value}" for name, value in shown.items()) or "-"
 
-    @admin.display(description="Paused")
-    def pause(self, provider: Provider) -> str:
-        if provider.paused_until is None or provider.paused_until <= timezone.now():
-            return "no"
-        return f"until {provider.paused_until:%H:%M:%S} UTC: {provider.pause_reason}"
+    @admin.display(description="Health")
+    def health(self, provider: Provider) -> str:
+        found = describe_health(provider)
+        until = f" until {found.until:%H:%M:%S} UTC" if found.until else ""
+        return f"{found.status}{until}{': ' if found.reason else ''}{found.reason}"
 
     def has_change_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:
         return bool(super().has_change_permission(request, obj)) and not is_from_environment(obj)
@@ -112,13 +126,19 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
         return bool(super().has_delete_permission(request, obj)) and not is_from_environment(obj)
 
     def save_model(self, request: HttpRequest, obj: Provider, form: ProviderForm, change: bool) -> None:
-        super().save_model(request, obj, form, change)
+        target = Target(url=form.cleaned_data["new_url"]) if form.cleaned_data["new_url"] else None
+        values = {name: getattr(obj, name) for name in COLUMNS}
+        if change:
+            change_provider(obj, target=target, name=obj.name, **values)
+        else:
+            assert target is not None
+            added = add_provider(obj.project, name=obj.name, target=target, is_operated=True, **values)
+            obj.__dict__.update(added.__dict__)
         self.note(request, "change_provider" if change else "add_provider", obj)
 
     def delete_model(self, request: HttpRequest, obj: Provider) -> None:
         self.note(request, "delete_provider", obj)
-        super().delete_model(request, obj)
-        routes.forget()
+        remove_provider(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
         for provider in queryset:
@@ -127,16 +147,22 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
 
     def note(self, request: HttpRequest, action: str, provider: Provider) -> None:
         write_audit(request.user.get_username(), action, provider, id=str(provider.pk), kind=provider.kind)
-        routes.forget()
 
-    @admin.action(description="Resume now", permissions=["change"])
+    @admin.action(description="Pause", permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
+        """Nothing goes this way until a person resumes it; mail waits."""
+        for provider in queryset:
+            pause_provider(provider.pk, reason=f"Paused by {request.user.get_username()}.", pause=None)
+            self.note(request, "pause_provider", provider)
+        self.message_user(request, "Paused: mail waits until they are resumed.", messages.SUCCESS)
+
+    @admin.action(description="Resume", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
         """End pauses: somebody has mended what they were for."""
         for provider in queryset:
+            resume_provider(provider.pk)
             self.note(request, "resume_provider", provider)
-        count = queryset.update(paused_until=None, pause_reason="")
-        routes.forget()
-        self.message_user(request, f"{count} resumed.", messages.SUCCESS)
+        self.message_user(request, "Resumed.", messages.SUCCESS)
 
 
 def is_from_environment(provider: Provider | None) -> bool:

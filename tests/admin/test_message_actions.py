@@ -35,14 +35,14 @@ def move(message: Message, status: Status, reason: Reason = Reason.NONE, address
 def test_support_finds_a_bounced_message_sees_why_resends_it_and_watches_it_delivered(
     sue: Client, send: Callable[..., Message], deliver: Callable[[], None], server: SmtpServer
 ):
-    server.script.replies["RCPT"] = ["550 5.2.1 Mailbox disabled", None]
+    server.script.replies["RCPT"] = ["554 5.7.1 Refused by policy", None]
     message = send("bob@gone.test", subject="Your invoice")
     deliver()
     found = sue.get(LIST, {"q": "bob@gone.test"}).content.decode()
     assert url(message) in found
     assert "bounced" in found
     story = sue.get(url(message)).content.decode()
-    assert "Mailbox disabled" in story
+    assert "Refused by policy" in story
     answer = sue.post(url(message, "resend"), {"ticket": str(uuid4())})
     new = Message.objects.exclude(pk=message.pk).get()
     assert (answer.status_code, answer["Location"]) == (302, url(new))
@@ -54,6 +54,17 @@ def test_support_finds_a_bounced_message_sees_why_resends_it_and_watches_it_deli
     assert url(new) in old
     assert "sue sent it again" in old
     assert len(server.mails) == 1
+
+
+def test_a_suppressed_address_is_named_before_and_after_a_resend(sue, send, deliver, server: SmtpServer):
+    server.script.replies["RCPT"] = "550 5.1.1 No such user"
+    message = send("Bob@gone.test")
+    deliver()
+    assert "on the suppression list (bounce)" in sue.get(url(message)).content.decode()
+    sue.post(url(message, "resend"))
+    new = Message.objects.exclude(pk=message.pk).get()
+    story = sue.get(url(new)).content.decode()
+    assert (new.status, "nothing was sent" in story) == (Status.FAILED, True)
 
 
 def test_a_scheduled_message_is_cancelled_and_by_whom_is_put_down(sue, send):

@@ -1,13 +1,10 @@
 """Projects, keys, providers, periodic tasks and people in the admin."""
 
-from datetime import timedelta
-
 import pytest
 from django.contrib.admin import site
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.urls import reverse
-from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from unfold.admin import ModelAdmin
 
@@ -130,7 +127,8 @@ def test_a_provider_is_added_and_keeps_its_url_when_the_field_is_empty(root, pro
     url = "smtp://me:s3cret@relay.test:587"
     assert root.post(PROVIDER_ADD, provider_form(project=project.pk, new_url=url)).status_code == 302
     provider = Provider.objects.get()
-    assert (provider.kind, provider.url) == ("smtp", url)
+    assert (provider.kind, str(provider.url)) == ("smtp", url)
+    assert provider.is_operated
     assert routes.has_way(project.pk)
     address = reverse("admin:providers_provider_change", args=[provider.pk])
     assert root.post(address, provider_form(new_url="", weight="5")).status_code == 302
@@ -142,11 +140,27 @@ def test_a_provider_is_added_and_keeps_its_url_when_the_field_is_empty(root, pro
     assert "s3cret" not in str([entry.data for entry in AuditEntry.objects.all()])
 
 
-@pytest.mark.parametrize("wrong", [{"new_url": "ftp://x"}, {"new_url": ""}, {"new_url": "simulator:", "weight": "0"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"new_url": "ftp://x"},
+        {"new_url": ""},
+        {"new_url": "simulator:", "weight": "0"},
+        {"new_url": "simulator:", "rate_limit": "-1"},
+        {"new_url": "esp://nobody?key=s3cret"},
+    ],
+)
 def test_a_wrong_provider_is_refused_without_repeating_its_password(root, wrong):
     answer = root.post(PROVIDER_ADD, provider_form(**wrong))
     assert answer.status_code == 200
     assert not Provider.objects.exists()
+
+
+def test_two_providers_of_a_project_need_two_names(root, project):
+    form = provider_form(project=project.pk, new_url="simulator:")
+    assert [root.post(PROVIDER_ADD, form).status_code for _ in range(2)] == [302, 200]
+    assert root.post(PROVIDER_ADD, provider_form(new_url="simulator:")).status_code == 302
+    assert Provider.objects.count() == 2
 
 
 def test_the_provider_of_the_environment_is_left_to_it(root):
@@ -156,16 +170,17 @@ def test_the_provider_of_the_environment_is_left_to_it(root):
         assert root.post(address, provider_form(new_url="")).status_code == 403
 
 
-def test_a_paused_provider_is_resumed(root, project):
-    later = timezone.now() + timedelta(hours=1)
-    provider = Provider.objects.create(
-        project=project, name="a", kind="simulator", url="simulator:", paused_until=later, pause_reason="535 no"
-    )
+def test_a_provider_is_paused_and_resumed(root, project):
+    provider = Provider.objects.create(project=project, name="a", kind="simulator", url="simulator:")
     address = reverse("admin:providers_provider_changelist")
-    assert "535 no" in root.get(address).content.decode()
-    root.post(address, {"action": "resume", "_selected_action": [str(provider.pk)]})
+    chosen = {"_selected_action": [str(provider.pk)]}
+    root.post(address, {"action": "pause", **chosen})
     provider.refresh_from_db()
-    assert provider.paused_until is None
+    assert provider.is_paused
+    assert "Paused by root." in root.get(address).content.decode()
+    root.post(address, {"action": "resume", **chosen})
+    provider.refresh_from_db()
+    assert not provider.is_paused
 
 
 def test_a_periodic_task_is_edited(root):
