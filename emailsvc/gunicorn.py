@@ -1,6 +1,7 @@
 """The web server's configuration: `gunicorn emailsvc.wsgi:application -c emailsvc/gunicorn.py`."""
 
 import gc
+import resource
 import signal
 
 from django.urls import get_resolver
@@ -9,8 +10,18 @@ from gunicorn.workers.base import Worker
 
 from emailsvc.embedded.leash import die_with_parent
 
+
+def raise_descriptor_limit(wanted: int) -> int:
+    """Let this process have `wanted` descriptors, or as many as it may; how many. Many systems begin with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    if soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
+
+
 bind = ["127.0.0.1:8000"]
-worker_class = "gthread"
+worker_class = "emailsvc.webworker.PatientWorker"
 # Threads, because a long poll of the inbox waits for seconds; each thread holds one database connection.
 workers = 2
 threads = 16
@@ -20,6 +31,8 @@ preload_app = True
 max_requests = 50_000
 max_requests_jitter = 10_000
 keepalive = 30
+# Idle ones cost a descriptor each, and no thread; some descriptors are for the database and for files.
+worker_connections = raise_descriptor_limit(4200) - 200
 graceful_timeout = 3
 # Who is trusted is Django's business (TRUSTED_PROXIES).
 secure_scheme_headers: dict[str, str] = {}

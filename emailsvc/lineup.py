@@ -11,7 +11,7 @@ from emailsvc.session import ROOT
 
 # Seconds to stop in, one stage after the other: with the servers' own less than the ten that a person is promised.
 STOP_STAGES = (("beat", "worker", "worker-bulk", "web"), ("inbox",))
-STOP_SECONDS = {"worker": 5.5, "worker-bulk": 5.5, "inbox": 1.5}
+STOP_SECONDS = {"worker": 5.5, "worker-bulk": 5.5, "web": 5.0, "inbox": 1.5}
 
 CELERY = ("celery", "-A", "emailsvc.celery:app", "--quiet")
 # Neither gossip nor mingle: workers have nothing to tell each other, and mingling takes a second of each start.

@@ -1,0 +1,114 @@
+"""gunicorn's threaded worker, patient with slow clients: threads are for requests, not for connections.
+
+By itself the worker gives each new connection a thread, which waits seconds for the first byte and without end for the
+others: some dozens of idle or slow clients stop the service. Here requests are gathered in the event loop; only those
+larger than 64 KiB finish arriving in a thread, and there with a time limit for each read.
+"""
+
+import re
+import selectors
+import socket
+import time
+from functools import partial
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+# The largest request that is gathered whole; also the largest head, which gunicorn limits further.
+GATHER_BYTES = 64 * 1024
+# How long a request may take until it is whole, or 64 KiB of it are there.
+GATHER_SECONDS = 20.0
+READ_SECONDS = 10.0
+WRITE_SECONDS = 60.0
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*(?:\r\n|$)")
+
+
+class PatientSocket(socket.socket):
+    """A client's socket whose blocking calls end: a peer that says nothing for too long counts as gone."""
+
+    def setblocking(self, flag: bool) -> None:
+        self.settimeout(READ_SECONDS if flag else 0.0)
+
+    def recv(self, *args: Any) -> bytes:
+        try:
+            return super().recv(*args)
+        except TimeoutError:
+            return b""
+
+    def sendall(self, *args: Any) -> None:
+        self.settimeout(WRITE_SECONDS)
+        super().sendall(*args)
+        self.setblocking(True)
+
+
+class PatientWorker(ThreadWorker):  # type: ignore[misc]
+    """All methods here run in the worker's main thread."""
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Called for a new connection, and for one whose next request was read together with the last."""
+        if conn.initialized:
+            super().enqueue_req(conn)
+        else:
+            conn.sock = PatientSocket(fileno=conn.sock.detach())
+            self.gather(conn)
+
+    def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        """A kept connection goes on."""
+        self.poller.unregister(client)
+        self.keepalived_conns.remove(conn)
+        self.gather(conn)
+
+    def on_pending_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        """More of a request has come."""
+        if self.is_settled(conn):
+            self.poller.unregister(client)
+            self.pending_conns.remove(conn)
+
+    def gather(self, conn: TConn) -> None:
+        """Hand the connection to a thread once its request is whole."""
+        conn.sock.setblocking(False)
+        conn.heard = bytearray()
+        if not self.is_settled(conn):
+            conn.timeout = time.monotonic() + GATHER_SECONDS
+            self.pending_conns.append(conn)
+            callback = partial(self.on_pending_socket_readable, conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, callback)
+
+    def is_settled(self, conn: TConn) -> bool:
+        """Read what is there; true when nothing more is to be waited for, because a thread has it or it has ended."""
+        try:
+            data = conn.sock.recv(GATHER_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        conn.heard += data
+        if data and not is_whole(conn.heard):
+            return False
+        if data:
+            conn.init()
+            conn.parser.unreader.unread(bytes(conn.heard))
+            super().enqueue_req(conn)
+        else:
+            self.nr_conns -= 1
+            conn.sock.close()
+        return True
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """The worker is stopping: who has not finished a request by then is not waited for."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
+
+
+def is_whole(heard: bytearray) -> bool:
+    """Whether a request can be handed on: all of it is there, or as much as is gathered, or its end cannot be told."""
+    if len(heard) >= GATHER_BYTES:
+        return True
+    end = heard.find(b"\r\n\r\n")
+    if end < 0:
+        return False
+    head = bytes(heard[:end]).lower()
+    length = CONTENT_LENGTH.search(head)
+    # A client that expects a 100 sends nothing until a thread has answered so.
+    return length is None or b"\r\nexpect:" in head or len(heard) >= end + 4 + int(length[1])
