@@ -9,7 +9,7 @@ import domains.tasks
 import messages.tasks
 from emailsvc.celery import app
 from ledger.timer import Timer
-from messages.sending import close_engine
+from messages.engine import close_engine
 from messages.tasks import tick
 
 # Beat writes these into django-celery-beat's tables at its start, where operators see and change them.

@@ -6,9 +6,9 @@ At most `settings.SMTP_CONVERSATIONS` messages for each provider are between a g
 in one worker child: that many may be doubled if it is killed.
 """
 
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -17,91 +17,47 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from delivery.conversations import Conversations
-from delivery.envelope import Delivery, Outcome, Reply, Stage, Transport
+from delivery.envelope import Delivery, Outcome, Reply, Stage
 from delivery.mime_bodies import BodyError
 from delivery.mime_headers import HeaderError
 from delivery.mime_parts import AttachmentTypeError
 from ledger.leases import Heartbeat
 from messages.claims import Claim, Scope, claim, claim_suspect, mark_dot_sent, mark_started, release
 from messages.composing import Composer
+from messages.engine import find_engine
 from messages.models import Recipient
 from messages.moves import lock_messages
 from messages.outcomes import Result, end, record
 from messages.states import Lane, Reason, Status
 from providers.choice import Way, routes
 from providers.services import pause_provider
-from providers.transports import build_transport
 from tracking.suppressions import find_suppressed_pairs
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-# A fast provider's queue in one child grows to this many; a slow one keeps at twice its conversations.
-MAX_QUEUE = 200
 # Past its time a child goes on claiming only if a slow conversation keeps it this long anyway.
 LINGER_SECONDS = 0.5
 WAIT_SECONDS = 0.5
+# While all providers at work are full, the claim for others' mail is tried this often: it may have to look far.
+LOOK_SECONDS = 0.1
 DATABASE_PAUSE_SECONDS = 0.2
 
-
-class Engine:
-    """What a worker child keeps between tasks: open connections, their threads, and how fast each provider is."""
-
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-        self.conversations = Conversations(settings.SMTP_CONVERSATIONS)
-        self._transports: dict[Way, Transport] = {}
-        self._capacity: dict[Way, int] = {}
-
-    def transport(self, way: Way) -> Transport:
-        """The transport of a way out, built once; a changed provider is another way."""
-        found = self._transports.get(way)
-        if found is None:
-            for old in [old for old in self._transports if old.id == way.id]:
-                self._transports.pop(old).close()
-            found = self._transports[way] = build_transport(way)
-        return found
-
-    def room(self, way: Way) -> int:
-        """How many more deliveries this way should be given now."""
-        return self.capacity(way) - self.conversations.in_flight(way) - self.conversations.queued(way)
-
-    def capacity(self, way: Way) -> int:
-        return self._capacity.get(way, 2 * settings.SMTP_CONVERSATIONS)
-
-    def note_pace(self, way: Way, seconds: float) -> None:
-        """A provider that empties its queue quickly is given a longer one, so that claims are fewer and larger."""
-        if seconds < LINGER_SECONDS:
-            self._capacity[way] = min(MAX_QUEUE, 2 * self.capacity(way))
-        else:
-            self._capacity[way] = 2 * settings.SMTP_CONVERSATIONS
-
-    def close(self) -> None:
-        """End conversations' threads and kept connections."""
-        self.conversations.close(1.0)
-        for transport in self._transports.values():
-            transport.close()
-        self._transports.clear()
+# What a child that is kept beyond its time serves: the lanes that the same workers serve, the most urgent first.
+NEIGHBOURS: Mapping[Lane, Sequence[Lane]] = {
+    Lane.CRITICAL: (Lane.CRITICAL, Lane.NORMAL),
+    Lane.NORMAL: (Lane.CRITICAL, Lane.NORMAL),
+    Lane.BULK: (Lane.BULK,),
+}
 
 
-_engine: Engine | None = None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A claim whose way is chosen and whose work has not begun."""
 
-
-def find_engine() -> Engine:
-    """This process's engine. A forked child makes its own: threads and sockets do not survive a fork."""
-    global _engine
-    if _engine is None or _engine.pid != os.getpid():
-        _engine = Engine()
-    return _engine
-
-
-def close_engine() -> None:
-    """Close what this process keeps open; called when a worker child ends."""
-    global _engine
-    if _engine is not None and _engine.pid == os.getpid():
-        _engine.close()
-    _engine = None
+    claim: Claim
+    way: Way
+    composer: Composer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,111 +73,158 @@ class Pump:
     """One run of the loop for one lane."""
 
     def __init__(self, lane: Lane, ask_for_help: Callable[[], None]) -> None:
-        self.lane = lane
+        self.lanes: Sequence[Lane] = (lane,)
         self.engine = find_engine()
         self._ask_for_help = ask_for_help
+        self._waiting: list[Waiting] = []
         self._work: dict[UUID, Work] = {}
-        self._stuck: frozenset[UUID] | None = None
-        self._deadline = time.monotonic() + settings.DELIVER_TIME.total_seconds()
+        self._slow: set[Way] = set()
+        self._deadline = 0.0
+        self._is_over = False
+        self._look_at = 0.0
 
     def run(self) -> None:
         """Send what is due until nothing is, or the time is up and all conversations begun have ended."""
         with Heartbeat(Recipient) as heartbeat:
             self._heartbeat = heartbeat
-            while self._is_in_time() and self._take(claim_suspect(self.lane, self._scope())):
-                while self._work:
-                    self._advance()
+            self._send_suspects()
+            self._deadline = time.monotonic() + settings.DELIVER_TIME.total_seconds()
             while True:
                 if self._may_claim():
                     self._refill()
-                if not self._work:
+                if not self._work and not self._waiting:
                     return
                 self._advance()
 
-    def _is_in_time(self) -> bool:
-        return time.monotonic() < self._deadline
+    def _send_suspects(self) -> None:
+        """What a worker died with, one by one, for half of our time at most: healthy mail waits meanwhile."""
+        until = time.monotonic() + settings.DELIVER_TIME.total_seconds() / 2
+        while time.monotonic() < until and self._take(claim_suspect(self.lanes[0], self._scope())):
+            while self._work or self._waiting:
+                self._advance()
 
     def _may_claim(self) -> bool:
-        """In time: yes. Later only while conversations that were open at the end of the time keep this child anyway."""
-        if self._is_in_time():
+        """In time: yes. Later only while slow conversations keep this child anyway, and not for their providers."""
+        now = time.monotonic()
+        if now < self._deadline:
             return True
-        if self._stuck is None:
-            self._stuck = frozenset(self._work)
-        return time.monotonic() > self._deadline + LINGER_SECONDS and not self._stuck.isdisjoint(self._work)
+        if not self._is_over:
+            self._is_over = True
+            self.lanes = NEIGHBOURS[self.lanes[0]]
+            given_back, self._waiting = [item.claim for item in self._waiting], []
+            retry_database(lambda: release(given_back))
+        if now > self._deadline + LINGER_SECONDS:
+            self._slow |= {work.way for work in self._work.values() if work.begun_at < now - LINGER_SECONDS}
+        return any(work.way in self._slow for work in self._work.values())
 
     def _refill(self) -> None:
-        """Claim as much as the providers that are waiting for work can take."""
-        scope = self._scope()
-        rooms = [self.engine.room(way) for way in {work.way for work in self._work.values()}]
-        limit = max(rooms, default=2 * settings.SMTP_CONVERSATIONS)
-        if limit < settings.SMTP_CONVERSATIONS and rooms:
+        """Claim as much as the providers that are waiting for work can take, and mail by those that have none."""
+        held = self._count_held()
+        rooms = [room for way in held if (room := self._room(way, held)) >= settings.SMTP_CONVERSATIONS]
+        now = time.monotonic()
+        if held and not rooms and now < self._look_at:
             return
-        claims = retry_database(lambda: claim(self.lane, limit, scope))
-        if len(claims) >= limit and self._is_in_time():
-            self._ask_for_help()
-        self._take(claims)
+        limit = max(rooms, default=2 * settings.SMTP_CONVERSATIONS)
+        scope = self._scope()
+        for lane in self.lanes:
+            claims = retry_database(lambda lane=lane: claim(lane, limit, scope))  # type: ignore[misc]
+            if len(claims) >= limit and not self._is_over:
+                self._ask_for_help()
+            if self._take(claims):
+                return
+        self._look_at = now + LOOK_SECONDS
+
+    def _count_held(self) -> Counter[Way]:
+        """How much of this child's work is for which provider."""
+        return Counter([work.way for work in self._work.values()] + [item.way for item in self._waiting])
+
+    def _room(self, way: Way, held: Mapping[Way, int]) -> int:
+        """How many more claims there is a use for; none for a provider that keeps this child beyond its time."""
+        return 0 if way in self._slow else self.engine.capacity(way) - held.get(way, 0)
 
     def _scope(self) -> Scope:
         """Projects whose mail can go out now: whose provider is neither paused nor full."""
+        held = self._count_held()
         shared, usable, unusable = retry_database(
-            lambda: routes.routable_projects(lambda way: self.engine.room(way) >= settings.SMTP_CONVERSATIONS)
+            lambda: routes.routable_projects(lambda way: self._room(way, held) >= settings.SMTP_CONVERSATIONS)
         )
         return Scope(is_shared_open=shared, open_projects=usable, closed_projects=unusable)
 
     def _take(self, claims: Sequence[Claim]) -> bool:
-        """Choose ways, note that work begins, compose, and hand over to the conversations."""
+        """Choose ways and read what is to be composed; whether there was anything."""
         if not claims:
             return False
         self._heartbeat.add(claims[0].token)
         claims = retry_database(lambda: drop_suppressed(claims))
         ways = {c.recipient_id: routes.choose(c.project_id, is_simulated=c.is_simulated) for c in claims}
+        composer = retry_database(lambda: Composer(claims))
         routed = [(c, way) for c in claims if (way := ways[c.recipient_id]) is not None]
-        started = retry_database(lambda: mark_started([c for c, _ in routed], [way for _, way in routed]))
-        ours = [(c, way) for c, way in routed if c.recipient_id in started]
-        composer = retry_database(lambda: Composer([c for c, _ in ours]))
-        for taken, way in ours:
-            self._begin(taken, way, composer)
+        self._waiting += [Waiting(claim=c, way=way, composer=composer) for c, way in routed]
+        retry_database(lambda: release([c for c in claims if ways[c.recipient_id] is None]))
         return True
 
-    def _begin(self, taken: Claim, way: Way, composer: Composer) -> None:
+    def _pick(self) -> list[Waiting]:
+        """What the conversations will come to soon, and no more: what is begun when a worker dies is suspect."""
+        picked: list[Waiting] = []
+        kept: list[Waiting] = []
+        rooms: dict[Way, int] = {}
+        for item in self._waiting:
+            room = rooms.setdefault(item.way, self.engine.room(item.way))
+            rooms[item.way] = room - 1
+            (picked if room > 0 else kept).append(item)
+        self._waiting = kept
+        return picked
+
+    def _begin(self, item: Waiting) -> None:
+        taken, way = item.claim, item.way
         work = self._work[taken.recipient_id] = Work(claim=taken, way=way, begun_at=time.monotonic())
-        delivery = compose(composer, taken)
+        delivery = compose(item.composer, taken)
         if isinstance(delivery, Reply):
             del self._work[taken.recipient_id]
-            retry_database(lambda: write([(work, delivery)], []))
+            retry_database(lambda: write([(work, delivery)], [], []))
         else:
-            self.engine.conversations.submit(work.way, self.engine.transport(way), [delivery])
+            self.engine.conversations.submit(way, self.engine.transport(way), [delivery])
 
     def _advance(self) -> None:
-        """Wait for conversations; write down what they answered and which of those that ask may send their dot."""
-        gathered = self.engine.conversations.wait(WAIT_SECONDS)
-        if not gathered.replies and not gathered.asking:
-            return
+        """Wait for conversations; write down what they answered, which may send their dot, and what is begun next."""
+        picked = self._pick()
+        gathered = self.engine.conversations.wait(0 if picked else WAIT_SECONDS)
         done = [(self._work.pop(pk), reply) for pk, reply in gathered.replies if pk in self._work]
         asking = [self._work[pk].claim for ask in gathered.asking for pk in ask.ids if pk in self._work]
-        ours = retry_database(lambda: write(done, asking))
+        if not (done or asking or picked):
+            return
+        ours = retry_database(lambda: write(done, asking, picked))
         self.engine.conversations.grant(gathered.asking, ours)
         for lost in asking:
             if lost.recipient_id not in ours:
                 del self._work[lost.recipient_id]
         self._note(done)
+        for item in picked:
+            if item.claim.recipient_id in ours:
+                self._begin(item)
 
     def _note(self, done: Sequence[tuple[Work, Reply]]) -> None:
+        slowest: dict[Way, float] = {}
         for work, reply in done:
-            self.engine.note_pace(work.way, time.monotonic() - work.begun_at)
+            slowest[work.way] = max(slowest.get(work.way, 0.0), time.monotonic() - work.begun_at)
             if reply.should_pause and work.way.id is not None:
                 pause_provider(work.way.id, reason=reply.text)
+        for way, seconds in slowest.items():
+            self.engine.note_pace(way, seconds)
 
 
-def write(done: Sequence[tuple[Work, Reply]], asking: Sequence[Claim]) -> set[UUID]:
-    """Record replies and mark dots in one transaction; returns the recipients whose dot may be sent.
+def write(done: Sequence[tuple[Work, Reply]], asking: Sequence[Claim], beginning: Sequence[Waiting]) -> set[UUID]:
+    """In one transaction record replies, mark dots and what is begun; returns the recipients that may go on.
 
     While the database is away the replies are kept and tried again, for the other side has acted on them.
     """
     with transaction.atomic():
         if done:
             record([Result(claim=work.claim, reply=reply, provider_name=work.way.name) for work, reply in done])
-        return mark_dot_sent(asking) if asking else set()
+        ours = mark_dot_sent(asking) if asking else set()
+        if beginning:
+            ours |= mark_started([item.claim for item in beginning], [item.way for item in beginning])
+        return ours
 
 
 def drop_suppressed(claims: Sequence[Claim]) -> list[Claim]:

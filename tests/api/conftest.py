@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from messages.engine import close_engine
 from messages.models import Message, Recipient
-from messages.sending import Pump, close_engine
+from messages.sending import Pump
 from messages.states import Lane, Status
 from providers.choice import routes
 from tests.conftest import ApiClient

@@ -12,8 +12,9 @@ from accounts.models import ApiKey
 from common.addresses import parse_address
 from messages import services
 from messages.drafts import Draft
+from messages.engine import close_engine
 from messages.models import Message, Recipient
-from messages.sending import Pump, close_engine
+from messages.sending import Pump
 from messages.states import Lane
 from providers.choice import routes
 from providers.services import sync_shared_provider
