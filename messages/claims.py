@@ -170,6 +170,8 @@ def mark_dot_sent(claims: Sequence[Claim]) -> set[UUID]:
 
 
 def _mark(sql: str, claims: Sequence[Claim], **values: object) -> set[UUID]:
+    if not claims:
+        return set()
     return {
         row[0]
         for row in fetch(

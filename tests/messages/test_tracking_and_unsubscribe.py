@@ -142,6 +142,18 @@ def test_an_address_suppressed_after_accept_is_not_sent_to(
     assert message.status == Status.DELIVERED
 
 
+def test_mail_to_nobody_but_a_suppressed_address_ends_without_an_attempt(
+    inbox: SmtpServer, send: Send, deliver: Deliver, project: Any
+) -> None:
+    message = send()
+    Suppression.objects.create(project=project, address="one@rcpt.test", reason="manual")
+    deliver()
+    message.refresh_from_db()
+    assert (message.status, message.status_reason) == (Status.FAILED, "suppressed")
+    assert not message.recipients.get().attempts.exists()
+    assert not inbox.mails
+
+
 def test_a_hard_bounce_suppresses_and_a_policy_refusal_does_not(send: Send, deliver: Deliver, make_inbox: Any) -> None:
     make_inbox(RCPT=["550 5.1.1 no such user", "550 5.7.1 not welcome"])
     send(to=["a@rcpt.test", "b@rcpt.test"])
