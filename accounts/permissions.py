@@ -38,10 +38,16 @@ class HasScope(BasePermission):
         scope = declared_scopes(view).get(action)
         if scope is None:
             raise ImproperlyConfigured(f"{type(view).__name__} declares no scope for {action}")
-        key = request.auth
-        if scope != scopes.NO_SCOPE and not (isinstance(key, ApiKey) and key.has_scope(scope)):
-            raise MissingScopeError(scope=scope)
+        if scope != scopes.NO_SCOPE:
+            require_scope(request, scope)
         return True
+
+
+def require_scope(request: Request, scope: str) -> None:
+    """`MissingScopeError` when the request's key lacks it: for what a view needs beside the scope that it declares."""
+    key = request.auth
+    if not (isinstance(key, ApiKey) and key.has_scope(scope)):
+        raise MissingScopeError(scope=scope)
 
 
 def find_action(request: Request, view: "APIView") -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.urls import reverse
 from django.utils.http import content_disposition_header
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -73,7 +74,7 @@ class EmailViewSet(ViewSet):
         def prepare() -> Act:
             draft = read_draft(EMAIL_REQUEST, read_object(request))
             prepared = services.prepare(key_of(request), [draft])
-            return lambda: answer_accepted(request, prepared.store()[0])
+            return lambda: answer_accepted(prepared.store()[0])
 
         return answer_once(request, prepare)
 
@@ -151,7 +152,7 @@ class EmailViewSet(ViewSet):
             message = find_message(key_of(request).project, pk)
             fields = read_fields(ResendRequest, read_optional_object(request))
             selection = Selection(fields.get("recipients", Selection.ALL))
-            return lambda: answer_accepted(request, services.resend(key_of(request), message, selection))
+            return lambda: answer_accepted(services.resend(key_of(request), message, selection))
 
         return answer_once(request, prepare)
 
@@ -210,13 +211,12 @@ def show_email(request: Request, pk: UUID) -> dict[str, Any]:
     return shown
 
 
-def answer_accepted(request: Request, message: Message) -> Answer:
+def answer_accepted(message: Message) -> Answer:
     """202, with where to look the email up."""
-    prefix = request.path.rstrip("/").partition("/emails")[0]
     return Answer(
         status=HTTPStatus.ACCEPTED,
         body=ROW.to_representation(message),
-        headers={"Location": f"{prefix}/emails/{message.pk}"},
+        headers={"Location": reverse("email-detail", args=[message.pk])},
     )
 
 
