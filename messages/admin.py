@@ -20,7 +20,13 @@ from messages.admin_actions import ACTS, new_ticket
 from messages.admin_buttons import STYLE, ActingAdmin
 from messages.admin_list import CreatedFilter, KeysetChangeList, TagFilter, find_conditions, shorten
 from messages.admin_page import COLOURS, tell_message, with_page
+from messages.admin_suppressions import HoldingAdmin
 from messages.models import Message
+from tracking.models import Suppression
+
+# Their package knows no mail; here they show what they hold back.
+admin.site.unregister(Suppression)
+admin.site.register(Suppression, HoldingAdmin)
 
 
 @admin.register(Message)

@@ -148,7 +148,11 @@ def resend(key: Caller, message: Message, selection: Selection = Selection.ALL) 
     recipients = message.recipients.order_by("position")
     if selection is Selection.FAILED:
         recipients = recipients.filter(status__in=[Status.FAILED, Status.BOUNCED])
-    admitted = admit_again(key, message, list(recipients))
+    return store_again(key, message, admit_again(key, message, list(recipients)))
+
+
+def store_again(key: Caller, message: Message, admitted: Admitted) -> Message:
+    """Store `message` as a new one, as it was admitted again, with the files of the old one."""
     with transaction.atomic():
         new = store(key, [admitted], {})[0]
         new.shown_attachments = [

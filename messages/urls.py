@@ -1,7 +1,15 @@
-from common.routers import ApiRouter
+"""Routes below /api/v1. Included before tracking's, whose `suppressions/<path:address>` would take what is here."""
+
+from common.routers import ApiRouter, api_path
+from messages.suppression_views import ReleaseView
+from messages.template_views import TemplateTestView
 from messages.views import EmailViewSet
 
 router = ApiRouter()
 router.register("emails", EmailViewSet, basename="email")
 
-urlpatterns = router.urls
+urlpatterns = [
+    *router.urls,
+    api_path("templates/<str:ref>/test", TemplateTestView.as_view(), name="template-test"),
+    api_path("suppressions/<path:address>/release", ReleaseView.as_view(), name="suppression-release"),
+]

@@ -1,0 +1,52 @@
+from argparse import ArgumentParser
+
+from django.core.management.base import CommandError
+
+from accounts.callers import Delegate
+from accounts.commands import ProjectCommand
+from accounts.services import write_audit
+from common.addresses import parse_address
+from common.times import TimeError, parse_time
+from messages.held import Release, release_address
+
+
+class Command(ProjectCommand):
+    help = "Take an address off the suppression list, and with --resend send it what was held back."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("address", metavar="ADDRESS")
+        parser.add_argument("--resend", action="store_true", help="Send the held-back emails to this address now.")
+        parser.add_argument("--since", metavar="TIME", help="Only those held back after it: 2026-01-31T00:00:00Z.")
+
+    def handle(self, *, address: str, resend: bool, since: str | None, **options: object) -> None:
+        project = self.find_project(options)
+        try:
+            begun_at = parse_time(since) if since else None
+        except TimeError as error:
+            raise CommandError(f"--since: {error.message}") from None
+        bare = parse_address(address).address.lower()
+        found = release_address(Delegate(project=project), bare, should_resend=resend, since=begun_at)
+        if found is None:
+            raise CommandError(f"{bare} is not on the suppression list.")
+        write_audit("command", "release", found.suppression, project=project.name, **describe(found))
+        self.emit({"address": bare, **describe(found)}, tell(found))
+
+
+def describe(found: Release) -> dict[str, object]:
+    return {
+        "reason": found.suppression.reason,
+        "resent": [str(new.pk) for new in found.resent],
+        "refused": {str(item.message.pk): item.error.public_code for item in found.refused},
+        "left_count": found.left_count,
+    }
+
+
+def tell(found: Release) -> str:
+    lines = [
+        f"{found.suppression.address} is written to again; it was on the list for {found.suppression.reason}.",
+        *(f"{new.resent_from_id} sent again as {new.pk}" for new in found.resent),
+        *(f"{item.message.pk} not sent again: {item.error.detail}" for item in found.refused),
+    ]
+    if found.left_count:
+        lines.append(f"{found.left_count} older ones were too many; send them again one by one.")
+    return "\n".join(lines)

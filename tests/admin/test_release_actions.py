@@ -1,0 +1,60 @@
+"""Staff release an address, and what was held back goes out."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import AuditEntry, Project
+from messages.models import Message
+from tracking.models import Suppression
+from tracking.suppressions import Entry, suppress
+
+pytestmark = pytest.mark.django_db
+LIST = reverse("admin:tracking_suppression_changelist")
+
+
+@pytest.fixture
+def row(project: Project) -> Suppression:
+    return suppress(project.pk, Entry(address="one@rcpt.test", reason="unsubscribe"))[0]
+
+
+def chosen(*rows: Suppression, **values: str) -> dict[str, object]:
+    return {"action": "release_and_resend", "_selected_action": [str(row.pk) for row in rows], **values}
+
+
+def test_an_entry_shows_what_it_holds_back(root: Client, row: Suppression, send: Callable[..., Message]) -> None:
+    message = send(subject="<b>Order</b>")
+    page = root.get(reverse("admin:tracking_suppression_change", args=[row.pk])).content.decode()
+    assert reverse("admin:mail_message_change", args=[message.pk]) in page
+    assert "&lt;b&gt;Order&lt;/b&gt;" in page
+
+
+def test_a_release_is_asked_with_all_that_would_be_sent_in_sight(
+    root: Client, row: Suppression, send: Callable[..., Message]
+) -> None:
+    send(subject="Your order")
+    page = root.post(LIST, chosen(row)).content.decode()
+    assert "Your order" in page
+    assert "asked not to be written to" in page
+    assert (Suppression.objects.count(), Message.objects.count()) == (1, 1)
+    answer = root.post(LIST, chosen(row, confirmed="yes"), follow=True)
+    assert "1 held-back message sent" in answer.content.decode()
+    new = Message.objects.get(resent_from__isnull=False)
+    assert not Suppression.objects.exists()
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action, entry.object) == ("root", "release", "one@rcpt.test")
+    assert entry.data["resent"] == [str(new.pk)]
+
+
+def test_support_looks_but_does_not_release(sue: Client, row: Suppression, send: Callable[..., Message]) -> None:
+    send()
+    assert "release_and_resend" not in sue.get(LIST).content.decode()
+    sue.post(LIST, chosen(row, confirmed="yes"))
+    assert Suppression.objects.exists()
+    User.objects.get(username="sue").user_permissions.add(Permission.objects.get(codename="delete_suppression"))
+    assert "release_and_resend" in sue.get(LIST).content.decode()
+    sue.post(LIST, chosen(row, confirmed="yes"))
+    assert not Suppression.objects.exists()
