@@ -1,6 +1,7 @@
 """What all management commands share: `--json`, and errors in one line."""
 
 import json
+import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
@@ -14,6 +15,9 @@ from django.db import InterfaceError, OperationalError
 from common.addresses import AddressError
 from common.errors import ApiError
 from common.times import format_time
+
+# The exit status of what Ctrl-C ended, as shells have it.
+INTERRUPTED = 130
 
 
 class ServiceCommand(BaseCommand):
@@ -45,6 +49,12 @@ class ServiceCommand(BaseCommand):
         except CommandError as error:
             self.stderr.write(str(error))
             sys.exit(2)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # Who read the output has seen enough (`… | head`). Python would complain once more when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
         except Exception as error:
             if "--traceback" in argv:
                 raise
@@ -65,7 +75,12 @@ class ServiceCommand(BaseCommand):
         if self.is_json:
             self.stdout.write(json.dumps(item, default=to_json))
         else:
-            self.stdout.write(text if text is not None else describe_item(item))
+            self.stdout.write(make_printable(text if text is not None else describe_item(item)))
+
+
+def make_printable(text: str) -> str:
+    """`text` without what a terminal would obey: subjects and other servers' words come from strangers."""
+    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
 
 
 def first_line(error: Exception) -> str:

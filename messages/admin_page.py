@@ -13,7 +13,7 @@ from messages.admin_actions import ACTS, Act
 from messages.answers import format_mailbox
 from messages.explanations import Explanation, explain_message, explain_recipient
 from messages.models import Attachment, Attempt, Message, Recipient
-from messages.reading import with_details
+from messages.reading import timeline, with_details
 from messages.states import Phase, Status
 from tracking.models import Event, EventType
 from tracking.suppressions import find_suppressed
@@ -160,7 +160,7 @@ def tell_attempt(attempt: Attempt) -> AttemptStory:
 
 def tell_timeline(message: Message) -> list[Moment]:
     """Events and what staff did, in order."""
-    events = Event.objects.filter(message_id=message.pk).order_by("id")[:MAX_EVENTS]
+    events = timeline(message.pk)[:MAX_EVENTS]
     entries = AuditEntry.objects.filter(object=str(message.pk)).order_by("id")[:MAX_EVENTS]
     moments = [tell_event(event) for event in events] + [tell_entry(entry) for entry in entries]
     accepted = Moment(at=message.created_at, icon="add_circle", title=describe_origin(message))

@@ -1,0 +1,42 @@
+from argparse import ArgumentParser
+from itertools import islice
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from accounts.commands import ProjectCommand
+from common.times import format_time
+from messages.answers import ROW
+from messages.commands import add_filters, given_filters, read_query, walk
+from messages.models import Message
+from messages.reading import with_rows
+
+PAGE = 100
+
+
+class Command(ProjectCommand):
+    help = "List a project's emails, newest first. Filters are those of GET /api/v1/emails, and narrow together."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        add_filters(parser)
+        parser.add_argument("--after", metavar="ID", help="Only those older than this one: the next page.")
+        parser.add_argument("--limit", type=int, default=20, help="At most so many (20); 0 for all.")
+
+    def handle(self, *, limit: int, after: str | None, **options: Any) -> None:
+        if limit < 0:
+            raise CommandError("--limit: must not be negative.")
+        query = read_query(given_filters(options) | ({"after": after} if after else {}))
+        ids = walk(self.find_project(options), query)
+        for page in iter(lambda: list(islice(ids, PAGE)), []):
+            wanted = page if not limit else page[:limit]
+            for message in with_rows(Message.objects.filter(pk__in=wanted)).order_by("-id"):
+                self.emit(ROW.to_representation(message), describe(message))
+            if limit and (limit := limit - len(wanted)) <= 0:
+                return
+
+
+def describe(message: Message) -> str:
+    to = ", ".join(row.address for row in message.shown_recipients[:2])
+    more = f" +{len(message.shown_recipients) - 2}" if len(message.shown_recipients) > 2 else ""
+    at = str(format_time(message.created_at.replace(microsecond=0)))
+    return f"{message.pk}  {at}  {message.status:<10} {to}{more}  {message.subject}"

@@ -1,0 +1,12 @@
+from typing import Any
+
+from common.commands import ServiceCommand
+from messages.idempotency import purge
+
+
+class Command(ServiceCommand):
+    help = "Forget idempotency keys whose 24 hours are over. Beat does so each hour."
+
+    def handle(self, *_: Any, **__: Any) -> None:
+        count = purge()
+        self.emit({"purged": count}, f"{count} forgotten")

@@ -1,0 +1,30 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from common.commands import ServiceCommand
+from messages.claims import is_due
+from messages.leases import sweep_lost_leases
+from messages.queue_state import read_queue
+from messages.states import Lane
+from messages.tasks import ring
+
+
+class Command(ServiceCommand):
+    help = (
+        "Take back recipients whose worker is gone: its lease has run out. What was not begun is due again, what was "
+        "cut in the middle is settled by how far it had come. Workers and beat do so by themselves."
+    )
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Only say how many there are.")
+
+    def handle(self, *, dry_run: bool, **_: Any) -> None:
+        if dry_run:
+            count = sum(lane.lost for lane in read_queue().lanes)
+            self.emit({"stuck": count}, f"{count} stuck")
+            return
+        count = sweep_lost_leases()
+        for lane in Lane:
+            if is_due(lane):
+                ring(lane)
+        self.emit({"released": count}, f"{count} taken back")

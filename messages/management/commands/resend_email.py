@@ -1,0 +1,74 @@
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import CommandError
+from django.db.models import Exists, OuterRef
+
+from accounts.callers import Delegate
+from accounts.commands import ProjectCommand
+from accounts.services import write_audit
+from common.errors import ApiError
+from messages.admin_actions import UNSETTLED
+from messages.commands import add_filters, find_message, given_filters, read_query, show_progress, walk
+from messages.models import Message
+from messages.services import Selection, resend
+
+
+class Command(ProjectCommand):
+    help = (
+        "Send emails again, each as a new one: those with the given ids, or all that fit the filters. By filter, those "
+        "that are still on their way and those that were sent again before are left out, so that a run that was cut "
+        "short can be repeated."
+    )
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("ids", nargs="*", metavar="ID")
+        add_filters(parser)
+        parser.add_argument("--failed", action="store_true", help="Only to recipients that failed or bounced.")
+        parser.add_argument("--dry-run", action="store_true", help="Say which, and send nothing.")
+
+    def handle(self, *, ids: list[str], failed: bool, dry_run: bool, **options: Any) -> None:
+        filters = given_filters(options)
+        if bool(ids) == bool(filters):
+            raise CommandError("Give ids or filters, one of the two.")
+        chosen = [find_message(text).pk for text in ids] if ids else self.choose(options, filters)
+        selection = Selection.FAILED if failed else Selection.ALL
+        refused = 0
+        for pk in show_progress(chosen, "Sending again", is_silent=self.is_json):
+            refused += not self.resend(pk, selection, is_dry=dry_run)
+        if not self.is_json:
+            done = "would be sent again" if dry_run else "sent again"
+            self.stderr.write(f"{len(chosen) - refused} {done}{f', {refused} refused' if refused else ''}")
+        if refused:
+            raise CommandError(f"{refused} of {len(chosen)} could not be sent again.")
+
+    def choose(self, options: dict[str, Any], filters: dict[str, str]) -> list[UUID]:
+        """The ids that fit, newest first, as they are now: what is sent again meanwhile may fit too."""
+        ids = list(walk(self.find_project(options), read_query(filters)))
+        return [pk for page in split(ids, 500) for pk in keep_resendable(page)]
+
+    def resend(self, pk: UUID, selection: Selection, *, is_dry: bool) -> bool:
+        message = Message.objects.select_related("project").get(pk=pk)
+        if is_dry:
+            self.emit({"id": pk, "status": message.status, "subject": message.subject})
+            return True
+        try:
+            new = resend(Delegate(project=message.project, is_test=message.is_test), message, selection)
+        except ApiError as error:
+            self.emit({"id": pk, "new": None, "error": error.detail}, f"{pk}: {error.detail}")
+            return False
+        write_audit("command", "resend", pk, project=message.project.name, new=str(new.pk))
+        self.emit({"id": pk, "new": new.pk, "status": new.status})
+        return True
+
+
+def split(ids: Sequence[UUID], size: int) -> list[Sequence[UUID]]:
+    return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
+def keep_resendable(ids: Sequence[UUID]) -> list[UUID]:
+    again = Message.objects.filter(resent_from=OuterRef("pk"))
+    kept = Message.objects.filter(~Exists(again), pk__in=ids).exclude(status__in=UNSETTLED)
+    return list(kept.order_by("-id").values_list("pk", flat=True))

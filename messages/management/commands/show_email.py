@@ -1,0 +1,78 @@
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from typing import Any
+
+from common.commands import ServiceCommand, make_printable
+from common.times import format_time
+from messages.admin_page import MessageStory, RecipientStory, tell_message, with_page
+from messages.answers import EmailAnswer
+from messages.commands import find_message
+from messages.explanations import Explanation
+from messages.models import Message
+from messages.reading import find_detailed
+
+
+class Command(ServiceCommand):
+    help = "Show all that happened to an email: its state and why, each recipient's attempts, and the timeline."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("id", metavar="ID")
+
+    def handle(self, *, id: str, **_: Any) -> None:
+        message = find_message(id)
+        if self.is_json:
+            self.emit(EmailAnswer(find_detailed(message.project, message.pk)).data)
+            return
+        told = tell_message(with_page(Message.objects.filter(pk=message.pk)).get())
+        self.stdout.write(make_printable("\n".join(describe(told))))
+
+
+def describe(story: MessageStory) -> Iterator[str]:
+    message = story.message
+    yield f"{message.subject or '(no subject)'}"
+    yield f"{message.status.upper()}: {describe_explanation(story.explanation)}"
+    yield ""
+    yield f"  id         {message.pk}"
+    yield f"  project    {message.project}"
+    yield f"  from       {story.sender}"
+    for name, value in (
+        ("accepted", message.created_at),
+        ("scheduled", message.scheduled_at),
+        ("expires", message.expires_at),
+    ):
+        if value:
+            yield f"  {name:<10} {format_time(value)}"
+    yield f"  priority   {message.priority}"
+    if message.tags:
+        yield f"  tags       {', '.join(message.tags)}"
+    if message.resent_from_id:
+        yield f"  resent of  {message.resent_from_id}"
+    for resend in story.resends:
+        yield f"  resent as  {resend.pk} ({resend.status})"
+    for recipient in story.recipients:
+        yield ""
+        yield from describe_recipient(recipient)
+    yield ""
+    yield "Timeline"
+    for moment in story.timeline:
+        yield f"  {format_time(moment.at)}  {moment.title} {moment.address}".rstrip()
+
+
+def describe_recipient(story: RecipientStory) -> Iterator[str]:
+    said = describe_explanation(story.explanation)
+    yield f"{story.row.kind.capitalize()} {story.mailbox}: {story.row.status}. {said}"
+    for attempt in story.attempts:
+        row = attempt.row
+        said = " ".join(str(part) for part in (row.code, row.enhanced_code, row.reply) if part)
+        via = f" via {row.provider_name}" if row.provider_name else ""
+        host = f" at {row.remote_host}" if row.remote_host else ""
+        yield f"  #{row.number} {format_time(row.started_at or row.claimed_at)}{via}{host}: {attempt.state}"
+        if said:
+            yield f"     {said}"
+        if row.next_attempt_at:
+            yield f"     next try {format_time(row.next_attempt_at)}"
+
+
+def describe_explanation(explanation: Explanation) -> str:
+    at = f" ({format_time(explanation.next_at)})" if explanation.next_at else ""
+    return f"{explanation.why} {explanation.next}{at}".rstrip()

@@ -1,0 +1,101 @@
+"""What is in the queue: by lane and state, who holds it, and whether those who work on it live."""
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.cache import cache
+from django_celery_beat.models import PeriodicTask
+from redis import RedisError
+
+from ledger.sql import fetch, fetch_one
+from ledger.timer import TICK_KEY
+from messages.states import OPEN, Lane, Status
+from messages.tasks import tick
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneState:
+    """How many recipients of a lane are in which state, and since when the oldest is due.
+
+    `due` may be taken now, `later` waits for its next try, `leased` is being sent, `lost` was leased by a worker that
+    is gone, `held` waits for a person or for feedback.
+    """
+
+    lane: Lane
+    due: int = 0
+    later: int = 0
+    leased: int = 0
+    lost: int = 0
+    held: int = 0
+    oldest_due_at: datetime | None = None
+    next_due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """The queue at one moment, by the database's clock."""
+
+    at: datetime
+    lanes: list[LaneState]
+    scheduled: int
+    next_scheduled_at: datetime | None
+    beat_ran_at: datetime | None
+    worker_seen_seconds_ago: float | None
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+
+# Work can be left only on open recipients, and those have a partial index of their own: the table may have millions.
+_OPEN = ", ".join(f"'{status}'" for status in sorted(OPEN))
+_LANES = f"""
+SELECT lane,
+       count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at <= now()),
+       count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at > now()),
+       count(*) FILTER (WHERE lease_until >= now()),
+       count(*) FILTER (WHERE lease_until < now()),
+       count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at IS NULL),
+       min(next_attempt_at) FILTER (WHERE lease_token IS NULL AND next_attempt_at <= now()),
+       min(next_attempt_at) FILTER (WHERE lease_token IS NULL AND next_attempt_at > now())
+FROM mail_recipient WHERE status IN ({_OPEN}) GROUP BY lane
+"""  # noqa: S608 - built from constants of this package
+_SCHEDULED = "SELECT now(), count(*), min(scheduled_at) FROM mail_message WHERE status = %s"
+
+
+def read_queue() -> QueueState:
+    """The queue now."""
+    found = {
+        Lane(row[0]): LaneState(
+            lane=Lane(row[0]),
+            due=row[1],
+            later=row[2],
+            leased=row[3],
+            lost=row[4],
+            held=row[5],
+            oldest_due_at=row[6],
+            next_due_at=row[7],
+        )
+        for row in fetch(_LANES)
+    }
+    row = fetch_one(_SCHEDULED, [Status.SCHEDULED])
+    assert row is not None
+    return QueueState(
+        at=row[0],
+        lanes=[found.get(lane, LaneState(lane=lane)) for lane in Lane],
+        scheduled=row[1],
+        next_scheduled_at=row[2],
+        beat_ran_at=PeriodicTask.objects.filter(task=tick.name).values_list("last_run_at", flat=True).first(),
+        worker_seen_seconds_ago=read_worker_age(),
+    )
+
+
+def read_worker_age() -> float | None:
+    """How long ago a worker last ticked; None when none was seen, or when Redis cannot tell."""
+    try:
+        ticked_at = cache.get(TICK_KEY)
+    except (RedisError, OSError):
+        return None
+    return None if ticked_at is None else max(time.time() - float(ticked_at), 0.0)

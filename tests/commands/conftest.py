@@ -1,0 +1,49 @@
+"""A project with mail, for commands to work on."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from accounts.callers import Delegate
+from accounts.models import Project
+from common.addresses import parse_address
+from messages import services
+from messages.drafts import Draft
+from messages.models import Message
+from messages.states import Reason, Status
+from providers.choice import routes
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[None]:
+    # Commands close their database connections at the end, and with them a test's transaction.
+    monkeypatch.setattr("django.core.management.base.connections.close_all", lambda: None)
+    settings.TRUSTED_SENDER_DOMAINS = ["mine.test"]
+    routes.forget()
+    yield
+    routes.forget()
+
+
+@pytest.fixture
+def send(project: Project) -> Callable[..., Message]:
+    """Accepts one email: `send("a@x.test", subject="Hi")`."""
+
+    def accept(*to: str, of: Project = project, **values: Any) -> Message:
+        usual = {"from_": parse_address("shop@mine.test"), "subject": "Hi", "text": "Hello."}
+        addresses = [parse_address(text) for text in to or ("one@rcpt.test",)]
+        return services.accept(Delegate(project=of), [Draft(to=addresses, **{**usual, **values})])[0]
+
+    return accept
+
+
+@pytest.fixture
+def bounce() -> Callable[[Message], Message]:
+    def move(message: Message) -> Message:
+        with transaction.atomic():
+            message.recipients.all().move_to(Status.BOUNCED, Reason.REFUSED)
+        message.refresh_from_db()
+        return message
+
+    return move
