@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from inbox.intake import MESSAGE_BYTES, Budget, take_message
+from delivery.smtp_intake import MESSAGE_BYTES, Budget, take_message
 from inbox.storing import StoreThreads, prune, store
 
 RECIPIENT_LIMIT = 1000

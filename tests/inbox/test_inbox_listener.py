@@ -10,7 +10,8 @@ from unittest.mock import patch
 import pytest
 from django.db import OperationalError, connection, connections
 
-from inbox import intake, listener, services, storing
+from delivery import smtp_intake as intake
+from inbox import listener, services, storing
 from inbox.models import Mail
 from tests.inbox.running_listener import Receive, RunningListener
 
@@ -182,7 +183,8 @@ def test_a_message_announced_too_large_is_refused_at_mail(inbox: RunningListener
 
 
 def test_a_message_that_is_too_large_is_refused_after_its_end(inbox: RunningListener) -> None:
-    with patch.object(intake, "MESSAGE_BYTES", 100_000), inbox.connect() as smtp:
+    assert inbox.listener is not None
+    with patch.object(inbox.listener._budget, "message_limit", 100_000), inbox.connect() as smtp:
         smtp.ehlo()
         for content, code in ((b"x" * 70 + b"\r\n") * 5000, 552), ((b"x" * 70 + b"\r\n") * 1000, 250):
             smtp.docmd("MAIL FROM:<a@example.test>")

@@ -16,17 +16,18 @@ LINE_BYTES = 1000  # with its CRLF (RFC 5321, 4.5.3.1.6)
 TERMINATOR = b"\r\n.\r\n"
 EVERYTHING = 2**30  # more than a reader ever holds
 
-TOO_LARGE = "552 5.3.4 The message is larger than the inbox takes"
+TOO_LARGE = "552 5.3.4 The message is larger than is taken here"
 TOO_BUSY = "452 4.3.1 Too much mail at once, try again later"
 TOO_LONG = f"554 5.6.0 A line is longer than {LINE_BYTES - 2} octets (RFC 5321, 4.5.3.1.6)"
 BARE_LINE_END = "554 5.6.0 Bare CR or LF in the message: every line ends in CRLF (RFC 5321, 2.3.8)"
 
 
 class Budget:
-    """How many bytes of messages all conversations hold together."""
+    """How many bytes one message may have, and all that are being received or stored together."""
 
-    def __init__(self, limit: int = HELD_BYTES) -> None:
+    def __init__(self, limit: int = HELD_BYTES, message_limit: int = MESSAGE_BYTES) -> None:
         self.limit = limit
+        self.message_limit = message_limit
         self.held = 0
 
 
@@ -71,7 +72,7 @@ async def take_message(reader: asyncio.StreamReader, budget: Budget) -> AsyncIte
 
 def judge_size(length: int, budget: Budget) -> str:
     """Why so much is not taken, or nothing."""
-    if length > MESSAGE_BYTES:
+    if length > budget.message_limit:
         return TOO_LARGE
     return TOO_BUSY if budget.held > budget.limit else ""
 
