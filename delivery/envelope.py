@@ -38,7 +38,8 @@ class Delivery:
     """One message for one envelope recipient.
 
     `content` is the whole RFC 5322 message with CRLF line ends, not dot-stuffed. `return_path` may be empty (`<>`).
-    `attempt_number` counts from 1.
+    `attempt_number` counts from 1. With an `envelope_id` (printable ASCII, at most 100 characters) the other side is
+    asked to report what becomes of the mail, under that id, where it can (DSN, RFC 3461).
     """
 
     recipient_id: UUID
@@ -47,6 +48,7 @@ class Delivery:
     address: str
     content: bytes
     attempt_number: int = 1
+    envelope_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,11 @@ ENVELOPE = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 GOES_ON: Mapping[Stage, int] = {Stage.MAIL: 2, Stage.RCPT: 2, Stage.DATA: 3}
 
 
+def write_xtext(text: str) -> bytes:
+    """Printable ASCII as a parameter's value takes it (RFC 3461, 4)."""
+    return "".join(char if char not in "+=" and "!" <= char <= "~" else f"+{ord(char):02X}" for char in text).encode()
+
+
 class SmtpSeconds:
     """The configured deadlines as the hot path wants them."""
 
@@ -99,7 +104,12 @@ class Transaction:
             mail += b" SIZE=%d" % len(delivery.content)
         if session.can_8bit and not delivery.content.isascii():
             mail += b" BODY=8BITMIME"
-        return mail + b"\r\n", b"RCPT TO:<%b>\r\n" % delivery.address.encode("ascii"), b"DATA\r\n"
+        rcpt = b"RCPT TO:<%b>" % delivery.address.encode("ascii")
+        # From the recipient's own server no report of success is wanted: its 250 is one.
+        if session.can_dsn and delivery.envelope_id and not self._is_final:
+            mail += b" RET=HDRS ENVID=" + write_xtext(delivery.envelope_id)
+            rcpt += b" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;" + write_xtext(delivery.address)
+        return mail + b"\r\n", rcpt + b"\r\n", b"DATA\r\n"
 
     def _read(self, stage: Stage) -> Steps[Answer]:
         self._stage = stage
