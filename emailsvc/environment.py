@@ -64,6 +64,11 @@ class Environment(BaseSettings):
     TRUSTED_PROXIES: Networks = Field(
         default=[], description="Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` count."
     )
+    REPORT_DOMAIN: str = Field(
+        default="",
+        description="Domain whose mail reaches `run_report_listener`: bounces of mail from domains without a return "
+        "path of their own go there.",
+    )
     DNS_SERVERS: Words = Field(
         default=[], description="Name servers to ask, `address` or `address:port`. Left out: those of the machine."
     )

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "tracking",
     "messages",
     "inbox",
+    "gateways",
     # Last: its admin puts our look on what the packages above have registered.
     "emailsvc.apps.EmailsvcConfig",
 ]
@@ -171,6 +172,7 @@ REST_FRAMEWORK = {
 PROVIDER_URL = env.PROVIDER_URL
 TRUSTED_SENDER_DOMAINS = env.TRUSTED_SENDER_DOMAINS
 DNS_SERVERS = env.DNS_SERVERS
+REPORT_DOMAIN = env.REPORT_DOMAIN
 SMTP_CONVERSATIONS = env.SMTP_CONVERSATIONS
 DELIVER_TIME = env.DELIVER_SECONDS
 LEASE_TIME = env.LEASE_SECONDS

@@ -21,6 +21,7 @@ from domains.identities import identities
 from ledger.sql import fetch
 from messages.attachments import read_content
 from messages.claims import Claim
+from messages.feedback_paths import find_return_path
 from messages.models import AttachmentContent, Recipient
 from messages.personal import Wishes, personalise
 
@@ -124,13 +125,16 @@ class Composer:
         if prepared is None:
             prepared = self._prepared[source.id] = prepare(source.content())
         content = finish(source, prepared, claim.recipient_id)
+        return_path = find_return_path(source.domain_id, claim.recipient_id)
         return Delivery(
             recipient_id=claim.recipient_id,
             message_id=source.id,
-            return_path=source.from_address,
+            return_path=return_path or source.from_address,
             address=claim.address,
             content=content,
             attempt_number=claim.number,
+            # Reports are asked for only where they come to us: the sender's own mailbox wants none of success.
+            envelope_id=str(claim.recipient_id) if return_path else "",
         )
 
 

@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 
 from common.ids import new_id
 from ledger.models import DueRow
@@ -221,8 +221,16 @@ class Attempt(models.Model):
     remote_host = models.TextField(blank=True)
     tls = models.TextField(blank=True)
     next_attempt_at = models.DateTimeField(null=True)
+    # Why this provider and no other, where there was a choice: {"because", "skipped": [{"provider", "because"}]}.
+    decision = models.JSONField(null=True)
+    # The provider's own name for the mail, by which its events speak of it.
+    remote_id = models.TextField(blank=True, db_default="")
 
     class Meta:
+        indexes = [
+            # An ESP's event, by the ESP's name for the mail. Over SMTP there is none, and nothing to index.
+            models.Index(fields=["remote_id"], name="attempt_remote_id", condition=~Q(remote_id="")),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["recipient", "number"], name="attempt_number_once"),
             models.CheckConstraint(condition=Q(phase__in=Phase.values), name="attempt_phase_known"),
@@ -289,4 +297,29 @@ class IdempotencyKey(models.Model):
         indexes = [
             # purge: keys older than 24 hours.
             models.Index(fields=["created_at"], name="idempotency_key_age"),
+        ]
+
+
+class ReceivedFeedback(models.Model):
+    """Something that a provider, a bounce or a complaint said about a recipient, once for each thing said.
+
+    The key is what makes a repetition harmless. What could not be written yet has `due_at`; of what is done only the
+    key is kept, until it is purged.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.TextField()
+    content = models.JSONField(default=dict)
+    due_at = models.DateTimeField(null=True)
+    try_count = models.SmallIntegerField(default=0)
+    received_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "received feedback"
+        constraints = [models.UniqueConstraint(fields=["key"], name="feedback_once")]
+        indexes = [
+            # apply_due: what waits, the longest first.
+            models.Index(fields=["due_at"], name="feedback_due", condition=Q(due_at__isnull=False)),
+            # purge: the oldest.
+            models.Index(fields=["received_at"], name="feedback_age"),
         ]

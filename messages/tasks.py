@@ -6,7 +6,7 @@ import structlog
 from celery import shared_task
 
 from ledger.doorbell import doorbell
-from messages import attachments, idempotency, leases, schedule
+from messages import attachments, feedback, idempotency, leases, schedule
 from messages.claims import is_due
 from messages.sending import Pump
 from messages.states import Lane
@@ -37,6 +37,7 @@ def tick() -> None:
     """
     schedule.release_due()
     leases.sweep_lost_leases()
+    feedback.apply_due()
     schedule.expire_due()
     for lane in Lane:
         if is_due(lane):
@@ -55,9 +56,16 @@ def sweep_attachments() -> None:
     log.info("attachments_swept", count=attachments.sweep_attachments())
 
 
+@shared_task(name="mail.purge_feedback")
+def purge_feedback() -> None:
+    """Forget what was fed back so long ago that nobody says it again."""
+    log.info("feedback_purged", count=feedback.purge())
+
+
 # What beat runs, and how often. Each is harmless when run twice, late, or never by beat at all.
 SCHEDULE = (
     (tick, timedelta(seconds=5)),
     (purge_idempotency_keys, timedelta(hours=1)),
     (sweep_attachments, timedelta(hours=1)),
+    (purge_feedback, timedelta(hours=1)),
 )

@@ -1,0 +1,44 @@
+"""`process_report`: understand mails that report on sent mail, and write down what they say."""
+
+import sys
+from argparse import ArgumentParser
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from common.commands import ServiceCommand
+from delivery.reports import Report, describe_report, parse_report
+from messages.feedback_reports import ReceivedReport, receive_report
+
+STANDARD_INPUT = "-"
+
+
+class Command(ServiceCommand):
+    help = "Read bounces, receipts and complaints from files (mail or mbox), and record what they say of our mail."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("files", nargs="+", metavar="FILE", help="A mail or an mbox; - is the standard input.")
+        parser.add_argument("--dry-run", action="store_true", help="Only say what was understood.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        is_any_unreadable = False
+        for name in options["files"]:
+            try:
+                raw = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
+            except OSError as error:
+                self.stderr.write(f"{name}: {error.strerror or error}")
+                is_any_unreadable = True
+                continue
+            report = parse_report(raw)
+            results = [] if options["dry_run"] else receive_report(ReceivedReport(raw=raw, is_trusted=True))
+            tally = Counter(result.value for result in results)
+            self.emit(describe_report(name, report), describe(name, report, tally))
+        if is_any_unreadable:
+            raise SystemExit(1)
+
+
+def describe(name: str, report: Report, tally: Counter[str]) -> str:
+    """One file in a line for people."""
+    told = ", ".join(f"{one.address or 'somebody'} {one.status} {one.reason}" for one in report.recipients)
+    recorded = ", ".join(f"{count} {result}" for result, count in tally.items())
+    return " | ".join(part for part in (f"{name}: {report.kind}", told, recorded) if part)
