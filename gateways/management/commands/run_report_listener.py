@@ -1,0 +1,56 @@
+"""`run_report_listener`: the server that bounces and complaints come back to, in the foreground."""
+
+import asyncio
+import signal
+import ssl
+from argparse import ArgumentParser
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.management.base import CommandError
+
+from common.commands import ServiceCommand
+from gateways.report_listener import ReportListener
+
+
+class Command(ServiceCommand):
+    help = "Take reports on our mail by SMTP (or LMTP) and record what they say. Ends on SIGTERM or Ctrl-C."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1).")
+        parser.add_argument("--port", default=2526, type=int, help="Port; 0 takes a free one (default: 2526).")
+        parser.add_argument("--lmtp", action="store_true", help="Speak LMTP: behind a mail server on this machine.")
+        parser.add_argument("--certificate", help="PEM file with certificate and key: STARTTLS is offered.")
+
+    def handle(self, *_: Any, host: str, port: int, lmtp: bool, certificate: str | None, **__: Any) -> None:
+        if not 0 <= port <= 65535:
+            raise CommandError(f"--port: {port} is not between 0 and 65535.")
+        name = settings.REPORT_DOMAIN or urlsplit(settings.PUBLIC_URL).hostname or "localhost"
+        tls = read_certificate(certificate) if certificate else None
+        try:
+            asyncio.run(self.serve(ReportListener(name, is_lmtp=lmtp, tls=tls), host, port))
+        except OSError as error:
+            raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror or error}") from None
+
+    async def serve(self, listener: ReportListener, host: str, port: int) -> None:
+        """Listen until told to end."""
+        is_over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, is_over.set)
+        host, port = await listener.start(host, port)
+        self.emit({"host": host, "port": port}, f"Reports are taken on {host}:{port}.")
+        self.stdout.flush()
+        await is_over.wait()
+        await listener.stop()
+
+
+def read_certificate(path: str) -> ssl.SSLContext:
+    """A server's context. CommandError for a file that is none."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(path)
+    except (OSError, ssl.SSLError) as error:
+        raise CommandError(f"--certificate: {error}") from None
+    return context

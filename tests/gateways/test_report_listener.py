@@ -1,0 +1,167 @@
+"""The server that bounces come back to: takes what is ours, and nothing else."""
+
+import asyncio
+import smtplib
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from accounts.models import ApiKey
+from common.addresses import parse_address
+from gateways import report_listener, report_threads
+from gateways.report_listener import ReportListener
+from messages import services
+from messages.drafts import Draft
+from messages.feedback_paths import find_return_path
+from messages.models import Attempt, Recipient
+from messages.states import Phase, Status
+from tests.messages.bounce_mails import build_complaint, build_dsn
+from tracking.models import Event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextmanager
+def listening(**options: Any) -> Iterator[int]:
+    """A listener in a thread of its own; its port."""
+    ready, ports, end = threading.Event(), [], []
+
+    async def serve() -> None:
+        listener, over = ReportListener("reports.test", **options), asyncio.Event()
+        end.append((asyncio.get_running_loop(), over))
+        ports.append((await listener.start("127.0.0.1", 0))[1])
+        ready.set()
+        await over.wait()
+        await listener.stop()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield ports[0]
+    finally:
+        loop, over = end[0]
+        loop.call_soon_threadsafe(over.set)
+        thread.join(10)
+
+
+@pytest.fixture(autouse=True)
+def _reports(settings: Any) -> None:
+    settings.REPORT_DOMAIN = "reports.test"
+    settings.TRUSTED_SENDER_DOMAINS = ["mine.test"]
+
+
+@pytest.fixture
+def sent(api_key: ApiKey) -> Recipient:
+    """A recipient whose mail a relay took."""
+    draft = Draft(
+        to=[parse_address("one@rcpt.test")], from_=parse_address("shop@mine.test"), subject="Hi", text="Hello."
+    )
+    services.accept(api_key, [draft])
+    recipient = Recipient.objects.get()
+    Recipient.objects.update(status=Status.SENT, next_attempt_at=None, attempt_count=1)
+    now = recipient.message.created_at
+    Attempt.objects.create(
+        recipient=recipient, number=1, lease_token=recipient.pk, phase=Phase.DONE, claimed_at=now, outcome="accepted"
+    )
+    return recipient
+
+
+def path_of(recipient: Recipient) -> str:
+    path = find_return_path(None, recipient.pk)
+    assert path is not None
+    return path
+
+
+def hand_over(port: int, address: str, raw: bytes, sender: str = "") -> dict[str, Any]:
+    with smtplib.SMTP("127.0.0.1", port, timeout=20) as smtp:
+        return smtp.sendmail(sender, [address], raw)
+
+
+def test_a_bounce_to_our_return_path_is_recorded_before_it_is_answered(sent: Recipient) -> None:
+    with listening() as port:
+        hand_over(port, path_of(sent), build_dsn(path_of(sent), sent.address))
+    sent.refresh_from_db()
+    assert sent.status == Status.BOUNCED
+
+
+def test_a_complaint_is_taken_at_its_address(sent: Recipient) -> None:
+    with listening() as port:
+        hand_over(port, "fbl@reports.test", build_complaint(path_of(sent)), "loop@isp.test")
+    assert Event.objects.filter(type="email.complained").count() == 1
+
+
+def test_it_relays_nothing_and_takes_no_forged_return_path(sent: Recipient) -> None:
+    forged = path_of(sent)[:10] + ("a" if path_of(sent)[10] != "a" else "b") + path_of(sent)[11:]
+    with listening() as port:
+        for address in ("somebody@elsewhere.test", forged, "fbl@elsewhere.test", "postmaster@reports.test"):
+            with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+                hand_over(port, address, b"Subject: x\r\n\r\n", "a@b.test")
+            ((code, text),) = refused.value.recipients.values()
+            assert (code, b"no other mail" in text) == (550, True)
+
+
+def test_who_guesses_is_sent_away(sent: Recipient) -> None:
+    with listening() as port, smtplib.SMTP("127.0.0.1", port, timeout=20) as smtp:
+        smtp.ehlo()
+        smtp.docmd("MAIL FROM:<>")
+        codes = [smtp.docmd(f"RCPT TO:<b+{'a' * 42}@reports.test>")[0] for _ in range(report_listener.REFUSAL_LIMIT)]
+        assert codes == [550] * (report_listener.REFUSAL_LIMIT - 1) + [421]
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            smtp.noop()
+
+
+def test_a_mail_that_reports_nothing_is_taken_and_changes_nothing(sent: Recipient) -> None:
+    with listening() as port:
+        hand_over(port, path_of(sent), b"From: a@b.test\r\nSubject: Re: Hi\r\n\r\nthanks\r\n", "a@b.test")
+    sent.refresh_from_db()
+    assert sent.status == Status.SENT
+
+
+def test_what_cannot_be_recorded_is_to_come_again(sent: Recipient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(report_threads, "receive_report", fail)
+    with listening() as port, pytest.raises(smtplib.SMTPDataError) as refused:
+        hand_over(port, path_of(sent), build_dsn(path_of(sent), sent.address))
+    assert refused.value.smtp_code == 451
+
+
+def test_too_large_reports_and_too_many_connections_are_refused(
+    sent: Recipient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_listener, "MESSAGE_BYTES", 10_000)
+    monkeypatch.setattr(report_listener, "CONNECTION_LIMIT", 1)
+    with listening() as port:
+        with pytest.raises((smtplib.SMTPDataError, smtplib.SMTPSenderRefused)) as refused:
+            hand_over(port, path_of(sent), b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n" * 20_000)
+        assert refused.value.smtp_code == 552
+        with smtplib.SMTP("127.0.0.1", port, timeout=20), pytest.raises(smtplib.SMTPConnectError) as turned_away:
+            smtplib.SMTP("127.0.0.1", port, timeout=20)
+        assert turned_away.value.smtp_code == 421
+
+
+def test_lmtp_answers_for_each_recipient(sent: Recipient) -> None:
+    path = path_of(sent)
+    with listening(is_lmtp=True) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+        file = line.makefile("rwb")
+        assert file.readline().startswith(b"220")
+        replies = []
+        for command in ("LHLO relay.test", "MAIL FROM:<>", f"RCPT TO:<{path}>", "RCPT TO:<fbl@reports.test>", "DATA"):
+            file.write(command.encode() + b"\r\n")
+            file.flush()
+            while (reply := file.readline())[3:4] == b"-":
+                pass
+            replies.append(reply[:3])
+        assert replies == [b"250", b"250", b"250", b"250", b"354"]
+        file.write(build_dsn(path, sent.address) + b"\r\n.\r\n")
+        file.flush()
+        assert [file.readline()[:3], file.readline()[:3]] == [b"250", b"250"]
+    sent.refresh_from_db()
+    assert sent.status == Status.BOUNCED
