@@ -6,6 +6,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, ClassVar, cast
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.addresses import Address, AddressError, parse_address
@@ -27,6 +28,8 @@ class StrictSerializer(serializers.Serializer[Any]):
     """
 
     aliases: ClassVar[Mapping[str, str]] = {}
+    # Whether null is as good as leaving an optional field out: for the OpenAPI document.
+    takes_null: ClassVar[bool] = False
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
@@ -127,6 +130,7 @@ class StrictDateTimeField(serializers.DateTimeField):
         return format_time(value) or ""
 
 
+@extend_schema_field({"type": "string", "examples": ["jo@example.com", "Jo Doe <jo@example.com>"]})
 class AddressField(serializers.Field[Address, Any, str, Any]):
     """`a@b.c` or `Name <a@b.c>`, as an `Address`. Its codes are those of `parse_address`."""
 

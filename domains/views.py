@@ -12,6 +12,7 @@ from rest_framework.viewsets import ViewSet
 from accounts.models import Project
 from accounts.scopes import DOMAINS_READ, DOMAINS_WRITE
 from common.errors import NotFoundError
+from common.openapi import list_problems
 from domains.keys import Algorithm, rotate_dkim
 from domains.models import Domain
 from domains.names import DomainNameError, canonical_name
@@ -23,7 +24,7 @@ from domains.serializers import (
     DomainQuery,
     RotationInput,
 )
-from domains.services import add_domain, change_default_from, remove_domain
+from domains.services import DomainExistsError, add_domain, change_default_from, remove_domain
 from domains.verification import verify_domain
 
 
@@ -64,7 +65,7 @@ class DomainViewSet(ViewSet):
         """One domain, its records as they were last found."""
         return show(find_domain(request, pk))
 
-    @extend_schema(request=DomainInput, responses={201: DomainOutput})
+    @extend_schema(request=DomainInput, responses={201: DomainOutput, **list_problems(DomainExistsError)})
     def create(self, request: Request) -> Response:
         """Add a domain; its records are to be published next."""
         body = DomainInput(data=request.data)

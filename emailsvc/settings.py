@@ -9,6 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 from emailsvc import admin_theme
 from emailsvc.environment import read_environment
 from emailsvc.logs import build_logging
+from emailsvc.openapi_settings import build_settings
 
 env = read_environment()
 
@@ -162,12 +163,15 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["common.parsers.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.negotiation.OnlyForm",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "emailsvc.openapi.ApiSchema",
     "EXCEPTION_HANDLER": "common.problems.handle_exception",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_METADATA_CLASS": None,
     "DATETIME_FORMAT": "iso-8601",
+    "URL_FORMAT_OVERRIDE": None,
 }
+
+SPECTACULAR_SETTINGS = build_settings(PUBLIC_URL)
 
 PROVIDER_URL = env.PROVIDER_URL
 TRUSTED_SENDER_DOMAINS = env.TRUSTED_SENDER_DOMAINS

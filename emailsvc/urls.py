@@ -4,12 +4,15 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from common.routers import api_path
 from emailsvc import health
+from emailsvc.openapi import show_document
 
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("", include("tracking.public_urls")),
+    api_path("api/schema", show_document, name="schema"),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("domains.urls")),
     path("api/v1/", include("providers.urls")),

@@ -50,6 +50,8 @@ def refuse(code: str, message: str) -> NoReturn:
 class LenientSerializer(StrictSerializer):
     """A strict serializer to which null, "", {} and [] are as good as leaving the field out."""
 
+    takes_null = True
+
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
             known = self.fields.keys() | self.aliases.keys()

@@ -19,7 +19,7 @@ from common.errors import ConflictError
 from common.parsers import MAX_BATCH_BODY, MAX_BODY, read_array, read_object, read_optional_object, read_payload
 from common.serializers import QuerySerializer
 from messages import services
-from messages.answers import EMAIL, ROW, EventAnswer
+from messages.answers import EMAIL, ROW
 from messages.attachments import read_content
 from messages.batches import prepare_batch
 from messages.composing import compose_raw
@@ -38,6 +38,7 @@ from messages.serializers import (
     read_fields,
 )
 from messages.services import Selection, Settlement
+from tracking.event_answers import EventAnswer
 
 Act = Callable[[], Answer]
 

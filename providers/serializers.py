@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.serializers import (
@@ -24,6 +25,7 @@ MAX_SETTINGS = 20
 SMALL = 32_000
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}})
 class SettingsField(serializers.Field[Any, Any, Any, Any]):
     """An object of texts; numbers, `true` and `false` are taken as the texts that a URL would have; null is nothing."""
 

@@ -15,6 +15,7 @@ from rest_framework.viewsets import ViewSet
 from accounts.models import ApiKey
 from accounts.scopes import PROVIDERS_READ, PROVIDERS_WRITE
 from common.errors import NotFoundError
+from common.openapi import list_problems
 from common.parsers import read_object, read_optional_object
 from providers.checking import check_provider
 from providers.models import Kind, Provider
@@ -29,6 +30,7 @@ from providers.serializers import (
     ProviderQuery,
 )
 from providers.services import (
+    ProviderExistsError,
     SharedProviderError,
     Target,
     add_provider,
@@ -70,7 +72,7 @@ class ProviderViewSet(ViewSet):
         """One provider."""
         return show(request, find(request, pk))
 
-    @extend_schema(request=ProviderInput, responses={201: OwnProviderOutput})
+    @extend_schema(request=ProviderInput, responses={201: OwnProviderOutput, **list_problems(ProviderExistsError)})
     def create(self, request: Request) -> Response:
         """Add a provider. From then on the project's mail goes by its own providers only."""
         values = validate(ProviderInput(data=read_object(request)))
@@ -81,7 +83,10 @@ class ProviderViewSet(ViewSet):
         response["Location"] = request.build_absolute_uri(f"{request.path.rstrip('/')}/{provider.pk}")
         return response
 
-    @extend_schema(request=ProviderChange, responses=OwnProviderOutput)
+    @extend_schema(
+        request=ProviderChange,
+        responses={200: OwnProviderOutput, **list_problems(ProviderExistsError, SharedProviderError)},
+    )
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Change a provider. New `settings` replace the old ones; credentials that are not named stay, as long as the
         host does.
@@ -92,13 +97,13 @@ class ProviderViewSet(ViewSet):
             values.setdefault("kind", provider.kind)
         return show(request, change_provider(provider, target=take_target(values), **values))
 
-    @extend_schema(responses={204: None})
+    @extend_schema(responses={204: None, **list_problems(SharedProviderError)})
     def destroy(self, request: Request, pk: UUID) -> Response:
         """Remove a provider. Mail that waits goes by the others."""
         remove_provider(find_own(request, pk))
         return Response(status=204)
 
-    @extend_schema(request=PauseInput, responses=OwnProviderOutput)
+    @extend_schema(request=PauseInput, responses={200: OwnProviderOutput, **list_problems(SharedProviderError)})
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: UUID) -> Response:
         """Send nothing by this provider, for some time or until it is resumed. Mail goes by the others, or waits."""
@@ -108,14 +113,14 @@ class ProviderViewSet(ViewSet):
         pause_provider(find_own(request, pk).pk, reason=values["reason"], pause=pause)
         return show(request, find(request, pk))
 
-    @extend_schema(request=None, responses=OwnProviderOutput)
+    @extend_schema(request=None, responses={200: OwnProviderOutput, **list_problems(SharedProviderError)})
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: UUID) -> Response:
         """Use a paused provider again."""
         resume_provider(find_own(request, pk).pk)
         return show(request, find(request, pk))
 
-    @extend_schema(request=None, responses=CheckOutput)
+    @extend_schema(request=None, responses={200: CheckOutput, **list_problems(SharedProviderError)})
     @action(detail=True, methods=["post"])
     def check(self, request: Request, pk: UUID) -> Response:
         """Ask the provider now whether it would take mail. Nothing is sent."""

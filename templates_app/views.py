@@ -11,10 +11,12 @@ from rest_framework.viewsets import ViewSet
 
 from accounts.models import Project
 from accounts.scopes import TEMPLATES_READ, TEMPLATES_WRITE
+from common.openapi import list_problems
 from common.parsers import read_object, read_optional_object
 from common.serializers import PageQuery
 from templates_app import services
 from templates_app.models import Template
+from templates_app.publishing import EditedMeanwhileError
 from templates_app.serializers import (
     PreviewInput,
     PreviewOutput,
@@ -62,7 +64,7 @@ class TemplateViewSet(ViewSet):
         """One template with its draft."""
         return show(find(request, ref))
 
-    @extend_schema(request=TemplateInput, responses={201: TemplateOutput})
+    @extend_schema(request=TemplateInput, responses={201: TemplateOutput, **list_problems(services.AliasTakenError)})
     def create(self, request: Request) -> Response:
         """Write a draft. Nothing is sent from it before it is published."""
         template = services.create_template(project_of(request), read_body(TemplateInput, read_object(request)))
@@ -70,19 +72,19 @@ class TemplateViewSet(ViewSet):
         response["Location"] = request.build_absolute_uri(f"{request.path.rstrip('/')}/{template.pk}")
         return response
 
-    @extend_schema(request=TemplateInput, responses=TemplateOutput)
+    @extend_schema(request=TemplateInput, responses={200: TemplateOutput, **list_problems(services.AliasTakenError)})
     def partial_update(self, request: Request, ref: str) -> Response:
         """Change the draft. What is published stays as it is."""
         template = find(request, ref)
         return show(services.update_template(template, read_body(TemplateInput, read_object(request))))
 
-    @extend_schema(responses={204: None})
+    @extend_schema(responses={204: None, **list_problems(services.TemplateInUseError)})
     def destroy(self, request: Request, ref: str) -> Response:
         """Delete a template. Mail that was accepted from it still goes out as it was."""
         services.delete_template(find(request, ref))
         return Response(status=204)
 
-    @extend_schema(request=PublishInput, responses=TemplateOutput)
+    @extend_schema(request=PublishInput, responses={200: TemplateOutput, **list_problems(EditedMeanwhileError)})
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, ref: str) -> Response:
         """Send from the draft as it is now, or again from an older version."""
@@ -91,7 +93,7 @@ class TemplateViewSet(ViewSet):
         services.publish_template(template, values.get("version"))
         return show(template)
 
-    @extend_schema(parameters=[PageQuery], responses=VersionPage)
+    @extend_schema(operation_id="list_template_versions", parameters=[PageQuery], responses=VersionPage)
     @action(detail=True, methods=["get"])
     def versions(self, request: Request, ref: str) -> Response:
         """What was published, the newest first."""

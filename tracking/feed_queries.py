@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.serializers import QuerySerializer
@@ -13,6 +14,7 @@ NOW = "now"
 MAX_LIMIT = 1000
 
 
+@extend_schema_field({"type": "string", "examples": ["email.bounced,email.failed"]})
 class TypesField(serializers.Field[list[str], str, list[str], Any]):
     """Event types in one parameter, `email.bounced,email.failed`."""
 
@@ -29,6 +31,7 @@ class TypesField(serializers.Field[list[str], str, list[str], Any]):
         return value
 
 
+@extend_schema_field({"type": "string"})
 class CursorField(serializers.Field[Cursor, str, str, Any]):
     """The `next` of an answer before, or `now` for the end of the feed."""
 

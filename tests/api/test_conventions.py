@@ -14,18 +14,18 @@ ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id", "errors"}
 
 
-def list_routes(patterns=None, prefix="") -> Iterator[tuple[str, str]]:
+def list_routes(patterns=None, prefix="", fill=lambda part: ID) -> Iterator[tuple[str, str]]:
     """Each (method, path) below /api/v1, with an id that does not exist in the place of ids."""
     for pattern in get_resolver().url_patterns if patterns is None else patterns:
         path = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
-            yield from list_routes(pattern.url_patterns, path)
+            yield from list_routes(pattern.url_patterns, path, fill)
         elif isinstance(pattern, URLPattern) and path.startswith("api/v1/"):
-            yield from ((method, f"/{fill_in(path)}") for method in find_methods(pattern.callback))
+            yield from ((method, f"/{fill_in(path, fill)}") for method in find_methods(pattern.callback))
 
 
-def fill_in(path):
-    return "/".join(ID if part.startswith("<") else part for part in path.split("/"))
+def fill_in(path, fill):
+    return "/".join(fill(part) if part.startswith("<") else part for part in path.split("/"))
 
 
 def find_methods(callback):

@@ -1,0 +1,144 @@
+"""The OpenAPI document: what holds for every operation, whichever package it is from."""
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiResponse
+
+from accounts.permissions import MissingScopeError, declared_scopes
+from accounts.services import ExpiredKeyError, InvalidKeyError, IpNotAllowedError, RevokedKeyError, UnauthorizedError
+from common.errors import (
+    ApiError,
+    BadRequestError,
+    BodyTooLargeError,
+    DatabaseAwayError,
+    InvalidFieldsError,
+    NotFoundError,
+    UnsupportedMediaTypeError,
+)
+from common.openapi import list_problems
+from common.parsers import BodyRequiredError, IncompleteBodyError, WrongBodyTypeError
+from common.strict_json import (
+    DuplicateKeyError,
+    InvalidUtf8Error,
+    JsonTooDeepError,
+    JsonTooLargeError,
+    MalformedJsonError,
+    NumberOutOfRangeError,
+)
+
+PREFIX = "/api/v1/"
+WITH_BODY = {"POST", "PUT", "PATCH"}
+
+ALWAYS: tuple[type[ApiError], ...] = (BadRequestError, InvalidFieldsError, DatabaseAwayError)
+AUTHENTICATED = (
+    *(UnauthorizedError, InvalidKeyError, RevokedKeyError, ExpiredKeyError),
+    *(MissingScopeError, IpNotAllowedError),
+)
+OF_BODIES = (
+    *(MalformedJsonError, InvalidUtf8Error, DuplicateKeyError, JsonTooDeepError, JsonTooLargeError),
+    *(NumberOutOfRangeError, IncompleteBodyError, BodyRequiredError),
+    *(BodyTooLargeError, UnsupportedMediaTypeError, WrongBodyTypeError),
+)
+
+# Response headers, by status; "" is every status.
+HEADERS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "": (("X-Request-Id", "The request's own id when it is 1 to 128 safe characters, else a new one."),),
+    "401": (("WWW-Authenticate", "`Bearer`."),),
+    "503": (("Retry-After", "Seconds to wait."),),
+}
+
+# The verb of an operation's name, by action.
+VERBS = {"list": "list", "create": "create", "retrieve": "get", "partial_update": "update", "destroy": "delete"}
+
+
+class ApiSchema(AutoSchema):
+    """Adds to each operation its summary, its scope, its problems and the headers of every answer."""
+
+    def get_summary(self) -> str | None:
+        """The first sentence of what the view says of itself."""
+        text, _, _ = self._find_doc().partition("\n\n")
+        return " ".join(text.split()).partition(". ")[0].rstrip(".") or None
+
+    def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular's has no arguments
+        scope = declared_scopes(self.view).get(getattr(self.view, "action", None) or self.method.lower())
+        needed = f"Needs the scope `{scope}`." if scope else "Needs no scope."
+        return f"{self._find_doc()}\n\n{needed}"
+
+    def get_operation_id(self) -> str:
+        """`list_emails`, `get_email`, `cancel_email`; a view says so itself where that would not be English."""
+        noun, action = getattr(self.view, "basename", None), getattr(self.view, "action", None)
+        if not noun or not action:
+            return str(super().get_operation_id())
+        return f"{VERBS.get(action, action)}_{noun}{'s' if action == 'list' else ''}"
+
+    def _find_doc(self) -> str:
+        action = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
+        return inspect.getdoc(action) or inspect.getdoc(self.view) or ""
+
+    def _get_request_for_media_type(self, serializer: Any, direction: Any = "request") -> Any:
+        # What a PATCH needs, its serializer says: the same as for a POST.
+        method, self.method = self.method, "POST"
+        try:
+            return super()._get_request_for_media_type(serializer, direction)  # type: ignore[no-untyped-call]
+        finally:
+            self.method = method
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        for code, body in bodies.items():
+            # The standard wants one.
+            body["description"] = body["description"] or HTTPStatus(int(code)).phrase
+        for (status, content_type), response in list_problems(*self._list_errors()).items():
+            code = str(status)
+            if code in bodies:
+                bodies[code]["description"] += f"\n{response.description}"
+            else:
+                bodies[code] = self._build_problem(code, content_type, response)
+        return dict(sorted(bodies.items()))
+
+    def _build_problem(self, code: str, content_type: str, response: OpenApiResponse) -> Any:
+        return self._get_response_for_code(response, code, [content_type])  # type: ignore[no-untyped-call]
+
+    def _list_errors(self) -> Iterator[type[ApiError]]:
+        yield from ALWAYS
+        if self.view.get_authenticators():
+            yield from AUTHENTICATED
+        if "{" in self.path:
+            yield NotFoundError
+        if self.method in WITH_BODY:
+            yield from OF_BODIES
+
+    def _get_response_headers_for_code(self, status_code: str, direction: Any = "response") -> Any:
+        headers = super()._get_response_headers_for_code(status_code, direction)
+        for name, description in (*HEADERS[""], *HEADERS.get(status_code, ())):
+            headers[name] = {"schema": {"type": "string"}, "description": description, "required": True}
+        return headers
+
+
+def only_the_api(endpoints: list[tuple[str, str, str, Any]], **_: object) -> list[tuple[str, str, str, Any]]:
+    """Routes that the document describes."""
+    return [endpoint for endpoint in endpoints if endpoint[0].startswith(PREFIX)]
+
+
+@cache
+def build_document() -> bytes:
+    """The document as JSON. It depends on nothing that changes while the process runs."""
+    schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return json.dumps(schema, ensure_ascii=False).encode()
+
+
+@require_safe
+@cache_control(public=True, max_age=300)
+def show_document(_request: HttpRequest) -> HttpResponse:
+    """`/api/schema`: for people's tools, so it needs no key."""
+    return HttpResponse(build_document(), content_type="application/json")
