@@ -85,7 +85,7 @@ class Supervisor:
         code = watched.child.process.returncode
         ending = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
         self._tell(f"{program.name} ended ({ending}), starting it again in {wait:g} s; {program.log}:")
-        self._tell(tail(program.log))
+        self._tell(tail(watched.child))
 
     def stop(self, names: Iterable[str]) -> None:
         """Stop the named children together and watch them no more; tells who had to be killed."""

@@ -131,8 +131,7 @@ def start_all(service: Service, stack: ExitStack) -> None:
     if service.alarm.is_stopping:
         return
     if preparation.process.returncode:
-        log = preparation.program.log
-        raise EmbeddedError(f"the database could not be prepared; the end of {log}:\n{tail(log)}")
+        raise EmbeddedError(f"cannot start; {preparation.program.log} says:\n{tail(preparation)}")
     stack.enter_context(kept_environment(service.lineup.data, service.made))
     service.lineup.database_gate.open()
 

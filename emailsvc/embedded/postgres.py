@@ -113,7 +113,7 @@ def await_postgres(runtime: Path, child: Child) -> None:
                 return
         except psycopg.OperationalError as error:
             if has_ended(child) or time.monotonic() > deadline:
-                raise EmbeddedError(f"PostgreSQL did not start: {error}\n{tail(child.program.log)}") from None
+                raise EmbeddedError(f"PostgreSQL did not start: {error}\n{tail(child)}") from None
         time.sleep(0.02)
 
 

@@ -36,20 +36,26 @@ class Program:
 
 @dataclass(kw_only=True)
 class Child:
-    """A program and the process that runs it now."""
+    """A program, the process that runs it now, and how long its log was before that."""
 
     program: Program
     process: subprocess.Popen[bytes]
+    log_start: int
 
 
 def start(program: Program) -> Child:
     """The started program. Call it from the main thread: the kernel takes the end of the forking thread for ours."""
-    return Child(program=program, process=spawn(program))
+    return Child(program=program, log_start=measure(program.log), process=spawn(program))
 
 
 def restart(child: Child) -> None:
     """Give a child that has ended a new process."""
+    child.log_start = measure(child.program.log)
     child.process = spawn(child.program)
+
+
+def measure(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0
 
 
 def spawn(program: Program) -> subprocess.Popen[bytes]:
@@ -105,8 +111,11 @@ def stop(children: Iterable[Child]) -> list[str]:
     return killed
 
 
-def tail(log: Path, *, lines: int = 15) -> str:
-    """The last lines of a log, for the person who must see why something died."""
-    with log.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 16384))
-        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
+def tail(child: Child, *, lines: int = 15) -> str:
+    """The last lines that the process has logged, for the person who must see why it died."""
+    with child.program.log.open("rb") as log:
+        end = log.seek(0, os.SEEK_END)
+        # A log that was trimmed meanwhile is shorter than it was at the start.
+        begin = child.log_start if child.log_start <= end else 0
+        log.seek(max(begin, end - 16384))
+        return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])

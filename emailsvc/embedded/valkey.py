@@ -66,7 +66,7 @@ def await_valkey(runtime: Path, child: Child) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while ask_ping(runtime / SOCKET_NAME) != b"+PONG\r\n":
         if has_ended(child) or time.monotonic() > deadline:
-            raise EmbeddedError(f"Valkey did not start:\n{tail(child.program.log)}")
+            raise EmbeddedError(f"Valkey did not start:\n{tail(child)}")
         time.sleep(0.02)
 
 

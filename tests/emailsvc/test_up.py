@@ -149,6 +149,14 @@ def test_a_taken_port_is_one_clear_line(up: Up, tmp_path: Path) -> None:
     assert f"port {port} cannot be used: Address already in use" in said
 
 
+def test_a_wrong_setting_stops_the_start_by_name_and_leaves_nobody(tmp_path: Path) -> None:
+    wrong = launch(tmp_path, LEASE_SECONDS="-1")
+    _, said = wrong.communicate(timeout=60)
+    assert wrong.returncode == 1
+    assert "environment variable LEASE_SECONDS: Input should be greater than" in said
+    assert list_group(wrong.pid) == []
+
+
 def test_a_command_beside_it_uses_its_servers(up: Up) -> None:
     command = [sys.executable, "-m", "emailsvc.command", "--data", str(up.data), "--", sys.executable, "manage.py"]
     done = subprocess.run(
