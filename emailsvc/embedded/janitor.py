@@ -8,9 +8,11 @@ import fcntl
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 
 @contextmanager
@@ -28,9 +30,7 @@ def main() -> None:
     lock, *paths = map(Path, sys.argv[1:])
     sys.stdin.read()
     with lock.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not is_ours(file):
             # The next run is there already, and has tidied up for itself.
             return
         for path in paths:
@@ -38,6 +38,18 @@ def main() -> None:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+
+
+def is_ours(file: TextIO) -> bool:
+    """Whether nobody holds the lock. The kernel closes the files of a dead process one by one, our input maybe first."""
+    for _ in range(50):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """`./run` itself: its words and options, and the install of the lock, with a small lock of the test's own."""
 
+import re
 import subprocess
 import sys
 import time
@@ -122,10 +123,11 @@ def test_a_venv_whose_python_is_gone_is_made_anew(run: ModuleType) -> None:
 def test_a_lock_that_cannot_be_installed_leaves_no_stamp_and_the_reasons(
     run: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for installer in ("system_pip_command", "venv_pip_command"):
-        monkeypatch.setattr(run, installer, lambda: None)
-    (run.ROOT / "requirements.txt").write_text("== not a requirement\n")
-    with pytest.raises(run.RunError, match=r"requirements\.txt cannot be installed; .* says: "):
+    monkeypatch.setattr(run, "uv_command", lambda: None)
+    monkeypatch.setattr(run, "system_pip_command", lambda: ["sh", "-c", "echo so and so; exit 1"])
+    monkeypatch.setattr(run, "venv_pip_command", lambda: ["false"])
+    wanted = "requirements.txt cannot be installed; sh says: so and so; false says: nothing"
+    with pytest.raises(run.RunError, match=f"^{re.escape(wanted)}$"):
         run.install(run.RUNTIME)
     assert not run.is_installed(run.RUNTIME)
 
