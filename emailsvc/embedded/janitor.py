@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def is_ours(file: TextIO) -> bool:
-    """Whether nobody holds the lock. The kernel closes the files of a dead process one by one, our input maybe first."""
+    """Whether nobody holds the lock: the kernel closes a dead process's files one by one, our input maybe first."""
     for _ in range(50):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
