@@ -5,10 +5,13 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from common.routers import api_path
-from emailsvc import health
+from emailsvc import health, pages
 from emailsvc.openapi import show_document
 
 urlpatterns = [
+    path("", pages.show_landing, name="landing"),
+    path("docs", pages.show_docs, name="docs"),
+    path("docs/", RedirectView.as_view(pattern_name="docs")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("", include("tracking.public_urls")),
