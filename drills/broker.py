@@ -1,0 +1,65 @@
+"""Without the broker: wake-ups lost, the server gone, the server there and silent."""
+
+import time
+from contextlib import AbstractContextManager
+
+from drills.scene import Scene
+from drills.stack import flush_all
+
+QUEUED = 500
+RATE = 20.0
+DOWN_SECONDS = 8.0
+STOPPED_SECONDS = 6.0
+# The promises: nobody who posts waits longer, and mail is on the wire again this soon.
+POST_SECONDS = 1.0
+RETURN_SECONDS = 5.0
+
+
+def flushall(scene: Scene) -> None:
+    """FLUSHALL with 500 queued and no worker up, and again in the middle of their delivery."""
+    scene.open_sink()
+    scene.post_batch(QUEUED)
+    flush_all()
+    scene.stack.start("worker")
+    scene.wait_for_mail(QUEUED // 5)
+    flush_all()
+    scene.wait_for_quiet(since=time.monotonic())
+
+
+def redis_down(scene: Scene) -> None:
+    """The broker is killed and stays away under load: every POST is a quick 202, and mail follows its return."""
+    scene.open_sink()
+    scene.stack.start("worker")
+    play_outage(scene, scene.stack.killed_server("valkey"), DOWN_SECONDS)
+
+
+def redis_stopped(scene: Scene) -> None:
+    """The broker takes connections and answers nothing (SIGSTOP): the same."""
+    scene.open_sink()
+    scene.stack.start("worker")
+    play_outage(scene, scene.stack.stopped_server("valkey"), STOPPED_SECONDS)
+
+
+def play_outage(scene: Scene, outage: AbstractContextManager[None], seconds: float) -> None:
+    """Load before, through and after; what was accepted without the broker must be on the wire soon after."""
+    scene.warm_up()
+    with scene.load(RATE) as load:
+        scene.wait_for_mail(5)
+        with outage:
+            time.sleep(seconds)
+        returned_at = time.monotonic()
+        late = {row.address for row in load.accepted} - {mail.address for mail in scene.sink.taken}
+        scene.wait_for(lambda: late <= {mail.address for mail in scene.sink.taken}, "mail of the outage in the sink")
+    scene.note_load(load)
+    scene.details |= {"p99_ms": round(load.p99_ms), "max_ms": round(max(load.seconds) * 1000)}
+    scene.wait_for_quiet(since=returned_at)
+    arrived = [mail.at - returned_at for mail in scene.sink.taken if mail.address in late]
+    scene.details |= {
+        "queued_meanwhile": len(late),
+        "first_mail_s": round(min(arrived), 2),
+        "all_mail_s": round(max(arrived), 2),
+    }
+    scene.expect(len(late) > RATE * seconds / 2, f"only {len(late)} mails waited for the broker: it was not away")
+    scene.expect(not load.refused, f"some POSTs were not answered 202: {dict(load.refused)}")
+    scene.expect(max(load.seconds) < POST_SECONDS, f"a POST took {max(load.seconds):.2f} s")
+    scene.expect(max(arrived) < RETURN_SECONDS, f"mail went out {max(arrived):.1f} s after the broker's return")

@@ -1,0 +1,27 @@
+"""Every drill by its name, and where it is. Known without loading the product."""
+
+from collections.abc import Mapping
+
+DRILLS: Mapping[str, str] = {
+    "kill-worker": "drills.crashes:kill_worker",
+    "kill-child": "drills.crashes:kill_child",
+    "kill-in-window": "drills.windows:kill_in_window",
+    "kill-before-dot": "drills.windows:kill_before_dot",
+    "flushall": "drills.broker:flushall",
+    "redis-down": "drills.broker:redis_down",
+    "redis-stopped": "drills.broker:redis_stopped",
+    "postgres-restart": "drills.database:postgres_restart",
+    "same-wakeup-10x": "drills.races:same_wakeup",
+    "cancel-races": "drills.races:cancel_races",
+    "no-beat": "drills.clocks:no_beat",
+    "two-beats": "drills.clocks:two_beats",
+    "power-cut": "drills.crashes:power_cut",
+    "lanes": "drills.neighbours:lanes",
+    "slow-relay": "drills.neighbours:slow_relay",
+    "poison": "drills.neighbours:poison",
+}
+# What can be taken out of the product, in the drills' own processes, to show that the drills notice.
+PARTS: Mapping[str, str] = {
+    "sweeper": "drills.without:sweeper",
+    "claim": "drills.without:claim",
+}

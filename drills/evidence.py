@@ -1,0 +1,130 @@
+"""What a drill leaves behind: what was accepted, what the database says, and what the sinks have on disk."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from delivery.envelope import Outcome
+from messages.models import Attempt, Recipient
+from messages.states import OnUncertain, Phase, Reason, Status
+from tracking.models import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A recipient of an email that was answered with 202."""
+
+    email_id: UUID
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    number: int
+    phase: Phase
+    outcome: str
+    claimed_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether nobody could know what became of it: it counts for the window."""
+        return self.outcome == Outcome.UNCERTAIN or self.phase == Phase.DOT_SENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientRow:
+    """A recipient as the database has it, with what happened to it in order."""
+
+    email_id: UUID
+    message_id: str
+    address: str
+    status: Status
+    reason: str
+    message_status: Status
+    is_due: bool
+    is_leased: bool
+    on_uncertain: OnUncertain
+    attempts: Sequence[AttemptRow] = ()
+    # The states that its events tell of, those of the whole message included.
+    path: Sequence[Status] = ()
+
+    @property
+    def key(self) -> Accepted:
+        return Accepted(self.email_id, self.address)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it honestly waits: for its time, for a worker, or for a person."""
+        is_held = self.status is Status.DELIVERING and self.reason == Reason.UNCERTAIN
+        is_for_a_person = is_held and self.on_uncertain is OnUncertain.HOLD
+        return self.status is Status.SCHEDULED or self.is_due or self.is_leased or is_for_a_person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """`taken` holds (message-id, address) of every mail that a sink has on disk, duplicates too."""
+
+    accepted: Sequence[Accepted]
+    recipients: Sequence[RecipientRow]
+    taken: Sequence[tuple[str, str]]
+
+
+def collect_recipients(project_ids: Collection[UUID]) -> list[RecipientRow]:
+    """Everything that the database knows of these projects' mail."""
+    attempts = collect_attempts(project_ids)
+    whole, single = collect_paths(project_ids)
+    rows = (
+        Recipient.objects.filter(project_id__in=project_ids)
+        .select_related("message")
+        .order_by("message_id", "position")
+    )
+    return [
+        RecipientRow(
+            email_id=row.message_id,
+            message_id=row.message.message_id,
+            address=row.address,
+            status=Status(row.status),
+            reason=row.status_reason,
+            message_status=Status(row.message.status),
+            is_due=row.next_attempt_at is not None,
+            is_leased=row.lease_token is not None,
+            on_uncertain=OnUncertain(row.message.on_uncertain),
+            attempts=attempts.get(row.pk, []),
+            path=[status for _, status in sorted(whole.get(row.message_id, []) + single.get(row.pk, []))],
+        )
+        for row in rows.defer("message__html", "message__text")
+    ]
+
+
+def collect_attempts(project_ids: Collection[UUID]) -> dict[UUID, list[AttemptRow]]:
+    """By recipient, in their order."""
+    found: dict[UUID, list[AttemptRow]] = {}
+    for row in Attempt.objects.filter(recipient__project_id__in=project_ids).order_by("number"):
+        found.setdefault(row.recipient_id, []).append(
+            AttemptRow(
+                number=row.number,
+                phase=Phase(row.phase),
+                outcome=row.outcome,
+                claimed_at=row.claimed_at,
+                finished_at=row.finished_at,
+            )
+        )
+    return found
+
+
+Steps = dict[UUID, list[tuple[UUID, Status]]]
+
+
+def collect_paths(project_ids: Collection[UUID]) -> tuple[Steps, Steps]:
+    """The states in events, by message for those of the whole message and by recipient, each with its place in time."""
+    whole: Steps = {}
+    single: Steps = {}
+    events = Event.objects.filter(project_id__in=project_ids).values_list("id", "message_id", "recipient_id", "type")
+    for event_id, message_id, recipient_id, kind in events:
+        name = kind.removeprefix("email.")
+        if name in Status.values:
+            bucket = single if recipient_id else whole
+            bucket.setdefault(recipient_id or message_id, []).append((event_id, Status(name)))
+    return whole, single

@@ -1,0 +1,51 @@
+"""One drill after the other on one stack, each told of as soon as it has ended."""
+
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+from drills.catalogue import DRILLS, PARTS
+from drills.ground import Ground
+from drills.report import Verdict, build_head
+from drills.scene import open_scene
+from drills.stack import NotUpError, Stack, running_stack
+
+
+def run(ground: Ground, options: Namespace) -> int:
+    """Exit status 1 when a drill has failed."""
+    names = [name for name in options.only or DRILLS for _ in range(options.repeat)]
+    changes = [find(PARTS[part]) for part in options.without]
+    verdicts = []
+    with running_stack(ground, changes) as stack:
+        if not options.json:
+            print(build_head(), flush=True)
+        for name in names:
+            verdicts.append(play(stack, name))
+            print(verdicts[-1].as_json() if options.json else verdicts[-1].as_row(), flush=True)
+    failed = [verdict.drill for verdict in verdicts if not verdict.is_passed]
+    bad = f"{len(failed)} of {len(verdicts)} drills failed: {', '.join(failed)}"
+    print(bad if failed else f"all {len(verdicts)} drills passed", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def find(place: str) -> Callable[..., Any]:
+    """`package.module:function`."""
+    module, _, function = place.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found
+
+
+def play(stack: Stack, name: str) -> Verdict:
+    """Set-up, fault, quiet, judgement: the drill does the first three."""
+    begun_at = time.monotonic()
+    with open_scene(stack, name) as scene:
+        try:
+            find(DRILLS[name])(scene)
+        except NotUpError as error:
+            scene.problems.append(str(error))
+        verdict = scene.verdict()
+    return replace(verdict, details={**verdict.details, "seconds": round(time.monotonic() - begun_at, 1)})

@@ -1,0 +1,43 @@
+"""What a drill has shown: one JSON line for programs, one row for people."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+COLUMNS = ("drill", "accepted", "lost", "duplicates", "window", "recovery_s", "result", "details")
+ROW = "{:<18} {:>8} {:>5} {:>10} {:>6} {:>10}  {:<6}  {}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """A drill's numbers. `window` is how many attempts ended in doubt; duplicates may not exceed it."""
+
+    drill: str
+    accepted: int = 0
+    lost: int = 0
+    duplicates: int = 0
+    window: int = 0
+    recovery_s: float = 0.0
+    problems: Sequence[str] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_passed(self) -> bool:
+        return not self.problems
+
+    def as_json(self) -> str:
+        """One line."""
+        numbers = {name: getattr(self, name) for name in COLUMNS[:6]}
+        return json.dumps({**numbers, "pass": self.is_passed, **self.details, "problems": list(self.problems)})
+
+    def as_row(self) -> str:
+        """A line of the table, and below it what was wrong."""
+        numbers = [getattr(self, name) for name in COLUMNS[:6]]
+        details = ", ".join(f"{name} {value}" for name, value in self.details.items())
+        row = ROW.format(*numbers, "pass" if self.is_passed else "FAILED", details).rstrip()
+        return "\n".join([row, *(f"    {problem}" for problem in self.problems)])
+
+
+def build_head() -> str:
+    return ROW.format(*COLUMNS).rstrip()

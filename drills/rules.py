@@ -1,0 +1,59 @@
+"""What the sink can be told: at which stage of a mail it is to do what."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """When a rule is asked. At DOT the mail is on disk before the rule's act, unless that is an `Answer`."""
+
+    RCPT = "rcpt"
+    DATA = "data"  # before the 354
+    CONTENT = "content"  # the first of it has come, the rest is not read
+    DOT = "dot"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Say this in place of the usual. At DOT: the mail is not taken."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Tell the drill, by `Sink.held`, and answer nothing until it releases."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Answer as usual, later."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Close the line in place of an answer. At DOT: the mail has been taken."""
+
+
+Act = Answer | Hold | Wait | Drop | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Mail:
+    """A transaction: its one recipient, how many for the same came before it, and the port it comes from."""
+
+    address: str
+    earlier_count: int
+    peer_port: int
+    message_id: str = ""
+
+
+Rule = Callable[[Stage, Mail], Act]
+
+
+def as_usual(_stage: Stage, _mail: Mail) -> Act:
+    """Take everything."""
+    return None
