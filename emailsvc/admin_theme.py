@@ -31,5 +31,6 @@ UNFOLD: dict[str, Any] = {
         "show_all_applications": False,
         "navigation": "emailsvc.admin_look.build_navigation",
     },
+    "DASHBOARD_CALLBACK": "emailsvc.dashboard.fill_dashboard",
     "STYLES": ["emailsvc.admin_look.find_style"],
 }

@@ -22,4 +22,10 @@ SwaggerUIBundle({
   persistAuthorization: false,
   tryItOutEnabled: false,
   validatorUrl: null,
+  // What is tried out goes to where this page came from, under whichever of the service's names that was.
+  requestInterceptor(request) {
+    const { pathname, search } = new URL(request.url, location);
+    request.url = location.origin + pathname + search;
+    return request;
+  },
 });
