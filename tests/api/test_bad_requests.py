@@ -1,0 +1,82 @@
+"""Bad requests: each is refused with the status, the code and the field that the table says, and leaves no trace."""
+
+from typing import Any
+
+import pytest
+from django.apps import apps
+
+from tests.api.bad_requests import BODIES, FIELDS, HEADERS, ROUTES
+from tests.api.conftest import EMAIL
+
+pytestmark = pytest.mark.django_db
+TABLES = [model for label in ("mail", "tracking") for model in apps.get_app_config(label).get_models()]
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_trace(django_capture_on_commit_callbacks) -> Any:
+    """Whatever a test asks: no row in any table, and nobody is woken."""
+    with django_capture_on_commit_callbacks() as callbacks:
+        yield
+    assert callbacks == []
+    assert {model.__name__: model.objects.count() for model in TABLES if model.objects.exists()} == {}
+
+
+def check_problem(answer, status, code):
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (status, code), body
+    assert answer["Content-Type"] == "application/problem+json"
+    assert body["status"] == status
+    assert body["request_id"] == answer["X-Request-Id"]
+    return body
+
+
+def test_the_table_is_large():
+    assert sum(map(len, FIELDS.values())) + len(BODIES) + len(HEADERS) + len(ROUTES) >= 400
+
+
+@pytest.mark.parametrize("group", FIELDS)
+def test_a_wrong_field_is_named_with_its_code(api, group):
+    for change, field, code in FIELDS[group]:
+        answer = api.post("/emails", {**EMAIL, **change})
+        body = check_problem(answer, 422, code)
+        assert [(error["field"], error["code"]) for error in body["errors"]] == [(field[:200], code)], (change, body)
+        assert body["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("group", FIELDS)
+def test_a_wrong_field_in_a_batch_is_named_with_its_index(api, group):
+    for change, field, code in FIELDS[group][::7]:
+        body = check_problem(api.post("/emails/batch", [EMAIL, {**EMAIL, **change}]), 422, code)
+        assert body["errors"][0]["field"].startswith(f"[1].{field}"[:200]), (change, body)
+
+
+@pytest.mark.parametrize("path", ["/emails", "/emails/"])
+def test_a_body_that_is_no_email_is_refused(api, path):
+    for content, status, code in BODIES:
+        check_problem(api.post(path, content, Content_Type="application/json"), status, code)
+
+
+def test_a_wrong_header_is_refused(api):
+    for name, value, status, code in HEADERS:
+        answer = api.post("/emails", EMAIL, **{name.replace("-", "_"): value})
+        check_problem(answer, status, code)
+        if status == 401:
+            assert answer["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_wrong_route_or_query_is_refused(api):
+    for method, path, body, status, code in ROUTES:
+        answer = api.request(method, path, body)
+        check_problem(answer, status, code)
+        if status == 405:
+            assert answer["Allow"]
+
+
+@pytest.mark.parametrize(("path", "mebibytes"), [("/emails", 16), ("/emails/batch", 32)])
+def test_a_body_beyond_the_limit_is_413_before_it_is_read_as_json(api, path, mebibytes):
+    limit = mebibytes * 1024 * 1024
+    padding = b'{"x": "' if path == "/emails" else b'[{"x": "'
+    whole = padding + b"x" * (limit - len(padding))
+    check_problem(api.post(path, whole, Content_Type="application/json"), 400, "malformed_json")
+    body = check_problem(api.post(path, whole + b"x", Content_Type="application/json"), 413, "body_too_large")
+    assert str(limit) in body["detail"]
