@@ -48,7 +48,7 @@ def open_session(config: SmtpConfig, context: ssl.SSLContext) -> Steps[Session]:
 
 
 def _find_addresses(config: SmtpConfig) -> Steps[Sequence[SocketAddress]]:
-    find = partial(socket.getaddrinfo, config.host, config.port, type=socket.SOCK_STREAM)
+    find = partial(socket.getaddrinfo, config.address or config.host, config.port, type=socket.SOCK_STREAM)
     try:
         # What is an address already is not looked up, which would take a thread.
         return find(flags=socket.AI_NUMERICHOST)

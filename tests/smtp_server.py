@@ -103,7 +103,7 @@ USUAL: Mapping[str, str] = {
 class SmtpServer:
     """The server; `mails` holds what was taken, `commands` all lines but content, in the order in which they came."""
 
-    def __init__(self, script: Script | None = None) -> None:
+    def __init__(self, script: Script | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.script = script or Script()
         self.mails: list[Mail] = []
         self.commands: list[str] = []
@@ -112,7 +112,7 @@ class SmtpServer:
         self._ending = Event()
         self._open: list[socket.socket] = []
         self._threads: list[Thread] = []
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=200)
+        self._listening = socket.create_server((host, port), backlog=200)
         self.port: int = self._listening.getsockname()[1]
 
     def __enter__(self) -> "SmtpServer":
@@ -175,7 +175,8 @@ class SmtpServer:
             self._spawn(self._serve, accepted)
 
     def _serve(self, accepted: socket.socket) -> None:
-        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError):  # `cut_all` may have been quicker
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         dialogue = Dialogue(self, accepted)
         with suppress(OSError, EndOfDialogue):
             dialogue.run()
