@@ -31,11 +31,13 @@ class _Talk:
 
 
 class LoopRunner:
-    """At most `limit` conversations at once for each key, all in one daemon thread, made on demand. What they say
+    """At most `limit(key)` conversations at once for each key, all in one daemon thread, made on demand. What they say
     goes to `tell`, once for each turn of the loop.
     """
 
-    def __init__(self, limit: int, tell: Callable[[Sequence[Word]], None], logger: logging.Logger) -> None:
+    def __init__(
+        self, limit: Callable[[Any], int], tell: Callable[[Sequence[Word]], None], logger: logging.Logger
+    ) -> None:
         self._limit = limit
         self._tell = tell
         self._logger = logger
@@ -98,7 +100,7 @@ class LoopRunner:
     def _fill(self, key: Hashable) -> None:
         """Begin conversations, as many as the key may have."""
         queue = self._queues[key]
-        while self._running[key] < self._limit and not self._is_closed:
+        while self._running[key] < self._limit(key) and not self._is_closed:
             try:
                 transport, group = queue.popleft()
             except IndexError:

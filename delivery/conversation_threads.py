@@ -6,6 +6,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from delivery.conversation_words import Ask, Group, Word, describe_fault
@@ -27,9 +28,11 @@ class _Crew:
 
 
 class ThreadRunner:
-    """At most `limit` daemon threads for each key, made on demand, ended when idle. What they say goes to `tell`."""
+    """At most `limit(key)` daemon threads for each key, made on demand, ended when idle. They say it to `tell`."""
 
-    def __init__(self, limit: int, tell: Callable[[Sequence[Word]], None], logger: logging.Logger) -> None:
+    def __init__(
+        self, limit: Callable[[Any], int], tell: Callable[[Sequence[Word]], None], logger: logging.Logger
+    ) -> None:
         self._limit = limit
         self._tell = tell
         self._logger = logger
@@ -42,7 +45,7 @@ class ThreadRunner:
         crew = self._crews.setdefault(group.key, _Crew())
         with crew.lock:
             crew.jobs.put((transport, group))
-            if len(crew.threads) < min(self._limit, open_count):
+            if len(crew.threads) < min(self._limit(group.key), open_count):
                 thread = Thread(target=self._work, args=(crew,), name=f"conversation-{group.key}", daemon=True)
                 crew.threads.add(thread)
                 thread.start()

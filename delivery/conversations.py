@@ -2,12 +2,13 @@
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from queue import Empty, SimpleQueue
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from delivery.conversation_loop import LoopRunner
@@ -35,13 +36,15 @@ class Conversations:
     """Runs conversations, at most `limit` at once for each key (a provider): those of a transport that can be driven
     step by step in one thread together, those of any other each in a thread of its own. All are daemon threads.
 
+    `limit` may be a function of the key, at least 1, which may change; any thread calls it.
+
     All methods are for one thread, the owner. At most `limit` messages for each key are between a granted dot and
     their answer being handed to the owner (by `wait`): a conversation's answer is queued before its next question,
     so whoever sees the question has the answer too.
     """
 
-    def __init__(self, limit: int, logger: logging.Logger | None = None) -> None:
-        self._limit = limit
+    def __init__(self, limit: int | Callable[[Any], int], logger: logging.Logger | None = None) -> None:
+        self._limit: Callable[[Any], int] = limit if callable(limit) else lambda _: limit
         self._logger = logger or logging.getLogger(__name__)
         self._words: SimpleQueue[Sequence[Word]] = SimpleQueue()
         self._open_counts: Counter[Hashable] = Counter()
@@ -93,15 +96,15 @@ class Conversations:
 
     def in_flight(self, key: Hashable) -> int:
         """Groups whose conversation runs, or whose end was not yet handed over by `wait`."""
-        return min(self._limit, self._open_counts[key])
+        return min(self._limit(key), self._open_counts[key])
 
     def queued(self, key: Hashable) -> int:
         """Groups that wait for their turn."""
-        return max(0, self._open_counts[key] - self._limit)
+        return max(0, self._open_counts[key] - self._limit(key))
 
     def free(self, key: Hashable) -> int:
         """How many more groups would start at once."""
-        return max(0, self._limit - self._open_counts[key])
+        return max(0, self._limit(key) - self._open_counts[key])
 
     def total(self) -> int:
         """Groups of all keys whose end was not yet handed over."""

@@ -55,7 +55,8 @@ class Environment(BaseSettings):
     ALLOWED_HOSTS: Words = Field(default=[], description="More host names to answer to, beside PUBLIC_URL's.")
     PROVIDER_URL: str = Field(
         default="",
-        description="The shared way out: `smtp://user:password@host:587`, `smtps://…`, `inbox://127.0.0.1:2525`. "
+        description="The shared way out: `smtp://user:password@host:587`, `smtps://…`, `mx:` for direct "
+        "delivery, `esp://postmark?server_token=…`, `inbox://127.0.0.1:2525`. "
         "`./run` sets it to the embedded inbox.",
     )
     TRUSTED_SENDER_DOMAINS: Words = Field(
@@ -71,6 +72,10 @@ class Environment(BaseSettings):
     )
     DNS_SERVERS: Words = Field(
         default=[], description="Name servers to ask, `address` or `address:port`. Left out: those of the machine."
+    )
+    MX_ALLOWED_NETWORKS: Networks = Field(
+        default=[],
+        description="Networks that are not public where direct delivery (`mx:`) may find mail exchangers all the same.",
     )
     SMTP_CONVERSATIONS: int = Field(
         default=20, ge=1, le=200, description="SMTP connections that one worker child holds to one provider."

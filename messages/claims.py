@@ -34,6 +34,10 @@ class Scope:
     is_shared_open: bool
     open_projects: Sequence[UUID]
     closed_projects: Sequence[UUID]
+    # Whose mail goes straight to the recipients' servers, and the domains of which no more is wanted now.
+    is_shared_direct: bool = False
+    direct_projects: Sequence[UUID] = ()
+    closed_domains: Sequence[str] = ()
 
 
 # The due recipients of a lane, the longest due first, and with each all other due recipients of its message: an ESP
@@ -44,6 +48,8 @@ WITH heads AS MATERIALIZED (
     SELECT id, message_id FROM mail_recipient
     WHERE lane = %(lane)s AND lease_token IS NULL AND next_attempt_at <= now() AND {suspects}
       AND (is_simulated OR project_id = ANY(%(open)s) OR (%(shared)s AND project_id <> ALL(%(closed)s)))
+      AND (domain <> ALL(%(closed_domains)s) OR is_simulated OR NOT (project_id = ANY(%(direct)s)
+           OR (%(shared_direct)s AND project_id <> ALL(%(open)s) AND project_id <> ALL(%(closed)s))))
     ORDER BY next_attempt_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 ), siblings AS MATERIALIZED (
     SELECT id FROM mail_recipient
@@ -93,6 +99,9 @@ def _claim(sql: str, lane: Lane, limit: int, scope: Scope) -> list[Claim]:
             "shared": scope.is_shared_open,
             "open": list(scope.open_projects),
             "closed": list(scope.closed_projects),
+            "shared_direct": scope.is_shared_direct,
+            "direct": list(scope.direct_projects),
+            "closed_domains": list(scope.closed_domains),
         },
     )
     return [

@@ -1,18 +1,34 @@
 """What a worker child keeps between tasks: open connections, their conversations, and how fast each provider is."""
 
 import os
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from django.conf import settings
 
 from delivery.conversations import Conversations
-from delivery.envelope import Transport
+from delivery.envelope import Outcome, Reply, Stage, Transport
+from delivery.pace import Pace
+from messages.claims import Claim
 from providers.choice import Way
+from providers.circuits import Exchange
+from providers.models import Kind
 from providers.transports import build_transport
 
 # Of a fast provider's mail one child claims this much at once; of a slow one's twice its conversations.
 MAX_CLAIMED = 200
 # Fast is who answers within this time, the wait for a free conversation included.
 FAST_SECONDS = 0.2
+# What a domain's own servers are begun with; a relay is ours, and takes all that it is allowed at once.
+FIRST_DIRECT = 3
+MAX_PACES = 10_000
+
+
+class Track(NamedTuple):
+    """What shares a pace: a way out, or one domain of a way that goes straight to it."""
+
+    way: Way
+    domain: str = ""
 
 
 class Engine:
@@ -20,9 +36,12 @@ class Engine:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.conversations = Conversations(settings.SMTP_CONVERSATIONS)
+        self.conversations = Conversations(self.limit)
+        self.exchange = Exchange()
         self._transports: dict[Way, Transport] = {}
-        self._capacity: dict[Way, int] = {}
+        self._capacity: dict[Track, int] = {}
+        self._paces: dict[Track, Pace] = {}
+        self._resting: set[Track] = set()
 
     def transport(self, way: Way) -> Transport:
         """The transport of a way out, built once; a changed provider is another way."""
@@ -33,21 +52,68 @@ class Engine:
             found = self._transports[way] = build_transport(way)
         return found
 
-    def room(self, way: Way) -> int:
+    def track(self, way: Way, claim: Claim) -> Track:
+        """Which track a claim goes on by this way."""
+        return Track(way, claim.domain if way.kind is Kind.MX else "")
+
+    def pace(self, track: Track) -> Pace:
+        """The track's pace, made on demand."""
+        found = self._paces.get(track)
+        if found is None:
+            if len(self._paces) >= MAX_PACES:
+                self._forget_paces()
+            most = settings.SMTP_CONVERSATIONS
+            found = self._paces[track] = Pace(FIRST_DIRECT if track.domain else most, most)
+        return found
+
+    def _forget_paces(self) -> None:
+        """Those without open conversations; what they had learned they learn again."""
+        for track in [track for track in self._paces if not self.conversations.in_flight(track)]:
+            del self._paces[track]
+
+    def limit(self, track: Track) -> int:
+        """How many conversations there may be at once. The conversations' thread asks too."""
+        pace = self._paces.get(track)
+        return pace.limit if pace else 1
+
+    def room(self, track: Track) -> int:
         """How many more deliveries may be begun now, so that no conversation ends without a next one."""
-        open_count = self.conversations.in_flight(way) + self.conversations.queued(way)
-        return 2 * settings.SMTP_CONVERSATIONS - open_count
+        open_count = self.conversations.in_flight(track) + self.conversations.queued(track)
+        return 2 * self.pace(track).limit - open_count
 
-    def capacity(self, way: Way) -> int:
-        """How many deliveries for this way a child may hold, begun or not."""
-        return self._capacity.get(way, 2 * settings.SMTP_CONVERSATIONS)
+    def capacity(self, track: Track) -> int:
+        """How many deliveries for this track a child may hold, begun or not."""
+        limit = self.pace(track).limit
+        return self._capacity.get(track, 2 * limit) if limit == settings.SMTP_CONVERSATIONS else 2 * limit
 
-    def note_pace(self, way: Way, seconds: float) -> None:
+    def is_resting(self, track: Track) -> bool:
+        """Whether nothing is to be begun on the track for now."""
+        return track in self._resting and self.pace(track).rest_seconds > 0
+
+    def closed_domains(self, held: Mapping[Track, int]) -> list[str]:
+        """The domains of direct delivery of which no more is wanted now."""
+        self._resting = {track for track in self._resting if self.pace(track).rest_seconds > 0}
+        full = {track for track in held if track.domain and self.capacity(track) - held[track] < self.limit(track)}
+        return sorted({track.domain for track in full | self._resting if track.domain})
+
+    def note(self, track: Track, reply: Reply) -> None:
+        """Let the track's pace know of a reply. A host that wants less of us gets less; one that is down is left to
+        its circuit.
+        """
+        pace = self.pace(track)
+        is_busy = reply.stage is Stage.GREETING and reply.outcome is Outcome.DEFERRED and reply.code is not None
+        if reply.should_slow or is_busy:
+            pace.note_trouble(reply.retry_after if reply.should_slow else None)
+            if pace.rest_seconds:
+                self._resting.add(track)
+        elif reply.has_reached:
+            pace.note_success()
+
+    def note_pace(self, track: Track, seconds: float) -> None:
         """Claims for a provider that answers quickly become fewer and larger."""
-        if seconds < FAST_SECONDS:
-            self._capacity[way] = min(MAX_CLAIMED, 2 * self.capacity(way))
-        else:
-            self._capacity[way] = 2 * settings.SMTP_CONVERSATIONS
+        base = 2 * settings.SMTP_CONVERSATIONS
+        fast = min(MAX_CLAIMED, 2 * self._capacity.get(track, base))
+        self._capacity[track] = fast if seconds < FAST_SECONDS else base
 
     def close(self) -> None:
         """End conversations' threads and kept connections."""

@@ -2,8 +2,8 @@
 
 One thread owns the database and does nothing else that waits; conversations with providers run in threads of their
 own. What they ask and answer is gathered and written in bulk: while one commit runs, the next one's work arrives.
-At most `settings.SMTP_CONVERSATIONS` messages for each provider are between a granted dot and their recorded answer
-in one worker child: that many may be doubled if it is killed.
+At most `settings.SMTP_CONVERSATIONS` messages for each provider (and MAX_DIRECT in all for recipients' own servers) are
+between a granted dot and their recorded answer in one worker child: that many may be doubled if it is killed.
 """
 
 import time
@@ -24,12 +24,13 @@ from delivery.mime_parts import AttachmentTypeError
 from ledger.leases import Heartbeat
 from messages.claims import Claim, Scope, claim, claim_suspect, mark_dot_sent, mark_started, release
 from messages.composing import Composer
-from messages.engine import find_engine
+from messages.engine import Track, find_engine
 from messages.models import Recipient
 from messages.moves import lock_messages
 from messages.outcomes import Result, end, record
 from messages.states import Lane, Reason, Status
 from providers.choice import Way, routes
+from providers.models import Kind
 from providers.services import pause_provider
 from tracking.suppressions import find_suppressed_pairs
 
@@ -42,6 +43,8 @@ WAIT_SECONDS = 0.5
 # While all providers at work are full, the claim for others' mail is tried this often: it may have to look far.
 LOOK_SECONDS = 0.1
 DATABASE_PAUSE_SECONDS = 0.2
+# Mail that one child holds for recipients' own servers, begun or not, whatever the number of domains.
+MAX_DIRECT = 200
 
 # What a child that is kept beyond its time serves: the lanes that the same workers serve, the most urgent first.
 NEIGHBOURS: Mapping[Lane, Sequence[Lane]] = {
@@ -56,7 +59,7 @@ class Waiting:
     """A claim whose way is chosen and whose work has not begun."""
 
     claim: Claim
-    way: Way
+    track: Track
     composer: Composer
 
 
@@ -65,7 +68,7 @@ class Work:
     """A claim on its way out."""
 
     claim: Claim
-    way: Way
+    track: Track
     begun_at: float
 
 
@@ -78,22 +81,26 @@ class Pump:
         self._ask_for_help = ask_for_help
         self._waiting: list[Waiting] = []
         self._work: dict[UUID, Work] = {}
-        self._slow: set[Way] = set()
+        self._slow: set[Track] = set()
         self._deadline = 0.0
         self._is_over = False
         self._look_at = 0.0
+        self._has_begun = False
 
-    def run(self) -> None:
-        """Send what is due until nothing is, or the time is up and all conversations begun have ended."""
+    def run(self) -> bool:
+        """Send what is due until nothing is, or the time is up and all conversations begun have ended; whether there
+        was anything that could be sent.
+        """
         with Heartbeat(Recipient) as heartbeat:
             self._heartbeat = heartbeat
             self._send_suspects()
             self._deadline = time.monotonic() + settings.DELIVER_TIME.total_seconds()
             while True:
+                self.engine.exchange.run()
                 if self._may_claim():
                     self._refill()
                 if not self._work and not self._waiting:
-                    return
+                    return self._has_begun
                 self._advance()
 
     def _send_suspects(self) -> None:
@@ -114,13 +121,13 @@ class Pump:
             given_back, self._waiting = [item.claim for item in self._waiting], []
             retry_database(lambda: release(given_back))
         if now > self._deadline + LINGER_SECONDS:
-            self._slow |= {work.way for work in self._work.values() if work.begun_at < now - LINGER_SECONDS}
-        return any(work.way in self._slow for work in self._work.values())
+            self._slow |= {work.track for work in self._work.values() if work.begun_at < now - LINGER_SECONDS}
+        return any(work.track in self._slow for work in self._work.values())
 
     def _refill(self) -> None:
         """Claim as much as the providers that are waiting for work can take, and mail by those that have none."""
         held = self._count_held()
-        rooms = [room for way in held if (room := self._room(way, held)) >= settings.SMTP_CONVERSATIONS]
+        rooms = [room for way in {track.way for track in held} if (room := self._room(way, held))]
         now = time.monotonic()
         if held and not rooms and now < self._look_at:
             return
@@ -134,21 +141,36 @@ class Pump:
                 return
         self._look_at = now + LOOK_SECONDS
 
-    def _count_held(self) -> Counter[Way]:
-        """How much of this child's work is for which provider."""
-        return Counter([work.way for work in self._work.values()] + [item.way for item in self._waiting])
+    def _count_held(self) -> Counter[Track]:
+        """How much of this child's work is on which track."""
+        return Counter([work.track for work in self._work.values()] + [item.track for item in self._waiting])
 
-    def _room(self, way: Way, held: Mapping[Way, int]) -> int:
-        """How many more claims there is a use for; none for a provider that keeps this child beyond its time."""
-        return 0 if way in self._slow else self.engine.capacity(way) - held.get(way, 0)
+    def _room(self, way: Way, held: Mapping[Track, int]) -> int:
+        """How many more claims there is a use for; 0 for what is not worth a claim, and for a provider that rests or
+        keeps this child beyond its time. What goes straight to recipients' servers has a limit for each of these.
+        """
+        if way.kind is Kind.MX:
+            room = MAX_DIRECT - sum(count for track, count in held.items() if track.way == way)
+            return room if room >= settings.SMTP_CONVERSATIONS else 0
+        track = Track(way)
+        if track in self._slow or self.engine.is_resting(track):
+            return 0
+        room = self.engine.capacity(track) - held.get(track, 0)
+        return room if room >= self.engine.limit(track) else 0
 
     def _scope(self) -> Scope:
-        """Projects whose mail can go out now: whose provider is neither paused nor full."""
+        """Projects whose mail can go out now: whose provider is neither paused nor full. Not to domains that are."""
         held = self._count_held()
-        shared, usable, unusable = retry_database(
-            lambda: routes.routable_projects(lambda way: self._room(way, held) >= settings.SMTP_CONVERSATIONS)
+        usable = retry_database(lambda: routes.find_usable(lambda way: self._room(way, held) > 0))
+        slow = {track.domain for track in self._slow if track.domain}
+        return Scope(
+            is_shared_open=usable.is_shared_open,
+            open_projects=usable.open_projects,
+            closed_projects=usable.closed_projects,
+            is_shared_direct=usable.is_shared_direct,
+            direct_projects=usable.direct_projects,
+            closed_domains=[*self.engine.closed_domains(held), *slow],
         )
-        return Scope(is_shared_open=shared, open_projects=usable, closed_projects=unusable)
 
     def _take(self, claims: Sequence[Claim]) -> bool:
         """Choose ways and read what is to be composed; whether there was anything."""
@@ -156,34 +178,55 @@ class Pump:
             return False
         self._heartbeat.add(claims[0].token)
         claims = retry_database(lambda: drop_suppressed(claims))
-        ways = {c.recipient_id: routes.choose(c.project_id, is_simulated=c.is_simulated) for c in claims}
-        composer = retry_database(lambda: Composer(claims))
-        routed = [(c, way) for c in claims if (way := ways[c.recipient_id]) is not None]
-        self._waiting += [Waiting(claim=c, way=way, composer=composer) for c, way in routed]
-        retry_database(lambda: release([c for c in claims if ways[c.recipient_id] is None]))
+        tracks = self._route(claims)
+        taken = [one for one in claims if one.recipient_id in tracks]
+        retry_database(lambda: release([one for one in claims if one.recipient_id not in tracks]))
+        composer = retry_database(lambda: Composer(taken))
+        self._waiting += [Waiting(claim=one, track=tracks[one.recipient_id], composer=composer) for one in taken]
         return True
+
+    def _route(self, claims: Sequence[Claim]) -> dict[UUID, Track]:
+        """The tracks of claims that have one now. Of a domain that takes little at once no more is kept than it will
+        take soon: the rest is claimed later, and others' mail before it.
+        """
+        held = self._count_held()
+        tracks: dict[UUID, Track] = {}
+        for one in claims:
+            way = routes.choose(one.project_id, is_simulated=one.is_simulated)
+            if way is None:
+                continue
+            track = self.engine.track(way, one)
+            if track.domain:
+                if held[track] >= self.engine.capacity(track) or track in self._slow or self.engine.is_resting(track):
+                    continue
+                held[track] += 1
+            tracks[one.recipient_id] = track
+        return tracks
 
     def _pick(self) -> list[Waiting]:
         """What the conversations will come to soon, and no more: what is begun when a worker dies is suspect."""
         picked: list[Waiting] = []
         kept: list[Waiting] = []
-        rooms: dict[Way, int] = {}
+        rooms: dict[Track, int] = {}
         for item in self._waiting:
-            room = rooms.setdefault(item.way, self.engine.room(item.way))
-            rooms[item.way] = room - 1
+            room = rooms.get(item.track)
+            if room is None:
+                room = self.engine.room(item.track)
+            rooms[item.track] = room - 1
             (picked if room > 0 else kept).append(item)
         self._waiting = kept
         return picked
 
     def _begin(self, item: Waiting) -> None:
-        taken, way = item.claim, item.way
-        work = self._work[taken.recipient_id] = Work(claim=taken, way=way, begun_at=time.monotonic())
+        taken, track = item.claim, item.track
+        self._has_begun = True
+        work = self._work[taken.recipient_id] = Work(claim=taken, track=track, begun_at=time.monotonic())
         delivery = compose(item.composer, taken)
         if isinstance(delivery, Reply):
             del self._work[taken.recipient_id]
             retry_database(lambda: write([(work, delivery)], [], []))
         else:
-            self.engine.conversations.submit(way, self.engine.transport(way), [delivery])
+            self.engine.conversations.submit(track, self.engine.transport(track.way), [delivery])
 
     def _advance(self) -> None:
         """Wait for conversations; write down what they answered, which may send their dot, and what is begun next."""
@@ -204,13 +247,14 @@ class Pump:
                 self._begin(item)
 
     def _note(self, done: Sequence[tuple[Work, Reply]]) -> None:
-        slowest: dict[Way, float] = {}
+        slowest: dict[Track, float] = {}
         for work, reply in done:
-            slowest[work.way] = max(slowest.get(work.way, 0.0), time.monotonic() - work.begun_at)
-            if reply.should_pause and work.way.id is not None:
-                pause_provider(work.way.id, reason=reply.text)
-        for way, seconds in slowest.items():
-            self.engine.note_pace(way, seconds)
+            slowest[work.track] = max(slowest.get(work.track, 0.0), time.monotonic() - work.begun_at)
+            self.engine.note(work.track, reply)
+            if reply.should_pause and work.track.way.id is not None:
+                pause_provider(work.track.way.id, reason=reply.text)
+        for track, seconds in slowest.items():
+            self.engine.note_pace(track, seconds)
 
 
 def write(done: Sequence[tuple[Work, Reply]], asking: Sequence[Claim], beginning: Sequence[Waiting]) -> set[UUID]:
@@ -220,10 +264,10 @@ def write(done: Sequence[tuple[Work, Reply]], asking: Sequence[Claim], beginning
     """
     with transaction.atomic():
         if done:
-            record([Result(claim=work.claim, reply=reply, provider_name=work.way.name) for work, reply in done])
+            record([Result(claim=work.claim, reply=reply, provider_name=work.track.way.name) for work, reply in done])
         ours = mark_dot_sent(asking) if asking else set()
         if beginning:
-            ours |= mark_started([item.claim for item in beginning], [item.way for item in beginning])
+            ours |= mark_started([item.claim for item in beginning], [item.track.way for item in beginning])
         return ours
 
 

@@ -19,8 +19,9 @@ def deliver_due(lane: str) -> None:
     """Send what is due in a lane for about two seconds; ring for more."""
     doorbell.answer(deliver_due, lane)
     schedule.release_due()
-    Pump(Lane(lane), lambda: ring(Lane(lane))).run()
-    if is_due(Lane(lane)):
+    has_claimed = Pump(Lane(lane), lambda: ring(Lane(lane))).run()
+    # What nobody can send now is looked at again by the clock; ringing for it would go round and round.
+    if has_claimed and is_due(Lane(lane)):
         ring(Lane(lane))
 
 

@@ -26,7 +26,7 @@ AUTHORITY = {
 OPTIONS = {
     Kind.SMTP: ("tls", "verify", "ca"),
     Kind.INBOX: ("tls", "verify", "ca"),
-    Kind.MX: ("port", "source", "helo"),
+    Kind.MX: ("port", "source", "helo", "ca"),
     Kind.SIMULATOR: (),
 }
 SCHEMES = {"smtp": Kind.SMTP, "smtps": Kind.SMTP, **{kind.value: kind for kind in Kind}}
@@ -116,7 +116,7 @@ def check_settings(kind: Kind, settings: Settings) -> ProviderAddress:
     port = _read_port(settings, kind)
     if kind in {Kind.MX, Kind.SIMULATOR}:
         _check_source(settings)
-        return ProviderAddress(kind=kind, port=port, options=dict(settings))
+        return ProviderAddress(kind=kind, port=port, ca_file=settings.get("ca", ""), options=dict(settings))
     if not settings.get("host"):
         raise ProviderUrlError("a host is missing", "host")
     tls = settings.get("tls") or _choose_tls(kind, settings, port)

@@ -4,10 +4,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from time import monotonic
 
+from delivery.mx_dns import NoAnswerError, NoNameError
 from delivery.smtp import SmtpTransport
 from providers.addresses import ProviderUrlError, parse_provider_url
 from providers.models import Kind, Provider
-from providers.transports import smtp_config
+from providers.transports import find_resolver, smtp_config
+
+# Any name will do: that it does not exist is an answer too.
+CHECKED_DOMAIN = "example.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +41,18 @@ def _check_smtp(provider: Provider) -> tuple[bool, str]:
     return False, f"{refusal.stage}: {refusal.code or ''} {refusal.text}".replace("  ", " ")
 
 
+def _check_mx(_provider: Provider) -> tuple[bool, str]:
+    try:
+        find_resolver().find_mx(CHECKED_DOMAIN)
+    except NoAnswerError as error:
+        return False, str(error)
+    except NoNameError:
+        pass
+    return True, "the DNS answers; whether this machine may use the port, the first mail will tell"
+
+
 def _check_simulator(_provider: Provider) -> tuple[bool, str]:
     return True, "takes everything"
 
 
-CHECKS = {Kind.SMTP: _check_smtp, Kind.INBOX: _check_smtp, Kind.SIMULATOR: _check_simulator}
+CHECKS = {Kind.SMTP: _check_smtp, Kind.MX: _check_mx, Kind.INBOX: _check_smtp, Kind.SIMULATOR: _check_simulator}

@@ -27,6 +27,10 @@ class Way:
     version: float = 0.0
     is_operated: bool = True
 
+    def __hash__(self) -> int:
+        """Ways are looked up many times for each mail."""
+        return hash((self.id, self.version))
+
     @property
     def is_local(self) -> bool:
         """Mail that goes this way never leaves the machine. Nobody knows that of an inbox that a project names."""
@@ -45,6 +49,20 @@ class Candidate:
     priority: int
     weight: int
     is_paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usable:
+    """Whose mail can go out now: that of all projects without providers of their own, or not, and of those with some.
+
+    `…direct…` are those of them whose mail may go straight to the recipients' servers.
+    """
+
+    is_shared_open: bool
+    open_projects: Sequence[UUID]
+    closed_projects: Sequence[UUID]
+    is_shared_direct: bool
+    direct_projects: Sequence[UUID]
 
 
 class Routes:
@@ -74,15 +92,23 @@ class Routes:
         chosen = random.choices(first, [candidate.weight for candidate in first])  # noqa: S311 - spreads load only
         return chosen[0].way
 
-    def routable_projects(self, is_usable: Callable[[Way], bool]) -> tuple[bool, list[UUID], list[UUID]]:
-        """Whether a shared provider is usable now, and the projects whose own ones are, and are not."""
+    def find_usable(self, is_usable: Callable[[Way], bool]) -> Usable:
+        """Who has a usable way now. A project's own providers come before shared ones, usable or not."""
 
-        def is_open(candidate: Candidate) -> bool:
-            return not candidate.is_paused and is_usable(candidate.way)
+        def find_kinds(candidates: Sequence[Candidate]) -> set[Kind]:
+            return {one.way.kind for one in candidates if not one.is_paused and is_usable(one.way)}
 
         shared, own = self._current()
-        usable = {project for project, candidates in own.items() if any(map(is_open, candidates))}
-        return any(map(is_open, shared)), sorted(usable), sorted(own.keys() - usable)
+        shared_kinds = find_kinds(shared)
+        kinds = {project: find_kinds(candidates) for project, candidates in own.items()}
+        usable = sorted(project for project, found in kinds.items() if found)
+        return Usable(
+            is_shared_open=bool(shared_kinds),
+            open_projects=usable,
+            closed_projects=sorted(own.keys() - set(usable)),
+            is_shared_direct=Kind.MX in shared_kinds,
+            direct_projects=sorted(project for project, found in kinds.items() if Kind.MX in found),
+        )
 
     def is_local_only(self, project_id: UUID) -> bool:
         """Whether the project's mail can reach only the inbox or the simulator, now and after any pause."""

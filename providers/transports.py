@@ -1,19 +1,27 @@
 """From a way out to the transport that speaks its language."""
 
 from collections.abc import Sequence
+from functools import cache
 from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
 
 from delivery.envelope import Delivery, Outcome, Reply, Stage, Transport
+from delivery.mta_sts import HttpsFetcher, PolicyFinder
+from delivery.mx import MxConfig, MxTransport
+from delivery.mx_dns import DnsMxResolver, read_name_server
+from delivery.mx_route import Router
 from delivery.simulator import SimulatorTransport
 from delivery.smtp import SmtpTransport
 from delivery.smtp_config import Security, SmtpConfig
+from delivery.ssrf import Guard
 from delivery.steps import Said, SteppedTransport, Steps
 from providers.addresses import ProviderAddress, ProviderUrlError, parse_provider_url
 from providers.choice import Way
+from providers.circuits import mx_circuits
 from providers.models import Kind
+from providers.shared import SharedPolicies
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +44,7 @@ def build_transport(way: Way) -> Transport:
     """A transport for many conversations at once, connections kept open. Never an error: see BrokenTransport."""
     try:
         return BUILDERS[way.kind](parse_provider_url(way.url or f"{way.kind}:"))
-    except (ProviderUrlError, OSError, KeyError) as error:
+    except (ProviderUrlError, OSError, ValueError, KeyError) as error:
         log.warning("provider_unusable", provider=way.name, error=str(error))
         return BrokenTransport(f"the provider cannot be used as it is configured: {error}")
 
@@ -65,8 +73,38 @@ def _build_smtp(address: ProviderAddress) -> Transport:
     return SmtpTransport(smtp_config(address))
 
 
+def _build_mx(address: ProviderAddress) -> Transport:
+    guard = Guard(allowed=settings.MX_ALLOWED_NETWORKS)
+    resolver = find_resolver()
+    helo = address.options.get("helo") or helo_name()
+    router = Router(
+        resolver=resolver,
+        guard=guard,
+        policies=PolicyFinder(resolver, HttpsFetcher(guard), SharedPolicies()),
+        own_names=frozenset({helo.lower(), helo_name().lower()}),
+    )
+    config = MxConfig(
+        port=address.port,
+        helo_name=helo,
+        source_address=address.options.get("source", ""),
+        ca_file=address.ca_file,
+    )
+    return MxTransport(config, router, mx_circuits)
+
+
+@cache
+def find_resolver() -> DnsMxResolver:
+    """The process's resolver, with what it remembers."""
+    return DnsMxResolver([read_name_server(text) for text in settings.DNS_SERVERS])
+
+
 def _build_simulator(_address: ProviderAddress) -> Transport:
     return SimulatorTransport()
 
 
-BUILDERS = {Kind.SMTP: _build_smtp, Kind.INBOX: _build_smtp, Kind.SIMULATOR: _build_simulator}
+BUILDERS = {
+    Kind.SMTP: _build_smtp,
+    Kind.MX: _build_mx,
+    Kind.INBOX: _build_smtp,
+    Kind.SIMULATOR: _build_simulator,
+}
