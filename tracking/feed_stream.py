@@ -59,6 +59,7 @@ class Stream:
 
     def __init__(self, pages: Iterable[FeedPage]) -> None:
         self._chunks = self._send(pages)
+        self._places = streams
         self._has_place = True
 
     def __iter__(self) -> Iterator[bytes]:
@@ -70,7 +71,7 @@ class Stream:
     def close(self) -> None:
         if self._has_place:
             self._has_place = False
-            streams.release()
+            self._places.release()
             self._chunks.close()
 
     def _send(self, pages: Iterable[FeedPage]) -> Generator[bytes, None, None]:

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Tests that call every route open streams and never read them to their end.
+    monkeypatch.setattr(feed_stream, "streams", threading.BoundedSemaphore(feed_stream.STREAM_LIMIT))
     monkeypatch.setattr(feed_stream, "STREAM_SECONDS", 2.0)
     monkeypatch.setattr(feed_stream, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(feed_stream, "BREATH_SECONDS", 0.2)
