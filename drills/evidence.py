@@ -5,10 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
+from django.utils import timezone
+
 from delivery.envelope import Outcome
 from messages.models import Attempt, Recipient
 from messages.states import OnUncertain, Phase, Reason, Status
 from tracking.models import Event
+
+# How many lease times after its end a lease must have been noticed.
+GRACE_LEASES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,8 @@ class Evidence:
 
 def collect_recipients(project_ids: Collection[UUID]) -> list[RecipientRow]:
     """Everything that the database knows of these projects' mail."""
+    # A lease that ran out long ago, and that nobody has looked at since, is no honest waiting.
+    overdue = timezone.now() - GRACE_LEASES * settings.LEASE_TIME
     attempts = collect_attempts(project_ids)
     whole, single = collect_paths(project_ids)
     rows = (
@@ -89,7 +97,7 @@ def collect_recipients(project_ids: Collection[UUID]) -> list[RecipientRow]:
             reason=row.status_reason,
             message_status=Status(row.message.status),
             is_due=row.next_attempt_at is not None,
-            is_leased=row.lease_token is not None,
+            is_leased=row.lease_until is not None and row.lease_until > overdue,
             on_uncertain=OnUncertain(row.message.on_uncertain),
             attempts=attempts.get(row.pk, []),
             path=[status for _, status in sorted(whole.get(row.message_id, []) + single.get(row.pk, []))],
