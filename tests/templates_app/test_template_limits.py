@@ -136,4 +136,4 @@ def test_a_hostile_template_takes_little_memory(source: str) -> None:
 def test_an_honest_large_template_passes() -> None:
     row = "{% for line in lines %}<tr><td>{{ line.name | escape }}</td><td>{{ line.price }}</td></tr>{% endfor %}"
     lines = [{"name": f"line {number}", "price": number} for number in range(500)]
-    assert render(parse(row * 20), {"lines": lines}, Purse()).count("<tr>") == 10_000
+    assert render(parse(row * 8), {"lines": lines}, Purse()).count("<tr>") == 4_000
