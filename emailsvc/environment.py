@@ -98,6 +98,27 @@ class Environment(BaseSettings):
     EXPIRY_SECONDS: Seconds = Field(
         default=timedelta(hours=48), description="How long mail is tried when it has no `expires_at`."
     )
+    WEBHOOK_ALLOWED_NETWORKS: Networks = Field(
+        default=[],
+        description="Networks that webhooks may be posted to beside public addresses, `10.1.0.0/16,127.0.0.1/32`: for "
+        "receivers on premises.",
+    )
+    WEBHOOK_CONNECTIONS: int = Field(
+        default=20, ge=1, le=200, description="Posts under way to one webhook endpoint at once, over all workers."
+    )
+    WEBHOOK_TIMEOUT_SECONDS: Seconds = Field(
+        default=timedelta(seconds=15), description="How long one post to an endpoint may take, answer included."
+    )
+    WEBHOOK_RETRY_SECONDS: SecondsList = Field(
+        default=[timedelta(seconds=s) for s in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)],
+        description="Waits between tries of a webhook, ±20 %; after the last one it has failed.",
+    )
+    WEBHOOK_DISABLE_SECONDS: Seconds = Field(
+        default=timedelta(days=5), description="An endpoint that only fails for this long is disabled."
+    )
+    WEBHOOK_KEEP_SECONDS: Seconds = Field(
+        default=timedelta(days=30), description="How long posts to endpoints stay in the log."
+    )
     ATTACHMENT_STORAGE: str = Field(
         default="",
         description="Dotted path of a Django storage class for attachments' bytes. PostgreSQL keeps them by default.",

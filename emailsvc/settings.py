@@ -187,12 +187,19 @@ RETRY_WAITS = env.RETRY_SECONDS
 UNCERTAIN_WAIT = env.UNCERTAIN_SECONDS
 EXPIRY_TIME = env.EXPIRY_SECONDS
 
+WEBHOOK_ALLOWED_NETWORKS = env.WEBHOOK_ALLOWED_NETWORKS
+WEBHOOK_CONNECTIONS = env.WEBHOOK_CONNECTIONS
+WEBHOOK_TIMEOUT = env.WEBHOOK_TIMEOUT_SECONDS
+WEBHOOK_WAITS = env.WEBHOOK_RETRY_SECONDS
+WEBHOOK_DISABLE_TIME = env.WEBHOOK_DISABLE_SECONDS
+WEBHOOK_KEEP_TIME = env.WEBHOOK_KEEP_SECONDS
+
 ATTACHMENT_STORAGE = env.ATTACHMENT_STORAGE
 
 # Celery is a doorbell, the row is the queue: these keep a lost or stopped broker from holding anybody.
 # Kombu names a Unix socket redis+socket://, redis-py and Django name it unix://.
 CELERY_BROKER_URL = env.BROKER_URL or REDIS_URL.replace("unix://", "redis+socket://", 1)
-CELERY_IMPORTS = ["domains.tasks", "messages.tasks", "emailsvc.worker"]
+CELERY_IMPORTS = ["webhooks.tasks", "domains.tasks", "messages.tasks", "emailsvc.worker"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True

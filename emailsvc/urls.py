@@ -20,6 +20,7 @@ urlpatterns = [
     path("api/v1/", include("domains.urls")),
     path("api/v1/", include("providers.urls")),
     path("api/v1/", include("templates_app.urls")),
+    path("api/v1/", include("webhooks.urls")),
     path("api/v1/", include("messages.urls")),
     path("api/v1/", include("tracking.urls")),
     path("inbox", RedirectView.as_view(pattern_name="inbox")),

@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from accounts.models import ApiKey, Project
 from accounts.scopes import ALL
 from accounts.services import create_api_key, create_project
+from webhooks import publishing
 
 # Machines under load are slow, and a test that fails must fail again.
 hypothesis_settings.register_profile("emailsvc", deadline=None, derandomize=True)
@@ -101,3 +102,9 @@ def other_api(make_api: Callable[..., ApiClient], other_project: Project) -> Api
 def anonymous() -> ApiClient:
     """A client without a key."""
     return ApiClient(None)
+
+
+@pytest.fixture(autouse=True)
+def _endpoints_are_known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for other processes to notice a new webhook endpoint, since there are none."""
+    monkeypatch.setattr(publishing, "FRESH_SECONDS", 0.0)

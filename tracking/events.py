@@ -1,46 +1,83 @@
-"""Writing to the event log."""
+"""Writing to the event log, and with it what webhook endpoints are told."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
-from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from common.ids import new_id
 from ledger.sql import as_rows, execute
-from tracking.models import EventType
+from tracking.facts import Fact as Fact
 from tracking.positions import POSITION
+from webhooks.publishing import PUBLISH, count_tries, listeners
+from webhooks.tasks import ring
 
+# The body that endpoints get: the standard's `type`, `timestamp` and `data`, in which the event's own facts stand
+# beside what receivers look events up by. `seq` counts a message's events. The messages' tables belong to a package
+# above this one: schema, not code.
+_PAYLOAD = """
+json_build_object(
+    'type', f.type,
+    'timestamp', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    'data', f.data || (
+        SELECT jsonb_build_object(
+            'email_id', f.message_id,
+            'recipient', NULLIF(f.address, ''),
+            'status', COALESCE((SELECT r.status FROM mail_recipient r WHERE r.id = f.recipient_id), m.status),
+            'email_status', m.status,
+            'seq', f.rank + (SELECT count(*) FROM tracking_event e WHERE e.message_id = f.message_id),
+            'test', COALESCE(m.is_test, false),
+            'tags', COALESCE(m.tags, '{}'),
+            'metadata', COALESCE(m.metadata, '{}'))
+        FROM (SELECT f.message_id AS id) AS subject LEFT JOIN mail_message m ON m.id = subject.id)
+)::text
+"""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """Something that happened, before it is an event. `recipient_id` is None for what concerns the whole message."""
-
-    project_id: UUID
-    message_id: UUID
-    type: EventType
-    recipient_id: UUID | None = None
-    address: str = ""
-    data: dict[str, Any] = field(default_factory=dict)
-
-
-# Its place in the feed is worked out once for the statement: see `tracking.positions`.
+_ROWS = """
+SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS v(
+    id uuid, project_id uuid, message_id uuid, recipient_id uuid, address text, type text, data jsonb, rank int)
+"""
+# The place in the feed is worked out once for the statement: see `tracking.positions`.
 _INSERT = f"""
 INSERT INTO tracking_event (id, project_id, message_id, recipient_id, address, type, data, occurred_at, position)
-SELECT v.*, now(), (SELECT {POSITION})
-FROM jsonb_to_recordset(%s::jsonb) AS v(
-    id uuid, project_id uuid, message_id uuid, recipient_id uuid, address text, type text, data jsonb
+SELECT id, project_id, message_id, recipient_id, address, type, data, now(), (SELECT {POSITION}) FROM
+"""  # noqa: S608 - built from constants
+_WRITE = f"{_INSERT} ({_ROWS}) AS facts"
+# Where somebody listens. It takes PostgreSQL half as long again for a batch, and six times as long for one event.
+_WRITE_AND_TELL = f"""
+WITH facts AS MATERIALIZED ({_ROWS}), written AS ({_INSERT} facts), told AS (
+    SELECT f.project_id, f.id AS event_id, f.type, {_PAYLOAD} AS payload FROM facts f
 )
-"""  # noqa: S608 - built from a constant
+{PUBLISH}
+"""  # noqa: S608 - built from constants
+
+# Events of one message at once would else get one number. Who changes a message's state has locked it before.
+_LOCK = "SELECT id FROM mail_message WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 
 
 def record(facts: Sequence[Fact]) -> None:
     """Append `facts` to the log, in the caller's transaction, which also changed what they tell of.
 
     Who changes a message's state has locked its row before: so the feed has its events in the order of their causes.
+    Webhook endpoints are told of them after the commit.
     """
     if not facts:
         return
     assert connection.in_atomic_block, "an event is written with its cause or not at all"
-    execute(_INSERT, [as_rows({"id": new_id(), **asdict(fact)} for fact in facts)])
+    rows = as_rows(build_rows(facts))
+    if not listeners.has_any({fact.project_id for fact in facts}):
+        execute(_WRITE, {"rows": rows})
+        return
+    execute(_LOCK, [list({fact.message_id for fact in facts})])
+    execute(_WRITE_AND_TELL, {"rows": rows, "tries": count_tries()})
+    transaction.on_commit(ring)
+
+
+def build_rows(facts: Sequence[Fact]) -> Iterator[dict[str, Any]]:
+    """Each fact as a row, numbered among those of its message."""
+    ranks: Counter[object] = Counter()
+    for fact in facts:
+        ranks[fact.message_id] += 1
+        yield {"id": new_id(), "rank": ranks[fact.message_id], **asdict(fact)}

@@ -6,24 +6,7 @@ from django.db.models import Func, Q, Value
 from django.db.models.functions import Now
 
 from common.ids import new_id
-
-
-class EventType(models.TextChoices):
-    """Every kind of event. PRODUCT: once per message (`recipient` null) or once per recipient."""
-
-    SCHEDULED = "email.scheduled"
-    QUEUED = "email.queued"
-    CANCELLED = "email.cancelled"
-    SENT = "email.sent"
-    DELIVERING = "email.delivering"
-    DELIVERED = "email.delivered"
-    BOUNCED = "email.bounced"
-    FAILED = "email.failed"
-    SUPPRESSED = "email.suppressed"
-    OPENED = "email.opened"
-    CLICKED = "email.clicked"
-    COMPLAINED = "email.complained"
-    UNSUBSCRIBED = "email.unsubscribed"
+from webhooks.event_types import EventType as EventType
 
 
 class Suppression(models.Model):

@@ -14,7 +14,7 @@ class Request:
     path: str
     headers: Mapping[str, str]
     body: bytes
-    port: int
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -66,9 +66,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         with self.server.lock:
-            self.server.requests.append(
-                Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body, self.server.port)
-            )
+            self.server.requests.append(Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
         answer = self.server.next_answer()
         self.wait(answer.delay)
         try:

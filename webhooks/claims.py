@@ -1,0 +1,123 @@
+"""Taking due deliveries: some of each endpoint, so that none is held up by another.
+
+Not the claim of messages: there a provider's free places limit a lane, here every endpoint has a limit of its own.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from django.conf import settings
+
+from common.fields import decrypt
+from ledger.sql import execute, fetch, fetch_one
+from webhooks.models import DeliveryStatus, EndpointStatus
+
+# What was lost with its worker that often is not tried again.
+LOST = "The worker was lost before the answer came."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookClaim:
+    """A delivery that this worker holds under `token`. `secrets` are those that sign now, the newest first."""
+
+    delivery_id: UUID
+    endpoint_id: UUID
+    event_id: UUID
+    url: str
+    secrets: tuple[str, ...]
+    payload: str
+    tries_left: int
+    token: UUID
+
+
+# For each endpoint its longest due, as many as it has places free; one place while it fails, so that a dead endpoint
+# costs one waiting connection. An endpoint's row is locked while its places are counted: two workers at once might take
+# twice as many. LATERAL goes to each endpoint's own part of the index, whatever has piled up for the others.
+_CLAIM = """
+WITH open AS MATERIALIZED (
+    SELECT e.id, e.url, e.secret, CASE WHEN e.previous_secret_until > now() THEN e.previous_secret END AS previous,
+           CASE WHEN e.failing_since IS NULL THEN %(width)s ELSE 1 END
+           - (SELECT count(*) FROM webhooks_webhookdelivery h WHERE h.endpoint_id = e.id AND h.lease_token IS NOT NULL)
+           AS room
+    FROM webhooks_endpoint e
+    WHERE e.status = %(enabled)s AND EXISTS (
+        SELECT 1 FROM webhooks_webhookdelivery d
+        WHERE d.endpoint_id = e.id AND d.lease_token IS NULL AND d.next_attempt_at <= now())
+    FOR NO KEY UPDATE OF e SKIP LOCKED
+), due AS MATERIALIZED (
+    SELECT d.id FROM open CROSS JOIN LATERAL (
+        SELECT id FROM webhooks_webhookdelivery
+        WHERE endpoint_id = open.id AND lease_token IS NULL AND next_attempt_at <= now()
+        ORDER BY next_attempt_at LIMIT greatest(open.room, 0) FOR NO KEY UPDATE SKIP LOCKED
+    ) AS d LIMIT %(limit)s
+), claimed AS (
+    UPDATE webhooks_webhookdelivery d
+    SET lease_token = %(token)s, lease_until = now() + %(lease)s, attempt_count = attempt_count + 1,
+        tries_left = tries_left - 1
+    FROM due WHERE d.id = due.id RETURNING d.id, d.endpoint_id, d.event_id, d.payload, d.tries_left
+)
+SELECT c.id, c.endpoint_id, c.event_id, c.payload, c.tries_left, open.url, open.secret, open.previous
+FROM claimed c JOIN open ON open.id = c.endpoint_id
+"""
+
+
+def claim(limit: int) -> list[WebhookClaim]:
+    """Take at most `limit` due deliveries, and of each endpoint no more than it may have under way."""
+    token = uuid4()
+    rows = fetch(
+        _CLAIM,
+        {
+            "width": settings.WEBHOOK_CONNECTIONS,
+            "enabled": EndpointStatus.ENABLED,
+            "limit": limit,
+            "token": token,
+            "lease": settings.LEASE_TIME,
+        },
+    )
+    secrets = {row[1]: tuple(decrypt(text) for text in row[6:8] if text) for row in rows}
+    return [
+        WebhookClaim(
+            delivery_id=row[0],
+            endpoint_id=row[1],
+            event_id=row[2],
+            url=row[5],
+            secrets=secrets[row[1]],
+            payload=row[3],
+            tries_left=row[4],
+            token=token,
+        )
+        for row in rows
+    ]
+
+
+_DUE = """
+SELECT EXISTS (SELECT 1 FROM webhooks_endpoint e JOIN LATERAL (
+    SELECT 1 FROM webhooks_webhookdelivery d
+    WHERE d.endpoint_id = e.id AND d.lease_token IS NULL AND d.next_attempt_at <= now() LIMIT 1
+) AS due ON true WHERE e.status = %s)
+"""
+
+
+def is_due() -> bool:
+    """Whether anything is to be posted now."""
+    row = fetch_one(_DUE, [EndpointStatus.ENABLED])
+    return bool(row and row[0])
+
+
+# A post may have been made: the receiver tells by its id that it is the same.
+_SWEEP = """
+UPDATE webhooks_webhookdelivery
+SET lease_token = NULL, lease_until = NULL,
+    status = CASE WHEN tries_left > 0 THEN status ELSE %(failed)s END,
+    next_attempt_at = CASE WHEN tries_left > 0 THEN now() + %(wait)s END,
+    finished_at = CASE WHEN tries_left > 0 THEN finished_at ELSE now() END,
+    tries = tries || jsonb_build_object('at', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'duration_ms', NULL, 'status', NULL, 'error', %(error)s::text, 'response', '')
+WHERE lease_token IS NOT NULL AND lease_until < now()
+"""
+
+
+def sweep_lost_leases() -> int:
+    """Make due again what a worker held that died; returns how many there were."""
+    return execute(_SWEEP, {"failed": DeliveryStatus.FAILED, "wait": timedelta(0), "error": LOST})

@@ -1,0 +1,165 @@
+"""Webhook endpoints and their log as the API takes and shows them."""
+
+import json
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from common.serializers import (
+    PageQuery,
+    SingleLineField,
+    StrictCharField,
+    StrictDateTimeField,
+    StrictSerializer,
+)
+from delivery.ssrf import MAX_URL
+from webhooks.event_types import ALL, EventType
+from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, WebhookDelivery
+
+MAX_EVENTS = 50
+EVENTS_HELP = f'Event types, or ["{ALL}"] for all, later ones too: {", ".join(EventType.values)}.'
+
+
+class EndpointInput(StrictSerializer):
+    """A new endpoint."""
+
+    url = StrictCharField(max_length=MAX_URL, help_text="http:// or https://, at a public address.")
+    events = serializers.ListField(
+        child=StrictCharField(max_length=100), min_length=1, max_length=MAX_EVENTS, help_text=EVENTS_HELP
+    )
+    description = SingleLineField(max_length=200, required=False, allow_blank=True, default="")
+
+
+class EndpointPatch(StrictSerializer):
+    """What may change on an endpoint."""
+
+    url = StrictCharField(max_length=MAX_URL, required=False)
+    events = serializers.ListField(
+        child=StrictCharField(max_length=100), min_length=1, max_length=MAX_EVENTS, required=False
+    )
+    description = SingleLineField(max_length=200, required=False, allow_blank=True)
+    status = serializers.ChoiceField(EndpointStatus.choices, required=False)
+
+
+class NoFields(StrictSerializer):
+    """An empty object, or no body at all."""
+
+
+class ReplayInput(StrictSerializer):
+    """Either one delivery, or all since a time: the failed ones, unless `status` says otherwise."""
+
+    delivery_id = serializers.UUIDField(required=False)
+    since = StrictDateTimeField(required=False)
+    until = StrictDateTimeField(required=False)
+    types = serializers.ListField(child=StrictCharField(max_length=100), required=False, max_length=MAX_EVENTS)
+    status = serializers.ChoiceField(
+        [DeliveryStatus.FAILED.value, DeliveryStatus.DELIVERED.value, "all"], required=False
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("delivery_id" in attrs) == ("since" in attrs):
+            raise serializers.ValidationError("Give either delivery_id or since.", code="either_or")
+        if "delivery_id" in attrs and len(attrs) > 1:
+            raise serializers.ValidationError("Beside delivery_id nothing else is chosen.", code="either_or")
+        return attrs
+
+
+class ReplayOutput(serializers.Serializer[object]):
+    """How many deliveries are on their way again."""
+
+    replayed = serializers.IntegerField()
+
+
+class EndpointOutput(serializers.Serializer[Endpoint]):
+    """An endpoint. Its secret is shown when it is made and when it is rotated, and never again."""
+
+    id = serializers.UUIDField()
+    url = serializers.CharField()
+    description = serializers.CharField()
+    events = serializers.ListField(child=serializers.CharField())
+    status = serializers.ChoiceField(EndpointStatus.choices)
+    disabled_reason = serializers.SerializerMethodField()
+    failing_since = StrictDateTimeField(allow_null=True)
+    created_at = StrictDateTimeField()
+    updated_at = StrictDateTimeField()
+
+    def get_disabled_reason(self, endpoint: Endpoint) -> str | None:
+        return endpoint.disabled_reason or None
+
+
+class EndpointWithSecret(EndpointOutput):
+    """An endpoint with its new secret. After a rotation the old one signs too until `previous_secret_until`."""
+
+    secret = serializers.CharField()
+    previous_secret_until = StrictDateTimeField(allow_null=True)
+
+
+@extend_schema_serializer(many=False)
+class EndpointPage(serializers.Serializer[object]):
+    """A page of endpoints, the newest first."""
+
+    data = EndpointOutput(many=True)  # type: ignore[assignment]  # the name is the API's
+    has_more = serializers.BooleanField()
+    limit = serializers.IntegerField()
+    offset = serializers.IntegerField()
+
+
+class TryOutput(serializers.Serializer[object]):
+    """One post: its answer's status and the beginning of its body, or why there was none."""
+
+    at = serializers.DateTimeField()
+    duration_ms = serializers.IntegerField(allow_null=True)
+    status = serializers.IntegerField(allow_null=True)
+    error = serializers.CharField()
+    response = serializers.CharField()
+
+
+class DeliveryOutput(serializers.Serializer[WebhookDelivery]):
+    """One event for one endpoint: what is posted, and what came of it. `event_id` is the header `webhook-id`."""
+
+    id = serializers.UUIDField()
+    event_id = serializers.UUIDField()
+    type = serializers.CharField()
+    status = serializers.ChoiceField(DeliveryStatus.choices)
+    response_status = serializers.SerializerMethodField()
+    attempt_count = serializers.IntegerField()
+    attempts = serializers.SerializerMethodField()
+    next_attempt_at = StrictDateTimeField(allow_null=True)
+    created_at = StrictDateTimeField()
+    finished_at = StrictDateTimeField(allow_null=True)
+    payload = serializers.SerializerMethodField()
+
+    def get_response_status(self, delivery: WebhookDelivery) -> int | None:
+        """Of the last post that had an answer or not."""
+        status: int | None = delivery.tries[-1]["status"] if delivery.tries else None
+        return status
+
+    @extend_schema_field(TryOutput(many=True))
+    def get_attempts(self, delivery: WebhookDelivery) -> list[dict[str, Any]]:
+        tries: list[dict[str, Any]] = delivery.tries
+        return tries
+
+    def get_payload(self, delivery: WebhookDelivery) -> dict[str, Any]:
+        payload: dict[str, Any] = json.loads(delivery.payload)
+        return payload
+
+
+class DeliveryQuery(PageQuery):
+    """The log's parameters."""
+
+    after = serializers.UUIDField(required=False, help_text="Older than this delivery's id (keyset).")
+    status = serializers.ChoiceField(DeliveryStatus.choices, required=False)
+    type = StrictCharField(max_length=100, required=False)
+    event_id = serializers.UUIDField(required=False)
+
+
+@extend_schema_serializer(many=False)
+class DeliveryPage(serializers.Serializer[object]):
+    """A page of the log, the newest first. `next` is the value for `after`."""
+
+    data = DeliveryOutput(many=True)  # type: ignore[assignment]  # the name is the API's
+    has_more = serializers.BooleanField()
+    limit = serializers.IntegerField()
+    offset = serializers.IntegerField()
+    next = serializers.UUIDField(allow_null=True)
