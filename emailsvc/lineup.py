@@ -10,8 +10,8 @@ from emailsvc.embedded.programs import Program
 from emailsvc.session import ROOT
 
 # Seconds to stop in, one stage after the other: with the servers' own less than the ten that a person is promised.
-STOP_STAGES = (("beat", "worker", "worker-bulk", "web"), ("inbox",))
-STOP_SECONDS = {"worker": 5.5, "worker-bulk": 5.5, "web": 5.0, "inbox": 1.5}
+STOP_STAGES = (("beat", "worker", "worker-bulk", "worker-webhooks", "web"), ("inbox",))
+STOP_SECONDS = {"worker": 5.5, "worker-bulk": 5.5, "worker-webhooks": 5.5, "web": 5.0, "inbox": 1.5}
 
 CELERY = ("celery", "-A", "emailsvc.celery:app", "--quiet")
 # Neither gossip nor mingle: workers have nothing to tell each other, and mingling takes a second of each start.
@@ -21,6 +21,7 @@ COMMANDS = {
     "web": WEB,
     "worker": (*WORKER, "-Q", "critical,normal", "-c", "2", "-n", "fast@%h"),
     "worker-bulk": (*WORKER, "-Q", "bulk,periodic", "-c", "1", "-n", "bulk@%h"),
+    "worker-webhooks": (*WORKER, "-Q", "webhooks", "-c", "1", "-n", "webhooks@%h"),
     "beat": (*CELERY, "beat"),
 }
 

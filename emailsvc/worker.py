@@ -7,17 +7,28 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 
 import domains.tasks
 import messages.tasks
+import webhooks.tasks
 from emailsvc.celery import app
 from ledger.timer import Timer
 from messages.engine import close_engine
-from messages.tasks import tick
+from webhooks.running import close_poster
 
 # Beat writes these into django-celery-beat's tables at its start, where operators see and change them.
 app.conf.beat_schedule = {
     task.name: {"task": task.name, "schedule": every}
-    for tasks in (domains.tasks, messages.tasks)
+    for tasks in (webhooks.tasks, domains.tasks, messages.tasks)
     for task, every in tasks.SCHEDULE
 }
+
+
+
+def tick() -> None:
+    """What time alone makes due. The one is done whatever becomes of the other."""
+    try:
+        messages.tasks.tick()
+    finally:
+        webhooks.tasks.tick()
+
 
 timer = Timer(tick)
 
@@ -46,3 +57,4 @@ def switch_threads_often(**_: Any) -> None:
 @worker_process_shutdown.connect
 def close_lines(**_: Any) -> None:
     close_engine()
+    close_poster()

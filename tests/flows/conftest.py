@@ -57,7 +57,7 @@ def start_worker(transactional_db: None, wait_until: Wait) -> Iterator[Callable[
 
 WORKER = [
     *[sys.executable, "-m", "celery", "-A", "emailsvc.celery:app", "--quiet", "worker"],
-    *["-c", "1", "-Q", "critical,normal,bulk,periodic"],
+    *["-c", "1", "-Q", "critical,normal,bulk,webhooks,periodic"],
 ]
 
 
