@@ -81,6 +81,13 @@ class Circuits:
             if self._open.pop(key, None) is not None:
                 self._changes[key] = None
 
+    def reset(self, key: str) -> None:
+        """Close the circuit here and everywhere: somebody has seen to what was wrong."""
+        with self._lock:
+            self._failures.pop(key, None)
+            self._open.pop(key, None)
+            self._changes[key] = None
+
     def note_failure(self, key: str, reason: str) -> None:
         """It did not answer, or not so that it can be used. Enough of these in a row open the circuit."""
         with self._lock:

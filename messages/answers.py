@@ -64,6 +64,20 @@ class RecipientAnswer(serializers.Serializer[Recipient]):
     last_reply = AbsentTextField(help_text="What the other side said last.")
 
 
+class SkippedAnswer(serializers.Serializer[object]):
+    """A provider that would have come first, and why it was passed over."""
+
+    provider = serializers.CharField()
+    because = serializers.CharField()
+
+
+class DecisionAnswer(serializers.Serializer[object]):
+    """Why an attempt went by its provider."""
+
+    because = serializers.CharField(help_text="priority, weight, failover, probe, again or only.")
+    skipped = SkippedAnswer(many=True)
+
+
 class AttemptAnswer(serializers.Serializer[Attempt]):
     """One transaction with a provider for one recipient."""
 
@@ -79,6 +93,7 @@ class AttemptAnswer(serializers.Serializer[Attempt]):
     remote_host = AbsentTextField()
     tls = AbsentTextField(help_text="Protocol and cipher; null without TLS.")
     next_attempt_at = TimeField()
+    decision = DecisionAnswer(allow_null=True, help_text="Why this provider; null where there was no other.")
 
 
 class AttachmentAnswer(serializers.Serializer[Attachment]):

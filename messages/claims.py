@@ -1,7 +1,9 @@
 """Taking due recipients: the claim is what makes sure that one worker at a time holds a recipient."""
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -171,6 +173,16 @@ def mark_started(claims: Sequence[Claim], ways: Sequence[Way]) -> set[UUID]:
         provider_ids=[way.id for way in ways],
         provider_names=[way.name for way in ways],
     )
+
+
+def keep_decisions(decisions: Mapping[int, dict[str, Any]]) -> None:
+    """Note why attempts go by the provider that they go by, where there was a choice."""
+    if decisions:
+        execute(
+            "UPDATE mail_attempt a SET decision = v.decision::jsonb FROM unnest(%s::bigint[], %s::text[])"
+            " AS v(id, decision) WHERE a.id = v.id",
+            [list(decisions), [json.dumps(decision) for decision in decisions.values()]],
+        )
 
 
 def mark_dot_sent(claims: Sequence[Claim]) -> set[UUID]:

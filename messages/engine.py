@@ -12,6 +12,7 @@ from delivery.pace import Pace
 from messages.claims import Claim
 from providers.choice import Way
 from providers.circuits import Exchange
+from providers.limits import Rates, Shares
 from providers.models import Kind
 from providers.transports import build_transport
 
@@ -42,6 +43,8 @@ class Engine:
         self._capacity: dict[Track, int] = {}
         self._paces: dict[Track, Pace] = {}
         self._resting: set[Track] = set()
+        self._rates = Rates()
+        self._shares = Shares()
 
     def transport(self, way: Way) -> Transport:
         """The transport of a way out, built once; a changed provider is another way."""
@@ -72,23 +75,50 @@ class Engine:
             del self._paces[track]
 
     def limit(self, track: Track) -> int:
-        """How many conversations there may be at once. The conversations' thread asks too."""
+        """How many conversations there may be at once, at least 1. The conversations' thread asks too."""
         pace = self._paces.get(track)
-        return pace.limit if pace else 1
+        limit = pace.limit if pace else 1
+        return max(1, min(limit, self._find_share(track.way, limit)))
+
+    def take_share(self, way: Way) -> None:
+        """Have this process's part of the provider's connections counted, where they are limited."""
+        if way.id is not None and way.connection_limit is not None:
+            self._shares.hold(way.id, way.connection_limit, settings.SMTP_CONVERSATIONS)
+
+    def _find_share(self, way: Way, limit: int) -> int:
+        if way.id is None or way.connection_limit is None:
+            return limit
+        return self._shares.held(way.id)
+
+    def admit(self, track: Track, wanted: int) -> int:
+        """How many of `wanted` deliveries may be begun now. What is admitted counts for the provider's rate."""
+        self.take_share(track.way)
+        room = min(wanted, self.room(track))
+        if room <= 0 or track.way.id is None or track.way.rate_limit is None:
+            return room
+        return self._rates.take(track.way.id, track.way.rate_limit, room)
 
     def room(self, track: Track) -> int:
         """How many more deliveries may be begun now, so that no conversation ends without a next one."""
         open_count = self.conversations.in_flight(track) + self.conversations.queued(track)
-        return 2 * self.pace(track).limit - open_count
+        self.pace(track)
+        limit = self.limit(track) if self._find_share(track.way, 1) else 0
+        return 2 * limit - open_count
 
     def capacity(self, track: Track) -> int:
         """How many deliveries for this track a child may hold, begun or not."""
-        limit = self.pace(track).limit
+        self.pace(track)
+        limit = self.limit(track) if self._find_share(track.way, 1) else 0
         return self._capacity.get(track, 2 * limit) if limit == settings.SMTP_CONVERSATIONS else 2 * limit
 
     def is_resting(self, track: Track) -> bool:
         """Whether nothing is to be begun on the track for now."""
         return track in self._resting and self.pace(track).rest_seconds > 0
+
+    def rest_seconds(self, way: Way) -> float:
+        """How long a provider wants no mail at all."""
+        track = Track(way)
+        return self.pace(track).rest_seconds if track in self._resting else 0.0
 
     def closed_domains(self, held: Mapping[Track, int]) -> list[str]:
         """The domains of direct delivery of which no more is wanted now."""

@@ -23,6 +23,8 @@ from tracking.events import record as record_facts
 from tracking.models import EventType, Suppression
 from tracking.suppressions import Entry, suppress_many
 
+# A provider that wants less of us without saying when.
+THROTTLED_WAIT = timedelta(seconds=30)
 # Jitter needs no secrecy.
 SPREAD = Random()  # noqa: S311
 
@@ -52,6 +54,8 @@ class Result:
     claim: Claim
     reply: Reply
     provider_name: str
+    # The reply is about the provider, and another one may take the mail at once.
+    has_other_way: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,9 +139,12 @@ def decide(result: Result, held: Held) -> Move:
         status, reason = held.status, Reason.DEFERRED
         if reply.has_reached:
             status = Status.DELIVERING
-        if reply.should_pause:
-            # The provider waits, not the mail: it is due as soon as there is a way out again.
+        if result.has_other_way or reply.should_pause:
+            # The provider waits, not the mail: it is due as soon as there is a way out.
             wait = timedelta(0)
+        elif reply.should_slow and not reply.has_reached:
+            # Whoever wants less of us has said nothing about this mail: it does not count as a try.
+            wait = reply.retry_after or THROTTLED_WAIT
         else:
             retry_count += 1
             wait = max(next_wait(retry_count, settings.RETRY_WAITS, SPREAD), reply.retry_after or timedelta(0))

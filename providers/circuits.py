@@ -27,6 +27,12 @@ def provider_key(provider_id: UUID) -> str:
     return f"provider:{provider_id}"
 
 
+def forget_failures(provider_id: UUID) -> None:
+    """Close a provider's circuit for all workers: somebody has mended it."""
+    provider_circuits.reset(provider_key(provider_id))
+    exchange()
+
+
 class Exchange:
     """Tells the other processes what has changed here, and learns what has there; at most once a second."""
 

@@ -102,7 +102,7 @@ class ProviderChange(ProviderFields):
 class HealthOutput(serializers.Serializer[object]):
     """How a provider does, in one word, and for people why and until when."""
 
-    status = serializers.CharField(help_text="ok, paused, disabled, resting (it wants less of us) or failing.")
+    status = serializers.CharField(help_text="ok, paused, disabled or failing.")
     reason = serializers.CharField()
     until = StrictDateTimeField(allow_null=True)
 

@@ -22,6 +22,7 @@ from providers.addresses import (
     split_provider_url,
 )
 from providers.choice import routes
+from providers.circuits import forget_failures
 from providers.esps import API_URL
 from providers.models import Kind, Provider
 
@@ -120,6 +121,7 @@ def change_provider(provider: Provider, *, target: Target | None = None, **value
         provider.kind, provider.url = read_target(target, is_operated=provider.is_operated, kept=provider)
         provider.event_secret = provider.event_secret or new_event_secret(Kind(provider.kind))
         provider.paused_until = None
+        forget_failures(provider.pk)
     for column, value in values.items():
         setattr(provider, column, value)
     return _save(provider, force_insert=False)
@@ -192,6 +194,7 @@ def pause_provider(provider_id: UUID, *, reason: str, pause: timedelta | None = 
 def resume_provider(provider_id: UUID) -> None:
     """Use a paused provider again, whoever paused it."""
     Provider.objects.filter(pk=provider_id).update(is_paused=False, paused_until=None, pause_reason="")
+    forget_failures(provider_id)
     routes.forget()
 
 

@@ -1,6 +1,8 @@
 """From a way out to the transport that speaks its language."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -23,6 +25,8 @@ from providers.circuits import mx_circuits
 from providers.models import Kind
 from providers.shared import SharedPolicies
 
+COUNTED_IDLE_LIMIT = timedelta(seconds=5)
+
 log = structlog.get_logger(__name__)
 
 
@@ -43,7 +47,7 @@ class BrokenTransport(SteppedTransport):
 def build_transport(way: Way) -> Transport:
     """A transport for many conversations at once, connections kept open. Never an error: see BrokenTransport."""
     try:
-        return BUILDERS[way.kind](parse_provider_url(way.url or f"{way.kind}:"))
+        return BUILDERS[way.kind](way, parse_provider_url(way.url or f"{way.kind}:"))
     except (ProviderUrlError, OSError, ValueError, KeyError) as error:
         log.warning("provider_unusable", provider=way.name, error=str(error))
         return BrokenTransport(f"the provider cannot be used as it is configured: {error}")
@@ -69,11 +73,13 @@ def helo_name() -> str:
     return urlsplit(settings.PUBLIC_URL).hostname or "localhost"
 
 
-def _build_smtp(address: ProviderAddress) -> Transport:
-    return SmtpTransport(smtp_config(address))
+def _build_smtp(way: Way, address: ProviderAddress) -> Transport:
+    config = smtp_config(address)
+    # Where connections are counted, one that nobody uses is another worker's (providers.limits.SHARE_TTL_MS).
+    return SmtpTransport(replace(config, idle_limit=COUNTED_IDLE_LIMIT) if way.connection_limit else config)
 
 
-def _build_mx(address: ProviderAddress) -> Transport:
+def _build_mx(_way: Way, address: ProviderAddress) -> Transport:
     guard = Guard(allowed=settings.MX_ALLOWED_NETWORKS)
     resolver = find_resolver()
     helo = address.options.get("helo") or helo_name()
@@ -98,7 +104,7 @@ def find_resolver() -> DnsMxResolver:
     return DnsMxResolver([read_name_server(text) for text in settings.DNS_SERVERS])
 
 
-def _build_simulator(_address: ProviderAddress) -> Transport:
+def _build_simulator(_way: Way, _address: ProviderAddress) -> Transport:
     return SimulatorTransport()
 
 
