@@ -129,7 +129,7 @@ class Routes:
                 if found := self._take(chosen.way, candidates, group, skipped, tried):
                     return found
                 usable.remove(chosen)
-        return self._choose_again(candidates, tried, judge) if tried else None
+        return self._choose_again(candidates, judge) if tried else None
 
     def _take(
         self,
@@ -152,7 +152,7 @@ class Routes:
             because = "weight" if len(group) > 1 else "priority"
         return Choice(way=way, because=because, skipped=tuple(skipped))
 
-    def _choose_again(self, candidates: Sequence[Candidate], tried: Tried | None, judge: Judge) -> Choice | None:
+    def _choose_again(self, candidates: Sequence[Candidate], judge: Judge) -> Choice | None:
         """All were tried: the best of them once more, if it takes anything."""
         skipped: list[tuple[str, str]] = []
         for group in group_by_priority(candidates):
