@@ -1,0 +1,120 @@
+"""Generated requests, good and bad, for every operation: no server error, and answers as the document says."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from emailsvc.openapi_settings import TAGS
+from emailsvc.wsgi import application
+from tests.api.conftest import EMAIL
+
+pytestmark = pytest.mark.django_db
+# More by hand: the environment says how many requests of each kind each operation gets.
+EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "8"))
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+# A stream ends after a minute; these two speak with the network.
+LEFT_OUT = {"stream_events", "verify_domain", "check_provider"}
+# What the document cannot say of a body (which times, which addresses), so that generated ones rarely are accepted.
+GOOD_BODIES: dict[str, Any] = {"send_email": EMAIL, "send_batch": [EMAIL], "create_domain": {"name": "good.test"}}
+
+
+@pytest.fixture(autouse=True)
+def _keep_connection() -> Iterator[None]:
+    """As Django's own test client does: the end of a request must not close the test's transaction."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def schema(db: None, _keep_connection: None) -> Any:
+    return schemathesis.openapi.from_wsgi("/api/schema", application, headers={"Host": "localhost"})
+
+
+@pytest.fixture
+def known(api, test_api, post, deliver) -> dict[str, dict[str, str]]:
+    """What there is, by tag: the parameters of paths, so that not every answer is 404."""
+    file = {"filename": "a", "content_type": "text/plain", "content_b64": "YQ=="}
+    email = post(test_api, to=["a@x.test", "bounced@simulator.test"], attachments=[file])
+    deliver()
+    template = api.post("/templates", {"alias": "known", "name": "Known", "subject": "Hi", "text": "Hi"}).json()
+    domain = api.post("/domains", {"name": "known.test"}).json()
+    provider = api.post("/providers", {"name": "known", "url": "smtp://relay.known.test"}).json()
+    api.post("/suppressions", {"address": "no@known.test"})
+    return {
+        "emails": {"id": email["id"], "attachment_id": email["attachments"][0]["id"]},
+        "templates": {"ref": template["id"]},
+        "domains": {"id": domain["id"]},
+        "providers": {"id": provider["id"]},
+        "suppressions": {"address": "no@known.test"},
+    }
+
+
+def list_operations(schema: Any, tag: str) -> Iterator[Any]:
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if operation.tags == [tag] and operation.definition.raw["operationId"] not in LEFT_OUT:
+            yield operation
+
+
+def exercise(operation: Any, mode: GenerationMode, call: Callable[[Any, bool], None]) -> None:
+    """`call` with generated cases, every other time to be pointed at something that exists."""
+    count = 0
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(
+        max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    )
+    def run(case: Any) -> None:
+        nonlocal count
+        count += 1
+        call(case, count % 2 == 0)
+
+    run()
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value)
+@pytest.mark.parametrize("tag", TAGS)
+def test_answers_are_as_described_and_never_5xx(schema, api, known, tag, mode):
+    def call(case: Any, is_known: bool) -> None:
+        if is_known and case.path_parameters:
+            case.path_parameters.update(
+                {name: value for name, value in known[tag].items() if name in case.path_parameters}
+            )
+        case.call_and_validate(headers={"Authorization": f"Bearer {api.token}", "Host": "localhost"}, checks=CHECKS)
+
+    for operation in list_operations(schema, tag):
+        exercise(operation, mode, call)
+
+
+@pytest.mark.parametrize("name", GOOD_BODIES)
+def test_good_requests_are_answered_as_described(schema, api, name):
+    operation = next(
+        op for tag in TAGS for op in list_operations(schema, tag) if op.definition.raw["operationId"] == name
+    )
+    case = operation.Case(body=GOOD_BODIES[name], media_type="application/json")
+    answer = case.call(headers={"Authorization": f"Bearer {api.token}", "Host": "localhost"})
+    assert answer.status_code in {201, 202}
+    case.validate_response(answer, checks=CHECKS)
