@@ -24,6 +24,18 @@ def list_routes(patterns=None, prefix="", fill=lambda part: ID) -> Iterator[tupl
             yield from ((method, f"/{fill_in(path, fill)}") for method in find_methods(pattern.callback))
 
 
+def list_views(patterns=None, prefix="") -> Iterator[tuple[str, type, list[str]]]:
+    """Each path below /api/v1 with its view and what is served there: actions, or methods in lower case."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from list_views(pattern.url_patterns, path)
+        elif path.startswith("api/v1/"):
+            view, actions = pattern.callback.cls, getattr(pattern.callback, "actions", None)
+            served = actions.values() if actions else map(str.lower, find_methods(pattern.callback))
+            yield path, view, sorted(set(served))
+
+
 def fill_in(path, fill):
     return "/".join(fill(part) if part.startswith("<") else part for part in path.split("/"))
 

@@ -1,0 +1,67 @@
+"""Another project's object is 404 on every detail route and verb, with the body of one that does not exist."""
+
+import uuid
+from base64 import b64encode
+
+import pytest
+
+from tests.api.conftest import EMAIL
+from tests.api.test_conventions import list_routes
+
+pytestmark = pytest.mark.django_db
+# What a verb needs so that it is not refused for its body first.
+BODIES = {"POST": {}, "PATCH": {}, "PUT": {}}
+# Shared providers are seen by all; events and lists have no parameter.
+FILE = {"filename": "a", "content_type": "text/plain", "content_b64": b64encode(b"a").decode()}
+
+
+@pytest.fixture
+def owned(api) -> dict[str, dict[str, str]]:
+    """One object of each resource of `api`'s project: the parameters of its paths, by the first part of the path."""
+    email = api.post("/emails", {**EMAIL, "attachments": [FILE]}).json()
+    template = api.post("/templates", {"alias": "mine", "name": "T", "subject": "Hi", "text": "Hi"}).json()
+    domain = api.post("/domains", {"name": "mine.test"}).json()
+    provider = api.post("/providers", {"name": "mine", "url": "smtp://relay.mine.test"}).json()
+    api.post("/suppressions", {"address": "mine@x.test"})
+    return {
+        "emails": {"pk": email["id"], "attachment_id": email["attachments"][0]["id"]},
+        "templates": {"ref": template["id"]},
+        "domains": {"pk": domain["id"]},
+        "providers": {"pk": provider["id"]},
+        "suppressions": {"address": "mine@x.test"},
+    }
+
+
+def fill(path: str, values: dict[str, str]) -> str:
+    parts = [values[part[1:-1].rpartition(":")[2]] if part.startswith("<") else part for part in path.split("/")]
+    return "/".join(parts)
+
+
+def detail_routes() -> list[tuple[str, str]]:
+    return [(method, path) for method, path in list_routes(fill=lambda part: part) if "<" in path]
+
+
+def ask(client, method, path):
+    return client.request(method, path, BODIES.get(method), X_Request_Id="same")
+
+
+def test_every_resource_with_details_is_looked_at(owned):
+    assert {path.split("/")[3] for _, path in detail_routes()} <= owned.keys()
+
+
+def test_anothers_object_is_answered_as_one_that_does_not_exist(owned, other_api):
+    for method, path in detail_routes():
+        values = owned[path.split("/")[3]]
+        nobodys = {name: "nobody@x.test" if name == "address" else str(uuid.uuid4()) for name in values}
+        answers = [ask(other_api, method, fill(path, each)) for each in (values, nobodys)]
+        assert [answer.status_code for answer in answers] == [404, 404], (method, path, answers[0].content)
+        assert answers[0].content == answers[1].content, (method, path)
+
+
+def test_the_owner_is_answered_otherwise(owned, api):
+    """Else the test above would prove nothing."""
+    # Reading first, since some verbs remove what the next would ask for.
+    for method, path in sorted(detail_routes(), key=lambda route: (route[0] == "DELETE", route[0] != "GET")):
+        if not path.endswith(("/verify", "/check")):
+            answer = ask(api, method, fill(path, owned[path.split("/")[3]]))
+            assert answer.status_code != 404, (method, path)
