@@ -261,6 +261,19 @@ class AttachmentContent(models.Model):
         ]
 
 
+class Upload(models.Model):
+    """A file in the setting's storage that no content names: not yet, or no more. The sweep removes it in time."""
+
+    name = models.TextField(primary_key=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            # sweep: the oldest first.
+            models.Index(fields=["created_at"], name="upload_age"),
+        ]
+
+
 class Attachment(models.Model):
     """A file of a message. Its content may be shared with other messages of the project."""
 
