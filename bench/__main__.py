@@ -13,7 +13,7 @@ from pkgutil import iter_modules
 import bench
 from bench.measure import Options
 
-NOT_BENCHES = {"__main__", "filling", "measure"}
+NOT_BENCHES = {"__main__", "accepting", "filling", "listing_rows", "measure", "service"}
 
 
 def main(arguments: list[str]) -> int:

@@ -1,0 +1,134 @@
+"""Requests per second of POST /emails with 8 and 50 clients, beside a bare INSERT and commit of the same size.
+
+Both run in the same rounds against the same PostgreSQL: the ratio says how much of what the database can take is left
+when a request has been read, checked, stored with its recipients and events, and answered. The web server is the one
+that production runs; clients keep their connections, as SDKs do.
+"""
+
+import http.client
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from statistics import median, quantiles
+from threading import Barrier, Thread
+
+from bench.measure import Options
+from bench.service import ROOT, free_port, running_database
+
+CLIENTS = (8, 50)
+ROUNDS = 3
+SECONDS = 4.0
+SIZE = 5_000
+# A client's whole round: given when to stop, the seconds that each of its requests took.
+Client = Callable[[float], list[float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """One side of one round."""
+
+    per_second: float
+    p99_ms: float
+
+
+def run(options: Options) -> None:
+    with running_database(options):
+        from bench import accepting  # the settings are complete only now
+
+        token = accepting.prepare()
+        with running_web(options.port or free_port()) as port:
+            sides = {
+                "POST /emails": lambda: posting(port, token),
+                "bare INSERT and commit": lambda: accepting.inserting(SIZE),
+            }
+            for count in CLIENTS:
+                report(count, {name: [measure(build, count) for _ in range(ROUNDS)] for name, build in sides.items()})
+        accepting.finish()
+
+
+def report(count: int, figures: dict[str, list[Figures]]) -> None:
+    for name, rounds in figures.items():
+        rates = [each.per_second for each in rounds]
+        p99 = median(each.p99_ms for each in rounds)
+        print(
+            f"  {count:>2} clients  {name:<24} {median(rates):>6.0f} /s [{min(rates):.0f}-{max(rates):.0f}]"
+            f"   p99 {p99:>6.1f} ms"
+        )
+    ours, bare = (median(each.per_second for each in rounds) for rounds in figures.values())
+    print(f"  {count:>2} clients  ratio {ours / bare:.2f}")
+
+
+def measure(build: Callable[[], Client], count: int) -> Figures:
+    """`count` clients at once for SECONDS."""
+    barrier = Barrier(count + 1)
+    took: list[list[float]] = [[] for _ in range(count)]
+
+    def work(number: int) -> None:
+        client = build()
+        client(time.perf_counter() + 0.2)
+        barrier.wait()
+        took[number] = client(time.perf_counter() + SECONDS)
+
+    threads = [Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    barrier.wait()
+    begun_at = time.perf_counter()
+    for thread in threads:
+        thread.join()
+    every = list(chain.from_iterable(took))
+    return Figures(per_second=len(every) / (time.perf_counter() - begun_at), p99_ms=quantiles(every, n=100)[98] * 1000)
+
+
+def posting(port: int, token: str) -> Client:
+    """A client of the API with a connection of its own."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    email = {"from_": "Shop <shop@bench.test>", "to": "jo@rcpt.test", "subject": "Your order", "text": "x" * SIZE}
+    body = json.dumps(email).encode()
+
+    def post(until: float) -> list[float]:
+        took = []
+        while (begun_at := time.perf_counter()) < until:
+            line.request("POST", "/api/v1/emails", body, headers)
+            answer = line.getresponse()
+            content = answer.read()
+            assert answer.status == 202, content
+            took.append(time.perf_counter() - begun_at)
+        return took
+
+    return post
+
+
+@contextmanager
+def running_web(port: int) -> Iterator[int]:
+    """gunicorn as in production, ready to answer."""
+    command = ["gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/gunicorn.py", "--bind", f"127.0.0.1:{port}"]
+    process = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT)
+    try:
+        await_web(port, process)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def await_web(port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            line.request("GET", "/healthz")
+            if line.getresponse().status == 200:
+                return
+        except OSError:
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise
+            time.sleep(0.1)
+        finally:
+            line.close()

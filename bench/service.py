@@ -1,0 +1,40 @@
+"""PostgreSQL and Valkey of our own with the tables in them, for benchmarks that need the service itself."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from bench.measure import Options
+from emailsvc.embedded.servers import running_servers
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@contextmanager
+def running_database(options: Options) -> Iterator[None]:
+    """The environment names both servers meanwhile. Modules that set Django up are to be imported within."""
+    os.environ |= {
+        "SECRET_KEY": "bench-" * 8,
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "TRUSTED_SENDER_DOMAINS": "*",
+        "LOG_LEVEL": "ERROR",
+        "DJANGO_SETTINGS_MODULE": "emailsvc.settings",
+    }
+    with ExitStack() as stack:
+        data = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        servers = stack.enter_context(running_servers(data, os.environ))
+        os.environ |= servers.environment
+        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True)
+        yield
