@@ -1,5 +1,7 @@
 """A hundred thousand emails to list, and the same again of a neighbour. Django is set up on import."""
 
+from uuid import UUID
+
 import django
 
 django.setup()
@@ -48,7 +50,12 @@ class Listing:
         self.project = create_project(name="bench")
         neighbour = create_project(name="neighbour")
         self.template = Template.objects.create(project=self.project, alias="order", name="Order", text="x")
-        values = {"ours": self.project.pk, "theirs": neighbour.pk, "template": self.template.pk, "count": 2 * count}
+        values: dict[str, UUID | int] = {
+            "ours": self.project.pk,
+            "theirs": neighbour.pk,
+            "template": self.template.pk,
+            "count": 2 * count,
+        }
         with connection.cursor() as cursor:
             cursor.execute(MESSAGES, values)
             cursor.execute(SUBJECTS)
