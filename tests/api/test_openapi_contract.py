@@ -38,19 +38,16 @@ LEFT_OUT = {"stream_events", "verify_domain", "check_provider"}
 GOOD_BODIES: dict[str, Any] = {"send_email": EMAIL, "send_batch": [EMAIL], "create_domain": {"name": "good.test"}}
 
 
-@pytest.fixture(autouse=True)
-def _keep_connection() -> Iterator[None]:
-    """As Django's own test client does: the end of a request must not close the test's transaction."""
+def serve(environ: Any, start_response: Any) -> Any:
+    """The service, which must not end the test's transaction with the request; Django's own client sees to it too."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
+    return application(environ, start_response)
 
 
 @pytest.fixture
-def schema(db: None, _keep_connection: None) -> Any:
-    return schemathesis.openapi.from_wsgi("/api/schema", application, headers={"Host": "localhost"})
+def schema(db: None) -> Any:
+    return schemathesis.openapi.from_wsgi("/api/schema", serve, headers={"Host": "localhost"})
 
 
 @pytest.fixture
