@@ -87,6 +87,25 @@ class AddressListField(serializers.Field[list[Address], Any, list[str], Any]):
         return [address.address for address in value]
 
 
+class SenderField(AddressField):
+    """An address to send from, its domain spelt plainly: in ASCII of any case, or as the international name it is.
+
+    IDNA maps wide letters, circled ones and other full stops to a plain name. Nobody spells their own domain so; who
+    hopes to pass for another does.
+    """
+
+    def to_internal_value(self, data: Any) -> Address:
+        address = super().to_internal_value(data)
+        spelt = data.rpartition("@")[2].strip(" >").lower()
+        if spelt != address.domain and not INTERNATIONAL.search(address.domain):
+            refuse("invalid_address", f"Spell the domain plainly: {address.domain}.")
+        return address
+
+
+# A label of an international name, as an A-label (RFC 5890).
+INTERNATIONAL = re.compile(r"(?:^|\.)xn--")
+
+
 def collect(items: Iterable[tuple[int | str, Any]], check: Callable[[Any], Any]) -> list[Any]:
     """`check` of every item; the errors of all of them together, each under its index or key."""
     values, errors = [], {}

@@ -10,7 +10,6 @@ from rest_framework import serializers
 from common.addresses import Address
 from common.errors import FieldError, InvalidFieldsError, join_path
 from common.serializers import (
-    AddressField,
     SingleLineField,
     StrictBooleanField,
     StrictCharField,
@@ -28,6 +27,7 @@ from messages.fields import (
     HeadersField,
     LenientSerializer,
     MetadataField,
+    SenderField,
     StrictUUIDField,
     TagsField,
     refuse,
@@ -52,7 +52,7 @@ class EmailRequest(LenientSerializer):
     to = AddressListField(help_text="1 to 50 in to, cc and bcc together; duplicates are folded.")
     cc = AddressListField(required=False)
     bcc = AddressListField(required=False, help_text="In no header.")
-    from_ = AddressField(required=False, help_text="`from` is accepted too. Left out: the default sender.")
+    from_ = SenderField(required=False, help_text="`from` is accepted too. Left out: the default sender.")
     reply_to = AddressListField(required=False)
     subject = SingleLineField(required=False, max_length=998)
     html = BodyField(required=False, help_text="At most 2 MiB. Alone, a text part is made from it.")

@@ -11,9 +11,9 @@ from rest_framework.views import APIView
 from accounts.permissions import require_scope
 from accounts.scopes import EMAILS_SEND, TEMPLATES_WRITE
 from common.parsers import read_object
-from common.serializers import AddressField, StrictIntegerField
+from common.serializers import StrictIntegerField
 from messages.answers import EmailRow
-from messages.fields import AddressListField, LenientSerializer
+from messages.fields import AddressListField, LenientSerializer, SenderField
 from messages.queries import NoQuery
 from messages.serializers import read_fields
 from messages.trials import Trial, prepare_trial
@@ -31,7 +31,7 @@ class TrialRequest(LenientSerializer):
     version = StrictIntegerField(
         required=False, min_value=1, max_value=2**31 - 1, help_text="A published version. Left out: the draft."
     )
-    from_ = AddressField(required=False, help_text="`from` is accepted too. Left out: the default sender.")
+    from_ = SenderField(required=False, help_text="`from` is accepted too. Left out: the default sender.")
 
 
 class TemplateTestView(APIView):

@@ -63,6 +63,52 @@ def test_any_other_domain_is_refused_and_nothing_is_stored(api, project, relay, 
     assert not Message.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("a@evilgood.test", "a@good.test.evil.test", "a@sub.good.test", "a@good.tes", "a@EVILGOOD.test"),
+        # Cyrillic, Greek and IPA look-alikes, an accent, and an A-label that only looks related.
+        *("a@gооd.test", "a@goοd.test", "a@ɡood.test", "a@góod.test", "a@good.tést", "a@xn--good-1na.test"),
+        *('"a@good.test" <a@evil.test>', "=?utf-8?q?a=40good.test?= <a@evil.test>"),
+    ],
+)
+def test_what_only_looks_like_the_domain_is_another_one(api, project, relay, address):
+    add_domain(project)
+    answer = send(api, address)
+    assert (answer.status_code, answer.json()["code"]) in {(403, "sender_not_verified"), (422, "invalid_fields")}
+    if "xn--" not in address:
+        assert answer.status_code == 403
+    assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "a@good.test.",
+            "a@ｇｏｏｄ.test",
+            "A <a@ⓖood.test>",
+            "a@good。test",
+            "a@go\u00adod.test",
+            "a@good.test\u200b",
+        ),
+        *("a@evil.test@good.test", '"a@evil.test"@good.test', "a@good.test <a@evil.test>", "a@good.test,a@evil.test"),
+        *(
+            "a@evil.test(@good.test)",
+            "a@good.test%evil.test",
+            "a@good.test\x00.evil.test",
+            "a@evil.test\n<a@good.test>",
+        ),
+    ],
+)
+def test_no_trick_of_spelling_passes_for_the_domain(api, project, relay, address):
+    add_domain(project)
+    answer = send(api, address)
+    assert answer.status_code == 422
+    assert {error["field"] for error in answer.json()["errors"]} == {"from_"}
+    assert not Message.objects.exists()
+
+
 @pytest.mark.parametrize("address", ["a@GOOD.test", "A <a@Good.TEST>"])
 def test_the_domains_case_does_not_matter(api, project, relay, address):
     add_domain(project)
@@ -71,7 +117,9 @@ def test_the_domains_case_does_not_matter(api, project, relay, address):
 
 def test_a_domain_in_another_script_is_the_same_as_its_a_label(api, project, relay):
     add_domain(project, name="xn--bcher-kva.test")
-    assert send(api, "a@bücher.test").status_code == 202
+    for written in ("a@bücher.test", "B <a@BÜCHER.test>", "a@xn--bcher-kva.test"):
+        assert send(api, written).status_code == 202
+    assert send(api, "a@bucher.test").status_code == 403
 
 
 @pytest.mark.parametrize(
