@@ -7,18 +7,27 @@ nothing else: no API, no admin, no login on a customer's name.
 import time
 from collections.abc import Callable
 
+import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.db import Error
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotFound
 from django.http.request import split_domain_port
 
 from domains.publishing import list_tracking_hosts
 from tracking.public_urls import PREFIXES
 
 FRESH_SECONDS = 15.0
+# A flood of requests under made-up names asks the database no more often than this.
+NEWS_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
 
 
 class TrackingHostMiddleware:
-    """Lets a request to a tracking path on a verified tracking host pass as one to our own name."""
+    """Lets a request to a tracking path on a verified tracking host pass as one to our own name; answers 404 to others.
+
+    Refused here and not by Django's own check of names, which files are served before.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -26,13 +35,22 @@ class TrackingHostMiddleware:
         self._read_at = float("-inf")
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path.startswith(PREFIXES):
-            host, _ = split_domain_port(request.META.get("HTTP_HOST", ""))
-            if host not in settings.ALLOWED_HOSTS and host in self._current():
-                request.META["HTTP_HOST"] = settings.ALLOWED_HOSTS[0]
+        host, _ = split_domain_port(request.META.get("HTTP_HOST", ""))
+        if host in settings.ALLOWED_HOSTS or not self._is_tracking_host(host):
+            return self.get_response(request)
+        if not request.path.startswith(PREFIXES):
+            return HttpResponseNotFound("There is nothing at this address.\n", content_type="text/plain")
+        request.META["HTTP_HOST"] = settings.ALLOWED_HOSTS[0]
         return self.get_response(request)
 
-    def _current(self) -> frozenset[str]:
-        if time.monotonic() - self._read_at > FRESH_SECONDS:
-            self._hosts, self._read_at = frozenset(list_tracking_hosts()), time.monotonic()
-        return self._hosts
+    def _is_tracking_host(self, host: str) -> bool:
+        """By a list that is read anew when it is old, and sooner for a name that may have come on it since."""
+        age = time.monotonic() - self._read_at
+        if age > FRESH_SECONDS or (age > NEWS_SECONDS and host not in self._hosts):
+            try:
+                self._hosts = frozenset(list_tracking_hosts())
+            except Error as error:
+                # What was true a moment ago is the best guess; the pixel must show while the database is away.
+                log.warning("tracking_hosts_not_read", error=type(error).__name__)
+            self._read_at = time.monotonic()
+        return host in self._hosts

@@ -5,16 +5,19 @@ here redirects to anything but what was stored at accept.
 """
 
 from base64 import b64decode
+from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
 
 import structlog
-from django.db import DatabaseError
+from django.db import Error, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from common.client_ip import client_ip
+from tracking.locations import write_location
 from tracking.tokens import Purpose, read_token
 from tracking.visits import Client, find_subject, find_target, record_click, record_open, unsubscribe
 
@@ -28,6 +31,25 @@ PAGE_POLICY = (
 )
 
 
+View = Callable[[HttpRequest, str], HttpResponse]
+
+
+def excuse_absence(view: View) -> View:
+    """503 and a page in plain words while the database is away; mailbox providers then post again (RFC 8058)."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, text: str) -> HttpResponse:
+        try:
+            return view(request, text)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("visit_not_answered", error=type(error).__name__)
+            response = render(request, "tracking/away.html", status=HTTPStatus.SERVICE_UNAVAILABLE)
+            response.headers["Retry-After"] = "10"
+            return finish_page(response)
+
+    return answer
+
+
 @require_http_methods(["GET", "HEAD"])
 def open_pixel(request: HttpRequest, text: str) -> HttpResponse:
     """Always the pixel, never cached; an open is logged when the token is ours."""
@@ -37,13 +59,14 @@ def open_pixel(request: HttpRequest, text: str) -> HttpResponse:
             subject = find_subject(token)
             if subject:
                 record_open(subject, client_of(request))
-        except DatabaseError as error:
+        except Error as error:
             # A mail must not show a broken picture because we are away for a moment.
             log.warning("open_not_recorded", error=type(error).__name__)
     return HttpResponse(PIXEL, content_type="image/gif", headers=NEVER_STORED)
 
 
 @require_http_methods(["GET", "HEAD"])
+@excuse_absence
 def follow_link(request: HttpRequest, text: str) -> HttpResponse:
     """302 to the link's target, which is looked up; 404 for a token that is not ours."""
     token = read_token(text, Purpose.CLICK)
@@ -51,8 +74,12 @@ def follow_link(request: HttpRequest, text: str) -> HttpResponse:
     url = find_target(token, subject) if token and subject else None
     if token is None or subject is None or url is None or not url.lower().startswith(("http://", "https://")):
         return answer_gone(request)
-    record_click(subject, client_of(request), token, url)
-    response = HttpResponse(status=HTTPStatus.FOUND, headers={"Location": url, **NEVER_STORED})
+    try:
+        record_click(subject, client_of(request), token, url)
+    except Error as error:
+        # Who clicks wants to get on, whether we can count it or not.
+        log.warning("click_not_recorded", error=type(error).__name__)
+    response = HttpResponse(status=HTTPStatus.FOUND, headers={"Location": write_location(url), **NEVER_STORED})
     # The target need not learn the token.
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
@@ -60,6 +87,7 @@ def follow_link(request: HttpRequest, text: str) -> HttpResponse:
 
 @csrf_exempt  # RFC 8058: the mailbox provider posts without cookies; the token is the proof
 @require_http_methods(["GET", "HEAD", "POST"])
+@excuse_absence
 def unsubscribe_page(request: HttpRequest, text: str) -> HttpResponse:
     """GET asks, POST acts (RFC 8058): programs that follow links must not unsubscribe anybody."""
     token = read_token(text, Purpose.UNSUBSCRIBE)

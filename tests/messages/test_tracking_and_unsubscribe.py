@@ -6,6 +6,7 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from domains.models import Domain
@@ -13,6 +14,7 @@ from domains.services import add_domain
 from messages.models import Message, Recipient
 from messages.states import Status
 from tests.smtp_server import SmtpServer
+from tracking import visits
 from tracking.models import Event, Suppression
 
 Send = Callable[..., Message]
@@ -73,6 +75,24 @@ def test_a_click_leads_to_the_stored_url_and_is_logged(
     assert event.data["url"] == "https://shop.test/a?x=1&y=2#top"
     assert event.data["actor"] == "scanner"  # within a second of the delivery
     assert event.address == "one@rcpt.test"
+
+
+@pytest.mark.parametrize(
+    ("href", "location"),
+    [
+        ("https://b&uuml;cher.test/&#252;?a=1&amp;b=2#c d", "https://xn--bcher-kva.test/%C3%BC?a=1&b=2#c%20d"),
+        ("https://shop.test/a\x01b", "https://shop.test/a%01b"),
+        ("https://shop.test/?q=日本", "https://shop.test/?q=%E6%97%A5%E6%9C%AC"),
+    ],
+)
+def test_a_click_leads_on_whatever_letters_the_url_has(
+    inbox: SmtpServer, send: Send, deliver: Deliver, client: Any, href: str, location: str
+) -> None:
+    send(html=f'<a href="{href}">A</a>', track_clicks=True)
+    deliver()
+    url = re.findall(r'href="(http://testserver/t/c/[^"]+)"', bodies(inbox)[0])[0]
+    answer = client.get(path_of(url))
+    assert (answer.status_code, answer.headers["Location"]) == (302, location)
 
 
 @pytest.mark.parametrize("spoil", [lambda t: t[:-1], lambda t: t + "A", lambda t: "B" + t[1:], lambda t: t[::-1]])
@@ -167,5 +187,48 @@ def test_a_customers_host_answers_tracking_paths_only(client: Any, project: Any)
     Domain.objects.filter(pk=domain.pk).update(status="verified", verified_at=now)
     domain.record_checks.create(purpose="tracking", type="CNAME", name="link.good.test", value="x", status="ok")
     assert client.get("/t/o/x", headers={"host": "link.good.test"}).status_code == 200
-    assert client.get("/healthz", headers={"host": "link.good.test"}).status_code == 400
+    assert client.get("/t/o/x", headers={"host": "LINK.good.test.:8000"}).status_code == 200
+    for path in ("/", "/healthz", "/admin/login/", "/api/v1/me", "/static/admin/css/base.css", "/inbox/"):
+        assert client.get(path, headers={"host": "link.good.test"}).status_code == 404
     assert client.get("/t/o/x", headers={"host": "link.evil.test"}).status_code == 400
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("status", ["pending", "suspended"])
+def test_a_host_of_a_domain_that_may_not_send_is_a_stranger(client: Any, project: Any, status: str) -> None:
+    domain = add_domain(project, name="good.test")
+    Domain.objects.filter(pk=domain.pk).update(status=status, verified_at=timezone.now())
+    domain.record_checks.create(purpose="tracking", type="CNAME", name="link.good.test", value="x", status="ok")
+    assert client.get("/t/o/x", headers={"host": "link.good.test"}).status_code == 400
+
+
+def test_while_the_database_is_away_opens_show_and_the_rest_is_asked_to_come_again(
+    inbox: SmtpServer, send: Send, deliver: Deliver, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(html=HTML, track_opens=True, track_clicks=True, enable_unsubscribe=True)
+    deliver()
+    html, _, parsed = bodies(inbox)
+    paths = [re.findall(r"/t/o/[\w-]+", html)[0], re.findall(r"/t/c/[\w-]+", html)[0]]
+    paths.append(path_of(parsed["List-Unsubscribe"].strip("<>")))
+
+    def fail(*_: object) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(visits, "fetch_one", fail)
+    assert client.get(paths[0]).status_code == 200
+    for answer in (client.get(paths[1]), client.get(paths[2]), client.post(paths[2])):
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+
+
+def test_a_click_that_cannot_be_counted_still_leads_on(
+    inbox: SmtpServer, send: Send, deliver: Deliver, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(html=HTML, track_clicks=True)
+    deliver()
+    path = re.findall(r"/t/c/[\w-]+", bodies(inbox)[0])[0]
+
+    def fail(*_: object) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(visits, "record", fail)
+    assert client.get(path).status_code == 302
