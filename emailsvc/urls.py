@@ -1,5 +1,6 @@
 """Every path that this service answers."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -11,6 +12,7 @@ from emailsvc.openapi import show_document
 urlpatterns = [
     path("", pages.show_landing, name="landing"),
     path("docs", pages.show_docs, name="docs"),
+    path("favicon.ico", RedirectView.as_view(url=f"/{settings.STATIC_URL}emailsvc/icon.svg")),
     path("docs/", RedirectView.as_view(pattern_name="docs")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

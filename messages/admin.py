@@ -19,7 +19,7 @@ from messages import admin_bodies
 from messages.admin_actions import ACTS, new_ticket
 from messages.admin_buttons import STYLE, ActingAdmin
 from messages.admin_list import CreatedFilter, KeysetChangeList, TagFilter, find_conditions, shorten
-from messages.admin_page import COLOURS, tell_message, with_page
+from messages.admin_page import COLOURS, is_moving, tell_message, with_page
 from messages.admin_suppressions import HoldingAdmin
 from messages.models import Message
 from tracking.models import Suppression
@@ -112,6 +112,7 @@ class MessageAdmin(ActingAdmin):
         if request.method not in {"GET", "HEAD"}:
             raise PermissionDenied
         message = self.find(request, object_id, with_page(self.get_queryset(request)))
+        now = timezone.now()
         context = {
             **self.admin_site.each_context(request),
             "title": message.subject or "(no subject)",
@@ -120,9 +121,11 @@ class MessageAdmin(ActingAdmin):
             "story": tell_message(message),
             "may_act": self.has_act_permission(request),
             "ticket": new_ticket(),
-            "now": timezone.now(),
+            "now": now,
         }
-        return TemplateResponse(request, "mail/admin/message.html", context)
+        # Staff watch what they have just sent again arrive.
+        headers = {"Refresh": "3"} if is_moving(message, now) else None
+        return TemplateResponse(request, "mail/admin/message.html", context, headers=headers)
 
     def history_view(self, request: HttpRequest, object_id: str, _extra_context: Any = None) -> HttpResponseBase:
         """The page itself is the history."""

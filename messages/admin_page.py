@@ -19,6 +19,8 @@ from tracking.models import Event, EventType
 from tracking.suppressions import find_suppressed
 
 MAX_EVENTS = 500
+# Mail that is overdue by more than this waits for something that a look each few seconds does not bring.
+SOON = timedelta(seconds=30)
 
 # How a state or outcome is coloured, in the words of unfold's labels.
 COLOURS: dict[str, str] = {
@@ -131,6 +133,14 @@ def tell_message(message: Message) -> MessageStory:
         files=message.shown_attachments,
         resends=list(message.resends.defer("html", "text").order_by("id")),
         acts=[act for act in ACTS.values() if act.is_offered(message, rows)],
+    )
+
+
+def is_moving(message: Message, now: datetime) -> bool:
+    """Whether a look in a few seconds will see more: a worker has it, or should have it at any moment."""
+    return any(
+        row.lease_token is not None or (row.next_attempt_at is not None and abs(row.next_attempt_at - now) < SOON)
+        for row in message.shown_recipients
     )
 
 

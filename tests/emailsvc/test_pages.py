@@ -72,6 +72,14 @@ def test_what_the_samples_send_is_accepted(api):
     ast.parse(sample("python"))
 
 
+@pytest.mark.django_db
+def test_errors_are_pages_for_people_and_problems_for_programs(settings):
+    missing = Client().get("/nowhere")
+    assert (missing.status_code, "There is no such page." in missing.content.decode()) == (404, True)
+    assert Client().get("/api/v1/nowhere")["Content-Type"] == "application/problem+json"
+    assert Client().get("/favicon.ico").status_code == 302
+
+
 def test_pages_answer_only_to_who_reads():
     for path in PAGES:
         assert Client().post(path).status_code == 405
