@@ -10,8 +10,8 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.db import Error
-from django.http import HttpRequest, HttpResponseBase, HttpResponseNotFound
-from django.http.request import split_domain_port
+from django.http import HttpRequest, HttpResponseBase
+from django.http.request import split_domain_port, validate_host
 
 from domains.publishing import list_tracking_hosts
 from tracking.public_urls import PREFIXES
@@ -24,9 +24,10 @@ log = structlog.get_logger(__name__)
 
 
 class TrackingHostMiddleware:
-    """Lets a request to a tracking path on a verified tracking host pass as one to our own name; answers 404 to others.
+    """Lets a request to a tracking path on a verified tracking host pass as one to our own name.
 
-    Refused here and not by Django's own check of names, which files are served before.
+    Every other request under a foreign name is refused by Django's check of names, here already: files are served
+    before any view would ask for the name. That costs no query; tracking paths alone may ask the database.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -36,11 +37,13 @@ class TrackingHostMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         host, _ = split_domain_port(request.META.get("HTTP_HOST", ""))
-        if host in settings.ALLOWED_HOSTS or not self._is_tracking_host(host):
-            return self.get_response(request)
-        if not request.path.startswith(PREFIXES):
-            return HttpResponseNotFound("There is nothing at this address.\n", content_type="text/plain")
-        request.META["HTTP_HOST"] = settings.ALLOWED_HOSTS[0]
+        if (
+            request.path.startswith(PREFIXES)
+            and not validate_host(host, settings.ALLOWED_HOSTS)
+            and self._is_tracking_host(host)
+        ):
+            request.META["HTTP_HOST"] = settings.ALLOWED_HOSTS[0]
+        request.get_host()
         return self.get_response(request)
 
     def _is_tracking_host(self, host: str) -> bool:

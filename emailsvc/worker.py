@@ -21,7 +21,6 @@ app.conf.beat_schedule = {
 }
 
 
-
 def tick() -> None:
     """What time alone makes due. The one is done whatever becomes of the other."""
     try:
