@@ -81,6 +81,10 @@ class ApiSchema(AutoSchema):
             return str(super().get_operation_id())
         return f"{VERBS.get(action, action)}_{noun}{'s' if action == 'list' else ''}"
 
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        # A list is answered as an object with `data` and what leads to the next page, which its serializer describes.
+        return False
+
     def _find_doc(self) -> str:
         action = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
         return inspect.getdoc(action) or inspect.getdoc(self.view) or ""

@@ -53,10 +53,12 @@ def build_settings(public_url: str) -> dict[str, Any]:
             "Priority": "messages.states.Lane",
             "OnUncertain": "messages.states.OnUncertain",
             "RecipientKind": "messages.models.Recipient.Kind",
-            "EventType": "tracking.models.EventType",
+            "EventType": "webhooks.event_types.EventType",
             "SuppressionReason": "tracking.models.Suppression.Reason",
             "DomainStatus": "domains.standing.DomainStatus",
             "ProviderKind": "providers.models.Kind",
+            "EndpointStatus": "webhooks.models.EndpointStatus",
+            "WebhookDeliveryStatus": "webhooks.models.DeliveryStatus",
         },
         "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     }

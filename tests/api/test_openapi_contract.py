@@ -59,12 +59,14 @@ def known(api, test_api, post, deliver) -> dict[str, dict[str, str]]:
     template = api.post("/templates", {"alias": "known", "name": "Known", "subject": "Hi", "text": "Hi"}).json()
     domain = api.post("/domains", {"name": "known.test"}).json()
     provider = api.post("/providers", {"name": "known", "url": "smtp://relay.known.test"}).json()
+    webhook = api.post("/webhooks", {"url": "https://93.184.215.14/", "events": ["*"]}).json()
     api.post("/suppressions", {"address": "no@known.test"})
     return {
         "emails": {"id": email["id"], "attachment_id": email["attachments"][0]["id"]},
         "templates": {"ref": template["id"]},
         "domains": {"id": domain["id"]},
         "providers": {"id": provider["id"]},
+        "webhooks": {"id": webhook["id"]},
         "suppressions": {"address": "no@known.test"},
     }
 

@@ -22,12 +22,14 @@ def owned(api) -> dict[str, dict[str, str]]:
     template = api.post("/templates", {"alias": "mine", "name": "T", "subject": "Hi", "text": "Hi"}).json()
     domain = api.post("/domains", {"name": "mine.test"}).json()
     provider = api.post("/providers", {"name": "mine", "url": "smtp://relay.mine.test"}).json()
+    webhook = api.post("/webhooks", {"url": "https://93.184.215.14/", "events": ["*"]}).json()
     api.post("/suppressions", {"address": "mine@x.test"})
     return {
         "emails": {"pk": email["id"], "attachment_id": email["attachments"][0]["id"]},
         "templates": {"ref": template["id"]},
         "domains": {"pk": domain["id"]},
         "providers": {"pk": provider["id"]},
+        "webhooks": {"pk": webhook["id"]},
         "suppressions": {"address": "mine@x.test"},
     }
 

@@ -74,7 +74,11 @@ def test_what_dies_is_started_again_with_growing_waits(build: Callable[..., Prog
     for count, wait in enumerate(RESTART_WAITS[:4], start=1):
         await_true(lambda count=count: (supervisor.tend(), len(told) == 2 * count)[-1])
         assert f"fragile ended (exit status 3), starting it again in {wait:g} s" in told[-2]
-        assert (told[-1], (tmp_path / "fragile.log").read_text().split()) == ("born", ["born"] * count)
+        assert told[-1] == "born"
+        # The first restart has no wait: it may have been born again by now.
+        assert (tmp_path / "fragile.log").read_text().split() in (["born"] * count, ["born"] * (count + (wait == 0)))
+        if not wait:
+            continue
         clock.now += wait * 0.99
         supervisor.tend()
         assert len(told) == 2 * count
