@@ -81,7 +81,7 @@ class ApiSchema(AutoSchema):
             return str(super().get_operation_id())
         return f"{VERBS.get(action, action)}_{noun}{'s' if action == 'list' else ''}"
 
-    def _is_list_view(self, serializer: Any = None) -> bool:
+    def _is_list_view(self, _serializer: Any = None) -> bool:
         # A list is answered as an object with `data` and what leads to the next page, which its serializer describes.
         return False
 
