@@ -24,6 +24,7 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("domains.domain", "language"),
         ("providers.provider", "outgoing_mail"),
         ("webhooks.endpoint", "webhook"),
+        ("webhooks.webhookdelivery", "list_alt"),
     ),
     "Operations": (
         ("accounts.notice", "notifications"),

@@ -38,6 +38,9 @@ class Endpoint(models.Model):
     failing_since = models.DateTimeField(
         null=True, editable=False, help_text="When the failures began that no success has ended yet."
     )
+    # To within `standing.HEALTH_STEP`.
+    last_success_at = models.DateTimeField(null=True, editable=False)
+    last_failure_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

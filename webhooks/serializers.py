@@ -81,6 +81,8 @@ class EndpointOutput(serializers.Serializer[Endpoint]):
     status = serializers.ChoiceField(EndpointStatus.choices)
     disabled_reason = serializers.SerializerMethodField()
     failing_since = StrictDateTimeField(allow_null=True)
+    last_success_at = StrictDateTimeField(allow_null=True, help_text="To within ten seconds.")
+    last_failure_at = StrictDateTimeField(allow_null=True)
     created_at = StrictDateTimeField()
     updated_at = StrictDateTimeField()
 

@@ -1,6 +1,7 @@
 """Endpoints that fail: since when, and when they are given up."""
 
 from collections.abc import Collection
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -11,6 +12,25 @@ from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus
 
 GONE = "It answered 410 Gone: it wants no more."
 TOO_LONG = "It has only failed since {since:%Y-%m-%d %H:%M} UTC."
+# A busy endpoint's row is not written with every batch of posts that succeed.
+HEALTH_STEP = timedelta(seconds=10)
+
+
+_CHANGED = """
+SELECT id FROM webhooks_endpoint
+WHERE id = ANY(%(succeeded)s)
+    AND (failing_since IS NOT NULL OR last_success_at IS NULL OR last_success_at < now() - %(step)s)
+    OR id = ANY(%(failed)s)
+ORDER BY id FOR NO KEY UPDATE
+"""
+_NOTE = """
+UPDATE webhooks_endpoint
+SET failing_since = CASE WHEN is_well THEN NULL ELSE COALESCE(failing_since, now()) END,
+    last_success_at = CASE WHEN is_well THEN now() ELSE last_success_at END,
+    last_failure_at = CASE WHEN is_well THEN last_failure_at ELSE now() END
+FROM unnest(%(changed)s::uuid[]) AS changed(pk), LATERAL (SELECT pk = ANY(%(succeeded)s) AS is_well) AS health
+WHERE id = pk
+"""
 
 
 def note_health(*, succeeded: Collection[UUID], failed: Collection[UUID]) -> None:
@@ -18,17 +38,10 @@ def note_health(*, succeeded: Collection[UUID], failed: Collection[UUID]) -> Non
 
     An endpoint that did both has not failed. The rows are locked in order, before those of deliveries.
     """
-    changed = fetch(
-        "SELECT id FROM webhooks_endpoint WHERE id = ANY(%s) AND failing_since IS NOT NULL OR id = ANY(%s)"
-        " ORDER BY id FOR NO KEY UPDATE",
-        [list(succeeded), list(failed)],
-    )
+    values: dict[str, object] = {"succeeded": list(succeeded), "failed": list(failed), "step": HEALTH_STEP}
+    changed = [row[0] for row in fetch(_CHANGED, values)]
     if changed:
-        execute(
-            "UPDATE webhooks_endpoint SET failing_since = CASE WHEN id = ANY(%s) THEN NULL"
-            " ELSE COALESCE(failing_since, now()) END WHERE id = ANY(%s)",
-            [list(succeeded), [row[0] for row in changed]],
-        )
+        execute(_NOTE, {**values, "changed": changed})
 
 
 def disable_long_failing(endpoint_ids: Collection[UUID]) -> None:

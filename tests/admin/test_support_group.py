@@ -23,6 +23,8 @@ VISIBLE = {
     "providers.Provider",
     "templates.Template",
     "tracking.Suppression",
+    "webhooks.Endpoint",
+    "webhooks.WebhookDelivery",
 }
 
 

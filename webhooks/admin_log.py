@@ -1,0 +1,171 @@
+"""What was posted to endpoints, to look at: each try with its answer, and a way to post again."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.paginator import InfinitePaginator
+
+from accounts.services import write_audit
+from common.errors import ApiError
+from webhooks.models import DeliveryStatus, Endpoint, WebhookDelivery
+from webhooks.services import replay_one
+
+COLOURS: dict[str, str] = {
+    DeliveryStatus.DELIVERED: "success",
+    DeliveryStatus.PENDING: "info",
+    DeliveryStatus.FAILED: "danger",
+}
+ENDPOINT = "endpoint__id__exact"
+
+
+def log_url(endpoint: Endpoint) -> str:
+    """The whole log of one endpoint."""
+    return f"{reverse('admin:webhooks_webhookdelivery_changelist')}?{urlencode({ENDPOINT: endpoint.pk})}"
+
+
+def describe_rows(deliveries: Iterable[WebhookDelivery]) -> list[dict[str, Any]]:
+    """Rows of the log as a page shows them: the delivery, its colour, its last answer in a few words."""
+    return [{"delivery": row, "colour": COLOURS[row.status], "answer": describe_answer(row)} for row in deliveries]
+
+
+def describe_answer(delivery: WebhookDelivery) -> str:
+    """What the last try came to."""
+    if not delivery.tries:
+        return "not posted yet"
+    last: dict[str, Any] = delivery.tries[-1]
+    took = "" if last["duration_ms"] is None else f" after {last['duration_ms']} ms"
+    return f"{last['status']}{took}" if last["status"] else str(last["error"])
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
+    """Nothing here is edited: what was posted is looked at, and posted again."""
+
+    list_display = ("created_at", "type", "state", "answer", "attempt_count", "url")
+    list_display_links = ("created_at", "type")
+    list_filter = (("endpoint", RelatedDropdownFilter), ("status", ChoicesDropdownFilter))
+    list_filter_submit = True
+    list_per_page = 50
+    list_fullwidth = True
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
+    ordering = ("-id",)
+    search_fields = ("event_id",)
+    search_help_text = "The id of an event: the header webhook-id"
+
+    class Media:
+        css: ClassVar = {"all": ["webhooks/admin.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
+        # Not joined: nothing in the database holds a delivery to its endpoint, and a lost one is still shown.
+        endpoints = Prefetch("endpoint", Endpoint.objects.defer("secret", "previous_secret"))
+        deliveries: QuerySet[WebhookDelivery] = super().get_queryset(request)
+        return deliveries.prefetch_related(endpoints)
+
+    def get_search_results(
+        self, _request: HttpRequest, queryset: QuerySet[WebhookDelivery], search_term: str
+    ) -> tuple[QuerySet[WebhookDelivery], bool]:
+        if not search_term:
+            return queryset, False
+        try:
+            event_id = UUID(search_term.strip())
+        except ValueError:
+            return queryset.none(), False
+        return queryset.filter(**id_range(event_id), event_id=event_id), False
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Who may change endpoints may have them told again."""
+        return request.user.has_perm("webhooks.change_endpoint")
+
+    @admin.display(description="State")
+    def state(self, delivery: WebhookDelivery) -> str:
+        return format_html('<span class="hook-state hook-{}">{}</span>', COLOURS[delivery.status], delivery.status)
+
+    @admin.display(description="Answer")
+    def answer(self, delivery: WebhookDelivery) -> str:
+        return describe_answer(delivery)
+
+    @admin.display(description="Endpoint")
+    def url(self, delivery: WebhookDelivery) -> str:
+        return delivery.endpoint.url[:80]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, _form_url: str = "", _extra_context: Any = None
+    ) -> HttpResponseBase:
+        """The page of one delivery. It takes no POST: there is nothing to save."""
+        if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
+            raise PermissionDenied
+        delivery = self.find(request, object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{delivery.type}",
+            "opts": self.opts,
+            "media": self.media,
+            "delivery": delivery,
+            "colour": COLOURS[delivery.status],
+            "answer": describe_answer(delivery),
+            "payload": json.dumps(json.loads(delivery.payload), indent=2, ensure_ascii=False),
+            "tries": list(reversed(delivery.tries)),
+            "may_replay": self.has_replay_permission(request),
+        }
+        return TemplateResponse(request, "webhooks/delivery.html", context)
+
+    def history_view(self, _request: HttpRequest, object_id: str, _extra_context: Any = None) -> HttpResponseBase:
+        """The page itself is the history."""
+        return HttpResponseRedirect(reverse("admin:webhooks_webhookdelivery_change", args=[object_id]))
+
+    def find(self, request: HttpRequest, object_id: object) -> WebhookDelivery:
+        try:
+            found = self.get_queryset(request).filter(pk=UUID(str(object_id))).first()
+        except ValueError:
+            found = None
+        if found is None:
+            raise Http404
+        return found
+
+    def get_urls(self) -> list[URLPattern]:
+        view: Callable[..., HttpResponse] = self.admin_site.admin_view(require_POST(self.replay))
+        return [path("<uuid:pk>/replay/", view, name="webhooks_webhookdelivery_replay"), *super().get_urls()]
+
+    def replay(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        if not self.has_replay_permission(request):
+            raise PermissionDenied
+        delivery = self.find(request, pk)
+        try:
+            replay_one(delivery.endpoint, pk)
+        except ApiError as error:
+            self.message_user(request, error.detail, messages.ERROR)
+        else:
+            write_audit(request.user.get_username(), "replay_webhook", delivery.endpoint, delivery_id=str(pk))
+            self.message_user(request, "It is posted again, under its old id.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:webhooks_webhookdelivery_change", args=[pk]))
+
+
+def id_range(event_id: UUID) -> dict[str, UUID]:
+    """Conditions by which the primary key finds an event's deliveries: their ids are its but for the last 32 bits."""
+    first = event_id.int >> 32 << 32
+    return {"pk__gte": UUID(int=first), "pk__lte": UUID(int=first | 0xFFFFFFFF)}
