@@ -3,7 +3,8 @@ from uuid import uuid4
 import pytest
 
 from delivery.envelope import Delivery, Outcome, Stage
-from delivery.simulator import SCENES, SimulatorTransport, choose_scene
+from delivery.simulator import SimulatorTransport, choose_scene
+from delivery.simulator_scenes import SCENES
 
 
 def to(address: str, attempt_number: int = 1) -> Delivery:
@@ -67,7 +68,7 @@ def test_some_defer_for_ever():
 
 def test_only_a_hard_bounce_asks_for_suppression():
     suppressing = [name for name in SCENES if transmit(to(f"{name}@simulator.test"))[0].should_suppress]
-    assert suppressing == ["bounced"]
+    assert suppressing == ["bounced", "bounce"]
 
 
 def test_no_scene_harms_the_provider():
@@ -101,3 +102,16 @@ def test_a_refusal_at_rcpt_asks_for_no_dot():
 def test_a_timeout_never_reached_the_provider_and_an_uncertain_one_did():
     assert transmit(to("timeout@simulator.test"))[0].has_reached is False
     assert transmit(to("uncertain@simulator.test"))[0].has_reached is True
+
+
+@pytest.mark.parametrize("local_part", ["421", "454-4.7.0", "535-5.7.8", "530"])
+def test_codes_that_would_slow_or_pause_a_provider_leave_the_simulator_alone(local_part):
+    reply, _ = transmit(to(f"{local_part}@simulator.test"))
+    assert reply.outcome is Outcome.DEFERRED
+    assert (reply.should_pause, reply.should_slow) == (False, False)
+
+
+def test_a_scenario_that_cannot_be_read_does_not_pass_for_delivered():
+    reply, _ = transmit(to("bounced.aftr.5s@simulator.test"))
+    assert reply.outcome is Outcome.FAILED
+    assert "cannot be read" in reply.text
