@@ -7,7 +7,8 @@ Post an email; it is accepted durably, rendered, signed, delivered, and followed
 
 **Keys.** `Authorization: Bearer es_live_…`. A key belongs to one project and has scopes. With `es_test_…` nothing
 reaches a provider: the whole timeline is played, and rows carry `"test": true`. The local part of an address at
-`simulator.test` names what becomes of it: `delivered@`, `bounced@`, `deferred@`, `failed@`, `uncertain@`, …
+`simulator.test` names what becomes of it: `delivered@`, `bounced@`, `deferred@`, `failed@`, `uncertain@`,
+`550-5.1.1@`, `greylist.2x.then.deliver@`, `complaint.after.5s@`, … (docs/simulator.md).
 
 **Errors** are `application/problem+json` (RFC 9457). Decide by `code`; `errors` names each field that is wrong. Fields
 and query parameters that do not exist are refused. Another project's object is answered as one that does not exist.

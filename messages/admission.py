@@ -9,6 +9,8 @@ from accounts.services import RecipientNotAllowedError
 from common.addresses import Address
 from common.errors import FieldError, InvalidFieldsError
 from delivery.plaintext import text_from_html
+from delivery.simulator_script import DOMAIN as SIMULATED_DOMAIN
+from delivery.simulator_script import ScenarioError, read_script
 from domains.models import Domain
 from domains.services import Senders
 from messages.drafts import Draft
@@ -54,6 +56,7 @@ class Admission:
         domain = self.senders.choose_domain(sender.domain, draft.domain_id)
         recipients = fold_recipients(draft)
         check_recipients(self.key, draft)
+        check_scenarios(draft)
         rendered = None
         if draft.template:
             rendered = self.renderer.render(draft.template, draft.template_vars)
@@ -104,6 +107,21 @@ def check_recipients(key: Caller, draft: Draft) -> None:
             address=", ".join(refused.values()),
             errors=[FieldError(field, "recipient_not_allowed", message) for field in refused],
         )
+
+
+def check_scenarios(draft: Draft) -> None:
+    """InvalidFieldsError for addresses of the simulator that name a scenario which it cannot play."""
+    errors = []
+    for kind, addresses in lists_of(draft).items():
+        for index, address in enumerate(addresses):
+            if address.domain == SIMULATED_DOMAIN:
+                try:
+                    read_script(address.address)
+                except ScenarioError as error:
+                    text = f"{str(error).capitalize()}."
+                    errors.append(FieldError(f"{kind}[{index}]", "unknown_scenario", text))
+    if errors:
+        raise InvalidFieldsError(errors)
 
 
 def lists_of(draft: Draft) -> Mapping[Recipient.Kind, Sequence[Address]]:

@@ -17,6 +17,7 @@ from delivery.envelope import Delivery
 from delivery.mime import Content, Prepared, prepare
 from delivery.mime_headers import Mailbox
 from delivery.mime_parts import Attachment as MimeAttachment
+from delivery.simulator_script import TIME_SCALE_HEADER
 from domains.identities import identities
 from ledger.sql import fetch
 from messages.attachments import read_content
@@ -105,7 +106,7 @@ def build_source(row: tuple[Any, ...]) -> Source:
         subject=row[5],
         html=row[6],
         text=row[7],
-        headers=json.loads(row[8]),
+        headers={name: value for name, value in json.loads(row[8]).items() if name != TIME_SCALE_HEADER},
         wishes=Wishes(track_opens=row[9], track_clicks=row[10], enable_unsubscribe=row[11]),
         date=row[12],
     )

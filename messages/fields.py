@@ -11,11 +11,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.addresses import Address
-from common.serializers import AddressField, SingleLineField, StrictCharField, StrictSerializer
+from common.serializers import AddressField, SingleLineField, StrictCharField, StrictSerializer, wrong
 from common.text import find_control_character
 from delivery.mime import RESERVED
 from delivery.mime_headers import NAME
 from delivery.mime_parts import AttachmentTypeError, parse_content_type
+from delivery.simulator_script import TIME_SCALE_HEADER
 from messages.attachments import File
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
@@ -38,6 +39,9 @@ THEIRS = re.compile(
 )
 # RFC 2045, 5.1, in angle brackets or not: what may stand between the brackets of a Content-ID.
 CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
+
+TIME_SCALE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
+MAX_TIME_SCALE = 100
 
 ADDRESS_SCHEMA = {"type": "string", "example": "Jo Doe <jo@example.com>"}
 ABSENT: tuple[object, ...] = (None, "", {}, [])
@@ -148,8 +152,8 @@ class HeadersField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
         if len({name.lower() for name in headers}) < len(headers):
             refuse("duplicate_header", "A header is named twice, in different case.")
         values = collect(headers.items(), check_line)
-        collect(((name, name) for name in headers), check_header_name)
-        return dict(zip(headers, values, strict=True))
+        names = collect(((name, name) for name in headers), check_header_name)
+        return check_time_scale(dict(zip(names, values, strict=True)))
 
     def to_representation(self, value: dict[str, str]) -> dict[str, str]:
         return value
@@ -160,7 +164,16 @@ def check_header_name(name: str) -> str:
         refuse("invalid_header_name", "Is not a header name (RFC 5322: letters, digits and hyphens).")
     if RESERVED.fullmatch(name) or THEIRS.fullmatch(name):
         refuse("header_reserved", "Is written by the service and cannot be given here.")
-    return name
+    return TIME_SCALE_HEADER if name.lower() == TIME_SCALE_HEADER.lower() else name
+
+
+def check_time_scale(headers: dict[str, str]) -> dict[str, str]:
+    """The simulator's header, where it is given, is a number that waits can be multiplied by."""
+    given = headers.get(TIME_SCALE_HEADER, "1")
+    if not TIME_SCALE.fullmatch(given) or not 0 < float(given) <= MAX_TIME_SCALE:
+        error = wrong(f"Must be a number above 0, at most {MAX_TIME_SCALE}, such as 0.01.", "invalid_time_scale")
+        raise serializers.ValidationError({TIME_SCALE_HEADER: [error]})
+    return headers
 
 
 def check_object(data: object, limit: int) -> Mapping[str, Any]:

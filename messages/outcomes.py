@@ -13,6 +13,7 @@ from django.db import transaction
 
 from delivery.envelope import Outcome, Reply
 from delivery.retry import next_wait
+from delivery.simulator_script import TIME_SCALE_HEADER
 from ledger.sql import as_rows, execute, fetch, pipelined
 from messages.claims import Claim
 from messages.models import Recipient
@@ -69,6 +70,8 @@ class Held:
     status: Status
     retry_count: int
     on_uncertain: OnUncertain
+    # The simulator's waits are cut by it.
+    time_scale: float
 
 
 def record(results: Sequence[Result]) -> set[UUID]:
@@ -156,7 +159,7 @@ def decide(result: Result, held: Held) -> Move:
         message_id=result.claim.message_id,
         status=status,
         reason=reason,
-        wait=wait,
+        wait=wait and wait * held.time_scale,
         last_reply=reply.text,
         retry_count=retry_count,
     )
@@ -208,7 +211,8 @@ def end(recipients: Collection[UUID], status: Status, reason: Reason) -> list[Mo
 
 
 _HELD = """
-SELECT r.id, r.message_id, r.project_id, r.address, r.is_simulated, r.status, r.retry_count, m.on_uncertain
+SELECT r.id, r.message_id, r.project_id, r.address, r.is_simulated, r.status, r.retry_count, m.on_uncertain,
+       CASE WHEN r.is_simulated THEN COALESCE(m.headers ->> %(time_scale)s, '1')::float ELSE 1 END
 FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id JOIN mail_attempt a ON a.id = ANY(%(attempts)s)
     AND a.recipient_id = r.id
 WHERE r.id = ANY(%(recipients)s)
@@ -230,6 +234,7 @@ def _lock_held(results: Sequence[Result]) -> dict[UUID, Held]:
             status=Status(row[5]),
             retry_count=row[6],
             on_uncertain=OnUncertain(row[7]),
+            time_scale=row[8],
         )
         for row in fetch(
             _HELD,
@@ -239,6 +244,7 @@ def _lock_held(results: Sequence[Result]) -> dict[UUID, Held]:
                 "tokens": list({result.claim.token for result in results}),
                 "delivering": Status.DELIVERING,
                 "uncertain": Outcome.UNCERTAIN,
+                "time_scale": TIME_SCALE_HEADER,
             },
         )
     }

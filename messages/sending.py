@@ -38,6 +38,7 @@ from messages.models import Recipient
 from messages.moves import lock_messages
 from messages.outcomes import Result, end, record
 from messages.routing import Router
+from messages.simulation import plan_later
 from messages.states import Lane, Reason, Status
 from providers.choice import Tried, Way
 from providers.circuits import provider_circuits, provider_key
@@ -275,17 +276,16 @@ def write(done: Sequence[Done], asking: Sequence[Claim], beginning: Sequence[Wai
     """
     with transaction.atomic():
         if done:
-            record(
-                [
-                    Result(
-                        claim=one.work.claim,
-                        reply=one.reply,
-                        provider_name=one.work.track.way.name,
-                        has_other_way=one.has_other_way,
-                    )
-                    for one in done
-                ]
-            )
+            results = [
+                Result(
+                    claim=one.work.claim,
+                    reply=one.reply,
+                    provider_name=one.work.track.way.name,
+                    has_other_way=one.has_other_way,
+                )
+                for one in done
+            ]
+            plan_later(results, record(results))
         ours = mark_dot_sent(asking) if asking else set()
         if beginning:
             ours |= mark_started([item.claim for item in beginning], [item.track.way for item in beginning])

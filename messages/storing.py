@@ -12,6 +12,7 @@ from accounts.callers import Caller
 from accounts.models import ApiKey
 from common.ids import timed_ids
 from common.text import fold
+from delivery.simulator_script import DOMAIN as SIMULATED_DOMAIN
 from ledger.rows import insert_rows
 from ledger.sql import fetch_one
 from messages.admission import Admitted
@@ -23,9 +24,6 @@ from messages.tasks import ring
 from tracking.events import Fact, record
 from tracking.models import EventType, TrackedLinks
 from tracking.suppressions import find_suppressed
-
-# Addresses here get the named outcome of their local part, in every project: nothing leaves.
-SIMULATED_DOMAIN = "simulator.test"
 
 
 def store(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, str]) -> list[Message]:
