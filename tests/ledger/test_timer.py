@@ -1,0 +1,77 @@
+"""The worker's own clock goes on through every outage, and does not fill the log with it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+from django.core.cache import cache
+from django.db import OperationalError
+from structlog.testing import capture_logs
+
+from ledger.timer import TICK_KEY, Timer
+
+TICK_SECONDS = 0.002
+PATIENCE_SECONDS = 10.0
+
+
+class Ticks:
+    """What a timer calls: fails as `failures` say, one after the other, then succeeds; `is_over` after that."""
+
+    def __init__(self, failures: list[Exception]) -> None:
+        self._failures = failures
+        self.is_over = threading.Event()
+        self._successes = 0
+
+    def __call__(self) -> None:
+        if self._failures:
+            raise self._failures.pop(0)
+        self._successes += 1
+        # What is logged after the first success is there when the second begins.
+        if self._successes > 1:
+            self.is_over.set()
+
+
+@contextmanager
+def running(tick: Callable[[], None]) -> Iterator[None]:
+    timer = Timer(tick)
+    timer.start()
+    yield
+    timer.stop()
+    timer._thread.join(PATIENCE_SECONDS)
+
+
+@pytest.fixture(autouse=True)
+def _ticks_are_short(settings: Any) -> None:
+    settings.TICK_TIME = timedelta(seconds=TICK_SECONDS)
+
+
+@pytest.mark.parametrize("error", [redis.ConnectionError("refused"), OperationalError("gone")])
+def test_an_outage_is_told_once_and_its_end_once(error: Exception) -> None:
+    ticks = Ticks([error] * 5)
+    with capture_logs() as lines, running(ticks):
+        assert ticks.is_over.wait(PATIENCE_SECONDS)
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("tick_failed", "warning"),
+        ("tick_succeeds_again", "warning"),
+    ]
+    assert not any("exc_info" in line for line in lines)
+
+
+def test_a_fault_of_ours_is_told_with_its_trace_and_the_clock_goes_on() -> None:
+    ticks = Ticks([ZeroDivisionError("ours")])
+    with capture_logs() as lines, running(ticks):
+        assert ticks.is_over.wait(PATIENCE_SECONDS)
+    assert [(line["event"], line["log_level"]) for line in lines] == [("tick_failed", "error")]
+    assert lines[0]["exc_info"]
+
+
+def test_a_tick_is_noted_where_health_looks_for_it() -> None:
+    cache.delete(TICK_KEY)
+    ticks = Ticks([])
+    with running(ticks):
+        assert ticks.is_over.wait(PATIENCE_SECONDS)
+    assert cache.get(TICK_KEY) is not None
