@@ -51,7 +51,8 @@ T = TypeVar("T")
 
 # Past its time a child goes on claiming only if a slow conversation keeps it this long anyway.
 LINGER_SECONDS = 0.5
-WAIT_SECONDS = 0.5
+# New mail is looked for this often while slow conversations go on: it has no other bell to ring here.
+WAIT_SECONDS = 0.1
 # While all providers at work are full, the claim for others' mail is tried this often: it may have to look far.
 LOOK_SECONDS = 0.1
 DATABASE_PAUSE_SECONDS = 0.2

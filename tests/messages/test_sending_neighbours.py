@@ -24,6 +24,7 @@ from tests.smtp_server import Late, Script, Silent, SmtpServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Send = Callable[..., Message]
+MAILS_OF_OTHERS = 5
 
 
 @contextmanager
@@ -106,6 +107,27 @@ def test_a_child_that_a_silent_provider_keeps_sends_the_mail_of_others(
                 message = send(priority=lane)
                 wait_until(lambda pk=message: find_status(pk) == Status.DELIVERED)
             assert child.is_alive()
+
+
+def test_mail_of_others_is_looked_for_often_while_a_slow_provider_keeps_a_child(
+    send: Send, other: Any, settings: Any
+) -> None:
+    settings.SMTP_CONVERSATIONS = 2
+    settings.DELIVER_TIME = timedelta(seconds=0.3)
+    with SmtpServer(Script(replies={"RCPT": [Silent()] * 100})) as silent, SmtpServer() as good:
+        url = f"inbox://127.0.0.1:{silent.port}"
+        Provider.objects.create(project=other.project, name="silent", kind="inbox", url=url)
+        Provider.objects.create(name="good", kind="inbox", url=f"inbox://127.0.0.1:{good.port}")
+        routes.forget()
+        other(20, "silent.test")
+        with pumping(silent):
+            wait_until(lambda: count_claimed(Phase.STARTED) == 4)
+            began_at = time.monotonic()
+            for _ in range(MAILS_OF_OTHERS):
+                message = send()
+                wait_until(lambda pk=message: find_status(pk) == Status.DELIVERED)
+            # Each just misses a look, and so waits for the next one.
+            assert time.monotonic() - began_at < MAILS_OF_OTHERS * 0.35
 
 
 def test_healthy_mail_does_not_wait_for_all_that_a_worker_died_with(
