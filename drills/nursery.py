@@ -11,12 +11,14 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import time_machine
 from django.urls import get_resolver
 
 from drills.processes import is_alive
@@ -28,11 +30,11 @@ MESSAGE_BYTES = 65_536
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A program to run: its command line, its log, and what its environment has beside ours."""
+    """A program to run: its command line, its log, and by how many seconds its clock is wrong."""
 
     words: Sequence[str]
     log: str
-    environment: Mapping[str, str]
+    shift: float
 
 
 class Nursery:
@@ -52,9 +54,12 @@ class Nursery:
             run_nursery(theirs, changes)
         theirs.close()
 
-    def start(self, words: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> int:
-        """Run the module `words[0]` as if `python -m …` had been typed; the number of its process."""
-        request = Request(words=words, log=str(log), environment=environment or {})
+    def start(self, words: Sequence[str], log: Path, *, shift: float = 0.0) -> int:
+        """Run the module `words[0]` as if `python -m …` had been typed; the number of its process.
+
+        With `shift` its wall clock, and that of its children, is wrong by so many seconds, and goes on.
+        """
+        request = Request(words=words, log=str(log), shift=shift)
         with self._lock:
             self._line.sendall(json.dumps(asdict(request)).encode())
             answer = self._line.recv(MESSAGE_BYTES)
@@ -109,7 +114,7 @@ def become(request: Request, parent: int) -> NoReturn:
 
 
 def leave_home(request: Request, parent: int) -> None:
-    """A session, signals, log and environment of its own; and the leash."""
+    """A session, signals, log and clock of its own; and the leash."""
     os.setsid()
     die_with_parent(parent, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -117,4 +122,5 @@ def leave_home(request: Request, parent: int) -> None:
     log = os.open(request.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    os.environ.update(request.environment)
+    if request.shift:
+        time_machine.travel(time.time() + request.shift, tick=True).start()
