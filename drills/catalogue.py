@@ -19,6 +19,14 @@ DRILLS: Mapping[str, str] = {
     "lanes": "drills.neighbours:lanes",
     "slow-relay": "drills.neighbours:slow_relay",
     "poison": "drills.neighbours:poison",
+    "cut-after-dot": "drills.answers:cut_after_dot",
+    "storm": "drills.answers:storm",
+    "refused-recipients": "drills.answers:refused_recipients",
+    "greylist": "drills.direct:greylist",
+    "busy": "drills.direct:busy",
+    "second-mx": "drills.direct:second_mx",
+    "slow-mx": "drills.direct:slow_mx",
+    "dns-faults": "drills.direct:dns_faults",
 }
 # What can be taken out of the product, in the drills' own processes, to show that the drills notice.
 PARTS: Mapping[str, str] = {

@@ -16,6 +16,10 @@ class DroppedError(ConnectionError):
     """The rule wants this line closed."""
 
 
+# RFC 5321, 3.8: the service closes the channel.
+CLOSING = "421"
+
+
 @dataclass(frozen=True, kw_only=True)
 class House:
     """What a conversation asks of its sink: the rule, the count of earlier mail, the journal, and to be held."""
@@ -37,7 +41,8 @@ class Conversation:
 
     async def run(self) -> None:
         """Until QUIT or the end of the line."""
-        self._say("220 sink.test ESMTP")
+        if not await self._greet():
+            return
         while line := await self._reader.readline():
             match line[:4].upper():
                 case b"EHLO":
@@ -53,6 +58,15 @@ class Conversation:
                 case _:
                     self._say("250 2.0.0 ok")
 
+    async def _greet(self) -> bool:
+        """Whether there will be a conversation."""
+        mail = Mail(address="", earlier_count=self._house.count(""), peer_port=self._peer_port)
+        return await self._play(self._house.ask(Stage.GREETING, mail), Stage.GREETING, mail, "220 sink.test ESMTP")
+
+    @property
+    def _peer_port(self) -> int:
+        return int(self._writer.get_extra_info("peername")[1])
+
     def _say(self, text: str) -> None:
         if text:
             self._writer.write(text.encode() + b"\r\n")
@@ -62,6 +76,9 @@ class Conversation:
         match act:
             case Answer(text):
                 self._say(text)
+                if text.startswith(CLOSING):
+                    await self._writer.drain()
+                    raise DroppedError
                 return False
             case Drop():
                 raise DroppedError
@@ -74,8 +91,7 @@ class Conversation:
 
     async def _begin_mail(self, line: bytes) -> None:
         address = line[line.index(b"<") + 1 : line.index(b">")].decode()
-        port = self._writer.get_extra_info("peername")[1]
-        mail = Mail(address=address, earlier_count=self._house.count(address), peer_port=port)
+        mail = Mail(address=address, earlier_count=self._house.count(address), peer_port=self._peer_port)
         is_taken = await self._play(self._house.ask(Stage.RCPT, mail), Stage.RCPT, mail, "250 2.1.5 ok")
         self._mail = mail if is_taken else None
 

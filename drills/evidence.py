@@ -122,17 +122,20 @@ def collect_attempts(project_ids: Collection[UUID]) -> dict[UUID, list[AttemptRo
     return found
 
 
-Steps = dict[UUID, list[tuple[UUID, Status]]]
+# Events of one message are numbered in the order of their causes, whatever the clocks of those who wrote them say.
+Steps = dict[UUID, list[tuple[int, Status]]]
 
 
 def collect_paths(project_ids: Collection[UUID]) -> tuple[Steps, Steps]:
-    """The states in events, by message for those of the whole message and by recipient, each with its place in time."""
+    """The states in events, by message for those of the whole message and by recipient, each with its place in line."""
     whole: Steps = {}
     single: Steps = {}
-    events = Event.objects.filter(project_id__in=project_ids).values_list("id", "message_id", "recipient_id", "type")
-    for event_id, message_id, recipient_id, kind in events:
+    events = Event.objects.filter(project_id__in=project_ids).values_list(
+        "serial", "message_id", "recipient_id", "type"
+    )
+    for serial, message_id, recipient_id, kind in events:
         name = kind.removeprefix("email.")
         if name in Status.values:
             bucket = single if recipient_id else whole
-            bucket.setdefault(recipient_id or message_id, []).append((event_id, Status(name)))
+            bucket.setdefault(recipient_id or message_id, []).append((serial, Status(name)))
     return whole, single

@@ -11,6 +11,7 @@ from socket import socket
 
 from cryptography.fernet import Fernet
 
+from drills.names import Names
 from emailsvc.embedded.runtime import runtime_folder
 from emailsvc.embedded.servers import Servers, claimed_servers
 from emailsvc.session import open_data_folder
@@ -26,17 +27,26 @@ CONSTANTS = {
     "RETRY_SECONDS": "0.5,1,1,2",
     "UNCERTAIN_SECONDS": "1",
     "DELIVER_SECONDS": "1",
+    "WEBHOOK_TIMEOUT_SECONDS": "1",
+    "WEBHOOK_RETRY_SECONDS": "0.3,0.5,0.5,1,1,2,2",
+    "WEBHOOK_DISABLE_SECONDS": "5",
     "LOG_LEVEL": "WARNING",
 }
+# Where the drills' mail exchangers and webhook endpoints are. Mail that is led to 127.0.0.1 is refused, as by default.
+EXCHANGERS = "127.0.1.0/24"
+ENDPOINTS = "127.0.0.1/32"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """The folder, the servers (known, not yet started), and the socket that every web server of ours listens on."""
+    """The folder, the servers (known, not yet started), the socket that every web server of ours listens on, and the
+    name server that our workers ask.
+    """
 
     data: Path
     servers: Servers
     web: socket
+    names: Names
 
     @property
     def web_port(self) -> int:
@@ -55,7 +65,8 @@ def prepared_ground(kept: Path | None) -> Iterator[Ground]:
             stack.callback(keep, data, kept)
         servers = stack.enter_context(claimed_servers(data, {}))
         web = stack.enter_context(listen(0))
-        ground = Ground(data=data, servers=servers, web=web)
+        names = stack.enter_context(Names())
+        ground = Ground(data=data, servers=servers, web=web, names=names)
         os.environ.update(build_environment(ground))
         yield ground
 
@@ -72,6 +83,9 @@ def build_environment(ground: Ground) -> dict[str, str]:
         "PROVIDER_URL": "",
         "BROKER_URL": "",
         "TRUSTED_SENDER_DOMAINS": "*",
+        "DNS_SERVERS": ground.names.place,
+        "MX_ALLOWED_NETWORKS": EXCHANGERS,
+        "WEBHOOK_ALLOWED_NETWORKS": ENDPOINTS,
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -34,13 +34,21 @@ class Client:
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         self._line: HTTPConnection | None = None
 
-    def post(self, path: str, body: object = None) -> Reply:
+    def post(self, path: str, body: object = None, **headers: str) -> Reply:
         """POST below /api/v1. Never raises: a broken line is an answer too."""
+        return self._ask("POST", path, json.dumps(body) if body is not None else "", headers)
+
+    def get(self, path: str) -> Reply:
+        """GET below /api/v1, as `post`."""
+        return self._ask("GET", path, None, {})
+
+    def _ask(self, verb: str, path: str, body: str | None, headers: Mapping[str, str]) -> Reply:
         begun_at = time.monotonic()
         try:
             if self._line is None:
                 self._line = HTTPConnection(LOOPBACK, self._port, timeout=TIMEOUT_SECONDS)
-            self._line.request("POST", f"/api/v1{path}", json.dumps(body) if body is not None else "", self._headers)
+            given = {name.replace("_", "-"): value for name, value in headers.items()}
+            self._line.request(verb, f"/api/v1{path}", body, self._headers | given)
             response = self._line.getresponse()
             text = response.read()
             status, answer = response.status, json.loads(text) if text else None

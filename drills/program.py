@@ -11,6 +11,7 @@ from typing import Any
 from drills.catalogue import DRILLS, PARTS
 from drills.ground import Ground
 from drills.report import Verdict, build_head
+from drills.scaled import shorten
 from drills.scene import open_scene
 from drills.stack import NotUpError, Stack, running_stack
 
@@ -18,7 +19,7 @@ from drills.stack import NotUpError, Stack, running_stack
 def run(ground: Ground, options: Namespace) -> int:
     """Exit status 1 when a drill has failed."""
     names = [name for name in options.only or DRILLS for _ in range(options.repeat)]
-    changes = [find(PARTS[part]) for part in options.without]
+    changes = [shorten, *(find(PARTS[part]) for part in options.without)]
     verdicts = []
     with running_stack(ground, changes) as stack:
         if not options.json:

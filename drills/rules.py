@@ -6,8 +6,12 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """When a rule is asked. At DOT the mail is on disk before the rule's act, unless that is an `Answer`."""
+    """When a rule is asked. At DOT the mail is on disk before the rule's act, unless that is an `Answer`.
 
+    At GREETING there is no mail yet: its address is empty, and `earlier_count` counts connections.
+    """
+
+    GREETING = "greeting"
     RCPT = "rcpt"
     DATA = "data"  # before the 354
     CONTENT = "content"  # the first of it has come, the rest is not read
@@ -16,7 +20,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """Say this in place of the usual. At DOT: the mail is not taken."""
+    """Say this in place of the usual. At DOT: the mail is not taken. After a 421, or as a greeting: and hang up."""
 
     text: str
 
@@ -49,6 +53,12 @@ class Mail:
     earlier_count: int
     peer_port: int
     message_id: str = ""
+
+    @property
+    def number(self) -> int:
+        """That at the end of the local part, as drills number their mail; 0 for none."""
+        _, _, digits = self.address.partition("@")[0].rpartition("-")
+        return int(digits) if digits.isdecimal() else 0
 
 
 Rule = Callable[[Stage, Mail], Act]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http import HTTPStatus
 from typing import Any, TypeVar
 from uuid import UUID
@@ -62,12 +62,21 @@ class Scene:
 
     def open_sink(self, rule: Rule = as_usual, *, receive_buffer: int = 0, project: Project | None = None) -> Sink:
         """A sink that is the way out of all projects, or of one."""
-        folder = self.stack.ground.data / "journals"
-        folder.mkdir(exist_ok=True)
-        sink = Sink(folder / f"{self.name}-{len(self.sinks)}-{time.monotonic_ns()}", rule, receive_buffer)
-        self.sinks.append(self._closing.enter_context(sink))
+        sink = self.add_sink(rule, receive_buffer=receive_buffer)
         Provider.objects.create(project=project, name=f"sink-{len(self.sinks)}", kind=Kind.INBOX, url=sink.url)
         return sink
+
+    def add_sink(self, rule: Rule = as_usual, **options: Any) -> Sink:
+        """A sink that nobody knows of yet. Its mail is judged with the rest."""
+        folder = self.stack.ground.data / "journals"
+        folder.mkdir(exist_ok=True)
+        sink = Sink(folder / f"{self.name}-{len(self.sinks)}-{time.monotonic_ns()}", rule, **options)
+        self.sinks.append(self._closing.enter_context(sink))
+        return sink
+
+    def keep_open(self, thing: AbstractContextManager[T]) -> T:
+        """Enter it, and leave it with the scene."""
+        return self._closing.enter_context(thing)
 
     def client(self, token: str = "") -> Client:
         return Client(self.stack.ground.web_port, token or self.token)
@@ -117,14 +126,20 @@ class Scene:
         """When the mail for an address was on the first sink's disk (monotonic seconds), 0 while it is not."""
         return next((mail.at for mail in self.sink.taken if mail.address == address), 0.0)
 
-    def fill(self, count: int, *, name: str = "fill", key: ApiKey | None = None, **values: Any) -> None:
+    def times(self) -> Mapping[str, float]:
+        """When the first mail for each address was on a sink's disk (monotonic seconds)."""
+        return {mail.address: mail.at for sink in self.sinks for mail in reversed(sink.taken)}
+
+    def fill(
+        self, count: int, *, name: str = "fill", domain: str = "drill.test", key: ApiKey | None = None, **values: Any
+    ) -> None:
         """Emails without HTTP, for drills that are not about accepting. No worker is told but by the doorbell."""
         for begin in range(0, count, BATCH):
             numbers = range(begin, min(count, begin + BATCH))
             drafts = [
                 Draft(
                     **{"from_": SENDER, "subject": "Your order", "text": "It is on its way.\n", **values},
-                    to=[parse_address(f"{name}-{number}@drill.test")],
+                    to=[parse_address(f"{name}-{number}@{domain}")],
                 )
                 for number in numbers
             ]

@@ -78,16 +78,24 @@ class Journal:
 class Sink:
     """Takes mail on a loopback port, in a thread of its own: `with Sink(path) as sink: … sink.rule = …`.
 
-    `rule` is asked in the sink's thread. What it holds stands in `held`, by address; `taken` grows as mail comes.
+    `place` is its (address, port), by default any free one. `rule` is asked in the sink's thread. What it holds stands
+    in `held`, by address; `taken` grows as mail comes.
     A small `receive_buffer` (bytes) leaves what the sink does not read with the sender.
     """
 
-    def __init__(self, path: Path, rule: Rule = as_usual, receive_buffer: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        rule: Rule = as_usual,
+        *,
+        receive_buffer: int = 0,
+        place: tuple[str, int] = (LOOPBACK, 0),
+    ) -> None:
         self.rule = rule
         self.held: dict[str, Held] = {}
         self._journal = Journal(path)
         self._seen: Counter[str] = Counter()
-        self._socket = listen(0)
+        self._socket = listen(place[1], place[0])
         if receive_buffer:
             self._socket.setsockopt(SOL_SOCKET, SO_RCVBUF, receive_buffer)
         self.port: int = self._socket.getsockname()[1]
@@ -103,6 +111,11 @@ class Sink:
     def url(self) -> str:
         """Its address as a provider whose 250 is a delivery."""
         return f"inbox://{LOOPBACK}:{self.port}"
+
+    @property
+    def relay_url(self) -> str:
+        """Its address as a relay, which takes mail and tells no more of it."""
+        return f"smtp://{LOOPBACK}:{self.port}?tls=never"
 
     @property
     def taken(self) -> list[Taken]:

@@ -1,11 +1,11 @@
 """The service under test: its servers and programs, each of which can be started, ended, stopped and killed."""
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from http.client import HTTPConnection, HTTPException
+from io import StringIO
 
 import redis
 from django.conf import settings
@@ -22,7 +22,10 @@ from emailsvc.sockets import LOOPBACK
 
 PATIENCE_SECONDS = 30.0
 # The drills' own: they would be waited for, and say nothing.
-TABLES = "mail_message, tracking_event, mail_idempotencykey, providers_provider"
+TABLES = (
+    "mail_message, tracking_event, tracking_suppression, mail_idempotencykey, providers_provider, webhooks_endpoint,"
+    " webhooks_webhookdelivery"
+)
 
 
 class NotUpError(Exception):
@@ -36,27 +39,34 @@ class Stack:
         self.ground = ground
         self._nursery = nursery
         self._programs: dict[int, str] = {}
-        self._web = 0
+        self._webs: list[int] = []
         self._count = 0
 
-    def start(self, name: str, *options: str) -> int:
+    def start(self, name: str, *options: str, shift: float = 0.0) -> int:
         """Start a program of the product's line-up (`worker`, `worker-bulk`, `beat`, `web`); the number of its process.
 
-        `options` come after those of the line-up, and win.
+        `options` come after those of the line-up, and win. `shift` seconds are added to its wall clock.
         """
         self._count += 1
         words = [*COMMANDS[name], *options]
         if "worker" in words:
             words += ["-n", f"{name}-{self._count}@drill"]
         log = self.ground.data / "logs" / f"{name}.log"
-        pid = self._nursery.start(words, log)
+        pid = self._nursery.start(words, log, shift=shift)
         self._programs[pid] = name
         return pid
 
-    def start_web(self) -> None:
-        """The web server, and wait until it answers."""
-        self._web = self.start("web", "--bind", f"fd://{self.ground.web.fileno()}")
+    def start_web(self, *, shift: float = 0.0) -> int:
+        """A web server, and wait until one answers. Those that run already go on, on the same socket."""
+        pid = self.start("web", "--bind", f"fd://{self.ground.web.fileno()}", shift=shift)
+        self._webs.append(pid)
         await_condition(self._is_web_up, "the web server to answer")
+        return pid
+
+    @property
+    def webs(self) -> Sequence[int]:
+        """The web servers that run, the oldest first."""
+        return tuple(self._webs)
 
     def _is_web_up(self) -> bool:
         client = HTTPConnection(LOOPBACK, self.ground.web_port, timeout=2)
@@ -69,9 +79,16 @@ class Stack:
         """SIGKILL, to the program and all that it has started; returns when they are gone."""
         self._kill_all([pid], [])
 
+    def end(self, pid: int) -> None:
+        """SIGTERM, as a deployment sends it; returns when the program and all that it has started are gone."""
+        family = list_family(pid)
+        send([pid], signal.SIGTERM)
+        await_condition(lambda: not any(map(is_alive, family)), "a program to end at SIGTERM")
+        self._forget(pid)
+
     def kill_programs(self) -> None:
         """Kill every program but the web server, at once."""
-        self._kill_all([pid for pid in self._programs if pid != self._web], [])
+        self._kill_all([pid for pid in self._programs if pid not in self._webs], [])
 
     def cut_power(self) -> None:
         """Kill all programs and servers at once."""
@@ -90,7 +107,12 @@ class Stack:
         send(family, signal.SIGKILL)
         await_condition(lambda: not any(map(is_alive, family)), "killed processes to be gone")
         for pid in programs:
-            del self._programs[pid]
+            self._forget(pid)
+
+    def _forget(self, pid: int) -> None:
+        del self._programs[pid]
+        if pid in self._webs:
+            self._webs.remove(pid)
 
     def find_server(self, name: str) -> Child:
         """`postgres` or `valkey`."""
@@ -136,6 +158,7 @@ class Stack:
         with connection.cursor() as cursor:
             cursor.execute(f"TRUNCATE {TABLES} CASCADE")
         flush_all()
+        self.ground.names.clear()
 
 
 def flush_all() -> None:
@@ -157,8 +180,11 @@ def running_stack(ground: Ground, changes: Sequence[Callable[[], None]]) -> Iter
     """Servers started, schema made, web server up. Settings have been read; no thread runs yet."""
     nursery = Nursery(changes)
     try:
+        ground.names.start()
         ground.servers.start()
-        call_command("prepare", verbosity=0, stdout=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+        # Our output is the table; that of the commands which this one calls would stand in it.
+        with redirect_stdout(StringIO()):
+            call_command("prepare", verbosity=0)
         connection.close()
         stack = Stack(ground, nursery)
         stack.start_web()

@@ -6,12 +6,15 @@ LOOPBACK = "127.0.0.1"
 BACKLOG = 2048
 
 
-def listen(port: int) -> socket.socket:
-    """A socket that listens on the loopback interface. Raises OSError when the port is taken or not allowed."""
+def listen(port: int, host: str = LOOPBACK) -> socket.socket:
+    """A socket that listens on the loopback interface. Raises OSError when the port is taken or not allowed.
+
+    `host` is another of its addresses (127.0.0.0/8), where the system has them all.
+    """
     listener = socket.socket(socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, port))
+        listener.bind((host, port))
         listener.listen(BACKLOG)
     except OSError:
         listener.close()

@@ -1,0 +1,32 @@
+"""Recipients' own servers: one port, an address of loopback and a name for each."""
+
+from drills.rules import Rule, as_usual
+from drills.scene import Scene
+from drills.sink import Sink
+from providers.models import Kind, Provider
+
+# Within `ground.EXCHANGERS`.
+ADDRESS = "127.0.1.{}"
+
+
+class Exchangers:
+    """The mail exchangers of a scene, and a provider that goes straight to them."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._names = scene.stack.ground.names
+        self._count = 0
+        self._port = 0
+
+    def add(self, domain: str, rule: Rule = as_usual, *, preference: int = 10) -> Sink:
+        """One more for `domain`, which may have several; they are asked in the order of their preference."""
+        self._count += 1
+        address = ADDRESS.format(self._count)
+        sink = self._scene.add_sink(rule, place=(address, self._port))
+        if not self._port:
+            self._port = sink.port
+            Provider.objects.create(name="direct", kind=Kind.MX, url=f"mx:?port={self._port}")
+        host = f"mx{self._count}.{domain}"
+        self._names.tell(host, "A", address)
+        self._names.add(domain, "MX", f"{preference} {host}.")
+        return sink

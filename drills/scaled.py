@@ -1,0 +1,42 @@
+"""Time constants that no setting reaches, shortened in the drills' own programs only: minutes are seconds here.
+
+They are numbers of standards and of good manners towards strangers' servers. What is done when they are over is the
+product's own.
+"""
+
+from datetime import timedelta
+
+from delivery import circuits, mx
+from delivery.circuits import Circuits, Tripping
+from delivery.smtp_config import SmtpConfig
+from messages import outcomes
+from providers.circuits import mx_circuits, provider_circuits
+
+# RFC 5321, 4.5.3.2: two minutes to connect and greet, ten for the answer to the final dot.
+CONNECT = timedelta(seconds=2)
+DOT = timedelta(seconds=2)
+# How long a route, and the lack of one, is believed.
+ROUTE_SECONDS = 1.0
+UNROUTABLE_SECONDS = 0.5
+PROVIDER_TRIPPING = Tripping(first_wait=timedelta(seconds=1), most_wait=timedelta(seconds=4))
+MX_TRIPPING = Tripping(first_wait=timedelta(seconds=1), most_wait=timedelta(seconds=4))
+PROBE = timedelta(seconds=5)
+THROTTLED = timedelta(seconds=1)
+
+
+def shorten() -> None:
+    """For every program of the drills."""
+    timeouts = SmtpConfig.__dataclass_fields__["timeouts"].default
+    # Frozen, and shared by all that name none of their own.
+    object.__setattr__(timeouts, "connect", CONNECT)
+    object.__setattr__(timeouts, "dot", DOT)
+    mx.ROUTE_SECONDS = ROUTE_SECONDS
+    mx.UNROUTABLE_SECONDS = UNROUTABLE_SECONDS
+    circuits.PROBE_TIME = PROBE
+    outcomes.THROTTLED_WAIT = THROTTLED
+    set_tripping(provider_circuits, PROVIDER_TRIPPING)
+    set_tripping(mx_circuits, MX_TRIPPING)
+
+
+def set_tripping(found: Circuits, tripping: Tripping) -> None:
+    found._tripping = tripping
