@@ -1,0 +1,81 @@
+"""What the drills' program is told, and how it tells."""
+
+import json
+import sys
+from importlib import import_module
+
+import pytest
+
+from drills.__main__ import read_options
+from drills.catalogue import DRILLS, PARTS
+from drills.report import COLUMNS, Verdict, build_head
+
+VERDICT = Verdict(drill="storm", accepted=200, lost=1, duplicates=2, window=3, recovery_s=4.5, details={"p99_ms": 9})
+LINE = ("drill", "accepted", "lost", "duplicates", "window", "recovery_s", "pass")
+
+
+@pytest.fixture
+def parse(monkeypatch):
+    def parse(*words: str):
+        monkeypatch.setattr(sys, "argv", ["drills", *words])
+        return read_options()
+
+    return parse
+
+
+def test_options_may_be_repeated(parse):
+    options = parse("--only", "storm", "--only", "lanes", "--repeat", "3", "--json", "--without", "claim")
+    assert (options.only, options.repeat, options.json) == (["storm", "lanes"], 3, True)
+    assert options.without == ["claim"]
+
+
+def test_without_options_all_drills_are_played_once(parse):
+    options = parse()
+    assert (options.only, options.repeat, options.json, options.without) == (None, 1, False, [])
+
+
+@pytest.mark.parametrize("words", [["--only", "nothing"], ["--without", "nothing"], ["--repeat", "x"], ["storm"]])
+def test_what_is_not_known_is_refused(parse, words, capsys):
+    with pytest.raises(SystemExit) as end:
+        parse(*words)
+    assert end.value.code == 2
+    assert "usage: ./run drills" in capsys.readouterr().err
+
+
+def test_a_json_line_has_the_promised_names_first():
+    told = json.loads(VERDICT.as_json())
+    assert tuple(told)[: len(LINE)] == LINE
+    assert told == {
+        "drill": "storm",
+        "accepted": 200,
+        "lost": 1,
+        "duplicates": 2,
+        "window": 3,
+        "recovery_s": 4.5,
+        "pass": True,
+        "p99_ms": 9,
+        "problems": [],
+    }
+
+
+def test_a_verdict_with_problems_has_failed_and_names_them():
+    failed = Verdict(drill="storm", problems=["1 lost: one@rcpt.test"])
+    assert json.loads(failed.as_json())["pass"] is False
+    row, problem = failed.as_row().splitlines()
+    assert "FAILED" in row
+    assert problem.strip() == "1 lost: one@rcpt.test"
+
+
+def test_a_row_stands_below_its_head():
+    head, row = build_head(), VERDICT.as_row()
+    for name in COLUMNS[:6]:
+        end = head.index(name) + len(name)
+        value = str(getattr(VERDICT, name))
+        assert value in (row[: len(value)], row[end - len(value) : end])
+    assert row.endswith("p99_ms 9")
+
+
+@pytest.mark.parametrize("place", [*DRILLS.values(), *PARTS.values()])
+def test_every_name_leads_to_a_function_that_says_what_it_shows(place):
+    module, _, function = place.partition(":")
+    assert getattr(import_module(module), function).__doc__

@@ -1,0 +1,55 @@
+"""What the drills can be played without is really gone then, and only from what they patch."""
+
+from uuid import uuid4
+
+import pytest
+
+from drills import without
+from messages import claims, leases
+from messages.claims import Scope, claim
+from messages.states import Lane
+
+pytestmark = pytest.mark.django_db
+EMAIL = {"from_": "shop@mine.test", "to": "one@rcpt.test", "subject": "Hi", "text": "Hello."}
+ALL = Scope(is_shared_open=True, open_projects=[], closed_projects=[])
+
+
+@pytest.fixture(autouse=True)
+def _product_is_whole_afterwards(monkeypatch):
+    for module, names in ((claims, ("_HEALTHY", "_SUSPECT", "fetch", "uuid4")), (leases, ("sweep_lost_leases",))):
+        for name in names:
+            monkeypatch.setattr(module, name, getattr(module, name))
+
+
+@pytest.fixture
+def _queued(api):
+    assert api.post("/emails", EMAIL).status_code == 202
+
+
+@pytest.mark.usefixtures("_queued")
+def test_with_the_claim_a_recipient_is_held_once():
+    assert len(claim(Lane.NORMAL, 10, ALL)) == 1
+    assert claim(Lane.NORMAL, 10, ALL) == []
+
+
+@pytest.mark.usefixtures("_queued")
+def test_without_the_claim_each_process_takes_it_under_one_token(monkeypatch):
+    without.claim()
+    (mine,) = claim(Lane.NORMAL, 10, ALL)
+    assert claim(Lane.NORMAL, 10, ALL) == []
+    # Another process remembers nothing.
+    monkeypatch.setattr(claims.fetch.__self__, "_taken", {uuid4(): 0.0})
+    (theirs,) = claim(Lane.NORMAL, 10, ALL)
+    assert (mine.recipient_id, mine.token) == (theirs.recipient_id, theirs.token)
+
+
+def test_without_the_sweeper_nothing_is_swept():
+    without.sweeper()
+    assert leases.sweep_lost_leases() == 0
+
+
+@pytest.mark.parametrize("name", ["_HEALTHY", "_SUSPECT"])
+def test_a_claim_that_has_changed_is_noticed(monkeypatch, name):
+    monkeypatch.setattr(claims, name, "SELECT 1")
+    with pytest.raises(without.NotThereError):
+        without.claim()
