@@ -57,3 +57,11 @@ class Timer:
         elif self._outage and not error:
             log.warning("tick_succeeds_again", was=self._outage)
         self._outage = error
+
+def read_worker_age() -> float | None:
+    """How many seconds ago a worker last ticked; None when none was seen, or when Redis cannot tell."""
+    try:
+        ticked_at = cache.get(TICK_KEY)
+    except (redis.RedisError, OSError):
+        return None
+    return None if ticked_at is None else max(time.time() - float(ticked_at), 0.0)

@@ -11,11 +11,8 @@ from accounts.services import write_audit
 from messages import services
 from messages.idempotency import Answer, Ticket, fingerprint, run_once
 from messages.models import Message, Recipient
+from messages.offers import has_returned, is_resendable, is_scheduled, is_uncertain
 from messages.services import Selection, Settlement
-from messages.states import Reason, Status
-
-UNSETTLED = {Status.QUEUED, Status.SCHEDULED}
-RETURNED = {Status.FAILED, Status.BOUNCED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,27 +37,6 @@ def resend(selection: Selection) -> Callable[[Message], Message]:
 
 def settle(settlement: Settlement) -> Callable[[Message], Message]:
     return lambda message: services.settle(message, settlement)
-
-
-def is_scheduled(message: Message, _: Sequence[Recipient]) -> bool:
-    return message.status == Status.SCHEDULED
-
-
-def is_resendable(message: Message, _: Sequence[Recipient]) -> bool:
-    return message.status not in UNSETTLED
-
-
-def has_returned(message: Message, recipients: Sequence[Recipient]) -> bool:
-    """Some of several recipients failed: to resend to those alone differs from resending to all."""
-    returned = [row for row in recipients if row.status in RETURNED]
-    return is_resendable(message, recipients) and 0 < len(returned) < len(recipients)
-
-
-def is_uncertain(_: Message, recipients: Sequence[Recipient]) -> bool:
-    return any(
-        row.status == Status.DELIVERING and row.status_reason == Reason.UNCERTAIN and row.lease_token is None
-        for row in recipients
-    )
 
 
 ACTS = {

@@ -11,12 +11,14 @@ from accounts.models import AuditEntry
 from delivery.envelope import Outcome
 from messages.admin_actions import ACTS, Act
 from messages.answers import format_mailbox
-from messages.explanations import Explanation, explain_message, explain_recipient
+from messages.explain_background import Background
+from messages.explain_parts import Explanation, RecipientExplanation
+from messages.explain_tries import find_attempt_meaning
+from messages.explanations import explain
 from messages.models import Attachment, Attempt, Message, Recipient
 from messages.reading import timeline, with_details
 from messages.states import Phase, Status
 from tracking.models import Event, EventType
-from tracking.suppressions import find_suppressed
 
 MAX_EVENTS = 500
 # Mail that is overdue by more than this waits for something that a look each few seconds does not bring.
@@ -75,6 +77,8 @@ class AttemptStory:
     took: timedelta | None
     state: str
     colour: str
+    # What the other side's codes mean, empty where they say nothing more.
+    meaning: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,7 @@ class RecipientStory:
 
     row: Recipient
     mailbox: str
-    explanation: Explanation
+    explanation: RecipientExplanation
     colour: str
     attempts: Sequence[AttemptStory]
     # Why the address is on the suppression list now, empty when it is not.
@@ -121,14 +125,14 @@ class MessageStory:
 def tell_message(message: Message) -> MessageStory:
     """Everything about a message but its bodies, in a fixed number of queries. It comes with `with_page`."""
     rows = message.shown_recipients
-    suppressed = find_suppressed(message.project_id, {row.address for row in rows})
+    explanation = explain(message)
     return MessageStory(
         message=message,
         sender=format_mailbox(message.from_name, message.from_address),
         reply_to=[format_mailbox(each["name"], each["address"]) for each in message.reply_to],
-        explanation=explain_message(message, rows),
+        explanation=explanation,
         colour=COLOURS[message.status],
-        recipients=[tell_recipient(message, row, suppressed.get(row.address.lower(), "")) for row in rows],
+        recipients=[tell_recipient(each, explanation.background) for each in explanation.recipients],
         timeline=tell_timeline(message),
         files=message.shown_attachments,
         resends=list(message.resends.defer("html", "text").order_by("id")),
@@ -151,21 +155,30 @@ def with_page(messages: QuerySet[Message]) -> QuerySet[Message]:
     return related.annotate(**bodies).defer("html", "text")
 
 
-def tell_recipient(message: Message, row: Recipient, suppressed: str) -> RecipientStory:
+def tell_recipient(explanation: RecipientExplanation, background: Background) -> RecipientStory:
+    row = explanation.row
+    suppression = background.find_suppression(row)
     return RecipientStory(
         row=row,
         mailbox=format_mailbox(row.name, row.address),
-        explanation=explain_recipient(message, row),
+        explanation=explanation,
         colour=COLOURS[row.status],
-        attempts=[tell_attempt(attempt) for attempt in row.shown_attempts],
-        suppressed=suppressed,
+        attempts=[tell_attempt(attempt, row, background) for attempt in row.shown_attempts],
+        suppressed=suppression.reason if suppression else "",
     )
 
 
-def tell_attempt(attempt: Attempt) -> AttemptStory:
+def tell_attempt(attempt: Attempt, row: Recipient, background: Background) -> AttemptStory:
     took = attempt.finished_at - attempt.started_at if attempt.finished_at and attempt.started_at else None
     state = attempt.outcome or PHASES.get(Phase(attempt.phase), attempt.phase)
-    return AttemptStory(row=attempt, took=took, state=state, colour=COLOURS.get(attempt.outcome, "default"))
+    meaning = find_attempt_meaning(attempt, row, background)
+    return AttemptStory(
+        row=attempt,
+        took=took,
+        state=state,
+        colour=COLOURS.get(attempt.outcome, "default"),
+        meaning=meaning.words if meaning else "",
+    )
 
 
 def tell_timeline(message: Message) -> list[Moment]:

@@ -1,81 +1,99 @@
-"""Why a message is in its state and what happens next, in words for people."""
+"""Why a message is in its state, what happens next and when, and what a person can do: for the API, the admin and
+`show_email` alike.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from messages.explain_background import Background, read_background
+from messages.explain_ended import tell_bounced, tell_cancelled, tell_delivered, tell_failed, tell_sent, tell_suppressed
+from messages.explain_parts import Explanation, RecipientExplanation, Telling
+from messages.explain_tries import tell_choices
+from messages.explain_waiting import Case, tell_held, tell_scheduled, tell_waiting
+from messages.explain_words import say_count, say_time
 from messages.models import Message, Recipient
-from messages.states import Reason, Status
-from providers.choice import routes
+from messages.states import Lane, OnUncertain, Status
 
+MAX_ADVICE = 5
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """`why` it is as it is; what comes `next`, empty at the end; and when that is, where a time is known."""
-
-    why: str
-    next: str = ""
-    next_at: datetime | None = None
-
-
-# Why a recipient is in its state. A reason says more than the state alone.
-BY_REASON: dict[Reason, str] = {
-    Reason.NO_PROVIDER: "There is no way out: the project has no provider that is switched on.",
-    Reason.SUPPRESSED: "The address is on the project's suppression list, so nothing was sent.",
-    Reason.EXPIRED: "Its time ran out before anybody took it.",
-    Reason.WORKER_CRASH: "Five workers in a row died while they sent it, so it was set aside.",
-    Reason.REFUSED: "The recipient's side refused it for good.",
-    Reason.PROVIDER_ERROR: "It could not be sent, for a reason on our side or the provider's.",
-    Reason.UNCERTAIN: "The line broke after the message was sent and before the answer came: "
-    "nobody knows whether it was taken.",
-    Reason.DEFERRED: "The last try did not get through.",
-    Reason.SETTLED: "A person decided what became of it.",
+BY_STATUS: Mapping[Status, Callable[[Case], Telling]] = {
+    Status.SCHEDULED: tell_scheduled,
+    Status.QUEUED: tell_waiting,
+    Status.DELIVERING: tell_waiting,
+    Status.SENT: tell_sent,
+    Status.DELIVERED: tell_delivered,
+    Status.BOUNCED: tell_bounced,
+    Status.FAILED: tell_failed,
+    Status.SUPPRESSED: tell_suppressed,
+    Status.CANCELLED: tell_cancelled,
 }
-BY_STATUS: dict[Status, str] = {
-    Status.SCHEDULED: "It waits for its time.",
-    Status.QUEUED: "It waits for a worker.",
-    Status.SENT: "The provider took it. Whether it arrived, the provider has not said.",
-    Status.DELIVERING: "The provider is still trying to deliver it.",
-    Status.DELIVERED: "The recipient's server took it.",
-    Status.FAILED: "It was given up.",
-    Status.BOUNCED: "It came back.",
-    Status.SUPPRESSED: BY_REASON[Reason.SUPPRESSED],
-    Status.CANCELLED: "It was cancelled before its time.",
+LANES: Mapping[str, str] = {
+    Lane.CRITICAL: "It goes in the lane critical, which is served first.",
+    Lane.BULK: "It goes in the lane bulk, which has workers of its own and holds up no other mail.",
 }
 
 
-def explain_recipient(message: Message, row: Recipient) -> Explanation:
-    """What is going on with one recipient."""
-    status, reason = Status(row.status), Reason(row.status_reason)
-    why = BY_REASON.get(reason, BY_STATUS[status])
-    if status is Status.SCHEDULED:
-        return Explanation(why=why, next="It is queued.", next_at=message.scheduled_at)
-    if row.lease_token is not None:
-        return Explanation(why="A worker is sending it now.", next="The answer is recorded.")
-    if row.next_attempt_at is not None:
-        if not row.is_simulated and not routes.has_way(row.project_id):
-            return Explanation(why=BY_REASON[Reason.NO_PROVIDER], next="It goes out as soon as there is a provider.")
-        following = "It is tried again." if row.attempt_count else "It is sent."
-        return Explanation(why=why, next=following, next_at=row.next_attempt_at)
-    if status is Status.DELIVERING and reason is Reason.UNCERTAIN:
-        return Explanation(
-            why=why, next="It waits until feedback comes or a person settles it.", next_at=row.expires_at
-        )
-    return Explanation(why=why)
-
-
-def explain_message(message: Message, recipients: Sequence[Recipient]) -> Explanation:
-    """What is going on with the whole message: that of the recipients which its status stands for."""
-    status = Status(message.status)
-    leading = [row for row in recipients if row.status == status] or list(recipients)
-    # What happens soonest is what people wait for.
-    explained = [explain_recipient(message, row) for row in leading]
-    soonest = min(explained, key=lambda each: (each.next_at is None, each.next_at.timestamp() if each.next_at else 0))
-    counts = Counter(Status(row.status) for row in recipients)
-    if len(counts) == 1:
-        return soonest
-    tally = ", ".join(f"{count} {each}" for each, count in counts.most_common())
+def explain(message: Message) -> Explanation:
+    """Everything about a message that `reading.with_details` has read, in a fixed number of further queries."""
+    rows = message.shown_recipients
+    background = read_background(message, rows)
+    recipients = [explain_recipient(message, row, background) for row in rows]
     return Explanation(
-        why=f"Of {len(recipients)} recipients: {tally}. {soonest.why}", next=soonest.next, next_at=soonest.next_at
+        message=message,
+        told=sum_up(message, recipients),
+        decisions=list(tell_decisions(message)),
+        recipients=recipients,
+        background=background,
     )
+
+
+def explain_recipient(message: Message, row: Recipient, background: Background) -> RecipientExplanation:
+    """What is going on with one recipient."""
+    case = Case(message, row, background)
+    told = tell_held(case) if row.lease_token is not None else BY_STATUS[Status(row.status)](case)
+    return RecipientExplanation(row=row, told=told, decisions=list(tell_way(message, row)))
+
+
+def sum_up(message: Message, recipients: Sequence[RecipientExplanation]) -> Telling:
+    """The story of the recipients which the message's status stands for; what happens soonest leads."""
+    leading = [each for each in recipients if each.row.status == message.status] or list(recipients)
+    if not leading:
+        return Telling(why="Its recipients were erased.")
+    first = min(
+        leading, key=lambda each: (each.told.next_at is None, each.told.next_at and each.told.next_at.timestamp())
+    )
+    if len(recipients) == 1:
+        return first.told
+    counts = Counter(Status(each.row.status) for each in recipients)
+    tally = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    advice = list(dict.fromkeys(words for each in recipients for words in each.told.advice))
+    return replace(
+        first.told,
+        why=f"Of {say_count(len(recipients), 'recipient')}: {tally}. For {first.row.address}: {first.told.why}",
+        advice=advice[:MAX_ADVICE],
+    )
+
+
+def tell_decisions(message: Message) -> Iterator[str]:
+    """What was decided for the whole message, in order."""
+    yield f"It was accepted on {say_time(message.created_at)}."
+    if message.resent_from_id:
+        yield f"It is the email {message.resent_from_id}, sent again."
+    if message.is_test:
+        yield "It came with a test key: nothing leaves this service, the simulator plays the other side."
+    if message.scheduled_at and message.status != Status.SCHEDULED:
+        yield f"It was to wait until {say_time(message.scheduled_at)}."
+    if message.priority in LANES:
+        yield LANES[message.priority]
+    if message.on_uncertain == OnUncertain.HOLD:
+        yield "If nobody knows whether it was taken, it is held for a person and not sent again (on_uncertain: hold)."
+    if message.expires_at:
+        yield f"It is of no use after {say_time(message.expires_at)}, and not sent then."
+
+
+def tell_way(message: Message, row: Recipient) -> Iterator[str]:
+    """What was decided for one recipient, in order."""
+    if row.is_simulated and not message.is_test:
+        yield "Mail to this address goes to the simulator: nothing leaves this service."
+    yield from tell_choices(row)

@@ -1,16 +1,13 @@
 """What is in the queue: by lane and state, who holds it, and whether those who work on it live."""
 
-import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from django.core.cache import cache
 from django_celery_beat.models import PeriodicTask
-from redis import RedisError
 
 from ledger.sql import fetch, fetch_one
-from ledger.timer import TICK_KEY
+from ledger.timer import read_worker_age
 from messages.states import OPEN, Lane, Status
 from messages.tasks import tick
 
@@ -90,12 +87,3 @@ def read_queue() -> QueueState:
         beat_ran_at=PeriodicTask.objects.filter(task=tick.name).values_list("last_run_at", flat=True).first(),
         worker_seen_seconds_ago=read_worker_age(),
     )
-
-
-def read_worker_age() -> float | None:
-    """How long ago a worker last ticked; None when none was seen, or when Redis cannot tell."""
-    try:
-        ticked_at = cache.get(TICK_KEY)
-    except (RedisError, OSError):
-        return None
-    return None if ticked_at is None else max(time.time() - float(ticked_at), 0.0)

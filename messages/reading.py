@@ -62,6 +62,15 @@ def find_detailed(project: Project, pk: UUID) -> Message:
     return message
 
 
+def find_explained(project: Project, pk: UUID) -> Message:
+    """The project's message with what an explanation needs: no bodies, no files. NotFoundError."""
+    messages = project.messages.filter(pk=pk).defer("html", "text").prefetch_related(DETAILS[0], *DETAILS[len(ROWS) :])
+    message = messages.first()
+    if message is None:
+        raise NotFoundError
+    return message
+
+
 def find_recipient(message: Message, address: Address | None) -> Recipient:
     """The recipient with this address in any case, or without one the first in `to`. NotFoundError."""
     recipients = message.recipients.order_by("position")

@@ -14,6 +14,7 @@ from domains.services import SenderNotVerifiedError
 from messages import services
 from messages.answers import EmailAnswer, EmailPage, EmailRow, TimelinePage
 from messages.batches import MAX_BATCH
+from messages.explain_answers import ExplanationAnswer
 from messages.idempotency import IdempotencyInFlightError, IdempotencyKeyInvalidError, IdempotencyKeyReusedError
 from messages.queries import BatchQuery, EmailQuery, RawQuery, TimelineQuery
 from messages.serializers import EmailRequest, RescheduleRequest, ResendRequest, SettleRequest
@@ -102,6 +103,51 @@ curl {url}/api/v1/emails \\
   -H "Idempotency-Key: order-1042" \\
   -d '{{"from_": "hello@acme.example", "to": "jo@example.com", "subject": "Hello", "text": "Hello, Jo."}}'
 """
+EXPLAINED = OpenApiExample(
+    "A deferred email",
+    {
+        "id": ACCEPTED_ID,
+        "status": "delivering",
+        "test": False,
+        "why": "The recipient's server (mx1.example.com) did not take it for now on 22 Nov 2026, 20:32:05 UTC: the "
+        'mailbox is full. It said: 452 4.2.2 "Over quota". That was try 2.',
+        "next": "It is tried again, and given up if nobody has taken it by 24 Nov 2026, 20:26:40 UTC.",
+        "next_at": "2026-11-22T20:47:05.120000Z",
+        "advice": ["Nothing: it is tried again by itself."],
+        "decisions": ["It was accepted on 22 Nov 2026, 20:26:40 UTC."],
+        "actions": [
+            {
+                "name": "resend",
+                "words": "Send it again to all recipients, as a new email.",
+                "method": "POST",
+                "path": f"/api/v1/emails/{ACCEPTED_ID}/resend",
+                "body": None,
+            }
+        ],
+        "recipients": [
+            {
+                "address": "jo@example.com",
+                "status": "delivering",
+                "status_reason": "deferred",
+                "why": "The recipient's server (mx1.example.com) did not take it for now on 22 Nov 2026, 20:32:05 UTC: "
+                'the mailbox is full. It said: 452 4.2.2 "Over quota". That was try 2.',
+                "next": "It is tried again, and given up if nobody has taken it by 24 Nov 2026, 20:26:40 UTC.",
+                "next_at": "2026-11-22T20:47:05.120000Z",
+                "advice": ["Nothing: it is tried again by itself."],
+                "decisions": ['Try 2 went to "direct", which comes first.'],
+                "said": {
+                    "at": "2026-11-22T20:32:05.080000Z",
+                    "by": "the recipient's server (mx1.example.com)",
+                    "code": 452,
+                    "enhanced_code": "4.2.2",
+                    "reply": "Over quota",
+                    "meaning": "the mailbox is full",
+                },
+            }
+        ],
+    },
+    response_only=True,
+)
 BATCH = {
     "type": "array",
     "items": {"$ref": "#/components/schemas/EmailRequest"},
@@ -163,6 +209,7 @@ class EmailViews(OpenApiViewExtension):  # type: ignore[no-untyped-call]
                 request=SettleRequest,
                 responses={200: EmailAnswer, **list_problems(services.NotUncertainError)},
             ),
+            explain=extend_schema(operation_id="explain_email", responses=ExplanationAnswer, examples=[EXPLAINED]),
             events=extend_schema(
                 operation_id="list_email_events", parameters=[TimelineQuery], responses={200: TimelinePage}
             ),

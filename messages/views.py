@@ -23,11 +23,13 @@ from messages.answers import EMAIL, ROW
 from messages.attachments import read_content
 from messages.batches import prepare_batch
 from messages.composing import compose_raw
+from messages.explain_answers import EXPLANATION
+from messages.explanations import explain
 from messages.filters import list_messages
 from messages.idempotency import Answer, Ticket, find_answer, fingerprint, read_key, run_once
 from messages.models import Message
 from messages.queries import BatchQuery, EmailQuery, NoQuery, RawQuery, TimelineQuery
-from messages.reading import find_attachment, find_detailed, find_message, find_recipient, list_timeline
+from messages.reading import find_attachment, find_detailed, find_explained, find_message, find_recipient, list_timeline
 from messages.serializers import (
     EMAIL_REQUEST,
     NoFields,
@@ -64,6 +66,7 @@ class EmailViewSet(ViewSet):
         "resend": scopes.EMAILS_SEND,
         "settle": scopes.EMAILS_SEND,
         "events": scopes.EMAILS_READ,
+        "explain": scopes.EMAILS_READ,
         "raw": scopes.EMAILS_READ,
         "attachment": scopes.EMAILS_READ,
     }
@@ -178,6 +181,15 @@ class EmailViewSet(ViewSet):
                 "next": str(events[-1].pk) if has_more else None,
             }
         )
+
+    @action(detail=True, methods=["get"])
+    def explain(self, request: Request, pk: UUID) -> Response:
+        """Why the email is in its state, what happens next and when, and what a person can do: in plain words.
+
+        Decide by `status` and `status_reason`; the sentences are for people, and are mended from time to time.
+        """
+        read_query(NoQuery, request)
+        return Response(EXPLANATION.to_representation(explain(find_explained(key_of(request).project, pk))))
 
     @action(detail=True, methods=["get"])
     def raw(self, request: Request, pk: UUID) -> HttpResponse:

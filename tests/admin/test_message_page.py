@@ -37,7 +37,9 @@ def test_a_bounce_is_told_with_what_the_other_side_said(sue, send, deliver, serv
     html = page(sue, message)
     for text in (
         "Reset your password",
-        "The recipient&#x27;s side refused it for good.",
+        "The recipient&#x27;s server (127.0.0.1) refused it for good on ",
+        "In plain words: there is no such mailbox.",
+        "Check the address for a typing error",
         "Bob &lt;bob@gone.test&gt;",
         "<b>550 5.1.1</b>",
         "No such user here",
@@ -76,7 +78,7 @@ def test_several_recipients_are_told_apart(sue, send, deliver, server: SmtpServe
     message = send("a@x.test", "b@x.test")
     deliver()
     html = page(sue, message)
-    assert "Of 2 recipients: 1 bounced, 1 delivered." in html
+    assert "Of 2 recipients: 1 bounced, 1 delivered. For a@x.test: " in html
     assert url(message, "resend_failed") in html
 
 

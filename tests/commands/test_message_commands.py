@@ -39,7 +39,9 @@ def test_show_email_tells_the_story(send, bounce):
     assert (status, err) == (0, "")
     for words in (
         "Your bill",
-        "BOUNCED: The recipient's side refused it for good.",
+        'BOUNCED: The provider "relay" (mx.gone.test) refused it for good on ',
+        "there is no such mailbox",
+        "What to do: Check the address for a typing error",
         "To Bob <bob@gone.test>: bounced",
         "via relay at mx.gone.test: bounced",
         "550 5.1.1 No such",
@@ -54,6 +56,7 @@ def test_show_email_as_json_is_the_apis_answer(send, api):
     message = send()
     status, [item], _ = run("show_email", str(message.pk), "--json")
     assert status == 0
+    assert item.pop("explanation") == api.get(f"/emails/{message.pk}/explain").json()
     assert item == api.get(f"/emails/{message.pk}").json()
 
 

@@ -10,9 +10,9 @@ from accounts.callers import Delegate
 from accounts.commands import ProjectCommand
 from accounts.services import write_audit
 from common.errors import ApiError
-from messages.admin_actions import UNSETTLED
 from messages.commands import add_filters, find_message, given_filters, read_query, show_progress, walk
 from messages.models import Message
+from messages.offers import UNSETTLED
 from messages.services import Selection, resend
 
 

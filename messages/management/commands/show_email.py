@@ -7,7 +7,10 @@ from common.times import format_time
 from messages.admin_page import MessageStory, RecipientStory, tell_message, with_page
 from messages.answers import EmailAnswer
 from messages.commands import find_message
-from messages.explanations import Explanation
+from messages.explain_answers import EXPLANATION
+from messages.explain_parts import Telling
+from messages.explain_words import say_time
+from messages.explanations import explain
 from messages.models import Message
 from messages.reading import find_detailed
 
@@ -21,7 +24,9 @@ class Command(ServiceCommand):
     def handle(self, *, id: str, **_: Any) -> None:
         message = find_message(id)
         if self.is_json:
-            self.emit(EmailAnswer(find_detailed(message.project, message.pk)).data)
+            detailed = find_detailed(message.project, message.pk)
+            explained = EXPLANATION.to_representation(explain(detailed))
+            self.emit({**EmailAnswer(detailed).data, "explanation": explained})
             return
         told = tell_message(with_page(Message.objects.filter(pk=message.pk)).get())
         self.stdout.write(make_printable("\n".join(describe(told))))
@@ -30,7 +35,10 @@ class Command(ServiceCommand):
 def describe(story: MessageStory) -> Iterator[str]:
     message = story.message
     yield f"{message.subject or '(no subject)'}"
-    yield f"{message.status.upper()}: {describe_explanation(story.explanation)}"
+    yield from describe_told(f"{message.status.upper()}: ", story.explanation.told, "")
+    yield ""
+    for decision in story.explanation.decisions:
+        yield f"  {decision}"
     yield ""
     yield f"  id         {message.pk}"
     yield f"  project    {message.project}"
@@ -51,16 +59,21 @@ def describe(story: MessageStory) -> Iterator[str]:
         yield f"  resent as  {resend.pk} ({resend.status})"
     for recipient in story.recipients:
         yield ""
-        yield from describe_recipient(recipient)
+        yield from describe_recipient(recipient, is_only=len(story.recipients) == 1)
     yield ""
     yield "Timeline"
     for moment in story.timeline:
         yield f"  {format_time(moment.at)}  {moment.title} {moment.address}".rstrip()
 
 
-def describe_recipient(story: RecipientStory) -> Iterator[str]:
-    said = describe_explanation(story.explanation)
-    yield f"{story.row.kind.capitalize()} {story.mailbox}: {story.row.status}. {said}"
+def describe_recipient(story: RecipientStory, *, is_only: bool) -> Iterator[str]:
+    begin = f"{story.row.kind.capitalize()} {story.mailbox}: {story.row.status}"
+    if is_only:
+        yield begin
+    else:
+        yield from describe_told(f"{begin}. ", story.explanation.told, "  ")
+    for decision in story.explanation.decisions:
+        yield f"  {decision}"
     for attempt in story.attempts:
         row = attempt.row
         said = " ".join(str(part) for part in (row.code, row.enhanced_code, row.reply) if part)
@@ -69,10 +82,17 @@ def describe_recipient(story: RecipientStory) -> Iterator[str]:
         yield f"  #{row.number} {format_time(row.started_at or row.claimed_at)}{via}{host}: {attempt.state}"
         if said:
             yield f"     {said}"
+        if attempt.meaning:
+            yield f"     (that is: {attempt.meaning})"
         if row.next_attempt_at:
             yield f"     next try {format_time(row.next_attempt_at)}"
 
 
-def describe_explanation(explanation: Explanation) -> str:
-    at = f" ({format_time(explanation.next_at)})" if explanation.next_at else ""
-    return f"{explanation.why} {explanation.next}{at}".rstrip()
+def describe_told(begin: str, told: Telling, indent: str) -> Iterator[str]:
+    """Why, next and what to do, a line each."""
+    yield f"{begin}{told.why}"
+    if told.next:
+        at = f"{say_time(told.next_at)}: " if told.next_at else ""
+        yield f"{indent}Next: {at}{told.next}"
+    for advice in told.advice:
+        yield f"{indent}What to do: {advice}"

@@ -1,0 +1,49 @@
+"""How explanations put times, counts and what others said."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+# Beyond this the words of the other side are cut: the whole stands with the attempt.
+MAX_QUOTE = 300
+
+
+def say_time(at: datetime) -> str:
+    """`22 Nov 2026, 20:32:05 UTC`."""
+    return f"{at.astimezone(UTC):%-d %b %Y, %H:%M:%S} UTC"
+
+
+def say_span(span: timedelta) -> str:
+    """`3 minutes`, in the largest unit of which there are two or more."""
+    seconds = round(span.total_seconds())
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return say_count(round(seconds / size), unit)
+    return say_count(seconds, "second")
+
+
+def say_count(count: int, noun: str) -> str:
+    """`1 try`, `2 tries`."""
+    plural = noun[:-1] + "ies" if noun.endswith("y") and not noun.endswith("ay") else noun + "s"
+    return f"{count} {noun if count == 1 else plural}"
+
+
+def say_list(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def quote(code: int | None, enhanced_code: str, text: str) -> str:
+    """`550 5.1.1 "No such user"`; empty where nothing was said."""
+    short = text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}…"
+    parts = [str(code) if code else "", enhanced_code, f'"{short}"' if short else ""]
+    return " ".join(part for part in parts if part)
+
+
+def capitalize(text: str) -> str:
+    """`text` with a capital at its begin, and the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def end_sentence(text: str) -> str:
+    """`text` with a capital at its begin and a full stop at its end."""
+    return capitalize(text) + ("" if not text or text.endswith((".", "!", "?", "…")) else ".")
