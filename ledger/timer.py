@@ -58,6 +58,7 @@ class Timer:
             log.warning("tick_succeeds_again", was=self._outage)
         self._outage = error
 
+
 def read_worker_age() -> float | None:
     """How many seconds ago a worker last ticked; None when none was seen, or when Redis cannot tell."""
     try:
