@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from delivery.ssrf import Guard
+
 
 class Security(StrEnum):
     """When the line is encrypted."""
@@ -35,15 +37,16 @@ class Timeouts:
 class SmtpConfig:
     """One server.
 
-    `address` is where the host is, when that is known and must not be asked again. `is_final` tells that it is the
-    recipient's own (its MX, the inbox): a 250 is then `delivered`. `server_name` is the name that its certificate must
-    carry, by default `host`; it is checked only with `is_certificate_checked`, which makes TLS required. `ca_file`
-    replaces the system's authorities. Credentials go over a line in clear only to loopback, or with
-    `is_clear_auth_allowed`.
+    `address` is where the host is, when that is known and must not be asked again; with a `guard`, only addresses that
+    it admits are connected to. `is_final` tells that the server is the recipient's own (its MX, the inbox): a 250 is
+    then `delivered`. `server_name` is the name that its certificate must carry, by default `host`; it is checked only
+    with `is_certificate_checked`, which makes TLS required. `ca_file` replaces the system's authorities. Credentials
+    go over a line in clear only to loopback, or with `is_clear_auth_allowed`.
     """
 
     host: str
     address: str = ""
+    guard: Guard | None = None
     port: int = 25
     is_final: bool = False
     security: Security = Security.OPPORTUNISTIC

@@ -15,6 +15,8 @@ from delivery.smtp_auth import ACCEPTED, NoMechanismError, authenticate, choose_
 from delivery.smtp_config import Security, SmtpConfig
 from delivery.smtp_session import RefusedError, Session
 from delivery.smtp_wire import Line, LineError, SocketAddress, TlsError, describe_error, dial
+from delivery.ssrf import Guard, IpAddress
+from delivery.ssrf import RefusedError as NotAdmittedError
 from delivery.steps import Call, Steps
 
 # With a host of many addresses, one that is down or closed to us does not speak for the others.
@@ -48,6 +50,8 @@ def open_session(config: SmtpConfig, context: ssl.SSLContext) -> Steps[Session]:
 
 
 def _find_addresses(config: SmtpConfig) -> Steps[Sequence[SocketAddress]]:
+    if config.guard is not None:
+        return (yield from _find_admitted(config, config.guard))
     find = partial(socket.getaddrinfo, config.address or config.host, config.port, type=socket.SOCK_STREAM)
     try:
         # What is an address already is not looked up, which would take a thread.
@@ -61,9 +65,24 @@ def _find_addresses(config: SmtpConfig) -> Steps[Sequence[SocketAddress]]:
     return found[:MAX_ADDRESSES]
 
 
-def _refuse_unconnected(config: SmtpConfig, text: str) -> RefusedError:
+def _find_admitted(config: SmtpConfig, guard: Guard) -> Steps[Sequence[SocketAddress]]:
+    """What the guard admits, as it was looked up for the check: a second look-up could find others."""
+    try:
+        found: Sequence[IpAddress] = yield Call(partial(guard.find_addresses, config.host, config.port))
+    except NotAdmittedError as error:
+        raise _refuse_unconnected(config, error.message, should_pause=True) from error
+    except (OSError, ValueError) as error:
+        raise _refuse_unconnected(config, f"the host was not found: {describe_error(error)}") from error
+    return [
+        socket.getaddrinfo(str(ip), config.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0]
+        for ip in found[:MAX_ADDRESSES]
+    ]
+
+
+def _refuse_unconnected(config: SmtpConfig, text: str, *, should_pause: bool = False) -> RefusedError:
     host = f"{config.host}:{config.port}"
-    return RefusedError(Reply(outcome=Outcome.DEFERRED, stage=Stage.CONNECT, text=text, remote_host=host))
+    reply = Reply(outcome=Outcome.DEFERRED, stage=Stage.CONNECT, text=text, remote_host=host, should_pause=should_pause)
+    return RefusedError(reply)
 
 
 def _open_at(address: SocketAddress, config: SmtpConfig, context: ssl.SSLContext) -> Steps[Session]:

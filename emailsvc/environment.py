@@ -22,13 +22,18 @@ def split_commas(value: object) -> object:
     return value
 
 
+def split_networks(value: object) -> object:
+    """As `split_commas`; `none` is the way to say that there are none where a default opens some."""
+    return [] if value == "none" else split_commas(value)
+
+
 def from_seconds(value: object) -> object:
     """`"60"` → `timedelta(seconds=60)`."""
     return timedelta(seconds=float(value)) if isinstance(value, str | int | float) else value
 
 
 Words = Annotated[list[str], NoDecode, BeforeValidator(split_commas)]
-Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(split_commas)]
+Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(split_networks)]
 Seconds = Annotated[timedelta, BeforeValidator(from_seconds), Field(gt=timedelta(0))]
 SecondsList = Annotated[list[Seconds], NoDecode, BeforeValidator(split_commas), Field(min_length=1)]
 
@@ -76,6 +81,11 @@ class Environment(BaseSettings):
     MX_ALLOWED_NETWORKS: Networks = Field(
         default=[],
         description="Networks that are not public where direct delivery (`mx:`) may find mail exchangers all the same.",
+    )
+    PROVIDER_ALLOWED_NETWORKS: Networks = Field(
+        default=[],
+        description="Networks that are not public where providers made by the API may be all the same. `./run` opens "
+        "loopback; `none` closes it. Providers of PROVIDER_URL, of commands and of the admin may be anywhere.",
     )
     SMTP_CONVERSATIONS: int = Field(
         default=20, ge=1, le=200, description="SMTP connections that one worker child holds to one provider."

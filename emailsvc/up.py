@@ -87,6 +87,8 @@ def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -
     made = {
         "PUBLIC_URL": f"http://{LOOPBACK}:{ports.web}",
         "PROVIDER_URL": f"inbox://{LOOPBACK}:{ports.smtp}",
+        # The machine is its user's own: relays and stand-ins on it may be tried by the API too.
+        "PROVIDER_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
         **keep_secrets(data, os.environ).environment(),
         **servers.environment,
     }

@@ -37,12 +37,13 @@ IMPLICIT_PORT = 465
 class ProviderUrlError(ValueError):
     """A provider's URL or settings cannot be used. The message says why and never repeats a URL, which holds secrets.
 
-    `setting` names the one that is wrong, empty when it is the whole.
+    `setting` names the one that is wrong, empty when it is the whole; `code` is for programs.
     """
 
-    def __init__(self, message: str, setting: str = "") -> None:
+    def __init__(self, message: str, setting: str = "", code: str = "invalid_provider") -> None:
         super().__init__(message)
         self.setting = setting
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

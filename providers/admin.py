@@ -129,7 +129,7 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
         target = Target(url=form.cleaned_data["new_url"]) if form.cleaned_data["new_url"] else None
         values = {name: getattr(obj, name) for name in COLUMNS}
         if change:
-            change_provider(obj, target=target, name=obj.name, **values)
+            change_provider(obj, target=target, is_operated=True, name=obj.name, **values)
         else:
             assert target is not None
             added = add_provider(obj.project, name=obj.name, target=target, is_operated=True, **values)

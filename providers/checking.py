@@ -34,7 +34,8 @@ def check_provider(provider: Provider) -> Check:
 
 
 def _check_smtp(provider: Provider) -> tuple[bool, str]:
-    with closing(SmtpTransport(smtp_config(parse_provider_url(provider.url)))) as transport:
+    config = smtp_config(parse_provider_url(provider.url), is_operated=provider.is_operated)
+    with closing(SmtpTransport(config)) as transport:
         refusal = transport.greet()
     if refusal is None:
         return True, "took our greeting" + ("" if "@" not in provider.url else " and our credentials")

@@ -13,7 +13,6 @@ from django.db.models.functions import Now
 from accounts.models import Project
 from common.errors import ApiError, ConflictError, FieldError, InvalidFieldsError
 from providers.addresses import (
-    ProviderAddress,
     ProviderUrlError,
     build_provider_url,
     check_settings,
@@ -25,6 +24,7 @@ from providers.choice import routes
 from providers.circuits import forget_failures
 from providers.esps import API_URL
 from providers.models import Kind, Provider
+from providers.reach import check_reach
 
 # The row that PROVIDER_URL is kept in.
 SHARED_NAME = "default"
@@ -34,7 +34,6 @@ AUTH_PAUSE = timedelta(minutes=5)
 # Where credentials go to. When it changes, credentials that were stored for the old one do not come along: else whoever
 # may change a provider could have its password sent to a server of his own.
 DESTINATION = frozenset({"host", "esp", API_URL})
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ProviderExistsError(ConflictError):
@@ -63,8 +62,7 @@ def read_target(target: Target, *, is_operated: bool, kept: Provider | None = No
     """The kind and the URL to store. InvalidFieldsError, naming `url`, `kind` or `settings.…`.
 
     Settings for a provider that is `kept` replace its own; what is not named of its credentials stays, as long as
-    they would go to the same place. Who is not the operator may neither read files of this machine nor reach an inbox
-    of another one.
+    they would go to the same place. Who is not the operator may not name everything: see `reach`.
     """
     try:
         kind, settings = _read_settings(target, kept)
@@ -73,16 +71,9 @@ def read_target(target: Target, *, is_operated: bool, kept: Provider | None = No
             check_reach(address)
     except ProviderUrlError as error:
         field = "url" if target.url else f"settings.{error.setting}" if error.setting else "settings"
-        raise InvalidFieldsError([FieldError(field, "invalid_provider", f"{str(error).capitalize()}.")]) from None
+        text = f"{str(error)[:1].upper()}{str(error)[1:].removesuffix('.')}."
+        raise InvalidFieldsError([FieldError(field, error.code, text)]) from None
     return kind, build_provider_url(kind, settings)
-
-
-def check_reach(address: ProviderAddress) -> None:
-    """ProviderUrlError for what only the operator may name."""
-    if address.ca_file:
-        raise ProviderUrlError("only the operator of the service may name files", "ca")
-    if address.kind is Kind.INBOX and address.host not in LOOPBACK:
-        raise ProviderUrlError("the inbox is on this machine; for a relay the kind is smtp", "host")
 
 
 def _read_settings(target: Target, kept: Provider | None) -> tuple[Kind, Mapping[str, str]]:
@@ -115,10 +106,16 @@ def add_provider(
     return _save(provider, force_insert=True)
 
 
-def change_provider(provider: Provider, *, target: Target | None = None, **values: object) -> Provider:
-    """Change what is given. Errors as those of `add_provider`. Workers follow within a second."""
+def change_provider(
+    provider: Provider, *, target: Target | None = None, is_operated: bool, **values: object
+) -> Provider:
+    """Change what is given. Errors as those of `add_provider`. Workers follow within a second.
+
+    Where it leads is from then on the responsibility of whoever changes that: `is_operated` is for the operator.
+    """
     if target is not None:
-        provider.kind, provider.url = read_target(target, is_operated=provider.is_operated, kept=provider)
+        provider.kind, provider.url = read_target(target, is_operated=is_operated, kept=provider)
+        provider.is_operated = is_operated
         provider.event_secret = provider.event_secret or new_event_secret(Kind(provider.kind))
         provider.paused_until = None
         forget_failures(provider.pk)

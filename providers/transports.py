@@ -23,6 +23,7 @@ from providers.addresses import ProviderAddress, ProviderUrlError, parse_provide
 from providers.choice import Way
 from providers.circuits import mx_circuits
 from providers.models import Kind
+from providers.reach import find_guard
 from providers.shared import SharedPolicies
 
 COUNTED_IDLE_LIMIT = timedelta(seconds=5)
@@ -53,7 +54,7 @@ def build_transport(way: Way) -> Transport:
         return BrokenTransport(f"the provider cannot be used as it is configured: {error}")
 
 
-def smtp_config(address: ProviderAddress) -> SmtpConfig:
+def smtp_config(address: ProviderAddress, *, is_operated: bool) -> SmtpConfig:
     """The inbox stands for the recipient's own server, so that its 250 is a delivery; a relay's is not."""
     return SmtpConfig(
         host=address.host,
@@ -65,6 +66,7 @@ def smtp_config(address: ProviderAddress) -> SmtpConfig:
         username=address.username,
         password=address.password,
         helo_name=helo_name(),
+        guard=find_guard(is_operated=is_operated),
     )
 
 
@@ -74,7 +76,7 @@ def helo_name() -> str:
 
 
 def _build_smtp(way: Way, address: ProviderAddress) -> Transport:
-    config = smtp_config(address)
+    config = smtp_config(address, is_operated=way.is_operated)
     # Where connections are counted, one that nobody uses is another worker's (providers.limits.SHARE_TTL_MS).
     return SmtpTransport(replace(config, idle_limit=COUNTED_IDLE_LIMIT) if way.connection_limit else config)
 

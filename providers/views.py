@@ -95,7 +95,7 @@ class ProviderViewSet(ViewSet):
         provider = find_own(request, pk)
         if "settings" in values:
             values.setdefault("kind", provider.kind)
-        return show(request, change_provider(provider, target=take_target(values), **values))
+        return show(request, change_provider(provider, target=take_target(values), is_operated=False, **values))
 
     @extend_schema(responses={204: None, **list_problems(SharedProviderError)})
     def destroy(self, request: Request, pk: UUID) -> Response:
