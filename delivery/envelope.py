@@ -59,7 +59,8 @@ class Reply:
     content. `has_reached` tells whether the provider gave any answer about this mail (a refused connection did not).
     `should_suppress` marks a hard mailbox bounce; `should_pause` a fault of the provider's configuration, such as
     refused credentials, that no other mail would survive either; `should_slow` a host that wants less of us for now
-    (421, 454). `retry_after` is how long the other side asked us to wait.
+    (421, 454). `retry_after` is how long the other side asked us to wait. `remote_id` is the other side's own name for
+    the mail, by which it speaks of it later.
     """
 
     outcome: Outcome
@@ -74,6 +75,7 @@ class Reply:
     should_pause: bool = False
     should_slow: bool = False
     retry_after: timedelta | None = None
+    remote_id: str = ""
 
 
 BeforeDot = Callable[[Collection[UUID]], Collection[UUID]]

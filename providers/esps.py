@@ -17,11 +17,16 @@ class Esp:
     """One ESP.
 
     `needed` and `possible` name its settings, `secrets` those that are never shown. `backend` and `event_view` are
-    django-anymail's classes. `takes_raw` tells that it takes our own bytes with an envelope, so that our signature
-    and each recipient's own copy survive; the others build the message anew from its parts. `idempotency_header` is
-    the HTTP header by which it knows a repeated request. `event_key` names the setting that its events are signed
-    with, empty where the ESP signs nothing and the secret in their address stands alone. `probe` is a path that
-    answers whoever has a good key, and costs nothing.
+    django-anymail's classes. `takes_envelope` tells that who gets a mail and whom its header names may differ, so that
+    each recipient's own copy can go by itself; `takes_raw` that it takes our own bytes, signature and all, where the
+    others build the message anew from its parts. `takes_metadata` tells that
+    its events bring back what we gave it with the mail, `names_recipient` that they say whom they are about, and
+    `takes_silence` that it can be told, for one mail, to leave links and pixels alone. `taken_status` is the one with
+    which it takes a mail, where its answer has no body to tell by. `idempotency_header` is the HTTP
+    header, `idempotency_field` the header field of the mail, by which it knows a repeated request. `event_key` names
+    the setting that its events are signed with, empty where the ESP signs nothing and the secret in their address
+    stands alone. `login` is the HTTP header and the value that its API wants, `probe` a path that answers whoever has a
+    good key, and costs nothing.
     """
 
     title: str
@@ -30,9 +35,16 @@ class Esp:
     needed: tuple[str, ...]
     possible: tuple[str, ...] = ()
     secrets: frozenset[str] = frozenset()
+    takes_envelope: bool = False
     takes_raw: bool = False
+    takes_metadata: bool = True
+    names_recipient: bool = True
+    takes_silence: bool = False
+    taken_status: int | None = None
     idempotency_header: str = ""
+    idempotency_field: str = ""
     event_key: str = ""
+    login: tuple[str, str] = ("Authorization", "Bearer {api_key}")
     probe: str = ""
 
 
@@ -43,6 +55,8 @@ ESPS: Mapping[str, Esp] = {
         event_view="anymail.webhooks.brevo.BrevoTrackingWebhookView",
         needed=("api_key",),
         secrets=frozenset({"api_key"}),
+        idempotency_field="idempotencyKey",
+        login=("api-key", "{api_key}"),
         probe="account",
     ),
     "mailersend": Esp(
@@ -52,7 +66,11 @@ ESPS: Mapping[str, Esp] = {
         needed=("api_token",),
         possible=("signing_secret",),
         secrets=frozenset({"api_token", "signing_secret"}),
+        takes_metadata=False,
+        takes_silence=True,
+        taken_status=202,
         event_key="signing_secret",
+        login=("Authorization", "Bearer {api_token}"),
         probe="api-quota",
     ),
     "mailgun": Esp(
@@ -62,7 +80,11 @@ ESPS: Mapping[str, Esp] = {
         needed=("api_key",),
         possible=("sender_domain", "webhook_signing_key"),
         secrets=frozenset({"api_key", "webhook_signing_key"}),
+        takes_envelope=True,
+        takes_raw=True,
+        takes_silence=True,
         event_key="webhook_signing_key",
+        login=("Authorization", "Basic api:{api_key}"),
         probe="domains",
     ),
     "mailjet": Esp(
@@ -71,6 +93,10 @@ ESPS: Mapping[str, Esp] = {
         event_view="anymail.webhooks.mailjet.MailjetTrackingWebhookView",
         needed=("api_key", "secret_key"),
         secrets=frozenset({"api_key", "secret_key"}),
+        takes_silence=True,
+        login=("Authorization", "Basic {api_key}:{secret_key}"),
+        # Beside the sending API, which is v3.1.
+        probe="/v3/REST/myprofile",
     ),
     "postmark": Esp(
         title="Postmark",
@@ -79,6 +105,8 @@ ESPS: Mapping[str, Esp] = {
         needed=("server_token",),
         possible=("message_stream",),
         secrets=frozenset({"server_token"}),
+        takes_silence=True,
+        login=("X-Postmark-Server-Token", "{server_token}"),
         probe="server",
     ),
     "resend": Esp(
@@ -88,6 +116,7 @@ ESPS: Mapping[str, Esp] = {
         needed=("api_key",),
         possible=("signing_secret",),
         secrets=frozenset({"api_key", "signing_secret"}),
+        names_recipient=False,
         idempotency_header="Idempotency-Key",
         event_key="signing_secret",
         probe="domains",
@@ -99,6 +128,8 @@ ESPS: Mapping[str, Esp] = {
         needed=("api_key",),
         possible=("tracking_webhook_verification_key",),
         secrets=frozenset({"api_key"}),
+        takes_silence=True,
+        taken_status=202,
         event_key="tracking_webhook_verification_key",
         probe="scopes",
     ),
@@ -110,6 +141,7 @@ ESPS: Mapping[str, Esp] = {
         # Without an access key, boto3 looks for credentials where AWS's own programs do.
         possible=("aws_access_key_id", "aws_secret_access_key", "configuration_set_name", "sns_topics"),
         secrets=frozenset({"aws_access_key_id", "aws_secret_access_key"}),
+        takes_envelope=True,
         takes_raw=True,
         event_key="sns_topics",
     ),
@@ -120,6 +152,9 @@ ESPS: Mapping[str, Esp] = {
         needed=("api_key",),
         possible=("subaccount",),
         secrets=frozenset({"api_key"}),
+        takes_envelope=True,
+        takes_silence=True,
+        login=("Authorization", "{api_key}"),
         probe="account",
     ),
 }

@@ -10,6 +10,7 @@ import structlog
 from django.conf import settings
 
 from delivery.envelope import Delivery, Outcome, Reply, Stage, Transport
+from delivery.http_calls import HttpClient
 from delivery.mta_sts import HttpsFetcher, PolicyFinder
 from delivery.mx import MxConfig, MxTransport
 from delivery.mx_dns import DnsMxResolver, read_name_server
@@ -22,6 +23,8 @@ from delivery.steps import Said, SteppedTransport, Steps
 from providers.addresses import ProviderAddress, ProviderUrlError, parse_provider_url
 from providers.choice import Way
 from providers.circuits import mx_circuits
+from providers.esp import EspTransport
+from providers.esps import ESPS
 from providers.models import Kind
 from providers.reach import find_guard
 from providers.shared import SharedPolicies
@@ -106,6 +109,15 @@ def find_resolver() -> DnsMxResolver:
     return DnsMxResolver([read_name_server(text) for text in settings.DNS_SERVERS])
 
 
+def find_http_guard(is_operated: bool) -> Guard | None:
+    """Where an ESP's API may be: anywhere for the operator, who knows the networks behind us; public for others."""
+    return None if is_operated else Guard(allowed=settings.WEBHOOK_ALLOWED_NETWORKS)
+
+
+def _build_esp(way: Way, address: ProviderAddress) -> Transport:
+    return EspTransport(ESPS[address.host], address.options, HttpClient(find_http_guard(way.is_operated)))
+
+
 def _build_simulator(_way: Way, _address: ProviderAddress) -> Transport:
     return SimulatorTransport()
 
@@ -113,6 +125,7 @@ def _build_simulator(_way: Way, _address: ProviderAddress) -> Transport:
 BUILDERS = {
     Kind.SMTP: _build_smtp,
     Kind.MX: _build_mx,
+    Kind.ESP: _build_esp,
     Kind.INBOX: _build_smtp,
     Kind.SIMULATOR: _build_simulator,
 }
