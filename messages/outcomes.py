@@ -253,9 +253,11 @@ def _lock_held(results: Sequence[Result]) -> dict[UUID, Held]:
 _FINISH = """
 UPDATE mail_attempt a
 SET phase = %s, finished_at = now(), outcome = v.outcome, code = v.code, enhanced_code = v.enhanced_code,
-    reply = v.reply, remote_host = v.remote_host, tls = v.tls, next_attempt_at = now() + v.wait
+    reply = v.reply, remote_host = v.remote_host, tls = v.tls, remote_id = v.remote_id,
+    next_attempt_at = now() + v.wait
 FROM jsonb_to_recordset(%s::jsonb) AS v(
-    id bigint, outcome text, code smallint, enhanced_code text, reply text, remote_host text, tls text, wait interval
+    id bigint, outcome text, code smallint, enhanced_code text, reply text, remote_host text, tls text,
+    remote_id text, wait interval
 )
 WHERE a.id = v.id
 """
@@ -271,6 +273,7 @@ def _finish_attempts(results: Sequence[Result], moves: Mapping[UUID, Move]) -> N
             "reply": result.reply.text,
             "remote_host": result.reply.remote_host,
             "tls": result.reply.tls,
+            "remote_id": result.reply.remote_id,
             "wait": moves[result.claim.recipient_id].wait,
         }
         for result in results

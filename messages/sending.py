@@ -204,26 +204,32 @@ class Pump:
         picked: list[Waiting] = []
         kept: list[Waiting] = []
         rooms: dict[Track, int] = {}
-        waiting = Counter(item.track for item in self._waiting)
-        for item in self._waiting:
-            room = rooms.get(item.track)
+        bundles = bundle(self._waiting)
+        waiting = Counter(items[0].track for items in bundles)
+        for items in bundles:
+            track = items[0].track
+            room = rooms.get(track)
             if room is None:
-                room = self.engine.admit(item.track, waiting[item.track])
-            rooms[item.track] = room - 1
-            (picked if room > 0 else kept).append(item)
+                room = self.engine.admit(track, waiting[track])
+            rooms[track] = room - 1
+            (picked if room > 0 else kept).extend(items)
         self._waiting = kept
         return picked
 
-    def _begin(self, item: Waiting) -> None:
-        taken, track = item.claim, item.track
-        work = Work(claim=taken, track=track, tried=item.tried, begun_at=time.monotonic())
-        self._work[taken.recipient_id] = work
-        delivery = compose(item.composer, taken)
-        if isinstance(delivery, Reply):
-            del self._work[taken.recipient_id]
-            retry_database(lambda: write([Done(work=work, reply=delivery)], [], []))
-        else:
-            self.engine.conversations.submit(track, self.engine.transport(track.way), [delivery])
+    def _begin(self, items: Sequence[Waiting]) -> None:
+        """One conversation for items of one track."""
+        track, deliveries = items[0].track, []
+        for item in items:
+            work = Work(claim=item.claim, track=track, tried=item.tried, begun_at=time.monotonic())
+            delivery = compose(item.composer, item.claim)
+            if isinstance(delivery, Reply):
+                done = Done(work=work, reply=delivery)
+                retry_database(lambda done=done: write([done], [], []))  # type: ignore[misc]
+            else:
+                self._work[item.claim.recipient_id] = work
+                deliveries.append(delivery)
+        if deliveries:
+            self.engine.conversations.submit(track, self.engine.transport(track.way), deliveries)
 
     def _advance(self) -> None:
         """Wait for conversations; write down what they answered, which may send their dot, and what is begun next."""
@@ -240,9 +246,8 @@ class Pump:
             if lost.recipient_id not in ours:
                 del self._work[lost.recipient_id]
         self._note(ended)
-        for item in picked:
-            if item.claim.recipient_id in ours:
-                self._begin(item)
+        for items in bundle([item for item in picked if item.claim.recipient_id in ours]):
+            self._begin(items)
 
     def _finish(self, work: Work, reply: Reply) -> Done:
         has_other = retry_database(lambda: self._router.has_other(work.claim, reply, work.tried, work.track.way))
@@ -258,6 +263,16 @@ class Pump:
                 pause_provider(work.track.way.id, reason=reply.text)
         for track, seconds in slowest.items():
             self.engine.note_pace(track, seconds)
+
+
+def bundle(items: Sequence[Waiting]) -> list[list[Waiting]]:
+    """What goes in one conversation: an ESP takes a message's recipients together, all others one each."""
+    bundles: dict[tuple[Track, UUID], list[Waiting]] = {}
+    for item in items:
+        is_shared = item.track.way.kind is Kind.ESP
+        key = (item.track, item.claim.message_id if is_shared else item.claim.recipient_id)
+        bundles.setdefault(key, []).append(item)
+    return list(bundles.values())
 
 
 def note_circuit(way: Way, reply: Reply) -> None:
