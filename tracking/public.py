@@ -6,8 +6,9 @@ here redirects to anything but what was stored at accept.
 
 from base64 import b64decode
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from django.db import Error, InterfaceError, OperationalError
@@ -19,7 +20,7 @@ from django.views.decorators.http import require_http_methods
 from common.client_ip import client_ip
 from tracking.locations import write_location
 from tracking.tokens import Purpose, read_token
-from tracking.visits import Client, find_subject, find_target, record_click, record_open, unsubscribe
+from tracking.visits import Client, find_subject, record_click, record_open, unsubscribe
 
 log = structlog.get_logger(__name__)
 
@@ -50,19 +51,40 @@ def excuse_absence(view: View) -> View:
     return answer
 
 
+class AnswerThenRecord(HttpResponse):
+    """A response after which a visit is written down: whoever asked has it by then, and need not wait for our disk.
+
+    What cannot be written is logged and lost: people want to get on, and a mail must not show a broken picture because
+    the database is away for a moment.
+    """
+
+    def __init__(self, *args: Any, record: Callable[[], None] | None = None, **others: Any) -> None:
+        super().__init__(*args, headers=NEVER_STORED, **others)
+        self._record = record
+
+    def close(self) -> None:
+        """Called by the server when all is sent; only the first call records."""
+        record, self._record = self._record, None
+        try:
+            if record:
+                record()
+        except Error as error:
+            log.warning("visit_not_recorded", error=type(error).__name__)
+        finally:
+            super().close()
+
+
 @require_http_methods(["GET", "HEAD"])
 def open_pixel(request: HttpRequest, text: str) -> HttpResponse:
     """Always the pixel, never cached; an open is logged when the token is ours."""
-    token = read_token(text, Purpose.OPEN)
-    if token:
-        try:
-            subject = find_subject(token)
-            if subject:
-                record_open(subject, client_of(request))
-        except Error as error:
-            # A mail must not show a broken picture because we are away for a moment.
-            log.warning("open_not_recorded", error=type(error).__name__)
-    return HttpResponse(PIXEL, content_type="image/gif", headers=NEVER_STORED)
+    token, client = read_token(text, Purpose.OPEN), client_of(request)
+
+    def record() -> None:
+        subject = find_subject(token) if token else None
+        if subject:
+            record_open(subject, client)
+
+    return AnswerThenRecord(PIXEL, content_type="image/gif", record=record)
 
 
 @require_http_methods(["GET", "HEAD"])
@@ -71,15 +93,11 @@ def follow_link(request: HttpRequest, text: str) -> HttpResponse:
     """302 to the link's target, which is looked up; 404 for a token that is not ours."""
     token = read_token(text, Purpose.CLICK)
     subject = find_subject(token) if token else None
-    url = find_target(token, subject) if token and subject else None
-    if token is None or subject is None or url is None or not url.lower().startswith(("http://", "https://")):
+    if token is None or subject is None or not (subject.url or "").lower().startswith(("http://", "https://")):
         return answer_gone(request)
-    try:
-        record_click(subject, client_of(request), token, url)
-    except Error as error:
-        # Who clicks wants to get on, whether we can count it or not.
-        log.warning("click_not_recorded", error=type(error).__name__)
-    response = HttpResponse(status=HTTPStatus.FOUND, headers={"Location": write_location(url), **NEVER_STORED})
+    record = partial(record_click, subject, client_of(request), token)
+    response = AnswerThenRecord(status=HTTPStatus.FOUND, record=record)
+    response.headers["Location"] = write_location(subject.url or "")
     # The target need not learn the token.
     response.headers["Referrer-Policy"] = "no-referrer"
     return response

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from common.ids import least_id_at
 from ledger.sql import fetch_one
 from tracking.actors import MANY_LINKS_WINDOW, Visit, label
 from tracking.events import Fact, record
@@ -15,23 +16,31 @@ from tracking.models import EventType, Suppression
 from tracking.suppressions import Entry, suppress
 from tracking.tokens import Token
 
-# One statement for all that a visit needs: whose it is, when it was delivered, and how many other links were followed
-# just before. The recipient's table belongs to a package above this one: schema, not code.
-_SUBJECT = """
+# Where a delivery stands in the log of a message to fifty, and more than a program following all links writes.
+FIRST_EVENTS = 400
+LAST_EVENTS = 50
+
+# One statement for all that a visit needs: whose it is, where the link leads, when it was delivered, and how many other
+# links were followed just before. Somebody may follow links a thousand times: neither look reads a message's whole log.
+# The recipient's table belongs to a package above this one: schema, not code.
+_SUBJECT = f"""
 SELECT r.project_id, r.message_id, r.address, r.is_simulated, p.name,
-       (SELECT max(e.occurred_at) FROM tracking_event e
-        WHERE e.message_id = r.message_id AND e.recipient_id = r.id AND e.type = %(delivered)s),
-       (SELECT count(DISTINCT e.data ->> 'link') FROM tracking_event e
-        WHERE e.message_id = r.message_id AND e.recipient_id = r.id AND e.type = %(clicked)s
-          AND e.occurred_at > now() - %(window)s AND e.data ->> 'link' <> %(link)s)
+       (SELECT l.urls[%(link)s::int + 1] FROM tracking_trackedlinks l WHERE l.message_id = r.message_id),
+       (SELECT e.occurred_at FROM
+            (SELECT * FROM tracking_event WHERE message_id = r.message_id ORDER BY id LIMIT {FIRST_EVENTS}) e
+        WHERE e.recipient_id = r.id AND e.type = %(delivered)s ORDER BY e.id LIMIT 1),
+       (SELECT count(DISTINCT e.data ->> 'link') FROM
+            (SELECT * FROM tracking_event WHERE message_id = r.message_id AND id > %(recent)s
+             ORDER BY id DESC LIMIT {LAST_EVENTS}) e
+        WHERE e.recipient_id = r.id AND e.type = %(clicked)s AND e.data ->> 'link' <> %(link)s::int::text)
 FROM mail_recipient r JOIN accounts_project p ON p.id = r.project_id WHERE r.id = %(recipient)s
-"""
+"""  # noqa: S608 - built from constants
 MAX_USER_AGENT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """The recipient that a token names."""
+    """The recipient that a token names, and where its link leads; no `url` when the message has no such link."""
 
     recipient_id: UUID
     project_id: UUID
@@ -39,6 +48,7 @@ class Subject:
     message_id: UUID
     address: str
     is_simulated: bool
+    url: str | None
     delivered_at: datetime | None
     recent_links: int
 
@@ -61,8 +71,8 @@ def find_subject(token: Token) -> Subject | None:
             "recipient": token.recipient_id,
             "delivered": EventType.DELIVERED,
             "clicked": EventType.CLICKED,
-            "window": MANY_LINKS_WINDOW,
-            "link": str(token.link),
+            "recent": least_id_at(timezone.now() - MANY_LINKS_WINDOW),
+            "link": token.link,
         },
     )
     if row is None:
@@ -74,27 +84,19 @@ def find_subject(token: Token) -> Subject | None:
         address=row[2],
         is_simulated=row[3],
         project_name=row[4],
-        delivered_at=row[5],
-        recent_links=row[6],
+        url=row[5],
+        delivered_at=row[6],
+        recent_links=row[7],
     )
-
-
-def find_target(token: Token, subject: Subject) -> str | None:
-    """Where the link leads; None when the message has no such link."""
-    row = fetch_one(
-        "SELECT urls[%s] FROM tracking_trackedlinks WHERE message_id = %s", [token.link + 1, subject.message_id]
-    )
-    return row[0] if row else None
 
 
 def record_open(subject: Subject, client: Client) -> None:
     _record(subject, EventType.OPENED, _describe(subject, client, is_click=False))
 
 
-def record_click(subject: Subject, client: Client, token: Token, url: str) -> None:
-    _record(
-        subject, EventType.CLICKED, {"url": url, "link": str(token.link), **_describe(subject, client, is_click=True)}
-    )
+def record_click(subject: Subject, client: Client, token: Token) -> None:
+    target = {"url": subject.url, "link": str(token.link)}
+    _record(subject, EventType.CLICKED, {**target, **_describe(subject, client, is_click=True)})
 
 
 def unsubscribe(subject: Subject, client: Client) -> bool:
