@@ -19,6 +19,8 @@ class Announcement:
     inbox_url: str
     smtp_host: str
     smtp_port: int
+    report_host: str
+    report_port: int
 
 
 def ready_content(announcement: Announcement) -> dict[str, object]:
@@ -53,6 +55,7 @@ emailsvc is ready.
   Admin     {announcement.admin_url}   {announcement.admin_user} / {password}
   API key   {announcement.api_key}
   SMTP      {announcement.smtp_host}:{announcement.smtp_port} (the inbox: keeps what it gets, delivers nothing)
+  Reports   {announcement.report_host}:{announcement.report_port} (bounces and complaints come back here, by SMTP or LMTP)
 
 Post a first email, then look at it in the inbox:
 

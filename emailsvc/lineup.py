@@ -10,7 +10,7 @@ from emailsvc.embedded.programs import Program
 from emailsvc.session import ROOT
 
 # Seconds to stop in, one stage after the other: with the servers' own less than the ten that a person is promised.
-STOP_STAGES = (("beat", "worker", "worker-bulk", "worker-webhooks", "web"), ("inbox",))
+STOP_STAGES = (("beat", "worker", "worker-bulk", "worker-webhooks", "web", "reports"), ("inbox",))
 STOP_SECONDS = {"worker": 5.5, "worker-bulk": 5.5, "worker-webhooks": 5.5, "web": 5.0, "inbox": 1.5}
 
 CELERY = ("celery", "-A", "emailsvc.celery:app", "--quiet")
@@ -44,16 +44,18 @@ class Lineup:
     environment: Mapping[str, str]
     web_socket: int
     smtp_port: int
+    report_port: int
     servers_gate: Gate = field(default_factory=Gate)
     database_gate: Gate = field(default_factory=Gate)
 
 
 def build_lineup(lineup: Lineup) -> list[Program]:
-    """Inbox before web before workers before beat; they wait for the database, and are stopped the other way round."""
+    """Inbox before web before workers before beat before the report listener; they wait for the database, and are stopped the other way round."""
     inbox = ("manage", "run_inbox", "--host", "127.0.0.1", "--port", str(lineup.smtp_port))
     # The socket is ours and outlives a web server that dies: clients wait a moment and are not refused.
     web = (*COMMANDS["web"], "--bind", f"fd://{lineup.web_socket}")
-    commands = {"inbox": inbox, **COMMANDS, "web": web}
+    reports = ("manage", "run_report_listener", "--host", "127.0.0.1", "--port", str(lineup.report_port))
+    commands = {"inbox": inbox, **COMMANDS, "web": web, "reports": reports}
     return [_program(lineup, lineup.database_gate, name, command) for name, command in commands.items()]
 
 

@@ -18,6 +18,7 @@ class Ports:
 
     web: int
     smtp: int
+    reports: int
 
 
 def list_obstacles(ports: Ports) -> list[str]:
@@ -27,7 +28,8 @@ def list_obstacles(ports: Ports) -> list[str]:
     except (OSError, http.client.HTTPException, ValueError) as error:
         return [f"web: {error or type(error).__name__}"]
     obstacles = [f"{name}: {check['detail']}" for name, check in answer["checks"].items() if check["status"] != "ok"]
-    return obstacles if greets(ports.smtp) else [*obstacles, f"inbox: no greeting on port {ports.smtp}"]
+    servers = {"inbox": ports.smtp, "reports": ports.reports}
+    return obstacles + [f"{name}: no greeting on port {port}" for name, port in servers.items() if not greets(port)]
 
 
 def ask_readyz(port: int) -> Any:

@@ -37,6 +37,7 @@ from emailsvc.supervisor import Alarm, Supervisor
 
 DEFAULT_PORT = 8000
 INBOX_PORT = 2525
+REPORT_PORT = 2526
 PATIENCE_SECONDS = 60.0
 TRIM_SECONDS = 60.0
 
@@ -81,7 +82,9 @@ def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -
     stack.enter_context(hold(data))
     (data / READY_NAME).unlink(missing_ok=True)
     listener = stack.enter_context(open_port(options.port))
-    ports = Ports(web=listener.getsockname()[1], smtp=find_free_port(INBOX_PORT))
+    smtp_port = find_free_port(INBOX_PORT)
+    report_port = find_free_port(max(REPORT_PORT, smtp_port + 1))
+    ports = Ports(web=listener.getsockname()[1], smtp=smtp_port, reports=report_port)
     servers = stack.enter_context(claimed_servers(data, os.environ))
     stack.enter_context(janitor(data / LOCK_NAME, data / READY_NAME, data / ENVIRONMENT_NAME, servers.runtime))
     made = {
@@ -93,7 +96,13 @@ def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -
         **servers.environment,
     }
     environment = build_environment(os.environ, made)
-    lineup = Lineup(data=data, environment=environment, web_socket=listener.fileno(), smtp_port=ports.smtp)
+    lineup = Lineup(
+        data=data,
+        environment=environment,
+        web_socket=listener.fileno(),
+        smtp_port=ports.smtp,
+        report_port=ports.reports,
+    )
     return Service(lineup=lineup, made=made, ports=ports, servers=servers, supervisor=Supervisor(tell), alarm=alarm)
 
 
@@ -173,6 +182,8 @@ def announce(service: Service, stack: ExitStack) -> None:
         inbox_url=f"http://{LOOPBACK}:{service.ports.web}/inbox/",
         smtp_host=LOOPBACK,
         smtp_port=service.ports.smtp,
+        report_host=LOOPBACK,
+        report_port=service.ports.reports,
     )
     stack.callback((data / READY_NAME).unlink, missing_ok=True)
     write_private(data / READY_NAME, ready_content(announcement))

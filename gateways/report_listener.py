@@ -1,4 +1,4 @@
-"""Where bounces come back to: an SMTP or LMTP server that takes reports on our own mail, and nothing else.
+"""Where bounces come back to: a server that takes reports on our own mail by SMTP or LMTP, and nothing else.
 
 It takes mail for return paths of ours, whose MAC it checks before anything else is said, and complaints at a few names
 of REPORT_DOMAIN. It answers 250 when what a report says is committed. It sends nothing: what it cannot use it refuses
@@ -10,7 +10,6 @@ import logging
 import ssl
 
 import structlog
-from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.conf import settings
 
@@ -74,11 +73,10 @@ def is_complaint_address(address: str) -> bool:
 
 
 class ReportConversation(SMTP):
-    """One client's connection."""
+    """One client's connection. It speaks LMTP (RFC 2033) with who greets with LHLO, SMTP with all others."""
 
     # Here only the stream's buffer: commands are limited to 512 octets, messages by `take_message`.
     line_length_limit = 64 * 1024
-    is_lmtp = False
 
     def __init__(self, listener: "ReportListener", tls: ssl.SSLContext | None) -> None:
         super().__init__(
@@ -90,6 +88,7 @@ class ReportConversation(SMTP):
             tls_context=tls,
         )
         self._listener = listener
+        self._is_lmtp = False
         self.refusal_count = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -112,6 +111,10 @@ class ReportConversation(SMTP):
         except IndexError:  # the standard library's parser, over `<@`
             return None, None
 
+    async def smtp_LHLO(self, arg: str) -> None:  # noqa: N802 (aiosmtpd's name)
+        self._is_lmtp = True
+        await self.smtp_EHLO(arg)
+
     async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802 (aiosmtpd's name)
         assert self.envelope is not None
         if not self.envelope.rcpt_tos:
@@ -125,14 +128,8 @@ class ReportConversation(SMTP):
         statuses = await self._listener.receive(self._reader, addresses)
         self.envelope = Envelope()
         # LMTP answers for each recipient (RFC 2033, 4.2), SMTP once: with the worst, so that all come again.
-        for status in statuses if self.is_lmtp else [max(statuses)]:
+        for status in statuses if self._is_lmtp else [max(statuses)]:
             await self.push(status)
-
-
-class LmtpConversation(ReportConversation, LMTP):
-    """The same, spoken by a mail server on this machine."""
-
-    is_lmtp = True
 
 
 class Refusal(asyncio.Protocol):
@@ -147,10 +144,9 @@ class Refusal(asyncio.Protocol):
 class ReportListener:
     """The server: `start`, then `stop`. All of it runs in the event loop but understanding and the database."""
 
-    def __init__(self, host_name: str, *, is_lmtp: bool = False, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, host_name: str, *, tls: ssl.SSLContext | None = None) -> None:
         self.host_name = host_name
         self.conversations: set[ReportConversation] = set()
-        self._speak = LmtpConversation if is_lmtp else ReportConversation
         self._tls = tls
         self._budget = Budget(HELD_BYTES, MESSAGE_BYTES)
         self._threads = RecordThreads()
@@ -192,4 +188,4 @@ class ReportListener:
     def _accept(self) -> asyncio.Protocol:
         if len(self.conversations) >= CONNECTION_LIMIT:
             return Refusal()
-        return self._speak(self, self._tls)
+        return ReportConversation(self, self._tls)

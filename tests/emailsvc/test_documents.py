@@ -51,6 +51,12 @@ def test_compose_runs_the_programs_of_the_lineup() -> None:
     assert " ".join(COMMANDS["web"]) in dockerfile.replace('", "', " ")
 
 
+def test_compose_runs_the_report_listener_where_only_this_machine_reaches_it() -> None:
+    service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["reports"]
+    assert service["command"][:3] == ["python", "manage.py", "run_report_listener"]
+    assert [port.rpartition(":")[0] for port in service["ports"]] == ["127.0.0.1:2526"]
+
+
 def test_compose_passes_only_settings_that_exist() -> None:
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     assert set(services["web"]["environment"]) <= set(Environment.model_fields)

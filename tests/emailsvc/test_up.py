@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import signal
+import smtplib
 import subprocess
 import sys
 import time
@@ -110,7 +111,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 def test_ready_json_says_what_a_program_needs(up: Up) -> None:
     assert set(up.ready) == {
-        *("url", "admin_url", "admin_user", "admin_password", "api_key", "inbox_url", "smtp_host", "smtp_port")
+        *("url", "admin_url", "admin_user", "admin_password", "api_key"),
+        *("inbox_url", "smtp_host", "smtp_port", "report_host", "report_port"),
     }
     assert up.ready["admin_url"] == f"{up.ready['url']}/admin/"
     assert up.ready["api_key"].startswith("es_live_")
@@ -121,6 +123,13 @@ def test_a_posted_email_is_delivered_to_the_inbox(up: Up) -> None:
     deliver(up, "up@example.test")
     found = up.ask("GET", "/inbox/api/messages?to=up@example.test")[1]["data"]
     assert [mail["subject"] for mail in found] == ["Grüße"]
+
+
+def test_bounces_have_somewhere_to_come_back_to(up: Up) -> None:
+    with smtplib.SMTP(up.ready["report_host"], up.ready["report_port"], timeout=20) as smtp:
+        smtp.ehlo()
+        assert smtp.mail("")[0] == 250
+        assert smtp.rcpt("somebody@elsewhere.test")[0] == 550
 
 
 def deliver(up: Up, to: str) -> str:

@@ -149,7 +149,7 @@ def test_too_large_reports_and_too_many_connections_are_refused(
 
 def test_lmtp_answers_for_each_recipient(sent: Recipient) -> None:
     path = path_of(sent)
-    with listening(is_lmtp=True) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+    with listening() as port, socket.create_connection(("127.0.0.1", port), timeout=20) as line:
         file = line.makefile("rwb")
         assert file.readline().startswith(b"220")
         replies = []

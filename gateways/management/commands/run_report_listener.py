@@ -15,21 +15,20 @@ from gateways.report_listener import ReportListener
 
 
 class Command(ServiceCommand):
-    help = "Take reports on our mail by SMTP (or LMTP) and record what they say. Ends on SIGTERM or Ctrl-C."
+    help = "Take reports on our mail, by SMTP and LMTP, and record what they say. Ends on SIGTERM or Ctrl-C."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1).")
         parser.add_argument("--port", default=2526, type=int, help="Port; 0 takes a free one (default: 2526).")
-        parser.add_argument("--lmtp", action="store_true", help="Speak LMTP: behind a mail server on this machine.")
         parser.add_argument("--certificate", help="PEM file with certificate and key: STARTTLS is offered.")
 
-    def handle(self, *_: Any, host: str, port: int, lmtp: bool, certificate: str | None, **__: Any) -> None:
+    def handle(self, *_: Any, host: str, port: int, certificate: str | None, **__: Any) -> None:
         if not 0 <= port <= 65535:
             raise CommandError(f"--port: {port} is not between 0 and 65535.")
         name = settings.REPORT_DOMAIN or urlsplit(settings.PUBLIC_URL).hostname or "localhost"
         tls = read_certificate(certificate) if certificate else None
         try:
-            asyncio.run(self.serve(ReportListener(name, is_lmtp=lmtp, tls=tls), host, port))
+            asyncio.run(self.serve(ReportListener(name, tls=tls), host, port))
         except OSError as error:
             raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror or error}") from None
 
