@@ -55,7 +55,7 @@ emailsvc is ready.
   Admin     {announcement.admin_url}   {announcement.admin_user} / {password}
   API key   {announcement.api_key}
   SMTP      {announcement.smtp_host}:{announcement.smtp_port} (the inbox: keeps what it gets, delivers nothing)
-  Reports   {announcement.report_host}:{announcement.report_port} (bounces and complaints come back here, by SMTP or LMTP)
+  Reports   {announcement.report_host}:{announcement.report_port} (bounces and complaints come back here)
 
 Post a first email, then look at it in the inbox:
 

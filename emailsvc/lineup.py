@@ -50,7 +50,7 @@ class Lineup:
 
 
 def build_lineup(lineup: Lineup) -> list[Program]:
-    """Inbox before web before workers before beat before the report listener; they wait for the database, and are stopped the other way round."""
+    """In the order in which they start; they wait for the database, and are stopped by `STOP_STAGES`."""
     inbox = ("manage", "run_inbox", "--host", "127.0.0.1", "--port", str(lineup.smtp_port))
     # The socket is ours and outlives a web server that dies: clients wait a moment and are not refused.
     web = (*COMMANDS["web"], "--bind", f"fd://{lineup.web_socket}")
