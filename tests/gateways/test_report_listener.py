@@ -1,11 +1,7 @@
 """The server that bounces come back to: takes what is ours, and nothing else."""
 
-import asyncio
 import smtplib
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,40 +10,16 @@ from django.db import OperationalError
 from accounts.models import ApiKey
 from common.addresses import parse_address
 from gateways import report_listener, report_threads
-from gateways.report_listener import ReportListener
 from messages import services
 from messages.drafts import Draft
 from messages.feedback_paths import find_return_path
 from messages.models import Attempt, Recipient
 from messages.states import Phase, Status
+from tests.gateways.listening import listening
 from tests.messages.bounce_mails import build_complaint, build_dsn
 from tracking.models import Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@contextmanager
-def listening(**options: Any) -> Iterator[int]:
-    """A listener in a thread of its own; its port."""
-    ready, ports, end = threading.Event(), [], []
-
-    async def serve() -> None:
-        listener, over = ReportListener("reports.test", **options), asyncio.Event()
-        end.append((asyncio.get_running_loop(), over))
-        ports.append((await listener.start("127.0.0.1", 0))[1])
-        ready.set()
-        await over.wait()
-        await listener.stop()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield ports[0]
-    finally:
-        loop, over = end[0]
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
 
 
 @pytest.fixture(autouse=True)
