@@ -38,7 +38,7 @@ from common.validation import list_field_errors
 
 CONTENT_TYPE = "application/problem+json"
 # Only programs get problems; people below /admin get pages.
-PREFIXES = ("/api/", "/compat/")
+PREFIXES = ("/api/", "/compat/", "/feedback/")
 REQUEST_ID = "emailsvc.request_id"
 
 log = structlog.get_logger(__name__)

@@ -17,6 +17,7 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("", include("tracking.public_urls")),
+    path("", include("messages.public_urls")),
     api_path("api/schema", show_document, name="schema"),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("domains.urls")),

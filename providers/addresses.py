@@ -4,12 +4,13 @@
 `inbox://127.0.0.1:2525`, `simulator:`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from providers.esps import API_URL, ESPS, is_secret, list_settings
+from providers.esps import API_URL, ESPS, EVENT_LOGIN, TOPICS, is_secret, list_settings
 from providers.models import Kind
 
 Settings = Mapping[str, str]
@@ -32,6 +33,7 @@ OPTIONS = {
 SCHEMES = {"smtp": Kind.SMTP, "smtps": Kind.SMTP, **{kind.value: kind for kind in Kind}}
 PORTS = {Kind.SMTP: 587, Kind.INBOX: 2525, Kind.MX: 25}
 IMPLICIT_PORT = 465
+_TOPIC = re.compile(r"arn:aws(?:-[a-z-]+)?:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")
 
 
 class ProviderUrlError(ValueError):
@@ -180,6 +182,10 @@ def _check_esp(settings: Settings) -> ProviderAddress:
         parts = urlsplit(options[API_URL])
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ProviderUrlError("api_url must be http:// or https:// with a host", API_URL)
+    if EVENT_LOGIN in options and not all(options[EVENT_LOGIN].partition(":")):
+        raise ProviderUrlError(f"{EVENT_LOGIN} must be user:password", EVENT_LOGIN)
+    if any(not _TOPIC.fullmatch(text.strip()) for text in options.get(TOPICS, "").split(",") if text.strip()):
+        raise ProviderUrlError(f"{TOPICS} must be ARNs of SNS topics, with commas between", TOPICS)
     return ProviderAddress(kind=Kind.ESP, host=settings["esp"], options=options)
 
 

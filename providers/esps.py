@@ -11,6 +11,9 @@ API_URL = "api_url"
 # `user:password` that the ESP was told to send with its events (HTTP Basic), beside the secret in their address.
 EVENT_LOGIN = "event_login"
 
+# The SNS topics that SES's events may come by, with commas between; of no other one is anything believed.
+TOPICS = "sns_topics"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Esp:
@@ -139,11 +142,11 @@ ESPS: Mapping[str, Esp] = {
         event_view="anymail.webhooks.amazon_ses.AmazonSESTrackingWebhookView",
         needed=("region_name",),
         # Without an access key, boto3 looks for credentials where AWS's own programs do.
-        possible=("aws_access_key_id", "aws_secret_access_key", "configuration_set_name", "sns_topics"),
+        possible=("aws_access_key_id", "aws_secret_access_key", "configuration_set_name", TOPICS),
         secrets=frozenset({"aws_access_key_id", "aws_secret_access_key"}),
         takes_envelope=True,
         takes_raw=True,
-        event_key="sns_topics",
+        event_key=TOPICS,
     ),
     "sparkpost": Esp(
         title="SparkPost",

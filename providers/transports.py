@@ -109,13 +109,8 @@ def find_resolver() -> DnsMxResolver:
     return DnsMxResolver([read_name_server(text) for text in settings.DNS_SERVERS])
 
 
-def find_http_guard(is_operated: bool) -> Guard | None:
-    """Where an ESP's API may be: anywhere for the operator, who knows the networks behind us; public for others."""
-    return None if is_operated else Guard(allowed=settings.WEBHOOK_ALLOWED_NETWORKS)
-
-
 def _build_esp(way: Way, address: ProviderAddress) -> Transport:
-    return EspTransport(ESPS[address.host], address.options, HttpClient(find_http_guard(way.is_operated)))
+    return EspTransport(ESPS[address.host], address.options, HttpClient(find_guard(is_operated=way.is_operated)))
 
 
 def _build_simulator(_way: Way, _address: ProviderAddress) -> Transport:

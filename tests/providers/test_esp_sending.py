@@ -345,9 +345,10 @@ def test_a_projects_own_provider_reaches_no_private_network(settings: Any) -> No
             finally:
                 transport.close()
 
+        settings.PROVIDER_ALLOWED_NETWORKS = []
         refused = try_it(is_operated=False)
         assert (refused.outcome, refused.has_reached, len(server.calls)) == ("deferred", False, 0)
         assert "public address" in refused.text
         assert try_it(is_operated=True).outcome == "accepted"
-        settings.WEBHOOK_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+        settings.PROVIDER_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
         assert try_it(is_operated=False).outcome == "accepted"
