@@ -86,6 +86,22 @@ def switch_off(endpoint_id: UUID, reason: str) -> bool:
     return bool(is_changed)
 
 
+# The index of what is due per endpoint finds them; few endpoints are disabled.
+_STRANDED = """
+UPDATE webhooks_webhookdelivery d SET status = %s, next_attempt_at = NULL, finished_at = now()
+FROM webhooks_endpoint e
+WHERE e.status = %s AND d.endpoint_id = e.id AND d.lease_token IS NULL AND d.next_attempt_at IS NOT NULL
+"""
+
+
+def end_stranded() -> int:
+    """Let fail what was put on its way while its endpoint was being disabled; returns how much.
+
+    Who writes an event does not lock endpoints, and may have seen this one enabled a moment before.
+    """
+    return execute(_STRANDED, [DeliveryStatus.FAILED, EndpointStatus.DISABLED])
+
+
 def switch_on(endpoint_id: UUID) -> None:
     """Post to an endpoint again, as if it had never failed."""
     Endpoint.objects.filter(pk=endpoint_id).update(

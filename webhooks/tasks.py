@@ -9,6 +9,7 @@ from ledger.doorbell import doorbell
 from webhooks.claims import is_due, sweep_lost_leases
 from webhooks.retention import purge
 from webhooks.running import Run
+from webhooks.standing import end_stranded
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +33,12 @@ def ring() -> None:
 
 @shared_task(name="webhooks.tick")
 def tick() -> None:
-    """Find what a dead worker held, and ring when anything is due.
+    """Find what a dead worker held or a disabled endpoint left, and ring when anything is due.
 
     Beat calls it, and each worker's own timer, so that neither of them is needed for webhooks to go out.
     """
     sweep_lost_leases()
+    end_stranded()
     if is_due():
         ring()
 

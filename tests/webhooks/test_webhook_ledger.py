@@ -31,6 +31,7 @@ from webhooks.services import (
     rotate_secret,
     send_test,
 )
+from webhooks.tasks import tick
 
 pytestmark = pytest.mark.django_db
 Happen = Callable[..., UUID]
@@ -324,6 +325,32 @@ def test_a_disabled_endpoint_is_told_nothing_until_it_is_enabled(
     assert replay_selected(endpoint, Selection(since=LONG_AGO)) == 1
     post()
     assert len(receiver.requests) == 1
+
+
+def test_what_was_written_while_its_endpoint_was_disabled_fails_and_can_be_replayed(
+    endpoint: Endpoint, receiver: Receiver, happen: Happen, post: Post
+):
+    happen(EventType.DELIVERED)
+    waiting = delivery().pk
+    # As a transaction leaves it that saw the endpoint enabled and committed after the end of that.
+    Endpoint.objects.update(status=EndpointStatus.DISABLED)
+    tick()
+    row = delivery()
+    assert (row.status, row.next_attempt_at) == (DeliveryStatus.FAILED, None)
+    assert row.finished_at is not None
+    endpoint.refresh_from_db()
+    change_endpoint(endpoint, EndpointChange(status=EndpointStatus.ENABLED))
+    endpoint.refresh_from_db()
+    assert replay_selected(endpoint, Selection(since=LONG_AGO)) == 1
+    post()
+    assert [request.headers["webhook-id"] for request in receiver.requests] == [str(row.event_id)]
+    assert delivery().pk == waiting
+
+
+def test_the_tick_leaves_what_waits_for_an_enabled_endpoint(endpoint: Endpoint, happen: Happen):
+    happen(EventType.DELIVERED)
+    tick()
+    assert (delivery().status, delivery().next_attempt_at is None) == (DeliveryStatus.PENDING, False)
 
 
 def test_what_is_on_its_way_goes_to_the_new_url(endpoint: Endpoint, receiver: Receiver, happen: Happen, post: Post):
