@@ -1,5 +1,6 @@
 """Without the broker: wake-ups lost, the server gone, the server there and silent."""
 
+import signal
 import time
 from contextlib import AbstractContextManager
 
@@ -10,6 +11,8 @@ QUEUED = 500
 RATE = 20.0
 DOWN_SECONDS = 8.0
 STOPPED_SECONDS = 6.0
+RESTARTS = 3
+MAILS_BETWEEN = 15
 # The promises: nobody who posts waits longer, and mail is on the wire again this soon.
 POST_SECONDS = 1.0
 RETURN_SECONDS = 5.0
@@ -38,6 +41,29 @@ def redis_stopped(scene: Scene) -> None:
     scene.open_sink()
     scene.stack.start("worker")
     play_outage(scene, scene.stack.stopped_server("valkey"), STOPPED_SECONDS)
+
+
+def redis_restart(scene: Scene) -> None:
+    """The broker is shut down in good order and started again, three times under load."""
+    scene.open_sink()
+    scene.stack.start("worker")
+    scene.warm_up()
+    with scene.load(RATE) as load:
+        for _ in range(RESTARTS):
+            scene.wait_for_mail(MAILS_BETWEEN)
+            scene.stack.kill_server("valkey", signal.SIGTERM)
+            scene.stack.restart_server("valkey")
+            restarted_at = time.monotonic()
+        scene.wait_for_mail(MAILS_BETWEEN)
+    scene.note_load(load)
+    scene.details["max_ms"] = round(max(load.seconds) * 1000)
+    scene.expect(not load.refused, f"some POSTs were not answered 202: {dict(load.refused)}")
+    scene.expect(max(load.seconds) < POST_SECONDS, f"a POST took {max(load.seconds):.2f} s")
+    scene.wait_for_quiet(since=restarted_at)
+    arrived = {mail.address: mail.at for mail in scene.sink.taken}
+    waits = [max(0.0, arrived[row.address] - max(load.accepted_at[row.address], restarted_at)) for row in load.accepted]
+    scene.details["all_mail_s"] = round(max(waits), 2)
+    scene.expect(max(waits) < RETURN_SECONDS, f"mail went out {max(waits):.1f} s after the broker's return")
 
 
 def play_outage(scene: Scene, outage: AbstractContextManager[None], seconds: float) -> None:

@@ -10,11 +10,15 @@ DRILLS: Mapping[str, str] = {
     "flushall": "drills.broker:flushall",
     "redis-down": "drills.broker:redis_down",
     "redis-stopped": "drills.broker:redis_stopped",
+    "redis-restart": "drills.broker:redis_restart",
     "postgres-restart": "drills.database:postgres_restart",
+    "postgres-after-250": "drills.database:postgres_after_250",
+    "disk-full": "drills.database:disk_full",
     "same-wakeup-10x": "drills.races:same_wakeup",
     "cancel-races": "drills.races:cancel_races",
     "no-beat": "drills.clocks:no_beat",
     "two-beats": "drills.clocks:two_beats",
+    "wrong-clocks": "drills.clocks:wrong_clocks",
     "power-cut": "drills.crashes:power_cut",
     "lanes": "drills.neighbours:lanes",
     "slow-relay": "drills.neighbours:slow_relay",
@@ -27,6 +31,12 @@ DRILLS: Mapping[str, str] = {
     "second-mx": "drills.direct:second_mx",
     "slow-mx": "drills.direct:slow_mx",
     "dns-faults": "drills.direct:dns_faults",
+    "failover": "drills.failovers:failover",
+    "same-key": "drills.clients:same_key",
+    "idle-connections": "drills.clients:idle_connections",
+    "deploy": "drills.deploys:deploy",
+    "ten-thousand": "drills.deploys:ten_thousand",
+    "webhooks": "drills.endpoints:webhooks",
 }
 # What can be taken out of the product, in the drills' own processes, to show that the drills notice.
 PARTS: Mapping[str, str] = {

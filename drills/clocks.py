@@ -15,6 +15,8 @@ QUEUED = 50
 SCHEDULED = 50
 CANCELLED = 5
 LEAD_SECONDS = 3.0
+SHIFT_SECONDS = 2 * 3600.0
+QUIET_SECONDS = 10.0
 # The promise: on the wire this soon after its time.
 LATE_SECONDS = 2.0
 # The queue of what beat sends (settings.CELERY_TASK_DEFAULT_QUEUE).
@@ -42,6 +44,27 @@ def two_beats(scene: Scene) -> None:
     scene.stack.start("worker-bulk")
     scene.wait_for(lambda: count_rings() == 0, "what the beats have rung to be answered")
     scene.wait_for_quiet(since=time.monotonic())
+
+
+def wrong_clocks(scene: Scene) -> None:
+    """Workers and beats two hours ahead and two behind, then the web server too: nothing is early, late or doubled."""
+    scene.open_sink()
+    for shift in (SHIFT_SECONDS, -SHIFT_SECONDS):
+        for name in ("worker", "worker-bulk", "beat"):
+            scene.stack.start(name, shift=shift)
+    scene.warm_up()
+    play_schedule(scene)
+    usual = scene.stack.webs[0]
+    for shift in (SHIFT_SECONDS, -SHIFT_SECONDS, 0.0):
+        scene.stack.start_web(shift=shift)
+        scene.stack.end(usual)
+        usual = scene.stack.webs[0]
+        if shift:
+            posted_at = time.monotonic()
+            scene.post_batch(QUEUED, name=f"web{shift:.0f}")
+            scene.wait_for_quiet(since=posted_at)
+            scene.expect(scene.recovery_seconds < QUIET_SECONDS, "mail waited for the web server's clock")
+    scene.expect_statuses({Status.DELIVERED: 3 * QUEUED + SCHEDULED - CANCELLED + 1, Status.CANCELLED: CANCELLED})
 
 
 def play_schedule(scene: Scene) -> None:

@@ -11,6 +11,7 @@ from socket import socket
 
 from cryptography.fernet import Fernet
 
+from drills.disks import leave_mounts
 from drills.names import Names
 from emailsvc.embedded.runtime import runtime_folder
 from emailsvc.embedded.servers import Servers, claimed_servers
@@ -59,6 +60,7 @@ def prepared_ground(kept: Path | None) -> Iterator[Ground]:
 
     What `kept` names gets a copy of logs and journals at the end. Raises EmbeddedError when servers cannot run here.
     """
+    leave_mounts()
     with ExitStack() as stack:
         data = open_data_folder(stack.enter_context(runtime_folder(None)))
         if kept is not None:

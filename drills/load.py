@@ -15,6 +15,9 @@ from drills.evidence import Accepted
 from emailsvc.sockets import LOOPBACK
 
 TIMEOUT_SECONDS = 30.0
+# A line that is closed while a request is on its way over it: any server may do that to a kept connection.
+REPEATS = 5
+REPEAT_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +84,26 @@ def read_accepted(answer: Mapping[str, Any]) -> list[Accepted]:
 
 
 class Load:
-    """Emails at `rate` per second from several clients, until stopped: `with Load(…) as load: …`."""
+    """Emails at `rate` per second from several clients, until stopped: `with Load(…) as load: …`.
 
-    def __init__(self, clients: list[Client], rate: float, build: Callable[[int], dict[str, object]]) -> None:
+    With `is_persistent` each has an idempotency key and is posted again when the line breaks (`repeat_count`).
+    """
+
+    def __init__(
+        self,
+        clients: list[Client],
+        rate: float,
+        build: Callable[[int], dict[str, object]],
+        *,
+        is_persistent: bool = False,
+    ) -> None:
         self.accepted: list[Accepted] = []
         # When the 202 for an address was read (monotonic seconds).
         self.accepted_at: dict[str, float] = {}
         self.seconds: list[float] = []
         self.refused: Counter[int] = Counter()
+        self.repeat_count = 0
+        self._is_persistent = is_persistent
         self._rate = rate
         self._build = build
         self._numbers = count()
@@ -110,7 +125,7 @@ class Load:
         for number in self._numbers:
             if self._is_over.wait(max(0.0, self._begun_at + number / self._rate - time.monotonic())):
                 break
-            reply = client.post("/emails", self._build(number))
+            reply = self._post(client, number)
             self.seconds.append(reply.seconds)
             if reply.status == 202:
                 rows = read_accepted(reply.body)
@@ -119,6 +134,19 @@ class Load:
             else:
                 self.refused[reply.status] += 1
         client.close()
+
+    def _post(self, client: Client, number: int) -> Reply:
+        """One email. A persistent application asks again where it got no answer, with the key that it gave before."""
+        if not self._is_persistent:
+            return client.post("/emails", self._build(number))
+        key = f"load-{number}"
+        for _ in range(REPEATS):
+            reply = client.post("/emails", self._build(number), Idempotency_Key=key)
+            if reply.status:
+                return reply
+            self.repeat_count += 1
+            time.sleep(REPEAT_SECONDS)
+        return reply
 
     @property
     def p99_ms(self) -> float:

@@ -13,12 +13,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import time_machine
+from django.conf import settings as django_settings
 from django.urls import get_resolver
 
 from drills.processes import is_alive
@@ -30,11 +31,12 @@ MESSAGE_BYTES = 65_536
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A program to run: its command line, its log, and by how many seconds its clock is wrong."""
+    """A program to run: its command line, its log, by how many seconds its clock is wrong, and settings of its own."""
 
     words: Sequence[str]
     log: str
     shift: float
+    settings: Mapping[str, int]
 
 
 class Nursery:
@@ -54,12 +56,15 @@ class Nursery:
             run_nursery(theirs, changes)
         theirs.close()
 
-    def start(self, words: Sequence[str], log: Path, *, shift: float = 0.0) -> int:
+    def start(
+        self, words: Sequence[str], log: Path, *, shift: float = 0.0, settings: Mapping[str, int] | None = None
+    ) -> int:
         """Run the module `words[0]` as if `python -m …` had been typed; the number of its process.
 
-        With `shift` its wall clock, and that of its children, is wrong by so many seconds, and goes on.
+        With `shift` its wall clock, and that of its children, is wrong by so many seconds, and goes on. `settings` are
+        Django's, which has read its own already.
         """
-        request = Request(words=words, log=str(log), shift=shift)
+        request = Request(words=words, log=str(log), shift=shift, settings=settings or {})
         with self._lock:
             self._line.sendall(json.dumps(asdict(request)).encode())
             answer = self._line.recv(MESSAGE_BYTES)
@@ -114,7 +119,7 @@ def become(request: Request, parent: int) -> NoReturn:
 
 
 def leave_home(request: Request, parent: int) -> None:
-    """A session, signals, log and clock of its own; and the leash."""
+    """A session, signals, log, settings and clock of its own; and the leash."""
     os.setsid()
     die_with_parent(parent, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -122,5 +127,7 @@ def leave_home(request: Request, parent: int) -> None:
     log = os.open(request.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    for name, value in request.settings.items():
+        setattr(django_settings, name, value)
     if request.shift:
         time_machine.travel(time.time() + request.shift, tick=True).start()

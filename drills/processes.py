@@ -88,3 +88,26 @@ def holds(pid: int, name: str) -> bool:
                 if str(descriptor.readlink()) == name:
                     return True
     return False
+
+
+def read_size(pid: int) -> float:
+    """How much memory it has now, in MB, pages shared with others too."""
+    return read_memory(pid, "VmRSS")
+
+
+def read_peak(pid: int) -> float:
+    """The most that it had since `reset_peak`, in MB."""
+    return read_memory(pid, "VmHWM")
+
+
+def reset_peak(pid: int) -> None:
+    (PROC / str(pid) / "clear_refs").write_text("5")
+
+
+def read_memory(pid: int, name: str) -> float:
+    """A line of /proc/<pid>/status in MB, 0 when the process is gone."""
+    with suppress(OSError):
+        for line in (PROC / str(pid) / "status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) / 1024
+    return 0.0

@@ -12,6 +12,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from emailsvc.sockets import LOOPBACK
 
+# WEBHOOK_TIMEOUT_SECONDS of the drills.
+IN_TIME_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
@@ -21,6 +24,9 @@ class Heard:
     event_id: str
     type: str
     email_id: str
+    recipient: str
+    # Whether it was answered with 2xx, and in the time that a poster has: the poster may believe otherwise.
+    is_taken: bool
     is_signed: bool
     at: float
 
@@ -33,6 +39,13 @@ class Answering:
     seconds: float = 0.0
 
 
+class Server(ThreadingHTTPServer):
+    """A thread for each connection, of which many may come at once: a lost SYN is tried again after a second."""
+
+    daemon_threads = True
+    request_queue_size = 512
+
+
 class Receiver:
     """`answer_as(path, …)` tells how a path answers from now on; `heard` grows as posts come. A signature counts when
     the path's secret, set by `trust`, has made it.
@@ -42,8 +55,7 @@ class Receiver:
         self._heard: list[Heard] = []
         self._answers: dict[str, Answering] = {}
         self._secrets: dict[str, Webhook] = {}
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), self._build_handler())
-        self._server.daemon_threads = True
+        self._server = Server((LOOPBACK, 0), self._build_handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def url(self, path: str) -> str:
@@ -52,8 +64,8 @@ class Receiver:
     def trust(self, path: str, secret: str) -> None:
         self._secrets[path] = Webhook(secret)
 
-    def answer_as(self, path: str, *, status: int = 200, seconds: float = 0.0) -> None:
-        self._answers[path] = Answering(status=status, seconds=seconds)
+    def answer_as(self, path: str, answering: Answering) -> None:
+        self._answers[path] = answering
 
     def heard(self, path: str) -> Sequence[Heard]:
         """What came to a path so far, in order."""
@@ -69,17 +81,20 @@ class Receiver:
 
     def _take(self, path: str, headers: Mapping[str, str], body: bytes) -> Answering:
         told: Any = json.loads(body)
+        answering = self._answers.get(path, Answering())
         self._heard.append(
             Heard(
                 path=path,
                 event_id=headers.get("webhook-id", ""),
                 type=told["type"],
                 email_id=told["data"].get("email_id", ""),
+                recipient=told["data"].get("recipient") or "",
+                is_taken=answering.status // 100 == 2 and answering.seconds < IN_TIME_SECONDS,
                 is_signed=is_signed(self._secrets.get(path), body, headers),
                 at=time.monotonic(),
             )
         )
-        return self._answers.get(path, Answering())
+        return answering
 
     def _build_handler(self) -> type[BaseHTTPRequestHandler]:
         take: Callable[[str, Mapping[str, str], bytes], Answering] = self._take
@@ -88,7 +103,11 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    self.close_connection = True
+                    return
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 answering = take(self.path, headers, body)
                 time.sleep(answering.seconds)

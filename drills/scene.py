@@ -81,12 +81,15 @@ class Scene:
     def client(self, token: str = "") -> Client:
         return Client(self.stack.ground.web_port, token or self.token)
 
-    def load(self, rate: float, *, name: str = "load", clients: int = 4, **values: object) -> Load:
+    def load(
+        self, rate: float, *, name: str = "load", clients: int = 4, is_persistent: bool = False, **values: object
+    ) -> Load:
         """Emails at `rate` per second; `with` ends it, then `note_load` adds it to what was accepted."""
         return Load(
             [self.client() for _ in range(clients)],
             rate,
             lambda number: build_email(f"{name}-{number}@drill.test", **values),
+            is_persistent=is_persistent,
         )
 
     def note_load(self, load: Load) -> None:
@@ -160,7 +163,7 @@ class Scene:
         wanted = len(self.sink.taken) + count
         self.wait_for(lambda: len(self.sink.taken) >= wanted, f"{count} more mails in the sink", seconds)
 
-    def wait_for_quiet(self, since: float, seconds: float = QUIET_SECONDS) -> None:
+    def wait_for_quiet(self, since: float, *, seconds: float = QUIET_SECONDS) -> None:
         """Until nothing is due, held or scheduled; `recovery_s` counts from `since`, the end of the fault."""
         try:
             self.wait_for(lambda: self.count_open() == 0, "everything accepted to end", seconds)
@@ -188,6 +191,11 @@ class Scene:
     def expect_statuses(self, wanted: Mapping[Status, int]) -> None:
         """How many recipients are to end how, when that is not all of them `delivered`."""
         self._wanted = {str(status): count for status, count in wanted.items() if count}
+
+    def skip(self, reason: str) -> None:
+        """This machine cannot play the drill: told with its line, and neither proof nor failure."""
+        self.details["not_played"] = reason
+        self.let_wait()
 
     def let_wait(self) -> None:
         """The drill is over before all its mail has gone; what still waits must do so honestly."""

@@ -2,13 +2,13 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from http.client import HTTPConnection, HTTPException
 from io import StringIO
 
 import redis
-from django.conf import settings
+from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
 
@@ -42,17 +42,18 @@ class Stack:
         self._webs: list[int] = []
         self._count = 0
 
-    def start(self, name: str, *options: str, shift: float = 0.0) -> int:
+    def start(self, name: str, *options: str, shift: float = 0.0, settings: Mapping[str, int] | None = None) -> int:
         """Start a program of the product's line-up (`worker`, `worker-bulk`, `beat`, `web`); the number of its process.
 
-        `options` come after those of the line-up, and win. `shift` seconds are added to its wall clock.
+        `options` come after those of the line-up, and win. `shift` seconds are added to its wall clock; `settings`
+        take the place of the drills' constants.
         """
         self._count += 1
         words = [*COMMANDS[name], *options]
         if "worker" in words:
             words += ["-n", f"{name}-{self._count}@drill"]
         log = self.ground.data / "logs" / f"{name}.log"
-        pid = self._nursery.start(words, log, shift=shift)
+        pid = self._nursery.start(words, log, shift=shift, settings=settings)
         self._programs[pid] = name
         return pid
 
@@ -162,7 +163,7 @@ class Stack:
 
 
 def flush_all() -> None:
-    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
+    with redis.Redis.from_url(django_settings.REDIS_URL, socket_timeout=5) as client:
         client.flushall()
 
 

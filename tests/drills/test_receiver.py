@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from standardwebhooks import Webhook
 
-from drills.receiver import Receiver
+from drills.receiver import Answering, Receiver
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BODY = json.dumps({"type": "email.delivered", "data": {"email_id": "one"}})
@@ -50,8 +50,8 @@ def test_a_forged_post_is_seen_to_be_one(receiver):
 
 
 def test_a_path_answers_as_it_is_told(receiver):
-    receiver.answer_as("/gone", status=410)
-    receiver.answer_as("/mute", status=0)
+    receiver.answer_as("/gone", Answering(status=410))
+    receiver.answer_as("/mute", Answering(status=0))
     assert post(receiver, "/gone") == 410
     with pytest.raises(RemoteDisconnected):
         post(receiver, "/mute")

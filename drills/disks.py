@@ -1,0 +1,81 @@
+"""A disk of our own, small enough to be filled: a tmpfs that this run alone sees."""
+
+import ctypes
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection
+
+# linux/sched.h, sys/mount.h
+CLONE_NEWNS = 0x00020000
+MS_REC_PRIVATE = 16384 | (1 << 18)
+MNT_DETACH = 2
+SPACE = "drill"
+FULL_BYTES = 65_536
+
+
+class NoDiskError(Exception):
+    """The system lets us mount nothing: only root may, and in a container only where it was allowed."""
+
+
+def leave_mounts() -> bool:
+    """Let this process and its children see mounts that nobody else does, and that end with them; whether it may.
+
+    To be called before any thread runs.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    return bool(libc.unshare(CLONE_NEWNS) == 0 and libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None) == 0)
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """An empty disk mounted on `folder`, owned as its parent. Raises NoDiskError."""
+    folder.mkdir()
+    owner = folder.parent.stat()
+    options = f"size={megabytes}m,mode=0700,uid={owner.st_uid},gid={owner.st_gid}"
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"drill", os.fsencode(folder), b"tmpfs", 0, options.encode()) != 0:
+        folder.rmdir()
+        raise NoDiskError(os.strerror(ctypes.get_errno()))
+    try:
+        yield folder
+    finally:
+        libc.umount2(os.fsencode(folder), MNT_DETACH)
+
+
+@contextmanager
+def tables_on(folder: Path, tables: Sequence[str]) -> Iterator[None]:
+    """PostgreSQL keeps these tables on that disk meanwhile."""
+    run(f"CREATE TABLESPACE {SPACE} LOCATION '{folder}'")
+    try:
+        move(tables, SPACE)
+        yield
+    finally:
+        move(tables, "pg_default")
+        run(f"DROP TABLESPACE {SPACE}")
+
+
+def move(tables: Sequence[str], space: str) -> None:
+    for table in tables:
+        run(f"ALTER TABLE {table} SET TABLESPACE {space}")
+
+
+def run(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """Nothing more fits on the disk, until the block ends."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(FULL_BYTES))
+        except OSError:
+            pass
+    yield
+    ballast.unlink()
