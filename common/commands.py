@@ -66,7 +66,7 @@ class ServiceCommand(BaseCommand):
         try:
             return super().execute(*args, **options)
         except (ApiError, AddressError) as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(describe_problem(error)) from error
         except (OperationalError, InterfaceError) as error:
             raise CommandError(f"The database cannot be used: {first_line(error)}") from error
 
@@ -76,6 +76,14 @@ class ServiceCommand(BaseCommand):
             self.stdout.write(json.dumps(item, default=to_json))
         else:
             self.stdout.write(make_printable(text if text is not None else describe_item(item)))
+
+
+def describe_problem(error: ApiError | AddressError) -> str:
+    """What the caller of the API would read, in one line."""
+    errors = error.errors if isinstance(error, ApiError) else []
+    if isinstance(error, ApiError) and len(errors) < 2:
+        return error.detail
+    return "; ".join(f"{one.field}: {one.message}" for one in errors) or str(error)
 
 
 def make_printable(text: str) -> str:

@@ -1,9 +1,11 @@
 """What the commands on providers share."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
+from rest_framework.serializers import Serializer
 
 from accounts.commands import ProjectCommand
 from accounts.models import Project
@@ -18,6 +20,14 @@ class ProviderCommand(ProjectCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--shared", action="store_true", help="Not a project's: the ones that all projects share.")
         super().add_arguments(parser)
+
+    def read_values(self, serializer: Serializer[Any]) -> dict[str, Any]:
+        """What was said on the command line, held to the API's rules. CommandError names what is wrong."""
+        if serializer.is_valid():
+            return dict(serializer.validated_data)
+        name, problems = next(iter(dict(serializer.errors).items()))
+        option = name if name in {"name", "url", "settings"} else f"--{name.replace('_', '-')}"
+        raise CommandError(f"{option}: {problems[0]}")
 
     def find_owner(self, options: Mapping[str, object]) -> Project | None:
         """The project that `options` names, None for the shared ones."""

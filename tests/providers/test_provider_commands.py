@@ -32,19 +32,48 @@ def test_add_provider_makes_a_shared_one_from_settings(project: Project) -> None
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "told"),
     [
-        ("relay",),
-        ("relay", "smtp://relay.test", "--kind", "smtp"),
-        ("relay", "--kind", "smtp", "--set", "host"),
-        ("relay", "smtp://relay.test", "--weight", "0"),
-        ("relay", "smtp://relay.test?x=1"),
+        (("relay",), "Give a URL"),
+        (("relay", "smtp://relay.test", "--kind", "smtp"), "Give a URL"),
+        (("relay", "--kind", "smtp", "--set", "host"), "NAME=VALUE"),
+        (("relay", "--kind", "smtp", "--set", "host=a.test", "--set", "prt=1"), "settings.prt: Unknown option prt"),
+        (("relay", "--kind", "esp", "--set", "esp=postmark"), "settings.server_token: Postmark needs server_token"),
+        (("relay", "ftp://relay.test"), "url: The scheme must be one of"),
+        (("relay", "smtp://relay.test?x=1"), "url: Unknown option x"),
+        (("relay", "smtp://relay.test", "--weight", "0"), "--weight: "),
+        (("relay", "smtp://relay.test", "--weight", "40000"), "--weight: "),
+        (("relay", "smtp://relay.test", "--priority", "99999"), "--priority: "),
+        (("relay", "smtp://relay.test", "--connection-limit", "0"), "--connection-limit: "),
+        (("relay", "smtp://relay.test", "--rate-limit", "-1"), "--rate-limit: "),
+        (("relay", "smtp://relay.test", "--rate-limit", "nan"), "--rate-limit: "),
+        (("", "smtp://relay.test"), "name: "),
+        (("a\nb", "smtp://relay.test"), "name: "),
+        (("relay", "smtp://relay.test", "--shared", "--project", "Acme"), "not both"),
     ],
 )
-def test_add_provider_refuses_what_is_unclear(project: Project, arguments: tuple[str, ...]) -> None:
-    with pytest.raises(CommandError):
+def test_add_provider_refuses_what_is_unclear_in_one_line(
+    project: Project, arguments: tuple[str, ...], told: str
+) -> None:
+    with pytest.raises(CommandError) as refused:
         run("add_provider", *arguments)
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value)
     assert not Provider.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--seconds", "0"), "--seconds: "),
+        (("--seconds", "99999999999999"), "--seconds: "),
+        (("--reason", "a\nb"), "--reason: "),
+    ],
+)
+def test_pause_provider_refuses_what_cannot_be(project: Project, arguments: tuple[str, ...], told: str) -> None:
+    run("add_provider", "relay", "simulator:")
+    with pytest.raises(CommandError, match=told):
+        run("pause_provider", "relay", *arguments)
 
 
 def test_a_provider_is_paused_and_resumed_by_name(project: Project) -> None:
@@ -62,7 +91,9 @@ def test_a_provider_is_paused_and_resumed_by_name(project: Project) -> None:
 def test_check_providers_tells_who_would_take_mail(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     with SmtpServer() as good, SmtpServer(Script(offers=("AUTH PLAIN",), users={"me": "right"})) as locked:
         run("add_provider", "good", f"smtp://127.0.0.1:{good.port}?tls=never")
-        assert [line["ok"] for line in run("check_providers")] == [True]
+        assert [(line["ok"], line["health"]) for line in run("check_providers")] == [(True, "ok")]
+        run("pause_provider", "good")
+        assert [(line["ok"], line["health"]) for line in run("check_providers")] == [(True, "paused")]
         run("add_provider", "locked", f"smtp://me:wrong@127.0.0.1:{locked.port}?tls=never", "--priority", "1")
         out = StringIO()
         with pytest.raises(SystemExit) as ended:

@@ -1,6 +1,7 @@
 """`add_provider`: a way out of one project, or of all."""
 
 from argparse import ArgumentParser
+from math import isfinite
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -8,7 +9,10 @@ from django.core.management.base import CommandError
 from accounts.services import write_audit
 from providers.commands import ProviderCommand
 from providers.models import Kind
+from providers.serializers import ProviderFields
 from providers.services import Target, add_provider
+
+VALUES = ("name", "priority", "weight", "rate_limit", "connection_limit")
 
 
 class Command(ProviderCommand):
@@ -23,23 +27,21 @@ class Command(ProviderCommand):
         )
         parser.add_argument("--priority", type=int, default=0, help="The lowest comes first (default: 0).")
         parser.add_argument("--weight", type=int, default=1, help="Share among those of one priority (default: 1).")
-        parser.add_argument("--rate-limit", type=float, help="Messages a second, of all workers together.")
+        parser.add_argument("--rate-limit", type=read_rate, help="Messages a second, of all workers together.")
         parser.add_argument("--connection-limit", type=int, help="Connections at once, of all workers together.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if bool(options["url"]) == bool(options["kind"]):
             raise CommandError("Give a URL, or --kind with --set.")
-        for name in ("weight", "rate_limit", "connection_limit"):
-            if options[name] is not None and options[name] <= 0:
-                raise CommandError(f"--{name.replace('_', '-')} must be above 0.")
         settings = dict(read_setting(text) for text in options["set"])
         kind = Kind(options["kind"]) if options["kind"] else None
+        given = {name: options[name] for name in VALUES if options[name] is not None}
+        values = self.read_values(ProviderFields(data=given))
         provider = add_provider(
             self.find_owner(options),
-            name=options["name"],
             target=Target(kind=kind, url=options["url"] or "", settings=settings),
             is_operated=True,
-            **{name: options[name] for name in ("priority", "weight", "rate_limit", "connection_limit")},
+            **values,
         )
         write_audit("command", "add_provider", provider, id=str(provider.pk), kind=provider.kind)
         self.emit_provider(provider)
@@ -50,3 +52,10 @@ def read_setting(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise CommandError(f"--set {name}: must be NAME=VALUE.")
     return name, value
+
+
+def read_rate(text: str) -> float:
+    rate = float(text)
+    if not isfinite(rate):
+        raise ValueError
+    return rate

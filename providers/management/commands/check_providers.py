@@ -5,6 +5,7 @@ from typing import Any
 
 from providers.checking import check_provider
 from providers.commands import ProviderCommand
+from providers.health import describe_health
 
 
 class Command(ProviderCommand):
@@ -25,11 +26,14 @@ class Command(ProviderCommand):
                 "project": owner,
                 "kind": provider.kind,
                 "enabled": provider.is_enabled,
+                "health": describe_health(provider).status,
                 "ok": check.ok,
                 "detail": check.detail,
                 "seconds": check.seconds,
             }
-            self.emit(item, f"{'ok    ' if check.ok else 'FAILED'} {provider.name} ({provider.kind}): {check.detail}")
+            notes = "" if item["health"] in {"ok", "failing"} else f", {item['health']}"
+            verdict = "ok    " if check.ok else "FAILED"
+            self.emit(item, f"{verdict} {provider.name} ({provider.kind}{notes}): {check.detail}")
             self.stdout.flush()
             if provider.is_enabled and not check.ok:
                 failed.append(provider.name)

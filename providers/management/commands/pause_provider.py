@@ -4,10 +4,9 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from accounts.services import write_audit
 from providers.commands import ProviderCommand
+from providers.serializers import PauseInput
 from providers.services import pause_provider
 
 
@@ -16,16 +15,16 @@ class Command(ProviderCommand):
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="The provider's name or id.")
-        parser.add_argument("--seconds", type=int, help="For how long. Left out: until resume_provider.")
+        parser.add_argument(
+            "--seconds", type=int, help="For how long, 30 days at most. Left out: until resume_provider."
+        )
         parser.add_argument("--reason", default="", help="What others are told.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        seconds = options["seconds"]
-        if seconds is not None and seconds <= 0:
-            raise CommandError("--seconds must be above 0.")
+        values = self.read_values(PauseInput(data={name: options[name] for name in ("seconds", "reason")}))
         provider = self.find_provider(options)
-        pause = timedelta(seconds=seconds) if seconds else None
-        pause_provider(provider.pk, reason=options["reason"], pause=pause)
-        write_audit("command", "pause_provider", provider, id=str(provider.pk), reason=options["reason"])
+        seconds, reason = values["seconds"], values["reason"]
+        pause_provider(provider.pk, reason=reason, pause=timedelta(seconds=seconds) if seconds else None)
+        write_audit("command", "pause_provider", provider, id=str(provider.pk), reason=reason)
         provider.refresh_from_db()
         self.emit_provider(provider)
