@@ -17,6 +17,7 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("mail.message", "mail"),
         ("tracking.suppression", "block"),
         ("templates.template", "draft"),
+        ("tracking.rollup", "bar_chart"),
     ),
     "Setup": (
         ("accounts.project", "workspaces"),

@@ -200,7 +200,7 @@ ATTACHMENT_STORAGE = env.ATTACHMENT_STORAGE
 # Celery is a doorbell, the row is the queue: these keep a lost or stopped broker from holding anybody.
 # Kombu names a Unix socket redis+socket://, redis-py and Django name it unix://.
 CELERY_BROKER_URL = env.BROKER_URL or REDIS_URL.replace("unix://", "redis+socket://", 1)
-CELERY_IMPORTS = ["webhooks.tasks", "domains.tasks", "messages.tasks", "emailsvc.worker"]
+CELERY_IMPORTS = ["webhooks.tasks", "domains.tasks", "tracking.tasks", "messages.tasks", "emailsvc.worker"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True

@@ -7,6 +7,7 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 
 import domains.tasks
 import messages.tasks
+import tracking.tasks
 import webhooks.tasks
 from emailsvc.celery import app
 from ledger.timer import Timer
@@ -16,7 +17,7 @@ from webhooks.running import close_poster
 # Beat writes these into django-celery-beat's tables at its start, where operators see and change them.
 app.conf.beat_schedule = {
     task.name: {"task": task.name, "schedule": every}
-    for tasks in (webhooks.tasks, domains.tasks, messages.tasks)
+    for tasks in (webhooks.tasks, domains.tasks, messages.tasks, tracking.tasks)
     for task, every in tasks.SCHEDULE
 }
 

@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts.services import write_audit
 from common.addresses import AddressError, parse_address
 from tracking.models import Suppression
+from tracking.stats_admin import RollupAdmin as RollupAdmin
 from tracking.suppressions import Entry, release, suppress
 
 

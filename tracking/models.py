@@ -96,3 +96,64 @@ class FeedBase(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="feed_base_once")]
+
+
+class Rollup(models.Model):
+    """What became of the mail that a project had accepted in one hour: of all of it, or of a tag, template, provider or
+    sender's domain. `tracking.stats_counting` says what each column counts.
+
+    Kept up from the feed by `tracking.stats_folding`, which alone writes here.
+    """
+
+    class Dimension(models.TextChoices):
+        ALL = "all"
+        TAG = "tag"
+        TEMPLATE = "template"
+        PROVIDER = "provider"
+        DOMAIN = "domain"
+
+    id = models.BigAutoField(primary_key=True)
+    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="+", db_index=False)
+    dimension = models.TextField(choices=Dimension.choices)
+    starts_at = models.DateTimeField()
+    # Empty for `all`; null for the values beyond the number that an hour has room for.
+    value = models.TextField(null=True)  # noqa: DJ001
+    emails = models.IntegerField()
+    accepted = models.IntegerField()
+    sent = models.IntegerField()
+    delivered = models.IntegerField()
+    bounced = models.IntegerField()
+    bounced_late = models.IntegerField()
+    failed = models.IntegerField()
+    suppressed = models.IntegerField()
+    cancelled = models.IntegerField()
+    complained = models.IntegerField()
+    unsubscribed = models.IntegerField()
+    opens = models.IntegerField()
+    opens_human = models.IntegerField()
+    opened = models.IntegerField()
+    clicks = models.IntegerField()
+    clicks_human = models.IntegerField()
+    clicked = models.IntegerField()
+    # How long things took: {slot: count}, see `tracking.stats_histograms`.
+    handoff = models.JSONField(default=dict)
+    delivery = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name = "figures"
+        verbose_name_plural = "statistics"
+        constraints = [
+            # Also serves GET /stats: a project's hours of one dimension.
+            models.UniqueConstraint(
+                fields=["project", "dimension", "starts_at", "value"], name="rollup_once", nulls_distinct=False
+            ),
+        ]
+
+
+class StatsCursor(models.Model):
+    """How far a project's events are counted, and when that was."""
+
+    project = models.OneToOneField("accounts.Project", models.CASCADE, primary_key=True, related_name="+")
+    position = models.BigIntegerField()
+    serial = models.BigIntegerField()
+    counted_at = models.DateTimeField()

@@ -22,6 +22,7 @@ VISIBLE = {
     "domains.Domain",
     "providers.Provider",
     "templates.Template",
+    "tracking.Rollup",
     "tracking.Suppression",
     "webhooks.Endpoint",
     "webhooks.WebhookDelivery",

@@ -1,0 +1,36 @@
+from argparse import ArgumentParser
+from datetime import datetime
+
+from django.core.management.base import CommandError
+
+from accounts.commands import ProjectCommand
+from common.times import TimeError, format_time, parse_time
+from tracking.stats_rebuilding import rebuild
+
+
+class Command(ProjectCommand):
+    help = (
+        "Make a project's statistics anew from its events, hour by hour, while mail goes on. By default from the first "
+        "hour whose emails are all still kept: older figures stay as they are."
+    )
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--since", metavar="TIME", type=read_time, help="From this hour on: 2030-01-31T12:00:00Z.")
+
+    def handle(self, **options: object) -> None:
+        project = self.find_project(options)
+        since = options["since"]
+        assert since is None or isinstance(since, datetime)
+        hours = emails = 0
+        for rebuilt in rebuild(project.pk, since):
+            hours, emails = hours + 1, emails + rebuilt.email_count
+            if not self.is_json:
+                self.stdout.write(f"{format_time(rebuilt.hour)}  {rebuilt.email_count} emails")
+        self.emit({"project": project.name, "hours": hours, "emails": emails})
+
+
+def read_time(text: str) -> datetime:
+    try:
+        return parse_time(text)
+    except TimeError as error:
+        raise CommandError(f"--since: {error.message}") from None
