@@ -4,14 +4,20 @@ from contextlib import closing
 from dataclasses import dataclass
 from time import monotonic
 
+from delivery.http_calls import HttpClient, HttpSeconds
 from delivery.mx_dns import NoAnswerError, NoNameError
 from delivery.smtp import SmtpTransport
-from providers.addresses import ProviderUrlError, parse_provider_url
+from providers.addresses import parse_provider_url
+from providers.esp_probing import probe_esp
+from providers.esps import ESPS
 from providers.models import Kind, Provider
+from providers.reach import find_guard
 from providers.transports import find_resolver, smtp_config
 
 # Any name will do: that it does not exist is an answer too.
 CHECKED_DOMAIN = "example.com"
+# A person waits for it.
+PROBE_SECONDS = HttpSeconds(connect=5.0, write=5.0, answer=10.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +34,7 @@ def check_provider(provider: Provider) -> Check:
     begun_at = monotonic()
     try:
         is_ok, detail = CHECKS[Kind(provider.kind)](provider)
-    except (ProviderUrlError, OSError) as error:
+    except (ValueError, OSError) as error:
         is_ok, detail = False, str(error)
     return Check(ok=is_ok, detail=detail, seconds=round(monotonic() - begun_at, 3))
 
@@ -56,4 +62,16 @@ def _check_simulator(_provider: Provider) -> tuple[bool, str]:
     return True, "takes everything"
 
 
-CHECKS = {Kind.SMTP: _check_smtp, Kind.MX: _check_mx, Kind.INBOX: _check_smtp, Kind.SIMULATOR: _check_simulator}
+def _check_esp(provider: Provider) -> tuple[bool, str]:
+    address = parse_provider_url(provider.url)
+    client = HttpClient(find_guard(is_operated=provider.is_operated), seconds=PROBE_SECONDS)
+    return probe_esp(ESPS[address.host], address.options, client)
+
+
+CHECKS = {
+    Kind.SMTP: _check_smtp,
+    Kind.MX: _check_mx,
+    Kind.ESP: _check_esp,
+    Kind.INBOX: _check_smtp,
+    Kind.SIMULATOR: _check_simulator,
+}
