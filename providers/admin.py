@@ -12,8 +12,10 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.services import write_audit
 from common.errors import InvalidFieldsError
+from providers.checking import check_provider
 from providers.health import describe_health
-from providers.models import Provider
+from providers.models import Kind, Provider
+from providers.serializers import build_events_url
 from providers.services import (
     SHARED_NAME,
     ProviderExistsError,
@@ -94,15 +96,27 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
     list_filter = (("project", RelatedDropdownFilter), "kind", "is_enabled")
     list_select_related = ("project",)
     ordering = ("project", "priority", "name")
-    actions = ("pause", "resume")
+    actions = ("ask", "pause", "resume")
     facts = ("kind", "leads_to", "health", "created_at", "updated_at")
 
     def get_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         is_written = obj is None or self.has_change_permission(request, obj)
-        return (*self.form.Meta.fields, *(("new_url",) if is_written else ()), *(self.facts if obj else ()))
+        return (*self.form.Meta.fields, *(("new_url",) if is_written else ()), *self.list_facts(request, obj))
 
-    def get_readonly_fields(self, _request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
-        return ("project", *self.facts) if obj else ()
+    def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
+        return ("project", *self.list_facts(request, obj)) if obj else ()
+
+    def list_facts(self, request: HttpRequest, obj: Provider | None) -> tuple[str, ...]:
+        """Where events are to go is a secret: for those who could change it."""
+        if obj is None:
+            return ()
+        is_told = obj.kind == Kind.ESP and super().has_change_permission(request, obj)
+        return (*self.facts, "events_go_to") if is_told else self.facts
+
+    @admin.display(description="Events go to")
+    def events_go_to(self, provider: Provider) -> str:
+        """What to enter at the ESP as the address of its event webhooks."""
+        return build_events_url(provider)
 
     @admin.display(description="Leads to")
     def leads_to(self, provider: Provider) -> str:
@@ -147,6 +161,15 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
 
     def note(self, request: HttpRequest, action: str, provider: Provider) -> None:
         write_audit(request.user.get_username(), action, provider, id=str(provider.pk), kind=provider.kind)
+
+    @admin.action(description="Ask now whether it would take mail", permissions=["change"])
+    def ask(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
+        """Nothing is sent."""
+        for provider in queryset:
+            check = check_provider(provider)
+            self.note(request, "check_provider", provider)
+            level = messages.SUCCESS if check.ok else messages.ERROR
+            self.message_user(request, f"{provider.name} ({check.seconds:.1f} s): {check.detail}", level)
 
     @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:

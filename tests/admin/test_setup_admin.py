@@ -211,3 +211,22 @@ def test_notices_are_marked_as_read(root, project):
     assert "A record is gone." in root.get(address).content.decode()
     root.post(address, {"action": "mark_read", "_selected_action": [str(notice.pk)]})
     assert Notice.objects.get().read_at is not None
+
+
+def test_a_provider_is_asked_whether_it_would_take_mail(root, project):
+    provider = Provider.objects.create(project=project, name="a", kind="simulator", url="simulator:")
+    chosen = {"_selected_action": [str(provider.pk)], "action": "ask"}
+    answer = root.post(reverse("admin:providers_provider_changelist"), chosen, follow=True)
+    assert "takes everything" in answer.content.decode()
+    assert AuditEntry.objects.filter(action="check_provider").exists()
+
+
+def test_an_esp_shows_where_its_events_go_to_those_who_may_change_it(root, sue, project):
+    form = provider_form(project=project.pk, new_url="esp://postmark?server_token=hidden-token")
+    assert root.post(PROVIDER_ADD, form).status_code == 302
+    provider = Provider.objects.get()
+    address = reverse("admin:providers_provider_change", args=[provider.pk])
+    shown, seen = root.get(address).content.decode(), sue.get(address).content.decode()
+    assert f"/feedback/{provider.pk}/{provider.event_secret}" in shown
+    assert provider.event_secret not in seen
+    assert "hidden-token" not in shown + seen
