@@ -32,6 +32,7 @@ DRILLS: Mapping[str, str] = {
     "slow-mx": "drills.direct:slow_mx",
     "dns-faults": "drills.direct:dns_faults",
     "failover": "drills.failovers:failover",
+    "esp": "drills.esps:esp",
     "same-key": "drills.clients:same_key",
     "idle-connections": "drills.clients:idle_connections",
     "deploy": "drills.deploys:deploy",

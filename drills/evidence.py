@@ -52,6 +52,8 @@ class RecipientRow:
     is_due: bool
     is_leased: bool
     on_uncertain: OnUncertain
+    # Whether the provider told later what became of it: then no attempt needs to know.
+    is_told: bool = False
     attempts: Sequence[AttemptRow] = ()
     # The states that its events tell of, those of the whole message included.
     path: Sequence[Status] = ()
@@ -83,6 +85,8 @@ def collect_recipients(project_ids: Collection[UUID]) -> list[RecipientRow]:
     overdue = timezone.now() - GRACE_LEASES * settings.LEASE_TIME
     attempts = collect_attempts(project_ids)
     whole, single = collect_paths(project_ids)
+    feedback = Event.objects.filter(project_id__in=project_ids, data__has_key="source")
+    told = set(feedback.values_list("recipient_id", flat=True))
     rows = (
         Recipient.objects.filter(project_id__in=project_ids)
         .select_related("message")
@@ -99,6 +103,7 @@ def collect_recipients(project_ids: Collection[UUID]) -> list[RecipientRow]:
             is_due=row.next_attempt_at is not None,
             is_leased=row.lease_until is not None and row.lease_until > overdue,
             on_uncertain=OnUncertain(row.message.on_uncertain),
+            is_told=row.pk in told,
             attempts=attempts.get(row.pk, []),
             path=[status for _, status in sorted(whole.get(row.message_id, []) + single.get(row.pk, []))],
         )

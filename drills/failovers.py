@@ -17,7 +17,8 @@ from providers.models import Kind, Provider
 FIRST, SECOND = "a", "b"
 RATE = 20.0
 AWAY_MAILS = 60
-# Longer than a worker waits for the answer to a dot (drills.scaled.DOT): the mail is taken, nobody knows.
+# Longer than a worker waits here for the answer to a dot: the mail is taken, and nobody knows.
+PATIENCE = 2.0
 SILENT_SECONDS = 20.0
 SILENT_MAILS = 3
 AGAIN_MAILS = 40
@@ -31,7 +32,7 @@ def failover(scene: Scene) -> None:
     first_url = f"smtp://{place[0]}:{place[1]}?tls=never"
     Provider.objects.create(name=FIRST, kind=Kind.SMTP, url=first_url, priority=0)
     Provider.objects.create(name=SECOND, kind=Kind.SMTP, url=second.relay_url, priority=10)
-    scene.stack.start("worker")
+    scene.stack.start("worker", patience=PATIENCE)
     with Load([scene.client() for _ in range(4)], RATE, build_mail) as load:
         # Nobody listens where A is said to be.
         wait_for_more(scene, second, AWAY_MAILS)

@@ -124,9 +124,9 @@ def list_wrong_roll_ups(evidence: Evidence) -> list[str]:
 
 
 def list_delivered_without_attempt(evidence: Evidence) -> list[str]:
-    """Recipients said to be handed over by no attempt that says so."""
+    """Recipients said to be handed over, by no attempt that says so and by no provider afterwards."""
     good = {Outcome.ACCEPTED, Outcome.DELIVERED}
-    handed = (row for row in evidence.recipients if row.status in HANDED_OVER)
+    handed = (row for row in evidence.recipients if row.status in HANDED_OVER and not row.is_told)
     return [row.address for row in handed if not any(attempt.outcome in good for attempt in row.attempts)]
 
 

@@ -14,8 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import NoReturn
 
 import time_machine
@@ -23,6 +22,7 @@ from django.conf import settings as django_settings
 from django.urls import get_resolver
 
 from drills.processes import is_alive
+from drills.scaled import lose_patience
 from emailsvc.celery import app
 from emailsvc.embedded.leash import die_with_parent
 
@@ -31,12 +31,17 @@ MESSAGE_BYTES = 65_536
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A program to run: its command line, its log, by how many seconds its clock is wrong, and settings of its own."""
+    """A program to run: its command line, its log, and how it differs from the others.
+
+    By `shift` seconds its wall clock, and that of its children, is wrong, and goes on. `settings` are Django's, which
+    has read its own already. With `patience` it waits only so many seconds for a relay's or an ESP's last word.
+    """
 
     words: Sequence[str]
     log: str
-    shift: float
-    settings: Mapping[str, int]
+    shift: float = 0.0
+    settings: Mapping[str, int] = field(default_factory=dict)
+    patience: float = 0.0
 
 
 class Nursery:
@@ -56,15 +61,8 @@ class Nursery:
             run_nursery(theirs, changes)
         theirs.close()
 
-    def start(
-        self, words: Sequence[str], log: Path, *, shift: float = 0.0, settings: Mapping[str, int] | None = None
-    ) -> int:
-        """Run the module `words[0]` as if `python -m …` had been typed; the number of its process.
-
-        With `shift` its wall clock, and that of its children, is wrong by so many seconds, and goes on. `settings` are
-        Django's, which has read its own already.
-        """
-        request = Request(words=words, log=str(log), shift=shift, settings=settings or {})
+    def start(self, request: Request) -> int:
+        """Run the module `words[0]` as if `python -m …` had been typed; the number of its process."""
         with self._lock:
             self._line.sendall(json.dumps(asdict(request)).encode())
             answer = self._line.recv(MESSAGE_BYTES)
@@ -129,5 +127,7 @@ def leave_home(request: Request, parent: int) -> None:
     os.dup2(log, 2)
     for name, value in request.settings.items():
         setattr(django_settings, name, value)
+    if request.patience:
+        lose_patience(request.patience)
     if request.shift:
         time_machine.travel(time.time() + request.shift, tick=True).start()

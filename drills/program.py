@@ -3,14 +3,14 @@
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 from drills.catalogue import DRILLS, PARTS
 from drills.ground import Ground
-from drills.report import Verdict, build_head
+from drills.report import Verdict, build_head, describe_machine
 from drills.scaled import shorten
 from drills.scene import open_scene
 from drills.stack import NotUpError, Stack, running_stack
@@ -20,17 +20,31 @@ def run(ground: Ground, options: Namespace) -> int:
     """Exit status 1 when a drill has failed."""
     names = [name for name in options.only or DRILLS for _ in range(options.repeat)]
     changes = [shorten, *(find(PARTS[part]) for part in options.without)]
-    verdicts = []
+    verdicts: list[Verdict] = []
+    begun_at = time.monotonic()
     with running_stack(ground, changes) as stack:
         if not options.json:
             print(build_head(), flush=True)
         for name in names:
             verdicts.append(play(stack, name))
             print(verdicts[-1].as_json() if options.json else verdicts[-1].as_row(), flush=True)
-    failed = [verdict.drill for verdict in verdicts if not verdict.is_passed]
-    bad = f"{len(failed)} of {len(verdicts)} drills failed: {', '.join(failed)}"
-    print(bad if failed else f"all {len(verdicts)} drills passed", file=sys.stderr)
+    print(build_summary(verdicts, time.monotonic() - begun_at), file=sys.stderr)
+    failed = not all(verdict.is_passed for verdict in verdicts)
     return 1 if failed else 0
+
+
+def build_summary(verdicts: Sequence[Verdict], seconds: float) -> str:
+    """The last line: how many have failed, and which; how long it took, and where."""
+    failed = [verdict.drill for verdict in verdicts if not verdict.is_passed]
+    skipped = [verdict.drill for verdict in verdicts if verdict.result == "skipped"]
+    words = [
+        f"{len(failed)} of {len(verdicts)} drills failed: {', '.join(failed)}"
+        if failed
+        else f"all {len(verdicts)} drills passed",
+        *([f"not played: {', '.join(skipped)}"] if skipped else []),
+        f"{seconds:.0f} s {describe_machine()}",
+    ]
+    return "; ".join(words)
 
 
 def find(place: str) -> Callable[..., Any]:

@@ -1,12 +1,15 @@
 """What a drill has shown: one JSON line for programs, one row for people."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 COLUMNS = ("drill", "accepted", "lost", "duplicates", "window", "recovery_s", "result", "details")
-ROW = "{:<18} {:>8} {:>5} {:>10} {:>6} {:>10}  {:<6}  {}"
+ROW = "{:<18} {:>8} {:>5} {:>10} {:>6} {:>10}  {:<7}  {}"
+# The detail of a drill that this machine cannot play: why.
+NOT_PLAYED = "not_played"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,11 @@ class Verdict:
     def is_passed(self) -> bool:
         return not self.problems
 
+    @property
+    def result(self) -> str:
+        """As people read it. What this machine could not play has shown nothing."""
+        return "FAILED" if self.problems else "skipped" if NOT_PLAYED in self.details else "pass"
+
     def as_json(self) -> str:
         """One line."""
         numbers = {name: getattr(self, name) for name in COLUMNS[:6]}
@@ -35,9 +43,15 @@ class Verdict:
         """A line of the table, and below it what was wrong."""
         numbers = [getattr(self, name) for name in COLUMNS[:6]]
         details = ", ".join(f"{name} {value}" for name, value in self.details.items())
-        row = ROW.format(*numbers, "pass" if self.is_passed else "FAILED", details).rstrip()
+        row = ROW.format(*numbers, self.result, details).rstrip()
         return "\n".join([row, *(f"    {problem}" for problem in self.problems)])
 
 
 def build_head() -> str:
+    """The table's first line."""
     return ROW.format(*COLUMNS).rstrip()
+
+
+def describe_machine() -> str:
+    """What the figures depend on: times are those of a machine that has others' work to do as well."""
+    return f"on {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"

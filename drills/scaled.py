@@ -8,13 +8,13 @@ from datetime import timedelta
 
 from delivery import circuits, mx
 from delivery.circuits import Circuits, Tripping
+from delivery.http_calls import HttpClient
 from delivery.smtp_config import SmtpConfig
 from messages import outcomes
 from providers.circuits import mx_circuits, provider_circuits
 
-# RFC 5321, 4.5.3.2: two minutes to connect and greet, ten for the answer to the final dot.
+# RFC 5321, 4.5.3.2: minutes.
 CONNECT = timedelta(seconds=2)
-DOT = timedelta(seconds=2)
 # How long a route, and the lack of one, is believed.
 ROUTE_SECONDS = 1.0
 UNROUTABLE_SECONDS = 0.5
@@ -26,16 +26,26 @@ THROTTLED = timedelta(seconds=1)
 
 def shorten() -> None:
     """For every program of the drills."""
-    timeouts = SmtpConfig.__dataclass_fields__["timeouts"].default
-    # Frozen, and shared by all that name none of their own.
-    object.__setattr__(timeouts, "connect", CONNECT)
-    object.__setattr__(timeouts, "dot", DOT)
+    set_timeout("connect", CONNECT)
     mx.ROUTE_SECONDS = ROUTE_SECONDS
     mx.UNROUTABLE_SECONDS = UNROUTABLE_SECONDS
     circuits.PROBE_TIME = PROBE
     outcomes.THROTTLED_WAIT = THROTTLED
     set_tripping(provider_circuits, PROVIDER_TRIPPING)
     set_tripping(mx_circuits, MX_TRIPPING)
+
+
+def lose_patience(seconds: float) -> None:
+    """For one program: how long a relay may take to answer the final dot (ten minutes), or an ESP a request (one)."""
+    set_timeout("dot", timedelta(seconds=seconds))
+    defaults = HttpClient.__init__.__kwdefaults__
+    assert defaults is not None, "how long an ESP may take is set elsewhere now"
+    object.__setattr__(defaults["seconds"], "answer", seconds)
+
+
+def set_timeout(stage: str, time: timedelta) -> None:
+    """Frozen, and shared by all servers that are given none of their own."""
+    object.__setattr__(SmtpConfig.__dataclass_fields__["timeouts"].default, stage, time)
 
 
 def set_tripping(found: Circuits, tripping: Tripping) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from common.addresses import parse_address
 from drills.evidence import Accepted, Evidence, collect_recipients
 from drills.judge import judge
 from drills.load import Client, Load, Reply, build_email, read_accepted
-from drills.report import Verdict
+from drills.report import NOT_PLAYED, Verdict
 from drills.rules import Rule, as_usual
 from drills.sink import Sink
 from drills.stack import NotUpError, Stack, await_condition
@@ -41,7 +42,8 @@ class Scene:
         self.name = name
         self.projects: list[Project] = []
         self.key, self.token = self.add_project(name)
-        self.sinks: list[Sink] = []
+        # Whatever takes mail and notes it: all of it is judged.
+        self.sinks: list[Any] = []
         self._closing = closing
         self.accepted: list[Accepted] = []
         self.details: dict[str, object] = {}
@@ -58,7 +60,8 @@ class Scene:
     @property
     def sink(self) -> Sink:
         """The first project's way out."""
-        return self.sinks[0]
+        sink: Sink = self.sinks[0]
+        return sink
 
     def open_sink(self, rule: Rule = as_usual, *, receive_buffer: int = 0, project: Project | None = None) -> Sink:
         """A sink that is the way out of all projects, or of one."""
@@ -68,11 +71,15 @@ class Scene:
 
     def add_sink(self, rule: Rule = as_usual, **options: Any) -> Sink:
         """A sink that nobody knows of yet. Its mail is judged with the rest."""
+        sink = self._closing.enter_context(Sink(self.journal(), rule, **options))
+        self.sinks.append(sink)
+        return sink
+
+    def journal(self) -> Path:
+        """A file for one more way out to note its mail in."""
         folder = self.stack.ground.data / "journals"
         folder.mkdir(exist_ok=True)
-        sink = Sink(folder / f"{self.name}-{len(self.sinks)}-{time.monotonic_ns()}", rule, **options)
-        self.sinks.append(self._closing.enter_context(sink))
-        return sink
+        return folder / f"{self.name}-{len(self.sinks)}-{time.monotonic_ns()}"
 
     def keep_open(self, thing: AbstractContextManager[T]) -> T:
         """Enter it, and leave it with the scene."""
@@ -194,7 +201,7 @@ class Scene:
 
     def skip(self, reason: str) -> None:
         """This machine cannot play the drill: told with its line, and neither proof nor failure."""
-        self.details["not_played"] = reason
+        self.details[NOT_PLAYED] = reason
         self.let_wait()
 
     def let_wait(self) -> None:

@@ -2,18 +2,19 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from http.client import HTTPConnection, HTTPException
 from io import StringIO
+from typing import Any
 
 import redis
-from django.conf import settings as django_settings
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
 from drills.ground import Ground
-from drills.nursery import Nursery
+from drills.nursery import Nursery, Request
 from drills.processes import is_alive, list_family, send
 from emailsvc.embedded.programs import Child, has_ended, restart
 from emailsvc.embedded.servers import KINDS
@@ -42,18 +43,17 @@ class Stack:
         self._webs: list[int] = []
         self._count = 0
 
-    def start(self, name: str, *options: str, shift: float = 0.0, settings: Mapping[str, int] | None = None) -> int:
+    def start(self, name: str, *options: str, **differences: Any) -> int:
         """Start a program of the product's line-up (`worker`, `worker-bulk`, `beat`, `web`); the number of its process.
 
-        `options` come after those of the line-up, and win. `shift` seconds are added to its wall clock; `settings`
-        take the place of the drills' constants.
+        `options` come after those of the line-up, and win. `differences` are those of `drills.nursery.Request`.
         """
         self._count += 1
         words = [*COMMANDS[name], *options]
         if "worker" in words:
             words += ["-n", f"{name}-{self._count}@drill"]
-        log = self.ground.data / "logs" / f"{name}.log"
-        pid = self._nursery.start(words, log, shift=shift, settings=settings)
+        log = str(self.ground.data / "logs" / f"{name}.log")
+        pid = self._nursery.start(Request(words=words, log=log, **differences))
         self._programs[pid] = name
         return pid
 
@@ -163,7 +163,7 @@ class Stack:
 
 
 def flush_all() -> None:
-    with redis.Redis.from_url(django_settings.REDIS_URL, socket_timeout=5) as client:
+    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
         client.flushall()
 
 

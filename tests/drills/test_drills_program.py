@@ -8,6 +8,7 @@ import pytest
 
 from drills.__main__ import read_options
 from drills.catalogue import DRILLS, PARTS
+from drills.program import build_summary
 from drills.report import COLUMNS, Verdict, build_head
 
 VERDICT = Verdict(drill="storm", accepted=200, lost=1, duplicates=2, window=3, recovery_s=4.5, details={"p99_ms": 9})
@@ -64,6 +65,19 @@ def test_a_verdict_with_problems_has_failed_and_names_them():
     row, problem = failed.as_row().splitlines()
     assert "FAILED" in row
     assert problem.strip() == "1 lost: one@rcpt.test"
+
+
+def test_what_could_not_be_played_is_neither_a_pass_nor_a_failure():
+    skipped = Verdict(drill="disk-full", details={"not_played": "only root mounts disks"})
+    assert "skipped" in skipped.as_row()
+    assert json.loads(skipped.as_json())["not_played"]
+    summary = build_summary([VERDICT, skipped], 61.4)
+    assert summary.startswith("all 2 drills passed; not played: disk-full; 61 s on ")
+
+
+def test_the_summary_names_what_has_failed():
+    failed = Verdict(drill="storm", problems=["1 lost: one@rcpt.test"])
+    assert build_summary([VERDICT, failed], 1.0).startswith("1 of 2 drills failed: storm; 1 s on ")
 
 
 def test_a_row_stands_below_its_head():

@@ -108,6 +108,11 @@ def test_what_must_not_be_is_found(change, words):
     assert any(words in problem for problem in judge(evidence(replace(DELIVERED, **change))).problems)
 
 
+def test_what_the_provider_told_later_needs_no_attempt_that_knows():
+    told = replace(DELIVERED, attempts=[attempt(1, Outcome.UNCERTAIN)], is_told=True)
+    assert not judge(evidence(told)).problems
+
+
 def test_mail_that_nobody_posted_is_found():
     finding = judge(Evidence(accepted=[], recipients=[], taken=[(MESSAGE_ID, ADDRESS)]))
     assert any("is not in the database" in problem for problem in finding.problems)
