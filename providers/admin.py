@@ -3,16 +3,17 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts.services import write_audit
 from common.errors import InvalidFieldsError
-from providers.checking import check_provider
+from providers import admin_buttons as buttons
+from providers.admin_buttons import Act, build_urls, list_buttons, may_act, note
 from providers.health import describe_health
 from providers.models import Kind, Provider
 from providers.serializers import build_events_url
@@ -22,10 +23,8 @@ from providers.services import (
     Target,
     add_provider,
     change_provider,
-    pause_provider,
     read_target,
     remove_provider,
-    resume_provider,
     show_settings,
 )
 
@@ -97,6 +96,7 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
     list_select_related = ("project",)
     ordering = ("project", "priority", "name")
     actions = ("ask", "pause", "resume")
+    change_form_outer_before_template = "providers/provider_acts.html"
     facts = ("kind", "leads_to", "health", "created_at", "updated_at")
 
     def get_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
@@ -148,10 +148,10 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
             assert target is not None
             added = add_provider(obj.project, name=obj.name, target=target, is_operated=True, **values)
             obj.__dict__.update(added.__dict__)
-        self.note(request, "change_provider" if change else "add_provider", obj)
+        note(request, "change_provider" if change else "add_provider", obj)
 
     def delete_model(self, request: HttpRequest, obj: Provider) -> None:
-        self.note(request, "delete_provider", obj)
+        note(request, "delete_provider", obj)
         remove_provider(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
@@ -159,33 +159,36 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
             if not is_from_environment(provider):
                 self.delete_model(request, provider)
 
-    def note(self, request: HttpRequest, action: str, provider: Provider) -> None:
-        write_audit(request.user.get_username(), action, provider, id=str(provider.pk), kind=provider.kind)
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if provider := kwargs.get("obj"):
+            context |= {"may_act": may_act(request), "acts": list_buttons(provider)}
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
 
-    @admin.action(description="Ask now whether it would take mail", permissions=["change"])
+    def get_urls(self) -> list[URLPattern]:
+        return [*build_urls(self), *super().get_urls()]
+
+    @admin.action(description="Test now", permissions=["change"])
     def ask(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
-        """Nothing is sent."""
-        for provider in queryset:
-            check = check_provider(provider)
-            self.note(request, "check_provider", provider)
-            level = messages.SUCCESS if check.ok else messages.ERROR
-            self.message_user(request, f"{provider.name} ({check.seconds:.1f} s): {check.detail}", level)
+        """Ask each whether it would take mail."""
+        self._act(request, queryset, buttons.test)
 
     @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
         """Nothing goes this way until a person resumes it; mail waits."""
-        for provider in queryset:
-            pause_provider(provider.pk, reason=f"Paused by {request.user.get_username()}.", pause=None)
-            self.note(request, "pause_provider", provider)
-        self.message_user(request, "Paused: mail waits until they are resumed.", messages.SUCCESS)
+        self._act(request, queryset, buttons.pause)
 
     @admin.action(description="Resume", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
         """End pauses: somebody has mended what they were for."""
+        self._act(request, queryset, buttons.resume)
+
+    def _act(self, request: HttpRequest, queryset: QuerySet[Provider], act: Act) -> None:
         for provider in queryset:
-            resume_provider(provider.pk)
-            self.note(request, "resume_provider", provider)
-        self.message_user(request, "Resumed.", messages.SUCCESS)
+            level, text = act(request, provider)
+            self.message_user(request, f"{provider.name}: {text}", level)
 
 
 def is_from_environment(provider: Provider | None) -> bool:

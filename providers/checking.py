@@ -1,12 +1,14 @@
 """Asking a provider, now, whether it would take mail: connect, greet, authenticate, and leave."""
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from time import monotonic
 
 from delivery.http_calls import HttpClient, HttpSeconds
 from delivery.mx_dns import NoAnswerError, NoNameError
 from delivery.smtp import SmtpTransport
+from delivery.smtp_config import Timeouts
 from providers.addresses import parse_provider_url
 from providers.esp_probing import probe_esp
 from providers.esps import ESPS
@@ -18,6 +20,8 @@ from providers.transports import find_resolver, smtp_config
 CHECKED_DOMAIN = "example.com"
 # A person waits for it.
 PROBE_SECONDS = HttpSeconds(connect=5.0, write=5.0, answer=10.0)
+SOON = timedelta(seconds=8)
+TIMEOUTS = Timeouts(connect=SOON, tls=SOON, auth=SOON, greeting=SOON, ehlo=SOON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,7 @@ def check_provider(provider: Provider) -> Check:
 
 def _check_smtp(provider: Provider) -> tuple[bool, str]:
     config = smtp_config(parse_provider_url(provider.url), is_operated=provider.is_operated)
-    with closing(SmtpTransport(config)) as transport:
+    with closing(SmtpTransport(replace(config, timeouts=TIMEOUTS))) as transport:
         refusal = transport.greet()
     if refusal is None:
         return True, "took our greeting" + ("" if "@" not in provider.url else " and our credentials")

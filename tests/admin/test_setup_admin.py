@@ -12,6 +12,7 @@ from accounts.models import ApiKey, AuditEntry, Notice, Project
 from accounts.services import authenticate_token, write_notice
 from providers.choice import routes
 from providers.models import Provider
+from tests.smtp_server import SmtpServer
 
 pytestmark = pytest.mark.django_db
 KEY_ADD, PROVIDER_ADD = reverse("admin:accounts_apikey_add"), reverse("admin:providers_provider_add")
@@ -168,6 +169,41 @@ def test_the_provider_of_the_environment_is_left_to_it(root):
     for name in ("change", "delete"):
         address = reverse(f"admin:providers_provider_{name}", args=[provider.pk])
         assert root.post(address, provider_form(new_url="")).status_code == 403
+
+
+def test_a_provider_is_tested_from_its_page_and_from_the_list(root, project):
+    with SmtpServer() as server:
+        url = f"smtp://127.0.0.1:{server.port}?tls=never"
+        provider = Provider.objects.create(project=project, name="a", kind="smtp", url=url)
+        page = reverse("admin:providers_provider_change", args=[provider.pk])
+        button = reverse("admin:providers_provider_test", args=[provider.pk])
+        assert button in root.get(page).content.decode()
+        assert "It would take mail: took our greeting" in root.post(button, follow=True).content.decode()
+    assert "It would take no mail: connect: " in root.post(button, follow=True).content.decode()
+    chosen = {"action": "ask", "_selected_action": [str(provider.pk)]}
+    answer = root.post(reverse("admin:providers_provider_changelist"), chosen, follow=True)
+    assert "a: It would take no mail" in answer.content.decode()
+    assert root.get(button).status_code == 405
+    assert [entry.data["ok"] for entry in AuditEntry.objects.filter(action="check_provider")] == [False, False, True]
+
+
+def test_the_buttons_of_a_provider_are_those_that_make_sense(root, project):
+    provider = Provider.objects.create(name="default", kind="simulator", url="simulator:")
+    page = reverse("admin:providers_provider_change", args=[provider.pk])
+    names = {name: reverse(f"admin:providers_provider_{name}", args=[provider.pk]) for name in ("pause", "resume")}
+    for pressed, shown in (("pause", "resume"), ("resume", "pause")):
+        shown_page = root.post(names[pressed], follow=True).content.decode()
+        assert names[shown] in shown_page
+        assert names[pressed] not in shown_page
+    assert page in root.post(names["pause"])["Location"]
+
+
+def test_support_looks_at_providers_and_has_no_buttons(sue, project):
+    provider = Provider.objects.create(project=project, name="a", kind="simulator", url="simulator:")
+    button = reverse("admin:providers_provider_test", args=[provider.pk])
+    page = sue.get(reverse("admin:providers_provider_change", args=[provider.pk]))
+    assert (page.status_code, button in page.content.decode()) == (200, False)
+    assert sue.post(button).status_code == 403
 
 
 def test_a_provider_is_paused_and_resumed(root, project):

@@ -1,0 +1,95 @@
+"""The buttons on a provider's page: test now, pause, resume."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+
+from accounts.services import write_audit
+from providers.checking import check_provider
+from providers.models import Provider
+from providers.services import pause_provider, resume_provider
+
+if TYPE_CHECKING:
+    from unfold.admin import ModelAdmin
+
+
+# What a button does: the level and the text of the message that follows.
+Act = Callable[[HttpRequest, Provider], tuple[int, str]]
+
+
+def test(request: HttpRequest, provider: Provider) -> tuple[int, str]:
+    """Ask it whether it would take mail."""
+    found = check_provider(provider)
+    note(request, "check_provider", provider, ok=found.ok)
+    if found.ok:
+        return messages.SUCCESS, f"It would take mail: {found.detail} ({found.seconds:.2f} s)."
+    return messages.ERROR, f"It would take no mail: {found.detail} ({found.seconds:.2f} s)."
+
+
+def pause(request: HttpRequest, provider: Provider) -> tuple[int, str]:
+    """Nothing goes this way until a person resumes it; mail waits."""
+    pause_provider(provider.pk, reason=f"Paused by {request.user.get_username()}.", pause=None)
+    note(request, "pause_provider", provider)
+    return messages.SUCCESS, "Paused: mail waits until it is resumed, or goes by the others."
+
+
+def resume(request: HttpRequest, provider: Provider) -> tuple[int, str]:
+    """End a pause: somebody has mended what it was for."""
+    resume_provider(provider.pk)
+    note(request, "resume_provider", provider)
+    return messages.SUCCESS, "Resumed."
+
+
+ACTS: dict[str, tuple[str, Act]] = {
+    "test": ("Test now", test),
+    "pause": ("Pause", pause),
+    "resume": ("Resume", resume),
+}
+
+
+def note(request: HttpRequest, action: str, provider: Provider, **data: object) -> None:
+    data |= {"id": str(provider.pk), "kind": provider.kind}
+    write_audit(request.user.get_username(), action, provider, **data)
+
+
+def may_act(request: HttpRequest) -> bool:
+    """Also on the provider of the environment, whose settings are not for the admin."""
+    return request.user.has_perm("providers.change_provider")
+
+
+def list_buttons(provider: Provider) -> list[tuple[str, str]]:
+    """The URL's name and the words of each button that makes sense now."""
+    is_paused = provider.is_paused or provider.paused_until is not None
+    hidden = "pause" if is_paused else "resume"
+    return [(f"admin:providers_provider_{name}", words) for name, (words, _) in ACTS.items() if name != hidden]
+
+
+def build_urls(model_admin: "ModelAdmin") -> list[URLPattern]:
+    return [
+        path(f"<uuid:pk>/{name}/", _button(model_admin, act), name=f"providers_provider_{name}")
+        for name, (_, act) in ACTS.items()
+    ]
+
+
+def _button(model_admin: "ModelAdmin", act: Act) -> Callable[..., HttpResponse]:
+    """A view that acts on one provider, on POST only, and outside a transaction: a test talks to the network."""
+
+    @require_POST
+    def press(request: HttpRequest, pk: UUID) -> HttpResponse:
+        if not may_act(request):
+            raise PermissionDenied
+        provider = Provider.objects.filter(pk=pk).first()
+        if provider is None:
+            raise Http404
+        level, text = act(request, provider)
+        model_admin.message_user(request, text, level)
+        return HttpResponseRedirect(reverse("admin:providers_provider_change", args=[pk]))
+
+    view: Callable[..., HttpResponse] = model_admin.admin_site.admin_view(press)
+    return view
