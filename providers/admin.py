@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from common.errors import InvalidFieldsError
@@ -29,6 +30,7 @@ from providers.services import (
 )
 
 EXAMPLES = "smtp://user:password@host:587, smtps://…, mx:, esp://postmark?server_token=…, inbox://… or simulator:"
+COLOURS = {"ok": "success", "paused": "warning", "failing": "danger", "disabled": "info"}
 COLUMNS = ("priority", "weight", "rate_limit", "connection_limit", "is_enabled")
 
 
@@ -127,11 +129,11 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
             return "a URL that cannot be read"
         return ", ".join(f"{name} {value}" for name, value in shown.items()) or "-"
 
-    @admin.display(description="Health")
-    def health(self, provider: Provider) -> str:
+    @display(description="Health", label=COLOURS)  # type: ignore[untyped-decorator]
+    def health(self, provider: Provider) -> tuple[str, str]:
         found = describe_health(provider)
         until = f" until {found.until:%H:%M:%S} UTC" if found.until else ""
-        return f"{found.status}{until}{': ' if found.reason else ''}{found.reason}"
+        return found.status, f"{found.status}{until}{': ' if found.reason else ''}{found.reason}"
 
     def has_change_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:
         return bool(super().has_change_permission(request, obj)) and not is_from_environment(obj)
