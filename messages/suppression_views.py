@@ -63,7 +63,7 @@ class ReleaseView(APIView):
     scopes: ClassVar = {"post": SUPPRESSIONS_WRITE}
     is_body_optional = True
 
-    @extend_schema(request=ReleaseRequest, responses=ReleaseAnswer)
+    @extend_schema(operation_id="release_suppression", request=ReleaseRequest, responses=ReleaseAnswer)
     def post(self, request: Request, address: str) -> Response:
         """Write to the address again, and with `resend` send it now what was held back. 404 where it is not listed."""
         read_query(NoQuery, request)

@@ -39,7 +39,7 @@ class TemplateTestView(APIView):
 
     scopes: ClassVar = {"post": TEMPLATES_WRITE}
 
-    @extend_schema(request=TrialRequest, responses={202: EmailRow})
+    @extend_schema(operation_id="test_template", request=TrialRequest, responses={202: EmailRow})
     def post(self, request: Request, ref: str) -> Response:
         """Send the draft, or a published version, as one email. Suppressions and the key's limits hold."""
         read_query(NoQuery, request)

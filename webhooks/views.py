@@ -92,7 +92,7 @@ class WebhookViewSet(ViewSet):
         services.remove_endpoint(find_endpoint(request, pk))
         return Response(status=204)
 
-    @extend_schema(parameters=[DeliveryQuery], responses=DeliveryPage)
+    @extend_schema(operation_id="list_webhook_deliveries", parameters=[DeliveryQuery], responses=DeliveryPage)
     @action(detail=True, methods=["get"])
     def deliveries(self, request: Request, pk: UUID) -> Response:
         """What was posted, the newest first: the body, each answer, its time."""
