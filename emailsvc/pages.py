@@ -1,4 +1,6 @@
-"""The landing page, and the API's reference as a page. Neither needs a login, a cookie or another host."""
+"""Pages that need neither a login nor a cookie nor another host; the documentation's are in its package."""
+
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -9,11 +11,11 @@ from inbox.guard import is_local
 
 _COMMON = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; font-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'; "
+    "form-action 'self'; frame-ancestors 'none'; "
 )
-LANDING_POLICY = _COMMON + "style-src 'self'; img-src 'self'"
+PAGE_POLICY = _COMMON + "style-src 'self'; img-src 'self'"
 # Swagger UI writes styles into its elements, and has its icons as data.
-DOCS_POLICY = _COMMON + "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+SWAGGER_POLICY = _COMMON + "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 # Where the OpenAPI document is.
 SCHEMA_URL = "/api/schema"
 
@@ -21,19 +23,14 @@ SCHEMA_URL = "/api/schema"
 @require_safe
 def show_landing(request: HttpRequest) -> HttpResponse:
     """Where everything is, and how to send the first email."""
-    return answer_page(request, "emailsvc/landing.html", LANDING_POLICY)
+    return answer_page(request, "emailsvc/landing.html", PAGE_POLICY)
 
 
-@require_safe
-def show_docs(request: HttpRequest) -> HttpResponse:
-    """Swagger UI, from this server alone."""
-    return answer_page(request, "emailsvc/docs.html", DOCS_POLICY)
-
-
-def answer_page(request: HttpRequest, template: str, policy: str) -> HttpResponse:
+def answer_page(request: HttpRequest, template: str, policy: str, **context: Any) -> HttpResponse:
+    """A page under its policy."""
     # The inbox answers only its own machine: elsewhere it is not offered.
-    context = {"public_url": settings.PUBLIC_URL, "has_inbox": is_local(request), "schema_url": SCHEMA_URL}
-    response = render(request, template, context)
+    common = {"public_url": settings.PUBLIC_URL, "has_inbox": is_local(request), "schema_url": SCHEMA_URL}
+    response = render(request, template, {**common, **context})
     response["Content-Security-Policy"] = policy
     response["Cross-Origin-Opener-Policy"] = "same-origin"
     return response

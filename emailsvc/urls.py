@@ -7,13 +7,18 @@ from django.views.generic import RedirectView
 
 from common.routers import api_path
 from emailsvc import health, pages
+from emailsvc.documentation import views as documentation
 from emailsvc.openapi import show_document
 
 urlpatterns = [
     path("", pages.show_landing, name="landing"),
-    path("docs", pages.show_docs, name="docs"),
+    path("docs", documentation.show_home, name="docs"),
+    path("docs/search", documentation.show_search, name="docs_search"),
+    path("docs/api/<slug:tag>", documentation.show_group, name="docs_api"),
+    path("docs/<slug:name>", documentation.show_page, name="docs_page"),
     path("favicon.ico", RedirectView.as_view(url=f"/{settings.STATIC_URL}emailsvc/icon.svg")),
     path("docs/", RedirectView.as_view(pattern_name="docs")),
+    path("docs/<path:rest>/", RedirectView.as_view(url="/docs/%(rest)s")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("", include("tracking.public_urls")),

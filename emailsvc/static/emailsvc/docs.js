@@ -1,31 +1,28 @@
 "use strict";
 
-// Swagger UI has a dark look, but follows the system only when told.
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
-dark.addEventListener("change", follow);
-follow();
+// The language that a reader chose is shown in every sample, on this page and on the next.
+const CHOICE = "emailsvc-docs-language";
+const radios = document.querySelectorAll("input[data-language]");
 
-const place = document.getElementById("swagger-ui");
-SwaggerUIBundle({
-  url: place.dataset.schemaUrl,
-  domNode: place,
-  presets: [SwaggerUIBundle.presets.apis],
-  layout: "BaseLayout",
-  deepLinking: true,
-  docExpansion: "list",
-  defaultModelsExpandDepth: 0,
-  defaultModelExpandDepth: 2,
-  displayRequestDuration: true,
-  filter: false,
-  // A key stays in this tab: it is not left behind in the browser.
-  persistAuthorization: false,
-  tryItOutEnabled: false,
-  validatorUrl: null,
-  // What is tried out goes to where this page came from, under whichever of the service's names that was.
-  requestInterceptor(request) {
-    const { pathname, search } = new URL(request.url, location);
-    request.url = location.origin + pathname + search;
-    return request;
-  },
-});
+function show(language) {
+  for (const radio of radios) if (radio.dataset.language === language) radio.checked = true;
+}
+
+for (const radio of radios) {
+  radio.addEventListener("change", () => {
+    const before = radio.getBoundingClientRect().top;
+    show(radio.dataset.language);
+    // Samples above may have grown or shrunk: what was pressed stays under the finger.
+    scrollBy(0, radio.getBoundingClientRect().top - before);
+    localStorage.setItem(CHOICE, radio.dataset.language);
+  });
+}
+show(localStorage.getItem(CHOICE));
+
+// A link into a closed part opens it.
+function openTarget() {
+  const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target) target.closest("details")?.setAttribute("open", "");
+}
+addEventListener("hashchange", openTarget);
+openTarget();

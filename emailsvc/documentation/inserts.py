@@ -1,0 +1,52 @@
+"""What pages show that the code knows better: settings, codes of errors, events, reasons."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from django.template.loader import render_to_string
+from markdown_it import MarkdownIt
+
+from common.errors import ApiError
+from common.openapi import sentence_of
+from emailsvc.settings_table import build_table
+
+Row = tuple[str, ...]
+
+
+def show_table(head: Sequence[str], rows: Sequence[Row]) -> str:
+    """A table whose cells are Markdown of one line."""
+    inline = MarkdownIt("commonmark", {"html": False})
+    cells = [[inline.renderInline(cell) for cell in row] for row in rows]
+    table: str = render_to_string("emailsvc/docs/table.html", {"head": head, "rows": cells})
+    return table
+
+
+def show_settings() -> str:
+    _, _, *lines = build_table().splitlines()
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
+    return show_table(("variable", "default", "meaning"), rows)
+
+
+def list_errors() -> list[type[ApiError]]:
+    """Every error that an answer may be, one for each code, in the order of their status and code."""
+    by_code = {kind.code: kind for kind in walk(ApiError)}
+    return sorted(by_code.values(), key=lambda kind: (int(kind.status), kind.code))
+
+
+def walk(kind: type[ApiError]) -> Iterator[type[ApiError]]:
+    for child in kind.__subclasses__():
+        yield from walk(child)
+        # One without words of its own only groups others.
+        if "code" in vars(child) and inspect.getdoc(child):
+            yield child
+
+
+def show_errors() -> str:
+    rows = [(str(int(kind.status)), f"`{kind.code}`", sentence_of(kind)) for kind in list_errors()]
+    return show_table(("status", "code", "meaning"), rows)
+
+
+INSERTS: Mapping[str, Callable[[], str]] = {
+    "settings": show_settings,
+    "errors": show_errors,
+}

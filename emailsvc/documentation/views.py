@@ -1,0 +1,110 @@
+"""`/docs`: pages in Markdown, the reference, a search, and Swagger UI to try things out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.safestring import mark_safe
+from django.views.decorators.http import require_safe
+
+from emailsvc.documentation import pages
+from emailsvc.documentation.markdown import Document, Heading
+from emailsvc.documentation.pages import HOME, Link, Section
+from emailsvc.documentation.reference import Group, list_groups
+from emailsvc.documentation.search import Place, search
+from emailsvc.pages import PAGE_POLICY, SWAGGER_POLICY, answer_page
+
+API = f"{HOME}/api"
+MAX_QUERY = 200
+
+
+def list_sections() -> list[Section]:
+    """The navigation."""
+    sections = [
+        Section(title=title, links=[Link(url=pages.url_of(name), title=read(name).title) for name in names])
+        for title, names in pages.list_pages().items()
+        if names
+    ]
+    tags = groups().values()
+    api = Section(title="API", links=[Link(url=f"{API}/{group.tag}", title=group.title) for group in tags])
+    start, guides, *rest = sections
+    return [start, guides, api, *rest]
+
+
+def groups() -> dict[str, Group]:
+    return list_groups(settings.PUBLIC_URL, timezone.now().date())
+
+
+def read(name: str) -> Document:
+    return pages.read_page(name, settings.PUBLIC_URL, timezone.now().date())
+
+
+def answer(request: HttpRequest, template: str, policy: str = PAGE_POLICY, **context: Any) -> HttpResponse:
+    """A page of the site, with its navigation and with the ways to the page before it and the one after."""
+    sections = list_sections()
+    links = [link for section in sections for link in section.links]
+    here = next((place for place, link in enumerate(links) if link.url == request.path.rstrip("/")), None)
+    around = {
+        "previous": links[here - 1] if here else None,
+        "following": links[here + 1] if here is not None and here + 1 < len(links) else None,
+    }
+    return answer_page(
+        request,
+        f"emailsvc/docs/{template}",
+        policy,
+        sections=sections,
+        path=request.path.rstrip("/"),
+        **around,
+        **context,
+    )
+
+
+@require_safe
+def show_home(request: HttpRequest) -> HttpResponse:
+    """Where to begin, and Swagger UI, from this server alone."""
+    return answer(request, "home.html", SWAGGER_POLICY)
+
+
+@require_safe
+def show_page(request: HttpRequest, name: str) -> HttpResponse:
+    if not pages.has_page(name):
+        raise Http404
+    document = read(name)
+    return answer(
+        request,
+        "page.html",
+        title=document.title,
+        body=mark_safe(document.html),  # noqa: S308 - our own files, HTML switched off
+        headings=document.headings,
+    )
+
+
+@require_safe
+def show_group(request: HttpRequest, tag: str) -> HttpResponse:
+    """The reference of one tag."""
+    group = groups().get(tag)
+    if group is None:
+        raise Http404
+    return answer(request, "group.html", title=group.title, group=group, headings=group.headings)
+
+
+@require_safe
+def show_search(request: HttpRequest) -> HttpResponse:
+    query = request.GET.get("q", "")[:MAX_QUERY]
+    return answer(request, "search.html", title="Search", query=query, hits=search(list_places(), query))
+
+
+def list_places() -> Iterator[Place]:
+    """Every section of the site."""
+    for names in pages.list_pages().values():
+        for name in names:
+            document = read(name)
+            url = pages.url_of(name)
+            yield Place(url=url, page=document.title, heading=Heading(level=1, anchor="", text="", body=document.lead))
+            for heading in document.headings:
+                yield Place(url=f"{url}#{heading.anchor}", page=document.title, heading=heading)
+    for group in groups().values():
+        for operation in group.headings:
+            yield Place(url=f"{API}/{group.tag}#{operation.anchor}", page=group.title, heading=operation)

@@ -1,0 +1,64 @@
+"""A running service for the examples of the documentation."""
+
+import logging
+from collections.abc import Callable, Iterator
+from ipaddress import ip_network
+from threading import BoundedSemaphore
+from typing import Any
+
+import pytest
+
+from messages.engine import close_engine
+from providers.choice import routes
+from providers.services import sync_shared_provider
+from tests.conftest import ApiClient
+from tests.documentation.nursery import nursery
+from tests.documentation.world import World
+from tests.domains.dns_server import DnsServer, run_dns_server
+from tests.smtp_server import SmtpServer
+from tracking import feed_stream
+from webhooks.running import close_poster
+
+
+@pytest.fixture(scope="session")
+def relay() -> Iterator[SmtpServer]:
+    with SmtpServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nursery() -> Iterator[None]:
+    yield
+    nursery.close()
+
+
+@pytest.fixture(scope="session")
+def dns() -> Iterator[DnsServer]:
+    with run_dns_server() as server:
+        yield server
+
+
+@pytest.fixture
+def world(
+    live_server: Any,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    make_api: Callable[..., ApiClient],
+    relay: SmtpServer,
+    dns: DnsServer,
+) -> Iterator[World]:
+    """A project whose mail goes to the simulator, on a service that listens."""
+    settings.PUBLIC_URL = live_server.url
+    settings.DNS_SERVERS = [dns.address]
+    settings.WEBHOOK_ALLOWED_NETWORKS = settings.PROVIDER_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+    # One example after the other leaves a stream, which the server notices at its next word.
+    monkeypatch.setattr(feed_stream, "streams", BoundedSemaphore(20))
+    monkeypatch.setattr(feed_stream, "BREATH_SECONDS", 0.2)
+    # A 404 or 422 that an example is about is no warning.
+    logging.getLogger("django.request").setLevel(logging.ERROR)
+    routes.forget()
+    sync_shared_provider("simulator:")
+    yield World(api=make_api(), relay=relay)
+    close_poster()
+    close_engine()
+    routes.forget()

