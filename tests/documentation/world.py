@@ -41,8 +41,11 @@ ONLY_ONCE: Mapping[str, tuple[str, ...]] = {
     "templates": ("/templates/receipt", "/templates/welcome"),
 }
 KIND_OF = {
-    **{"domain": "domains", "provider": "providers", "paused_provider": "providers"},
-    **{"suppression": "suppressions", "template": "templates"},
+    "domain": "domains",
+    "provider": "providers",
+    "paused_provider": "providers",
+    "suppression": "suppressions",
+    "template": "templates",
 }
 KINDS = ("domains", "providers", *ONLY_ONCE)
 
