@@ -80,6 +80,9 @@ class HttpClient:
     ) -> None:
         self._seconds = seconds
         self._clock = _Clock()
+        self._lock = threading.Lock()
+        self._call_count = 0
+        self._is_closed = False
         self._pool = httpcore.ConnectionPool(
             ssl_context=context or ssl.create_default_context(),
             max_connections=MAX_CONNECTIONS,
@@ -101,6 +104,8 @@ class HttpClient:
                 has_begun = True
                 self._clock.deadline = monotonic() + self._seconds.write + self._seconds.answer
 
+        with self._lock:
+            self._call_count += 1
         try:
             return self._exchange(request, trace)
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, RefusedError) as error:
@@ -109,6 +114,11 @@ class HttpClient:
             raise UnreachableError(describe(error)) from error
         finally:
             self._clock.deadline = float("inf")
+            with self._lock:
+                self._call_count -= 1
+                is_last = self._is_closed and not self._call_count
+            if is_last:
+                self._pool.close()
 
     def _exchange(self, request: HttpRequest, trace: Callable[[str, Mapping[str, Any]], None]) -> HttpAnswer:
         seconds = self._seconds
@@ -134,8 +144,12 @@ class HttpClient:
             return HttpAnswer(status=response.status, headers=headers, body=body)
 
     def close(self) -> None:
-        """Close kept connections."""
-        self._pool.close()
+        """Close kept connections; those of calls that are under way when these have ended."""
+        with self._lock:
+            self._is_closed = True
+            is_idle = not self._call_count
+        if is_idle:
+            self._pool.close()
 
 
 def describe(error: Exception) -> str:

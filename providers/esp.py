@@ -114,7 +114,7 @@ class EspTransport:
 
     def _read(self, one: Delivery, answer: HttpAnswer, statuses: Mapping[str, Any]) -> Reply:
         """The reply for one recipient of a call that was answered."""
-        status = statuses.get(one.address.lower()) if self._is_understood(answer) else None
+        status = find_status(one.address.lower(), statuses) if self._is_understood(answer) else None
         verdict = BY_RECIPIENT.get(status.status) if status else None
         if status and verdict is ACCEPT and answer.status < 300 and status.message_id:
             return build_reply(
@@ -157,9 +157,19 @@ class EspTransport:
         )
 
     def close(self) -> None:
-        """Close kept connections."""
+        """Close kept connections. Calls under way end as they would; the libraries above hold none of their own."""
         self._wire.close()
-        self._backend.close()
+
+
+def find_status(address: str, statuses: Mapping[str, Any]) -> Any:
+    """What was said of `address`; where nothing was, since the answer spells it otherwise, what was said of another one
+    that was taken: the call was, as a whole.
+    """
+    found = statuses.get(address)
+    if found is not None and (found.status != "unknown" or found.message_id):
+        return found
+    taken = (one for one in statuses.values() if BY_RECIPIENT.get(one.status) is ACCEPT and one.message_id)
+    return next(taken, found)
 
 
 def is_refused_for_address(reply: Reply) -> bool:

@@ -32,8 +32,6 @@ def probe_esp(esp: Esp, settings: Mapping[str, str], client: HttpClient) -> tupl
             return False, str(error)
         except NoCredentialsFoundError:
             return False, "no credentials were found on this machine"
-        finally:
-            backend.close()
 
 
 def ask(esp: Esp, backend: Any, settings: Mapping[str, str], wire: Wire) -> HttpAnswer:

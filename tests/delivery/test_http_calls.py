@@ -71,6 +71,20 @@ def test_a_request_without_an_answer_is_broken(client: HttpClient, said: Reply) 
         assert len(server.calls) == 1
 
 
+def test_closing_lets_what_is_under_way_end(client: HttpClient) -> None:
+    slow = HttpClient(seconds=HttpSeconds(answer=5.0))
+    answers = []
+    with EspServer(Reply(200, b"late", delay=0.3)) as server:
+        thread = threading.Thread(target=lambda: answers.append(slow.call(post(server.url))))
+        thread.start()
+        while not server.calls:
+            time.sleep(0.01)
+        slow.close()
+        thread.join()
+        assert [answer.text for answer in answers] == ["late"]
+        assert slow.call(post(server.url)).status == 200
+
+
 @contextmanager
 def run_raw(*chunks: bytes, pause: float = 0.0) -> Iterator[str]:
     """A server that says `chunks`, whatever is asked."""
