@@ -8,6 +8,9 @@ import sys
 
 import structlog
 
+# Each login would be four lines; and what speaks HTTP for us tells of requests, which hold people's mail and our keys.
+WARNINGS_ONLY = ("axes", "boto3", "botocore", "httpcore", "requests", "urllib3")
+
 
 def build_logging(level: str) -> None:
     """Route structlog and the standard library's loggers through one JSON handler."""
@@ -36,5 +39,5 @@ def build_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # Each login would be four lines; what is worth a line is a warning.
-    logging.getLogger("axes").setLevel(logging.WARNING)
+    for name in WARNINGS_ONLY:
+        logging.getLogger(name).setLevel(logging.WARNING)
