@@ -45,7 +45,7 @@ class EspTransport:
         self._settings = settings
         self._wire = Wire(client)
         self._backend = open_backend(esp, settings, self._wire)
-        self._host = urlsplit(getattr(self._backend, "api_url", "")).hostname or ""
+        self._host = find_host(self._backend)
 
     def transmit(self, deliveries: Sequence[Delivery], before_dot: BeforeDot) -> Said:
         """See `delivery.envelope.Transport`."""
@@ -71,10 +71,10 @@ class EspTransport:
                 yield from self._settle(smaller, self._call(smaller))
 
     def _settle(self, parcel: Parcel, replies: Mapping[UUID, Reply]) -> Said:
-        """The replies. Where nobody got the mail for the sake of one address, the others are tried without it: whom the
-        ESP did not name, or each alone when it named nobody.
+        """The replies. Where nobody got the mail, for the sake of one address or for who knows what, the others are
+        tried without it: whom the ESP did not name, or each alone when it named nobody. Some take less copies than we.
         """
-        if len(replies) < 2 or not all(is_refused_for_address(reply) for reply in replies.values()):
+        if len(replies) < 2 or not all(is_refused_as_a_whole(reply) for reply in replies.values()):
             yield from replies.items()
             return
         named = [one for one in parcel.deliveries if one.address.lower() in replies[one.recipient_id].text.lower()]
@@ -161,6 +161,12 @@ class EspTransport:
         self._wire.close()
 
 
+def find_host(backend: Any) -> str:
+    """Where the API is: django-anymail's own setting, or what AWS's library makes of the region."""
+    url = backend.api_url if hasattr(backend, "api_url") else backend.client.meta.endpoint_url
+    return urlsplit(url).hostname or ""
+
+
 def find_status(address: str, statuses: Mapping[str, Any]) -> Any:
     """What was said of `address`; where nothing was, since the answer spells it otherwise, what was said of another one
     that was taken: the call was, as a whole.
@@ -172,8 +178,9 @@ def find_status(address: str, statuses: Mapping[str, Any]) -> Any:
     return next(taken, found)
 
 
-def is_refused_for_address(reply: Reply) -> bool:
-    return reply.outcome is Outcome.BOUNCED and reply.code is not None and reply.code >= 400
+def is_refused_as_a_whole(reply: Reply) -> bool:
+    """Whether another call, for fewer, might be taken."""
+    return reply.outcome in {Outcome.BOUNCED, Outcome.FAILED} and reply.code in {400, 422}
 
 
 def say(answer: HttpAnswer) -> str:

@@ -1,5 +1,6 @@
 """Each ESP of the table takes a mail at a stand-in for its API, and says no in all its ways."""
 
+import re
 from base64 import b64decode
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -92,6 +93,7 @@ def test_a_mail_is_taken_under_the_esps_own_name_for_it(case: Case) -> None:
         deliveries = build("one@rcpt.test")
         (reply,) = send(case, server, deliveries)
         (call,) = server.calls
+    assert reply.remote_host == "127.0.0.1"
     assert (reply.outcome, reply.stage, reply.code) == (Outcome.ACCEPTED, Stage.DOT, case.taken.status)
     assert reply.has_reached
     assert reply.remote_id
@@ -270,6 +272,7 @@ def test_one_bad_address_keeps_the_mail_from_nobody_else(case: Case) -> None:
     """Named or not, whoever is refused is refused alone."""
     if case.name == "mailjet":
         pytest.skip("its answer tells of each recipient")
+    # Named or not, or of another kind.
     named = Said(422, {"message": "Invalid `to` address: two@rcpt.test"})
     unnamed = Said(400, {"message": "a recipient address is not valid"})
     with EspServer(named, case.taken) as server:
@@ -279,6 +282,18 @@ def test_one_bad_address_keeps_the_mail_from_nobody_else(case: Case) -> None:
     with EspServer(unnamed, case.taken, unnamed, case.taken) as server:
         replies = send(case, server, build("one@rcpt.test", "two@rcpt.test", "three@rcpt.test"))
         assert [reply.outcome for reply in replies] == ["accepted", "bounced", "accepted"]
+    with EspServer(Said(422, {"message": "too many copies"}), case.taken) as server:
+        replies = send(case, server, build("one@rcpt.test", "two@rcpt.test"))
+        assert [reply.outcome for reply in replies] == ["accepted", "accepted"]
+        assert [case.read_addresses(call) for call in server.calls][1:] == [["one@rcpt.test"], ["two@rcpt.test"]]
+
+
+@every_esp
+def test_nothing_of_a_mail_and_no_key_is_logged(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"), EspServer(case.taken, Said(500, b"oops")) as server:
+        for _ in range(2):
+            send(case, server, build("one@rcpt.test"))
+    assert not re.search(r"rcpt\.test|Hello|your order|Authorization|key-1|token-1|re_1|SG\.1", caplog.text)
 
 
 def test_a_recipient_on_the_esps_own_list_bounces_and_is_not_put_on_ours() -> None:
