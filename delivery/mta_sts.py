@@ -8,7 +8,7 @@ import json
 import re
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException, HTTPSConnection
 from time import time
 from typing import Literal, Protocol
@@ -99,12 +99,14 @@ class PolicyFinder:
             policy = parse_policy(self._fetch(domain))
         except PolicyError:
             # The old one holds until it runs out; without one, nothing does (RFC 8461, 5.1).
-            policy = kept.policy if kept else NO_POLICY
-            fresh = _Kept(record_id=kept.record_id if kept else "", policy=policy, retry_at=time() + FAILED_SECONDS)
-            self._store.put(domain, fresh.dump(), policy.max_age or FAILED_SECONDS)
-            return policy
-        self._store.put(domain, _Kept(record_id=record_id, policy=policy).dump(), policy.max_age)
+            old = kept or _Kept(record_id="", policy=NO_POLICY, until=time() + FAILED_SECONDS)
+            self._keep(domain, replace(old, retry_at=time() + FAILED_SECONDS))
+            return old.policy
+        self._keep(domain, _Kept(record_id=record_id, policy=policy, until=time() + policy.max_age))
         return policy
+
+    def _keep(self, domain: str, kept: "_Kept") -> None:
+        self._store.put(domain, kept.dump(), kept.until - time())
 
     def _find_record_id(self, domain: str) -> str | None:
         """The id in the domain's TXT record; None when it has none, or more than one, or the DNS fails."""
@@ -119,10 +121,11 @@ class PolicyFinder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
-    """A policy as it is stored. `retry_at`: nothing is fetched before, since the last fetch failed."""
+    """A policy as it is stored, `until` it runs out. Before `retry_at` nothing is fetched: the last fetch failed."""
 
     record_id: str
     policy: Policy
+    until: float
     retry_at: float = 0.0
 
     @staticmethod
@@ -132,7 +135,8 @@ class _Kept:
         try:
             told = json.loads(text)
             policy = Policy(mode=MODES[told["mode"]], patterns=tuple(told["patterns"]), max_age=told["max_age"])
-            return _Kept(record_id=told["record_id"], policy=policy, retry_at=told["retry_at"])
+            kept = _Kept(record_id=told["record_id"], policy=policy, until=told["until"], retry_at=told["retry_at"])
+            return kept if time() < kept.until else None
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -144,6 +148,7 @@ class _Kept:
                 "mode": policy.mode,
                 "patterns": policy.patterns,
                 "max_age": policy.max_age,
+                "until": self.until,
                 "retry_at": self.retry_at,
             }
         )

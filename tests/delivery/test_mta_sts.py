@@ -99,6 +99,21 @@ def test_a_kept_policy_holds_while_the_new_one_cannot_be_had(record: Any) -> Non
     assert build(record, source, store).find("x.test").mode == "enforce"
 
 
+def test_failed_fetches_do_not_make_a_policy_last_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a domain that gave its policy up would be held to it for good."""
+    now = 1000.0
+    monkeypatch.setattr(mta_sts, "time", lambda: now)
+    source, store = Source(), MemoryStore()
+    build(["v=STSv1; id=1"], source, store).find("x.test")
+    source.text = ""
+    finder = build(["v=STSv1; id=2"], source, store)
+    modes = []
+    for _ in range(4):
+        modes.append(finder.find("x.test").mode)
+        now += 250_000
+    assert modes == ["enforce", "enforce", "enforce", "none"]
+
+
 def test_after_a_failed_fetch_the_next_mail_does_not_try_anew() -> None:
     source = Source("")
     finder = build(["v=STSv1; id=1"], source)
