@@ -112,7 +112,8 @@ class SmtpServer:
         self._ending = Event()
         self._open: list[socket.socket] = []
         self._threads: list[Thread] = []
-        self._listening = socket.create_server((host, port), backlog=200)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listening = socket.create_server((host, port), family=family, backlog=200)
         self.port: int = self._listening.getsockname()[1]
 
     def __enter__(self) -> "SmtpServer":

@@ -1,5 +1,6 @@
 """Straight to the recipient's own server: which address is tried, and what its answer means."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import timedelta
@@ -20,8 +21,19 @@ from tests.delivery.mx_names import Zone
 from tests.smtp_mail import build_delivery, build_timeouts, send_all
 from tests.smtp_server import Act, Cut, Script, Silent, SmtpServer
 
-GUARD = Guard(allowed=[ip_network("127.0.0.0/8")])
+GUARD = Guard(allowed=[ip_network("127.0.0.0/8"), ip_network("::1/128")])
 POLICY = "version: STSv1\nmode: enforce\nmx: mx1.rcpt.test\nmax_age: 86400\n"
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+HAS_IPV6 = has_ipv6()
 
 
 class Mail:
@@ -93,6 +105,23 @@ def test_a_server_that_is_down_or_does_not_greet_is_followed_by_the_next(
     reply = mail.send()
     assert (reply.outcome, mail.counts()) == ("delivered", [0, 1])
     assert reply.remote_host.startswith("mx2.rcpt.test")
+
+
+@pytest.mark.skipif(not HAS_IPV6, reason="needs ::1")
+@pytest.mark.parametrize("is_up", [True, False])
+def test_ipv6_is_tried_before_ipv4_and_ipv4_when_it_does_not_answer(stack: ExitStack, is_up: bool) -> None:
+    mail = Mail(stack, [Script()])
+    mail.zone.hosts = {**mail.zone.hosts, "mx1.rcpt.test": ["::1", "127.0.0.1"]}
+    newer = stack.enter_context(SmtpServer(host="::1", port=mail.port)) if is_up else None
+    reply = mail.send()
+    assert (reply.outcome, mail.counts()) == ("delivered", [int(not is_up)])
+    assert reply.remote_host == f"mx1.rcpt.test[{'::1' if newer else '127.0.0.1'}]:{mail.port}"
+
+
+def test_tls_that_fails_is_followed_by_a_line_in_clear_to_the_same_server(stack: ExitStack) -> None:
+    mail = Mail(stack, [Script(offers=("STARTTLS",), replies={"TLS": b"this is no TLS\r\n"}), Script()])
+    reply = mail.send()
+    assert (reply.outcome, reply.tls, mail.counts()) == ("delivered", "", [1, 0])
 
 
 @pytest.mark.parametrize(

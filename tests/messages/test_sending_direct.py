@@ -137,6 +137,17 @@ def measure(send: Send, domains: list[str]) -> tuple[float, Thread]:
     return quantiles([(finished - created).total_seconds() for finished, created in rows], n=20)[-1], child
 
 
+def test_a_server_that_takes_what_it_gets_gets_more(internet: Internet, db: None, send: Send, deliver: Deliver) -> None:
+    """Three conversations to begin with."""
+    glad = internet.add("glad.test", Script(replies={".": [Late("250 ok", 0.05)] * 60}))
+    internet.provide()
+    for number in range(60):
+        send(to=[f"u{number}@glad.test"])
+    deliver()
+    assert len(glad.mails) == 60
+    assert glad.connection_count > 6
+
+
 def test_a_server_that_wants_less_gets_less(internet: Internet, db: None, send: Send, deliver: Deliver) -> None:
     busy = internet.add("busy.test", Script(replies={"CONNECT": ["421 4.7.0 too many connections"] * 100}))
     other = internet.add("other.test")
