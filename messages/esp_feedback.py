@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
+from django.db import transaction
 from django.http import HttpRequest
 
-from messages.feedback import receive
+from messages.feedback import plan, receive
 from messages.feedback_model import Feedback, Kind, Result
 from messages.feedback_reports import HARD_CODES, VAGUE_CODES
 from providers.addresses import parse_provider_url
@@ -30,6 +32,9 @@ KINDS: Mapping[str, Kind] = {
 # Why an ESP rejects before it has asked anybody: for these the recipient was refused, for others the mail.
 OF_RECIPIENT = frozenset({"invalid", "bounced", "timed_out", "spam", "unsubscribed"})
 
+# More than these are kept and applied by the workers: an ESP waits ten seconds for its answer, and posts all again.
+MAX_AT_ONCE = 100
+
 _CODE = re.compile(r"(?<![\d.])([245]\d\d)(?=[ \-]|$)")
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 
@@ -37,7 +42,13 @@ _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 def receive_events(provider: Provider, request: HttpRequest) -> list[Result]:
     """Check a post to the provider's address and write down what it says. Errors as those of `read_events`."""
     events = read_events(parse_provider_url(provider.url), request)
-    return [receive(feedback) for event in events if (feedback := build_feedback(provider, event))]
+    told = [feedback for event in events if (feedback := build_feedback(provider, event))]
+    if len(told) <= MAX_AT_ONCE:
+        return [receive(feedback) for feedback in told]
+    with transaction.atomic():
+        for feedback in told:
+            plan(feedback, timedelta(0))
+    return [Result.LATER] * len(told)
 
 
 def build_feedback(provider: Provider, event: EspEvent) -> Feedback | None:

@@ -20,7 +20,7 @@ from providers.sns import NotFetchedError
 
 log = structlog.get_logger(__name__)
 
-MAX_BODY = 8 * 1024 * 1024
+MAX_BODY = 16 * 1024 * 1024
 
 
 class ForgedEventError(ApiError):

@@ -24,8 +24,8 @@ from providers.esp_signatures import VERIFIERS, ForgedError, Posted, check_signa
 from providers.esps import ESPS, EVENT_LOGIN, TOPICS, Esp
 from providers.sns import sns
 
-# In one post; ESPs send a few hundred at most.
-MAX_EVENTS = 5_000
+# In one post; SparkPost sends 10,000 at most.
+MAX_EVENTS = 20_000
 MAX_TEXT = 1_000
 # Of these SES says only whom the mail went to, all of them.
 _UNNAMED_AT_SES = frozenset({"opened", "clicked"})
@@ -76,7 +76,7 @@ def read_events(address: ProviderAddress, request: HttpRequest) -> list[EspEvent
     elif (key := address.options.get(esp.event_key, "")) and address.host in VERIFIERS:
         check_signature(address.host, key, posted)
     try:
-        return list(convert(address.host, parse(esp, address, request)))
+        return list(convert(address.host, parse(esp, request)))
     except (
         AnymailError,
         ImproperlyConfigured,
@@ -121,17 +121,17 @@ def read_topics(address: ProviderAddress) -> frozenset[str]:
     return frozenset(text.strip() for text in address.options.get(TOPICS, "").split(",") if text.strip())
 
 
-def parse(esp: Esp, address: ProviderAddress, request: HttpRequest) -> Sequence[Any]:
+def parse(esp: Esp, request: HttpRequest) -> Sequence[Any]:
     """django-anymail's events, read from what is known to be the ESP's."""
     # SNS itself says text/plain.
-    if esp.title != "Amazon SES" and request.content_type != "application/json":
+    if esp.name != "ses" and request.content_type != "application/json":
         raise NonsenseError("it is not JSON")
     # Checked already; some views want a key to be made at all.
-    keys = {esp.event_key: "-"} if address.host in {"mailersend", "mailgun"} else {}
+    keys = {esp.event_key: "-"} if esp.name in {"mailersend", "mailgun"} else {}
     with be_quiet():
         view = import_string(esp.event_view)(**keys)
     view.setup(request)
-    events: Sequence[Any] = read_ses(view, request) if address.host == "ses" else view.parse_events(request)
+    events: Sequence[Any] = read_ses(view, request) if esp.name == "ses" else view.parse_events(request)
     if len(events) > MAX_EVENTS:
         raise NonsenseError("too many events at once")
     return events

@@ -8,7 +8,6 @@ import email.policy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email import encoders
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.mime.base import MIMEBase
 from uuid import UUID
@@ -112,10 +111,6 @@ def list_mailboxes(message: EmailMessage, name: str) -> list[str]:
 def read_address(mailbox: str) -> str:
     """The address of a mailbox, in lower case."""
     return mailbox.rpartition("<")[2].rstrip(">").lower()
-
-
-def write_mailbox(name: str, address: str) -> str:
-    return str(Address(display_name=name, addr_spec=address))
 
 
 def build_file(part: EmailMessage) -> MIMEBase:

@@ -22,7 +22,7 @@ def open_backend(esp: Esp, settings: Mapping[str, str], wire: Wire) -> Any:
     """The ESP's backend with the row's settings and over our wire. Safe for threads. ValueError when it cannot be."""
     try:
         with be_quiet():
-            backend = import_string(esp.backend)(**BUILDERS.get(esp.title, list_arguments)(esp, settings))
+            backend = import_string(esp.backend)(**BUILDERS.get(esp.name, list_arguments)(esp, settings))
             if hasattr(backend, "session"):
                 backend.session = open_session(wire)
             else:
@@ -52,7 +52,7 @@ def list_aws_arguments(_esp: Esp, settings: Mapping[str, str]) -> dict[str, Any]
     return arguments
 
 
-BUILDERS: Mapping[str, Callable[[Esp, Mapping[str, str]], dict[str, Any]]] = {"Amazon SES": list_aws_arguments}
+BUILDERS: Mapping[str, Callable[[Esp, Mapping[str, str]], dict[str, Any]]] = {"ses": list_aws_arguments}
 
 
 class AwsHandler:
@@ -73,7 +73,7 @@ def build_payload(backend: Any, esp: Esp, settings: Mapping[str, str], parcel: P
     """The call's payload and the message that it was made from. Raises AnymailError for what the ESP cannot send."""
     message = build_message(esp, settings, parcel)
     payload = backend.build_message_payload(message, {})
-    if shape := SHAPES.get(esp.title):
+    if shape := SHAPES.get(esp.name):
         shape(payload, parcel)
     if esp.idempotency_header:
         payload.headers[esp.idempotency_header] = name_request(parcel)
@@ -149,9 +149,9 @@ def show_all_at_sparkpost(payload: Any, parcel: Parcel) -> None:
 
 
 SHAPES: Mapping[str, Callable[[Any, Parcel], None]] = {
-    "Amazon SES": use_bytes_at_ses,
-    "Mailgun": use_bytes_at_mailgun,
-    "SparkPost": show_all_at_sparkpost,
+    "ses": use_bytes_at_ses,
+    "mailgun": use_bytes_at_mailgun,
+    "sparkpost": show_all_at_sparkpost,
 }
 
 

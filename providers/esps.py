@@ -19,19 +19,20 @@ TOPICS = "sns_topics"
 class Esp:
     """One ESP.
 
-    `needed` and `possible` name its settings, `secrets` those that are never shown. `backend` and `event_view` are
-    django-anymail's classes. `takes_envelope` tells that who gets a mail and whom its header names may differ, so that
-    each recipient's own copy can go by itself; `takes_raw` that it takes our own bytes, signature and all, where the
-    others build the message anew from its parts. `takes_metadata` tells that
-    its events bring back what we gave it with the mail, `names_recipient` that they say whom they are about, and
-    `takes_silence` that it can be told, for one mail, to leave links and pixels alone. `taken_status` is the one with
-    which it takes a mail, where its answer has no body to tell by. `idempotency_header` is the HTTP
-    header, `idempotency_field` the header field of the mail, by which it knows a repeated request. `event_key` names
-    the setting that its events are signed with, empty where the ESP signs nothing and the secret in their address
-    stands alone. `login` is the HTTP header and the value that its API wants, `probe` a path that answers whoever has a
-    good key, and costs nothing.
+    `name` is the word for it in settings, `title` that for people. `needed` and `possible` name its settings,
+    `secrets` those that are never shown. `backend` and `event_view` are django-anymail's classes. `takes_envelope`
+    tells that who gets a mail and whom its header names may differ, so that each recipient's own copy can go by
+    itself; `takes_raw` that it takes our own bytes, signature and all, where the others build the message anew from
+    its parts. `takes_metadata` tells that its events bring back what we gave it with the mail, `names_recipient`
+    that they say whom they are about, and `takes_silence` that it can be told, for one mail, to leave links and
+    pixels alone. `taken_status` is the one with which it takes a mail, where its answer has no body to tell by.
+    `idempotency_header` is the HTTP header, `idempotency_field` the header field of the mail, by which it knows a
+    repeated request. `event_key` names the setting that its events are signed with, empty where the ESP signs
+    nothing and the secret in their address stands alone. `login` is the HTTP header and the value that its API
+    wants, `probe` a path that answers whoever has a good key, and costs nothing.
     """
 
+    name: str
     title: str
     backend: str
     event_view: str
@@ -51,8 +52,9 @@ class Esp:
     probe: str = ""
 
 
-ESPS: Mapping[str, Esp] = {
-    "brevo": Esp(
+_ALL = (
+    Esp(
+        name="brevo",
         title="Brevo",
         backend="anymail.backends.brevo.EmailBackend",
         event_view="anymail.webhooks.brevo.BrevoTrackingWebhookView",
@@ -62,7 +64,8 @@ ESPS: Mapping[str, Esp] = {
         login=("api-key", "{api_key}"),
         probe="account",
     ),
-    "mailersend": Esp(
+    Esp(
+        name="mailersend",
         title="MailerSend",
         backend="anymail.backends.mailersend.EmailBackend",
         event_view="anymail.webhooks.mailersend.MailerSendTrackingWebhookView",
@@ -76,7 +79,8 @@ ESPS: Mapping[str, Esp] = {
         login=("Authorization", "Bearer {api_token}"),
         probe="api-quota",
     ),
-    "mailgun": Esp(
+    Esp(
+        name="mailgun",
         title="Mailgun",
         backend="anymail.backends.mailgun.EmailBackend",
         event_view="anymail.webhooks.mailgun.MailgunTrackingWebhookView",
@@ -90,7 +94,8 @@ ESPS: Mapping[str, Esp] = {
         login=("Authorization", "Basic api:{api_key}"),
         probe="domains",
     ),
-    "mailjet": Esp(
+    Esp(
+        name="mailjet",
         title="Mailjet",
         backend="anymail.backends.mailjet.EmailBackend",
         event_view="anymail.webhooks.mailjet.MailjetTrackingWebhookView",
@@ -101,7 +106,8 @@ ESPS: Mapping[str, Esp] = {
         # Beside the sending API, which is v3.1.
         probe="/v3/REST/myprofile",
     ),
-    "postmark": Esp(
+    Esp(
+        name="postmark",
         title="Postmark",
         backend="anymail.backends.postmark.EmailBackend",
         event_view="anymail.webhooks.postmark.PostmarkTrackingWebhookView",
@@ -112,7 +118,8 @@ ESPS: Mapping[str, Esp] = {
         login=("X-Postmark-Server-Token", "{server_token}"),
         probe="server",
     ),
-    "resend": Esp(
+    Esp(
+        name="resend",
         title="Resend",
         backend="anymail.backends.resend.EmailBackend",
         event_view="anymail.webhooks.resend.ResendTrackingWebhookView",
@@ -124,7 +131,8 @@ ESPS: Mapping[str, Esp] = {
         event_key="signing_secret",
         probe="domains",
     ),
-    "sendgrid": Esp(
+    Esp(
+        name="sendgrid",
         title="SendGrid",
         backend="anymail.backends.sendgrid.EmailBackend",
         event_view="anymail.webhooks.sendgrid.SendGridTrackingWebhookView",
@@ -136,7 +144,8 @@ ESPS: Mapping[str, Esp] = {
         event_key="tracking_webhook_verification_key",
         probe="scopes",
     ),
-    "ses": Esp(
+    Esp(
+        name="ses",
         title="Amazon SES",
         backend="anymail.backends.amazon_ses.EmailBackend",
         event_view="anymail.webhooks.amazon_ses.AmazonSESTrackingWebhookView",
@@ -148,7 +157,8 @@ ESPS: Mapping[str, Esp] = {
         takes_raw=True,
         event_key=TOPICS,
     ),
-    "sparkpost": Esp(
+    Esp(
+        name="sparkpost",
         title="SparkPost",
         backend="anymail.backends.sparkpost.EmailBackend",
         event_view="anymail.webhooks.sparkpost.SparkPostTrackingWebhookView",
@@ -160,7 +170,8 @@ ESPS: Mapping[str, Esp] = {
         login=("Authorization", "{api_key}"),
         probe="account",
     ),
-}
+)
+ESPS: Mapping[str, Esp] = {esp.name: esp for esp in _ALL}
 
 
 def list_settings(esp: Esp) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from messages.esp_feedback import build_feedback
+from messages.feedback import apply_due
 from messages.models import Attempt, Message, ReceivedFeedback, Recipient
 from messages.states import OnUncertain
 from providers import esp_events
@@ -247,6 +248,17 @@ def test_an_event_settles_what_was_uncertain(make_scene: MakeScene, name: str) -
     assert scene.tell("delivered", remote_id="9").status_code == 200
     recipient.refresh_from_db()
     assert (recipient.status, recipient.next_attempt_at) == ("delivered", None)
+
+
+def test_a_large_post_is_kept_and_applied_by_the_workers(make_scene: MakeScene) -> None:
+    scene = make_scene("sendgrid")
+    foreign = [scene.write("delivered", ids={}, remote_id=str(uuid4()))[0] for _ in range(150)]
+    post = sign("sendgrid", [*foreign, *scene.write("delivered")])
+    for _ in range(2):
+        assert scene.post(post).json() == {"received": 151}
+    assert (status(), ReceivedFeedback.objects.count()) == ("sent", 151)
+    apply_due()
+    assert status() == "delivered"
 
 
 def test_a_signature_of_yesterday_is_a_replay_where_each_try_is_signed_anew(make_scene: MakeScene) -> None:
