@@ -7,6 +7,7 @@ from http import HTTPStatus
 import redis
 from django.conf import settings
 
+from drills.ground import AS_USUAL
 from drills.scene import Scene
 from drills.stack import flush_all
 from messages.states import Status
@@ -26,7 +27,7 @@ PERIODIC = "periodic"
 def no_beat(scene: Scene) -> None:
     """No beat, and the wake-ups are lost as well: queued and scheduled mail goes out by the workers' own timer."""
     scene.open_sink()
-    scene.stack.start("worker")
+    scene.stack.start("worker", settings=AS_USUAL)
     scene.warm_up()
     play_schedule(scene)
 
@@ -34,8 +35,9 @@ def no_beat(scene: Scene) -> None:
 def two_beats(scene: Scene) -> None:
     """Two beats beside the workers: everything is rung for twice, and sent once."""
     scene.open_sink()
-    for name in ("worker", "beat", "beat"):
-        scene.stack.start(name)
+    scene.stack.start("worker", settings=AS_USUAL)
+    for _ in range(2):
+        scene.stack.start("beat")
     scene.warm_up()
     play_schedule(scene)
     # Nobody listens to them so far: what they have rung shows that both are at work.
@@ -51,7 +53,7 @@ def wrong_clocks(scene: Scene) -> None:
     scene.open_sink()
     for shift in (SHIFT_SECONDS, -SHIFT_SECONDS):
         for name in ("worker", "worker-bulk", "beat"):
-            scene.stack.start(name, shift=shift)
+            scene.stack.start(name, shift=shift, settings=AS_USUAL)
     scene.warm_up()
     play_schedule(scene)
     usual = scene.stack.webs[0]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 
+from drills.ground import AS_USUAL
 from drills.processes import list_family, read_peak, read_size, reset_peak
 from drills.scene import Scene
 
@@ -10,8 +11,6 @@ RATE = 20.0
 DEPLOYS = 5
 MAILS_BETWEEN = 15
 BATCHES = 20
-# The drills' few conversations are for kills; here nobody is killed.
-AS_USUAL = {"SMTP_CONVERSATIONS": 20}
 PATIENCE_SECONDS = 120.0
 BATCH = 500
 # 5 KB each, as PEERS measure.

@@ -33,6 +33,8 @@ CONSTANTS = {
     "WEBHOOK_DISABLE_SECONDS": "5",
     "LOG_LEVEL": "WARNING",
 }
+# For a worker that nobody kills: as many conversations as it has by default.
+AS_USUAL = {"SMTP_CONVERSATIONS": 20}
 # Where the drills' mail exchangers and webhook endpoints are. Mail that is led to 127.0.0.1 is refused, as by default.
 EXCHANGERS = "127.0.1.0/24"
 ENDPOINTS = "127.0.0.1/32"

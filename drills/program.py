@@ -12,21 +12,25 @@ from drills.catalogue import DRILLS, PARTS
 from drills.ground import Ground
 from drills.report import Verdict, build_head, describe_machine
 from drills.scaled import shorten
-from drills.scene import open_scene
+from drills.scene import PATIENCE_SECONDS, open_scene
 from drills.stack import NotUpError, Stack, running_stack
+
+BROKEN_SECONDS = 20.0
 
 
 def run(ground: Ground, options: Namespace) -> int:
     """Exit status 1 when a drill has failed."""
     names = [name for name in options.only or DRILLS for _ in range(options.repeat)]
     changes = [shorten, *(find(PARTS[part]) for part in options.without)]
+    # Without a part of the product nobody needs to wait long for what will not come.
+    patience = BROKEN_SECONDS if options.without else PATIENCE_SECONDS
     verdicts: list[Verdict] = []
     begun_at = time.monotonic()
     with running_stack(ground, changes) as stack:
         if not options.json:
             print(build_head(), flush=True)
         for name in names:
-            verdicts.append(play(stack, name))
+            verdicts.append(play(stack, name, patience))
             print(verdicts[-1].as_json() if options.json else verdicts[-1].as_row(), flush=True)
     print(build_summary(verdicts, time.monotonic() - begun_at), file=sys.stderr)
     failed = not all(verdict.is_passed for verdict in verdicts)
@@ -54,10 +58,10 @@ def find(place: str) -> Callable[..., Any]:
     return found
 
 
-def play(stack: Stack, name: str) -> Verdict:
+def play(stack: Stack, name: str, patience: float) -> Verdict:
     """Set-up, fault, quiet, judgement: the drill does the first three."""
     begun_at = time.monotonic()
-    with open_scene(stack, name) as scene:
+    with open_scene(stack, name, patience) as scene:
         try:
             find(DRILLS[name])(scene)
         except NotUpError as error:

@@ -30,14 +30,14 @@ from providers.models import Kind, Provider
 
 T = TypeVar("T")
 BATCH = 500
-QUIET_SECONDS = 60.0
+PATIENCE_SECONDS = 60.0
 SENDER = parse_address("Shop <shop@drill.test>")
 
 
 class Scene:
     """One drill on its way. What is not as promised is told by `expect` and judged at the end with all the rest."""
 
-    def __init__(self, stack: Stack, name: str, closing: ExitStack) -> None:
+    def __init__(self, stack: Stack, name: str, closing: ExitStack, *, patience: float = PATIENCE_SECONDS) -> None:
         self.stack = stack
         self.name = name
         self.projects: list[Project] = []
@@ -45,6 +45,7 @@ class Scene:
         # Whatever takes mail and notes it: all of it is judged.
         self.sinks: list[Any] = []
         self._closing = closing
+        self._patience = patience
         self.accepted: list[Accepted] = []
         self.details: dict[str, object] = {}
         self.problems: list[str] = []
@@ -161,21 +162,22 @@ class Scene:
         if not is_true:
             self.problems.append(words)
 
-    def wait_for(self, is_true: Callable[[], object], what: str, seconds: float = QUIET_SECONDS) -> None:
-        """Go on when it holds. NotUpError after `seconds`: the drill cannot go on and has failed."""
-        await_condition(is_true, what, seconds)
+    def wait_for(self, is_true: Callable[[], object], what: str, seconds: float = 0.0) -> None:
+        """Go on when it holds. NotUpError after `seconds`, by default a minute: the drill has failed."""
+        await_condition(is_true, what, seconds or self._patience)
 
-    def wait_for_mail(self, count: int, seconds: float = QUIET_SECONDS) -> None:
+    def wait_for_mail(self, count: int, seconds: float = 0.0) -> None:
         """Until `count` more mails than now are in the sink."""
         wanted = len(self.sink.taken) + count
         self.wait_for(lambda: len(self.sink.taken) >= wanted, f"{count} more mails in the sink", seconds)
 
-    def wait_for_quiet(self, since: float, *, seconds: float = QUIET_SECONDS) -> None:
+    def wait_for_quiet(self, since: float, *, seconds: float = 0.0) -> None:
         """Until nothing is due, held or scheduled; `recovery_s` counts from `since`, the end of the fault."""
         try:
             self.wait_for(lambda: self.count_open() == 0, "everything accepted to end", seconds)
         except NotUpError:
-            self.problems.append(f"not quiet {seconds:.0f} s after the fault: {self.count_open()} are still open")
+            waited = time.monotonic() - since
+            self.problems.append(f"not quiet {waited:.0f} s after the fault: {self.count_open()} are still open")
         self.recovery_seconds = time.monotonic() - since
 
     def count_open(self) -> int | None:
@@ -246,8 +248,8 @@ def ask(question: Callable[[], T]) -> T | None:
 
 
 @contextmanager
-def open_scene(stack: Stack, name: str) -> Iterator[Scene]:
+def open_scene(stack: Stack, name: str, patience: float = PATIENCE_SECONDS) -> Iterator[Scene]:
     """A scene on a clean stack; its sinks are closed afterwards, and what still runs is the next one's to clear."""
     stack.clear()
     with ExitStack() as closing:
-        yield Scene(stack, name, closing)
+        yield Scene(stack, name, closing, patience=patience)
