@@ -6,10 +6,12 @@ from http import HTTPStatus
 
 import redis
 from django.conf import settings
+from django.core.cache import cache
 
 from drills.ground import AS_USUAL
 from drills.scene import Scene
 from drills.stack import flush_all
+from ledger.timer import TICK_KEY
 from messages.states import Status
 
 QUEUED = 50
@@ -55,6 +57,8 @@ def wrong_clocks(scene: Scene) -> None:
         for name in ("worker", "worker-bulk", "beat"):
             scene.stack.start(name, shift=shift, settings=AS_USUAL)
     scene.warm_up()
+    # What a worker has noted by its own clock: this is about wrong ones.
+    scene.expect(abs(cache.get(TICK_KEY, 0) - time.time()) > SHIFT_SECONDS / 2, "the workers' clocks are right")
     play_schedule(scene)
     usual = scene.stack.webs[0]
     for shift in (SHIFT_SECONDS, -SHIFT_SECONDS, 0.0):
