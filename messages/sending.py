@@ -10,18 +10,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import transaction
 
 from delivery.envelope import Delivery, Outcome, Reply, Stage
 from delivery.mime_bodies import BodyError
 from delivery.mime_headers import HeaderError
 from delivery.mime_parts import AttachmentTypeError
 from ledger.leases import Heartbeat
+from ledger.retrying import retry_database
 from messages.claims import (
     Claim,
     claim,
@@ -47,7 +48,6 @@ from providers.services import pause_provider
 from tracking.suppressions import find_suppressed_pairs
 
 log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
 # Past its time a child goes on claiming only if a slow conversation keeps it this long anyway.
 LINGER_SECONDS = 0.5
@@ -55,7 +55,6 @@ LINGER_SECONDS = 0.5
 WAIT_SECONDS = 0.1
 # While all providers at work are full, the claim for others' mail is tried this often: it may have to look far.
 LOOK_SECONDS = 0.1
-DATABASE_PAUSE_SECONDS = 0.2
 
 # What a child that is kept beyond its time serves: the lanes that the same workers serve, the most urgent first.
 NEIGHBOURS: Mapping[Lane, Sequence[Lane]] = {
@@ -332,17 +331,3 @@ def compose(composer: Composer, taken: Claim) -> Delivery | Reply:
             stage=Stage.CONNECT,
             text=f"The message could not be composed: {type(error).__name__}.",
         )
-
-
-def retry_database(step: Callable[[], T]) -> T:
-    """`step`'s answer; while the database is away it is tried again, for what is in memory must not be dropped.
-
-    A lease that runs out meanwhile is found out by the step itself: it then writes nothing.
-    """
-    while True:
-        try:
-            return step()
-        except (OperationalError, InterfaceError) as error:
-            log.warning("database_away", error=str(error)[:200])
-            connection.close()
-            time.sleep(DATABASE_PAUSE_SECONDS)

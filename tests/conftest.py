@@ -1,7 +1,7 @@
 """Fixtures for every test: a project, a key, and a client that speaks JSON with it."""
 
 import json as json_module
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from accounts.models import ApiKey, Project
 from accounts.scopes import ALL
 from accounts.services import create_api_key, create_project
+from tests.domains.dns_server import DnsServer, run_dns_server
 from webhooks import publishing
 
 # Machines under load are slow, and a test that fails must fail again.
@@ -102,6 +103,22 @@ def other_api(make_api: Callable[..., ApiClient], other_project: Project) -> Api
 def anonymous() -> ApiClient:
     """A client without a key."""
     return ApiClient(None)
+
+
+@pytest.fixture(scope="session")
+def dns_server() -> Iterator[DnsServer]:
+    with run_dns_server() as server:
+        yield server
+
+
+@pytest.fixture
+def zone(dns_server: DnsServer, settings: Any) -> DnsServer:
+    """A DNS server on loopback that is asked in this test; it knows of nothing but our own name."""
+    dns_server.clear()
+    settings.DNS_SERVERS = [dns_server.address]
+    settings.PUBLIC_URL = "https://mail.service.test"
+    dns_server.put("mail.service.test", "A", "192.0.2.25")
+    return dns_server
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """`POST /api/v1/domains/{id}/verify` and `/rotate`, with a DNS server on loopback."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from django.test import Client
@@ -11,25 +10,10 @@ from accounts.scopes import DOMAINS_READ, DOMAINS_WRITE
 from accounts.services import create_api_key, create_project
 from domains.models import Domain
 from domains.records import Purpose
-from tests.domains.dns_server import DnsServer, run_dns_server
+from tests.domains.dns_server import DnsServer
 from tests.domains.owner import publish_records
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[DnsServer]:
-    with run_dns_server() as server:
-        yield server
-
-
-@pytest.fixture
-def zone(running: DnsServer, settings) -> DnsServer:
-    running.clear()
-    settings.DNS_SERVERS = [running.address]
-    settings.PUBLIC_URL = "https://mail.service.test"
-    running.put("mail.service.test", "A", "192.0.2.25")
-    return running
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Keys through rotation, and what a process keeps loaded of them."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import dkim
@@ -20,24 +19,10 @@ from domains.resolver import RecordType, default_resolver
 from domains.services import add_domain, remove_domain
 from domains.standing import DomainStatus
 from domains.verification import verify_domain
-from tests.domains.dns_server import DnsServer, run_dns_server
+from tests.domains.dns_server import DnsServer
 from tests.domains.owner import publish_records, remove_records
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[DnsServer]:
-    with run_dns_server() as server:
-        yield server
-
-
-@pytest.fixture
-def zone(running: DnsServer, settings) -> DnsServer:
-    running.clear()
-    settings.DNS_SERVERS = [running.address]
-    settings.PUBLIC_URL = "https://mail.service.test"
-    return running
 
 
 @pytest.fixture

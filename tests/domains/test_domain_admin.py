@@ -1,7 +1,5 @@
 """The admin's pages on domains, as a browser without scripts would use them."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.contrib.admin import site
 from django.contrib.auth.models import Permission, User
@@ -14,25 +12,10 @@ from accounts.services import create_project
 from domains.models import Domain
 from domains.services import add_domain
 from domains.standing import DomainStatus
-from tests.domains.dns_server import DnsServer, run_dns_server
+from tests.domains.dns_server import DnsServer
 from tests.domains.owner import publish_records
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[DnsServer]:
-    with run_dns_server() as server:
-        yield server
-
-
-@pytest.fixture
-def zone(running: DnsServer, settings) -> DnsServer:
-    running.clear()
-    settings.DNS_SERVERS = [running.address]
-    settings.PUBLIC_URL = "https://mail.service.test"
-    running.put("mail.service.test", "A", "192.0.2.25")
-    return running
 
 
 @pytest.fixture

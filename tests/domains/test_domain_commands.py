@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 from io import StringIO
 
 import pytest
@@ -8,25 +7,9 @@ from django.core.management import CommandError, call_command
 from accounts.models import AuditEntry, Project
 from accounts.services import create_project
 from domains.models import Domain
-from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.domains.owner import publish_records
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[DnsServer]:
-    with run_dns_server() as server:
-        yield server
-
-
-@pytest.fixture
-def zone(running: DnsServer, settings) -> DnsServer:
-    running.clear()
-    settings.DNS_SERVERS = [running.address]
-    settings.PUBLIC_URL = "https://mail.service.test"
-    running.put("mail.service.test", "A", "192.0.2.25")
-    return running
 
 
 @pytest.fixture

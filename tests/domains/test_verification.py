@@ -1,6 +1,5 @@
 """Domains through their lives, against a DNS server on loopback."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import dns.rcode
@@ -19,26 +18,16 @@ from domains.services import add_domain, remove_domain
 from domains.standing import SUSPEND_AFTER, DomainStatus
 from domains.verdicts import RecordStatus
 from domains.verification import claim_due_domain, recheck_domains, verify_domain
-from tests.domains.dns_server import DnsServer, run_dns_server
+from tests.domains.dns_server import DnsServer
 from tests.domains.owner import publish_records, remove_records
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[DnsServer]:
-    with run_dns_server() as server:
-        yield server
-
-
 @pytest.fixture
-def zone(running: DnsServer, settings) -> DnsServer:
-    running.clear()
-    settings.DNS_SERVERS = [running.address]
-    settings.PUBLIC_URL = "https://mail.service.test"
-    running.put("mail.service.test", "A", "192.0.2.25")
-    running.put("mail.service.test", "TXT", "v=spf1 a -all")
-    return running
+def zone(zone: DnsServer) -> DnsServer:
+    zone.put("mail.service.test", "TXT", "v=spf1 a -all")
+    return zone
 
 
 @pytest.fixture
