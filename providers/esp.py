@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -22,14 +23,16 @@ from providers.esps import Esp
 log = structlog.get_logger(__name__)
 
 MAX_REMOTE_ID = 500
+# How long a connection may wait for the grant; servers close idle ones, the strictest after some seconds.
+STALE_SECONDS = 2.0
 Said = Iterator[tuple[UUID, Reply]]
 
 
-class LostError(Exception):
-    """Some of a call's recipients are not ours any more; `kept` are."""
+class AnewError(Exception):
+    """The call has to begin anew, on another connection, for those that were granted: `kept`."""
 
     def __init__(self, kept: frozenset[UUID]) -> None:
-        super().__init__("not all are ours any more")
+        super().__init__("begins anew")
         self.kept = kept
 
 
@@ -53,20 +56,19 @@ class EspTransport:
             yield from self._hand_over(parcel, before_dot)
 
     def _hand_over(self, parcel: Parcel, before_dot: BeforeDot) -> Said:
-        """Ask, send, and once more for those that are still ours when others are not."""
-        granted: frozenset[UUID] = frozenset()
+        """Ask and send; anew, without asking, for those still ours where others are not, or where the grant came late."""
 
         def ask() -> None:
-            nonlocal granted
-            if not granted:
-                granted = frozenset(before_dot(parcel.ids))
-                if granted != frozenset(parcel.ids):
-                    raise LostError(granted)
+            begun_at = monotonic()
+            granted = frozenset(before_dot(parcel.ids))
+            # A connection that has waited for long may be closed there: a new one costs less than an uncertain mail.
+            if granted != frozenset(parcel.ids) or monotonic() - begun_at > STALE_SECONDS:
+                raise AnewError(granted)
 
         try:
             yield from self._settle(parcel, self._call(parcel, ask))
-        except LostError as lost:
-            kept = [one for one in parcel.deliveries if one.recipient_id in lost.kept]
+        except AnewError as anew:
+            kept = [one for one in parcel.deliveries if one.recipient_id in anew.kept]
             for smaller in plan_parcels(self._esp, kept):
                 yield from self._settle(smaller, self._call(smaller))
 
@@ -85,11 +87,11 @@ class EspTransport:
                 yield from self._settle(smaller, self._call(smaller))
 
     def _call(self, parcel: Parcel, before_write: Callable[[], None] = lambda: None) -> dict[UUID, Reply]:
-        """One reply for each recipient; LostError."""
+        """One reply for each recipient; AnewError."""
         with self._wire.calling(before_write) as call:
             try:
                 statuses = self._send(parcel)
-            except LostError:
+            except AnewError:
                 raise
             except UnreachableError as error:
                 return self._say_all(parcel, Outcome.DEFERRED, Stage.CONNECT, str(error))

@@ -16,6 +16,7 @@ from delivery.http_calls import HttpClient, HttpSeconds
 from delivery.mime import Content, prepare
 from delivery.mime_headers import Mailbox
 from delivery.mime_parts import Attachment
+from providers import esp
 from providers.addresses import build_provider_url
 from providers.choice import Way
 from providers.esp import EspTransport
@@ -185,6 +186,21 @@ def test_nothing_is_written_for_what_is_not_ours_any_more(case: Case) -> None:
         assert [case.read_addresses(call) for call in server.calls] == [["one@rcpt.test"]]
     assert reply.outcome is Outcome.ACCEPTED
     assert asked == [tuple(one.recipient_id for one in deliveries)]
+
+
+@every_esp
+def test_a_grant_that_comes_late_is_used_on_a_new_connection(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an outage of the database: the server may have closed the old one."""
+    monkeypatch.setattr(esp, "STALE_SECONDS", 0.0)
+    asked: list[Collection[UUID]] = []
+
+    def grant(ids: Collection[UUID]) -> Collection[UUID]:
+        asked.append(ids)
+        return ids
+
+    with EspServer(case.taken) as server:
+        (reply,) = send(case, server, build("one@rcpt.test"), grant)
+        assert (reply.outcome, len(server.calls), len(asked)) == ("accepted", 1, 1)
 
 
 @every_esp
