@@ -186,5 +186,7 @@ class QueryDateTimeField(StrictDateTimeField):
 class PageQuery(QuerySerializer):
     """`limit` (1 to 100, by default 20) and `offset` (0 or more). Lists add their filters by subclassing."""
 
-    limit = QueryIntegerField(min_value=1, max_value=100, default=20)
-    offset = QueryIntegerField(min_value=0, max_value=2**31 - 1, default=0)
+    limit = QueryIntegerField(min_value=1, max_value=100, default=20, help_text="How many: 1 to 100, by default 20.")
+    offset = QueryIntegerField(
+        min_value=0, max_value=2**31 - 1, default=0, help_text="How many are left out before them."
+    )

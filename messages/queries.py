@@ -27,10 +27,10 @@ class EmailQuery(PageQuery):
     status = serializers.ChoiceField(choices=Status.choices, required=False)
     to = AddressField(required=False, help_text="A recipient's address, in to, cc or bcc.")
     from_ = AddressField(required=False, help_text="The sender's address; `from` is accepted too.")
-    tag = StrictCharField(required=False, max_length=64)
+    tag = StrictCharField(required=False, max_length=64, help_text="One of its tags.")
     template_id = StrictCharField(required=False, max_length=100, help_text="Id or alias of a template.")
-    created_after = QueryDateTimeField(required=False)
-    created_before = QueryDateTimeField(required=False)
+    created_after = QueryDateTimeField(required=False, help_text="Accepted later than this.")
+    created_before = QueryDateTimeField(required=False, help_text="Accepted before.")
     q = StrictCharField(required=False, max_length=200, help_text="A part of the subject, in any case.")
 
 

@@ -1,7 +1,7 @@
 """Webhook endpoints for staff: how each does, what it was told, and the verbs. Their secrets are shown once."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
@@ -25,6 +25,7 @@ from accounts.services import write_audit
 from common.errors import ApiError
 from webhooks.admin_forms import EndpointForm
 from webhooks.admin_log import describe_rows, log_url
+from webhooks.event_types import ALL
 from webhooks.models import Endpoint, EndpointStatus
 from webhooks.services import (
     EndpointChange,
@@ -52,7 +53,7 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
     """Who is told."""
 
     form = EndpointForm
-    list_display = ("url", "project", "state", "last_success_at", "last_failure_at", "told")
+    list_display = ("where", "project", "state", "last_success", "last_failure", "told")
     list_filter = (("project", RelatedDropdownFilter), "status")
     list_select_related = ("project",)
     search_fields = ("url", "description")
@@ -82,8 +83,22 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
         colour, words = describe_state(endpoint)
         return format_html('<span class="hook-state hook-{}">{}</span>', colour, words)
 
+    @admin.display(description="URL")
+    def where(self, endpoint: Endpoint) -> str:
+        return endpoint.url[:100]
+
+    @admin.display(description="Last success (UTC)")
+    def last_success(self, endpoint: Endpoint) -> str:
+        return format_moment(endpoint.last_success_at)
+
+    @admin.display(description="Last failure (UTC)")
+    def last_failure(self, endpoint: Endpoint) -> str:
+        return format_moment(endpoint.last_failure_at)
+
     @admin.display(description="Told of")
     def told(self, endpoint: Endpoint) -> str:
+        if endpoint.events == [ALL]:
+            return "all events"
         shown = ", ".join(endpoint.events[:2])
         return f"{shown} +{len(endpoint.events) - 2}" if len(endpoint.events) > 2 else shown
 
@@ -209,6 +224,10 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
         count = replay_selected(endpoint, Selection(since=timezone.now() - reach))
         self.note(request, "replay_webhook", endpoint, count=count)
         self.message_user(request, f"{count} failed deliveries are on their way again.", messages.SUCCESS)
+
+
+def format_moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at else "-"
 
 
 def describe_state(endpoint: Endpoint) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from emailsvc.documentation.schemas import Field, Schema, Schemas
 from emailsvc.openapi import build_document
 
 Sampling: TypeAlias = Callable[[Call], dict[str, str]]
-METHODS = ("get", "post", "put", "patch", "delete")
+METHODS = ("post", "get", "put", "patch", "delete")
 _SCOPE = re.compile(r"Needs the scope `(?P<scope>[a-z:]+)`\.|Needs no scope\.")
 _PROBLEM = re.compile(r"^- `(?P<code>\w+)`: (?P<text>.*)$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -53,6 +53,7 @@ class Operation:
     method: str
     path: str
     path_html: str
+    title: str
     summary: str
     html: str
     scope: str
@@ -80,7 +81,9 @@ class Group:
     @property
     def headings(self) -> list[Heading]:
         return [
-            Heading(level=2, anchor=each.id, text=each.summary, body=f"{each.method} {each.path} {each.id}")
+            Heading(
+                level=2, anchor=each.id, text=each.title, body=f"{each.method} {each.path} {each.id} {each.summary}"
+            )
             for each in self.operations
         ]
 
@@ -97,10 +100,17 @@ def list_groups(base: str, today: date) -> dict[str, Group]:
                 operation = read_operation(method, path, item[method], schemas, partial(build, base, today))
                 found.setdefault(item[method]["tags"][0], []).append(operation)
     return {
-        tag["name"]: Group(tag=tag["name"], text=tag["description"], operations=found[tag["name"]])
+        tag["name"]: Group(
+            tag=tag["name"], text=tag["description"], operations=sorted(found[tag["name"]], key=find_rank)
+        )
         for tag in document["tags"]
         if tag["name"] in found
     }
+
+
+def find_rank(operation: Operation) -> tuple[int, str, int]:
+    """What concerns all of a kind comes before what concerns one, and making before reading."""
+    return operation.path.count("{"), operation.path, METHODS.index(operation.method.lower())
 
 
 def build(base: str, today: date, call: Call) -> dict[str, str]:
@@ -117,8 +127,9 @@ def read_operation(method: str, path: str, spec: Mapping[str, Any], schemas: Sch
         method=method.upper(),
         path=path,
         path_html=show_path(path),
+        title=spec["operationId"].replace("_", " ").capitalize(),
         summary=spec["summary"],
-        html=show_markdown(drop_summary(description, spec["summary"])),
+        html=show_markdown(description),
         scope=scope,
         parameters=[read_parameter(each, schemas) for each in spec.get("parameters", ())],
         body_fields=[show_field(each) for each in schemas.list_fields(body)] if body else [],
@@ -144,12 +155,6 @@ def split_scope(description: str) -> tuple[str, str]:
     """What the view says, and the scope that it needs, if any."""
     match = _SCOPE.search(description)
     return _SCOPE.sub("", description).strip(), (match["scope"] or "") if match else ""
-
-
-def drop_summary(description: str, summary: str) -> str:
-    """What the description says beyond its first sentence, which is the heading already."""
-    text = " ".join(description.split())
-    return text.removeprefix(summary).lstrip(". ") if text.startswith(summary) else description
 
 
 def show_path(path: str) -> str:
