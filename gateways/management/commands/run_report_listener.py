@@ -1,6 +1,7 @@
 """`run_report_listener`: the server that bounces and complaints come back to, in the foreground."""
 
 import asyncio
+import gc
 import signal
 import ssl
 from argparse import ArgumentParser
@@ -41,6 +42,8 @@ class Command(ServiceCommand):
         host, port = await listener.start(host, port)
         self.emit({"host": host, "port": port}, f"Reports are taken on {host}:{port}.")
         self.stdout.flush()
+        # As for the inbox: the end would be spent on collecting what the process started with.
+        gc.freeze()
         await is_over.wait()
         await listener.stop()
 
