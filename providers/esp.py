@@ -56,7 +56,7 @@ class EspTransport:
             yield from self._hand_over(parcel, before_dot)
 
     def _hand_over(self, parcel: Parcel, before_dot: BeforeDot) -> Said:
-        """Ask and send; anew, without asking, for those still ours where others are not, or where the grant came late."""
+        """Ask and send; anew, without asking, for those still ours where others are not, or a grant came late."""
 
         def ask() -> None:
             begun_at = monotonic()
