@@ -13,7 +13,16 @@ from pkgutil import iter_modules
 import bench
 from bench.measure import Options
 
-NOT_BENCHES = {"__main__", "accepting", "filling", "listing_rows", "measure", "service"}
+NOT_BENCHES = {
+    "__main__",
+    "accepting",
+    "feed_writing",
+    "filling",
+    "listing_rows",
+    "measure",
+    "service",
+    "stats_rows",
+}
 
 
 def main(arguments: list[str]) -> int:

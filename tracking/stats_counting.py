@@ -106,6 +106,8 @@ class MessagePast:
     is_known: bool = False
     queued_at: datetime | None = None
     recipients: dict[UUID | None, RecipientPast] = field(default_factory=dict)
+    # By provider, since a cell's hash takes longer than all the rest.
+    tallies: dict[str | None, Tally] = field(default_factory=dict)
 
     def of(self, recipient_id: UUID | None) -> RecipientPast:
         found = self.recipients.get(recipient_id)
@@ -139,10 +141,10 @@ def count_events(
         past = message.of(event.recipient_id)
         if event.provider:
             past.provider = event.provider
-        cell = Cell(subject.hour, subject.template, subject.domain, subject.tags, past.provider)
-        tally = tallies.get(cell)
+        tally = message.tallies.get(past.provider)
         if tally is None:
-            tally = tallies[cell] = Tally()
+            cell = Cell(subject.hour, subject.template, subject.domain, subject.tags, past.provider)
+            tally = message.tallies[past.provider] = tallies.setdefault(cell, Tally())
         count_one(Count(event, subject, message, past, tally))
     return tallies
 
