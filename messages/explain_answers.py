@@ -1,6 +1,6 @@
 """An explanation as the API shows it."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
@@ -40,10 +40,18 @@ class TellingAnswer(serializers.Serializer[Any]):
     decisions = serializers.ListField(
         child=serializers.CharField(), help_text="What was decided on its way, and why, in order."
     )
+    # What it is about stands before what is told of it.
+    first: ClassVar[tuple[str, ...]] = ()
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        return {name: fields.pop(name) for name in self.first} | fields
 
 
 class RecipientExplanationAnswer(TellingAnswer):
     """A recipient's own story."""
+
+    first = ("address", "status", "status_reason")
 
     address = serializers.CharField(source="row.address")
     status = serializers.ChoiceField(source="row.status", choices=Status.choices)
@@ -66,6 +74,8 @@ class ExplanationAnswer(TellingAnswer):
 
     With several recipients `why` and `next` are of those which the email's status stands for.
     """
+
+    first = ("id", "status", "test")
 
     id = serializers.UUIDField(source="message.id")
     status = serializers.ChoiceField(source="message.status", choices=Status.choices)

@@ -67,7 +67,7 @@ def sum_up(message: Message, recipients: Sequence[RecipientExplanation]) -> Tell
         return first.told
     counts = Counter(Status(each.row.status) for each in recipients)
     tally = ", ".join(f"{count} {status}" for status, count in counts.most_common())
-    advice = list(dict.fromkeys(words for each in recipients for words in each.told.advice))
+    advice = list(dict.fromkeys(words for each in leading for words in each.told.advice))
     return replace(
         first.told,
         why=f"Of {say_count(len(recipients), 'recipient')}: {tally}. For {first.row.address}: {first.told.why}",

@@ -27,6 +27,10 @@ WHERE %(types)s::text[] IS NULL OR part.type = ANY(%(types)s::text[])
 ORDER BY part.position, part.serial LIMIT %(limit)s
 """  # noqa: S608 - built from constants
 _SCANNED = f"SELECT position, serial {_BEHIND} OFFSET %(scan)s - 1 LIMIT 1"
+_BEFORE_LAST = """
+SELECT position, serial FROM tracking_event WHERE project_id = %(project)s AND position <= %(horizon)s
+ORDER BY position DESC, serial DESC OFFSET %(count)s LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,12 @@ def read_page(project_id: UUID, *, after: Cursor, limit: int, types: Sequence[st
 def find_end() -> Cursor:
     """The end of the feed as it is now: behind it are only events that are still to come."""
     return Cursor(find_horizon(), _LAST_SERIAL)
+
+
+def find_before_last(project_id: UUID, count: int) -> Cursor:
+    """The place before the last `count` events that are there; the begin of the feed where there are fewer."""
+    row = fetch_one(_BEFORE_LAST, {"project": project_id, "horizon": find_horizon(), "count": count})
+    return Cursor(*row) if row else Cursor()
 
 
 def cursor_of(event: Event) -> Cursor:

@@ -15,7 +15,7 @@ from unfold.admin import ModelAdmin
 from accounts.models import Project
 from templates_app.models import Template
 from tracking.models import Rollup
-from tracking.stats import Question, Row, Statistics, Step, count_mail
+from tracking.stats import LENGTHS, Question, Row, Statistics, Step, count_mail
 from tracking.stats_answers import show_row
 from tracking.stats_queries import GROUPS, read_question
 
@@ -74,7 +74,8 @@ def describe(project_id: UUID, period: str, group: str) -> dict[str, Any]:
     """The figures that the page shows."""
     _, length, step = PERIODS[period]
     now = timezone.now()
-    given: dict[str, Any] = {"from": now - length, "to": now, "by": step, "limit": 20}
+    # The step that has begun is one of them.
+    given: dict[str, Any] = {"from": now - length + LENGTHS[step], "to": now, "by": step, "limit": 20}
     whole = read_question(project_id, given)
     statistics = count_mail(whole)
     grouped = count_mail(read_question(project_id, {**given, "group": group})) if group else None

@@ -143,6 +143,13 @@ def test_the_examples_are_as_described_and_are_accepted(document, api, db):
         check(document, "EmailRow", answer.json())
 
 
+@pytest.mark.parametrize(("path", "schema"), [("/emails/{id}/explain", "ExplanationAnswer"), ("/stats", "StatsAnswer")])
+def test_examples_of_answers_are_as_described(document, path, schema):
+    content = document["paths"][f"/api/v1{path}"]["get"]["responses"]["200"]["content"]["application/json"]
+    for example in content["examples"].values():
+        check(document, schema, example["value"])
+
+
 def test_the_curl_line_names_this_service_and_is_whole(document, settings):
     (sample,) = document["paths"]["/api/v1/emails"]["post"]["x-codeSamples"]
     assert f"{settings.PUBLIC_URL}/api/v1/emails" in sample["source"]
@@ -156,6 +163,8 @@ def test_real_answers_are_as_described(document, test_api, post, deliver):
     deliver()
     check(document, "EmailAnswer", test_api.get(f"/emails/{pk}").json())
     check(document, "EmailPage", test_api.get("/emails?limit=1").json())
+    check(document, "ExplanationAnswer", test_api.get(f"/emails/{pk}/explain").json())
+    check(document, "StatsAnswer", test_api.get("/stats?by=hour").json())
     check(document, "TimelinePage", test_api.get(f"/emails/{pk}/events").json())
     check(document, "BatchAnswer", test_api.post("/emails/batch?mode=permissive", [EMAIL, {}]).json())
     check(document, "Problem", test_api.post("/emails", {}).json())

@@ -41,6 +41,21 @@ def test_tail_as_json_is_the_feed(project, api):
     assert json.loads(line)["type"] == "email.failed"
 
 
+def test_tail_begins_with_the_last_ones(project):
+    for number in range(5):
+        write(project, EventType.SENT, code=250 + number)
+    assert [line.rpartition("code=")[2] for line in run("--last", "2").splitlines()] == ["253", "254"]
+    assert len(run("--last", "9").splitlines()) == 5
+
+
+def test_tail_says_an_outcome_where_the_type_does_not(project):
+    write(project, EventType.DELIVERING, outcome="uncertain", provider="relay")
+    write(project, EventType.DELIVERED, outcome="delivered")
+    first, second = run("--all").splitlines()
+    assert first.endswith("provider=relay  outcome=uncertain")
+    assert "outcome" not in second
+
+
 @pytest.mark.parametrize("arguments", [["--types", "email.lost"], ["--after", "x"]])
 def test_tail_refuses_what_it_does_not_know(project, arguments):
     with pytest.raises(CommandError):

@@ -1,20 +1,22 @@
 """`tail`: what happens to a project's mail, as it happens."""
 
+import sys
 from argparse import ArgumentParser
 from contextlib import suppress
+from uuid import UUID
 
 from django.core.management.base import CommandError
 
 from accounts.commands import ProjectCommand
 from common.times import format_time
 from tracking.event_answers import FeedEventAnswer
-from tracking.feed import find_end
+from tracking.feed import find_before_last, find_end
 from tracking.feed_stream import follow
 from tracking.models import Event, EventType
 from tracking.positions import Cursor, InvalidCursorError
 
 # What of an event's data is worth a place on its line.
-SHOWN = ("provider", "code", "enhanced_code", "reply", "reason", "url", "actor")
+SHOWN = ("provider", "source", "outcome", "code", "enhanced_code", "reply", "reason", "url", "actor")
 
 
 class Command(ProjectCommand):
@@ -24,26 +26,32 @@ class Command(ProjectCommand):
         parser.add_argument("--types", metavar="TYPE,…", default="", help="Only these, such as email.bounced.")
         parser.add_argument("--after", metavar="CURSOR", help="From an event on that GET /events named as `next`.")
         parser.add_argument("--all", action="store_true", help="From the first event that is kept.")
+        parser.add_argument("--last", type=int, default=0, metavar="N", help="Begin with the last N that are there.")
         parser.add_argument("--no-follow", action="store_true", help="End where nothing more is there.")
 
     def handle(self, **options: object) -> None:
         project = self.find_project(options)
         types = self.read_types(str(options["types"]))
+        if sys.stdout.isatty() and not options["no_follow"]:
+            self.stderr.write(f"Following {project.name}. Ctrl-C ends.", self.style.NOTICE)
         with suppress(KeyboardInterrupt):
-            for page in follow(project.pk, after=self.find_start(options), types=types):
+            for page in follow(project.pk, after=self.find_start(project.pk, options), types=types):
                 for event in page.events:
                     self.emit(FeedEventAnswer(event).data, describe(event))
                 self.stdout.flush()
                 if options["no_follow"] and not page.has_more:
                     return
 
-    def find_start(self, options: dict[str, object]) -> Cursor:
+    def find_start(self, project_id: UUID, options: dict[str, object]) -> Cursor:
         if options["after"]:
             try:
                 return Cursor.read(str(options["after"]))
             except InvalidCursorError as error:
                 raise CommandError(f"--after: {error.detail}") from None
-        return Cursor() if options["all"] else find_end()
+        if options["all"]:
+            return Cursor()
+        last = options["last"]
+        return find_before_last(project_id, last) if isinstance(last, int) and last > 0 else find_end()
 
     def read_types(self, text: str) -> list[str]:
         types = [part.strip() for part in text.split(",") if part.strip()]
@@ -54,6 +62,8 @@ class Command(ProjectCommand):
 
 def describe(event: Event) -> str:
     """An event as one line."""
-    facts = [f"{name}={event.data[name]}" for name in SHOWN if event.data.get(name) not in {None, ""}]
+    # The type says most outcomes already.
+    told = {name: value for name in SHOWN if (value := event.data.get(name)) not in {None, "", event.type[6:]}}
+    facts = [f"{name}={value}" for name, value in told.items()]
     subject = event.address or "-"
     return "  ".join([str(format_time(event.occurred_at)), f"{event.type:<18}", str(event.message_id), subject, *facts])
