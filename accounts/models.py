@@ -108,11 +108,16 @@ class Notice(models.Model):
     data = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     read_at = models.DateTimeField(null=True, blank=True)
+    mailed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ("-id",)
-        # The notices that someone has yet to read, newest first.
-        indexes = [models.Index(name="notice_unread", fields=["project", "-id"], condition=Q(read_at=None))]
+        indexes = [
+            # The notices that someone has yet to read, newest first.
+            models.Index(name="notice_unread", fields=["project", "-id"], condition=Q(read_at=None)),
+            # messages.notices: what is to be mailed.
+            models.Index(name="notice_unmailed", fields=["id"], condition=Q(mailed_at=None)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.text}"

@@ -75,6 +75,11 @@ class Environment(BaseSettings):
         description="Domain whose mail reaches `run_report_listener`: bounces of mail from domains without a return "
         "path of their own go there.",
     )
+    NOTICE_FROM: str = Field(
+        default="",
+        description="Sender of notices to projects' contacts, `Mail service <mail@example.com>`, whichever domains a "
+        "project has verified. Left out: the project's own default sender.",
+    )
     DNS_SERVERS: Words = Field(
         default=[], description="Name servers to ask, `address` or `address:port`. Left out: those of the machine."
     )

@@ -175,6 +175,7 @@ SPECTACULAR_SETTINGS = build_settings(PUBLIC_URL)
 
 PROVIDER_URL = env.PROVIDER_URL
 TRUSTED_SENDER_DOMAINS = env.TRUSTED_SENDER_DOMAINS
+NOTICE_FROM = env.NOTICE_FROM
 DNS_SERVERS = env.DNS_SERVERS
 REPORT_DOMAIN = env.REPORT_DOMAIN
 MX_ALLOWED_NETWORKS = env.MX_ALLOWED_NETWORKS
@@ -200,7 +201,14 @@ ATTACHMENT_STORAGE = env.ATTACHMENT_STORAGE
 # Celery is a doorbell, the row is the queue: these keep a lost or stopped broker from holding anybody.
 # Kombu names a Unix socket redis+socket://, redis-py and Django name it unix://.
 CELERY_BROKER_URL = env.BROKER_URL or REDIS_URL.replace("unix://", "redis+socket://", 1)
-CELERY_IMPORTS = ["webhooks.tasks", "domains.tasks", "tracking.tasks", "messages.tasks", "emailsvc.worker"]
+CELERY_IMPORTS = [
+    "webhooks.tasks",
+    "domains.tasks",
+    "tracking.tasks",
+    "messages.tasks",
+    "messages.notice_tasks",
+    "emailsvc.worker",
+]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True

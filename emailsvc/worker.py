@@ -6,6 +6,7 @@ from typing import Any
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready, worker_shutdown
 
 import domains.tasks
+import messages.notice_tasks
 import messages.tasks
 import tracking.tasks
 import webhooks.tasks
@@ -17,7 +18,7 @@ from webhooks.running import close_poster
 # Beat writes these into django-celery-beat's tables at its start, where operators see and change them.
 app.conf.beat_schedule = {
     task.name: {"task": task.name, "schedule": every}
-    for tasks in (webhooks.tasks, domains.tasks, messages.tasks, tracking.tasks)
+    for tasks in (webhooks.tasks, domains.tasks, messages.tasks, messages.notice_tasks, tracking.tasks)
     for task, every in tasks.SCHEDULE
 }
 
