@@ -13,7 +13,7 @@ from messages.explain_tries import tell_choices
 from messages.explain_waiting import Case, tell_held, tell_scheduled, tell_waiting
 from messages.explain_words import say_count, say_time
 from messages.models import Message, Recipient
-from messages.states import Lane, OnUncertain, Status
+from messages.states import ROLL_UP, Lane, OnUncertain, Status
 
 MAX_ADVICE = 5
 
@@ -66,7 +66,8 @@ def sum_up(message: Message, recipients: Sequence[RecipientExplanation]) -> Tell
     if len(recipients) == 1:
         return first.told
     counts = Counter(Status(each.row.status) for each in recipients)
-    tally = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    # What the message's status stands for comes first.
+    tally = ", ".join(f"{counts[status]} {status}" for status in dict.fromkeys((*ROLL_UP, *Status)) if counts[status])
     advice = list(dict.fromkeys(words for each in leading for words in each.told.advice))
     return replace(
         first.told,
