@@ -12,8 +12,9 @@ from drills.catalogue import DRILLS, PARTS
 from drills.ground import Ground
 from drills.report import Verdict, build_head, describe_machine
 from drills.scaled import shorten
-from drills.scene import PATIENCE_SECONDS, open_scene
+from drills.scene import open_scene
 from drills.stack import NotUpError, Stack, running_stack
+from drills.watch import PATIENCE_SECONDS
 
 BROKEN_SECONDS = 20.0
 
