@@ -100,7 +100,8 @@ def collect_recipients(project_ids: Collection[UUID]) -> list[RecipientRow]:
             status=Status(row.status),
             reason=row.status_reason,
             message_status=Status(row.message.status),
-            is_due=row.next_attempt_at is not None,
+            # What somebody holds is nobody else's to look at, due or not.
+            is_due=row.next_attempt_at is not None and row.lease_token is None,
             is_leased=row.lease_until is not None and row.lease_until > overdue,
             on_uncertain=OnUncertain(row.message.on_uncertain),
             is_told=row.pk in told,
