@@ -47,6 +47,7 @@ def build_settings(public_url: str) -> dict[str, Any]:
         "POSTPROCESSING_HOOKS": [
             "drf_spectacular.hooks.postprocess_schema_enums",
             "common.openapi.tidy_components",
+            "emailsvc.documentation.openapi_examples.add_examples",
         ],
         # One name for each vocabulary, whichever serializers use it.
         "ENUM_NAME_OVERRIDES": {

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
@@ -96,13 +95,6 @@ EXAMPLES = [
         request_only=True,
     ),
 ]
-CURL = """\
-curl {url}/api/v1/emails \\
-  -H "Authorization: Bearer $EMAILSVC_KEY" \\
-  -H "Content-Type: application/json" \\
-  -H "Idempotency-Key: order-1042" \\
-  -d '{{"from_": "hello@acme.example", "to": "jo@example.com", "subject": "Hello", "text": "Hello, Jo."}}'
-"""
 EXPLAINED = OpenApiExample(
     "A deferred email",
     {
@@ -158,10 +150,6 @@ BYTES = OpenApiResponse(OpenApiTypes.BINARY, "The bytes, as a download.")
 EML = OpenApiResponse({"type": "string"}, "The message (RFC 5322), as a download.")
 
 
-def build_sample() -> dict[str, str]:
-    return {"lang": "Shell", "label": "curl", "source": CURL.format(url=settings.PUBLIC_URL)}
-
-
 class EmailViews(OpenApiViewExtension):  # type: ignore[no-untyped-call]
     """Adds what the views themselves do not need to know."""
 
@@ -177,7 +165,6 @@ class EmailViews(OpenApiViewExtension):  # type: ignore[no-untyped-call]
                 responses={202: EmailRow, **list_problems(*REFUSED, *ONCE)},
                 parameters=[*IDEMPOTENCY, LOCATION],
                 examples=EXAMPLES,
-                extensions={"x-codeSamples": [build_sample()]},
             ),
             batch=extend_schema(
                 operation_id="send_batch",

@@ -1,5 +1,6 @@
 """GET /api/schema: the OpenAPI document is valid, whole, and says what the service does."""
 
+import ast
 import json
 from base64 import b64decode
 from typing import Any
@@ -150,11 +151,25 @@ def test_examples_of_answers_are_as_described(document, path, schema):
         check(document, schema, example["value"])
 
 
-def test_the_curl_line_names_this_service_and_is_whole(document, settings):
-    (sample,) = document["paths"]["/api/v1/emails"]["post"]["x-codeSamples"]
-    assert f"{settings.PUBLIC_URL}/api/v1/emails" in sample["source"]
-    body = json.loads(sample["source"].partition("-d '")[2].rpartition("'")[0])
-    check(document, "EmailRequest", body)
+def test_the_samples_name_this_service_and_are_whole(document, operations, settings):
+    for method, path, operation in operations:
+        samples = {sample["label"]: sample["source"] for sample in operation["x-codeSamples"]}
+        assert samples.keys() == {"curl", "JavaScript", "Python"}, (method, path)
+        assert all(f"{settings.PUBLIC_URL}/api/v1/" in source for source in samples.values()), (method, path)
+        ast.parse(samples["Python"])
+    curl = document["paths"]["/api/v1/emails"]["post"]["x-codeSamples"][0]["source"]
+    check(document, "EmailRequest", json.loads(curl.partition("-d '")[2].rpartition("'")[0]))
+
+
+def test_every_body_that_is_taken_has_an_example_that_fits(document, operations):
+    for method, path, operation in operations:
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if content and operation["operationId"] not in {"publish_template", "rotate_domain"}:
+            examples = content.get("examples", {"one": {"value": content.get("example")}})
+            schema = {**content["schema"], "components": document["components"]}
+            for example in examples.values():
+                assert example["value"] is not None, (method, path)
+                Draft202012Validator(schema).validate(example["value"])
 
 
 def test_real_answers_are_as_described(document, test_api, post, deliver):
