@@ -44,7 +44,7 @@ from messages.states import Lane, Reason, Status
 from providers.choice import Tried, Way
 from providers.circuits import provider_circuits, provider_key
 from providers.models import Kind
-from providers.services import pause_provider
+from providers.services import rest_provider
 from tracking.suppressions import find_suppressed_pairs
 
 log = structlog.get_logger(__name__)
@@ -259,7 +259,7 @@ class Pump:
             self.engine.note(work.track, reply)
             note_circuit(work.track.way, reply)
             if reply.should_pause and work.track.way.id is not None:
-                pause_provider(work.track.way.id, reason=reply.text)
+                rest_provider(work.track.way.id, reason=reply.text)
         for track, seconds in slowest.items():
             self.engine.note_pace(track, seconds)
 

@@ -65,7 +65,8 @@ class ProviderCommand(ProjectCommand):
         }
         health = item["health"]
         owner = item["project"] or "all projects"
-        told = " ".join(str(part) for part in (health["status"], health["reason"]) if part)
+        until = f"until {health['until']}" if health["until"] else ""
+        told = " ".join(str(part) for part in (health["status"], until, health["reason"]) if part)
         text = f"{provider.name} ({provider.kind}, of {owner}, priority {provider.priority}): {told}"
         if "events_url" in item:
             text += f"\n  events go to {item['events_url']}"

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models.functions import Now
+from django.db.models import F
+from django.db.models.functions import Greatest, Now
 
 from accounts.models import Project
 from common.errors import ApiError, ConflictError, FieldError, InvalidFieldsError
@@ -180,11 +181,20 @@ def has_shared_provider() -> bool:
     return Provider.objects.filter(project=None, is_enabled=True).exists()
 
 
-def pause_provider(provider_id: UUID, *, reason: str, pause: timedelta | None = AUTH_PAUSE) -> None:
+def pause_provider(provider_id: UUID, *, reason: str, pause: timedelta | None) -> None:
     """Claim nothing for this provider for a while, or with None until it is resumed. Mail waits, nothing bounces."""
     until = None if pause is None else Now() + pause
-    columns = {"is_paused": True, "paused_until": None} if until is None else {"paused_until": until}
-    Provider.objects.filter(pk=provider_id).update(**columns, pause_reason=reason[:500])
+    Provider.objects.filter(pk=provider_id).update(
+        is_paused=pause is None, paused_until=until, pause_reason=reason[:500]
+    )
+    routes.forget()
+
+
+def rest_provider(provider_id: UUID, *, reason: str) -> None:
+    """Leave a provider alone that refuses us as such, for AUTH_PAUSE. A person's pause stays what it is."""
+    Provider.objects.filter(pk=provider_id, is_paused=False).update(
+        paused_until=Greatest(F("paused_until"), Now() + AUTH_PAUSE), pause_reason=reason[:500]
+    )
     routes.forget()
 
 

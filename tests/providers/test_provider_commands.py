@@ -81,7 +81,11 @@ def test_a_provider_is_paused_and_resumed_by_name(project: Project) -> None:
     (paused,) = run("pause_provider", "relay", "--reason", "moving")
     assert paused["health"] == {"status": "paused", "reason": "moving", "until": None}
     (timed,) = run("pause_provider", "relay", "--seconds", "60")
+    assert timed["health"]["until"]
     assert timed["health"]["status"] == "paused"
+    out = StringIO()
+    call_command("pause_provider", "relay", "--seconds", "60", "--reason", "moving", stdout=out)
+    assert f"paused until {timed['health']['until'][:10]}" in out.getvalue()
     (resumed,) = run("resume_provider", str(Provider.objects.get().pk))
     assert resumed["health"]["status"] == "ok"
     with pytest.raises(CommandError):

@@ -1,0 +1,49 @@
+"""Pauses of providers: a person's, and the rest that a refusal of our credentials brings."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Project
+from providers.models import Provider
+from providers.services import AUTH_PAUSE, pause_provider, rest_provider, resume_provider
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def provider(project: Project) -> Provider:
+    return Provider.objects.create(project=project, name="relay", kind="smtp", url="smtp://relay.test")
+
+
+def left(provider: Provider) -> timedelta:
+    provider.refresh_from_db()
+    assert provider.paused_until is not None
+    return provider.paused_until - timezone.now()
+
+
+def test_a_refusal_lets_it_rest_for_a_while(provider: Provider) -> None:
+    rest_provider(provider.pk, reason="535 no")
+    assert timedelta(0) < left(provider) <= AUTH_PAUSE
+    assert (provider.is_paused, provider.pause_reason) == (False, "535 no")
+
+
+def test_a_refusal_neither_ends_nor_shortens_a_persons_pause(provider: Provider) -> None:
+    pause_provider(provider.pk, reason="moving", pause=HOUR)
+    rest_provider(provider.pk, reason="535 no")
+    assert left(provider) > AUTH_PAUSE
+    pause_provider(provider.pk, reason="moving", pause=None)
+    rest_provider(provider.pk, reason="535 no")
+    provider.refresh_from_db()
+    assert (provider.is_paused, provider.paused_until, provider.pause_reason) == (True, None, "moving")
+
+
+def test_the_last_word_of_a_person_holds(provider: Provider) -> None:
+    pause_provider(provider.pk, reason="moving", pause=None)
+    pause_provider(provider.pk, reason="only for now", pause=HOUR)
+    assert timedelta(0) < left(provider) <= HOUR
+    assert not provider.is_paused
+    resume_provider(provider.pk)
+    provider.refresh_from_db()
+    assert (provider.is_paused, provider.paused_until, provider.pause_reason) == (False, None, "")
