@@ -65,6 +65,12 @@ class Operation:
     samples: Mapping[str, str]
     samples_html: str
 
+    @property
+    def words(self) -> str:
+        """What a search looks at."""
+        names = [field.name for field in (*self.parameters, *self.body_fields)]
+        return " ".join([self.method, self.path, self.summary, self.id, *names])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:

@@ -58,6 +58,8 @@ def find_hits(places: Iterable[Place], words: list[str]) -> Iterator[Hit]:
 def cut_excerpt(body: str, word: str) -> str:
     """Some words around the first place where `word` stands."""
     text = " ".join(body.split())
-    at = max(text.lower().find(word) - EXCERPT // 3, 0)
-    cut = text[at : at + EXCERPT]
-    return f"{'…' if at else ''}{cut}{'…' if at + EXCERPT < len(text) else ''}"
+    begin = max(text.lower().find(word) - EXCERPT // 3, 0)
+    # Whole words only.
+    begin = text.find(" ", begin) + 1 if begin else 0
+    end = len(text) if begin + EXCERPT >= len(text) else text.rfind(" ", begin, begin + EXCERPT)
+    return f"{'… ' if begin else ''}{text[begin : max(end, begin)]}{' …' if end < len(text) else ''}"

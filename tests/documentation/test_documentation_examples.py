@@ -26,7 +26,8 @@ from tests.documentation.world import (
     wait_for_port,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Dozens of programs one after the other: a busy machine is given time.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(400)]
 PAGES = sorted({name for names in list_pages().values() for name in names})
 STATUS = re.compile(r"^(?:HTTP/1\.[01] )?(\d{3})\b", re.MULTILINE)
 # What an operation's example finds there; else what its group does.

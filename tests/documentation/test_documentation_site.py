@@ -11,6 +11,7 @@ from django.test import Client
 
 from accounts import scopes
 from emailsvc.documentation.pages import list_pages
+from emailsvc.documentation.search import cut_excerpt
 
 NAMES = sorted({name for names in list_pages().values() for name in names})
 URLS = ["/docs", "/docs/search?q=webhook", *(f"/docs/{name}" for name in NAMES)]
@@ -126,3 +127,13 @@ def test_scopes_of_operations_are_those_that_there_are():
     for tag in dict.fromkeys(re.findall(r"/docs/api/([a-z]+)", get("/docs"))):
         named = set(re.findall(r"Needs the scope <code>([a-z:]+)</code>", get(f"/docs/api/{tag}")))
         assert named <= scopes.ALL
+
+
+def test_an_excerpt_has_whole_words_around_the_word():
+    body = "one two three " * 20 + "needle " + "four five six " * 20
+    excerpt = cut_excerpt(body, "needle")
+    assert " needle " in excerpt
+    assert excerpt.startswith("… ")
+    assert excerpt.endswith(" …")
+    assert set(excerpt.split()) <= {*body.split(), "…"}
+    assert cut_excerpt("short", "absent") == "short"
