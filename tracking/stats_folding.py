@@ -11,13 +11,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import transaction
+import structlog
+from django.db import DataError, IntegrityError, transaction
 
 from ledger.sql import execute, fetch, fetch_one
 from tracking.positions import Cursor, find_horizon
 from tracking.stats_counting import count_events
 from tracking.stats_reading import read_cursor, read_events, read_pasts, read_subjects
 from tracking.stats_storing import add_to_rollups
+
+log = structlog.get_logger(__name__)
 
 # A transaction that writes holds the feed back until it ends: the batches are small.
 BATCH = 2_000
@@ -45,13 +48,22 @@ def fold_all(limit: timedelta) -> int:
     while time.monotonic() < until:
         progress = 0
         for (project_id,) in fetch(_BEHIND, [find_horizon()]):
-            progress += fold(project_id)
+            progress += try_fold(project_id)
             if time.monotonic() >= until:
                 break
         count += progress
         if not progress:
             break
     return count
+
+
+def try_fold(project_id: UUID) -> int:
+    """`fold`, where what is wrong with one project's rows holds up no other's: it is tried again the next time."""
+    try:
+        return fold(project_id)
+    except (DataError, IntegrityError):
+        log.exception("fold_failed", project_id=str(project_id))
+        return 0
 
 
 def fold(project_id: UUID, batch: int = BATCH) -> int:

@@ -135,6 +135,27 @@ def test_projects_are_counted_apart(project):
         assert read_figures(each) == count_rows(each)
 
 
+def test_what_is_wrong_with_one_projects_rows_holds_up_no_other(project):
+    other = create_project(name="Other")
+    hour = timezone.now()
+    for each in (project, other):
+        accept_some(each, Random(6), 3)
+    Message.objects.update(created_at=hour)
+    fold_all(MINUTE)
+    # No figure has room for more.
+    Rollup.objects.filter(project=project, dimension="all").update(emails=2**31 - 1)
+    before = read_rollups(project)
+    for each in (project, other):
+        accept_some(each, Random(12), 5)
+    Message.objects.update(created_at=hour)
+    fold_all(MINUTE)
+    assert read_figures(other) == count_rows(other)
+    assert read_rollups(project) == before
+    list(rebuild(project.pk))
+    fold_all(MINUTE)
+    assert read_figures(project) == count_rows(project)
+
+
 def test_a_tag_for_each_email_makes_no_row_for_each(project, monkeypatch):
     monkeypatch.setattr(stats_storing, "MAX_VALUES", 3)
     messages = accept_some(project, Random(7), 12)
