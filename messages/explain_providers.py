@@ -55,9 +55,15 @@ def find_block(row: Recipient, background: Background) -> Block | None:
             next="It is sent when a worker runs again.",
             advice="Tell who runs this service that no worker is running.",
         )
-    if row.next_attempt_at and row.next_attempt_at < background.now - LATE:
-        return find_queueing(row, background)
-    return None
+    if row.next_attempt_at is None or row.next_attempt_at > background.now - LATE:
+        return None
+    if background.worker_age is None:
+        return Block(
+            why="It should have been sent, and no worker has been seen yet: the mail is kept.",
+            next="It is sent when a worker runs.",
+            advice="Tell who runs this service to look whether a worker runs, and whether Redis can be reached.",
+        )
+    return find_queueing(row, background)
 
 
 def find_closed(background: Background) -> Block | None:

@@ -15,7 +15,6 @@ from providers.models import Kind
 from tracking.models import Event
 
 MAX_TRIES_TOLD = 5
-RECIPIENTS_SERVER = SPEAKERS[Kind.MX]
 SEND_AGAIN = "Send it again later."
 
 # What became of it, by outcome: between who answered and when.
@@ -98,6 +97,8 @@ def name_source(event: Event) -> str:
     if source == "report":
         by = event.data.get("reporting_mta")
         return f"a report from {by}" if by else "a report that came by mail"
+    if source == Kind.SIMULATOR:
+        return SPEAKERS[Kind.SIMULATOR]
     return f'the events of "{source}"' if source else "feedback"
 
 

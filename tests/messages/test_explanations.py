@@ -122,6 +122,16 @@ def test_queued_while_no_worker_runs(relay: SmtpServer, send: Send, explain: Any
     assert told["advice"] == ["Tell who runs this service that no worker is running."]
 
 
+def test_queued_where_no_worker_was_ever_seen(relay: SmtpServer, send: Send, explain: Any) -> None:
+    cache.delete(TICK_KEY)
+    message = send()
+    assert explain(message)["why"] == "It is in the queue, and a worker takes it at any moment."
+    Recipient.objects.update(next_attempt_at=timezone.now() - timedelta(minutes=3))
+    told = explain(message)
+    assert told["why"] == "It should have been sent, and no worker has been seen yet: the mail is kept."
+    assert "Redis" in told["advice"][0]
+
+
 def test_queued_behind_others_at_a_limit(db: None, send: Send, explain: Any) -> None:
     add_relay("slow", 25, rate_limit=2, connection_limit=1)
     message = send()
