@@ -62,6 +62,9 @@ def test_a_new_endpoint_shows_its_secret_once(root: Client, project: Project):
     assert answer.status_code == 200
     endpoint = Endpoint.objects.get()
     assert secrets_in(answer.content.decode()) == [endpoint.secret]
+    # The page says where to read on, and that place is there.
+    assert 'href="/docs/webhooks#verify-a-post"' in answer.content.decode()
+    assert 'id="verify-a-post"' in page(Client(), "/docs/webhooks")
     assert (endpoint.url, endpoint.description) == ("https://93.184.215.14/hook", "billing")
     assert endpoint.events == ["email.bounced", "email.failed"]
     assert actions() == ["add_webhook"]
