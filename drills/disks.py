@@ -43,6 +43,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
         yield folder
     finally:
         libc.umount2(os.fsencode(folder), MNT_DETACH)
+        folder.rmdir()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import sys
 import time
+import traceback
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -67,5 +68,8 @@ def play(stack: Stack, name: str, patience: float) -> Verdict:
             find(DRILLS[name])(scene)
         except NotUpError as error:
             scene.problems.append(str(error))
+        except Exception as error:  # noqa: BLE001 - a fault of the drill's own: it has failed, the others are played
+            traceback.print_exc()
+            scene.problems.append(f"the drill broke off: {type(error).__name__}: {error}")
         verdict = scene.verdict()
     return replace(verdict, details={**verdict.details, "seconds": round(time.monotonic() - begun_at, 1)})
