@@ -49,8 +49,11 @@ from tracking.suppressions import find_suppressed_pairs
 
 log = structlog.get_logger(__name__)
 
-# Past its time a child goes on claiming only if a slow conversation keeps it this long anyway.
+# Past its time a child goes on claiming only if a conversation that has lasted so long keeps it anyway.
 LINGER_SECONDS = 0.5
+# So many times its time later only if a conversation does that has lasted for all of the child's time: providers that
+# are a little slow would keep it for each other's mail without end.
+MOST_OVERTIME = 2
 # New mail is looked for this often while slow conversations go on: it has no other bell to ring here.
 WAIT_SECONDS = 0.1
 # While all providers at work are full, the claim for others' mail is tried this often: it may have to look far.
@@ -106,6 +109,7 @@ class Pump:
         self._router = Router(self.engine)
         self._deadline = 0.0
         self._is_over = False
+        self._stuck: set[Track] = set()
         self._look_at = 0.0
         self._has_done = False
 
@@ -146,9 +150,16 @@ class Pump:
             self.lanes = NEIGHBOURS[self.lanes[0]]
             given_back, self._waiting = [item.claim for item in self._waiting], []
             retry_database(lambda: release(given_back))
-        if now > self._deadline + LINGER_SECONDS:
-            self._router.slow |= {work.track for work in self._work.values() if work.begun_at < now - LINGER_SECONDS}
-        return any(work.track in self._router.slow for work in self._work.values())
+        time_given = settings.DELIVER_TIME.total_seconds()
+        # A provider that took its time once is closed until it has answered; one that is stuck, for the whole run.
+        self._stuck |= self._list_tracks(now - max(time_given, LINGER_SECONDS))
+        self._router.slow = self._stuck | self._list_tracks(now - LINGER_SECONDS)
+        keeping = self._router.slow if now < self._deadline + MOST_OVERTIME * time_given else self._stuck
+        return any(work.track in keeping for work in self._work.values())
+
+    def _list_tracks(self, begun_before: float) -> set[Track]:
+        """The tracks of work that was begun before a time and is not answered."""
+        return {work.track for work in self._work.values() if work.begun_at < begun_before}
 
     def _refill(self) -> None:
         """Claim as much as the providers that are waiting for work can take, and mail by those that have none."""

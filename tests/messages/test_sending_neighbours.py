@@ -130,6 +130,28 @@ def test_mail_of_others_is_looked_for_often_while_a_slow_provider_keeps_a_child(
             assert time.monotonic() - began_at < MAILS_OF_OTHERS * 0.35
 
 
+def test_a_provider_that_took_its_time_once_gets_mail_again_while_another_keeps_the_child(
+    send: Send, other: Any, settings: Any
+) -> None:
+    settings.SMTP_CONVERSATIONS = 2
+    settings.DELIVER_TIME = timedelta(seconds=1)
+    once_late = Script(replies={".": [Late("250 ok", 0.8)]})
+    with SmtpServer(Script(replies={"RCPT": [Silent()] * 100})) as silent, SmtpServer(once_late) as good:
+        url = f"inbox://127.0.0.1:{silent.port}"
+        Provider.objects.create(project=other.project, name="silent", kind="inbox", url=url)
+        Provider.objects.create(name="good", kind="inbox", url=f"inbox://127.0.0.1:{good.port}")
+        routes.forget()
+        other(20, "silent.test")
+        with pumping(silent) as child:
+            wait_until(lambda: count_claimed(Phase.STARTED) == 4)
+            # Until the child's time is over, and it stays for the silent one alone.
+            time.sleep(1.5)
+            for _ in range(3):
+                message = send()
+                wait_until(lambda pk=message: find_status(pk) == Status.DELIVERED)
+            assert child.is_alive()
+
+
 def test_healthy_mail_does_not_wait_for_all_that_a_worker_died_with(
     send: Send, settings: Any, deliver: Callable[..., None]
 ) -> None:
