@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from os import geteuid
+from os import geteuid, getpid
 from pathlib import Path
 from pwd import getpwnam
 from textwrap import dedent
@@ -63,7 +63,8 @@ def running_postfix(routes: Mapping[str, int], report_port: int) -> Iterator[Pos
     """`routes` are the ports of SMTP servers, by domain; `report_port` is the report listener's."""
     assert PROGRAM
     with tempfile.TemporaryDirectory(prefix="postfix-") as name:
-        folder, port = Path(name), find_free_port(20_000)
+        # Apart from other test processes': Postfix binds by SO_REUSEPORT, so that two on one port would share its mail.
+        folder, port = Path(name), find_free_port(20_000 + 10 * getpid() % 10_000)
         folder.chmod(0o755)
         write_configuration(folder, port, routes, report_port)
         command = [PROGRAM, "-c", str(folder / "etc")]
