@@ -1,5 +1,6 @@
 """Fixtures for every test: a project, a key, and a client that speaks JSON with it."""
 
+import gc
 import json as json_module
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,12 @@ from webhooks import publishing
 # Machines under load are slow, and a test that fails must fail again.
 hypothesis_settings.register_profile("emailsvc", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("emailsvc")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays until the end: looking through it for garbage is in vain."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass

@@ -24,7 +24,7 @@ from tests.api.conftest import EMAIL
 
 pytestmark = pytest.mark.django_db
 # More by hand: the environment says how many requests of each kind each operation gets.
-EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "5"))
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -14,7 +14,8 @@ from tracking.events import Fact, record
 from tracking.models import EventType
 from tracking.stats_folding import fold_all
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# What is counted must be committed.
+counted = pytest.mark.django_db(transaction=True)
 Post = Callable[..., dict[str, Any]]
 
 
@@ -52,6 +53,7 @@ def mail(post: Post, deliver: Callable[[], None]) -> list[str]:
     return ids
 
 
+@counted
 def test_what_became_of_mail_is_counted(mail: list[str], stats: Any) -> None:
     told = stats()
     (total,) = told["totals"]
@@ -86,6 +88,7 @@ def test_what_became_of_mail_is_counted(mail: list[str], stats: Any) -> None:
     assert told["counted_at"] is not None
 
 
+@counted
 def test_figures_come_by_the_hour(mail: list[str], stats: Any) -> None:
     told = stats("by=hour")
     assert len(told["data"]) == 24
@@ -98,6 +101,7 @@ def test_figures_come_by_the_hour(mail: list[str], stats: Any) -> None:
     ("group", "accepted"),
     [("tag", {"welcome": 2, "de": 1}), ("domain", {"mine.test": 2, "other.test": 1}), ("template", {})],
 )
+@counted
 def test_figures_come_by_group(mail: list[str], stats: Any, group: str, accepted: dict[str, int]) -> None:
     told = stats(f"group={group}")
     assert {row["group"]: row["accepted"] for row in told["totals"]} == accepted
@@ -106,11 +110,13 @@ def test_figures_come_by_group(mail: list[str], stats: Any, group: str, accepted
     assert told["grouped_by"] == group
 
 
+@counted
 def test_by_provider_only_what_it_had_a_part_in_is_told(mail: list[str], stats: Any) -> None:
     (row,) = stats("group=provider")["totals"]
     assert (row["group"], row["sent"], row["bounced"], row["accepted"]) == ("simulator", 1, 1, None)
 
 
+@counted
 def test_figures_come_by_template(api: ApiClient, post: Post, stats: Any) -> None:
     body = {"alias": "welcome", "name": "W", "subject": "Hi", "text": "Hi {{ name }}"}
     template = api.post("/templates", body).json()
@@ -121,11 +127,13 @@ def test_figures_come_by_template(api: ApiClient, post: Post, stats: Any) -> Non
     assert (row["group"], row["emails"]) == (template["id"], 1)
 
 
+@counted
 def test_only_the_largest_groups_are_told(mail: list[str], stats: Any) -> None:
     told = stats("group=tag&limit=1")
     assert [row["group"] for row in told["totals"]] == ["welcome"]
 
 
+@counted
 def test_a_late_fact_counts_where_its_email_was_accepted(mail: list[str], stats: Any) -> None:
     week = timezone.now() - timedelta(days=8)
     Message.objects.filter(pk=mail[0]).update(created_at=week)
@@ -149,12 +157,14 @@ def test_a_late_fact_counts_where_its_email_was_accepted(mail: list[str], stats:
     assert row["rates"]["clicked"] == 1.0
 
 
+@counted
 def test_a_range_is_told_in_whole_steps(stats: Any) -> None:
     told = stats("from=2030-01-31T22:15:00%2B01:00&to=2030-02-01T00:00:01Z&by=hour")
     assert (told["begins_at"], told["ends_at"]) == ("2030-01-31T21:00:00Z", "2030-02-01T01:00:00Z")
     assert [row["at"][11:13] for row in told["data"]] == ["21", "22", "23", "00"]
 
 
+@counted
 def test_mail_of_test_keys_is_not_in_it(test_api: ApiClient, post: Post, deliver: Any, stats: Any) -> None:
     post(test_api, to="delivered@simulator.test")
     deliver()
@@ -162,11 +172,13 @@ def test_mail_of_test_keys_is_not_in_it(test_api: ApiClient, post: Post, deliver
     assert stats("", test_api)["totals"][0]["emails"] == 0
 
 
+@counted
 def test_another_projects_mail_is_not_in_it(mail: list[str], other_api: ApiClient, stats: Any) -> None:
     assert stats("", other_api)["totals"][0]["emails"] == 0
     assert stats("group=tag", other_api)["totals"] == []
 
 
+@pytest.mark.django_db
 def test_it_needs_its_scope(make_api: Any) -> None:
     refused = make_api(scopes=["emails:read"]).get("/stats")
     assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
@@ -194,12 +206,14 @@ def test_it_needs_its_scope(make_api: Any) -> None:
         ("by=day&by=hour", "by", "repeated_parameter"),
     ],
 )
+@pytest.mark.django_db
 def test_a_bad_parameter_is_named(api: ApiClient, query: str, field: str, code: str) -> None:
     answer = api.get(f"/stats?{query}")
     assert answer.status_code == 422, answer.content
     assert [(each["field"], each["code"]) for each in answer.json()["errors"]] == [(field, code)]
 
 
+@counted
 def test_an_answer_reads_no_mail(
     mail: list[str], stats: Any, api: ApiClient, django_assert_max_num_queries: Any
 ) -> None:

@@ -131,7 +131,7 @@ WORDS += ["550", "5.1.1", "a@b.test", "<a@b.test>", "x.y.", "-", "=", ">", "*", 
 
 @pytest.mark.parametrize("word", WORDS)
 def test_no_pattern_backtracks_without_end(word: str):
-    lines = (f"{word} " * 20 + "\n") * 3_000 + (f"{word}" * 400 + "\n") * 300
+    lines = (f"{word} " * 20 + "\n") * 1_500 + (f"{word}" * 400 + "\n") * 150
     fields = f"Final-Recipient: rfc822;a@b.test\nAction: failed\nDiagnostic-Code: smtp; {word * 2_000}"
     start = time.process_time()
     parse_report(write_letter(lines))
