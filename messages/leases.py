@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from delivery.envelope import Outcome
@@ -21,6 +22,16 @@ REPLIES = {
     Phase.DOT_SENT: "The worker was lost after the message was sent and before the answer was recorded.",
 }
 OUTCOMES = {Phase.STARTED: Outcome.DEFERRED, Phase.DOT_SENT: Outcome.UNCERTAIN}
+
+# Claimed before PostgreSQL was started anew: its worker may well live, and hold an answer that it could not write down
+# while the server was away. It has the time to do so before anybody calls it lost, and sends once more.
+_CANDIDATES = """
+SELECT r.id, r.message_id FROM mail_recipient r
+JOIN mail_attempt a ON a.recipient_id = r.id AND a.number = r.attempt_count
+WHERE r.lease_token IS NOT NULL AND r.lease_until < now()
+  AND (a.claimed_at > pg_postmaster_start_time() OR pg_postmaster_start_time() < now() - %s)
+LIMIT %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +61,7 @@ def sweep_lost_leases() -> int:
 
 def _sweep_batch() -> int:
     with transaction.atomic():
-        candidates = fetch(
-            "SELECT id, message_id FROM mail_recipient WHERE lease_token IS NOT NULL AND lease_until < now() LIMIT %s",
-            [BATCH],
-        )
+        candidates = fetch(_CANDIDATES, [settings.LEASE_TIME / 2, BATCH])
         if not candidates:
             return 0
         lock_messages(message_id for _, message_id in candidates)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -108,6 +109,17 @@ def test_a_lease_lost_before_work_began_is_as_if_never_claimed(send: Send) -> No
     recipient = Recipient.objects.get()
     assert (recipient.attempt_count, recipient.crash_count, recipient.lease_token) == (0, 0, None)
     assert Attempt.objects.count() == 0
+
+
+def test_who_held_mail_when_the_database_went_away_may_still_say_what_became_of_it(send: Send, settings: Any) -> None:
+    send()
+    take()
+    lose_leases()
+    Attempt.objects.update(claimed_at=timezone.now() - timedelta(days=1000))
+    settings.LEASE_TIME = timedelta(days=1000)
+    assert sweep_lost_leases() == 0
+    settings.LEASE_TIME = timedelta(0)
+    assert sweep_lost_leases() == 1
 
 
 def test_a_lease_lost_before_the_dot_makes_it_due_again(send: Send) -> None:
