@@ -11,9 +11,14 @@ from django.http import HttpResponse
 from django.test import Client
 from hypothesis import settings as hypothesis_settings
 
+from accounts.callers import Delegate
 from accounts.models import ApiKey, Project
 from accounts.scopes import ALL
 from accounts.services import create_api_key, create_project
+from common.addresses import parse_address
+from messages import services
+from messages.drafts import Draft
+from messages.models import Message
 from tests.domains.dns_server import DnsServer, run_dns_server
 from webhooks import publishing
 
@@ -74,6 +79,18 @@ def project(db: None) -> Project:
 def other_project(db: None) -> Project:
     """Another tenant."""
     return create_project(name="Other")
+
+
+@pytest.fixture
+def send(project: Project) -> Callable[..., Message]:
+    """Accepts one email: `send("a@x.test", "b@x.test", subject="Hi")`."""
+
+    def accept(*to: str, of: Project = project, **values: Any) -> Message:
+        usual = {"from_": parse_address("shop@mine.test"), "subject": "Hi", "text": "Hello."}
+        addresses = [parse_address(text) for text in to or ("one@rcpt.test",)]
+        return services.accept(Delegate(project=of), [Draft(to=addresses, **{**usual, **values})])[0]
+
+    return accept
 
 
 @pytest.fixture

@@ -6,13 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.callers import Delegate
-from accounts.models import Project
-from common.addresses import parse_address
-from messages import services
-from messages.drafts import Draft
 from messages.engine import close_engine
-from messages.models import Message
 from messages.sending import Pump
 from messages.states import Lane
 from providers.choice import routes
@@ -47,18 +41,6 @@ def server(db: None) -> Iterator[SmtpServer]:
     with SmtpServer() as running:
         sync_shared_provider(f"inbox://127.0.0.1:{running.port}")
         yield running
-
-
-@pytest.fixture
-def send(project: Project) -> Callable[..., Message]:
-    """Accepts one email: `send("a@x.test", "b@x.test", subject="Hi")`."""
-
-    def accept(*to: str, of: Project = project, **values: Any) -> Message:
-        usual = {"from_": parse_address("shop@mine.test"), "subject": "Hi", "text": "Hello."}
-        addresses = [parse_address(text) for text in to or ("one@rcpt.test",)]
-        return services.accept(Delegate(project=of), [Draft(to=addresses, **{**usual, **values})])[0]
-
-    return accept
 
 
 @pytest.fixture

@@ -6,11 +6,6 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from accounts.callers import Delegate
-from accounts.models import Project
-from common.addresses import parse_address
-from messages import services
-from messages.drafts import Draft
 from messages.models import Message
 from messages.states import Reason, Status
 from providers.choice import routes
@@ -24,18 +19,6 @@ def _environment(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Non
     routes.forget()
     yield
     routes.forget()
-
-
-@pytest.fixture
-def send(project: Project) -> Callable[..., Message]:
-    """Accepts one email: `send("a@x.test", subject="Hi")`."""
-
-    def accept(*to: str, of: Project = project, **values: Any) -> Message:
-        usual = {"from_": parse_address("shop@mine.test"), "subject": "Hi", "text": "Hello."}
-        addresses = [parse_address(text) for text in to or ("one@rcpt.test",)]
-        return services.accept(Delegate(project=of), [Draft(to=addresses, **{**usual, **values})])[0]
-
-    return accept
 
 
 @pytest.fixture
