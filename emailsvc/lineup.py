@@ -38,23 +38,24 @@ class Gate:
 
 @dataclass(frozen=True, kw_only=True)
 class Lineup:
-    """What our programs need to be told. `web_socket` is the listening descriptor that the web server inherits."""
+    """What our programs need to be told; `sockets` are the listening descriptors that servers inherit, by program.
+
+    They are ours and outlive a server that dies: clients wait a moment and are not refused, and nobody else can listen
+    there meanwhile.
+    """
 
     data: Path
     environment: Mapping[str, str]
-    web_socket: int
-    smtp_port: int
-    report_port: int
+    sockets: Mapping[str, int]
     servers_gate: Gate = field(default_factory=Gate)
     database_gate: Gate = field(default_factory=Gate)
 
 
 def build_lineup(lineup: Lineup) -> list[Program]:
     """In the order in which they start; they wait for the database, and are stopped by `STOP_STAGES`."""
-    inbox = ("manage", "run_inbox", "--host", "127.0.0.1", "--port", str(lineup.smtp_port))
-    # The socket is ours and outlives a web server that dies: clients wait a moment and are not refused.
-    web = (*COMMANDS["web"], "--bind", f"fd://{lineup.web_socket}")
-    reports = ("manage", "run_report_listener", "--host", "127.0.0.1", "--port", str(lineup.report_port))
+    inbox = ("manage", "run_inbox", "--fd", str(lineup.sockets["inbox"]))
+    web = (*COMMANDS["web"], "--bind", f"fd://{lineup.sockets['web']}")
+    reports = ("manage", "run_report_listener", "--fd", str(lineup.sockets["reports"]))
     commands = {"inbox": inbox, **COMMANDS, "web": web, "reports": reports}
     return [_program(lineup, lineup.database_gate, name, command) for name, command in commands.items()]
 
@@ -65,12 +66,13 @@ def build_preparation(lineup: Lineup) -> Program:
 
 
 def _program(lineup: Lineup, gate: Gate, name: str, command: tuple[str, ...]) -> Program:
+    sockets = [lineup.sockets[name]] if name in lineup.sockets else []
     return Program(
         name=name,
         arguments=(sys.executable, "-m", "emailsvc.gate", str(gate.entrance), *command),
         log=lineup.data / "logs" / f"{name}.log",
         environment=lineup.environment,
         folder=ROOT,
-        inherited=(gate.entrance, lineup.web_socket) if name == "web" else (gate.entrance,),
+        inherited=(gate.entrance, *sockets),
         stop_seconds=STOP_SECONDS.get(name, 2.0),
     )

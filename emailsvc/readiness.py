@@ -1,4 +1,7 @@
-"""Asking a service that is coming up whether mail can be posted and would be delivered."""
+"""Asking a service that is coming up whether mail can be posted and would be delivered.
+
+Our own processes alone can answer: `./run` holds the sockets, and the programs inherit them.
+"""
 
 import http.client
 import json
@@ -9,6 +12,8 @@ from typing import Any
 from emailsvc.sockets import LOOPBACK
 
 TIMEOUT = 5.0
+# A server that has not loaded yet leaves the connection waiting; it is asked again.
+GREETING_SECONDS = 1.0
 GREETING = b"220"
 
 
@@ -44,8 +49,7 @@ def ask_readyz(port: int) -> Any:
 def greets(port: int) -> bool:
     """Whether an SMTP server answers there."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=TIMEOUT) as connection:
-            connection.settimeout(TIMEOUT)
+        with socket.create_connection((LOOPBACK, port), timeout=GREETING_SECONDS) as connection:
             return connection.recv(3) == GREETING
     except OSError:
         return False

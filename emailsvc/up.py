@@ -32,7 +32,7 @@ from emailsvc.session import (
     kept_environment,
     open_data_folder,
 )
-from emailsvc.sockets import LOOPBACK, find_free_port, listen
+from emailsvc.sockets import LOOPBACK, listen, listen_near
 from emailsvc.supervisor import Alarm, Supervisor
 
 DEFAULT_PORT = 8000
@@ -77,14 +77,12 @@ def tell(text: str) -> None:
 
 
 def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -> Service:
-    """Hold the data folder and the port, and start the servers; `stack` lets go of them again."""
+    """Hold the data folder and the ports, and start the servers; `stack` lets go of them again."""
     data = open_data_folder(options.data)
     stack.enter_context(hold(data))
     (data / READY_NAME).unlink(missing_ok=True)
-    listener = stack.enter_context(open_port(options.port))
-    smtp_port = find_free_port(INBOX_PORT)
-    report_port = find_free_port(max(REPORT_PORT, smtp_port + 1))
-    ports = Ports(web=listener.getsockname()[1], smtp=smtp_port, reports=report_port)
+    listeners = open_ports(options.port, stack)
+    ports = read_ports(listeners)
     servers = stack.enter_context(claimed_servers(data, os.environ))
     stack.enter_context(janitor(data / LOCK_NAME, data / READY_NAME, data / ENVIRONMENT_NAME, servers.runtime))
     made = {
@@ -99,11 +97,22 @@ def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -
     lineup = Lineup(
         data=data,
         environment=environment,
-        web_socket=listener.fileno(),
-        smtp_port=ports.smtp,
-        report_port=ports.reports,
+        sockets={name: listener.fileno() for name, listener in listeners.items()},
     )
     return Service(lineup=lineup, made=made, ports=ports, servers=servers, supervisor=Supervisor(tell), alarm=alarm)
+
+
+def open_ports(web_port: int, stack: ExitStack) -> dict[str, socket]:
+    """The sockets that listen, by the program that inherits each; `stack` closes them."""
+    web = stack.enter_context(open_port(web_port))
+    inbox = stack.enter_context(listen_near(INBOX_PORT))
+    reports = stack.enter_context(listen_near(max(REPORT_PORT, inbox.getsockname()[1] + 1)))
+    return {"web": web, "inbox": inbox, "reports": reports}
+
+
+def read_ports(listeners: Mapping[str, socket]) -> Ports:
+    numbers = {name: int(listener.getsockname()[1]) for name, listener in listeners.items()}
+    return Ports(web=numbers["web"], smtp=numbers["inbox"], reports=numbers["reports"])
 
 
 def open_port(port: int) -> socket:

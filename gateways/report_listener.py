@@ -13,6 +13,7 @@ import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.conf import settings
 
+from common.listening import Place, open_server, tell_address
 from delivery.smtp_intake import Budget, take_message, unstuff
 from gateways.report_threads import RecordThreads
 from messages.feedback_paths import read_recipient
@@ -152,11 +153,10 @@ class ReportListener:
         self._threads = RecordThreads()
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen; the address and port. Raises OSError when they cannot be had."""
-        self._server = await asyncio.get_running_loop().create_server(self._accept, host, port)
-        address = self._server.sockets[0].getsockname()
-        return str(address[0]), int(address[1])
+    async def start(self, place: Place) -> tuple[str, int]:
+        """Listen; the address and port. Raises OSError when the place cannot be had."""
+        self._server = await open_server(self._accept, place)
+        return tell_address(self._server)
 
     async def stop(self) -> None:
         """Take no more. Whoever has had no answer yet sends his report again."""

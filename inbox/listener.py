@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from common.listening import Place, open_server, tell_address
 from delivery.smtp_intake import MESSAGE_BYTES, Budget, take_message
 from inbox.storing import StoreThreads, prune, store
 
@@ -118,13 +119,11 @@ class Listener:
         self._storing_count = 0
         self._stored_count = 0
 
-    async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen; the address and port. Raises OSError when they cannot be had."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, host, port, backlog=512)
+    async def start(self, place: Place) -> tuple[str, int]:
+        """Listen; the address and port. Raises OSError when the place cannot be had."""
+        self._server = await open_server(self._accept, place)
         self._threads.run(prune)
-        address = self._server.sockets[0].getsockname()
-        return str(address[0]), int(address[1])
+        return tell_address(self._server)
 
     async def stop(self) -> None:
         """Take no more, answer for what is being stored if that is quick, and end the rest."""

@@ -8,18 +8,26 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from emailsvc.sockets import listen
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
-    away = os.environ | {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
-    command = [sys.executable, "manage.py", "run_inbox", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, env=away, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def start(*arguments: str, command: str = "run_inbox", descriptors: Sequence[int] = ()) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "manage.py", command, *arguments],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=descriptors,
+    )
 
 
 @pytest.fixture
@@ -58,7 +66,32 @@ def test_a_port_that_cannot_be_had_is_one_clear_line(port: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         number = str(server.getsockname()[1]) if port == "taken" else port
         with start("--port", number) as process:
-            _, words = process.communicate(timeout=30)
+            _, words = process.communicate(timeout=60)
+        assert process.returncode != 0
+        assert len(words.strip().splitlines()) == 1
+        assert number in words
+
+
+@pytest.mark.parametrize("command", ["run_inbox", "run_report_listener"])
+def test_an_inherited_socket_has_whoever_came_before_the_server(command: str) -> None:
+    with (
+        listen(0) as held,
+        socket.create_connection(held.getsockname(), timeout=60) as early,
+        start("--fd", str(held.fileno()), "--json", command=command, descriptors=[held.fileno()]) as process,
+    ):
+        assert early.recv(3) == b"220"
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline()) == {"host": "127.0.0.1", "port": held.getsockname()[1]}
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [(None, "Bad file descriptor"), (socket.SOCK_DGRAM, "it is no TCP socket")]
+)
+def test_a_descriptor_that_is_no_socket_to_listen_on_is_one_clear_line(kind: int | None, reason: str) -> None:
+    with socket.socket(type=kind or socket.SOCK_STREAM) as other:
+        number = other.fileno()
+        with start("--fd", str(number), descriptors=[number] if kind else []) as process:
+            _, words = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert len(words.strip().splitlines()) == 1
-    assert number in words
+    assert words.strip().splitlines() == [f"CommandError: Cannot listen on descriptor {number}: {reason}"]

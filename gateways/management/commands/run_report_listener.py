@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from common.commands import ServiceCommand
+from common.listening import Place, add_place_options, read_place
 from gateways.report_listener import ReportListener
 
 
@@ -19,27 +20,25 @@ class Command(ServiceCommand):
     help = "Take reports on our mail, by SMTP and LMTP, and record what they say. Ends on SIGTERM or Ctrl-C."
 
     def add_options(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1).")
-        parser.add_argument("--port", default=2526, type=int, help="Port; 0 takes a free one (default: 2526).")
+        add_place_options(parser, 2526)
         parser.add_argument("--certificate", help="PEM file with certificate and key: STARTTLS is offered.")
 
-    def handle(self, *_: Any, host: str, port: int, certificate: str | None, **__: Any) -> None:
-        if not 0 <= port <= 65535:
-            raise CommandError(f"--port: {port} is not between 0 and 65535.")
+    def handle(self, *_: Any, host: str, port: int, fd: int | None, certificate: str | None, **__: Any) -> None:
+        place = read_place(host=host, port=port, fd=fd)
         name = settings.REPORT_DOMAIN or urlsplit(settings.PUBLIC_URL).hostname or "localhost"
         tls = read_certificate(certificate) if certificate else None
         try:
-            asyncio.run(self.serve(ReportListener(name, tls=tls), host, port))
+            asyncio.run(self.serve(ReportListener(name, tls=tls), place))
         except OSError as error:
-            raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror or error}") from None
+            raise CommandError(f"Cannot listen on {place}: {error.strerror or error}") from None
 
-    async def serve(self, listener: ReportListener, host: str, port: int) -> None:
+    async def serve(self, listener: ReportListener, place: Place) -> None:
         """Listen until told to end."""
         is_over = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, is_over.set)
-        host, port = await listener.start(host, port)
+        host, port = await listener.start(place)
         self.emit({"host": host, "port": port}, f"Reports are taken on {host}:{port}.")
         self.stdout.flush()
         # As for the inbox: the end would be spent on collecting what the process started with.

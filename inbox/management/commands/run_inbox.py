@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from common.commands import ServiceCommand
+from common.listening import Place, add_place_options, read_place
 from inbox.listener import CONNECTION_LIMIT, Listener
 
 
@@ -17,25 +18,23 @@ class Command(ServiceCommand):
     help = "Take any mail on an SMTP port and keep it for the inbox page. Ends on SIGTERM or Ctrl-C."
 
     def add_options(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1).")
-        parser.add_argument("--port", default=2525, type=int, help="Port; 0 takes a free one (default: 2525).")
+        add_place_options(parser, 2525)
 
-    def handle(self, *_: Any, host: str, port: int, **__: Any) -> None:
-        if not 0 <= port <= 65535:
-            raise CommandError(f"--port: {port} is not between 0 and 65535.")
+    def handle(self, *_: Any, host: str, port: int, fd: int | None, **__: Any) -> None:
+        place = read_place(host=host, port=port, fd=fd)
         allow_connections()
         try:
-            asyncio.run(self.serve(host, port))
+            asyncio.run(self.serve(place))
         except OSError as error:
-            raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror or error}") from None
+            raise CommandError(f"Cannot listen on {place}: {error.strerror or error}") from None
 
-    async def serve(self, host: str, port: int) -> None:
+    async def serve(self, place: Place) -> None:
         """Listen until told to end."""
         listener, is_over = Listener(), asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, is_over.set)
-        host, port = await listener.start(host, port)
+        host, port = await listener.start(place)
         self.emit({"host": host, "port": port}, f"The inbox listens on {host}:{port}.")
         self.stdout.flush()
         # Half a second of every end went into collecting what the process started with (measured; 0.03 s without).

@@ -1,0 +1,59 @@
+"""Where a server of ours listens: at an address and a port, or on a socket that the starting program holds for it."""
+
+import asyncio
+import socket
+from argparse import ArgumentParser
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.core.management.base import CommandError
+
+BACKLOG = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """`descriptor`, when there is one, is an inherited socket that is bound already; it goes before the others."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    descriptor: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}" if self.descriptor is None else f"descriptor {self.descriptor}"
+
+
+def add_place_options(parser: ArgumentParser, port: int) -> None:
+    """`--host`, `--port` with this default, and `--fd`."""
+    parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1).")
+    parser.add_argument("--port", default=port, type=int, help=f"Port; 0 takes a free one (default: {port}).")
+    parser.add_argument(
+        "--fd",
+        type=int,
+        help="Number of an inherited descriptor: a TCP socket that is bound already, in place of --host and --port.",
+    )
+
+
+def read_place(*, host: str, port: int, fd: int | None) -> Place:
+    """What the options say. CommandError for a number that is no port."""
+    if not 0 <= port <= 65535:
+        raise CommandError(f"--port: {port} is not between 0 and 65535.")
+    return Place(host=host, port=port, descriptor=fd)
+
+
+async def open_server(build: Callable[[], asyncio.Protocol], place: Place) -> asyncio.Server:
+    """A server that accepts connections. Raises OSError when the place cannot be had."""
+    loop = asyncio.get_running_loop()
+    if place.descriptor is None:
+        return await loop.create_server(build, place.host, place.port, backlog=BACKLOG)
+    inherited = socket.socket(fileno=place.descriptor)
+    if inherited.type != socket.SOCK_STREAM:
+        inherited.detach()
+        raise OSError("it is no TCP socket")
+    return await loop.create_server(build, sock=inherited, backlog=BACKLOG)
+
+
+def tell_address(server: asyncio.Server) -> tuple[str, int]:
+    """The address and port at which it really listens."""
+    address = server.sockets[0].getsockname()
+    return str(address[0]), int(address[1])
