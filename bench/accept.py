@@ -18,7 +18,8 @@ from statistics import median, quantiles
 from threading import Barrier, Thread
 
 from bench.measure import Options
-from bench.service import ROOT, free_port, running_database
+from bench.service import ROOT, running_database
+from emailsvc.sockets import listen
 
 CLIENTS = (8, 50)
 ROUNDS = 3
@@ -41,7 +42,7 @@ def run(options: Options) -> None:
         from bench import accepting  # the settings are complete only now
 
         token = accepting.prepare()
-        with running_web(options.port or free_port()) as port:
+        with running_web(options.port or 0) as port:
             sides = {
                 "POST /emails": lambda: posting(port, token),
                 "bare INSERT and commit": lambda: accepting.inserting(SIZE),
@@ -107,15 +108,17 @@ def posting(port: int, token: str) -> Client:
 
 @contextmanager
 def running_web(port: int) -> Iterator[int]:
-    """gunicorn as in production, ready to answer."""
-    command = ["gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/gunicorn.py", "--bind", f"127.0.0.1:{port}"]
-    process = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT)
-    try:
-        await_web(port, process)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
+    """gunicorn as in production, ready to answer; its port. 0 takes any."""
+    command = [sys.executable, "-m", "gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/gunicorn.py"]
+    with listen(port) as held:
+        number, descriptor = held.getsockname()[1], held.fileno()
+        process = subprocess.Popen([*command, "--bind", f"fd://{descriptor}"], cwd=ROOT, pass_fds=[descriptor])
+        try:
+            await_web(number, process)
+            yield number
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def await_web(port: int, process: "subprocess.Popen[bytes]") -> None:

@@ -18,16 +18,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from socket import socket
 from statistics import median
 
 import psycopg
 from cryptography.fernet import Fernet
 from psycopg import sql
 
-from bench.delivery import await_port, free_port, manage
+from bench.accept import await_web
+from bench.delivery import manage
 from bench.measure import Options
 from common.ids import new_id
 from emailsvc.embedded.servers import running_servers
+from emailsvc.sockets import listen
 
 SIZE = 500
 ROUNDS = 7
@@ -46,9 +49,9 @@ Connection = psycopg.Connection[tuple[object, ...]]
 def run(options: Options) -> None:
     with ExitStack() as stack:
         data = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        port = options.port or free_port()
-        key = stack.enter_context(web_server(data, port))
-        clients = [make_client(port, key) for _ in range(2)]
+        held = stack.enter_context(listen(options.port or 0))
+        key = stack.enter_context(web_server(data, held))
+        clients = [make_client(held.getsockname()[1], key) for _ in range(2)]
         clients[0]("/templates", TEMPLATE)
         clients[0]("/templates/order/publish", {})
         for client in clients:
@@ -120,8 +123,8 @@ def make_client(port: int, key: str) -> Call:
 
 
 @contextmanager
-def web_server(data: Path, port: int) -> Iterator[str]:
-    """PostgreSQL, Valkey and gunicorn as `./run` starts it; what is yielded is an API key."""
+def web_server(data: Path, held: socket) -> Iterator[str]:
+    """PostgreSQL, Valkey and gunicorn on that socket, as `./run` starts it; what is yielded is an API key."""
     os.environ |= {
         "SECRET_KEY": "bench-" * 8,
         "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
@@ -142,9 +145,9 @@ def web_server(data: Path, port: int) -> Iterator[str]:
             capture_output=True,
         )
         command = [sys.executable, "-m", "gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/gunicorn.py"]
-        process = subprocess.Popen([*command, "--bind", f"127.0.0.1:{port}"])
+        process = subprocess.Popen([*command, "--bind", f"fd://{held.fileno()}"], pass_fds=[held.fileno()])
         try:
-            await_port(port)
+            await_web(held.getsockname()[1], process)
             yield json.loads(created.stdout)["key"]
         finally:
             process.terminate()

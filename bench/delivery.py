@@ -24,6 +24,7 @@ from cryptography.fernet import Fernet
 
 from bench.measure import Options
 from emailsvc.embedded.servers import running_servers
+from emailsvc.sockets import held_port
 
 COUNT = 5_000
 ROUNDS = 3
@@ -63,7 +64,7 @@ def run(options: Options) -> None:
         return
     with ExitStack() as stack:
         data = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        sink = Sink(free_port())
+        sink = Sink(stack.enter_context(held_port()))
         stack.callback(sink.stop)
         ours = stack.enter_context(our_service(data, sink))
         theirs = stack.enter_context(postfix(sink)) if can_run_postfix() else None
@@ -169,8 +170,7 @@ postlog unix-dgram n - n - 1 postlogd
 @contextmanager
 def postfix(sink: Sink) -> Iterator[Callable[[], None]]:
     """A Postfix of our own with its defaults, relaying to the sink; what is yielded gives it COUNT messages."""
-    port = free_port()
-    with tempfile.TemporaryDirectory() as name:
+    with held_port() as port, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
         for part in ("config", "queue", "data"):
@@ -203,12 +203,6 @@ def find(program: str) -> str | None:
 
 def manage(*arguments: str) -> None:
     subprocess.run([sys.executable, "manage.py", *arguments], check=True)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def await_port(port: int) -> None:

@@ -1,7 +1,6 @@
 """PostgreSQL and Valkey of our own with the tables in them, for benchmarks that need the service itself."""
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,11 +14,6 @@ from bench.measure import Options
 from emailsvc.embedded.servers import running_servers
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @contextmanager

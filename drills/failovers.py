@@ -1,6 +1,5 @@
 """Two providers: what happens to mail when the first one is away, takes mail without a word, and is back."""
 
-import socket
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +8,7 @@ from drills.load import Load, build_email
 from drills.rules import Act, Mail, Stage, Wait, as_usual
 from drills.scene import Scene
 from drills.sink import Sink
-from emailsvc.sockets import LOOPBACK
+from emailsvc.sockets import LOOPBACK, held_port
 from messages.models import Attempt, Recipient
 from messages.states import OnUncertain, Reason, Status
 from providers.models import Kind, Provider
@@ -28,15 +27,15 @@ PATIENCE_SECONDS = 30.0
 def failover(scene: Scene) -> None:
     """A refuses connections, then takes mail and never says so, then recovers: mail goes by B, and by A again."""
     second = scene.add_sink()
-    place = reserve_place()
-    first_url = f"smtp://{place[0]}:{place[1]}?tls=never"
+    port = scene.keep_open(held_port())
+    first_url = f"smtp://{LOOPBACK}:{port}?tls=never"
     Provider.objects.create(name=FIRST, kind=Kind.SMTP, url=first_url, priority=0)
     Provider.objects.create(name=SECOND, kind=Kind.SMTP, url=second.relay_url, priority=10)
     scene.stack.start("worker", patience=PATIENCE)
     with Load([scene.client() for _ in range(4)], RATE, build_mail) as load:
         # Nobody listens where A is said to be.
         wait_for_more(scene, second, AWAY_MAILS)
-        first = scene.add_sink(answer_never, place=place)
+        first = scene.add_sink(answer_never, place=(LOOPBACK, port))
         scene.wait_for(lambda: len(first.taken) >= SILENT_MAILS, "mail that A has taken and not answered")
         scene.wait_for(lambda: count_uncertain(scene) >= SILENT_MAILS, "A's silence to be noted as uncertain")
         first.rule = as_usual
@@ -47,13 +46,6 @@ def failover(scene: Scene) -> None:
     scene.wait_for_quiet(since=mended_at)
     judge_policies(scene, len(load.accepted))
     judge_story(scene)
-
-
-def reserve_place() -> tuple[str, int]:
-    """A place at which nobody listens yet."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return LOOPBACK, int(probe.getsockname()[1])
 
 
 def build_mail(number: int) -> dict[str, object]:

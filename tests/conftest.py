@@ -16,10 +16,12 @@ from accounts.models import ApiKey, Project
 from accounts.scopes import ALL
 from accounts.services import create_api_key, create_project
 from common.addresses import parse_address
+from emailsvc.sockets import held_port
 from messages import services
 from messages.drafts import Draft
 from messages.models import Message
 from tests.domains.dns_server import DnsServer, run_dns_server
+from tests.port_guard import guarded_ports
 from webhooks import publishing
 
 # Machines under load are slow, and a test that fails must fail again.
@@ -127,6 +129,19 @@ def other_api(make_api: Callable[..., ApiClient], other_project: Project) -> Api
 def anonymous() -> ApiClient:
     """A client without a key."""
     return ApiClient(None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ports_are_held() -> Iterator[None]:
+    with guarded_ports():
+        yield
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A loopback port at which connections are refused for as long as the test runs."""
+    with held_port() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from os import geteuid, getpid
+from os import geteuid
 from pathlib import Path
 from pwd import getpwnam
 from textwrap import dedent
 
-from emailsvc.sockets import find_free_port
+from emailsvc.sockets import held_port
 
 PROGRAM = shutil.which("postfix", path="/usr/sbin:/usr/local/sbin")
 MISSING = "" if PROGRAM and geteuid() == 0 else "needs Postfix and root"
@@ -62,11 +62,10 @@ class Postfix:
 def running_postfix(routes: Mapping[str, int], report_port: int) -> Iterator[Postfix]:
     """`routes` are the ports of SMTP servers, by domain; `report_port` is the report listener's."""
     assert PROGRAM
-    with tempfile.TemporaryDirectory(prefix="postfix-") as name:
-        # Apart from other test processes': Postfix binds by SO_REUSEPORT, so that two on one port would share its mail.
-        folder, port = Path(name), find_free_port(20_000 + 10 * getpid() % 10_000)
+    with tempfile.TemporaryDirectory(prefix="postfix-") as name, held_port() as port, held_port() as down:
+        folder = Path(name)
         folder.chmod(0o755)
-        write_configuration(folder, port, routes, report_port)
+        write_configuration(folder, port, {"down.test": down, **routes}, report_port)
         command = [PROGRAM, "-c", str(folder / "etc")]
         subprocess.run([*command, "start"], check=True, capture_output=True, timeout=20)
         try:
@@ -82,8 +81,7 @@ def write_configuration(folder: Path, port: int, routes: Mapping[str, int], repo
     for part in ("data", "mail"):
         shutil.chown(folder / part, owner.pw_uid, owner.pw_gid)
     (folder / "etc/master.cf").write_text(f"127.0.0.1:{port} inet n - n - - smtpd\n" + dedent(SERVICES))
-    ports = {"down.test": find_free_port(port + 1), **routes}
-    (folder / "etc/transport").write_text("".join(f"{name} smtp:[127.0.0.1]:{at}\n" for name, at in ports.items()))
+    (folder / "etc/transport").write_text("".join(f"{name} smtp:[127.0.0.1]:{at}\n" for name, at in routes.items()))
     (folder / "etc/report_hosts").write_text(r"/^reports\.test$/ OK" + "\n" + r"/^bounce\./ OK" + "\n")
     (folder / "etc/report_routes").write_text(
         rf"/^(b\+[a-z2-7]{{42}}|abuse|complaints|fbl)@reports\.test$/ lmtp:[127.0.0.1]:{report_port}" + "\n"

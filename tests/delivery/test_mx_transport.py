@@ -16,6 +16,7 @@ from delivery.mta_sts import MemoryStore, PolicyFinder
 from delivery.mx import MxConfig, MxTransport
 from delivery.mx_route import Router
 from delivery.ssrf import Guard
+from emailsvc.sockets import held_port
 from tests.certificates import CertificateAuthority
 from tests.delivery.mx_names import Zone
 from tests.smtp_mail import build_delivery, build_timeouts, send_all
@@ -40,16 +41,12 @@ class Mail:
     """rcpt.test with one server for each script: mx1 on 127.0.0.1, mx2 on 127.0.0.2, … None is a host that is down."""
 
     def __init__(self, stack: ExitStack, scripts: list[Script | None]) -> None:
-        first = stack.enter_context(SmtpServer(scripts[0]) if scripts[0] else SmtpServer())
-        self.port = first.port
-        self.servers: list[SmtpServer | None] = [first]
-        for number, script in enumerate(scripts[1:], 2):
-            server = (
-                stack.enter_context(SmtpServer(script, host=f"127.0.0.{number}", port=self.port)) if script else None
-            )
-            self.servers.append(server)
-        if scripts[0] is None:
-            first.__exit__()
+        # Held on all addresses: each server listens on one of its own.
+        self.port = stack.enter_context(held_port("::" if HAS_IPV6 else "0.0.0.0"))
+        self.servers = [
+            stack.enter_context(SmtpServer(script, host=f"127.0.0.{number}", port=self.port)) if script else None
+            for number, script in enumerate(scripts, 1)
+        ]
         names = [f"mx{number}.rcpt.test" for number in range(1, len(scripts) + 1)]
         self.zone = Zone(
             mx={"rcpt.test": [f"{number * 10} {name}" for number, name in enumerate(names, 1)]},

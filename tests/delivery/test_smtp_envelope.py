@@ -16,9 +16,9 @@ both_ways = pytest.mark.parametrize("offers", [PIPELINED, STEPWISE], ids=["pipel
 def test_a_mail_arrives_whole_with_its_envelope(offers):
     with SmtpServer(Script(offers=offers)) as server:
         reply = send_to(server, helo_name="out.sender.test")
+        assert reply.remote_host == f"127.0.0.1[127.0.0.1]:{server.port}"
     assert (reply.outcome, reply.stage, reply.code) == (Outcome.ACCEPTED, Stage.DOT, 250)
     assert (reply.enhanced_code, reply.text) == ("2.0.0", "queued")
-    assert reply.remote_host == f"127.0.0.1[127.0.0.1]:{server.port}"
     assert (reply.tls, reply.has_reached) == ("", True)
     [mail] = server.mails
     assert (mail.return_path, mail.addresses, mail.content) == ("bounces@sender.test", ["one@rcpt.test"], CONTENT)

@@ -107,11 +107,9 @@ def test_a_refusal_in_the_middle_of_a_large_content_is_heard():
     assert server.mails == []
 
 
-def test_nobody_there_is_deferred_without_having_reached_anybody():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
+def test_nobody_there_is_deferred_without_having_reached_anybody(closed_port):
     with SmtpServer() as server:
-        reply = send_to(server, port=port)
+        reply = send_to(server, port=closed_port)
     assert (reply.outcome, reply.stage, reply.code, reply.has_reached) == (
         Outcome.DEFERRED,
         Stage.CONNECT,
@@ -119,7 +117,7 @@ def test_nobody_there_is_deferred_without_having_reached_anybody():
         False,
     )
     assert reply.text == "no connection to 127.0.0.1: Connection refused"
-    assert reply.remote_host == f"127.0.0.1:{port}"
+    assert reply.remote_host == f"127.0.0.1:{closed_port}"
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70 + ".test", "x..y", "\0"])
@@ -130,11 +128,10 @@ def test_a_host_that_is_none_is_deferred(host):
     assert reply.text.startswith("the host was not found")
 
 
-def test_the_next_address_is_tried_when_one_is_down_or_closed_to_us(monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        down = listening.getsockname()
-    with SmtpServer(Script(replies={"CONNECT": "554 5.7.1 go away"})) as closed, SmtpServer() as server:
-        targets = [down, ("127.0.0.1", closed.port), ("127.0.0.1", server.port)]
+def test_the_next_address_is_tried_when_one_is_down_or_closed_to_us(monkeypatch, closed_port):
+    away = Script(replies={"CONNECT": "554 5.7.1 go away"})
+    with SmtpServer(away) as closed, SmtpServer() as server:
+        targets = [("127.0.0.1", closed_port), ("127.0.0.1", closed.port), ("127.0.0.1", server.port)]
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", target) for target in targets]
         look_up(monkeypatch, found)
         reply = send_to(server, host="many.test")

@@ -1,6 +1,5 @@
 """The way out over SMTP as the sending loop drives it: all conversations in one thread."""
 
-import socket
 import threading
 import time
 from contextlib import closing
@@ -101,11 +100,9 @@ def test_deadlines_hold_and_hold_up_nobody_else(conversations, act):
     assert "timed out" in replies[late.recipient_id].text
 
 
-def test_nobody_there_and_no_such_host(conversations):
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
+def test_nobody_there_and_no_such_host(conversations, closed_port):
     with SmtpServer() as server:
-        gone = build_transport(server, port=port)
+        gone = build_transport(server, port=closed_port)
         unknown = build_transport(server, host="no-such-host.invalid")
         named = build_transport(server, host="localhost")
         [refused] = send_through(conversations, gone, [build_delivery()])

@@ -13,12 +13,12 @@ from emailsvc.documentation.markdown import SAMPLES, Block
 from emailsvc.documentation.pages import list_pages, read_page
 from emailsvc.documentation.reference import Operation, list_groups
 from emailsvc.openapi_settings import TAGS
+from emailsvc.sockets import held_port
 from tests.documentation.nursery import Ended
 from tests.documentation.world import (
     KINDS,
     PROGRAMS,
     World,
-    find_port,
     post_webhooks,
     run_example,
     start_example,
@@ -88,8 +88,12 @@ def test_the_examples_of_a_page_run(world: World, live_server: Any, tmp_path: Pa
 
 
 def check_receiver(world: World, block: Block, folder: Path) -> None:
+    with held_port() as port:
+        check_receiver_at(port, world, block, folder)
+
+
+def check_receiver_at(port: int, world: World, block: Block, folder: Path) -> None:
     """A receiver of webhooks takes what we post to it, and refuses what anybody else does."""
-    port = find_port()
     endpoint = world.post("/webhooks", {"url": f"http://127.0.0.1:{port}/mail", "events": ["*"]})
     variables = {"WEBHOOK_SECRET": endpoint["secret"], "PORT": str(port)}
     process = start_example(block.language, block.code, folder, variables)

@@ -184,13 +184,6 @@ def stop(process: "subprocess.Popen[str]") -> str:
     return output + errors
 
 
-def find_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 def wait_for_port(port: int, is_alive: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while True:

@@ -1,11 +1,13 @@
 """A small authoritative DNS server on loopback, UDP and TCP, for tests: it says what its table says."""
 
+import socket
 import socketserver
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from errno import EADDRINUSE
 
 import dns.flags
 import dns.message
@@ -13,6 +15,8 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
+
+from emailsvc.sockets import held_port
 
 UDP_LIMIT = 1232
 
@@ -113,16 +117,37 @@ def run_dns_server() -> Iterator[DnsServer]:
                 out = reply.to_wire(max_size=65535)
                 self.wfile.write(struct.pack("!H", len(out)) + out)
 
-    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Udp) as udp:
-        server.port = udp.server_address[1]
-        with socketserver.ThreadingTCPServer(("127.0.0.1", server.port), Tcp) as tcp:
-            threads = [threading.Thread(target=each.serve_forever, args=(0.02,), daemon=True) for each in (udp, tcp)]
+    with (
+        socketserver.ThreadingUDPServer(("127.0.0.1", 0), Udp, bind_and_activate=False) as udp,
+        socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tcp, bind_and_activate=False) as tcp,
+    ):
+        bind_to_one_port(udp.socket, tcp.socket)
+        server.port = udp.socket.getsockname()[1]
+        tcp.server_activate()
+        threads = [threading.Thread(target=each.serve_forever, args=(0.02,), daemon=True) for each in (udp, tcp)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield server
+        finally:
+            for each in (udp, tcp):
+                each.shutdown()
             for thread in threads:
-                thread.start()
+                thread.join()
+
+
+def bind_to_one_port(udp: socket.socket, tcp: socket.socket) -> None:
+    """Bind both on loopback to one number. A port that is free in one protocol may be taken in the other."""
+    with ExitStack() as misses:
+        while True:
+            number = misses.enter_context(held_port())
             try:
-                yield server
-            finally:
-                for each in (udp, tcp):
-                    each.shutdown()
-                for thread in threads:
-                    thread.join()
+                udp.bind(("127.0.0.1", number))
+            except OSError as error:
+                # Held until the end: so that the next number is another.
+                if error.errno != EADDRINUSE:
+                    raise
+                continue
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tcp.bind(("127.0.0.1", number))
+            return

@@ -37,12 +37,6 @@ def silent_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-@pytest.fixture
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def ring_for(port: int, settings: Any, task: Task[Any, Any]) -> tuple[Doorbell, float]:
     """A doorbell at that port, and how long a ring took."""
     settings.REDIS_URL = f"redis://127.0.0.1:{port}"

@@ -37,11 +37,6 @@ def add(name: str, server: SmtpServer | int, priority: int = 0, **values: Any) -
     return Provider.objects.create(name=name, kind="smtp", url=url, priority=priority, **values)
 
 
-def find_closed_port() -> int:
-    with SmtpServer() as gone:
-        return gone.port
-
-
 def tell(message: Message) -> list[tuple[str, str, str]]:
     """Provider, outcome and reason of each attempt."""
     rows = Attempt.objects.filter(recipient__message=message).order_by("number")
@@ -49,10 +44,10 @@ def tell(message: Message) -> list[tuple[str, str, str]]:
 
 
 def test_a_refused_connection_goes_to_the_next_provider_at_once(
-    circuits: Circuits, db: None, send: Send, deliver: Deliver, api: ApiClient
+    circuits: Circuits, db: None, send: Send, deliver: Deliver, api: ApiClient, closed_port: int
 ) -> None:
     with SmtpServer() as good:
-        add("a", find_closed_port())
+        add("a", closed_port)
         add("b", good, priority=1)
         message = send()
         deliver()
@@ -117,11 +112,10 @@ def test_what_is_said_about_the_mail_is_no_reason_to_go_elsewhere(
 
 
 def test_when_all_have_failed_the_mail_waits_and_begins_anew(
-    circuits: Circuits, db: None, send: Send, deliver: Deliver
+    circuits: Circuits, db: None, send: Send, deliver: Deliver, closed_port: int
 ) -> None:
-    port = find_closed_port()
-    add("a", port)
-    add("b", port, priority=1)
+    add("a", closed_port)
+    add("b", closed_port, priority=1)
     message = send()
     deliver()
     assert [row[:2] for row in tell(message)] == [("a", "deferred"), ("b", "deferred")]
@@ -134,13 +128,11 @@ def test_when_all_have_failed_the_mail_waits_and_begins_anew(
 
 
 def test_after_some_failures_a_provider_is_not_tried_until_a_probe_says_so(
-    circuits: Circuits, db: None, send: Send, deliver: Deliver
+    circuits: Circuits, db: None, send: Send, deliver: Deliver, closed_port: int
 ) -> None:
     """A refuses, then takes mail and drops the line, then recovers."""
-    with SmtpServer() as a:
-        port = a.port
     with SmtpServer() as b:
-        add("a", port)
+        add("a", closed_port)
         add("b", b, priority=1)
         for _ in range(2):
             send()
@@ -150,7 +142,7 @@ def test_after_some_failures_a_provider_is_not_tried_until_a_probe_says_so(
         assert tell(held) == [("b", "accepted", "failover")]
         assert len(b.mails) == 3
         circuits.now[0] += 6  # type: ignore[attr-defined]
-        with SmtpServer(Script(replies={".": [Cut()]}), port=port) as again:
+        with SmtpServer(Script(replies={".": [Cut()]}), port=closed_port) as again:
             uncertain = send(on_uncertain=OnUncertain.HOLD)
             deliver()
             assert tell(uncertain) == [("a", "uncertain", "probe")]

@@ -84,10 +84,10 @@ def test_a_deferral_waits_and_is_shown_as_delivering(db: None, send: Send, deliv
     ]
 
 
-def test_a_refused_connection_leaves_the_message_queued(db: None, send: Send, deliver: Deliver) -> None:
-    with SmtpServer() as gone:
-        port = gone.port
-    Provider.objects.create(name="gone", kind="smtp", url=f"smtp://127.0.0.1:{port}?tls=never")
+def test_a_refused_connection_leaves_the_message_queued(
+    db: None, send: Send, deliver: Deliver, closed_port: int
+) -> None:
+    Provider.objects.create(name="gone", kind="smtp", url=f"smtp://127.0.0.1:{closed_port}?tls=never")
     message = send()
     deliver()
     message.refresh_from_db()

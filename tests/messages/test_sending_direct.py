@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from emailsvc.sockets import held_port
 from messages.models import Attempt, Message, Recipient
 from messages.sending import Pump
 from messages.states import Lane, Status
@@ -30,12 +31,11 @@ class Internet:
         self._stack = stack
         self.dns = dns
         self.servers: dict[str, SmtpServer] = {}
-        self.port = 0
+        self.port = stack.enter_context(held_port("0.0.0.0"))
 
     def add(self, domain: str, script: Script | None = None) -> SmtpServer:
         host = f"127.0.0.{len(self.servers) + 1}"
         server = self._stack.enter_context(SmtpServer(script, host=host, port=self.port))
-        self.port = server.port
         self.servers[domain] = server
         self.dns.put(domain, "MX", f"10 mx.{domain}.")
         self.dns.put(f"mx.{domain}", "A", host)

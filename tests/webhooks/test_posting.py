@@ -95,11 +95,8 @@ def test_a_body_is_made_fit_to_keep(poster: Poster, receiver: Receiver):
     assert post(poster, receiver.url).excerpt == "a b [31m\ufffd\n"
 
 
-def test_nobody_there_is_told_in_words(poster: Poster):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    answered = post(poster, f"http://127.0.0.1:{port}/")
+def test_nobody_there_is_told_in_words(poster: Poster, closed_port: int):
+    answered = post(poster, f"http://127.0.0.1:{closed_port}/")
     assert answered.status is None
     assert "refused" in answered.error
 
@@ -126,7 +123,11 @@ def test_tls_that_cannot_be_is_told_in_words(poster: Poster):
 
 
 class Talker:
-    """A server that says this to the one who connects, and hangs up."""
+    """A server that says this to the one who connects, and ends its side.
+
+    It reads what the client has to say until that one ends too: closing over unread bytes is a reset, which makes the
+    client forget even what it was told.
+    """
 
     def __init__(self, words: bytes) -> None:
         self.words = words
@@ -140,9 +141,11 @@ class Talker:
         connection, _ = self.listener.accept()
         with connection:
             connection.sendall(self.words)
-            connection.settimeout(0.3)
+            connection.shutdown(socket.SHUT_WR)
+            connection.settimeout(20)
             with suppress(OSError):
-                connection.recv(4096)
+                while connection.recv(4096):
+                    pass
 
     def __exit__(self, *_: object) -> None:
         self.listener.close()
