@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Self
 
 from common.errors import ApiError
-from ledger.sql import execute, fetch_one
+from ledger.sql import execute, fetch, fetch_one
 
 # The position of an event that is written now. Transaction ids here have 64 bits and never wrap.
 POSITION = (
@@ -24,17 +24,20 @@ POSITION = (
     " + COALESCE((SELECT base FROM tracking_feedbase), 0)"
 )
 
-# The oldest transaction that may still write an event, or the one that comes next. Transactions of other databases in
-# the cluster write none of ours, and may run for hours: they are left out, if they are surely theirs.
+# Transactions of other databases in the cluster write none of ours, and may run for hours: they are left out, if they
+# are surely theirs. They are asked for before the snapshot is taken: what ends in between is known all the same, and
+# what begins in between is younger than every event that is there by now, and hides none of them.
+_OTHERS = """
+SELECT a.backend_xid::text FROM pg_stat_activity a JOIN pg_database d ON d.oid = a.datid
+WHERE a.backend_xid IS NOT NULL AND d.datname <> current_database()
+UNION ALL
+SELECT p.transaction::text FROM pg_prepared_xacts p WHERE p.database <> current_database()
+"""
+# The oldest transaction that may still write an event, or the one that comes next.
 _HORIZON = """
 SELECT COALESCE(
     (SELECT min(running::text::bigint) FROM pg_snapshot_xip(pg_current_snapshot()) AS running
-     WHERE NOT EXISTS (
-            SELECT 1 FROM pg_stat_activity a JOIN pg_database d ON d.oid = a.datid
-            WHERE a.backend_xid = running::xid AND d.datname <> current_database())
-       AND NOT EXISTS (
-            SELECT 1 FROM pg_prepared_xacts p
-            WHERE p.transaction = running::xid AND p.database <> current_database())),
+     WHERE running::xid <> ALL (%s::text[]::xid[])),
     pg_snapshot_xmax(pg_current_snapshot())::text::bigint
 ) + COALESCE((SELECT base FROM tracking_feedbase), 0)
 """
@@ -74,7 +77,8 @@ class Cursor:
 
 def find_horizon() -> int:
     """Up to here, inclusive, the feed is settled."""
-    row = fetch_one(_HORIZON)
+    others = [number for (number,) in fetch(_OTHERS)]
+    row = fetch_one(_HORIZON, [others])
     assert row is not None
     horizon: int = row[0]
     return horizon

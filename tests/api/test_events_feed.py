@@ -7,6 +7,7 @@ from django.db import transaction
 
 from accounts.models import Project
 from accounts.scopes import EMAILS_READ, EVENTS_READ
+from tests.feed_settling import settle
 from tracking.events import Fact, record
 from tracking.models import EventType
 from tracking.positions import Cursor
@@ -19,11 +20,13 @@ def write(project: Project, *types: EventType, address: str = "") -> UUID:
     message = uuid4()
     with transaction.atomic():
         record([Fact(project_id=project.pk, message_id=message, address=address, type=type_) for type_ in types])
+    settle()
     return message
 
 
 def test_an_event_has_the_shape_of_the_timeline(api, project):
     email_id = api.post("/emails", EMAIL).json()["id"]
+    settle()
     (event,) = api.get("/events").json()["data"]
     assert event.pop("test") is False
     assert [event] == api.get(f"/emails/{email_id}/events").json()["data"]
@@ -34,6 +37,7 @@ def test_an_event_has_the_shape_of_the_timeline(api, project):
 
 def test_mail_of_a_test_key_is_marked(api, make_api):
     make_api(is_test=True).post("/emails", EMAIL)
+    settle()
     assert [event["test"] for event in api.get("/events").json()["data"]] == [True]
 
 

@@ -10,6 +10,7 @@ import standardwebhooks
 
 from providers.choice import routes
 from providers.services import sync_shared_provider
+from tests.feed_settling import settle
 from tests.flows.conftest import kill
 from tests.smtp_server import SmtpServer
 from tests.webhooks.receiver import Answer, Receiver, run_receiver
@@ -49,6 +50,7 @@ def test_all_that_happens_to_an_email_is_told(api, receiver, secret, start_worke
     assert {each["data"]["email_id"] for each in told} == {email_id}
     assert (told[1]["data"]["recipient"], told[1]["data"]["status"]) == ("one@rcpt.test", "delivered")
     wait_until(lambda: {row.status for row in WebhookDelivery.objects.all()} == {"delivered"})
+    settle()
     feed = {event["id"] for event in api.get("/events").json()["data"]}
     assert {each.headers["webhook-id"] for each in receiver.requests} == feed
 

@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,9 +14,10 @@ from django.db.backends.utils import CursorWrapper
 
 from common.ids import new_id
 from ledger.sql import execute
-from tracking import feed
+from tests.feed_settling import settle
+from tracking import feed, positions
 from tracking.events import Fact, record
-from tracking.feed import find_end, read_page
+from tracking.feed import FeedPage, find_end, read_page
 from tracking.models import Event, EventType, FeedBase
 from tracking.positions import Cursor, InvalidCursorError, mend_positions
 
@@ -36,7 +38,20 @@ def write(count: int = 1, *, project: UUID = PROJECT, type_: EventType = EventTy
     return message
 
 
+def read(
+    after: Cursor = START,
+    limit: int = 10,
+    *,
+    project: UUID = PROJECT,
+    types: list[EventType] | None = None,
+) -> FeedPage:
+    """A page of the feed as it is when nobody is writing any more."""
+    settle()
+    return read_page(project, after=after, limit=limit, types=types)
+
+
 def read_all(after: Cursor = START, limit: int = 100) -> list[Event]:
+    settle()
     found: list[Event] = []
     while (page := read_page(PROJECT, after=after, limit=limit)).events:
         found += page.events
@@ -60,15 +75,15 @@ def other_connection() -> Iterator[CursorWrapper]:
 @pytest.mark.django_db(transaction=True)
 def test_a_page_goes_on_where_the_last_one_ended():
     first, second = write(3), write(2)
-    page = read_page(PROJECT, after=START, limit=2)
+    page = read(limit=2)
     assert [event.data["number"] for event in page.events] == [0, 1]
     assert page.has_more
-    rest = read_page(PROJECT, after=page.next, limit=10)
+    rest = read(page.next)
     assert [(event.message_id, event.data["number"]) for event in rest.events] == [(first, 2), (second, 0), (second, 1)]
     assert not rest.has_more
-    assert read_page(PROJECT, after=rest.next, limit=10).events == []
+    assert read(rest.next).events == []
     third = write()
-    assert [event.message_id for event in read_page(PROJECT, after=rest.next, limit=10).events] == [third]
+    assert [event.message_id for event in read(rest.next).events] == [third]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -84,22 +99,23 @@ def test_types_are_chosen_and_the_cursor_goes_past_the_others(monkeypatch):
     bounced = write(type_=EventType.BOUNCED)
     after, pages, found = START, 0, []
     while True:
-        page = read_page(PROJECT, after=after, limit=2, types=[EventType.BOUNCED])
+        page = read(after, 2, types=[EventType.BOUNCED])
         found += page.events
         after, pages = page.next, pages + 1
         if not page.has_more:
             break
     assert [event.message_id for event in found] == [bounced]
     assert pages == 3
-    assert read_page(PROJECT, after=after, limit=2).events == []
+    assert read(after, 2).events == []
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_end_is_behind_all_that_is_there():
     write(3)
+    settle()
     end = find_end()
     message = write()
-    assert [event.message_id for event in read_page(PROJECT, after=end, limit=10).events] == [message]
+    assert [event.message_id for event in read(end).events] == [message]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -114,7 +130,7 @@ def test_what_a_running_transaction_may_still_write_holds_the_feed_back():
             " VALUES (%s, %s, %s, '', 'email.sent', '{\"is_late\": true}', now())",
             [uuid4(), PROJECT, uuid4()],
         )
-    events = read_page(PROJECT, after=page.next, limit=10).events
+    events = read(page.next).events
     assert sorted(event.data.get("is_late", False) for event in events) == [False, True]
 
 
@@ -125,19 +141,41 @@ def test_what_is_rolled_back_is_never_seen_and_holds_nobody_up():
     assert [event.message_id for event in read_all()] == [message]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_transaction_of_another_database_does_not_hold_the_feed_back():
-    settings = connections["default"].settings_dict | {"NAME": "postgres"}
+@contextmanager
+def other_database() -> Iterator[CursorWrapper]:
+    """An open transaction in another database of the cluster."""
     other = connections.create_connection("default")
-    other.settings_dict = settings
+    other.settings_dict = connections["default"].settings_dict | {"NAME": "postgres"}
     try:
         with other.cursor() as cursor:
             cursor.execute("BEGIN")
             cursor.execute("SELECT pg_current_xact_id()")
-            message = write()
-            assert [event.message_id for event in read_all()] == [message]
+            yield cursor
+            cursor.execute("COMMIT")
     finally:
         other.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_of_another_database_does_not_hold_the_feed_back():
+    with other_database():
+        message = write()
+        assert [event.message_id for event in read_all()] == [message]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_another_database_begins_while_we_look_hides_nothing_that_is_there(monkeypatch):
+    message = write()
+    settle()
+    fetch_one = positions.fetch_one
+    with ExitStack() as others:
+
+        def begin_first(*arguments: Any) -> tuple[Any, ...] | None:
+            others.enter_context(other_database())
+            return fetch_one(*arguments)
+
+        monkeypatch.setattr(positions, "fetch_one", begin_first)
+        assert [event.message_id for event in read_page(PROJECT, after=START, limit=10).events] == [message]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -160,9 +198,9 @@ def test_a_messages_events_keep_the_order_of_their_causes():
         with transaction.atomic():
             execute(LOCK)
             second = pool.submit(write_second)
-            assert has_begun.wait(10)
+            assert has_begun.wait(60)
             record([Fact(project_id=PROJECT, message_id=message, type=EventType.SENT)])
-        second.result(10)
+        second.result(60)
     assert [event.type for event in read_all()] == [EventType.SENT, EventType.FAILED]
 
 
@@ -234,6 +272,7 @@ def take_back() -> None:
 def test_after_a_restore_into_a_cluster_that_counts_from_anew_positions_go_on(project, monkeypatch):
     monkeypatch.setattr("tests.tracking.test_feed.PROJECT", project.pk)
     old = write(project=project.pk)
+    settle()
     assert not mend_positions()
     Event.objects.update(position=10**12)
     cursor = Cursor(10**12, Event.objects.get().serial)
@@ -241,8 +280,8 @@ def test_after_a_restore_into_a_cluster_that_counts_from_anew_positions_go_on(pr
     assert mend_positions()
     assert not mend_positions()
     new = write(project=project.pk)
-    assert [event.message_id for event in read_page(project.pk, after=START, limit=10).events] == [old, new]
-    assert [event.message_id for event in read_page(project.pk, after=cursor, limit=10).events] == [new]
+    assert [event.message_id for event in read(project=project.pk).events] == [old, new]
+    assert [event.message_id for event in read(cursor, project=project.pk).events] == [new]
     assert FeedBase.objects.get().base > 0
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
+from tests.feed_settling import settle
 from tracking.events import Fact, record
 from tracking.models import EventType
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def write(project, type_, **data):
     with transaction.atomic():
         record([Fact(project_id=project.pk, message_id=uuid4(), address="one@rcpt.test", type=type_, data=data)])
+    settle()
 
 
 def run(*arguments: str) -> str:
