@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from messages.models import Message
 from tests.conftest import ApiClient
+from tests.feed_settling import settle
 from tracking.events import Fact, record
 from tracking.models import EventType
 from tracking.stats_folding import fold_all
@@ -29,7 +30,8 @@ def stats(api: ApiClient) -> Callable[..., dict[str, Any]]:
     """Counts what is new, and asks: `stats("by=hour&group=tag")`."""
 
     def ask(query: str = "", by: ApiClient = api) -> dict[str, Any]:
-        fold_all(timedelta(seconds=10))
+        settle()
+        fold_all(timedelta(minutes=1))
         answer = by.get(f"/stats?{query}" if query else "/stats")
         assert answer.status_code == 200, answer.content
         body: dict[str, Any] = answer.json()

@@ -16,6 +16,7 @@ from common.addresses import parse_address
 from messages import services
 from messages.drafts import Draft
 from messages.models import Message
+from tests.feed_settling import settle
 from tracking.events import Fact, record
 from tracking.models import EventType, Rollup
 from tracking.stats_counting import NAMES
@@ -54,6 +55,7 @@ def accept_some(project: Project, random: Random, count: int) -> list[Message]:
         hours = timedelta(hours=random.randint(0, 40))
         Message.objects.filter(pk=message.pk).update(created_at=message.created_at - hours)
         messages.append(message)
+    settle()
     return messages
 
 
@@ -67,6 +69,7 @@ def let_happen(messages: Sequence[Message], random: Random, count: int) -> None:
             tell(message, None, EventType.CANCELLED)
         elif type_ not in ENDS or not has_happened(row.pk, type_):
             tell(message, row.pk, type_, provider=random.choice(PROVIDERS), actor=random.choice(("human", "proxy")))
+    settle()
 
 
 def tell(message: Message, recipient_id: UUID | None, type_: EventType, **data: Any) -> None:

@@ -12,6 +12,7 @@ from accounts.models import Project
 from accounts.services import create_project
 from messages.models import Message
 from tests.commands.running import run
+from tests.feed_settling import settle
 from tests.tracking.stories import accept_some, count_rows, let_happen, read_figures, read_rollups, tell
 from tracking import stats_storing
 from tracking.models import EventType, Rollup, StatsCursor
@@ -112,6 +113,7 @@ def test_late_facts_count_in_the_hour_of_acceptance(project):
     recipient = message.recipients.first().pk
     for type_ in (EventType.DELIVERED, EventType.BOUNCED, EventType.CLICKED):
         tell(message, recipient, type_, actor="human")
+        settle()
         fold_all(MINUTE)
     row = Rollup.objects.get(dimension="all")
     assert row.starts_at == past.replace(minute=0, second=0, microsecond=0)
