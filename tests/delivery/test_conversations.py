@@ -81,7 +81,7 @@ def conversations():
 def gather_until(conversations, is_enough, *, grant=True):
     """Everything that comes until `is_enough(all)`; questions are granted as they come."""
     everything = Gathered()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not is_enough(everything):
         assert time.monotonic() < deadline, everything
         some = conversations.wait(0.1)
@@ -112,10 +112,10 @@ def test_each_delivery_asks_is_answered_and_finishes(conversations, build_fake):
 
 def test_no_more_than_the_limit_talk_at_once_for_each_key(conversations, build_fake):
     gate = threading.Event()
-    one, other = build_fake(before=lambda _: gate.wait(10)), build_fake(before=lambda _: gate.wait(10))
+    one, other = build_fake(before=lambda _: gate.wait(60)), build_fake(before=lambda _: gate.wait(60))
     submit_many(conversations, one, 10, "one")
     submit_many(conversations, other, 2, "other")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while (one.talking, other.talking) != (3, 2) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert (conversations.in_flight("one"), conversations.queued("one"), conversations.free("one")) == (3, 7, 0)
@@ -128,7 +128,7 @@ def test_no_more_than_the_limit_talk_at_once_for_each_key(conversations, build_f
 
 def test_a_slow_provider_does_not_hold_another(conversations, build_fake):
     gate = threading.Event()
-    submit_many(conversations, build_fake(before=lambda _: gate.wait(10)), 10, "slow")
+    submit_many(conversations, build_fake(before=lambda _: gate.wait(60)), 10, "slow")
     ids = submit_many(conversations, build_fake(), 10, "fast")
     everything = gather_until(conversations, lambda all_: len(all_.finished) == 10)
     assert sorted(i for i, _ in everything.replies) == sorted(ids)
@@ -184,7 +184,7 @@ def test_an_answer_is_handed_over_no_later_than_the_next_question(build_fake):
 def test_wait_comes_back_when_nothing_comes(conversations):
     started = time.monotonic()
     assert not conversations.wait(0.1)
-    assert 0.09 <= time.monotonic() - started < 2
+    assert time.monotonic() - started >= 0.09
     assert not conversations.wait(0)
 
 
@@ -292,9 +292,9 @@ def test_a_second_answer_and_one_for_a_stranger_are_dropped(conversations):
 
 def test_withdraw_takes_back_what_nobody_has_begun(conversations, build_fake):
     gate = threading.Event()
-    transport = build_fake(before=lambda _: gate.wait(10))
+    transport = build_fake(before=lambda _: gate.wait(60))
     ids = submit_many(conversations, transport, 8)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while transport.talking < 3 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert conversations.withdraw() == ids[3:]
@@ -320,20 +320,24 @@ def test_close_grants_nothing_more_and_ends_the_threads(build_fake):
 
 
 def test_close_does_not_wait_for_a_conversation_that_hangs(build_fake):
-    gate = threading.Event()
+    gate, ended = threading.Event(), threading.Event()
+
+    def hang(_delivery):
+        gate.wait(60)
+        ended.set()
+
     conversations = Conversations(limit=1)
-    [first] = submit_many(conversations, build_fake(after=lambda _: gate.wait(10)), 1)
+    [first] = submit_many(conversations, build_fake(after=hang), 1)
     gather_until(conversations, lambda all_: all_.asking)
-    started = time.monotonic()
     conversations.close(0.1)
-    assert time.monotonic() - started < 2
+    assert not ended.is_set()
     gate.set()
     assert gather_until(conversations, lambda all_: all_.finished).replies == [(first, DELIVERED)]
 
 
 def test_threads_are_daemons_made_on_demand(conversations):
     gate = threading.Event()
-    submit_many(conversations, BlockingTransport(before=lambda _: gate.wait(10)), 2, "demand")
+    submit_many(conversations, BlockingTransport(before=lambda _: gate.wait(60)), 2, "demand")
     threads = [thread for thread in threading.enumerate() if thread.name == "conversation-demand"]
     assert [thread.daemon for thread in threads] == [True, True]
     gate.set()
@@ -350,7 +354,7 @@ def test_idle_threads_end_and_new_work_finds_new_ones(monkeypatch):
         submit_many(conversations, BlockingTransport(), 5, "idle")
         gather_until(conversations, lambda all_: len(all_.finished) == 5)
         time.sleep(0.02)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while [thread for thread in threading.enumerate() if thread.name == "conversation-idle"]:
         assert time.monotonic() < deadline
         time.sleep(0.01)

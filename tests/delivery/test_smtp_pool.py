@@ -55,7 +55,7 @@ def test_old_connections_are_closed_while_others_work():
         both_asked = threading.Barrier(2)
 
         def before_dot(ids):
-            both_asked.wait(5)
+            both_asked.wait(60)
             return ids
 
         threads = [
@@ -66,7 +66,7 @@ def test_old_connections_are_closed_while_others_work():
         for thread in threads:
             thread.join()
         assert server.connection_count == 2
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while "QUIT" not in server.verbs():
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -160,7 +160,7 @@ def test_a_server_without_an_answer_to_quit_holds_close_for_no_longer_than_it_ma
         barrier = threading.Barrier(4)
 
         def before_dot(ids):
-            barrier.wait(5)
+            barrier.wait(60)
             return ids
 
         threads = [
@@ -181,7 +181,7 @@ def test_after_close_nothing_is_kept():
         transport = build_transport(server)
         transport.close()
         assert send(transport).outcome is Outcome.ACCEPTED
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while server.verbs()[-1] != "QUIT":
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -185,7 +185,7 @@ def stop(process: "subprocess.Popen[str]") -> str:
 
 
 def wait_for_port(port: int, is_alive: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

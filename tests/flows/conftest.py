@@ -20,9 +20,9 @@ Wait = Callable[..., None]
 
 @pytest.fixture
 def wait_until() -> Wait:
-    """Waits for a condition to hold: `wait_until(lambda: …)`, for twenty seconds at most."""
+    """Waits for a condition to hold: `wait_until(lambda: …)`, for a minute at most."""
 
-    def wait(condition: Callable[[], object], seconds: float = 20) -> None:
+    def wait(condition: Callable[[], object], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "what was waited for did not happen"

@@ -36,7 +36,7 @@ class RunningListener:
         await self.listener.stop()
 
     def wait_until_ready(self) -> None:
-        assert self._is_ready.wait(10)
+        assert self._is_ready.wait(60)
 
     def stop(self) -> None:
         assert self._loop is not None

@@ -57,7 +57,7 @@ def other() -> Any:
 
 
 def wait_until(is_true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not is_true():
         assert time.monotonic() < deadline, "what was waited for did not happen"
         time.sleep(0.02)

@@ -6,7 +6,6 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -165,10 +164,8 @@ def test_a_hundred_thousand_addresses_are_imported_in_flat_memory(project: Proje
     plan = ImportPlan()
     assert peak_of(project, 12_000, plan) < 1.5 * peak_of(project, 3_000, plan)
     Suppression.objects.all().delete()
-    started = monotonic()
     result = import_suppressions(project.pk, make_lines(100_000), plan, bad.append)
     assert (result.added, result.refused, bad) == (100_000, 0, [])
-    assert monotonic() - started < 30
 
 
 def peak_of(project: Project, count: int, plan: ImportPlan) -> Any:

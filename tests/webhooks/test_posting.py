@@ -70,11 +70,9 @@ def test_no_proxy_of_the_environment_is_used(poster: Poster, receiver: Receiver,
 
 
 def test_an_answer_that_does_not_come_in_time_is_none(poster: Poster, receiver: Receiver):
-    receiver.answers = [Answer(delay=30)]
-    began = time.monotonic()
+    receiver.answers = [Answer(delay=300)]
     answered = post(poster, receiver.url)
     assert (answered.status, answered.error) == (None, "There was no answer within 1 s.")
-    assert time.monotonic() - began < 15
 
 
 def test_a_status_counts_though_its_body_never_ends(poster: Poster, receiver: Receiver):
@@ -249,17 +247,21 @@ def test_a_dead_name_server_holds_up_only_its_own(receiver: Receiver):
 
 
 def test_many_slow_posts_run_side_by_side(receiver: Receiver):
-    receiver.answers = [Answer(delay=1)]
-    poster = Poster(Guard(allowed=LOOPBACK), deadline=timedelta(seconds=60))
-    began = time.monotonic()
+    receiver.answers = [Answer(delay=300)]
+    poster = Poster(Guard(allowed=LOOPBACK), deadline=timedelta(seconds=300))
     for _ in range(50):
         poster.post(Post(id=uuid4(), target=parse_target(receiver.url), headers={}, body=b"{}"))
+    # None has been answered by the time that the last one comes.
+    until = time.monotonic() + 60
+    while len(receiver.requests) < 50:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    receiver.is_open = False
     answers: list[Answered] = []
     while len(answers) < 50:
         answers += poster.wait(60)
     poster.close()
     assert {answered.status for answered in answers} == {200}
-    assert time.monotonic() - began < 25
 
 
 @pytest.mark.parametrize(
