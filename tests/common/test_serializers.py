@@ -1,7 +1,6 @@
 """Serializers that take what is meant and nothing else."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from common.serializers import (
     StrictSerializer,
 )
 from common.validation import list_field_errors
+from tests.effort import count_calls
 
 
 class PartSerializer(StrictSerializer):
@@ -123,9 +123,9 @@ def test_an_unknown_field_that_is_close_to_a_known_one_gets_a_hint(name, hint):
 
 
 def test_a_thousand_unknown_fields_cost_little():
-    started = time.process_time()
-    assert len(find_errors({f"scheduled_a{number}": 1 for number in range(1_000)})) == 1_000
-    assert time.process_time() - started < 0.5
+    unknown = {f"scheduled_a{number}": 1 for number in range(1_000)}
+    assert len(find_errors(unknown)) == 1_000
+    assert count_calls(lambda: find_errors(unknown)) < 100_000
 
 
 @pytest.mark.parametrize(

