@@ -29,6 +29,13 @@ hypothesis_settings.register_profile("emailsvc", deadline=None, derandomize=True
 hypothesis_settings.load_profile("emailsvc")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how to have the same order again; pytest-randomly says it in the header, which `-q` leaves out."""
+    seed = config.getoption("randomly_seed", None)
+    if isinstance(seed, int):
+        terminalreporter.write_line(f"The order was that of --randomly-seed={seed}")
+
+
 def pytest_collection_finish() -> None:
     """What was imported and collected stays until the end: looking through it for garbage is in vain."""
     gc.collect()
