@@ -1,6 +1,7 @@
 """The queue and its housekeeping from the command line."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -72,7 +73,9 @@ def test_queue_status_tells_who_is_at_work(send):
     last = timezone.now() - timedelta(minutes=2)
     PeriodicTask.objects.create(name="tick", task="mail.tick", interval=every, last_run_at=last)
     _, text, _ = run("queue_status")
-    assert "workers: seen 3." in text
+    seen = re.search(r"workers: seen (\d+)", text)
+    assert seen
+    assert int(seen[1]) >= 3
     assert "beat: last ran 2 min ago" in text
     cache.delete(TICK_KEY)
 
