@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, override_settings
 from hypothesis import settings as hypothesis_settings
 
 from accounts.callers import Delegate
@@ -22,6 +22,7 @@ from messages.drafts import Draft
 from messages.models import Message
 from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.port_guard import guarded_ports
+from tests.passwords import OneRoundHasher
 from webhooks import publishing
 
 # Machines under load are slow, and a test that fails must fail again.
@@ -40,6 +41,13 @@ def pytest_collection_finish() -> None:
     """What was imported and collected stays until the end: looking through it for garbage is in vain."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """What the product hashes with is seen in tests/accounts/test_passwords.py."""
+    with override_settings(PASSWORD_HASHERS=[f"{OneRoundHasher.__module__}.{OneRoundHasher.__qualname__}"]):
+        yield
 
 
 @dataclass
