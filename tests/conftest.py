@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.http import HttpResponse
-from django.test import Client, override_settings
+from django.test import Client
 from hypothesis import settings as hypothesis_settings
 
 from accounts.callers import Delegate
@@ -22,7 +22,7 @@ from messages.drafts import Draft
 from messages.models import Message
 from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.port_guard import guarded_ports
-from tests.passwords import OneRoundHasher
+from tests.shortcuts import cheap_passwords, static_files_listed_once
 from webhooks import publishing
 
 # Machines under load are slow, and a test that fails must fail again.
@@ -44,9 +44,8 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _cheap_passwords() -> Iterator[None]:
-    """What the product hashes with is seen in tests/accounts/test_passwords.py."""
-    with override_settings(PASSWORD_HASHERS=[f"{OneRoundHasher.__module__}.{OneRoundHasher.__qualname__}"]):
+def _shortcuts() -> Iterator[None]:
+    with cheap_passwords(), static_files_listed_once():
         yield
 
 
