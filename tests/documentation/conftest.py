@@ -12,7 +12,7 @@ from messages.engine import close_engine
 from providers.choice import routes
 from providers.services import sync_shared_provider
 from tests.conftest import ApiClient
-from tests.documentation.nursery import nursery
+from tests.documentation.nursery import NURSERIES
 from tests.documentation.world import World
 from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.smtp_server import SmtpServer
@@ -27,9 +27,10 @@ def relay() -> Iterator[SmtpServer]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nursery() -> Iterator[None]:
+def _nurseries() -> Iterator[None]:
     yield
-    nursery.close()
+    for nursery in NURSERIES.values():
+        nursery.close()
 
 
 @pytest.fixture(scope="session")

