@@ -22,7 +22,7 @@ from messages.drafts import Draft
 from messages.models import Message
 from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.port_guard import guarded_ports
-from tests.shortcuts import cheap_passwords, static_files_listed_once
+from tests.shortcuts import shortcuts
 from webhooks import publishing
 
 # Machines under load are slow, and a test that fails must fail again.
@@ -45,7 +45,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _shortcuts() -> Iterator[None]:
-    with cheap_passwords(), static_files_listed_once():
+    with shortcuts():
         yield
 
 

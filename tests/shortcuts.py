@@ -1,7 +1,9 @@
 """What each test would pay for anew, though its answer is the same: paid once, or made cheap."""
 
+import os
+import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
@@ -37,4 +39,34 @@ def static_files_listed_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", look_once)
+        yield
+
+
+def named_authorities() -> list[str | None]:
+    return [os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
+
+
+@contextmanager
+def public_authorities_left_out() -> Iterator[None]:
+    """Reading the machine's hundreds of certificates costs each new HTTP client 30 ms; no test asks a public server.
+
+    A test that has SSL_CERT_FILE or SSL_CERT_DIR name others gets those.
+    """
+    load, at_first = ssl.SSLContext.load_default_certs, named_authorities()
+
+    def load_named(self: ssl.SSLContext, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> None:
+        if named_authorities() != at_first:
+            load(self, purpose)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl.SSLContext, "load_default_certs", load_named)
+        yield
+
+
+@contextmanager
+def shortcuts() -> Iterator[None]:
+    """All of them."""
+    with ExitStack() as stack:
+        for each in (cheap_passwords, static_files_listed_once, public_authorities_left_out):
+            stack.enter_context(each())
         yield
