@@ -27,7 +27,11 @@ from tests.documentation.world import (
 )
 
 # Dozens of programs one after the other: a busy machine is given time.
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(400),
+    pytest.mark.slow("runs up to dozens of programs one after the other"),
+]
 PAGES = sorted({name for names in list_pages().values() for name in names})
 STATUS = re.compile(r"^(?:HTTP/1\.[01] )?(\d{3})\b", re.MULTILINE)
 # What an operation's example finds there; else what its group does.
