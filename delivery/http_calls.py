@@ -13,6 +13,7 @@ from typing import Any
 import httpcore
 
 from delivery.ssrf import Guard, RefusedError
+from delivery.tls import make_client_context
 
 # Below what common servers keep: a connection that is being closed just now would leave a call uncertain.
 KEEP_ALIVE_SECONDS = 4.0
@@ -84,7 +85,7 @@ class HttpClient:
         self._call_count = 0
         self._is_closed = False
         self._pool = httpcore.ConnectionPool(
-            ssl_context=context or ssl.create_default_context(),
+            ssl_context=context or make_client_context(),
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_CONNECTIONS,
             keepalive_expiry=KEEP_ALIVE_SECONDS,

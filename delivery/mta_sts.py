@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from delivery.mx_dns import MxResolver, NoAnswerError, NoNameError
 from delivery.ssrf import Guard, RefusedError
+from delivery.tls import make_client_context
 
 Mode = Literal["enforce", "testing", "none"]
 MODES: Mapping[str, Mode] = {"enforce": "enforce", "testing": "testing", "none": "none"}
@@ -191,7 +192,7 @@ class HttpsFetcher:
             raise PolicyError(f"no policy from {host}: {error}") from error
 
     def _get(self, host: str, address: str) -> str:
-        context = self._context or ssl.create_default_context()
+        context = self._context or make_client_context()
         connection = _PinnedConnection(host, self._port, timeout=FETCH_SECONDS, context=context)
         connection.address = address
         try:

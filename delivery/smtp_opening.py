@@ -18,6 +18,7 @@ from delivery.smtp_wire import Line, LineError, SocketAddress, TlsError, describ
 from delivery.ssrf import Guard, IpAddress
 from delivery.ssrf import RefusedError as NotAdmittedError
 from delivery.steps import Call, Steps
+from delivery.tls import make_client_context, make_unchecked_context
 
 # With a host of many addresses, one that is down or closed to us does not speak for the others.
 TRY_NEXT_ADDRESS = {Stage.CONNECT, Stage.GREETING}
@@ -26,14 +27,8 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 
 
 def build_tls_context(config: SmtpConfig) -> ssl.SSLContext:
-    """TLS 1.2 or newer. Raises OSError for an unreadable `ca_file`."""
-    if config.is_certificate_checked:
-        return ssl.create_default_context(cafile=config.ca_file or None)
-    # Without the system's authorities, which take 20 ms to load.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+    """What sessions with this server are encrypted with. Raises OSError for an unreadable `ca_file`."""
+    return make_client_context(config.ca_file) if config.is_certificate_checked else make_unchecked_context()
 
 
 def open_session(config: SmtpConfig, context: ssl.SSLContext) -> Steps[Session]:

@@ -1,6 +1,7 @@
 """A stand-in for an ESP's API on loopback: answers by script, and keeps what it was sent."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -51,12 +52,15 @@ class Reply:
 
 
 class EspServer(ThreadingHTTPServer):
-    """`replies` are given in order, the last one for ever. Used in a `with`."""
+    """`replies` are given in order, the last one for ever; with `tls`, over HTTPS. Used in a `with`."""
 
     daemon_threads = True
 
-    def __init__(self, *replies: Reply) -> None:
+    def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.replies = list(replies or [Reply()])
         self.calls: list[Call] = []
         self.is_open = True
@@ -69,7 +73,7 @@ class EspServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
+        return f"{self._scheme}://127.0.0.1:{self.port}/"
 
     def take(self, call: Call) -> Reply:
         with self._lock:

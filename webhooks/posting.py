@@ -6,7 +6,6 @@ No redirect is followed and no proxy of the environment is used; of an answer's 
 import asyncio
 import queue
 import re
-import ssl
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -19,6 +18,7 @@ import httpcore
 import structlog
 
 from delivery.ssrf import Guard, RefusedError, Target
+from delivery.tls import make_client_context
 from webhooks.connecting import GuardedBackend
 from webhooks.failures import EXPECTED, describe_failure
 
@@ -75,7 +75,7 @@ class Poster:
         self._tasks: set[asyncio.Task[None]] = set()
         self._backend = GuardedBackend(guard)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=make_client_context(),
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_CONNECTIONS,
             keepalive_expiry=KEEP_ALIVE_SECONDS,

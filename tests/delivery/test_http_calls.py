@@ -4,12 +4,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
 from delivery.http_calls import BrokenError, HttpClient, HttpRequest, HttpSeconds, UnreachableError
 from delivery.ssrf import Guard
+from tests.certificates import CertificateAuthority, Kind
 from tests.esp_server import EspServer, Reply
 
 
@@ -61,6 +63,23 @@ def test_a_guard_keeps_calls_out_of_private_networks() -> None:
             guarded.call(post(server.url), lambda: pytest.fail("asked"))
         guarded.close()
         assert server.calls == []
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_certificates_are_checked_against_the_authorities_of_openssl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    authority = CertificateAuthority(tmp_path, kind)
+    # Made before its authority is known.
+    with closing(HttpClient()) as stranger, EspServer(tls=authority.issue("127.0.0.1")) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+        with pytest.raises(UnreachableError, match="certificate verify failed"):
+            stranger.call(post(server.url), lambda: pytest.fail("asked"))
+        with closing(HttpClient()) as client:
+            assert client.call(post(server.url)).status == 200
+            with pytest.raises(UnreachableError, match="certificate verify failed"):
+                client.call(post(server.url.replace("127.0.0.1", "localhost")), lambda: pytest.fail("asked"))
+        assert len(server.calls) == 1
 
 
 @pytest.mark.parametrize("said", [Reply(is_cut=True), Reply(delay=5.0)])

@@ -1,6 +1,5 @@
 """MTA-STS policies: read, fetched, kept."""
 
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ import pytest
 from delivery import mta_sts
 from delivery.mta_sts import HttpsFetcher, MemoryStore, Policy, PolicyError, PolicyFinder, parse_policy
 from delivery.ssrf import Guard
-from tests.certificates import CertificateAuthority
+from delivery.tls import make_client_context
+from tests.certificates import CertificateAuthority, Kind
 from tests.delivery.mx_names import FAILING, MISSING, Zone
 
 TEXT = "version: STSv1\r\nmode: enforce\r\nmx: mx1.x.test\r\nmx: *.mail.x.test\r\nmax_age: 604800\r\n"
@@ -136,23 +136,24 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(tmp_path: Path, name: str, **values: Any) -> Iterator[HttpsFetcher]:
+def serving(tmp_path: Path, name: str, kind: Kind = Kind.FULL, **values: Any) -> Iterator[HttpsFetcher]:
     """An HTTPS server with a certificate for `name`, and a fetcher that knows its authority."""
-    authority = CertificateAuthority(tmp_path)
+    authority = CertificateAuthority(tmp_path, kind)
     server = HTTPServer(("127.0.0.1", 0), type("Own", (Handler,), values))
     server.socket = authority.issue(name).wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     guard = Guard(allowed=[ip_network("127.0.0.0/8")], resolve=lambda *_: [ip_address("127.0.0.1")])
     try:
-        trusted = ssl.create_default_context(cafile=str(authority.ca_file))
+        trusted = make_client_context(str(authority.ca_file))
         yield HttpsFetcher(guard, port=server.server_port, context=trusted)
     finally:
         server.shutdown()
         server.server_close()
 
 
-def test_a_policy_comes_over_https_from_the_domain_itself(tmp_path: Path) -> None:
-    with serving(tmp_path, "mta-sts.x.test") as fetch:
+@pytest.mark.parametrize("kind", Kind)
+def test_a_policy_comes_over_https_from_the_domain_itself(tmp_path: Path, kind: Kind) -> None:
+    with serving(tmp_path, "mta-sts.x.test", kind) as fetch:
         assert parse_policy(fetch("x.test")).mode == "enforce"
 
 
@@ -164,8 +165,9 @@ def test_redirects_errors_pages_and_floods_are_no_policy(tmp_path: Path, values:
         parse_policy(fetch("x.test"))
 
 
-def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:
-    with serving(tmp_path, "evil.test") as fetch, pytest.raises(PolicyError):
+@pytest.mark.parametrize("kind", Kind)
+def test_a_certificate_for_another_name_is_refused(tmp_path: Path, kind: Kind) -> None:
+    with serving(tmp_path, "evil.test", kind) as fetch, pytest.raises(PolicyError, match="mismatch"):
         fetch("x.test")
 
 

@@ -17,7 +17,7 @@ from delivery.mx import MxConfig, MxTransport
 from delivery.mx_route import Router
 from delivery.ssrf import Guard
 from emailsvc.sockets import held_port
-from tests.certificates import CertificateAuthority
+from tests.certificates import CertificateAuthority, Kind
 from tests.delivery.mx_names import Zone
 from tests.smtp_mail import build_delivery, build_timeouts, send_all
 from tests.smtp_server import Act, Cut, Script, Silent, SmtpServer
@@ -189,8 +189,9 @@ def test_tls_is_used_where_it_is_offered_whatever_the_certificate(stack: ExitSta
     assert (reply.outcome, reply.tls[:3]) == ("delivered", "TLS")
 
 
-def test_a_policy_wants_a_certificate_for_the_exchangers_name(stack: ExitStack, tmp_path: Path) -> None:
-    authority = CertificateAuthority(tmp_path)
+@pytest.mark.parametrize("kind", Kind)
+def test_a_policy_wants_a_certificate_for_the_exchangers_name(stack: ExitStack, tmp_path: Path, kind: Kind) -> None:
+    authority = CertificateAuthority(tmp_path, kind)
     good = Script(offers=("STARTTLS",), tls=authority.issue("mx1.rcpt.test"))
     mail = Mail(stack, [good])
     reply = mail.send(mail.build(POLICY, ca_file=str(authority.ca_file)))

@@ -5,11 +5,16 @@ import pytest
 
 from delivery.envelope import Outcome, Stage
 from delivery.smtp_config import Security
-from tests.certificates import CertificateAuthority
+from tests.certificates import CertificateAuthority, Kind
 from tests.smtp_mail import build_delivery, build_timeouts, build_transport, send, send_to
 from tests.smtp_server import Script, Silent, SmtpServer
 
 OFFERS = ("PIPELINING", "STARTTLS", "8BITMIME")
+
+
+@pytest.fixture(scope="module", params=Kind)
+def any_authority(request, tmp_path_factory):
+    return CertificateAuthority(tmp_path_factory.mktemp("authority"), request.param)
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +77,14 @@ def test_a_tls_line_that_the_server_closed_is_replaced(tls):
 
 
 @pytest.mark.parametrize("server_name", ["", "relay.test"])
-def test_a_certificate_that_fits_is_accepted(authority, tls, server_name):
-    with SmtpServer(Script(offers=OFFERS, tls=tls)) as server:
+def test_a_certificate_that_fits_is_accepted(any_authority, server_name):
+    served = any_authority.issue("relay.test", "127.0.0.1")
+    with SmtpServer(Script(offers=OFFERS, tls=served)) as server:
         reply = send_to(
             server,
             security=Security.STARTTLS,
             is_certificate_checked=True,
-            ca_file=str(authority.ca_file),
+            ca_file=str(any_authority.ca_file),
             server_name=server_name,
         )
     assert reply.outcome is Outcome.ACCEPTED
@@ -86,15 +92,16 @@ def test_a_certificate_that_fits_is_accepted(authority, tls, server_name):
 
 @pytest.mark.parametrize("security", [Security.OPPORTUNISTIC, Security.STARTTLS, Security.IMPLICIT])
 @pytest.mark.parametrize("fault", ["name", "authority", "expired"])
-def test_a_certificate_that_does_not_fit_is_refused_in_words(authority, tls, security, fault):
-    served = authority.issue("127.0.0.1", lifetime=timedelta(days=-1)) if fault == "expired" else tls
+def test_a_certificate_that_does_not_fit_is_refused_in_words(any_authority, security, fault):
+    lifetime = timedelta(days=-1 if fault == "expired" else 1)
+    served = any_authority.issue("127.0.0.1", lifetime=lifetime)
     script = Script(offers=OFFERS, tls=served, is_tls_implicit=security is Security.IMPLICIT)
     with SmtpServer(script) as server:
         reply = send_to(
             server,
             security=security,
             is_certificate_checked=True,
-            ca_file="" if fault == "authority" else str(authority.ca_file),
+            ca_file="" if fault == "authority" else str(any_authority.ca_file),
             server_name="other.test" if fault == "name" else "",
         )
     assert (reply.outcome, reply.stage, reply.should_pause) == (Outcome.DEFERRED, Stage.TLS, True)

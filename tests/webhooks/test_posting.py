@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from delivery.ssrf import Guard, IpAddress, parse_target
-from tests.certificates import CertificateAuthority
+from tests.certificates import CertificateAuthority, Kind
 from tests.webhooks.receiver import Answer, Receiver, run_receiver
 from webhooks.posting import Answered, Post, Poster, read_retry_after
 
@@ -149,8 +149,9 @@ class Talker:
         self.listener.close()
 
 
-def test_a_certificate_is_checked_for_the_name_and_not_the_address(tmp_path, monkeypatch):
-    authority = CertificateAuthority(tmp_path)
+@pytest.mark.parametrize("kind", Kind)
+def test_a_certificate_is_checked_for_the_name_and_not_the_address(tmp_path, monkeypatch, kind):
+    authority = CertificateAuthority(tmp_path, kind)
     with run_receiver() as receiver:
         receiver.socket = authority.issue("hook.test").wrap_socket(receiver.socket, server_side=True)
         guard = Guard(allowed=LOOPBACK, resolve=lambda host, port: [ip_address("127.0.0.1")])

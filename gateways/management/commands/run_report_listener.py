@@ -5,6 +5,7 @@ import gc
 import signal
 import ssl
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from django.core.management.base import CommandError
 
 from common.commands import ServiceCommand
 from common.listening import Place, add_place_options, read_place
+from delivery.tls import make_server_context
 from gateways.report_listener import ReportListener
 
 
@@ -49,9 +51,7 @@ class Command(ServiceCommand):
 
 def read_certificate(path: str) -> ssl.SSLContext:
     """A server's context. CommandError for a file that is none."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(path)
-    except (OSError, ssl.SSLError) as error:
+        return make_server_context(Path(path))
+    except OSError as error:
         raise CommandError(f"--certificate: {error}") from None
-    return context
