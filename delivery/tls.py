@@ -1,7 +1,8 @@
 """Every TLS context of ours is made here, with its flags stated, so that it is alike on each Python.
 
 What is not stated differs: Python 3.13 checks certificates strictly, distributions compile their Python with a list of
-ciphers and a least version of their own, OpenSSL's files of settings add theirs. Reasons: docs/decisions/0023-certificates.md.
+ciphers and a least version of their own, OpenSSL's files of settings add theirs. The reasons for each choice are in
+docs/decisions/0023-certificates.md.
 """
 
 import ssl
@@ -52,7 +53,7 @@ def make_unchecked_context() -> ssl.SSLContext:
 
 
 def make_server_context(certificate: Path) -> ssl.SSLContext:
-    """A server's context with the certificate, its chain and its key in one PEM file. OSError for a file that is none."""
+    """A server's context; one PEM file holds certificate, chain and key. OSError for a file that is none."""
     context = _make_context(ssl.PROTOCOL_TLS_SERVER)
     context.verify_mode = ssl.CERT_NONE
     context.load_cert_chain(certificate)

@@ -33,7 +33,12 @@ class CertificateAuthority:
     """An authority with its files in `folder`; `ca_file` is what a client is to trust. Signed by `parent` or itself."""
 
     def __init__(
-        self, folder: Path, kind: Kind = Kind.FULL, *, name: str = "authority", parent: "CertificateAuthority | None" = None
+        self,
+        folder: Path,
+        kind: Kind = Kind.FULL,
+        *,
+        name: str = "authority",
+        parent: "CertificateAuthority | None" = None,
     ) -> None:
         self._folder = folder
         self._kind = kind
@@ -46,7 +51,7 @@ class CertificateAuthority:
         self.ca_file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
     def make_folder(self) -> Path:
-        """A folder with the authority's file under the name by which OpenSSL finds it (as `openssl rehash` makes it)."""
+        """A folder with the authority's file under the name by which OpenSSL finds it, as `openssl rehash` does."""
         folder = self._folder / "hashed"
         folder.mkdir()
         # The hash of the canonical name: in small letters, without the sequence's two bytes around it.

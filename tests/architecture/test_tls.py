@@ -41,7 +41,7 @@ def _find_faults(node: ast.AST, path: Path) -> Iterator[str]:
             yield f"SSLContext as {other}"
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), keywords=keywords):
             given = {keyword.arg for keyword in keywords}
-            if name == "SSLContext" or TAKING.get(name, None) not in {None, *given}:
+            if name == "SSLContext" or TAKING.get(name) not in {None, *given}:
                 yield name
         case ast.Import(names=names) if path != OVER_OUR_WIRE:
             yield from (each.name for each in names if is_own_way(each.name))

@@ -57,7 +57,8 @@ def connect(port: int, context: ssl.SSLContext, name: str = NAME) -> str:
     ids=["checked", "unchecked"],
 )
 def test_a_context_says_the_same_on_each_python(context: ssl.SSLContext, is_checked: bool) -> None:
-    assert (context.minimum_version, context.maximum_version) == (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.MAXIMUM_SUPPORTED)
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.maximum_version == ssl.TLSVersion.MAXIMUM_SUPPORTED
     assert context.verify_flags == ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
     assert (context.check_hostname, context.verify_mode is ssl.CERT_REQUIRED) == (is_checked, is_checked)
     assert not context.options & ssl.OP_IGNORE_UNEXPECTED_EOF

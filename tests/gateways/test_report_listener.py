@@ -2,19 +2,24 @@
 
 import smtplib
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management.base import CommandError
 from django.db import OperationalError
 
 from accounts.models import ApiKey
 from common.addresses import parse_address
+from delivery.tls import make_client_context
 from gateways import report_listener, report_threads
+from gateways.management.commands.run_report_listener import read_certificate
 from messages import services
 from messages.drafts import Draft
 from messages.feedback_paths import find_return_path
 from messages.models import Attempt, Recipient
 from messages.states import Phase, Status
+from tests.certificates import CertificateAuthority, Kind
 from tests.gateways.listening import listening
 from tests.messages.bounce_mails import build_complaint, build_dsn
 from tracking.models import Event
@@ -60,6 +65,24 @@ def test_a_bounce_to_our_return_path_is_recorded_before_it_is_answered(sent: Rec
         hand_over(port, path_of(sent), build_dsn(path_of(sent), sent.address))
     sent.refresh_from_db()
     assert sent.status == Status.BOUNCED
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_bounce_comes_over_tls_where_a_certificate_is_named(sent: Recipient, tmp_path: Path, kind: Kind) -> None:
+    authority = CertificateAuthority(tmp_path, kind)
+    tls = read_certificate(str(authority.issue_file("127.0.0.1")))
+    with listening(tls=tls) as port, smtplib.SMTP("127.0.0.1", port, timeout=20) as smtp:
+        smtp.starttls(context=make_client_context(str(authority.ca_file)))
+        smtp.sendmail("", [path_of(sent)], build_dsn(path_of(sent), sent.address))
+    sent.refresh_from_db()
+    assert sent.status == Status.BOUNCED
+
+
+def test_a_certificate_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "none.pem").write_text("nothing")
+    for name in ("none.pem", "missing.pem"):
+        with pytest.raises(CommandError, match="--certificate: "):
+            read_certificate(str(tmp_path / name))
 
 
 def test_a_complaint_is_taken_at_its_address(sent: Recipient) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,6 +24,8 @@ from providers.esp import EspTransport
 from providers.esps import ESPS
 from providers.models import Kind
 from providers.transports import build_transport
+from tests.certificates import CertificateAuthority
+from tests.certificates import Kind as AuthorityKind
 from tests.esp_cases import CASES, Case
 from tests.esp_server import EspServer
 from tests.esp_server import Reply as Said
@@ -113,6 +116,23 @@ def test_a_mail_is_taken_under_the_esps_own_name_for_it(case: Case) -> None:
     assert case.read_addresses(call) == ["one@rcpt.test"]
     ids = {"emailsvc_message": str(MESSAGE_ID), "emailsvc_recipient": str(deliveries[0].recipient_id)}
     assert case.read_metadata(call) in (ids, None)
+
+
+# By `requests`, and by botocore.
+@pytest.mark.parametrize("name", ["postmark", "ses"])
+@pytest.mark.parametrize("kind", AuthorityKind)
+def test_certificates_are_checked_as_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: AuthorityKind
+) -> None:
+    case = CASES[name]
+    authority = CertificateAuthority(tmp_path, kind)
+    with EspServer(case.taken, tls=authority.issue("127.0.0.1")) as server:
+        (refused,) = send(case, server, build("one@rcpt.test"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+        (taken,) = send(case, server, build("one@rcpt.test"))
+    assert (refused.outcome, refused.has_reached, len(server.calls)) == (Outcome.DEFERRED, False, 1)
+    assert "certificate" in refused.text
+    assert taken.outcome is Outcome.ACCEPTED
 
 
 @every_esp
