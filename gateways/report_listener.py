@@ -103,8 +103,15 @@ class ReportConversation(SMTP):
 
     def close_soon(self) -> None:
         """End the connection after what is being written."""
-        if isinstance(self.transport, asyncio.WriteTransport):
-            asyncio.get_running_loop().call_soon(self.transport.close)
+        asyncio.get_running_loop().call_soon(self.close)
+
+    def close(self, last_words: bytes = b"") -> None:
+        """End the connection with `last_words`, unless it is ending already."""
+        transport = self.transport
+        # From Python 3.12 on, a line with TLS that is closed twice cannot be written to any more.
+        if isinstance(transport, asyncio.WriteTransport) and not transport.is_closing():
+            transport.write(last_words)
+            transport.close()
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
         try:
@@ -163,9 +170,7 @@ class ReportListener:
         if self._server is not None:
             self._server.close()
         for conversation in list(self.conversations):
-            if isinstance(conversation.transport, asyncio.WriteTransport):
-                conversation.transport.write(ENDING)
-                conversation.transport.close()
+            conversation.close(ENDING)
         await asyncio.sleep(0)
         self._threads.close()
 

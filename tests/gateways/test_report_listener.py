@@ -2,6 +2,7 @@
 
 import smtplib
 import socket
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,22 @@ def test_a_bounce_comes_over_tls_where_a_certificate_is_named(sent: Recipient, t
         smtp.sendmail("", [path_of(sent)], build_dsn(path_of(sent), sent.address))
     sent.refresh_from_db()
     assert sent.status == Status.BOUNCED
+
+
+@pytest.mark.parametrize("does_quit", [True, False])
+def test_the_end_is_orderly_for_clients_with_tls(tmp_path: Path, does_quit: bool) -> None:
+    authority = CertificateAuthority(tmp_path)
+    tls = read_certificate(str(authority.issue_file("127.0.0.1")))
+    with ExitStack() as stack:
+        # An error in the listener's thread fails the test.
+        with listening(tls=tls) as port:
+            smtp = stack.enter_context(closing(smtplib.SMTP("127.0.0.1", port, timeout=20)))
+            smtp.starttls(context=make_client_context(str(authority.ca_file)))
+            smtp.ehlo()
+            if does_quit:
+                smtp.docmd("QUIT")
+        if not does_quit:
+            assert smtp.getreply()[0] == 421
 
 
 def test_a_certificate_that_cannot_be_read_is_told(tmp_path: Path) -> None:
