@@ -1,0 +1,42 @@
+"""`./run check`: format, lint, types, directions of imports and missing migrations, each whatever the others say."""
+
+import os
+import subprocess
+import sys
+
+# Types and imports are looked at with the settings loaded, and without a server.
+ENVIRONMENT = {
+    "DATABASE_URL": "postgresql://",
+    "REDIS_URL": "redis://",
+    "SECRET_KEY": "only-for-checks-" + "0" * 40,
+    "ENCRYPTION_KEYS": "Y2hlY2tjaGVja2NoZWNrY2hlY2tjaGVja2NoZWNrMDA=",
+}
+WITH_SERVERS = ("-m", "emailsvc.command", "--temporary", "--", sys.executable)
+CHECKS = {
+    "format": ("-m", "ruff", "format", "--check", ".", "run"),
+    "lint": ("-m", "ruff", "check", ".", "run"),
+    "types": ("-m", "mypy", "."),
+    "imports": ("-c", "from importlinter.cli import lint_imports_command as lint; lint()", "--no-cache", "--no-logo"),
+    "migrations": (*WITH_SERVERS, "manage.py", "makemigrations", "--check", "--dry-run"),
+}
+
+
+def main() -> int:
+    failed = []
+    for name, words in CHECKS.items():
+        tell(name)
+        given = {variable: value for variable, value in os.environ.items() if value}
+        environment = given if name == "migrations" else {**ENVIRONMENT, **given}
+        if subprocess.run([sys.executable, *words], env=environment, check=False).returncode:
+            failed.append(name)
+    tell(f"failed: {', '.join(failed)}" if failed else "all checks passed")
+    return 1 if failed else 0
+
+
+def tell(text: str) -> None:
+    sys.stderr.write(f"run: {text}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
