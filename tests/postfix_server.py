@@ -11,15 +11,14 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from os import geteuid
 from pathlib import Path
 from pwd import getpwnam
 from textwrap import dedent
 
 from emailsvc.sockets import held_port
+from tests.needs import find_program
 
-PROGRAM = shutil.which("postfix", path="/usr/sbin:/usr/local/sbin")
-MISSING = "" if PROGRAM and geteuid() == 0 else "needs Postfix and root"
+PROGRAM = find_program("postfix")
 SERVICES = """
     pickup    unix       n - n 60  1 pickup
     cleanup   unix       n - n -   0 cleanup

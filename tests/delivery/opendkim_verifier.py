@@ -25,11 +25,13 @@ import dns.rrset
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 
-def can_run() -> bool:
-    """Whether the verifier is installed and namespaces may be made."""
-    if not (shutil.which("opendkim-testmsg") and shutil.which("unshare")):
-        return False
-    return not subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode
+def what_is_lacking() -> str:
+    """What it needs and is not here; nothing when it can run."""
+    for name in ("opendkim-testmsg", "unshare"):
+        if not shutil.which(name):
+            return f"needs the program {name}"
+    may_isolate = not subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode
+    return "" if may_isolate else "needs the right to make namespaces"
 
 
 UNSHARE = ["unshare", "--user", "--map-root-user", "--mount", "--net"]

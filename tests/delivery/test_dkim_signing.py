@@ -238,8 +238,8 @@ def test_records_are_as_dns_wants_them() -> None:
 
 @pytest.fixture(scope="module")
 def opendkim() -> None:
-    if not opendkim_verifier.can_run():
-        pytest.skip("opendkim-testmsg or namespaces are not here")
+    if lacking := opendkim_verifier.what_is_lacking():
+        pytest.skip(lacking)
 
 
 @pytest.mark.usefixtures("opendkim")

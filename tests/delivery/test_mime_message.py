@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import unquote
-from pathlib import Path
 from typing import Any
 
 import mailparser
@@ -23,10 +22,11 @@ from delivery.mime import (
     build,
     prepare,
 )
+from tests.needs import SHARED, NOT_SHARED
 
-NAUGHTY_FILE = Path(__file__).parents[3] / "shared" / "corpora" / "blns.json"
 FEW_NAUGHTY = ["", "../../etc/passwd", "Ω≈ç√∫˜µ≤≥÷", "田中さん.pdf", "👩🏽‍💻.png", 'a;b="c".txt', "%00.pdf", "x'y''z"]
-NAUGHTY = json.loads(NAUGHTY_FILE.read_text("utf-8")) if NAUGHTY_FILE.exists() else FEW_NAUGHTY
+NAUGHTY = json.loads((SHARED / "corpora/blns.json").read_text("utf-8")) if SHARED else FEW_NAUGHTY
+NAUGHTY_NAMES = [name for name in NAUGHTY if name.strip() == name and name.isprintable() and name]
 NOW = datetime(2025, 11, 22, 17, 36, 11, tzinfo=UTC)
 PDF = Attachment(filename="bill.pdf", content_type="application/pdf", content=bytes(range(256)) * 40)
 LOGO = Attachment(filename="logo.png", content_type="image/png", content=b"\x89PNG", content_id="logo@acme")
@@ -172,7 +172,10 @@ def test_a_file_name_arrives_at_both_parsers(filename: str) -> None:
     assert filenames(filename) == (filename, filename)
 
 
-@pytest.mark.parametrize("filename", [name for name in NAUGHTY if name.strip() == name and name.isprintable() and name])
+@pytest.mark.parametrize(
+    "filename",
+    [*(name for name in NAUGHTY if name.strip() == name and name.isprintable() and name), *NOT_SHARED],
+)
 def test_naughty_file_names_arrive(filename: str) -> None:
     assert (
         filenames(filename)[0] == unquote(filename).strip()

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from delivery.plaintext import text_from_html
 from tests.effort import assert_linear
+from tests.needs import SHARED, NOT_SHARED
 
-MAILS = sorted((Path(__file__).parents[3] / "shared" / "corpora" / "html").glob("*.html"))
+MAILS = sorted((SHARED / "corpora/html").glob("*.html")) if SHARED else NOT_SHARED
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Measured on real reports where they are at hand, else on our own samples: nothing is skipped. `-s` shows misses."""
+"""Measured on our own samples, and on real reports where they are at hand. `-s` shows misses."""
 
 import json
 import sys
@@ -10,8 +10,8 @@ import pytest
 
 from delivery.reports import Report, parse_report
 from tests.delivery.reports_samples import LETTERS, write_feedback, write_letter
+from tests.needs import SHARED, NOT_SHARED
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpora" / "bounces"
 # What the tables call the outcome → the kind that we call it; all else is a bounce or a delay.
 KINDS = {"feedback": "complaint", "delivered": "delivered", "vacation": "none"}
 
@@ -23,12 +23,13 @@ class Case:
     rows: tuple[tuple[str, bool], ...]  # for each recipient the tables' reason, and whether it is hard
 
 
+def read_shared_cases(corpus: Path) -> Iterator[Case]:
+    for name, rows in sorted(json.loads((corpus / "expected.json").read_text()).items()):
+        report = parse_report((corpus / name).read_bytes())
+        yield Case(name, report, tuple((row["reason"], row["hard"] == "1") for row in rows))
+
+
 def read_cases() -> Iterator[Case]:
-    if CORPUS.exists():
-        for name, rows in sorted(json.loads((CORPUS / "expected.json").read_text()).items()):
-            report = parse_report((CORPUS / name).read_bytes())
-            yield Case(name, report, tuple((row["reason"], row["hard"] == "1") for row in rows))
-        return
     for sample in LETTERS:
         yield Case(sample.name, parse_report(sample.raw), tuple(("", hard) for hard in sample.expected.values()))
     feedback = write_feedback("Feedback-Type: abuse\nOriginal-Rcpt-To: ann@there.test")
@@ -36,9 +37,10 @@ def read_cases() -> Iterator[Case]:
     yield Case("not-a-bounce", parse_report(write_letter("Hello!", sender="ann@there.test", subject="Hello")), ())
 
 
-@pytest.fixture(scope="module")
-def cases() -> list[Case]:
-    return list(read_cases())
+@pytest.fixture(scope="module", params=["samples", *(["corpus"] if SHARED else NOT_SHARED)])
+def cases(request: pytest.FixtureRequest) -> list[Case]:
+    is_shared = request.param == "corpus"
+    return list(read_shared_cases(SHARED / "corpora/bounces") if SHARED and is_shared else read_cases())
 
 
 def describe(case: Case, row: int) -> str:

@@ -14,6 +14,7 @@ from emailsvc.documentation.pages import list_pages, read_page
 from emailsvc.documentation.reference import Operation, list_groups
 from emailsvc.openapi_settings import TAGS
 from emailsvc.sockets import held_port
+from tests import needs
 from tests.documentation.nursery import Ended
 from tests.documentation.world import (
     KINDS,
@@ -76,6 +77,7 @@ def check(ended: Ended, code: str, *, status: int = 0, expected: Collection[str]
     assert all(each in expected or f"{each[0]}xx" in expected for each in statuses), told
 
 
+@needs.program("curl")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page, "")])
 def test_the_examples_of_a_page_run(world: World, live_server: Any, tmp_path: Path, page: str) -> None:
     for number, block in enumerate(blocks_of(page, live_server.url)):
@@ -128,6 +130,7 @@ def operations(tag: str, base: str) -> list[Operation]:
     return list(group.operations) if group else []
 
 
+@needs.program("curl")
 @pytest.mark.parametrize("tag", TAGS)
 def test_the_example_of_every_operation_runs(world: World, live_server: Any, tmp_path: Path, tag: str) -> None:
     for operation in operations(tag, live_server.url):

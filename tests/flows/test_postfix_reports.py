@@ -14,15 +14,17 @@ from messages.sending import Pump
 from messages.states import Lane
 from providers.choice import routes
 from providers.services import sync_shared_provider
+from tests import needs
 from tests.conftest import ApiClient
 from tests.gateways.listening import listening
-from tests.postfix_server import MISSING, Postfix, running_postfix
+from tests.postfix_server import Postfix, running_postfix
 from tests.smtp_server import Script, SmtpServer
 from tracking.models import Event, Suppression
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(bool(MISSING), reason=MISSING),
+    needs.program("postfix"),
+    needs.root,
     # One Postfix for all of them.
     pytest.mark.xdist_group("postfix"),
 ]
