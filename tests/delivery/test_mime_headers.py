@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from delivery.mime_headers import HeaderError, Mailbox, date, mailboxes, parameter, unstructured
-from tests.needs import SHARED, NOT_SHARED
+from tests.needs import NOT_SHARED, SHARED
 
 FEW_NAUGHTY = ["", "undefined", "1;DROP TABLE users", "Ω≈ç√∫˜µ≤≥÷", "田中さんにあげて下さい", "👩🏽‍💻", "مُنَاقَشَةُ", "Z̮̞̠͙͔ͅḀ̗̞͈̻̗"]
 NAUGHTY = json.loads((SHARED / "corpora/blns.json").read_text("utf-8")) if SHARED else FEW_NAUGHTY

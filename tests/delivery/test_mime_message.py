@@ -22,7 +22,7 @@ from delivery.mime import (
     build,
     prepare,
 )
-from tests.needs import SHARED, NOT_SHARED
+from tests.needs import NOT_SHARED, SHARED
 
 FEW_NAUGHTY = ["", "../../etc/passwd", "Ω≈ç√∫˜µ≤≥÷", "田中さん.pdf", "👩🏽‍💻.png", 'a;b="c".txt', "%00.pdf", "x'y''z"]
 NAUGHTY = json.loads((SHARED / "corpora/blns.json").read_text("utf-8")) if SHARED else FEW_NAUGHTY

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from delivery.plaintext import text_from_html
 from tests.effort import assert_linear
-from tests.needs import SHARED, NOT_SHARED
+from tests.needs import NOT_SHARED, SHARED
 
 MAILS = sorted((SHARED / "corpora/html").glob("*.html")) if SHARED else NOT_SHARED
 

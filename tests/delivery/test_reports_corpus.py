@@ -10,7 +10,7 @@ import pytest
 
 from delivery.reports import Report, parse_report
 from tests.delivery.reports_samples import LETTERS, write_feedback, write_letter
-from tests.needs import SHARED, NOT_SHARED
+from tests.needs import NOT_SHARED, SHARED
 
 # What the tables call the outcome → the kind that we call it; all else is a bounce or a delay.
 KINDS = {"feedback": "complaint", "delivered": "delivered", "vacation": "none"}
