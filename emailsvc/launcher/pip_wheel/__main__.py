@@ -52,7 +52,8 @@ def provide_wheel(lock: Path, folder: Path) -> Path:
             failures.append(f"{split_login(place)[0]}: {error}")
         else:
             return wheel
-    raise NoWheelError(f"pip {version} cannot be fetched. {'; '.join(failures) or 'pip.conf names no index'}")
+    why = "; ".join(failures) or "pip's settings name no index"
+    raise NoWheelError(f"pip {version} cannot be fetched. {why}")
 
 
 def find_in_index(web: Web, index: str) -> list[Link]:

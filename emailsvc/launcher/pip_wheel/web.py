@@ -123,5 +123,8 @@ def copy_body(answer: IO[bytes], target: IO[bytes]) -> None:
         except (OSError, http.client.HTTPException) as error:
             raise SourceError(explain(error)) from error
         if not block:
+            # What is left of the announced length: read by blocks, an answer that broke off ends like a whole one.
+            if getattr(answer, "length", None):
+                raise SourceError("its answer broke off: try again")
             return
         target.write(block)
