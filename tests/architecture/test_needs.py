@@ -25,20 +25,14 @@ def test_anything(): ...
 def run(folder: Path, *options: str, **environ: str) -> "subprocess.CompletedProcess[str]":
     (folder / "test_skips.py").write_text(TESTS)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "tests.needs",
-        "-p",
-        "no:django",
-        "-p",
-        "no:cacheprovider",
-        *options,
-    ]
+    command = [sys.executable, "-m", "pytest", "-p", "xdist.plugin", "-p", "tests.needs", *options]
     given = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("PYTEST_")}
-    environment = {**given, "PYTHONPATH": str(Path(__file__).parents[2]), **environ}
+    environment = {
+        **given,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        **environ,
+    }
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
