@@ -29,6 +29,8 @@ REFUSAL_LIMIT = 5
 IDLE_SECONDS = 60.0
 SESSION_SECONDS = 300.0
 RECORD_SECONDS = 30.0
+# How long the other side of a line with TLS may take to agree to its end.
+STOP_SECONDS = 0.5
 # Where feedback loops may send to, at REPORT_DOMAIN.
 COMPLAINT_NAMES = frozenset({"abuse", "complaints", "fbl"})
 
@@ -90,10 +92,12 @@ class ReportConversation(SMTP):
         )
         self._listener = listener
         self._is_lmtp = False
+        self._line: asyncio.BaseTransport | None = None  # under TLS, too
         self.refusal_count = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._listener.conversations.add(self)
+        self._line = self._line or transport
         asyncio.get_running_loop().call_later(SESSION_SECONDS, self.close_soon)
         super().connection_made(transport)
 
@@ -112,6 +116,11 @@ class ReportConversation(SMTP):
         if isinstance(transport, asyncio.WriteTransport) and not transport.is_closing():
             transport.write(last_words)
             transport.close()
+
+    def abort(self) -> None:
+        """End the connection now, whatever the other side has still to say."""
+        if isinstance(self._line, asyncio.WriteTransport):
+            self._line.abort()
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
         try:
@@ -171,8 +180,19 @@ class ReportListener:
             self._server.close()
         for conversation in list(self.conversations):
             conversation.close(ENDING)
-        await asyncio.sleep(0)
+        await self._await_end(STOP_SECONDS)
+        for conversation in list(self.conversations):
+            conversation.abort()
+        await self._await_end(STOP_SECONDS)
         self._threads.close()
+
+    async def _await_end(self, seconds: float) -> None:
+        """Until all conversations have ended; a line with TLS ends when the other side has said so too."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        await asyncio.sleep(0)  # the turn in which sockets are closed
+        while self.conversations and loop.time() < until:
+            await asyncio.sleep(0.01)
 
     async def receive(self, reader: asyncio.StreamReader, addresses: list[str]) -> list[str]:
         """Take in one report and record what it says; the status for each address."""
