@@ -15,4 +15,4 @@ USER emailsvc
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
-CMD ["gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/gunicorn.py", "--bind", "0.0.0.0:8000"]
+CMD ["gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/web/gunicorn_config.py", "--bind", "0.0.0.0:8000"]

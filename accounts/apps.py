@@ -7,4 +7,4 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         # Each app's system checks, and its extensions of the OpenAPI document, register when they are imported.
-        autodiscover_modules("checks", "schema")
+        autodiscover_modules("checks", "schema", "api.schema")

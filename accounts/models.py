@@ -115,7 +115,7 @@ class Notice(models.Model):
         indexes = [
             # The notices that someone has yet to read, newest first.
             models.Index(name="notice_unread", fields=["project", "-id"], condition=Q(read_at=None)),
-            # messages.notices: what is to be mailed.
+            # messages.notices.mail: what is to be mailed.
             models.Index(name="notice_unmailed", fields=["id"], condition=Q(mailed_at=None)),
         ]
 

@@ -19,7 +19,7 @@ from threading import Barrier, Thread
 
 from bench.measure import Options
 from bench.service import ROOT, running_database
-from emailsvc.sockets import listen
+from emailsvc.launcher.ports import listen
 
 CLIENTS = (8, 50)
 ROUNDS = 3
@@ -109,7 +109,7 @@ def posting(port: int, token: str) -> Client:
 @contextmanager
 def running_web(port: int) -> Iterator[int]:
     """gunicorn as in production, ready to answer; its port. 0 takes any."""
-    command = [sys.executable, "-m", "gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/gunicorn.py"]
+    command = [sys.executable, "-m", "gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/web/gunicorn_config.py"]
     with listen(port) as held:
         number, descriptor = held.getsockname()[1], held.fileno()
         process = subprocess.Popen([*command, "--bind", f"fd://{descriptor}"], cwd=ROOT, pass_fds=[descriptor])

@@ -30,7 +30,7 @@ from bench.delivery import manage
 from bench.measure import Options
 from common.ids import new_id
 from emailsvc.embedded.servers import running_servers
-from emailsvc.sockets import listen
+from emailsvc.launcher.ports import listen
 
 SIZE = 500
 ROUNDS = 7
@@ -144,7 +144,14 @@ def web_server(data: Path, held: socket) -> Iterator[str]:
             check=True,
             capture_output=True,
         )
-        command = [sys.executable, "-m", "gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/gunicorn.py"]
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "emailsvc.wsgi:application",
+            "-c",
+            "emailsvc/web/gunicorn_config.py",
+        ]
         process = subprocess.Popen([*command, "--bind", f"fd://{held.fileno()}"], pass_fds=[held.fileno()])
         try:
             await_web(held.getsockname()[1], process)

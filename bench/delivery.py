@@ -24,7 +24,7 @@ from cryptography.fernet import Fernet
 
 from bench.measure import Options
 from emailsvc.embedded.servers import running_servers
-from emailsvc.sockets import held_port
+from emailsvc.launcher.ports import held_port
 
 COUNT = 5_000
 ROUNDS = 3

@@ -6,7 +6,7 @@ import dkim
 
 from bench.measure import Options, compare
 from bench.mime import bodies, by_hand
-from delivery.dkim import ED25519, RSA, Signer, generate_key, sign_all
+from delivery.dkim.signing import ED25519, RSA, Signer, generate_key, sign_all
 
 DOMAIN, SELECTOR = "acme.test", "bench"
 NAMES = [b"from", b"to", b"subject", b"date", b"message-id", b"mime-version", b"content-type", b"list-unsubscribe"]

@@ -19,9 +19,9 @@ from accounts.services import create_project  # noqa: E402
 from common.ids import new_id  # noqa: E402
 from ledger.sql import execute, fetch  # noqa: E402
 from tracking.events import Fact, record  # noqa: E402
-from tracking.feed import read_page  # noqa: E402
+from tracking.feed.cursor import Cursor  # noqa: E402
+from tracking.feed.pages import read_page  # noqa: E402
 from tracking.models import EventType  # noqa: E402
-from tracking.positions import Cursor  # noqa: E402
 
 BATCH = 20
 PAGE = 500

@@ -18,7 +18,7 @@ from common.addresses import parse_address  # noqa: E402
 from ledger.sql import execute  # noqa: E402
 from ledger.timer import TICK_KEY  # noqa: E402
 from messages import services  # noqa: E402
-from messages.drafts import Draft  # noqa: E402
+from messages.accepting.draft import Draft  # noqa: E402
 from messages.states import Lane  # noqa: E402
 from messages.tasks import ring  # noqa: E402
 from providers.services import sync_shared_provider  # noqa: E402

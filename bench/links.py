@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 from cryptography.fernet import Fernet
 
 from bench.measure import Options, compare
-from tracking.links import cut, segment
+from tracking.engagement.link_rewriting import cut, segment
 
 PIXEL = '<img src="https://t.acme.test/o/' + "t" * 43 + '" width="1" height="1" alt="">'
 CELL = "padding:8px 12px;font-family:Helvetica,Arial,sans-serif;font-size:14px;line-height:20px;color:#333333"
@@ -51,7 +51,7 @@ def prepare_whole(document: str) -> Callable[[], object]:
     django.setup()
     # Settings have to be complete before.
     from common.ids import new_id
-    from messages.personal import Wishes, personalise
+    from messages.sending.personalisation import Wishes, personalise
 
     wishes = Wishes(track_opens=True, track_clicks=True, enable_unsubscribe=False, host="link.acme.test")
     return lambda: personalise(document, "", wishes, new_id())

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from functools import partial
 
 from bench.measure import Options, compare
-from delivery.mime import Content, Mailbox, build, prepare
+from delivery.mime.message import Content, Mailbox, build, prepare
 
 NOW = datetime(2025, 11, 22, 17, 36, 11, tzinfo=UTC)
 MESSAGE_ID = "019aabcd-0000-7000-8000-000000000001@acme.test"

@@ -20,7 +20,7 @@ from common.ids import new_id  # noqa: E402
 from ledger.sql import fetch  # noqa: E402
 from tracking.events import Fact, record  # noqa: E402
 from tracking.models import EventType, Rollup  # noqa: E402
-from tracking.stats_folding import fold_all  # noqa: E402
+from tracking.stats.aggregation import fold_all  # noqa: E402
 
 WRITE_SECONDS = 10.0
 BATCH = 50

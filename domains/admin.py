@@ -15,11 +15,11 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.services import write_audit
 from common.errors import ApiError, InvalidFieldsError
-from domains.keys import rotate_dkim
+from domains.dkim_keys import rotate_dkim
+from domains.domain_status import DomainStatus
 from domains.models import DkimKey, Domain
-from domains.publishing import shown_records
+from domains.published_records import shown_records
 from domains.services import add_domain, check_default_from, check_name, remove_domain
-from domains.standing import DomainStatus
 from domains.verification import verify_domain
 
 LEVELS = {DomainStatus.VERIFIED: messages.SUCCESS, DomainStatus.SUSPENDED: messages.ERROR}

@@ -1,8 +1,8 @@
 from django.apps import AppConfig
 from django.conf import settings
 
-from domains.resolver import build_resolver
-from domains.trusted import trusted_names
+from domains.dns.resolver import build_resolver
+from domains.trusted_senders import trusted_names
 
 
 class DomainsConfig(AppConfig):

@@ -6,10 +6,10 @@ from django.db.models import F, Q
 
 from common.fields import EncryptedTextField
 from common.ids import new_id
-from domains.records import Purpose
-from domains.resolver import RecordType
-from domains.standing import SENDING, DomainStatus
-from domains.verdicts import RecordStatus
+from domains.dns.records import Purpose
+from domains.dns.resolver import RecordType
+from domains.dns.verdicts import RecordStatus
+from domains.domain_status import SENDING, DomainStatus
 
 
 class Domain(models.Model):

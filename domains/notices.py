@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from accounts.services import write_notice
+from domains.domain_status import SUSPEND_AFTER, DomainStatus
 from domains.models import Domain, RecordCheck
-from domains.standing import SUSPEND_AFTER, DomainStatus
 
 CHANGES: dict[tuple[DomainStatus, DomainStatus], tuple[str, str]] = {
     (DomainStatus.PENDING, DomainStatus.VERIFIED): (

@@ -4,13 +4,13 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from common.serializers import PageQuery, SingleLineField, StrictDateTimeField, StrictSerializer
-from domains.keys import Algorithm
+from domains.dkim_keys import Algorithm
+from domains.dns.records import Purpose
+from domains.dns.resolver import RecordType
+from domains.dns.verdicts import RecordStatus
+from domains.domain_status import DomainStatus
 from domains.models import Domain
-from domains.publishing import shown_records
-from domains.records import Purpose
-from domains.resolver import RecordType
-from domains.standing import DomainStatus
-from domains.verdicts import RecordStatus
+from domains.published_records import shown_records
 
 # Longer than any address with its name; the exact limits are the parsers'.
 MAX_TEXT = 1_000

@@ -11,12 +11,12 @@ from django.utils import timezone
 from accounts.models import Project
 from common.addresses import Address, AddressError, parse_address
 from common.errors import ApiError, ConflictError, FieldError, InvalidFieldsError
-from domains.identities import identities
-from domains.keys import Algorithm, build_key
+from domains.dkim_keys import Algorithm, build_key
+from domains.domain_names import DomainNameError, canonical_name
+from domains.domain_status import PENDING_CHECK, SENDING, DomainStatus
 from domains.models import DkimKey, Domain
-from domains.names import DomainNameError, canonical_name
-from domains.standing import PENDING_CHECK, SENDING, DomainStatus
-from domains.trusted import is_trusted
+from domains.signing_identities import identities
+from domains.trusted_senders import is_trusted
 
 
 class DomainExistsError(ConflictError):

@@ -12,16 +12,16 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from common.errors import NotFoundError
-from domains.checks import Check, check_records
-from domains.identities import identities
-from domains.keys import activate_keys, forget_retired_keys
+from domains.dkim_keys import activate_keys, forget_retired_keys
+from domains.dns.checks import Check, check_records
+from domains.dns.records import OWNERSHIP_LABEL
+from domains.dns.resolver import Resolver, default_resolver
+from domains.dns.verdicts import RecordStatus
+from domains.domain_status import DomainStatus, Findings, Standing, check_interval, next_standing
 from domains.models import DkimKey, Domain, RecordCheck
 from domains.notices import tell_change
-from domains.publishing import records_of
-from domains.records import OWNERSHIP_LABEL
-from domains.resolver import Resolver, default_resolver
-from domains.standing import DomainStatus, Findings, Standing, check_interval, next_standing
-from domains.verdicts import RecordStatus
+from domains.published_records import records_of
+from domains.signing_identities import identities
 
 # A domain whose check was begun and not finished is taken up again after this.
 CLAIM_TIME = timedelta(minutes=15)

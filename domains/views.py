@@ -13,9 +13,9 @@ from accounts.models import Project
 from accounts.scopes import DOMAINS_READ, DOMAINS_WRITE
 from common.errors import NotFoundError
 from common.openapi import list_problems
-from domains.keys import Algorithm, rotate_dkim
+from domains.dkim_keys import Algorithm, rotate_dkim
+from domains.domain_names import DomainNameError, canonical_name
 from domains.models import Domain
-from domains.names import DomainNameError, canonical_name
 from domains.serializers import (
     DomainChange,
     DomainInput,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import django
 
-from drills.catalogue import DRILLS, PARTS
-from drills.ground import prepared_ground
+from drills.harness.catalogue import DRILLS, PARTS
+from drills.harness.ground import prepared_ground
 from emailsvc.embedded.errors import EmbeddedError
 
 
@@ -21,7 +21,7 @@ def main() -> int:
         with prepared_ground(options.keep) as ground:
             django.setup()
             # Models can be imported from here on, and not before.
-            program = import_module("drills.program")
+            program = import_module("drills.harness.program")
             return int(program.run(ground, options))
     except EmbeddedError as error:
         print(f"drills: {error}", file=sys.stderr)

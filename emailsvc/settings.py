@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
 
-from emailsvc import admin_theme
+from emailsvc.admin_site import theme
 from emailsvc.environment import read_environment
 from emailsvc.logs import build_logging
-from emailsvc.openapi_settings import build_settings
+from emailsvc.openapi.settings import build_settings
 
 env = read_environment()
 
@@ -58,8 +58,8 @@ MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
     "common.middleware.ProblemMiddleware",
     "common.middleware.ChunkedBodyMiddleware",
-    "emailsvc.hosts.TrackingHostMiddleware",
-    "emailsvc.policies.ForwardedSchemeMiddleware",
+    "emailsvc.web.tracking_hosts.TrackingHostMiddleware",
+    "emailsvc.web.security_headers.ForwardedSchemeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -68,7 +68,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "emailsvc.policies.AdminPolicyMiddleware",
+    "emailsvc.web.security_headers.AdminPolicyMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 # Both forms of every API path are served; a redirect would lose a POST's body.
@@ -148,11 +148,11 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_CLIENT_IP_CALLABLE = "emailsvc.admin_login.find_address"
-AXES_LOCKOUT_CALLABLE = "emailsvc.admin_login.answer_lockout"
+AXES_CLIENT_IP_CALLABLE = "emailsvc.admin_site.lockout.find_address"
+AXES_LOCKOUT_CALLABLE = "emailsvc.admin_site.lockout.answer_lockout"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-UNFOLD = admin_theme.UNFOLD
+UNFOLD = theme.UNFOLD
 
 # The API's limit is checked before the body is read (common.parsers); Django's own must not come first.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
@@ -163,7 +163,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["common.parsers.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.negotiation.OnlyForm",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "emailsvc.openapi.ApiSchema",
+    "DEFAULT_SCHEMA_CLASS": "emailsvc.openapi.schema.ApiSchema",
     "EXCEPTION_HANDLER": "common.problems.handle_exception",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_METADATA_CLASS": None,
@@ -206,8 +206,8 @@ CELERY_IMPORTS = [
     "domains.tasks",
     "tracking.tasks",
     "messages.tasks",
-    "messages.notice_tasks",
-    "emailsvc.worker",
+    "messages.notices.tasks",
+    "emailsvc.celery_worker",
 ]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -216,7 +216,7 @@ CELERY_TASK_ACKS_LATE = True
 # Work by the clock; mail goes to the queue of its lane (messages.tasks.ring).
 CELERY_TASK_DEFAULT_QUEUE = "periodic"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_CONSUMER = "emailsvc.consumer:Consumer"
+CELERY_WORKER_CONSUMER = "emailsvc.celery_consumer:Consumer"
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 512 * 1024
 CELERY_WORKER_SEND_TASK_EVENTS = False

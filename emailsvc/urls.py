@@ -6,9 +6,9 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from common.routers import api_path
-from emailsvc import health, pages
 from emailsvc.documentation import views as documentation
-from emailsvc.openapi import show_document
+from emailsvc.openapi.schema import show_document
+from emailsvc.web import health, pages
 
 urlpatterns = [
     path("", pages.show_landing, name="landing"),
@@ -21,8 +21,8 @@ urlpatterns = [
     path("docs/<path:rest>/", RedirectView.as_view(url="/docs/%(rest)s")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
-    path("", include("tracking.public_urls")),
-    path("", include("messages.public_urls")),
+    path("", include("tracking.engagement.urls")),
+    path("", include("messages.feedback.urls")),
     api_path("api/schema", show_document, name="schema"),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("domains.urls")),

@@ -14,10 +14,10 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.conf import settings
 
 from common.listening import Place, open_server, tell_address
-from delivery.smtp_intake import Budget, take_message, unstuff
+from delivery.smtp.incoming import Budget, take_message, unstuff
 from gateways.report_threads import RecordThreads
-from messages.feedback_paths import read_recipient
-from messages.feedback_reports import ReceivedReport
+from messages.feedback.reports import ReceivedReport
+from messages.feedback.return_paths import read_recipient
 
 # A report returns headers or a whole mail; of a mail longer than this nobody needs the rest.
 MESSAGE_BYTES = 2 * 1024 * 1024

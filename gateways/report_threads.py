@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 from django.db import Error, connection
 
-from messages.feedback_reports import ReceivedReport, receive_report
+from messages.feedback.reports import ReceivedReport, receive_report
 
 THREAD_COUNT = 4
 RECORDED = "250 2.0.0 Recorded"

@@ -12,7 +12,7 @@ import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from common.listening import Place, open_server, tell_address
-from delivery.smtp_intake import MESSAGE_BYTES, Budget, take_message
+from delivery.smtp.incoming import MESSAGE_BYTES, Budget, take_message
 from inbox.storing import StoreThreads, prune, store
 
 RECIPIENT_LIMIT = 1000

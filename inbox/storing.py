@@ -10,7 +10,7 @@ from threading import Thread
 import structlog
 from django.db import Error, close_old_connections, connection
 
-from delivery.smtp_intake import judge_lines, unstuff
+from delivery.smtp.incoming import judge_lines, unstuff
 from inbox.services import Received, prune_mail, store_mail
 
 THREAD_COUNT = 4

@@ -12,8 +12,8 @@ from django.db.models.functions import Lower, Now
 
 from common.ids import new_id
 from ledger.models import DueRow
-from messages.moves import RecipientQuerySet
 from messages.states import OPEN, Lane, OnUncertain, Phase, Reason, Status
+from messages.transitions import RecipientQuerySet
 from tracking.models import Event
 
 

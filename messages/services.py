@@ -8,18 +8,18 @@ from enum import StrEnum
 from django.conf import settings
 from django.db import transaction
 
-from accounts.callers import Caller
+from accounts.acting_for import Caller
 from common.addresses import Address
 from common.errors import ConflictError, FieldError, InvalidFieldsError
-from messages.admission import Admission, Admitted
+from messages.accepting.admission import Admission, Admitted
+from messages.accepting.draft import Draft
+from messages.accepting.persistence import store
 from messages.attachments import upload
-from messages.drafts import Draft
 from messages.models import Attachment, Message, Recipient
-from messages.moves import Move, apply_moves, lock_messages
-from messages.outcomes import note, note_messages
+from messages.sending.outcomes import note, note_messages
 from messages.states import Lane, OnUncertain, Reason, Status
-from messages.storing import store
 from messages.tasks import ring
+from messages.transitions import Move, apply_moves, lock_messages
 from tracking.models import EventType
 
 

@@ -6,9 +6,11 @@ import structlog
 from celery import shared_task
 
 from ledger.doorbell import doorbell
-from messages import attachments, feedback, idempotency, leases, schedule
-from messages.claims import is_due
-from messages.sending import Pump
+from messages import attachments, idempotency
+from messages.feedback import recording
+from messages.sending import lost_leases, schedule
+from messages.sending.claims import is_due
+from messages.sending.loop import Pump
 from messages.states import Lane
 
 log = structlog.get_logger(__name__)
@@ -37,8 +39,8 @@ def tick() -> None:
     Beat calls it, and each worker's own timer, so that neither of them is needed for mail to go out.
     """
     schedule.release_due()
-    leases.sweep_lost_leases()
-    feedback.apply_due()
+    lost_leases.sweep_lost_leases()
+    recording.apply_due()
     schedule.expire_due()
     for lane in Lane:
         if is_due(lane):
@@ -60,7 +62,7 @@ def sweep_attachments() -> None:
 @shared_task(name="mail.purge_feedback")
 def purge_feedback() -> None:
     """Forget what was fed back so long ago that nobody says it again."""
-    log.info("feedback_purged", count=feedback.purge())
+    log.info("feedback_purged", count=recording.purge())
 
 
 # What beat runs, and how often. Each is harmless when run twice, late, or never by beat at all.

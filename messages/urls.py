@@ -1,9 +1,9 @@
 """Routes below /api/v1. Included before tracking's, whose `suppressions/<path:address>` would take what is here."""
 
 from common.routers import ApiRouter, api_path
-from messages.suppression_views import ReleaseView
-from messages.template_views import TemplateTestView
-from messages.views import EmailViewSet
+from messages.api.suppression_release import ReleaseView
+from messages.api.template_test import TemplateTestView
+from messages.api.views import EmailViewSet
 
 router = ApiRouter()
 router.register("emails", EmailViewSet, basename="email")

@@ -15,8 +15,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from common.errors import InvalidFieldsError
 from providers import admin_buttons as buttons
 from providers.admin_buttons import Act, build_urls, list_buttons, may_act, note
-from providers.health import describe_health
 from providers.models import Kind, Provider
+from providers.routing.health import describe_health
 from providers.serializers import build_events_url
 from providers.services import (
     SHARED_NAME,

@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from accounts.services import write_audit
-from providers.checking import check_provider
+from providers.connection_test import check_provider
 from providers.models import Provider
 from providers.services import pause_provider, resume_provider
 

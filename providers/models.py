@@ -24,7 +24,7 @@ class Provider(models.Model):
     project = models.ForeignKey("accounts.Project", models.CASCADE, null=True, related_name="providers")
     name = models.TextField()
     kind = models.TextField(choices=Kind.choices)
-    # All settings of all kinds: providers.addresses takes it apart.
+    # All settings of all kinds: providers.provider_url takes it apart.
     url = EncryptedTextField(blank=True)
     # The lowest comes first; the others are for when those before cannot be used.
     priority = models.SmallIntegerField(default=0)

@@ -15,8 +15,8 @@ from common.serializers import (
     StrictSerializer,
     wrong,
 )
-from providers.health import describe_health
 from providers.models import Kind, Provider
+from providers.routing.health import describe_health
 from providers.services import show_settings
 
 MAX_NAME = 100

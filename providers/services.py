@@ -13,7 +13,10 @@ from django.db.models.functions import Greatest, Now
 
 from accounts.models import Project
 from common.errors import ApiError, ConflictError, FieldError, InvalidFieldsError
-from providers.addresses import (
+from providers.esp.catalog import API_URL
+from providers.models import Kind, Provider
+from providers.network_policy import check_reach
+from providers.provider_url import (
     ProviderUrlError,
     build_provider_url,
     check_settings,
@@ -21,11 +24,8 @@ from providers.addresses import (
     parse_provider_url,
     split_provider_url,
 )
-from providers.choice import routes
-from providers.circuits import forget_failures
-from providers.esps import API_URL
-from providers.models import Kind, Provider
-from providers.reach import check_reach
+from providers.routing.selection import routes
+from providers.routing.shared_breakers import forget_failures
 
 # The row that PROVIDER_URL is kept in.
 SHARED_NAME = "default"

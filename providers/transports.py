@@ -9,25 +9,25 @@ from urllib.parse import urlsplit
 import structlog
 from django.conf import settings
 
+from delivery.concurrency.steps import Said, SteppedTransport, Steps
 from delivery.envelope import Delivery, Outcome, Reply, Stage, Transport
-from delivery.http_calls import HttpClient
-from delivery.mta_sts import HttpsFetcher, PolicyFinder
-from delivery.mx import MxConfig, MxTransport
-from delivery.mx_dns import DnsMxResolver, read_name_server
-from delivery.mx_route import Router
-from delivery.simulator import SimulatorTransport
-from delivery.smtp import SmtpTransport
-from delivery.smtp_config import Security, SmtpConfig
+from delivery.http_client import HttpClient
+from delivery.mx.mta_sts import HttpsFetcher, PolicyFinder
+from delivery.mx.resolver import DnsMxResolver, read_name_server
+from delivery.mx.route import Router
+from delivery.mx.transport import MxConfig, MxTransport
+from delivery.simulator.transport import SimulatorTransport
+from delivery.smtp.config import Security, SmtpConfig
+from delivery.smtp.transport import SmtpTransport
 from delivery.ssrf import Guard
-from delivery.steps import Said, SteppedTransport, Steps
-from providers.addresses import ProviderAddress, ProviderUrlError, parse_provider_url
-from providers.choice import Way
-from providers.circuits import mx_circuits
-from providers.esp import EspTransport
-from providers.esps import ESPS
+from providers.esp.catalog import ESPS
+from providers.esp.transport import EspTransport
 from providers.models import Kind
-from providers.reach import find_guard
-from providers.shared import SharedPolicies
+from providers.network_policy import find_guard
+from providers.provider_url import ProviderAddress, ProviderUrlError, parse_provider_url
+from providers.routing.redis_state import SharedPolicies
+from providers.routing.selection import Way
+from providers.routing.shared_breakers import mx_circuits
 
 COUNTED_IDLE_LIMIT = timedelta(seconds=5)
 
@@ -80,7 +80,7 @@ def helo_name() -> str:
 
 def _build_smtp(way: Way, address: ProviderAddress) -> Transport:
     config = smtp_config(address, is_operated=way.is_operated)
-    # Where connections are counted, one that nobody uses is another worker's (providers.limits.SHARE_TTL_MS).
+    # Where connections are counted, one that nobody uses is another worker's (rate_limits.SHARE_TTL_MS).
     return SmtpTransport(replace(config, idle_limit=COUNTED_IDLE_LIMIT) if way.connection_limit else config)
 
 

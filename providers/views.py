@@ -17,7 +17,7 @@ from accounts.scopes import PROVIDERS_READ, PROVIDERS_WRITE
 from common.errors import NotFoundError
 from common.openapi import list_problems
 from common.parsers import read_object, read_optional_object
-from providers.checking import check_provider
+from providers.connection_test import check_provider
 from providers.models import Kind, Provider
 from providers.serializers import (
     CheckOutput,

@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.services import write_audit
 from common.errors import ApiError, InvalidFieldsError
-from templates_app.drafts import ALIAS_RULE
+from templates_app.draft_checks import ALIAS_RULE
 from templates_app.models import Template, Version
 from templates_app.previews import FRAME_HEADERS, preview_posted
 from templates_app.services import (

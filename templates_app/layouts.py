@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from templates_app.compiling import compile_mjml, inline_css
 from templates_app.errors import LayoutError, TemplateLimitError
-from templates_app.lexing import Kind, cut
-from templates_app.limits import MAX_LAYOUTS, MAX_SOURCE
+from templates_app.html.compiling import compile_mjml, inline_css
+from templates_app.liquid.lexer import Kind, cut
+from templates_app.liquid.limits import MAX_LAYOUTS, MAX_SOURCE
 
 SLOT = "content"
 

@@ -6,7 +6,7 @@ from django.db.models import F, Q
 
 from common.ids import new_id
 from templates_app.layouts import Source
-from templates_app.limits import MAX_LAYOUTS
+from templates_app.liquid.limits import MAX_LAYOUTS
 
 # Columns that may hold megabytes.
 BODIES = ("html", "text", "mjml")

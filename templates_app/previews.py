@@ -6,15 +6,15 @@ from uuid import UUID
 
 from common.errors import ApiError, FieldError, InvalidFieldsError
 from common.strict_json import parse_json
-from templates_app.analysis import build_sample
-from templates_app.drafts import as_field_error, build_source
+from templates_app.accepted_content import list_render_errors
+from templates_app.draft_checks import as_field_error, build_source
 from templates_app.errors import TemplateError
 from templates_app.layouts import SLOT, Parts, compile_source
-from templates_app.limits import Purse
+from templates_app.liquid.limits import Purse
+from templates_app.liquid.variables import build_sample
 from templates_app.models import Template
-from templates_app.parsed import Content, parse_parts, render_parts
 from templates_app.publishing import find_version
-from templates_app.renderer import list_render_errors
+from templates_app.template_parts import Content, parse_parts, render_parts
 
 
 def preview_template(

@@ -3,12 +3,12 @@
 from django.db import transaction
 
 from common.errors import ConflictError, FieldError, InvalidFieldsError, NotFoundError
-from templates_app.analysis import list_optional_variables, list_variables
-from templates_app.drafts import as_field_error, build_source
+from templates_app.draft_checks import as_field_error, build_source
 from templates_app.errors import LayoutError, TemplateError
 from templates_app.layouts import compile_source
+from templates_app.liquid.variables import list_optional_variables, list_variables
 from templates_app.models import Template, Version
-from templates_app.parsed import parse_parts
+from templates_app.template_parts import parse_parts
 
 
 class EditedMeanwhileError(ConflictError):

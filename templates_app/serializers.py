@@ -14,8 +14,8 @@ from common.serializers import (
     StrictIntegerField,
     StrictSerializer,
 )
-from templates_app.drafts import ALIAS_RULE, is_alias
-from templates_app.limits import MAX_SOURCE
+from templates_app.draft_checks import ALIAS_RULE, is_alias
+from templates_app.liquid.limits import MAX_SOURCE
 from templates_app.models import Template
 from templates_app.services import list_needs
 

@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from accounts.models import Project
 from common.errors import ConflictError, FieldError, InvalidFieldsError, NotFoundError
-from templates_app.drafts import Needs, as_field_error, check_draft, is_alias, list_layouts, list_needs
+from templates_app.accepted_content import Rendered, Renderer, match_ref, render_for_accept
+from templates_app.draft_checks import Needs, as_field_error, check_draft, is_alias, list_layouts, list_needs
 from templates_app.errors import TemplateError
 from templates_app.models import Template
-from templates_app.parsed import Content
 from templates_app.previews import build_variables_sample, preview_template
 from templates_app.publishing import publish_template
-from templates_app.renderer import Rendered, Renderer, match_ref, render_for_accept
+from templates_app.template_parts import Content
 
 __all__ = [
     "FIELDS",

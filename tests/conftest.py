@@ -11,14 +11,14 @@ from django.http import HttpResponse
 from django.test import Client
 from hypothesis import settings as hypothesis_settings
 
-from accounts.callers import Delegate
+from accounts.acting_for import Delegate
 from accounts.models import ApiKey, Project
 from accounts.scopes import ALL
 from accounts.services import create_api_key, create_project
 from common.addresses import parse_address
-from emailsvc.sockets import held_port
+from emailsvc.launcher.ports import held_port
 from messages import services
-from messages.drafts import Draft
+from messages.accepting.draft import Draft
 from messages.models import Message
 from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.port_guard import guarded_ports

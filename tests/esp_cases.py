@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from providers.esps import ESPS
+from providers.esp.catalog import ESPS
 from tests.esp_server import Call, Reply
 
 

@@ -2,8 +2,8 @@
 
 import time
 
+from tracking.feed.cursor import find_horizon
 from tracking.models import Event
-from tracking.positions import find_horizon
 
 PATIENCE_SECONDS = 60.0
 

@@ -34,7 +34,7 @@ def unguarded_ports() -> Iterator[None]:
 
 def bind_held(self: socket.socket, address: tuple[str, int]) -> None:
     if self.family in INTERNET and address[1] and address[1] not in set(list_held()):
-        raise UnheldPortError(f"port {address[1]} is bound without being held; see emailsvc.sockets.held_port")
+        raise UnheldPortError(f"port {address[1]} is bound without being held; see emailsvc.launcher.ports.held_port")
     _bind(self, address)
     _bound.add(self)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from pwd import getpwnam
 from textwrap import dedent
 
-from emailsvc.sockets import held_port
+from emailsvc.launcher.ports import held_port
 from tests.needs import find_program
 
 PROGRAM = find_program("postfix")

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from delivery.envelope import Delivery, Reply
-from delivery.smtp import SmtpTransport
-from delivery.smtp_config import SmtpConfig, Timeouts
+from delivery.smtp.config import SmtpConfig, Timeouts
+from delivery.smtp.transport import SmtpTransport
 from tests.smtp_server import SmtpServer
 
 CONTENT = b"Subject: hello\r\nFrom: a@sender.test\r\n\r\nDear you,\r\n"

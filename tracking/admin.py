@@ -13,8 +13,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts.services import write_audit
 from common.addresses import AddressError, parse_address
 from tracking.models import Suppression
-from tracking.stats_admin import RollupAdmin as RollupAdmin
-from tracking.suppressions import Entry, release, suppress
+from tracking.stats.admin import RollupAdmin as RollupAdmin
+from tracking.suppressions.service import Entry, release, suppress
 
 
 class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from common.ids import new_id
 from ledger.sql import as_rows, execute
 from tracking.facts import Fact as Fact
-from tracking.positions import POSITION
+from tracking.feed.cursor import POSITION
 from webhooks.publishing import PUBLISH, count_tries, listeners
 from webhooks.tasks import ring
 
@@ -39,7 +39,7 @@ _ROWS = """
 SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS v(
     id uuid, project_id uuid, message_id uuid, recipient_id uuid, address text, type text, data jsonb, rank int)
 """
-# The place in the feed is worked out once for the statement: see `tracking.positions`.
+# The place in the feed is worked out once for the statement: see `tracking.feed.cursor`.
 _INSERT = f"""
 INSERT INTO tracking_event (id, project_id, message_id, recipient_id, address, type, data, occurred_at, position)
 SELECT id, project_id, message_id, recipient_id, address, type, data, now(), (SELECT {POSITION}) FROM

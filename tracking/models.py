@@ -72,7 +72,7 @@ class Event(models.Model):
     type = models.TextField(choices=EventType.choices)
     data = models.JSONField(default=dict)
     occurred_at = models.DateTimeField()
-    # Where it stands in the feed: `tracking.positions` says how that makes pages without gaps.
+    # Where it stands in the feed: `tracking.feed.cursor` says how that makes pages without gaps.
     position = models.BigIntegerField(db_default=Func(function="tracking_position"), editable=False)
     serial = models.BigIntegerField(db_default=Func(Value("tracking_event_serial"), function="nextval"), editable=False)
 
@@ -100,9 +100,9 @@ class FeedBase(models.Model):
 
 class Rollup(models.Model):
     """What became of the mail that a project had accepted in one hour: of all of it, or of a tag, template, provider or
-    sender's domain. `tracking.stats_counting` says what each column counts.
+    sender's domain. `tracking.stats.counting` says what each column counts.
 
-    Kept up from the feed by `tracking.stats_folding`, which alone writes here.
+    Kept up from the feed by `tracking.stats.aggregation`, which alone writes here.
     """
 
     class Dimension(models.TextChoices):
@@ -135,7 +135,7 @@ class Rollup(models.Model):
     clicks = models.IntegerField()
     clicks_human = models.IntegerField()
     clicked = models.IntegerField()
-    # How long things took: {slot: count}, see `tracking.stats_histograms`.
+    # How long things took: {slot: count}, see `tracking.stats.histograms`.
     handoff = models.JSONField(default=dict)
     delivery = models.JSONField(default=dict)
 

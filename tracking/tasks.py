@@ -5,7 +5,7 @@ from datetime import timedelta
 import structlog
 from celery import shared_task
 
-from tracking.stats_folding import fold_all
+from tracking.stats.aggregation import fold_all
 
 log = structlog.get_logger(__name__)
 

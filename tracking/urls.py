@@ -1,9 +1,9 @@
 """Routes below /api/v1."""
 
 from common.routers import ApiRouter, api_path
-from tracking.feed_views import FeedView, StreamView
-from tracking.stats_views import StatsView
-from tracking.views import SuppressionViewSet
+from tracking.feed.views import FeedView, StreamView
+from tracking.stats.views import StatsView
+from tracking.suppressions.views import SuppressionViewSet
 
 router = ApiRouter()
 router.register("suppressions", SuppressionViewSet, basename="suppression")

@@ -16,12 +16,12 @@ from accounts.models import Project
 from common.errors import ConflictError, FieldError, InvalidFieldsError, NotFoundError
 from common.ids import new_id
 from common.times import format_time
+from webhooks.endpoint_health import switch_off, switch_on
 from webhooks.event_types import ALL, TEST, EventType
 from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, WebhookDelivery
+from webhooks.posting.signing import new_secret
+from webhooks.posting.url_check import check_url
 from webhooks.publishing import Publication, count_tries, publish_to, wait_until_known
-from webhooks.signing import new_secret
-from webhooks.standing import switch_off, switch_on
-from webhooks.targets import check_url
 from webhooks.tasks import ring
 
 # How long the secret before the last rotation still signs.

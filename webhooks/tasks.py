@@ -6,10 +6,10 @@ import structlog
 from celery import shared_task
 
 from ledger.doorbell import doorbell
-from webhooks.claims import is_due, sweep_lost_leases
+from webhooks.endpoint_health import end_stranded
+from webhooks.posting.claims import is_due, sweep_lost_leases
+from webhooks.posting.loop import Run
 from webhooks.retention import purge
-from webhooks.running import Run
-from webhooks.standing import end_stranded
 
 log = structlog.get_logger(__name__)
 

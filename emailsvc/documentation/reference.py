@@ -17,7 +17,7 @@ from emailsvc.documentation.markdown import SAMPLES, Block, Heading, render_samp
 from emailsvc.documentation.pages import fill_in
 from emailsvc.documentation.samples import Call, build_samples
 from emailsvc.documentation.schemas import Field, Schema, Schemas
-from emailsvc.openapi import build_document
+from emailsvc.openapi.schema import build_document
 
 Sampling: TypeAlias = Callable[[Call], dict[str, str]]
 METHODS = ("post", "get", "put", "patch", "delete")

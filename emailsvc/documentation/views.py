@@ -14,7 +14,7 @@ from emailsvc.documentation.markdown import Document, Heading
 from emailsvc.documentation.pages import HOME, Link, Section
 from emailsvc.documentation.reference import Group, list_groups
 from emailsvc.documentation.search import Place, search
-from emailsvc.pages import PAGE_POLICY, SWAGGER_POLICY, answer_page
+from emailsvc.web.pages import PAGE_POLICY, SWAGGER_POLICY, answer_page
 
 API = f"{HOME}/api"
 MAX_QUERY = 200

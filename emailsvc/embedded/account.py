@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from emailsvc.embedded.errors import EmbeddedError
-from emailsvc.embedded.leash import die_with_parent
+from emailsvc.embedded.parent_death import die_with_parent
 
 # PGPORT, PGDATA or LD_PRELOAD of the caller are not meant for these servers.
 CLEAN_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}

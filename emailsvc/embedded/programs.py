@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from emailsvc.embedded.account import Account
-from emailsvc.embedded.leash import die_with_parent
+from emailsvc.embedded.parent_death import die_with_parent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ ENVIRONMENT = {
     "SECRET_KEY": "only-for-checks-" + "0" * 40,
     "ENCRYPTION_KEYS": "Y2hlY2tjaGVja2NoZWNrY2hlY2tjaGVja2NoZWNrMDA=",
 }
-WITH_SERVERS = ("-m", "emailsvc.command", "--temporary", "--", sys.executable)
+WITH_SERVERS = ("-m", "emailsvc.launcher.one_command", "--temporary", "--", sys.executable)
 CHECKS = {
     "format": ("-m", "ruff", "format", "--check", ".", "run"),
     "lint": ("-m", "ruff", "check", ".", "run"),

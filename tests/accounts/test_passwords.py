@@ -5,8 +5,8 @@ from django.conf import Settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password, make_password
 
-from emailsvc.generated import generate_secrets
-from emailsvc.provisioning import provision
+from emailsvc.launcher.first_accounts import provision
+from emailsvc.launcher.secrets_file import generate_secrets
 
 LEAST_ROUNDS = 1_000_000
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from messages.engine import close_engine
-from messages.sending import Pump
+from messages.sending.loop import Pump
+from messages.sending.worker_state import close_engine
 from messages.states import Lane
-from providers.choice import routes
+from providers.routing.selection import routes
 from providers.services import sync_shared_provider
 from tests.admin.people import superuser, support
 from tests.smtp_server import SmtpServer

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry
-from messages.admin_actions import ACTS
+from messages.admin.actions import ACTS
 from messages.models import Message
 from messages.states import Reason, Status
 from tests.admin.people import log_in

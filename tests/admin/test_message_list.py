@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from messages.admin import MessageAdmin
+from messages.admin.messages_admin import MessageAdmin
 from messages.models import Message
 from messages.states import Lane, Reason, Status
 

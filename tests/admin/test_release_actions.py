@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.models import AuditEntry, Project
 from messages.models import Message
 from tracking.models import Suppression
-from tracking.suppressions import Entry, suppress
+from tracking.suppressions.service import Entry, suppress
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:tracking_suppression_changelist")

@@ -10,8 +10,8 @@ from unfold.admin import ModelAdmin
 
 from accounts.models import ApiKey, AuditEntry, Notice, Project
 from accounts.services import authenticate_token, write_notice
-from providers.choice import routes
 from providers.models import Provider
+from providers.routing.selection import routes
 from tests.smtp_server import SmtpServer
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from django.urls import reverse
 from accounts.services import create_project
 from tests.admin.people import log_in
 from tests.feed_settling import settle
-from tracking.stats_folding import fold_all
+from tracking.stats.aggregation import fold_all
 
 URL = "/admin/tracking/rollup/"
 

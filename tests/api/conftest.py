@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from messages.engine import close_engine
 from messages.models import Message, Recipient
-from messages.sending import Pump
+from messages.sending.loop import Pump
+from messages.sending.worker_state import close_engine
 from messages.states import Lane, Status
-from providers.choice import routes
+from providers.routing.selection import routes
 from tests.conftest import ApiClient
 
 # The least that an email needs.

@@ -8,8 +8,8 @@ from django.test import Client
 from accounts.models import Project
 from accounts.scopes import DOMAINS_READ, DOMAINS_WRITE
 from accounts.services import create_api_key, create_project
+from domains.dns.records import Purpose
 from domains.models import Domain
-from domains.records import Purpose
 from tests.domains.dns_server import DnsServer
 from tests.domains.owner import publish_records
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from messages.models import Recipient
-from messages.schedule import release_due
+from messages.sending.schedule import release_due
 from messages.states import Status
 from tests.common.readers import is_utc
 from tracking.models import Event

@@ -8,8 +8,8 @@ import pytest
 
 from messages.models import AttachmentContent, Message
 from messages.states import Status
-from providers.choice import routes
 from providers.models import Provider
+from providers.routing.selection import routes
 
 pytestmark = pytest.mark.django_db
 FILE = {"filename": "a.txt", "content_type": "text/plain", "content_b64": b64encode(b"abc").decode(), "content_id": "x"}

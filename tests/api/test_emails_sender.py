@@ -4,11 +4,11 @@ import uuid
 
 import pytest
 
+from domains.domain_status import DomainStatus
 from domains.models import Domain
-from domains.standing import DomainStatus
 from messages.models import Message
-from providers.choice import routes
 from providers.models import Provider
+from providers.routing.selection import routes
 from tests.api.conftest import EMAIL
 
 pytestmark = pytest.mark.django_db

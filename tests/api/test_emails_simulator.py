@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from messages.feedback import apply_due
+from messages.feedback.recording import apply_due
 from messages.models import Message, ReceivedFeedback
 from tests.api.conftest import EMAIL
 from tests.conftest import ApiClient

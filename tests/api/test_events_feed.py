@@ -9,8 +9,8 @@ from accounts.models import Project
 from accounts.scopes import EMAILS_READ, EVENTS_READ
 from tests.feed_settling import settle
 from tracking.events import Fact, record
+from tracking.feed.cursor import Cursor
 from tracking.models import EventType
-from tracking.positions import Cursor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EMAIL = {"from_": "shop@mine.test", "to": "one@rcpt.test", "subject": "Hi", "text": "Hello."}

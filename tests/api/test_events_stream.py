@@ -13,8 +13,8 @@ from django.db import connection, transaction
 
 from accounts.models import Project
 from tests.feed_settling import settle
-from tracking import feed_stream
 from tracking.events import Fact, record
+from tracking.feed import stream
 from tracking.models import EventType
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,11 +23,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     # Tests that call every route open streams and never read them to their end.
-    monkeypatch.setattr(feed_stream, "streams", threading.BoundedSemaphore(feed_stream.STREAM_LIMIT))
+    monkeypatch.setattr(stream, "streams", threading.BoundedSemaphore(stream.STREAM_LIMIT))
     # Tests end their streams themselves, when they have seen what they wait for.
-    monkeypatch.setattr(feed_stream, "STREAM_SECONDS", 60.0)
-    monkeypatch.setattr(feed_stream, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(feed_stream, "BREATH_SECONDS", 0.2)
+    monkeypatch.setattr(stream, "STREAM_SECONDS", 60.0)
+    monkeypatch.setattr(stream, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(stream, "BREATH_SECONDS", 0.2)
 
 
 def write(project: Project, *types: EventType) -> None:
@@ -95,8 +95,8 @@ def test_types_are_chosen(api, project):
 
 
 def test_a_stream_ends_and_gives_its_place_back(api, project, monkeypatch):
-    monkeypatch.setattr(feed_stream, "STREAM_SECONDS", 1.0)
-    for _ in range(feed_stream.STREAM_LIMIT + 1):
+    monkeypatch.setattr(stream, "STREAM_SECONDS", 1.0)
+    for _ in range(stream.STREAM_LIMIT + 1):
         answer = api.get("/events/stream")
         chunks = list(answer.streaming_content)
         answer.close()
@@ -106,7 +106,7 @@ def test_a_stream_ends_and_gives_its_place_back(api, project, monkeypatch):
 
 
 def test_there_are_only_so_many_streams(api, project):
-    held = [api.get("/events/stream") for _ in range(feed_stream.STREAM_LIMIT)]
+    held = [api.get("/events/stream") for _ in range(stream.STREAM_LIMIT)]
     answer = api.get("/events/stream")
     assert (answer.status_code, answer.json()["code"]) == (503, "too_many_streams")
     assert answer["Retry-After"] == "5"

@@ -13,7 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from accounts import scopes
 from common.problems import CONTENT_TYPE
-from emailsvc.openapi_settings import TAGS
+from emailsvc.openapi.settings import TAGS
 from tests.api.conftest import EMAIL
 from tests.api.test_conventions import list_routes
 

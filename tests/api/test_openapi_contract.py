@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from emailsvc.openapi_settings import TAGS
+from emailsvc.openapi.settings import TAGS
 from emailsvc.wsgi import application
 from tests.api.conftest import EMAIL
 

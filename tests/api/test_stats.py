@@ -13,7 +13,7 @@ from tests.conftest import ApiClient
 from tests.feed_settling import settle
 from tracking.events import Fact, record
 from tracking.models import EventType
-from tracking.stats_folding import fold_all
+from tracking.stats.aggregation import fold_all
 
 # What is counted must be committed.
 counted = pytest.mark.django_db(transaction=True)

@@ -7,7 +7,7 @@ import pytest
 
 from accounts.scopes import SUPPRESSIONS_READ, SUPPRESSIONS_WRITE
 from tracking.models import Suppression
-from tracking.suppressions import Entry, suppress
+from tracking.suppressions.service import Entry, suppress
 
 
 def add(api, address, **values):

@@ -9,12 +9,12 @@ from django.utils import timezone
 
 from accounts.models import Project
 from accounts.scopes import ALL, EMAILS_SEND, SUPPRESSIONS_WRITE
-from messages import held
+from messages import suppressed_mail
 from messages.models import Message, Recipient
-from providers.choice import routes
+from providers.routing.selection import routes
 from providers.services import sync_shared_provider
 from tracking.models import Event, Suppression
-from tracking.suppressions import Entry, suppress
+from tracking.suppressions.service import Entry, suppress
 
 pytestmark = pytest.mark.django_db
 Post = Callable[..., dict[str, Any]]
@@ -127,7 +127,7 @@ def test_what_may_not_be_sent_any_more_is_named(api, post: Post, suppressed):
 
 
 def test_the_newest_come_first_where_they_are_too_many(api, post: Post, suppressed, monkeypatch):
-    monkeypatch.setattr(held, "MAX_RESENT", 2)
+    monkeypatch.setattr(suppressed_mail, "MAX_RESENT", 2)
     ids = [post()["id"] for _ in range(4)]
     answer = api.post(RELEASE, {"resend": True})
     assert (resent(answer), answer.json()["left_count"]) == (ids[2:], 2)

@@ -7,9 +7,9 @@ import pytest
 from accounts.models import Project
 from accounts.scopes import ALL, EMAILS_SEND, TEMPLATES_WRITE
 from messages.models import Message
-from providers.choice import routes
+from providers.routing.selection import routes
 from providers.services import sync_shared_provider
-from tracking.suppressions import Entry, suppress
+from tracking.suppressions.service import Entry, suppress
 
 pytestmark = pytest.mark.django_db
 WELCOME = {"alias": "welcome", "subject": "Hi {{ name }} & co", "html": "<p>{{ name }}</p>", "text": "{{ name }}!"}

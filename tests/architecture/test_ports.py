@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emailsvc.sockets import held_port
+from emailsvc.launcher.ports import held_port
 from tests.architecture.sources import ROOT, find_sources, parse
 from tests.port_guard import UnheldPortError
 

@@ -11,8 +11,8 @@ from django.core.management import call_command
 from accounts import scopes
 from accounts.checks import check_scopes
 from accounts.permissions import HasScope, declared_scopes
-from emailsvc import lineup
 from emailsvc.celery import app
+from emailsvc.launcher import processes
 from messages.states import Lane
 from tests.api.test_conventions import list_views
 from tests.architecture.sources import PACKAGES, ROOT, find_sources, parse
@@ -33,7 +33,7 @@ def test_every_route_but_me_needs_a_scope():
 
 def consumed_queues() -> set[str]:
     """Every queue that some worker of the lineup listens to."""
-    words = [command for command in lineup.COMMANDS.values() if "worker" in command]
+    words = [command for command in processes.COMMANDS.values() if "worker" in command]
     return {queue for command in words for queue in command[command.index("-Q") + 1].split(",")}
 
 

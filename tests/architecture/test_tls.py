@@ -24,7 +24,7 @@ TAKING = {
 }
 # Libraries that speak TLS in their own way. `requests` and botocore do so over our wire alone.
 OWN_WAYS = {"urllib.request", "urllib3", "httpx", "aiohttp", "requests", "boto3", "botocore"}
-OVER_OUR_WIRE = Path("providers/esp_wire.py")
+OVER_OUR_WIRE = Path("providers/esp/http_adapter.py")
 
 
 def find_faults(path: Path, tree: ast.Module) -> Iterator[str]:

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from messages.models import Message
 from messages.states import Reason, Status
-from providers.choice import routes
+from providers.routing.selection import routes
 
 
 @pytest.fixture(autouse=True)

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from messages.engine import close_engine
-from providers.choice import routes
+from messages.sending.worker_state import close_engine
+from providers.routing.selection import routes
 from providers.services import sync_shared_provider
 from tests.conftest import ApiClient
 from tests.documentation.nursery import NURSERIES
 from tests.documentation.world import World
 from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.smtp_server import SmtpServer
-from tracking import feed_stream
-from webhooks.running import close_poster
+from tracking.feed import stream
+from webhooks.posting.loop import close_poster
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +53,8 @@ def world(
     settings.DNS_SERVERS = [dns.address]
     settings.WEBHOOK_ALLOWED_NETWORKS = settings.PROVIDER_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
     # One example after the other leaves a stream, which the server notices at its next word.
-    monkeypatch.setattr(feed_stream, "streams", BoundedSemaphore(20))
-    monkeypatch.setattr(feed_stream, "BREATH_SECONDS", 0.2)
+    monkeypatch.setattr(stream, "streams", BoundedSemaphore(20))
+    monkeypatch.setattr(stream, "BREATH_SECONDS", 0.2)
     # A 404 or 422 that an example is about is no warning.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     routes.forget()

@@ -12,8 +12,8 @@ from emailsvc.documentation.calls import EXAMPLES
 from emailsvc.documentation.markdown import SAMPLES, Block
 from emailsvc.documentation.pages import list_pages, read_page
 from emailsvc.documentation.reference import Operation, list_groups
-from emailsvc.openapi_settings import TAGS
-from emailsvc.sockets import held_port
+from emailsvc.launcher.ports import held_port
+from emailsvc.openapi.settings import TAGS
 from tests import needs
 from tests.documentation.nursery import Ended
 from tests.documentation.world import (

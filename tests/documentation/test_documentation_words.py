@@ -7,7 +7,7 @@ from django.core.management import get_commands, load_command_class
 from django.test import Client
 
 from common.errors import ApiError
-from drills.catalogue import DRILLS
+from drills.harness.catalogue import DRILLS
 from emailsvc.documentation.inserts import list_errors
 from emailsvc.documentation.pages import find_folder, list_pages
 from messages.states import Reason

@@ -15,12 +15,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from messages.sending import Pump
+from messages.sending.loop import Pump
 from messages.states import Lane
 from tests.conftest import ApiClient
 from tests.documentation.nursery import NURSERIES, Ended, find_node
 from tests.smtp_server import SmtpServer
-from webhooks.running import Run
+from webhooks.posting.loop import Run
 
 FILE = {"filename": "invoice.pdf", "content_type": "application/pdf", "content_b64": "JVBERi0xLjQK"}
 EMAIL: dict[str, Any] = {

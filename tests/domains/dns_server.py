@@ -16,7 +16,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from emailsvc.sockets import held_port
+from emailsvc.launcher.ports import held_port
 
 UDP_LIMIT = 1232
 

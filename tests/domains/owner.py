@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
+from domains.dns.records import Purpose
 from domains.models import Domain
-from domains.publishing import records_of
-from domains.records import Purpose
+from domains.published_records import records_of
 from tests.domains.dns_server import DnsServer
 
 

@@ -8,8 +8,9 @@ from accounts.models import Project
 from accounts.services import create_project
 from common.addresses import AddressError, parse_address
 from common.errors import InvalidFieldsError
+from domains.domain_names import DomainNameError, canonical_name
+from domains.domain_status import DomainStatus
 from domains.models import Domain
-from domains.names import DomainNameError, canonical_name
 from domains.services import (
     DomainExistsError,
     SenderNotVerifiedError,
@@ -18,8 +19,7 @@ from domains.services import (
     choose_sending_domain,
     default_sender,
 )
-from domains.standing import DomainStatus
-from domains.trusted import is_trusted
+from domains.trusted_senders import is_trusted
 
 pytestmark = pytest.mark.django_db
 

@@ -8,16 +8,16 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.services import create_project
-from delivery.dkim import sign_all
-from domains import identities as identities_module
-from domains.identities import Identities, Shelf, identities
-from domains.keys import Algorithm, rotate_dkim
+from delivery.dkim.signing import sign_all
+from domains import signing_identities as identities_module
+from domains.dkim_keys import Algorithm, rotate_dkim
+from domains.dns.records import Purpose
+from domains.dns.resolver import RecordType, default_resolver
+from domains.domain_status import DomainStatus
 from domains.models import DkimKey, Domain
-from domains.publishing import KEEP_RETIRED, shown_records
-from domains.records import Purpose
-from domains.resolver import RecordType, default_resolver
+from domains.published_records import KEEP_RETIRED, shown_records
 from domains.services import add_domain, remove_domain
-from domains.standing import DomainStatus
+from domains.signing_identities import Identities, Shelf, identities
 from domains.verification import verify_domain
 from tests.domains.dns_server import DnsServer
 from tests.domains.owner import publish_records, remove_records

@@ -9,9 +9,9 @@ from django.urls import reverse
 
 from accounts.models import AuditEntry, Project
 from accounts.services import create_project
+from domains.domain_status import DomainStatus
 from domains.models import Domain
 from domains.services import add_domain
-from domains.standing import DomainStatus
 from tests.domains.dns_server import DnsServer
 from tests.domains.owner import publish_records
 

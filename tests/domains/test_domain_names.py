@@ -1,7 +1,7 @@
 import pytest
 
-from delivery.dkim import DOMAIN
-from domains.names import MAX_LENGTH, DomainNameError, canonical_name
+from delivery.dkim.signing import DOMAIN
+from domains.domain_names import MAX_LENGTH, DomainNameError, canonical_name
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from django.utils import timezone
 from accounts.models import Notice, Project
 from accounts.services import create_project
 from common.errors import NotFoundError
+from domains.dns.records import Purpose
+from domains.dns.resolver import Answer, DnsResolver, LookUpStatus, RecordType
+from domains.dns.verdicts import RecordStatus
+from domains.domain_status import SUSPEND_AFTER, DomainStatus
 from domains.models import Domain, RecordCheck
-from domains.publishing import records_of, shown_records
-from domains.records import Purpose
-from domains.resolver import Answer, DnsResolver, LookUpStatus, RecordType
+from domains.published_records import records_of, shown_records
 from domains.services import add_domain, remove_domain
-from domains.standing import SUSPEND_AFTER, DomainStatus
-from domains.verdicts import RecordStatus
 from domains.verification import claim_due_domain, recheck_domains, verify_domain
 from tests.domains.dns_server import DnsServer
 from tests.domains.owner import publish_records, remove_records

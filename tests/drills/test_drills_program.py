@@ -7,9 +7,9 @@ from importlib import import_module
 import pytest
 
 from drills.__main__ import read_options
-from drills.catalogue import DRILLS, PARTS
-from drills.program import build_summary
-from drills.report import COLUMNS, Verdict, build_head
+from drills.harness.catalogue import DRILLS, PARTS
+from drills.harness.program import build_summary
+from drills.harness.report import COLUMNS, Verdict, build_head
 
 VERDICT = Verdict(drill="storm", accepted=200, lost=1, duplicates=2, window=3, recovery_s=4.5, details={"p99_ms": 9})
 LINE = ("drill", "accepted", "lost", "duplicates", "window", "recovery_s", "pass")

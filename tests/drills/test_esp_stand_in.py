@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from drills.esp_stand_in import EspStandIn, Mail, Told, build_event
-from providers.esp_signatures import ForgedError, Posted, check_signature
+from drills.stand_ins.esp import EspStandIn, Mail, Told, build_event
+from providers.esp.signatures import ForgedError, Posted, check_signature
 
 MAIL = Mail(address="one@rcpt.test", remote_id="<one@esp.test>", variables={})
 FORM = (

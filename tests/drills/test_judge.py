@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from delivery.envelope import Outcome
-from drills.evidence import Accepted, AttemptRow, Evidence, RecipientRow
-from drills.judge import judge
+from drills.harness.evidence import Accepted, AttemptRow, Evidence, RecipientRow
+from drills.harness.judge import judge
 from messages.states import OnUncertain, Phase, Status
 
 EMAIL = uuid4()

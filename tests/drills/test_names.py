@@ -5,8 +5,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from delivery.mx_dns import DnsMxResolver, MxRecord, NoAnswerError, NoNameError, read_name_server
-from drills.names import Names
+from delivery.mx.resolver import DnsMxResolver, MxRecord, NoAnswerError, NoNameError, read_name_server
+from drills.stand_ins.name_server import Names
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from standardwebhooks import Webhook
 
-from drills.receiver import Answering, Receiver
+from drills.stand_ins.webhook_receiver import Answering, Receiver
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BODY = json.dumps({"type": "email.delivered", "data": {"email_id": "one"}})

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from drills import sink as sinks
-from drills.rules import Act, Answer, Drop, Hold, Mail, Stage
-from drills.sink import Sink
+from drills.stand_ins import sink as sinks
+from drills.stand_ins.rules import Act, Answer, Drop, Hold, Mail, Stage
+from drills.stand_ins.sink import Sink
 
 MAIL = "Message-ID: <{}@drill.test>\r\nSubject: Hi\r\n\r\nHello.\r\n"
 PATIENCE_SECONDS = 10

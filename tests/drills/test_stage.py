@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from delivery.smtp_config import SmtpConfig
-from drills import scaled
-from drills.load import percentile
-from drills.processes import find_peer, is_alive, list_children, list_family, read_peak, read_size
+from delivery.smtp.config import SmtpConfig
+from drills.harness import scaled
+from drills.harness.load import percentile
+from drills.harness.processes import find_peer, is_alive, list_children, list_family, read_peak, read_size
 
 SCRIPT = """
 import sys
 sys.path.insert(0, {root!r})
-from drills.disks import leave_mounts, small_disk, full
+from drills.stand_ins.small_disk import leave_mounts, small_disk, full
 from pathlib import Path
 if not leave_mounts():
     sys.exit(77)

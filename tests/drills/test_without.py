@@ -4,9 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from drills import without
-from messages import claims, leases
-from messages.claims import Scope, claim
+from drills.harness import without
+from messages.sending import claims, lost_leases
+from messages.sending.claims import Scope, claim
 from messages.states import Lane
 
 pytestmark = pytest.mark.django_db
@@ -16,7 +16,7 @@ ALL = Scope(is_shared_open=True, open_projects=[], closed_projects=[])
 
 @pytest.fixture(autouse=True)
 def _product_is_whole_afterwards(monkeypatch):
-    for module, names in ((claims, ("_HEALTHY", "_SUSPECT", "fetch", "uuid4")), (leases, ("sweep_lost_leases",))):
+    for module, names in ((claims, ("_HEALTHY", "_SUSPECT", "fetch", "uuid4")), (lost_leases, ("sweep_lost_leases",))):
         for name in names:
             monkeypatch.setattr(module, name, getattr(module, name))
 
@@ -45,7 +45,7 @@ def test_without_the_claim_each_process_takes_it_under_one_token(monkeypatch):
 
 def test_without_the_sweeper_nothing_is_swept():
     without.sweeper()
-    assert leases.sweep_lost_leases() == 0
+    assert lost_leases.sweep_lost_leases() == 0
 
 
 @pytest.mark.parametrize("name", ["_HEALTHY", "_SUSPECT"])

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from emailsvc.environment import Environment
-from emailsvc.lineup import COMMANDS
+from emailsvc.launcher.processes import COMMANDS
 from emailsvc.settings_table import build_table, spell_default
 
 ROOT = Path(__file__).parents[2]

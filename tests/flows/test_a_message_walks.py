@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from providers.choice import routes
+from providers.routing.selection import routes
 from providers.services import sync_shared_provider
 from tests.flows.conftest import kill
 from tests.smtp_server import Script, Silent, SmtpServer

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import standardwebhooks
 
-from providers.choice import routes
+from providers.routing.selection import routes
 from providers.services import sync_shared_provider
 from tests.feed_settling import settle
 from tests.flows.conftest import kill

@@ -11,7 +11,7 @@ from emailsvc.embedded.programs import has_ended, restart
 from emailsvc.embedded.runtime import runtime_folder
 from emailsvc.embedded.servers import Servers, running_servers
 from emailsvc.embedded.valkey import await_valkey
-from providers.choice import routes
+from providers.routing.selection import routes
 from providers.services import sync_shared_provider
 from tests.smtp_server import Late, Script, SmtpServer
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from messages.engine import close_engine
-from messages.feedback import apply_due
+from messages.feedback.recording import apply_due
 from messages.models import Message, Recipient
-from messages.sending import Pump
+from messages.sending.loop import Pump
+from messages.sending.worker_state import close_engine
 from messages.states import Lane
-from providers.choice import routes
+from providers.routing.selection import routes
 from providers.services import sync_shared_provider
 from tests import needs
 from tests.conftest import ApiClient

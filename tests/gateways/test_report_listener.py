@@ -16,13 +16,13 @@ from delivery.tls import make_client_context
 from gateways import report_listener, report_threads
 from gateways.management.commands.run_report_listener import read_certificate
 from messages import services
-from messages.drafts import Draft
-from messages.feedback_paths import find_return_path
+from messages.accepting.draft import Draft
+from messages.feedback.return_paths import find_return_path
 from messages.models import Attempt, Recipient
 from messages.states import Phase, Status
 from tests.certificates import CertificateAuthority, Kind
 from tests.gateways.listening import listening
-from tests.messages.bounce_mails import build_complaint, build_dsn
+from tests.messages.feedback.bounce_mails import build_complaint, build_dsn
 from tracking.models import Event
 
 pytestmark = pytest.mark.django_db(transaction=True)

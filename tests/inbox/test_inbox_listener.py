@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 from django.db import OperationalError, connection, connections
 
-from delivery import smtp_intake as intake
+from delivery.smtp import incoming as intake
 from inbox import listener, services, storing
 from inbox.models import Mail
 from tests.inbox.running_listener import Receive, RunningListener

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from emailsvc.sockets import listen
+from emailsvc.launcher.ports import listen
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,12 +11,12 @@ from django.utils import timezone
 from accounts.models import ApiKey
 from common.addresses import parse_address
 from messages import services
-from messages.drafts import Draft
-from messages.engine import close_engine
+from messages.accepting.draft import Draft
 from messages.models import Message, Recipient
-from messages.sending import Pump
+from messages.sending.loop import Pump
+from messages.sending.worker_state import close_engine
 from messages.states import Lane
-from providers.choice import routes
+from providers.routing.selection import routes
 from providers.services import sync_shared_provider
 from tests.smtp_server import Script, SmtpServer
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from accounts.callers import Delegate
+from accounts.acting_for import Delegate
 from common.addresses import parse_address
 from messages import services
-from messages.drafts import Draft
+from messages.accepting.draft import Draft
 from messages.services import Selection
 from messages.states import Reason, Status
 

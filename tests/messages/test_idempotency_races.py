@@ -125,7 +125,7 @@ def test_a_crash_between_commit_and_answer_leads_to_the_same_email(api: ApiClien
         raise CrashError
 
     with monkeypatch.context() as patch:
-        patch.setattr("messages.views.Response", crash)
+        patch.setattr("messages.api.views.Response", crash)
         with pytest.raises(CrashError):
             post(api)
     pk = str(Message.objects.get().pk)

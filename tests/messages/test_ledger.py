@@ -9,14 +9,14 @@ from django.utils import timezone
 
 from delivery.envelope import Outcome, Reply, Stage
 from messages import services
-from messages.claims import Claim, Scope, claim, claim_suspect, mark_dot_sent, mark_started, release
-from messages.leases import MAX_CRASHES, sweep_lost_leases
 from messages.models import Attempt, Message, Recipient
-from messages.outcomes import Result, record
-from messages.schedule import expire_due, release_due
+from messages.sending.claims import Claim, Scope, claim, claim_suspect, mark_dot_sent, mark_started, release
+from messages.sending.lost_leases import MAX_CRASHES, sweep_lost_leases
+from messages.sending.outcomes import Result, record
+from messages.sending.schedule import expire_due, release_due
 from messages.services import NotCancellableError, NotUncertainError, Settlement
 from messages.states import Lane, OnUncertain, Reason, Status
-from providers.choice import SIMULATOR
+from providers.routing.selection import SIMULATOR
 from tests.smtp_server import SmtpServer
 from tracking.models import Event
 

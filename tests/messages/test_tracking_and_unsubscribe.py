@@ -14,7 +14,7 @@ from domains.services import add_domain
 from messages.models import Message, Recipient
 from messages.states import Status
 from tests.smtp_server import SmtpServer
-from tracking import visits
+from tracking.engagement import recording
 from tracking.models import Event, Suppression
 
 Send = Callable[..., Message]
@@ -214,7 +214,7 @@ def test_while_the_database_is_away_opens_show_and_the_rest_is_asked_to_come_aga
     def fail(*_: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(visits, "fetch_one", fail)
+    monkeypatch.setattr(recording, "fetch_one", fail)
     assert client.get(paths[0]).status_code == 200
     for answer in (client.get(paths[1]), client.get(paths[2]), client.post(paths[2])):
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
@@ -230,5 +230,5 @@ def test_a_click_that_cannot_be_counted_still_leads_on(
     def fail(*_: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(visits, "record", fail)
+    monkeypatch.setattr(recording, "record", fail)
     assert client.get(path).status_code == 302

@@ -3,8 +3,8 @@
 from pathlib import Path
 from uuid import uuid4
 
-from providers.choice import Way
 from providers.models import Kind
+from providers.routing.selection import Way
 from providers.transports import BrokenTransport, build_transport
 from tests.smtp_mail import build_delivery, grant_all
 

@@ -8,7 +8,6 @@ from accounts.models import Project
 from common.errors import InvalidFieldsError
 from templates_app.layouts import Parts
 from templates_app.models import Template
-from templates_app.parsed import ParsedCache, parse_parts
 from templates_app.services import (
     Renderer,
     create_template,
@@ -17,6 +16,7 @@ from templates_app.services import (
     render_for_accept,
     update_template,
 )
+from templates_app.template_parts import ParsedCache, parse_parts
 from tests.effort import count_calls
 
 VALUES = {

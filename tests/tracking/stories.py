@@ -10,16 +10,16 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.callers import Delegate
+from accounts.acting_for import Delegate
 from accounts.models import Project
 from common.addresses import parse_address
 from messages import services
-from messages.drafts import Draft
+from messages.accepting.draft import Draft
 from messages.models import Message
 from tests.feed_settling import settle
 from tracking.events import Fact, record
 from tracking.models import EventType, Rollup
-from tracking.stats_counting import NAMES
+from tracking.stats.counting import NAMES
 
 TAGS = ("welcome", "bill", "alert", "Ünï")
 PROVIDERS = ("a", "b", "")

@@ -15,7 +15,7 @@ from tests.webhooks.receiver import Receiver, run_receiver
 from tracking.events import Fact, record
 from tracking.models import EventType
 from webhooks.models import Endpoint, WebhookDelivery
-from webhooks.running import Run, close_poster
+from webhooks.posting.loop import Run, close_poster
 from webhooks.services import add_endpoint
 
 

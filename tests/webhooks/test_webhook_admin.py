@@ -99,7 +99,7 @@ def test_what_the_api_would_refuse_is_refused(root: Client, project: Project, se
 
 
 def test_a_project_has_so_many_endpoints(root: Client, project: Project, monkeypatch):
-    monkeypatch.setattr("webhooks.admin_forms.MAX_ENDPOINTS", 1)
+    monkeypatch.setattr("webhooks.admin.forms.MAX_ENDPOINTS", 1)
     root.post(ADD, form(project))
     assert "at most 50" in root.post(ADD, form(project)).content.decode()
     assert Endpoint.objects.count() == 1

@@ -15,10 +15,10 @@ from accounts.models import Notice, Project
 from accounts.services import create_project
 from tests.webhooks.receiver import Answer, Receiver, run_receiver
 from tracking.models import Event, EventType
-from webhooks.claims import LOST, claim, sweep_lost_leases
 from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, WebhookDelivery
-from webhooks.outcomes import Result, record
-from webhooks.posting import Answered
+from webhooks.posting.claims import LOST, claim, sweep_lost_leases
+from webhooks.posting.http_client import Answered
+from webhooks.posting.outcomes import Result, record
 from webhooks.retention import purge
 from webhooks.services import (
     EndpointChange,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from accounts.commands import ProjectCommand
+from accounts.management.project_command import ProjectCommand
 from accounts.services import create_api_key, write_audit
 from common.times import TimeError, parse_time
 

@@ -1,6 +1,6 @@
 from argparse import ArgumentParser
 
-from accounts.commands import ProjectCommand, describe_row
+from accounts.management.project_command import ProjectCommand, describe_row
 from accounts.models import ApiKey
 
 

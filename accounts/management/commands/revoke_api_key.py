@@ -3,7 +3,7 @@ from uuid import UUID
 
 from django.core.management.base import CommandError
 
-from accounts.commands import describe_row
+from accounts.management.project_command import describe_row
 from accounts.models import ApiKey
 from accounts.services import revoke_api_key, write_audit
 from common.commands import ServiceCommand

@@ -3,8 +3,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from domains.commands import DomainCommand, zone_line
-from domains.publishing import shown_records
+from domains.management.domain_command import DomainCommand, zone_line
+from domains.published_records import shown_records
 
 
 class Command(DomainCommand):

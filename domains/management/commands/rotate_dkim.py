@@ -4,8 +4,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.services import write_audit
-from domains.commands import DomainCommand
-from domains.keys import Algorithm, rotate_dkim
+from domains.dkim_keys import Algorithm, rotate_dkim
+from domains.management.domain_command import DomainCommand
 
 
 class Command(DomainCommand):

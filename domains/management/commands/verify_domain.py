@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from domains.commands import DomainCommand
+from domains.management.domain_command import DomainCommand
 from domains.verification import verify_domain
 
 

@@ -11,10 +11,10 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from common.commands import ServiceCommand
-from emailsvc.generated import FILE_NAME, read_secrets, write_secrets
-from emailsvc.health import TICK_KEY
-from emailsvc.provisioning import provision
-from tracking.positions import mend_positions
+from emailsvc.launcher.first_accounts import provision
+from emailsvc.launcher.secrets_file import FILE_NAME, read_secrets, write_secrets
+from emailsvc.web.health import TICK_KEY
+from tracking.feed.cursor import mend_positions
 
 # Any number will do: two machines that start together must not migrate at the same time.
 MIGRATION_LOCK = 0x656D61696C

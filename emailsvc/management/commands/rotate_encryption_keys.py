@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from common.commands import ServiceCommand
-from emailsvc.rekeying import Rekeyed, list_secret_columns, rekey_column
+from emailsvc.key_rotation import Rekeyed, list_secret_columns, rekey_column
 
 
 class Command(ServiceCommand):

@@ -3,7 +3,7 @@ from typing import Any
 
 from accounts.services import write_audit
 from common.commands import ServiceCommand
-from messages.commands import find_message
+from messages.management.selection import find_message
 from messages.services import cancel
 
 

@@ -4,12 +4,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from accounts.commands import ProjectCommand
+from accounts.management.project_command import ProjectCommand
 from common.times import format_time
-from messages.answers import ROW
-from messages.commands import add_filters, given_filters, read_query, walk
+from messages.api.responses import ROW
+from messages.management.selection import add_filters, given_filters, read_query, walk
 from messages.models import Message
-from messages.reading import with_rows
+from messages.selectors import with_rows
 
 PAGE = 100
 

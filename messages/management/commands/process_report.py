@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from common.commands import ServiceCommand
-from delivery.reports import Report, describe_report, parse_report
-from messages.feedback_reports import ReceivedReport, receive_report
+from delivery.reports.parse import Report, describe_report, parse_report
+from messages.feedback.reports import ReceivedReport, receive_report
 
 STANDARD_INPUT = "-"
 

@@ -7,8 +7,8 @@ from rich.live import Live
 from rich.table import Table
 
 from common.commands import ServiceCommand
-from messages.commands import age_of, format_age
-from messages.queue_state import QueueState, read_queue
+from messages.management.selection import age_of, format_age
+from messages.queue_stats import QueueState, read_queue
 
 COLUMNS = ("due", "later", "leased", "lost", "held")
 

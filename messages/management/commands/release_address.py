@@ -2,12 +2,12 @@ from argparse import ArgumentParser
 
 from django.core.management.base import CommandError
 
-from accounts.callers import Delegate
-from accounts.commands import ProjectCommand
+from accounts.acting_for import Delegate
+from accounts.management.project_command import ProjectCommand
 from accounts.services import write_audit
 from common.addresses import parse_address
 from common.times import TimeError, parse_time
-from messages.held import Release, release_address
+from messages.suppressed_mail import Release, release_address
 
 
 class Command(ProjectCommand):

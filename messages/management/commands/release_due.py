@@ -1,8 +1,8 @@
 from typing import Any
 
 from common.commands import ServiceCommand
-from messages.claims import is_due
-from messages.schedule import release_due
+from messages.sending.claims import is_due
+from messages.sending.schedule import release_due
 from messages.states import Lane
 from messages.tasks import ring
 

@@ -2,9 +2,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from common.commands import ServiceCommand
-from messages.claims import is_due
-from messages.leases import sweep_lost_leases
-from messages.queue_state import read_queue
+from messages.queue_stats import read_queue
+from messages.sending.claims import is_due
+from messages.sending.lost_leases import sweep_lost_leases
 from messages.states import Lane
 from messages.tasks import ring
 

@@ -6,13 +6,13 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.db.models import Exists, OuterRef
 
-from accounts.callers import Delegate
-from accounts.commands import ProjectCommand
+from accounts.acting_for import Delegate
+from accounts.management.project_command import ProjectCommand
 from accounts.services import write_audit
 from common.errors import ApiError
-from messages.commands import add_filters, find_message, given_filters, read_query, show_progress, walk
+from messages.available_actions import UNSETTLED
+from messages.management.selection import add_filters, find_message, given_filters, read_query, show_progress, walk
 from messages.models import Message
-from messages.offers import UNSETTLED
 from messages.services import Selection, resend
 
 

@@ -9,14 +9,14 @@ from typing import Any
 from django.core.management.base import CommandError
 from rest_framework.exceptions import ValidationError
 
-from accounts.callers import Delegate
-from accounts.commands import ProjectCommand
+from accounts.acting_for import Delegate
+from accounts.management.project_command import ProjectCommand
 from accounts.services import write_audit
 from common.errors import ApiError, InvalidFieldsError
 from common.validation import list_field_errors
-from messages.commands import as_command_error
+from messages.api.serializers import EMAIL_REQUEST, read_draft
+from messages.management.selection import as_command_error
 from messages.models import Message
-from messages.serializers import EMAIL_REQUEST, read_draft
 from messages.services import accept
 from messages.states import TERMINAL, Lane, Status
 

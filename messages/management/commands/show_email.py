@@ -4,15 +4,15 @@ from typing import Any
 
 from common.commands import ServiceCommand, make_printable
 from common.times import format_time
-from messages.admin_page import MessageStory, RecipientStory, tell_message, with_page
-from messages.answers import EmailAnswer
-from messages.commands import find_message
-from messages.explain_answers import EXPLANATION
-from messages.explain_parts import Telling
-from messages.explain_words import say_time
-from messages.explanations import explain
+from messages.admin.page import MessageStory, RecipientStory, tell_message, with_page
+from messages.api.responses import EmailAnswer
+from messages.explain.explain import explain
+from messages.explain.model import Telling
+from messages.explain.serializers import EXPLANATION
+from messages.explain.wording import say_time
+from messages.management.selection import find_message
 from messages.models import Message
-from messages.reading import find_detailed
+from messages.selectors import find_detailed
 
 
 class Command(ServiceCommand):

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.services import write_audit
-from providers.commands import ProviderCommand
+from providers.management.provider_command import ProviderCommand
 from providers.models import Kind
 from providers.serializers import ProviderFields
 from providers.services import Target, add_provider

@@ -3,9 +3,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from providers.checking import check_provider
-from providers.commands import ProviderCommand
-from providers.health import describe_health
+from providers.connection_test import check_provider
+from providers.management.provider_command import ProviderCommand
+from providers.routing.health import describe_health
 
 
 class Command(ProviderCommand):

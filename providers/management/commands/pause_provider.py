@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from accounts.services import write_audit
-from providers.commands import ProviderCommand
+from providers.management.provider_command import ProviderCommand
 from providers.serializers import PauseInput
 from providers.services import pause_provider
 

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.services import write_audit
-from providers.commands import ProviderCommand
+from providers.management.provider_command import ProviderCommand
 from providers.services import resume_provider
 
 

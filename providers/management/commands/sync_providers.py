@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from providers.addresses import ProviderUrlError
+from providers.provider_url import ProviderUrlError
 from providers.services import sync_shared_provider
 
 

@@ -8,8 +8,8 @@ from django.core.management.base import CommandError
 from rich.console import Console
 from rich.progress import Progress
 
-from accounts.commands import ProjectCommand
-from tracking.suppression_files import export_suppressions, write_csv
+from accounts.management.project_command import ProjectCommand
+from tracking.suppressions.csv_files import export_suppressions, write_csv
 
 Row = TypeVar("Row")
 

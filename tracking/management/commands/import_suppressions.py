@@ -12,10 +12,10 @@ from django.core.management.base import CommandError
 from rich.console import Console
 from rich.progress import Progress
 
-from accounts.commands import ProjectCommand
+from accounts.management.project_command import ProjectCommand
 from accounts.services import write_audit
 from tracking.models import Suppression
-from tracking.suppression_files import BadLine, ImportPlan, import_suppressions
+from tracking.suppressions.csv_files import BadLine, ImportPlan, import_suppressions
 
 # Longer than any honest line; a file without line ends is so never read whole.
 MAX_LINE = 64 * 1024

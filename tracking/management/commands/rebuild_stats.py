@@ -3,9 +3,9 @@ from datetime import datetime
 
 from django.core.management.base import CommandError
 
-from accounts.commands import ProjectCommand
+from accounts.management.project_command import ProjectCommand
 from common.times import TimeError, format_time, parse_time
-from tracking.stats_rebuilding import rebuild
+from tracking.stats.rebuild import rebuild
 
 
 class Command(ProjectCommand):

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from django.core.management.base import CommandError
 
-from accounts.commands import ProjectCommand
+from accounts.management.project_command import ProjectCommand
 from common.times import format_time
-from tracking.event_answers import FeedEventAnswer
-from tracking.feed import find_before_last, find_end
-from tracking.feed_stream import follow
+from tracking.event_serializers import FeedEventAnswer
+from tracking.feed.cursor import Cursor, InvalidCursorError
+from tracking.feed.pages import find_before_last, find_end
+from tracking.feed.stream import follow
 from tracking.models import Event, EventType
-from tracking.positions import Cursor, InvalidCursorError
 
 # What of an event's data is worth a place on its line.
 SHOWN = ("provider", "source", "outcome", "code", "enhanced_code", "reply", "reason", "url", "actor")

@@ -1,0 +1,178 @@
+"""A message as bytes (RFC 5322, MIME), built by hand: for 50 recipients everything in common is encoded once.
+
+The same inputs always give the same bytes, so that every try of a delivery sends the same message.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from delivery.html.plaintext import text_from_html
+from delivery.mime.attachments import Attachment, AttachmentTypeError, attachment_entity
+from delivery.mime.bodies import BodyError, text_entity
+from delivery.mime.headers import HeaderError, Mailbox, check_name, date, mailboxes, structured, unstructured
+
+__all__ = [
+    "Attachment",
+    "AttachmentTypeError",
+    "BodyError",
+    "Content",
+    "HeaderError",
+    "Mailbox",
+    "Prepared",
+    "build",
+    "prepare",
+]
+
+MESSAGE_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+")
+NOBODY = b"To: undisclosed-recipients:;\r\n"  # RFC 5322, 3.4: an empty group, where all recipients are blind copies
+
+# What is written here, or by the hops that follow, or would undo a blind copy. A caller's own would make a second one.
+RESERVED = re.compile(
+    r"(?:resent-)?(?:from|to|cc|bcc|sender|date|message-id)|reply-to|subject|mime-version|content-.*"
+    r"|return-path|received|dkim-signature",
+    re.IGNORECASE,
+)
+
+Segment = tuple[str, bytes]  # what it holds ("text", "html" or anything else ""), and its bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a message says, the same for all its recipients. Blind copies have no place here: they are envelope only.
+
+    `message_id` comes without angle brackets and also seeds the boundaries. `date` has an offset. `html` or `text` is
+    given, or both. `headers` are the caller's own, in order.
+    """
+
+    from_: Mailbox
+    to: Sequence[Mailbox]
+    cc: Sequence[Mailbox] = ()
+    reply_to: Sequence[Mailbox] = ()
+    subject: str
+    date: datetime
+    message_id: str
+    html: str | None = None
+    text: str | None = None
+    headers: Sequence[tuple[str, str]] = ()
+    attachments: Sequence[Attachment] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A message whose common parts are encoded. Safe to share between threads."""
+
+    head: bytes
+    segments: tuple[bytes, ...]
+    text_at: int
+    html_at: int | None
+    is_single: bool
+
+    def render(
+        self, extra_headers: Sequence[tuple[str, str]] = (), *, html: str | None = None, text: str | None = None
+    ) -> bytes:
+        """The whole message with CRLF line ends, 7 bit clean, not dot-stuffed.
+
+        `extra_headers` are this recipient's (List-Unsubscribe); `html` and `text` stand in for the common ones where
+        this recipient's differ (`html` only where the message has HTML). Raises HeaderError and BodyError.
+        """
+        segments = list(self.segments)
+        if html is not None and self.html_at is not None:
+            segments[self.html_at] = text_entity("html", html, is_closing=False)
+        if text is not None:
+            segments[self.text_at] = text_entity("plain", text, is_closing=self.is_single)
+        return b"".join([self.head, *custom_headers(extra_headers), b"MIME-Version: 1.0\r\n", *segments])
+
+
+def build(content: Content, extra_headers: Sequence[tuple[str, str]] = ()) -> bytes:
+    """The message for one recipient: see `prepare` and `Prepared.render`."""
+    return prepare(content).render(extra_headers)
+
+
+def prepare(content: Content) -> Prepared:
+    """Encode what all recipients share.
+
+    Text alone is text/plain. HTML is multipart/alternative with the text, made from it when there is none. What the
+    HTML shows by `cid:` stands with it in a multipart/related; other attachments make a multipart/mixed around it all.
+    Raises HeaderError, BodyError and AttachmentTypeError; ValueError when there is neither text nor HTML.
+    """
+    message_head = head(content)
+    segments = lay_out(content)
+    kinds = [kind for kind, _ in segments]
+    return Prepared(
+        head=message_head,
+        segments=tuple(data for _, data in segments),
+        text_at=kinds.index("text"),
+        html_at=kinds.index("html") if "html" in kinds else None,
+        is_single=len(segments) == 1,
+    )
+
+
+def head(content: Content) -> bytes:
+    """The header fields in common, from From to the caller's own."""
+    if not MESSAGE_ID.fullmatch(content.message_id):
+        raise HeaderError("Message-ID", "is not of the form id@domain")
+    return b"".join(
+        [
+            mailboxes("From", [content.from_]),
+            mailboxes("To", content.to) or (b"" if content.cc else NOBODY),
+            mailboxes("Cc", content.cc),
+            mailboxes("Reply-To", content.reply_to),
+            unstructured("Subject", content.subject),
+            date("Date", content.date),
+            structured("Message-ID", f"<{content.message_id}>"),
+            *custom_headers(content.headers),
+        ]
+    )
+
+
+def custom_headers(headers: Sequence[tuple[str, str]]) -> list[bytes]:
+    """The caller's own fields; raises HeaderError for one that is ours to write."""
+    fields = []
+    for name, value in headers:
+        check_name(name)
+        if RESERVED.fullmatch(name):
+            raise HeaderError(name, "is written by the service")
+        fields.append(unstructured(name, value))
+    return fields
+
+
+def lay_out(content: Content) -> list[Segment]:
+    """The body's entities in order, the text's and the HTML's in segments of their own."""
+    html, text = content.html, content.text
+    if text is None:
+        if html is None:
+            raise ValueError("a message needs html or text")
+        text = text_from_html(html)
+    inline: list[list[Segment]] = []
+    attached: list[list[Segment]] = []
+    for part in content.attachments:
+        is_inline = html is not None and part.is_shown_in(html)
+        (inline if is_inline else attached).append([("", attachment_entity(part, is_inline=is_inline))])
+    is_single = html is None and not content.attachments
+    seed = sha256(content.message_id.encode("ascii")).hexdigest()[:32]
+    bodies = [[("text", text_entity("plain", text, is_closing=is_single))]]
+    if html is not None:
+        shown = [("html", text_entity("html", html, is_closing=False))]
+        bodies.append(multipart('related;\r\n type="text/html"', f"r{seed}", [shown, *inline]))
+    whole = multipart("mixed", f"m{seed}", [multipart("alternative", f"a{seed}", bodies), *attached])
+    return whole if is_single else [*whole, ("", b"\r\n")]
+
+
+def multipart(subtype: str, seed: str, entities: Sequence[list[Segment]]) -> list[Segment]:
+    """`entities` in one multipart without a last line end; a single one stays as it is.
+
+    The boundary holds `=_`, which neither quoted-printable nor base64 can produce (RFC 2045, 6.7), and 7bit bodies with
+    a line that begins like it are not sent as 7bit.
+    """
+    if len(entities) == 1:
+        return entities[0]
+    boundary = f"=_{seed}"
+    delimiter = f"\r\n--{boundary}\r\n".encode("ascii")
+    segments = [("", f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n'.encode("ascii"))]
+    for entity in entities:
+        segments += [("", delimiter), *entity]
+    segments.append(("", f"\r\n--{boundary}--".encode("ascii")))
+    return segments

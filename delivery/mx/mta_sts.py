@@ -1,0 +1,223 @@
+"""MTA-STS (RFC 8461): domains that say that their mail comes over TLS with a good certificate, or not at all.
+
+A policy is fetched over HTTPS from the domain itself and kept for as long as it says, so that an attacker who can hide
+it today does not help himself against who has seen it before.
+"""
+
+import json
+import re
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from http.client import HTTPException, HTTPSConnection
+from time import time
+from typing import Literal, Protocol
+
+from delivery.mx.resolver import MxResolver, NoAnswerError, NoNameError
+from delivery.ssrf import Guard, RefusedError
+from delivery.tls import make_client_context
+
+Mode = Literal["enforce", "testing", "none"]
+MODES: Mapping[str, Mode] = {"enforce": "enforce", "testing": "testing", "none": "none"}
+
+HTTPS_PORT = 443
+FETCH_SECONDS = 10.0
+MAX_POLICY_BYTES = 64 * 1024
+MAX_AGE = 31_557_600  # RFC 8461, 3.2
+MAX_PATTERNS = 100
+# RFC 8461, 3.3: after a failed fetch the next one waits, so that each mail does not try anew.
+FAILED_SECONDS = 300.0
+_RECORD = re.compile(r"v=STSv1\s*;(?:[^;]*;)*?\s*id=([A-Za-z0-9]{1,32})\s*(?:;.*)?", re.DOTALL)
+_LINE = re.compile(r"\s*([a-z_]+)\s*:\s*(\S.*?)\s*")
+
+
+class PolicyError(Exception):
+    """There is no policy to be had: what was fetched is none, or nothing was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A domain's policy. `patterns` are host names, or `*.name` for exactly one label more."""
+
+    mode: Mode
+    patterns: tuple[str, ...] = ()
+    max_age: int = 0
+
+    def admits(self, host: str) -> bool:
+        """Whether mail may go to this MX (RFC 8461, 4.1)."""
+        parent = host.lower().partition(".")[2]
+        return host.lower() in self.patterns or (bool(parent) and f"*.{parent}" in self.patterns)
+
+
+NO_POLICY = Policy(mode="none")
+
+
+class PolicyStore(Protocol):
+    """Where policies are kept, for all processes if it can. Losing one costs a fetch. Never raises."""
+
+    def get(self, domain: str) -> str | None:
+        """What was put there last."""
+
+    def put(self, domain: str, text: str, seconds: float) -> None:
+        """Keep `text` for so long, at most."""
+
+
+class MemoryStore:
+    """A store for one process."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[float, str]] = {}
+
+    def get(self, domain: str) -> str | None:
+        until, text = self._kept.get(domain, (0.0, ""))
+        return text if time() < until else None
+
+    def put(self, domain: str, text: str, seconds: float) -> None:
+        self._kept[domain] = (time() + seconds, text)
+
+
+# The text of a domain's policy; PolicyError when it cannot be had.
+Fetch = Callable[[str], str]
+
+
+class PolicyFinder:
+    """Finds the policy of a domain. Blocking, and safe for many threads."""
+
+    def __init__(self, resolver: MxResolver, fetch: Fetch, store: PolicyStore) -> None:
+        self._resolver = resolver
+        self._fetch = fetch
+        self._store = store
+
+    def find(self, domain: str) -> Policy:
+        """The policy that holds now; NO_POLICY where there is none. Never raises."""
+        kept = _Kept.load(self._store.get(domain))
+        record_id = self._find_record_id(domain)
+        if kept is not None and (record_id in {None, kept.record_id} or time() < kept.retry_at):
+            return kept.policy
+        if record_id is None:
+            return NO_POLICY
+        try:
+            policy = parse_policy(self._fetch(domain))
+        except PolicyError:
+            # The old one holds until it runs out; without one, nothing does (RFC 8461, 5.1).
+            old = kept or _Kept(record_id="", policy=NO_POLICY, until=time() + FAILED_SECONDS)
+            self._keep(domain, replace(old, retry_at=time() + FAILED_SECONDS))
+            return old.policy
+        self._keep(domain, _Kept(record_id=record_id, policy=policy, until=time() + policy.max_age))
+        return policy
+
+    def _keep(self, domain: str, kept: "_Kept") -> None:
+        self._store.put(domain, kept.dump(), kept.until - time())
+
+    def _find_record_id(self, domain: str) -> str | None:
+        """The id in the domain's TXT record; None when it has none, or more than one, or the DNS fails."""
+        try:
+            texts = self._resolver.find_texts(f"_mta-sts.{domain}")
+        except (NoNameError, NoAnswerError):
+            return None
+        records = [text for text in texts if text.startswith("v=STSv1;")]
+        match = _RECORD.fullmatch(records[0]) if len(records) == 1 else None
+        return match[1] if match else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """A policy as it is stored, `until` it runs out. Before `retry_at` nothing is fetched: the last fetch failed."""
+
+    record_id: str
+    policy: Policy
+    until: float
+    retry_at: float = 0.0
+
+    @staticmethod
+    def load(text: str | None) -> "_Kept | None":
+        if text is None:
+            return None
+        try:
+            told = json.loads(text)
+            policy = Policy(mode=MODES[told["mode"]], patterns=tuple(told["patterns"]), max_age=told["max_age"])
+            kept = _Kept(record_id=told["record_id"], policy=policy, until=told["until"], retry_at=told["retry_at"])
+            return kept if time() < kept.until else None
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def dump(self) -> str:
+        policy = self.policy
+        return json.dumps(
+            {
+                "record_id": self.record_id,
+                "mode": policy.mode,
+                "patterns": policy.patterns,
+                "max_age": policy.max_age,
+                "until": self.until,
+                "retry_at": self.retry_at,
+            }
+        )
+
+
+def parse_policy(text: str) -> Policy:
+    """The policy in a file (RFC 8461, 3.2). PolicyError for what is none."""
+    fields: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if match := _LINE.fullmatch(line):
+            fields.setdefault(match[1], []).append(match[2])
+    mode, age = MODES.get(_first(fields, "mode")), _first(fields, "max_age")
+    patterns = tuple(pattern.lower().rstrip(".") for pattern in fields.get("mx", [])[:MAX_PATTERNS])
+    if _first(fields, "version") != "STSv1" or mode is None or not age.isascii() or not age.isdigit():
+        raise PolicyError("the file is no MTA-STS policy")
+    if mode != "none" and not patterns:
+        raise PolicyError("the policy names no MX")
+    return Policy(mode=mode, patterns=patterns, max_age=min(int(age[:10]), MAX_AGE))
+
+
+def _first(fields: Mapping[str, Sequence[str]], name: str) -> str:
+    return fields.get(name, [""])[0]
+
+
+class HttpsFetcher:
+    """Fetches policies: from a checked address, with a checked certificate, without redirects or proxies."""
+
+    def __init__(self, guard: Guard, *, port: int = HTTPS_PORT, context: ssl.SSLContext | None = None) -> None:
+        self._guard = guard
+        self._port = port
+        self._context = context
+
+    def __call__(self, domain: str) -> str:
+        """The text of the domain's policy; PolicyError when it cannot be had."""
+        host = f"mta-sts.{domain}"
+        try:
+            addresses = self._guard.find_addresses(host, self._port)
+            return self._get(host, str(addresses[0]))
+        except (RefusedError, OSError, HTTPException, ValueError) as error:
+            raise PolicyError(f"no policy from {host}: {error}") from error
+
+    def _get(self, host: str, address: str) -> str:
+        context = self._context or make_client_context()
+        connection = _PinnedConnection(host, self._port, timeout=FETCH_SECONDS, context=context)
+        connection.address = address
+        try:
+            connection.request("GET", "/.well-known/mta-sts.txt", headers={"Accept": "text/plain"})
+            response = connection.getresponse()
+            if response.status != 200:
+                raise PolicyError(f"{host} answered {response.status}")
+            if response.headers.get_content_type() != "text/plain":
+                raise PolicyError(f"{host} sent no plain text")
+            return response.read(MAX_POLICY_BYTES).decode("utf-8", "replace")
+        finally:
+            connection.close()
+
+
+class _PinnedConnection(HTTPSConnection):
+    """Connects to `address` and checks the certificate for the host's name."""
+
+    address = ""
+
+    def connect(self) -> None:
+        host, self.host = self.host, self.address
+        try:
+            # The plain connection of the grandparent; TLS follows with the right name.
+            super(HTTPSConnection, self).connect()
+        finally:
+            self.host = host
+        context: ssl.SSLContext = self._context  # type: ignore[attr-defined]
+        self.sock = context.wrap_socket(self.sock, server_hostname=host)

@@ -1,0 +1,167 @@
+"""From a domain to the addresses that take its mail (RFC 5321, 5.1)."""
+
+import socket
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+from random import Random
+
+from delivery.envelope import Outcome, Reply, Stage
+from delivery.mx.mta_sts import NO_POLICY, Policy, PolicyFinder
+from delivery.mx.resolver import MxRecord, MxResolver, NoAnswerError, NoNameError
+from delivery.ssrf import Guard, IpAddress
+
+MAX_ADDRESSES = 5
+# A domain with a hundred exchangers is not asked for the addresses of each.
+MAX_HOSTS = 10
+
+Shuffle = Callable[[list[MxRecord]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One address of one mail exchanger. `is_tls_checked`: only over TLS, with a certificate for `host`."""
+
+    host: str
+    address: str
+    is_tls_checked: bool = False
+
+
+class UnroutableError(Exception):
+    """There is no way to this domain, now or ever; `reply` says which and why."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.text)
+        self.reply = reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """Finds routes. Blocking, and safe for many threads.
+
+    `own_names` are the names that we have as a mail exchanger ourselves: mail is not sent to them, nor to worse ones.
+    """
+
+    resolver: MxResolver
+    guard: Guard
+    policies: PolicyFinder | None = None
+    own_names: Collection[str] = ()
+    shuffle: Shuffle = Random().shuffle  # noqa: S311 - spreads load only
+    is_reachable: Callable[[IpAddress], bool] = lambda address: has_route(address)
+
+    def find_route(self, domain: str) -> tuple[Destination, ...]:
+        """The addresses to try, in order, at most MAX_ADDRESSES. Raises UnroutableError."""
+        policy = self.policies.find(domain) if self.policies else NO_POLICY
+        hosts = self._order(self._find_hosts(domain), domain)
+        if policy.mode == "enforce":
+            hosts = self._obey(policy, hosts, domain)
+        return self._find_destinations(domain, hosts, is_tls_checked=policy.mode == "enforce")
+
+    def _find_hosts(self, domain: str) -> Sequence[MxRecord]:
+        try:
+            records = self.resolver.find_mx(domain)
+        except NoNameError:
+            raise refuse(f"the domain {domain} does not exist", "5.1.2") from None
+        except NoAnswerError as error:
+            raise postpone(f"the mail exchangers of {domain} are not known: {error}") from None
+        if not records:
+            return [MxRecord(0, domain)]  # the implicit MX
+        hosts = [record for record in records if record.host]
+        if not hosts:
+            raise refuse(f"the domain {domain} takes no mail (null MX)", "5.1.10")
+        return hosts
+
+    def _order(self, records: Sequence[MxRecord], domain: str) -> list[str]:
+        """By preference, equal ones shuffled; without ourselves and all that come after us."""
+        ordered: list[str] = []
+        for _, group in groupby(sorted(records), key=lambda record: record.preference):
+            equals = list(group)
+            if any(record.host in self.own_names for record in equals):
+                break
+            self.shuffle(equals)
+            ordered += [record.host for record in equals]
+        if not ordered:
+            text = f"mail for {domain} would come back to us: we are its best mail exchanger"
+            raise UnroutableError(build_refusal(Outcome.FAILED, text, "5.4.6"))
+        return list(dict.fromkeys(ordered))[:MAX_HOSTS]
+
+    def _obey(self, policy: Policy, hosts: list[str], domain: str) -> list[str]:
+        admitted = [host for host in hosts if policy.admits(host)]
+        if not admitted:
+            raise postpone(f"no mail exchanger of {domain} is one that its MTA-STS policy names", "4.7.5")
+        return admitted
+
+    def _find_destinations(self, domain: str, hosts: list[str], *, is_tls_checked: bool) -> tuple[Destination, ...]:
+        problems: list[Problem] = []
+        found = tuple(
+            islice(
+                (Destination(host, str(address), is_tls_checked) for host, address in self._walk(hosts, problems)),
+                MAX_ADDRESSES,
+            )
+        )
+        if found:
+            return found
+        text = f"no mail exchanger of {domain} can be reached: {'; '.join(one.text for one in problems)}"
+        if any(one.is_temporary for one in problems):
+            raise postpone(text)
+        raise UnroutableError(build_refusal(Outcome.FAILED, text, "5.4.4"))
+
+    def _walk(self, hosts: list[str], problems: "list[Problem]") -> Iterator[tuple[str, IpAddress]]:
+        for host in hosts:
+            try:
+                addresses = self.resolver.find_addresses(host)
+            except NoNameError:
+                problems.append(Problem(f"{host} does not exist"))
+                continue
+            except NoAnswerError as error:
+                problems.append(Problem(f"{host}: {error}", is_temporary=True))
+                continue
+            if not addresses:
+                problems.append(Problem(f"{host} has no address"))
+            for address in addresses:
+                if not self.guard.admits(address):
+                    problems.append(Problem(f"{host} is at {address}, which is no public address"))
+                elif not self.is_reachable(address):
+                    problems.append(Problem(f"{address} is out of this machine's reach", is_temporary=True))
+                else:
+                    yield host, address
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a host is of no use."""
+
+    text: str
+    is_temporary: bool = False
+
+
+def refuse(text: str, enhanced_code: str) -> UnroutableError:
+    """The recipient's domain is such that no mail will ever reach it."""
+    return UnroutableError(build_refusal(Outcome.BOUNCED, text, enhanced_code))
+
+
+def postpone(text: str, enhanced_code: str = "4.4.3") -> UnroutableError:
+    return UnroutableError(build_refusal(Outcome.DEFERRED, text, enhanced_code))
+
+
+def build_refusal(outcome: Outcome, text: str, enhanced_code: str) -> Reply:
+    """What is said in place of a server that was not found."""
+    return Reply(
+        outcome=outcome,
+        stage=Stage.CONNECT,
+        enhanced_code=enhanced_code,
+        text=text[:1_000],
+        should_suppress=outcome is Outcome.BOUNCED,
+    )
+
+
+def has_route(address: IpAddress) -> bool:
+    """Whether this machine has a way to such addresses: many have no IPv6. Sends nothing."""
+    if address.version == 4:
+        return True
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.connect((str(address), 9))
+    except OSError:
+        return False
+    return True

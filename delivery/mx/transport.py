@@ -1,0 +1,194 @@
+"""The way out straight to each recipient's own server."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from time import monotonic
+
+from delivery.concurrency.circuit_breaker import Circuits, Tripping
+from delivery.concurrency.steps import Call, Said, SteppedTransport, Steps
+from delivery.envelope import Delivery, Outcome, Reply, Stage
+from delivery.mx.route import Destination, Router, UnroutableError
+from delivery.smtp.config import Security, SmtpConfig, Timeouts
+from delivery.smtp.pool import SessionPool
+from delivery.smtp.session import RefusedError, Session
+from delivery.smtp.transaction import SmtpSeconds, Transaction
+from delivery.smtp.transport import check_paths
+
+# A route is looked up anew after this; the DNS adapter keeps answers for as long as they say.
+ROUTE_SECONDS = 60.0
+UNROUTABLE_SECONDS = 20.0
+MAX_ROUTES = 20_000
+MAX_POOLS = 500
+# At these stages nothing was said about any mail: another address may do better.
+BEFORE_MAIL = frozenset({Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.TLS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MxConfig:
+    """How recipients' servers are spoken to. A host that failed three times rests for 30 s, then twice as long, …"""
+
+    port: int = 25
+    helo_name: str = "localhost"
+    source_address: str = ""
+    ca_file: str = ""  # in place of the system's authorities, where a policy wants good certificates
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    # Strangers' servers: connections are not kept for long, nor used for much.
+    idle_limit: timedelta = timedelta(seconds=10)
+    max_messages: int = 50
+    tripping: Tripping = field(
+        default_factory=lambda: Tripping(first_wait=timedelta(seconds=30), most_wait=timedelta(minutes=15))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What was found for a domain, and until when (monotonic seconds) it is believed."""
+
+    destinations: tuple[Destination, ...]
+    refusal: Reply | None
+    until: float
+
+
+class MxTransport(SteppedTransport):
+    """A `Transport` to the mail exchangers of each recipient's domain: their 250 is a delivery.
+
+    TLS is used where it is offered, in clear where it fails, unless the domain has an MTA-STS policy. Addresses that do
+    not answer are passed over for a while (`circuits`, by host and address).
+    """
+
+    def __init__(self, config: MxConfig, router: Router, circuits: Circuits | None = None) -> None:
+        self._config = config
+        self._router = router
+        self._circuits = circuits or Circuits(config.tripping)
+        self._routes: OrderedDict[str, _Route] = OrderedDict()
+        self._pools: OrderedDict[Destination, tuple[SessionPool, SmtpSeconds]] = OrderedDict()
+
+    def converse(self, deliveries: Sequence[Delivery]) -> Steps[None]:
+        """Each mail on its own; connections are kept between them."""
+        for delivery in deliveries:
+            reply = check_paths(delivery) or (yield from self._deliver(delivery))
+            if reply is not None:
+                yield Said(delivery.recipient_id, reply)
+
+    def tidy(self) -> bool:
+        """Close connections that are idle for too long, and forget their servers; whether any is still open."""
+        idle = [destination for destination, (pool, _) in list(self._pools.items()) if not pool.tidy()]
+        for destination in idle[: max(0, len(self._pools) - MAX_POOLS)]:
+            self._pools.pop(destination)[0].close()
+        return len(idle) < len(self._pools)
+
+    def close(self) -> None:
+        """QUIT on all idle connections."""
+        while self._pools:
+            self._pools.popitem()[1][0].close()
+
+    def _deliver(self, delivery: Delivery) -> Steps[Reply | None]:
+        domain = delivery.address.rpartition("@")[2].lower()
+        route = self._find_kept(domain) or (yield from self._find_route(domain))
+        if route.refusal is not None:
+            return route.refusal
+        refusal: Reply | None = None
+        for destination in route.destinations:
+            if not self._circuits.may_try(_key(destination)):
+                refusal = refusal or self._describe_rest(destination)
+                continue
+            reply = yield from self._try(destination, delivery)
+            if reply is None or not _may_go_on(reply):
+                return reply
+            refusal = reply
+        return refusal
+
+    def _try(self, destination: Destination, delivery: Delivery) -> Steps[Reply | None]:
+        """One address. Its circuit hears whether it answered, not what."""
+        pool, seconds = self._find_pool(destination)
+        while True:
+            try:
+                session = pool.take() or (yield from pool.open())
+            except RefusedError as error:
+                self._circuits.note_failure(_key(destination), f"{error.reply.stage}: {error.reply.text}")
+                return error.reply
+            self._circuits.note_success(_key(destination))
+            transaction = Transaction(session, delivery, seconds, is_final=True)
+            reply = yield from _run(pool, session, transaction)
+            if not transaction.is_stale:
+                return reply
+
+    def _find_kept(self, domain: str) -> _Route | None:
+        route = self._routes.get(domain)
+        return route if route is not None and monotonic() < route.until else None
+
+    def _find_route(self, domain: str) -> Steps[_Route]:
+        """Ask the DNS, in a thread: it may take its time."""
+        try:
+            destinations = yield Call(partial(self._router.find_route, domain))
+            route = _Route(destinations, None, monotonic() + ROUTE_SECONDS)
+        except UnroutableError as error:
+            route = _Route((), error.reply, monotonic() + UNROUTABLE_SECONDS)
+        self._routes[domain] = route
+        while len(self._routes) > MAX_ROUTES:
+            self._routes.popitem(last=False)
+        return route
+
+    def _find_pool(self, destination: Destination) -> tuple[SessionPool, SmtpSeconds]:
+        found = self._pools.get(destination)
+        if found is None:
+            config = self._build_config(destination)
+            found = self._pools[destination] = (SessionPool(config), SmtpSeconds(config))
+        self._pools.move_to_end(destination)
+        return found
+
+    def _build_config(self, destination: Destination) -> SmtpConfig:
+        config = self._config
+        return SmtpConfig(
+            host=destination.host,
+            address=destination.address,
+            port=config.port,
+            is_final=True,
+            security=Security.STARTTLS if destination.is_tls_checked else Security.OPPORTUNISTIC,
+            is_certificate_checked=destination.is_tls_checked,
+            ca_file=config.ca_file,
+            helo_name=config.helo_name,
+            source_address=config.source_address if _is_same_family(config.source_address, destination.address) else "",
+            timeouts=config.timeouts,
+            idle_limit=config.idle_limit,
+            max_messages=config.max_messages,
+        )
+
+    def _describe_rest(self, destination: Destination) -> Reply:
+        state = self._circuits.find_tripped(_key(destination))
+        text = (
+            f"{destination.host}[{destination.address}] rests, since it did not answer: {state.reason if state else ''}"
+        )
+        return Reply(
+            outcome=Outcome.DEFERRED,
+            stage=Stage.CONNECT,
+            enhanced_code="4.4.1",
+            text=text,
+            remote_host=f"{destination.host}[{destination.address}]",
+        )
+
+
+def _run(pool: SessionPool, session: Session, transaction: Transaction) -> Steps[Reply | None]:
+    try:
+        return (yield from transaction.run())
+    finally:
+        if transaction.is_line_usable:
+            pool.give_back(session)
+        else:
+            session.line.close()
+
+
+def _may_go_on(reply: Reply) -> bool:
+    """Whether the next address may be tried: nobody has said anything about this mail, and nobody may have it."""
+    return reply.outcome is Outcome.DEFERRED and (reply.stage in BEFORE_MAIL or not reply.has_reached)
+
+
+def _key(destination: Destination) -> str:
+    return f"mx:{destination.host}[{destination.address}]"
+
+
+def _is_same_family(source: str, address: str) -> bool:
+    return bool(source) and (":" in source) == (":" in address)

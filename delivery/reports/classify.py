@@ -1,0 +1,116 @@
+"""Why a recipient was refused, and whether for good: words, enhanced codes and reply codes weighed against each other.
+
+What the refusing host itself wrote counts more than what the reporting host made of it (`Status: 5.0.0`), and plain
+words count more than codes. Without evidence that the address is at fault nothing is hard.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from delivery.envelope import Stage
+from delivery.reports.codes import REPLIES, find_reply_code, find_stage, list_statuses, name_status
+from delivery.reports.model import HARD, Reason
+from delivery.reports.phrases import CATEGORIES, read_plainly, read_vaguely
+
+# IronPort's, and so Amazon's, way to quote: `5.1.0 - Unknown address error 550-'5.7.1 Access denied'`.
+_WRAPPED = re.compile(
+    r"\s*([245]\.\d{1,3}\.\d{1,3}) - .{1,60}? ([245]\d\d)[- ]?\s?'(.{1,1000}?)'?\s*(?:\(delivery attempts: \d+\))?\s*$"
+)
+_NAMED = re.compile(r"[245]\d\d[ -](?:[245]\.\d{1,3}\.\d{1,3} )?<[^<>\s]{1,300}>")
+_NO_MAILBOX = {"1.1", "1.6", "1.10"}
+_TELLS = {"4.1"}  # Exchange Online, of an address that its directory lacks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that is known of one refusal. `status` is the reporting host's own code, `remark` what it wrote beside it,
+    `context` the text around.
+    """
+
+    diagnostic: str
+    status: str = ""
+    remark: str = ""
+    context: str = ""
+    is_delayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`status` and `code` are the best that were found, `""` and None when there are none."""
+
+    reason: Reason
+    hard: bool
+    status: str
+    code: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """Where and how a refusal was said. `is_named`: it repeats the recipient, as answers to RCPT do."""
+
+    stage: Stage | None
+    status: str
+    code: int | None
+    is_named: bool
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """Weigh `evidence`; without any the reason is unknown and nothing is hard."""
+    diagnostic = _unwrap(evidence.diagnostic)
+    status = _find_best_status(diagnostic, evidence)
+    code = find_reply_code(diagnostic) or find_reply_code(evidence.context)
+    stage = find_stage(evidence.diagnostic) or find_stage(evidence.context)
+    category = CATEGORIES.get(evidence.remark.rpartition(" ")[2].lower())
+    reason = _read_first(read_plainly, diagnostic, evidence.remark) or category or name_status(status)
+    if reason is Reason.DISABLED and status[2:] in _NO_MAILBOX:
+        reason = Reason.NO_SUCH_USER
+    reason = reason or read_plainly(evidence.context)
+    reason = reason or _read_first(read_vaguely, diagnostic, evidence.remark, evidence.context)
+    reason = reason or (REPLIES.get(code or 0) if stage in {None, Stage.RCPT} else None) or Reason.UNKNOWN
+    if reason in HARD and category not in HARD:
+        is_named = _NAMED.search(diagnostic) is not None
+        reason = _doubt(reason, _Said(stage=stage, status=status, code=code, is_named=is_named))
+    return Verdict(reason=reason, hard=reason in HARD and not evidence.is_delayed, status=status, code=code)
+
+
+def _unwrap(diagnostic: str) -> str:
+    """What the other side said, where the reporting host wrapped it."""
+    match = _WRAPPED.match(diagnostic)
+    if match is None:
+        return diagnostic
+    outer = "" if list_statuses(match[3]) else match[1]
+    return f"{match[2]} {outer} {match[3]}"
+
+
+def _find_best_status(diagnostic: str, evidence: Evidence) -> str:
+    """The most telling enhanced code: one that names a cause before `5.0.0`, the refusing host's before the other's."""
+    found = list_statuses(f"{diagnostic} {evidence.remark}") + list_statuses(evidence.status)
+    found = found or list_statuses(evidence.context)
+    return next((code for code in found if not code.endswith(".0.0")), found[0] if found else "")
+
+
+def _read_first(read: Callable[[str], Reason | None], *texts: str) -> Reason | None:
+    return next((reason for text in texts if text and (reason := read(text))), None)
+
+
+def _doubt(reason: Reason, said: _Said) -> Reason:
+    """The reason, given where it was said: before RCPT nobody has asked about the recipient, after it he was accepted.
+
+    Some providers say "user unknown" when the recipient's own filter refuses the mail. It is believed at RCPT, with a
+    code that says the same, and from a host that speaks of its own mailboxes and not in SMTP replies.
+    """
+    if said.stage is Stage.MAIL:
+        return Reason.SENDER_REJECTED
+    if said.stage is Stage.CONNECT:
+        return reason if reason is Reason.NO_MAIL_SERVICE else Reason.BLOCKED
+    detail = said.status[2:]
+    if reason is not Reason.NO_SUCH_USER or detail.startswith("1."):
+        return reason
+    is_temporary = said.code is not None and said.code < 500
+    if is_temporary or detail == "2.0" or said.stage is Stage.DOT:
+        return Reason.FILTERED
+    if said.stage is Stage.RCPT or said.code is None:
+        return reason
+    is_nowhere = said.stage is None and detail not in _TELLS and not said.is_named
+    return Reason.FILTERED if is_nowhere or detail.startswith(("2.", "7.")) else reason

@@ -1,0 +1,221 @@
+"""The forms that a report may have, from the strict to the loose. A reader answers None for what is not its form."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from delivery.reports.arf import read_feedback
+from delivery.reports.classify import Evidence, judge
+from delivery.reports.dsn import StatusFields, read_status
+from delivery.reports.mime import Part, walk
+from delivery.reports.model import Kind, Reason, Report, ReportedRecipient
+from delivery.reports.sections import Opened, guess_recipients, list_addressed, list_addresses
+from delivery.reports.ses import NoticeRecipient, read_notice
+from delivery.reports.text_bounce import Letter, is_bounce, is_delay
+from delivery.reports.text_recipients import Passage, find_passages, find_telling
+
+MAX_DIAGNOSTIC = 1_000
+
+_DONE = {"delivered", "relayed", "expanded"}
+_FAILED = ("x-failed-recipients", "x-bounced-address", "x-actual-recipient")
+_REPLIED_SUBJECT = re.compile(
+    r"^\W*(?:out of (?:the )?office|auto(?:mated|matic)?[- ]?(?:reply|response|answer)|autoreply|auto:|vacation"
+    r"|absence|abwesenheit|réponse automatique|respuesta automática|自動(?:返信|応答))|\baway (?:from|until)\b",
+    re.IGNORECASE,
+)
+_REPLIED_HEADERS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-response-suppress")
+_MACHINE = re.compile(r"mailer[-_]?daemon|postmaster|no-?reply", re.IGNORECASE)
+_DONE_STATUS = re.compile(r"(?<![\d.])2\.\d{1,3}\.\d{1,3}(?![\d.])")
+_DONE_CODE = re.compile(r"(?<![\d.])2[0-5]\d(?![\d.])")
+
+
+def read_complaint(opened: Opened) -> Report | None:
+    """A feedback-loop report (RFC 5965)."""
+    complaint = read_feedback(opened.mail, opened.returned)
+    if complaint is None:
+        return None
+    return Report(
+        kind="complaint",
+        recipients=tuple(_complain(address) for address in complaint.addresses),
+        original_envelope_id=complaint.envelope_id,
+        reporting_mta=complaint.reporting_mta,
+        arrived_at=complaint.arrived_at,
+        feedback_type=complaint.feedback_type,
+    )
+
+
+def read_delivery_status(opened: Opened) -> Report | None:
+    """Delivery status fields (RFC 3464), in their own part or pasted into the text."""
+    parts = [part.text() for part in walk(opened.mail) if "delivery-status" in part.media_type]
+    status = read_status("\n\n".join(parts))
+    if not status.recipients:
+        status = read_status(opened.text)
+    if not status.recipients:
+        return None
+    count = len(status.recipients)
+    passages = {one.address.lower(): one for one in find_passages(opened.notice, ())} if count > 1 else {}
+    recipients = _fold([_judge_fields(one, passages, opened.notice, count) for one in status.recipients])
+    return Report(
+        kind=name_kind(recipients),
+        recipients=tuple(recipients),
+        original_envelope_id=status.envelope_id,
+        reporting_mta=status.reporting_mta,
+        arrived_at=status.arrived_at,
+    )
+
+
+def read_json(opened: Opened) -> Report | None:
+    """Amazon SES's notice, mailed by SNS."""
+    notice = read_notice(opened.text)
+    if notice is None:
+        return None
+    recipients = [_judge_notice(one) for one in notice.recipients if one.address]
+    return Report(
+        kind="complaint" if notice.feedback_type else name_kind(recipients),
+        recipients=tuple(recipients),
+        original_message_id=notice.message_id,
+        reporting_mta=notice.reporting_mta,
+        feedback_type=notice.feedback_type,
+    )
+
+
+def read_letter(opened: Opened) -> Report | None:
+    """A bounce in prose that names its recipients."""
+    failed = list_addresses(opened.mail, _FAILED)
+    own = {address.lower() for address in list_addressed(opened.mail)}
+    passages = find_passages(opened.notice, own - {address.lower() for address in failed})
+    if failed:
+        known = {one.address.lower(): one for one in passages}
+        passages = [known.get(address.lower(), Passage(address)) for address in failed]
+    return _judge_letter(opened, passages)
+
+
+def read_vague_letter(opened: Opened) -> Report | None:
+    """A bounce in prose that names nobody."""
+    return _judge_letter(opened, [Passage(address) for address in guess_recipients(opened)])
+
+
+def read_reply(opened: Opened) -> tuple[ReportedRecipient, ...]:
+    """Who answered by machine (RFC 3834), if the mail is such an answer."""
+    senders = list_addresses(opened.mail, ("from",))
+    is_reply = _is_reply(opened.mail) or _REPLIED_SUBJECT.search(opened.mail.header("subject"))
+    if not is_reply or not senders or _MACHINE.search(senders[0]):
+        return ()
+    return (ReportedRecipient(address=senders[0], action="replied", reason=Reason.VACATION),)
+
+
+def name_kind(recipients: Sequence[ReportedRecipient]) -> Kind:
+    """The gravest that happened to any recipient."""
+    actions = {one.action for one in recipients}
+    return "bounce" if "failed" in actions else "delayed" if "delayed" in actions else "delivered"
+
+
+def _judge_fields(one: StatusFields, passages: Mapping[str, Passage], notice: str, count: int) -> ReportedRecipient:
+    recipient = ReportedRecipient(
+        address=one.address, original_address=one.original_address, action=one.action, remote_mta=one.remote_mta
+    )
+    if one.action in _DONE:
+        return _confirm(recipient, one.status, one.diagnostic)
+    passage = passages.get(one.address.lower()) or passages.get(one.original_address.lower())
+    return _judge(
+        recipient,
+        Evidence(
+            diagnostic=one.diagnostic,
+            status=one.status,
+            remark=one.remark,
+            context=notice if count == 1 else passage.said if passage else "",
+            is_delayed=one.action == "delayed",
+        ),
+    )
+
+
+def _judge_notice(one: NoticeRecipient) -> ReportedRecipient:
+    if one.action == "complained":
+        return _complain(one.address)
+    recipient = ReportedRecipient(address=one.address, action=one.action)
+    if one.action in _DONE:
+        return _confirm(recipient, one.status, one.diagnostic)
+    is_delayed = one.action == "delayed"
+    return _judge(recipient, Evidence(diagnostic=one.diagnostic, status=one.status, is_delayed=is_delayed))
+
+
+def _judge_letter(opened: Opened, passages: Sequence[Passage]) -> Report | None:
+    mail = opened.mail
+    return_path = mail.header("return-path").strip()
+    letter = Letter(
+        notice=opened.notice,
+        subject=mail.header("subject"),
+        sender=f"{mail.header('from')} {return_path.strip('<>')} {mail.header('x-mlserver')}",
+        is_from_nobody=return_path == "<>",
+        is_returning=opened.is_returning,
+        is_reply=_is_reply(mail),
+    )
+    is_named = any(mail.header(name) for name in _FAILED)
+    if not passages or _REPLIED_SUBJECT.search(letter.subject) or not (is_named or is_bounce(letter)):
+        return None
+    notice = letter.notice if len(passages) == 1 else ""
+    recipients = [_judge_passage(one, notice, is_delay(letter)) for one in passages]
+    return Report(kind=name_kind(recipients), recipients=tuple(recipients))
+
+
+def _is_reply(mail: Part) -> bool:
+    return (
+        mail.header("auto-submitted").lower().startswith("auto-replied")
+        or mail.header("precedence").lower().replace("_", "-") == "auto-reply"
+        or any(mail.header(name) for name in _REPLIED_HEADERS)
+    )
+
+
+def _judge_passage(passage: Passage, notice: str, is_delayed: bool) -> ReportedRecipient:
+    return _judge(
+        ReportedRecipient(
+            address=passage.address,
+            original_address=passage.original_address,
+            action="delayed" if is_delayed else "failed",
+        ),
+        Evidence(
+            diagnostic=find_telling("\n".join(passage.lines)) or find_telling(notice) or passage.said,
+            context=f"{passage.said}\n{notice}",
+            is_delayed=is_delayed,
+        ),
+    )
+
+
+def _judge(recipient: ReportedRecipient, evidence: Evidence) -> ReportedRecipient:
+    verdict = judge(evidence)
+    said = evidence.diagnostic or evidence.remark or find_telling(evidence.context) or evidence.context
+    return replace(
+        recipient,
+        status=verdict.status,
+        code=verdict.code,
+        hard=verdict.hard,
+        reason=verdict.reason,
+        diagnostic=_make_line(said),
+    )
+
+
+def _confirm(recipient: ReportedRecipient, status: str, diagnostic: str) -> ReportedRecipient:
+    found, code = _DONE_STATUS.search(f"{diagnostic} {status}"), _DONE_CODE.search(diagnostic)
+    return replace(
+        recipient,
+        status=found[0] if found else "",
+        code=int(code[0]) if code else None,
+        reason=Reason.DELIVERED,
+        diagnostic=_make_line(diagnostic),
+    )
+
+
+def _complain(address: str) -> ReportedRecipient:
+    return ReportedRecipient(address=address, action="complained", reason=Reason.COMPLAINT)
+
+
+def _make_line(text: str) -> str:
+    return " ".join(text.split())[:MAX_DIAGNOSTIC]
+
+
+def _fold(recipients: Sequence[ReportedRecipient]) -> list[ReportedRecipient]:
+    """Each recipient once for each thing that happened to him."""
+    seen: dict[tuple[str, str], ReportedRecipient] = {}
+    for one in recipients:
+        seen.setdefault((one.address.lower(), one.action), one)
+    return list(seen.values())

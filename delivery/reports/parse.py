@@ -1,0 +1,87 @@
+"""Mail about sent mail: bounces and receipts (RFC 3464, and hosts that never read it), complaints (RFC 5965).
+
+`parse_report` understands one mail, whoever wrote it. Forms are tried from the strict to the loose, first on the mail,
+then on mails enclosed in it, for reports that somebody forwarded.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from delivery.reports.formats import (
+    read_complaint,
+    read_delivery_status,
+    read_json,
+    read_letter,
+    read_reply,
+    read_vague_letter,
+)
+from delivery.reports.mime import Part, parse_mail, split_mbox, walk
+from delivery.reports.model import HARD, Kind, Reason, Report, ReportedRecipient
+from delivery.reports.sections import Opened, find_message_id, list_addressed, open_mail
+
+__all__ = ["HARD", "Kind", "Reason", "Report", "ReportedRecipient", "describe_report", "parse_report"]
+
+MAX_ENCLOSED = 3
+MAX_CANDIDATES = 10
+
+_FORMS = (read_complaint, read_delivery_status, read_json, read_letter)
+_GRAVITY: tuple[Kind, ...] = ("bounce", "complaint", "delayed", "delivered", "none")
+# A warning of a delay says of the recipient what a soft bounce says: not now, and the address may be well.
+_DESCRIBED: Mapping[Kind, str] = {"delayed": "bounce"}
+
+
+def parse_report(raw: bytes) -> Report:
+    """What the mail `raw` says about mail that was sent. Never an exception; time and memory are bounded.
+
+    An mbox file gives one report with the recipients of all its mails; the other fields are the first report's.
+    """
+    reports = [_read_mail(parse_mail(one)) for one in split_mbox(raw)]
+    told = [one for one in reports if one.kind != "none"] or reports[:1]
+    kinds = {one.kind for one in told}
+    return replace(
+        told[0],
+        kind=next(kind for kind in _GRAVITY if kind in kinds),
+        recipients=tuple(recipient for one in told for recipient in one.recipients),
+    )
+
+
+def describe_report(file: str, report: Report) -> dict[str, object]:
+    """`report` as JSON's types, one line for a file: kind is `bounce`, `complaint`, `delivered` or `none`."""
+    return {
+        "file": file,
+        "kind": _DESCRIBED.get(report.kind, report.kind),
+        "recipients": [
+            {"address": one.address, "status": one.status, "hard": one.hard, "reason": one.reason.value}
+            for one in report.recipients
+        ],
+    }
+
+
+def _read_mail(mail: Part) -> Report:
+    candidates = [open_mail(part) for part in _list_candidates(mail)]
+    addressed_to = tuple(list_addressed(mail))
+    for forms in (_FORMS, (read_vague_letter,)):
+        for opened in candidates:
+            report = next((found for form in forms if (found := form(opened))), None)
+            if report is not None:
+                message_id = report.original_message_id or find_message_id(opened)
+                return replace(report, addressed_to=addressed_to, original_message_id=message_id)
+    return _read_other(candidates[0], addressed_to)
+
+
+def _read_other(opened: Opened, addressed_to: tuple[str, ...]) -> Report:
+    """A mail that reports nothing; an automatic reply still tells what it answers."""
+    recipients = read_reply(opened)
+    message_id = find_message_id(opened) if recipients else ""
+    return Report(kind="none", recipients=recipients, addressed_to=addressed_to, original_message_id=message_id)
+
+
+def _list_candidates(mail: Part) -> list[Part]:
+    """The mail, then the mails in it, level by level."""
+    return list(_iterate_levels([mail]))[:MAX_CANDIDATES]
+
+
+def _iterate_levels(level: Sequence[Part]) -> Iterator[Part]:
+    for _ in range(MAX_ENCLOSED):
+        yield from level
+        level = [child for one in level for part in walk(one) if part.is_message for child in part.children]

@@ -1,0 +1,74 @@
+"""What refusals are called: the words of mail systems → why they refused.
+
+Two tables, the first match wins. Plain words say more than any code (a host that writes 5.1.1 beside "over quota"
+means the quota). Vague words are asked only when the codes say nothing. Within a table what is curable comes first: an
+address is given up only when nothing milder explains the refusal.
+
+The words are matched in lower case, without addresses, URLs and codes (`_clean`). Every gap in a pattern is bounded, so
+that no text makes a search slow.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from delivery.reports.addresses import ADDRESS_PATTERN
+from delivery.reports.model import Reason
+from delivery.reports.phrases_recipient import ABOUT_RECIPIENT, VAGUELY_ABOUT_RECIPIENT
+from delivery.reports.phrases_sender import ABOUT_US, VAGUELY_ABOUT_US
+
+MAX_WORDS = 3_000
+
+_NOISE = re.compile(
+    r"(?:https?|ftp)://\S{1,500}|www\.\S{1,300}"
+    rf"|<[^<>\s]{{1,300}}>|{ADDRESS_PATTERN}|\b(?:remote )?(?:host|server) (?:\S{{1,300}} )?said:?"
+    r"|(?<![\w.])[245]\d\d[ -](?=[245]\.\d{1,3}\.\d{1,3}\b)|(?<![\w.])#?[245]\.\d{1,3}\.\d{1,3}(?![\w.])",
+    re.IGNORECASE,
+)
+_SPACE = re.compile(r"[\s_]+")
+
+Rows = Iterable[tuple[Reason, tuple[str, ...]]]
+
+
+def _compile(*tables: Rows) -> tuple[tuple[Reason, re.Pattern[str]], ...]:
+    return tuple((reason, re.compile("|".join(patterns))) for table in tables for reason, patterns in table)
+
+
+_PLAIN = _compile(ABOUT_US, ABOUT_RECIPIENT)
+_VAGUE = _compile(VAGUELY_ABOUT_US, VAGUELY_ABOUT_RECIPIENT)
+
+# PowerMTA names the cause itself.
+CATEGORIES: Mapping[str, Reason] = {
+    "bad-mailbox": Reason.NO_SUCH_USER,
+    "bad-domain": Reason.HOST_UNKNOWN,
+    "inactive-mailbox": Reason.DISABLED,
+    "quota-issues": Reason.MAILBOX_FULL,
+    "spam-related": Reason.SPAM,
+    "virus-related": Reason.VIRUS,
+    "policy-related": Reason.POLICY,
+    "content-related": Reason.CONTENT,
+    "relaying-issues": Reason.RELAYING,
+    "invalid-sender": Reason.SENDER_REJECTED,
+    "message-expired": Reason.EXPIRED,
+    "no-answer-from-host": Reason.NETWORK,
+    "bad-connection": Reason.NETWORK,
+    "routing-errors": Reason.NETWORK,
+    "bad-configuration": Reason.SYSTEM,
+    "protocol-errors": Reason.PROTOCOL,
+}
+
+
+def read_plainly(text: str) -> Reason | None:
+    """The cause that the words name, or None."""
+    words = _clean(text)
+    return next((reason for reason, pattern in _PLAIN if pattern.search(words)), None)
+
+
+def read_vaguely(text: str) -> Reason | None:
+    """The cause that the words hint at, or None."""
+    words = _clean(text)
+    return next((reason for reason, pattern in _VAGUE if pattern.search(words)), None)
+
+
+def _clean(text: str) -> str:
+    """`text` in lower case and one line, without what only looks like words: addresses, URLs, codes, `host … said`."""
+    return _SPACE.sub(" ", _NOISE.sub(" ", text[:MAX_WORDS])).strip().lower()

@@ -1,0 +1,150 @@
+"""Refusals that are about us, our host or this mail: the recipient may be well. See `reports_wording` for the rules."""
+
+from delivery.reports.model import Reason
+
+_NO = r"(?:reject\w*|denied|refus\w+|block\w*|not (?:allowed|accepted|permitted|valid|exist|found|verified))"
+
+# Asked before the words about the recipient.
+ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
+    (
+        Reason.VIRUS,
+        (
+            r"\bvirus(?:es)?\b(?!.{0,15}(?:scanner|wall|gateway))",
+            r"\bmalware\b|\binfected\b|\btrojan\b|\bworm\b|\bphishing\b",
+        ),
+    ),
+    (
+        Reason.AUTHENTICATION,
+        (
+            r"\bspf\b|\bdkim\b|\bdmarc\b|\bdomainkeys?\b|\bsender[- ]?id\b",
+            r"\bunauthenticated\b|\bnot authenticated\b|\bnotauthenticated",
+            r"\bauthentication\b.{0,40}\b(?:require\w*|fail\w*|checks?|information|invalid|error|unsuccessful|needed)",
+            r"\b(?:require|need|must)\w*\b.{0,30}\bauthenticat\w+",
+            r"\bstarttls\b|\btls\b.{0,40}\b(?:require\w*|fail\w*|handshake|error|not)",
+            r"\bcertificate\b|\bencryption (?:needed|required)",
+        ),
+    ),
+    (
+        Reason.RELAYING,
+        (
+            r"\brelay(?:ing|ed)?\b.{0,40}\b(?:denied|not|prohibited|disallowed|restricted|refused|blocked|rejected|forbidden)",
+            r"\b(?:unable|not (?:allowed|permitted|authorized|able)|cannot|can't|refus\w+|forbidden)\b.{0,20}\brelay",
+            r"\b(?:no|not an? (?:open )?|don't|do not|insecure mail|open) relay(?:ing)?\b(?! recipient)",
+            r"\brcpthosts\b|\blist of (?:allowed|permitted) recipient hosts",
+            r"\bnot (?:a )?(?:local|hosted here|gateway)\b.{0,30}\b(?:domain|host)",
+        ),
+    ),
+    (
+        Reason.TOO_MANY,
+        (
+            r"\b(?:daily|hourly|sending|outgoing|outbound)\b.{0,30}\bquota",
+            r"\btoo many (?:\w+ ){0,2}(?:connect\w+|recipients?|sessions?|errors?|commands|requests|rcpts?)",
+            r"\btoo many (?:messages|e?-?mails?)\b(?! (?:in|on)\b)",
+            r"\b(?:rate|frequency|connection|concurren\w+|sending|hourly|daily|volume)\b.{0,20}\blimit|\bthrottl\w+",
+            r"\b(?:maximum|exceed\w*)\b.{0,40}\b(?:connections|rate|recipients|per (?:hour|day|minute|message))",
+            r"\btoo (?:fast|frequent\w*|quickly)|\bunusual rate|\bdeferred due to user complaints",
+        ),
+    ),
+    (
+        Reason.BLOCKED,
+        (
+            r"\b(?:black|block|deny|grey|gray) ?-?list(?:ed|ing|s)?\b|\b[rd]nsbl\b|\brbl\b|\brhsbl\b",
+            r"\bspamhaus|\bspamcop|\bsorbs\b|\bbarracuda ?central|\buceprotect|\bsenderscore|\babuseat|\bsurbl|\buribl",
+            r"\b(?:ip|host|network|server|client|mta|connection|domain|sender|address|you|messages? from)\b.{0,60}"
+            r"\b(?:is|are|was|been|were|be|currently|temporarily|permanently)\b.{0,15}\b(?:blocked|banned|listed)\b",
+            r"\bblocked (?:using|by|because|due|ip|for)\b|\bbanned\b|\breputation\b|\btrust(?:ed)? score",
+            r"\breverse (?:dns|lookup|mapping|resolution)|\bptr\b|\brdns\b|\bfcrdns\b|\bno reverse\b",
+            r"\bvalid (?:hostname|fqdn)|\bcannot find your hostname",
+            r"\bclient (?:host|ip|address)?\b.{0,10}\b(?:rejected|blocked|denied|refused)",
+            r"\bdynamic(?:ally)?\b.{0,25}\b(?:ip|host|address|dns|assigned|range)|\bresidential\b|\bdialup",
+            r"\b(?:bad|invalid|need|reject\w*) helo|\bhelo\b.{0,40}\b(?:reject\w*|invalid|not|denied|forged|match)",
+            rf"\byour (?:ip|host|server|network|mail ?server|mta|provider|isp)\b.{{0,60}}\b(?:{_NO}|poor)",
+            r"\b(?:no|refuse\w*|reject\w*|deny|denied) (?:more )?(?:mail |connections? )?"
+            r"from (?:your|this|the) (?:ip|host|server|network|address)",
+            r"\byour (?:isp|provider)(?:'s)?\b.{0,20}\b(?:server|relay|smarthost)|\bserver of your (?:isp|provider)",
+            r"\bconnection (?:rejected|denied|not allowed|refused by policy)",
+        ),
+    ),
+    (
+        Reason.SENDER_REJECTED,
+        (
+            rf"\bsender(?:'s)?\b.{{0,40}}\b(?:{_NO}|invalid|unknown|failed|verif\w+|unresolv\w+|nonexist\w*"
+            r"|doesn't exist|does not exist|can not)",
+            r"\bdomain of sender|\bsender domain|\b(?:invalid|bad|unknown|unverified|forged|illegal) (?:mail )?sender",
+            r"\b(?:envelope[- ](?:from|sender)|return[- ]path|reverse[- ]path|from address|mail from)\b.{0,60}"
+            rf"\b(?:{_NO}|invalid|unknown|verif\w+|resol\w+|bad)",
+            r"\b(?:cannot|could not|couldn't|can't|unable to) (?:verify|resolve|find)\b.{0,30}\b(?:sender|from)\b",
+            r"\b(?:not|don't|doesn't|won't) accept(?:ing|ed)?\b.{0,30}\b(?:mail|messages?|e-?mails?)\b.{0,20}\bfrom\b",
+            rf"\byour (?:e-?mail )?(?:domain|address) (?:is|was|has been) (?:{_NO}|invalid|not)",
+            r"\bsending domain\b.{0,40}\b(?:not|invalid|unresolv\w+)",
+        ),
+    ),
+    (
+        Reason.SPAM,
+        (
+            r"\bspam(?:s|my|med|mer|mers|mish|ming|assassin|iness|score)?\b",
+            r"\bunsolicited\b|\bjunk\b|\bube\b|\buce\b|\bbulk (?:e-?)?mail\b|\bcontent filter\w*",
+            r"\b(?:message|mail) (?:content )?(?:looks|appears|seems) (?:like|to be)",
+        ),
+    ),
+    (
+        Reason.TOO_BIG,
+        (
+            r"\b(?:message|mail|e-?mail|body|attachments?|file|content|data)\b(?!box)(?![^:;]{0,40}queue)[^:;]{0,40}"
+            r"\b(?:too (?:large|big|long)|larger than|oversize\w*)\b",
+            r"\b(?:message|mail|e-?mail|header|attachment|content|body)\b(?!box).{0,25}\b(?:size|length)\b.{0,40}"
+            r"\b(?:exceed\w*|limit|over|larger|maximum)",
+            r"\b(?:exceed\w*|over|above|larger than)\b.{0,40}\b(?:message|mail) (?:size|length)",
+            r"\bmaximum message size|\bfixed maximum|\brecipsizelimit|\btoo (?:large|big) (?:for|to)\b",
+        ),
+    ),
+)
+
+# Asked when neither plain words nor codes tell.
+VAGUELY_ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
+    (
+        Reason.CONTENT,
+        (
+            r"\b(?:content|attachment|header|subject|mime|body|character ?set|8-?bit)\b.{0,60}"
+            rf"\b(?:{_NO}|not supported|invalid|error|prohibited|malformed|bad|illegal)",
+            r"\b(?:invalid|malformed|bad|illegal|multiple|missing) (?:header|mime|content|attachment|message)",
+        ),
+    ),
+    (
+        Reason.POLICY,
+        (
+            r"\bpolic(?:y|ies)\b|\bprohibited\b|\bforbidden\b|\bviolat\w+|\bsecurity\b|\badministrative\w*|\bunacceptable",
+        ),
+    ),
+    (
+        Reason.NETWORK,
+        (
+            r"\bconnect(?:ion)?\b.{0,60}"
+            r"\b(?:refused|timed? ?out|reset|lost|dropped|closed|fail\w*|broken|aborted|interrupt\w*)",
+            r"\blost connection|\bno route\b|\btimed? ?out\b",
+            r"\b(?:network|host|server|mx|destination)\b.{0,30}"
+            r"\b(?:unreachable|error|unavailable|down|not respond\w*|no answer|not answer\w*)",
+            r"\b(?:unable|not|couldn't|cannot|can't|fail\w*|impossible)\b.{0,20}\b(?:connect|contact|establish|reach)",
+            r"\bname server|\bdns\b|\blook ?up\b|\btry (?:again|later)|\btemporar\w+|\btransient|\bbusy\b|\bdeferred\b",
+        ),
+    ),
+    (
+        Reason.SYSTEM,
+        (
+            r"\b(?:system|config\w*|internal|local|server|software|program\w*|i/o|disk|database|ldap|mailer|operating)\b"
+            r".{0,30}\b(?:error|fail\w*|problem|fault|unavailable)",
+            r"\bservice\b.{0,20}\b(?:unavailable|not available|refused?)",
+            r"\binsufficient\b|\bout of memory|\bresources\b|\bpermission denied",
+            r"\bcommand (?:died|output|failed|time)|\bexit (?:code|status)|\bmisconfig\w+",
+            r"\b(?:can't|cannot|could not|couldn't|unable to) "
+            r"(?:create|open|append|write|update|lock|fork|execute|save|store|process|deliver to)",
+        ),
+    ),
+    (
+        Reason.PROTOCOL,
+        (
+            r"\bsyntax\b|\b(?:bad|improper|invalid|wrong) (?:command )?sequence|\bcommand\b.{0,20}\b(?:not|un)\b",
+            r"\bnot implemented|\bprotocol error|\bneed (?:rcpt|mail)|\bsmtputf8|\bargument",
+        ),
+    ),
+)

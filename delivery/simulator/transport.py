@@ -1,0 +1,65 @@
+"""A way out that sends nothing: the local part of an address at simulator.test says what becomes of its mail."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
+from time import sleep
+from uuid import UUID
+
+from delivery.concurrency.steps import Call, Question, Said, SteppedTransport, Steps
+from delivery.envelope import Delivery, Reply, Stage
+from delivery.replies import Answer, Peer, classify
+from delivery.simulator.scenes import DELIVERED, Scene
+from delivery.simulator.script import DOMAIN, ScenarioError, choose_step, read_script
+
+PEER = Peer(remote_host=DOMAIN)
+UNREADABLE = Scene(code=554, text="5.5.4 simulated: this scenario cannot be read")
+
+
+class SimulatorTransport(SteppedTransport):
+    """A `Transport` for tests of applications: see `simulator_script`. Somebody's name is delivered to, and so is any
+    other domain, for mail of test keys comes here whatever its address. `bounced+anything@` is `bounced@`.
+    """
+
+    def __init__(self, sleep: Callable[[float], None] = sleep) -> None:
+        self._sleep = sleep
+
+    def converse(self, deliveries: Sequence[Delivery]) -> Steps[None]:
+        """What is refused before the dot asks for no grant, as in real life."""
+        for delivery in deliveries:
+            scene = choose_scene(delivery.address, delivery.attempt_number)
+            recipient_id = delivery.recipient_id
+            if scene.stage is Stage.DOT:
+                allowed: Collection[UUID] = yield Question((recipient_id,))
+                if recipient_id not in allowed:
+                    continue
+            if scene.delay:
+                yield Call(partial(self._sleep, scene.delay.total_seconds()))
+            yield Said(recipient_id, play(scene))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def choose_scene(address: str, attempt_number: int) -> Scene:
+    """What happens to the mail for `address` at this attempt."""
+    try:
+        script = read_script(address)
+    except ScenarioError:
+        return UNREADABLE
+    return choose_step(script, attempt_number).scene if script else DELIVERED
+
+
+def play(scene: Scene) -> Reply:
+    """The reply of a scene, judged by the same table as a real one; the simulator itself is never slowed or paused."""
+    if scene.code is not None:
+        answer = Answer(scene.code, (scene.text.encode(),))
+        reply = classify(answer, stage=scene.stage, peer=PEER, is_final=scene.is_final)
+        return replace(reply, should_slow=False, should_pause=False)
+    return Reply(
+        outcome=scene.outcome,
+        stage=scene.stage,
+        text=scene.text,
+        remote_host=PEER.remote_host,
+        has_reached=scene.stage is Stage.DOT,
+    )

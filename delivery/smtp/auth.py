@@ -1,0 +1,98 @@
+"""AUTH (RFC 4954): PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195)."""
+
+import binascii
+import hmac
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+
+from delivery.concurrency.steps import Steps
+from delivery.replies import Answer
+from delivery.smtp.config import SmtpConfig
+from delivery.smtp.connection import Line
+
+# What a mechanism says, one step for each challenge of the server.
+Step = Callable[[SmtpConfig, bytes], bytes]
+CHALLENGE, ACCEPTED = 334, 235
+# The mechanism itself is refused, not the credentials: the next one may do.
+NOT_THIS_MECHANISM = {504, 534}
+
+
+class NoMechanismError(Exception):
+    """The server offers no way to authenticate that we know and may use on this line."""
+
+
+def _say_plain(config: SmtpConfig, _challenge: bytes) -> bytes:
+    return f"\0{config.username}\0{config.password}".encode()
+
+
+def _say_username(config: SmtpConfig, _challenge: bytes) -> bytes:
+    return config.username.encode()
+
+
+def _say_password(config: SmtpConfig, _challenge: bytes) -> bytes:
+    return config.password.encode()
+
+
+def _say_cram_md5(config: SmtpConfig, challenge: bytes) -> bytes:
+    digest = hmac.new(config.password.encode(), challenge, "md5").hexdigest()
+    return f"{config.username} {digest}".encode()
+
+
+# In order of choice.
+MECHANISMS: Mapping[str, Sequence[Step]] = {
+    "PLAIN": [_say_plain],
+    "LOGIN": [_say_username, _say_password],
+    "CRAM-MD5": [_say_cram_md5],
+}
+SHOWS_PASSWORD = {"PLAIN", "LOGIN"}
+
+
+def choose_mechanisms(offered: str, *, is_password_safe: bool) -> list[str]:
+    """The usable ones of those that EHLO `offered`, best first. Raises NoMechanismError."""
+    names = offered.upper().split()
+    usable = [name for name in MECHANISMS if name in names and (is_password_safe or name not in SHOWS_PASSWORD)]
+    if usable:
+        return usable
+    if SHOWS_PASSWORD.intersection(names):
+        raise NoMechanismError("the line is not encrypted: the password was not sent")
+    raise NoMechanismError(f"the server offers no authentication that we know: {' '.join(names) or 'none'}")
+
+
+def authenticate(line: Line, config: SmtpConfig, mechanisms: Sequence[str]) -> Steps[Answer]:
+    """The server's last word: 235 is success. Raises LineError."""
+    deadline = monotonic() + config.timeouts.auth.total_seconds()
+    for name in mechanisms:
+        answer = yield from _try_mechanism(line, config, name, deadline)
+        if answer.code not in NOT_THIS_MECHANISM:
+            break
+    return answer
+
+
+def _try_mechanism(line: Line, config: SmtpConfig, name: str, deadline: float) -> Steps[Answer]:
+    said: list[bytes] = []
+    answer = yield from _ask(line, b"AUTH " + name.encode(), deadline)
+    for step in MECHANISMS[name]:
+        if answer.code != CHALLENGE:
+            break
+        try:
+            challenge = b64decode(answer.lines[0], validate=name == "CRAM-MD5")
+        except binascii.Error:
+            return (yield from _ask(line, b"*", deadline))
+        said.append(b64encode(step(config, challenge)))
+        answer = yield from _ask(line, said[-1], deadline)
+    return _hide_secrets(answer, said)
+
+
+def _ask(line: Line, data: bytes, deadline: float) -> Steps[Answer]:
+    seconds = max(0.0, deadline - monotonic())
+    yield from line.write(data + b"\r\n", seconds)
+    return (yield from line.read_answer(seconds))
+
+
+def _hide_secrets(answer: Answer, said: Sequence[bytes]) -> Answer:
+    """A server out of step quotes what it did not understand, which may be the password."""
+    text = b" ".join(answer.lines)
+    if any(secret and secret in text for secret in said):
+        return Answer(answer.code, (b"(not shown: the answer repeats the credentials)",))
+    return answer

@@ -1,0 +1,192 @@
+"""One TCP line to an SMTP server: bytes out, answers in, nothing blocks, every wait is bounded by a deadline."""
+
+import errno
+import os
+import socket
+import ssl
+from time import monotonic
+from typing import Any
+
+from delivery.concurrency.steps import Wait, Waits
+from delivery.replies import MAX_ANSWER_BYTES, Answer, NonsenseError, take_answer
+
+BLOCK = 65_536
+# One result of socket.getaddrinfo.
+SocketAddress = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class LineError(Exception):
+    """The line is of no use any more: cut, silent for too long, or full of nonsense.
+
+    `unsent` is how many bytes of the last write had not been taken by the kernel.
+    """
+
+    def __init__(self, text: str, *, unsent: int = 0) -> None:
+        super().__init__(text)
+        self.unsent = unsent
+
+
+class TlsError(LineError):
+    """The TLS handshake failed."""
+
+    def __init__(self, text: str, *, is_about_certificate: bool = False) -> None:
+        super().__init__(text)
+        self.is_about_certificate = is_about_certificate
+
+
+class Line:
+    """A socket, plain or TLS, not blocking. Used by one conversation at a time."""
+
+    __slots__ = ("_buffer", "_fileno", "_has_asked", "_socket", "is_tls")
+
+    def __init__(self, connected: socket.socket) -> None:
+        connected.setblocking(False)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = connected
+        self._fileno = connected.fileno()
+        self._buffer = b""
+        self._has_asked = False
+        self.is_tls = False
+
+    def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> Waits[str]:
+        """Encrypt the line; the result is protocol and cipher, for people. Raises TlsError, and LineError for bytes
+        that came in clear behind the answer to STARTTLS: an injection (CVE-2011-0411).
+        """
+        if self._buffer:
+            raise LineError("bytes in clear after the answer to STARTTLS: refused")
+        try:
+            encrypted = context.wrap_socket(self._socket, server_hostname=server_name, do_handshake_on_connect=False)
+        except (OSError, ValueError) as error:
+            raise TlsError(f"the TLS handshake failed: {describe_error(error)}") from error
+        self._socket, self.is_tls = encrypted, True
+        yield from self._shake_hands(encrypted, monotonic() + seconds)
+        cipher = encrypted.cipher()
+        return f"{encrypted.version()} {cipher[0] if cipher else ''}".strip()
+
+    def _shake_hands(self, encrypted: ssl.SSLSocket, deadline: float) -> Waits[None]:
+        while True:
+            try:
+                encrypted.do_handshake()
+                return
+            except _NOT_YET as error:
+                if monotonic() >= deadline:
+                    raise TlsError("the TLS handshake failed: timed out") from None
+                yield Wait(self._fileno, isinstance(error, ssl.SSLWantWriteError), deadline)
+            except ssl.SSLCertVerificationError as error:
+                text = f"the certificate was refused: {error.verify_message}"
+                raise TlsError(text, is_about_certificate=True) from error
+            except (OSError, ValueError) as error:
+                raise TlsError(f"the TLS handshake failed: {describe_error(error)}") from error
+
+    def write(self, data: bytes, seconds: float) -> Waits[None]:
+        """Write all of `data`; `seconds` are for each BLOCK of it. Raises LineError, which tells what was not taken."""
+        view: bytes | memoryview = data
+        deadline = 0.0
+        while True:
+            try:
+                view = memoryview(view)[self._socket.send(view) :]
+            except _NOT_YET as error:
+                now = monotonic()
+                deadline = deadline or now + seconds * (1 + len(data) // BLOCK)
+                if now >= deadline:
+                    raise LineError("timed out while writing", unsent=len(view)) from None
+                yield Wait(self._fileno, not isinstance(error, ssl.SSLWantReadError), deadline)
+            except OSError as error:
+                raise LineError(f"the line broke: {describe_error(error)}", unsent=len(view)) from error
+            else:
+                if not view:
+                    self._has_asked = True
+                    return
+
+    def read_answer(self, seconds: float) -> Waits[Answer]:
+        """The next reply, whole, within `seconds`. Raises LineError."""
+        deadline = 0.0
+        fresh = self._buffer
+        while True:
+            # A server that drips bytes does not have its reply parsed for each of them.
+            if b"\n" in fresh or len(self._buffer) > MAX_ANSWER_BYTES:
+                answer = self._take_answer()
+                if answer is not None:
+                    return answer
+            if self._has_asked:
+                # The answer cannot be here yet: looking for it at once would be a system call for nothing.
+                self._has_asked = False
+                deadline = deadline or monotonic() + seconds
+                yield Wait(self._fileno, False, deadline)
+            try:
+                fresh = self._socket.recv(BLOCK)
+            except _NOT_YET as error:
+                fresh = b""
+                now = monotonic()
+                deadline = deadline or now + seconds
+                if now >= deadline:
+                    raise LineError("timed out waiting for a reply") from None
+                yield Wait(self._fileno, isinstance(error, ssl.SSLWantWriteError), deadline)
+            except OSError as error:
+                raise LineError(f"the line broke: {describe_error(error)}") from error
+            else:
+                if not fresh:
+                    raise LineError("the other side closed the line")
+                self._buffer += fresh
+
+    def _take_answer(self) -> Answer | None:
+        try:
+            taken = take_answer(self._buffer)
+        except NonsenseError as error:
+            raise LineError(str(error)) from error
+        if taken is None:
+            return None
+        self._buffer = self._buffer[taken[1] :]
+        return taken[0]
+
+    def is_quiet(self) -> bool:
+        """Whether the line is open and nothing came that nobody asked for."""
+        if not self._buffer:
+            try:
+                # Not a peek at the socket: TLS 1.3 leaves session tickets there, which are no reply.
+                self._buffer = self._socket.recv(BLOCK)
+            except _NOT_YET:
+                return True
+            except OSError:
+                return False
+        return False
+
+    def close(self) -> None:
+        """Close the socket, without QUIT."""
+        self._socket.close()
+
+
+def dial(address: SocketAddress, source_address: str, deadline: float) -> Waits[Line]:
+    """A line to one address. Raises OSError."""
+    family, kind, protocol, _name, target = address
+    dialled = socket.socket(family, kind, protocol)
+    try:
+        dialled.setblocking(False)
+        if source_address:
+            dialled.bind((source_address, 0))
+        yield from _connect(dialled, target, deadline)
+        return Line(dialled)
+    except BaseException:
+        dialled.close()
+        raise
+
+
+def _connect(dialled: socket.socket, target: Any, deadline: float) -> Waits[None]:
+    error = dialled.connect_ex(target)
+    if error == errno.EINPROGRESS:
+        yield Wait(dialled.fileno(), True, deadline)
+        if monotonic() >= deadline:
+            raise TimeoutError("timed out")
+        error = dialled.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error:
+        raise OSError(error, os.strerror(error))
+
+
+def describe_error(error: BaseException) -> str:
+    """An error in words for an attempt's record."""
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

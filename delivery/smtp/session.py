@@ -1,0 +1,48 @@
+"""A line to an SMTP server that is ready for MAIL."""
+
+import re
+from collections.abc import Mapping
+from time import monotonic
+
+from delivery.envelope import Reply
+from delivery.replies import Peer
+from delivery.smtp.connection import Line
+
+_SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870, 4
+
+
+class RefusedError(Exception):
+    """No session: `reply` says why, and holds for every mail that waited for one."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.text)
+        self.reply = reply
+
+
+class Session:
+    """A line that is ready for MAIL, what the server offers on it, and how much it was used."""
+
+    __slots__ = (
+        "can_8bit",
+        "can_dsn",
+        "can_pipeline",
+        "has_size",
+        "is_dirty",
+        "line",
+        "message_count",
+        "peer",
+        "size_limit",
+        "used_at",
+    )
+
+    def __init__(self, line: Line, offers: Mapping[str, str], peer: Peer) -> None:
+        self.line = line
+        self.peer = peer
+        self.can_pipeline = "PIPELINING" in offers
+        self.can_8bit = "8BITMIME" in offers
+        self.can_dsn = "DSN" in offers
+        self.has_size = "SIZE" in offers
+        self.size_limit = int(offers["SIZE"]) if _SIZE.fullmatch(offers.get("SIZE", "")) else 0  # 0: none
+        self.is_dirty = False  # a transaction was begun and not ended: RSET before the next
+        self.message_count = 0
+        self.used_at = monotonic()

@@ -1,0 +1,117 @@
+"""The way out over SMTP: one server, many connections, one recipient for each envelope."""
+
+import re
+from collections.abc import Sequence
+
+from delivery.concurrency.steps import Said, SteppedTransport, Steps, run_steps
+from delivery.envelope import Delivery, Outcome, Reply, Stage
+from delivery.smtp.config import SmtpConfig
+from delivery.smtp.pool import SessionPool
+from delivery.smtp.session import RefusedError, Session
+from delivery.smtp.transaction import SmtpSeconds, Transaction
+
+# Printable ASCII but space and angle brackets: nothing that could end the path, or the command.
+_PATH = re.compile(r"[!-;=?-~]{1,320}")
+
+
+class SmtpTransport(SteppedTransport):
+    """A `Transport` to one SMTP server, with kept-open connections. Each conversation holds at most one of them.
+
+    An address or return path that could break out of its command is `failed` and never on the wire. A lone CR or LF
+    in the content becomes CRLF (which breaks a signature made over it: build content with CRLF).
+    """
+
+    def __init__(self, config: SmtpConfig) -> None:
+        self._config = config
+        self._pool = SessionPool(config)
+        self._seconds = SmtpSeconds(config)
+
+    def converse(self, deliveries: Sequence[Delivery]) -> Steps[None]:
+        """Mails go one after the other over one connection; when it breaks, the rest go over a new one, and when
+        there is no new one they are deferred.
+        """
+        conversation = _Conversation(self._config, self._pool, self._seconds)
+        try:
+            for delivery in deliveries:
+                reply = yield from conversation.hand_over(delivery)
+                if reply is not None:
+                    yield Said(delivery.recipient_id, reply)
+        finally:
+            conversation.end()
+
+    def greet(self) -> Reply | None:
+        """Open a session and keep it for the first mail; the refusal if there is none. Blocks, and sends nothing."""
+        try:
+            self._pool.give_back(run_steps(self._pool.open()))
+        except RefusedError as error:
+            return error.reply
+        return None
+
+    def tidy(self) -> bool:
+        """Close connections that are idle for longer than `idle_limit`; whether any is still open."""
+        return self._pool.tidy()
+
+    def close(self) -> None:
+        """QUIT on all idle connections, which takes `timeouts.quit` at most; busy ones end with their mail."""
+        self._pool.close()
+
+
+class _Conversation:
+    """The session in use, if any."""
+
+    def __init__(self, config: SmtpConfig, pool: SessionPool, seconds: SmtpSeconds) -> None:
+        self._config = config
+        self._pool = pool
+        self._seconds = seconds
+        self._session: Session | None = None
+        self._refusal: Reply | None = None
+
+    def hand_over(self, delivery: Delivery) -> Steps[Reply | None]:
+        problem = check_paths(delivery) or self._refusal
+        if problem is not None:
+            return problem
+        try:
+            session = self._take_kept() or (yield from self._pool.open())
+            while True:
+                transaction = Transaction(session, delivery, self._seconds, is_final=self._config.is_final)
+                reply = yield from self._run(session, transaction)
+                if not transaction.is_stale:
+                    return reply
+                session = yield from self._pool.open()
+        except RefusedError as error:
+            self._refusal = error.reply
+            return error.reply
+
+    def _run(self, session: Session, transaction: Transaction) -> Steps[Reply | None]:
+        try:
+            return (yield from transaction.run())
+        finally:
+            # Also when an exception passes, or the driver gives up.
+            if not transaction.is_line_usable:
+                session.line.close()
+            elif session.message_count >= self._config.max_messages:
+                self._pool.give_back(session)
+            else:
+                self._session = session
+
+    def _take_kept(self) -> Session | None:
+        session, self._session = self._session, None
+        if session is not None and session.line.is_quiet():
+            return session
+        if session is not None:
+            session.line.close()
+        return self._pool.take()
+
+    def end(self) -> None:
+        """Give the session back."""
+        if self._session is not None:
+            self._pool.give_back(self._session)
+
+
+def check_paths(delivery: Delivery) -> Reply | None:
+    """The refusal of an address or return path that must not reach the wire; None when both are safe."""
+    for name, path in (("return path", delivery.return_path), ("address", delivery.address)):
+        if not _PATH.fullmatch(path) and (path or name == "address"):
+            text = f"the {name} cannot be written in SMTP: {path[:100]!a}"
+            return Reply(outcome=Outcome.FAILED, stage=Stage.MAIL, enhanced_code="5.1.3", text=text)
+    return None

@@ -1,0 +1,70 @@
+"""What the commands on domains share."""
+
+from collections.abc import Iterator, Mapping
+
+from django.core.management.base import CommandError
+
+from accounts.management.project_command import ProjectCommand
+from domains.dns.resolver import RecordType
+from domains.domain_names import DomainNameError, canonical_name
+from domains.models import Domain
+from domains.published_records import ShownRecord, shown_records
+from domains.serializers import DomainOutput, RecordOutput
+
+# RFC 1035, 3.3: a character-string in a TXT record.
+MAX_STRING = 255
+
+
+class DomainCommand(ProjectCommand):
+    """A command on one project's domains, which are named by their names."""
+
+    def find_domain(self, options: Mapping[str, object]) -> Domain:
+        """The domain that `options` names. `CommandError` when the project has none of that name."""
+        project = self.find_project(options)
+        try:
+            domain = project.domains.filter(name=canonical_name(str(options["name"]))).first()
+        except DomainNameError as error:
+            raise CommandError(str(error)) from None
+        if domain is None:
+            raise CommandError(f"{project.name} has no domain {options['name']}.")
+        return domain
+
+    def emit_domain(self, domain: Domain) -> None:
+        """Answer with a domain and its records: one line of JSON, or text to read."""
+        self.emit(DomainOutput(domain).data, "\n".join(describe_domain(domain)))
+
+    def emit_records(self, domain: Domain) -> None:
+        """Answer with a domain's records: each one line of JSON, or text to read."""
+        for shown in shown_records(domain):
+            self.emit(RecordOutput(shown).data, "\n".join(describe_record(shown)))
+
+
+def describe_domain(domain: Domain) -> Iterator[str]:
+    yield f"{domain.name} is {domain.status}."
+    for shown in shown_records(domain):
+        yield ""
+        yield from describe_record(shown)
+
+
+def describe_record(shown: ShownRecord) -> Iterator[str]:
+    record = shown.record
+    yield f"{shown.status:<8} {record.purpose:<12} {record.type:<6} {record.name}"
+    yield f"         publish: {record.value}"
+    for value in shown.found:
+        yield f"         found:   {value}"
+    if shown.advice:
+        yield f"         {shown.advice}"
+
+
+def zone_line(shown: ShownRecord) -> str:
+    """The record as a line of a zone file (RFC 1035, 5.1), a long TXT value cut into strings."""
+    record = shown.record
+    match record.type:
+        case RecordType.TXT:
+            parts = [record.value[start : start + MAX_STRING] for start in range(0, len(record.value), MAX_STRING)]
+            data = " ".join(f'"{part}"' for part in parts)
+        case RecordType.CNAME:
+            data = f"{record.value}."
+        case _:
+            data = record.value
+    return f"{record.name}. 3600 IN {record.type} {data}"

@@ -1,0 +1,71 @@
+"""A domain's records as its owner sees them: what to publish, beside what was last found."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from domains.dns.records import ExpectedRecord, Purpose, Zone, expected_records
+from domains.dns.verdicts import RecordStatus
+from domains.domain_status import SENDING
+from domains.models import DkimKey, Domain, RecordCheck
+
+# Mail signed by the old key may wait for its recipient's server for days, and is verified when it arrives there.
+KEEP_RETIRED = timedelta(days=7)
+NOT_ASKED = "Not checked yet."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownRecord:
+    """A record to publish and its state. `found` is empty and the status `unknown` until the DNS was asked."""
+
+    record: ExpectedRecord
+    status: RecordStatus
+    found: list[str]
+    advice: str
+    checked_at: datetime | None
+
+
+def public_host() -> str:
+    """This service's own host name or address, to which return paths and tracking hosts lead."""
+    return urlsplit(settings.PUBLIC_URL).hostname or "localhost"
+
+
+def records_of(domain: Domain) -> list[ExpectedRecord]:
+    """All records that the domain's owner should publish now."""
+    keys = sorted(domain.dkim_keys.all(), key=lambda key: (key.retired_at is not None, key.created_at))
+    dkim = [(key.selector, key.public_record) for key in keys]
+    return expected_records(
+        Zone(domain=domain.name, ownership_token=domain.ownership_token, dkim=dkim, host=public_host())
+    )
+
+
+def shown_records(domain: Domain) -> Iterator[ShownRecord]:
+    """The same with their states. Reads `dkim_keys` and `record_checks`: prefetch both for more than one domain."""
+    checks = {(check.name, check.value): check for check in domain.record_checks.all()}
+    partings = {key.record_name: explain_parting(key) for key in domain.dkim_keys.all()}
+    for record in records_of(domain):
+        check = checks.get((record.name, record.value))
+        yield ShownRecord(
+            record=record,
+            status=RecordStatus(check.status) if check else RecordStatus.UNKNOWN,
+            found=check.found if check else [],
+            advice=partings.get(record.name) or (check.advice if check else NOT_ASKED),
+            checked_at=check.checked_at if check else None,
+        )
+
+
+def explain_parting(key: DkimKey) -> str:
+    """What to do with the record of a key that signs no more; empty for any other."""
+    if key.retired_at is None:
+        return ""
+    until = key.retired_at + KEEP_RETIRED
+    return f"A newer key signs now. Keep this record until {until:%Y-%m-%d %H:%M} UTC, then remove it."
+
+
+def list_tracking_hosts() -> list[str]:
+    """Names that lead to this service by a record that stands, for links in mail: all domains', all projects'."""
+    standing = RecordCheck.objects.filter(purpose=Purpose.TRACKING, status=RecordStatus.OK)
+    return list(standing.filter(domain__status__in=SENDING).values_list("name", flat=True).distinct())

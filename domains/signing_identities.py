@@ -1,0 +1,116 @@
+"""What a message is signed with and sent as, kept loaded in each process.
+
+Loading an RSA key costs as much as signing a hundred messages, so keys stay loaded; everything else is read anew after
+`FRESH`, so that a rotation reaches every worker without being told.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Lock
+from time import monotonic
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from delivery.dkim.signing import Signer
+from domains.dns.records import Purpose
+from domains.dns.verdicts import RecordStatus
+from domains.models import DkimKey, Domain, RecordCheck
+
+FRESH = timedelta(seconds=15)
+MAX_IDENTITIES = 5_000
+MAX_SIGNERS = 2_000
+
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A sending domain as composing needs it.
+
+    `return_path_host` and `tracking_host` are names below the domain, None while their records do not stand: then the
+    service's own name takes their place. `signers` is empty until a key's record was seen.
+    """
+
+    domain: str
+    signers: tuple[Signer, ...]
+    return_path_host: str | None
+    tracking_host: str | None
+
+
+class Shelf(Generic[Kept]):
+    """A bounded, thread-safe dictionary that drops what was used longest ago."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._items: OrderedDict[UUID, Kept] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: UUID) -> Kept | None:
+        with self._lock:
+            if key in self._items:
+                self._items.move_to_end(key)
+            return self._items.get(key)
+
+    def put(self, key: UUID, item: Kept) -> None:
+        with self._lock:
+            self._items[key] = item
+            self._items.move_to_end(key)
+            while len(self._items) > self._size:
+                self._items.popitem(last=False)
+
+    def drop(self, key: UUID) -> None:
+        with self._lock:
+            self._items.pop(key, None)
+
+
+class Identities:
+    """The identities of this process, at most `MAX_IDENTITIES` of them, each at most `FRESH` old."""
+
+    def __init__(self) -> None:
+        self._identities: Shelf[tuple[float, Identity]] = Shelf(MAX_IDENTITIES)
+        self._signers: Shelf[Signer] = Shelf(MAX_SIGNERS)
+
+    def of(self, domain_id: UUID) -> Identity | None:
+        """The identity of a domain; None when there is no such domain (any more)."""
+        kept = self._identities.get(domain_id)
+        if kept and monotonic() - kept[0] < FRESH.total_seconds():
+            return kept[1]
+        identity = self._read(domain_id)
+        if identity:
+            self._identities.put(domain_id, (monotonic(), identity))
+        else:
+            self.forget(domain_id)
+        return identity
+
+    def forget(self, domain_id: UUID) -> None:
+        """Read the domain anew when it is needed next. Other processes follow within `FRESH`."""
+        self._identities.drop(domain_id)
+
+    def _read(self, domain_id: UUID) -> Identity | None:
+        name = Domain.objects.filter(pk=domain_id).values_list("name", flat=True).first()
+        if name is None:
+            return None
+        hosts = dict(
+            RecordCheck.objects.filter(
+                domain_id=domain_id, status=RecordStatus.OK, purpose__in=[Purpose.RETURN_PATH, Purpose.TRACKING]
+            ).values_list("purpose", "name")
+        )
+        return Identity(
+            domain=name,
+            signers=self._read_signers(domain_id, name),
+            return_path_host=hosts.get(Purpose.RETURN_PATH),
+            tracking_host=hosts.get(Purpose.TRACKING),
+        )
+
+    def _read_signers(self, domain_id: UUID, name: str) -> tuple[Signer, ...]:
+        signing = DkimKey.objects.filter(domain_id=domain_id, activated_at__isnull=False, retired_at=None)
+        ids = list(signing.order_by("algorithm").values_list("pk", flat=True))
+        loaded = {key_id: signer for key_id in ids if (signer := self._signers.get(key_id))}
+        for key in DkimKey.objects.defer(None).filter(pk__in=set(ids) - set(loaded)):
+            loaded[key.pk] = Signer(domain=name, selector=key.selector, private_key=key.private_key)
+            self._signers.put(key.pk, loaded[key.pk])
+        return tuple(loaded[key_id] for key_id in ids if key_id in loaded)
+
+
+identities = Identities()

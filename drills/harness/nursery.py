@@ -1,0 +1,152 @@
+"""A process that has loaded the whole product once, and forks our programs from there.
+
+A drill starts dozens of workers, and loading Django and Celery costs each of them seconds of a processor. What is
+forked here runs the command lines of `./run`, in sessions of their own.
+"""
+
+import gc
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from typing import NoReturn
+
+import time_machine
+from django.conf import settings as django_settings
+from django.urls import get_resolver
+
+from drills.harness.processes import is_alive
+from drills.harness.scaled import lose_patience
+from emailsvc.celery import app
+from emailsvc.embedded.parent_death import die_with_parent
+
+MESSAGE_BYTES = 65_536
+# What the programs themselves load, beside the product.
+PROGRAMS = (
+    "celery.bin.celery",
+    "celery.apps.worker",
+    "celery.apps.beat",
+    "celery.concurrency.prefork",
+    "celery.worker.consumer",
+    "emailsvc.celery_consumer",
+    "kombu.transport.redis",
+    "django_celery_beat.schedulers",
+    "gunicorn.app.wsgiapp",
+    "emailsvc.web.patient_worker",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A program to run: its command line, its log, and how it differs from the others.
+
+    By `shift` seconds its wall clock, and that of its children, is wrong, and goes on. `settings` are Django's, which
+    has read its own already. With `patience` it waits only so many seconds for a relay's or an ESP's last word.
+    """
+
+    words: Sequence[str]
+    log: str
+    shift: float = 0.0
+    settings: Mapping[str, int] = field(default_factory=dict)
+    patience: float = 0.0
+
+
+class Nursery:
+    """Forks programs for the process that made it, from which it is itself forked: call it before any thread runs.
+
+    `changes` are made once in the nursery: what they patch is patched in our programs and nowhere else.
+    """
+
+    def __init__(self, changes: Sequence[Callable[[], None]]) -> None:
+        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._lock = threading.Lock()
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._line.close()
+            die_with_parent(parent, signal.SIGKILL)
+            run_nursery(theirs, changes)
+        theirs.close()
+
+    def start(self, request: Request) -> int:
+        """Run the module `words[0]` as if `python -m …` had been typed; the number of its process."""
+        with self._lock:
+            self._line.sendall(json.dumps(asdict(request)).encode())
+            answer = self._line.recv(MESSAGE_BYTES)
+        if not answer:
+            raise RuntimeError("the nursery has died")
+        return int(answer)
+
+    def close(self) -> None:
+        """End it, and by the leash all that it has started."""
+        self._line.close()
+        if is_alive(self.pid):
+            os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def run_nursery(line: socket.socket, changes: Sequence[Callable[[], None]]) -> NoReturn:
+    """Load, then fork on request until the line is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Nobody waits for the ended ones.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    app.loader.import_default_modules()
+    app.finalize()
+    for name in PROGRAMS:
+        import_module(name)
+    get_resolver().url_patterns  # noqa: B018 - reading it loads all views
+    for change in changes:
+        change()
+    # Celery collects garbage before it forks each child: of all this there is none, and looking takes half of a start.
+    gc.freeze()
+    while request := line.recv(MESSAGE_BYTES):
+        nursery = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            line.close()
+            become(Request(**json.loads(request)), nursery)
+        line.sendall(str(pid).encode())
+    os._exit(0)
+
+
+def become(request: Request, parent: int) -> NoReturn:
+    """Be the program, from here to its end."""
+    code = 1
+    try:
+        leave_home(request, parent)
+        sys.argv = list(request.words)
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except BaseException:  # noqa: BLE001 - whatever it is, it belongs in the log
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def leave_home(request: Request, parent: int) -> None:
+    """A session, signals, log, settings and clock of its own; and the leash."""
+    os.setsid()
+    die_with_parent(parent, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    log = os.open(request.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    for name, value in request.settings.items():
+        setattr(django_settings, name, value)
+    if request.patience:
+        lose_patience(request.patience)
+    if request.shift:
+        time_machine.travel(time.time() + request.shift, tick=True).start()

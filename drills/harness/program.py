@@ -1,0 +1,75 @@
+"""One drill after the other on one stack, each told of as soon as it has ended."""
+
+import sys
+import time
+import traceback
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+from drills.harness.catalogue import DRILLS, PARTS
+from drills.harness.ground import Ground
+from drills.harness.report import Verdict, build_head, describe_machine
+from drills.harness.scaled import shorten
+from drills.harness.scene import open_scene
+from drills.harness.stack import NotUpError, Stack, running_stack
+from drills.harness.watch import PATIENCE_SECONDS
+
+BROKEN_SECONDS = 20.0
+
+
+def run(ground: Ground, options: Namespace) -> int:
+    """Exit status 1 when a drill has failed."""
+    names = [name for name in options.only or DRILLS for _ in range(options.repeat)]
+    changes = [shorten, *(find(PARTS[part]) for part in options.without)]
+    # Without a part of the product nobody needs to wait long for what will not come.
+    patience = BROKEN_SECONDS if options.without else PATIENCE_SECONDS
+    verdicts: list[Verdict] = []
+    begun_at = time.monotonic()
+    with running_stack(ground, changes) as stack:
+        if not options.json:
+            print(build_head(), flush=True)
+        for name in names:
+            verdicts.append(play(stack, name, patience))
+            print(verdicts[-1].as_json() if options.json else verdicts[-1].as_row(), flush=True)
+    print(build_summary(verdicts, time.monotonic() - begun_at), file=sys.stderr)
+    failed = not all(verdict.is_passed for verdict in verdicts)
+    return 1 if failed else 0
+
+
+def build_summary(verdicts: Sequence[Verdict], seconds: float) -> str:
+    """The last line: how many have failed, and which; how long it took, and where."""
+    failed = [verdict.drill for verdict in verdicts if not verdict.is_passed]
+    skipped = [verdict.drill for verdict in verdicts if verdict.result == "skipped"]
+    words = [
+        f"{len(failed)} of {len(verdicts)} drills failed: {', '.join(failed)}"
+        if failed
+        else f"all {len(verdicts)} drills passed",
+        *([f"not played: {', '.join(skipped)}"] if skipped else []),
+        f"{seconds:.0f} s {describe_machine()}",
+    ]
+    return "; ".join(words)
+
+
+def find(place: str) -> Callable[..., Any]:
+    """`package.module:function`."""
+    module, _, function = place.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found
+
+
+def play(stack: Stack, name: str, patience: float) -> Verdict:
+    """Set-up, fault, quiet, judgement: the drill does the first three."""
+    begun_at = time.monotonic()
+    with open_scene(stack, name, patience) as scene:
+        try:
+            find(DRILLS[name])(scene)
+        except NotUpError as error:
+            scene.problems.append(str(error))
+        except Exception as error:  # noqa: BLE001 - a fault of the drill's own: it has failed, the others are played
+            traceback.print_exc()
+            scene.problems.append(f"the drill broke off: {type(error).__name__}: {error}")
+        verdict = scene.verdict()
+    return replace(verdict, details={**verdict.details, "seconds": round(time.monotonic() - begun_at, 1)})

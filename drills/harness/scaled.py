@@ -1,0 +1,53 @@
+"""Time constants that no setting reaches, shortened in the drills' own programs only: minutes are seconds here.
+
+They are numbers of standards and of good manners towards strangers' servers. What is done when they are over is the
+product's own.
+"""
+
+from datetime import timedelta
+
+from delivery.concurrency import circuit_breaker
+from delivery.concurrency.circuit_breaker import Circuits, Tripping
+from delivery.http_client import HttpClient
+from delivery.mx import transport
+from delivery.smtp.config import SmtpConfig
+from messages.sending import outcomes
+from providers.routing.shared_breakers import mx_circuits, provider_circuits
+
+# RFC 5321, 4.5.3.2: minutes.
+CONNECT = timedelta(seconds=2)
+# How long a route, and the lack of one, is believed.
+ROUTE_SECONDS = 1.0
+UNROUTABLE_SECONDS = 0.5
+PROVIDER_TRIPPING = Tripping(first_wait=timedelta(seconds=1), most_wait=timedelta(seconds=4))
+MX_TRIPPING = Tripping(first_wait=timedelta(seconds=1), most_wait=timedelta(seconds=4))
+PROBE = timedelta(seconds=5)
+THROTTLED = timedelta(seconds=1)
+
+
+def shorten() -> None:
+    """For every program of the drills."""
+    set_timeout("connect", CONNECT)
+    transport.ROUTE_SECONDS = ROUTE_SECONDS
+    transport.UNROUTABLE_SECONDS = UNROUTABLE_SECONDS
+    circuit_breaker.PROBE_TIME = PROBE
+    outcomes.THROTTLED_WAIT = THROTTLED
+    set_tripping(provider_circuits, PROVIDER_TRIPPING)
+    set_tripping(mx_circuits, MX_TRIPPING)
+
+
+def lose_patience(seconds: float) -> None:
+    """For one program: how long a relay may take to answer the final dot (ten minutes), or an ESP a request (one)."""
+    set_timeout("dot", timedelta(seconds=seconds))
+    defaults = HttpClient.__init__.__kwdefaults__
+    assert defaults is not None, "how long an ESP may take is set elsewhere now"
+    object.__setattr__(defaults["seconds"], "answer", seconds)
+
+
+def set_timeout(stage: str, time: timedelta) -> None:
+    """Frozen, and shared by all servers that are given none of their own."""
+    object.__setattr__(SmtpConfig.__dataclass_fields__["timeouts"].default, stage, time)
+
+
+def set_tripping(found: Circuits, tripping: Tripping) -> None:
+    found._tripping = tripping

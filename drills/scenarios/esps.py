@@ -1,0 +1,100 @@
+"""An ESP that takes mail and says nothing, throttles, breaks, talks nonsense; and what it tells later, true or not."""
+
+import json
+import time
+from collections import Counter
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+from drills.harness.scene import Scene
+from drills.stand_ins.esp import SIGNING_KEY, EspStandIn, Told, build_event
+from emailsvc.launcher.ports import LOOPBACK
+from messages.models import Recipient
+from messages.states import OnUncertain, Reason, Status
+from providers.models import Kind, Provider
+from providers.serializers import build_events_url
+from providers.services import Target, add_provider
+from tracking.models import Event
+
+EACH = 6
+# Longer than a worker waits here for an answer.
+PATIENCE = 2.0
+SILENT_SECONDS = 4.0
+# How each kind of mail is answered at its first call; after that all goes well.
+FIRST = {
+    "good": Told(),
+    "silent": Told(seconds=SILENT_SECONDS),
+    "held": Told(seconds=SILENT_SECONDS),
+    "throttled": Told(is_taken=False, status=429, body=b'{"message": "slow down"}', headers={"Retry-After": "1"}),
+    "broken": Told(is_taken=False, status=500, body=b"<h1>Oops</h1>"),
+    "nonsense": Told(body=b"\x00\xff{]"),
+}
+# Taken, and not said so in words that can be read: sent again, but for those that are to be held.
+DOUBLED = ("silent", "nonsense")
+FORGED = 403
+
+
+def esp(scene: Scene) -> None:
+    """Timeout after accept, 429, 500, nonsense; events twice, out of order and forged; held mail is settled by them."""
+    stand_in = scene.keep_open(EspStandIn(scene.journal(), answer))
+    scene.sinks.append(stand_in)
+    settings = {"esp": "mailgun", "api_key": "key", "webhook_signing_key": SIGNING_KEY, "api_url": stand_in.api_url}
+    provider = add_provider(None, name="esp", target=Target(kind=Kind.ESP, settings=settings), is_operated=True)
+    scene.stack.start("worker", patience=PATIENCE)
+    begun_at = time.monotonic()
+    for number in range(EACH):
+        # By turns, so that the ESP never fails so often in a row that it is left alone for long.
+        for name in FIRST:
+            policy = OnUncertain.HOLD if name == "held" else OnUncertain.RETRY
+            scene.fill(1, name=f"{name}-{number}", on_uncertain=policy)
+    scene.wait_for_quiet(since=begun_at)
+    judge_answers(scene)
+    tell_all(scene, provider, stand_in)
+    judge_events(scene)
+
+
+def answer(address: str, earlier_count: int) -> Told:
+    return Told() if earlier_count else FIRST[address.partition("-")[0]]
+
+
+def judge_answers(scene: Scene) -> None:
+    """What was taken without a readable word is doubled, or held; nothing else is."""
+    copies = Counter(mail.address.partition("-")[0] for mail in scene.sink.taken)
+    wanted = {name: 2 * EACH if name in DOUBLED else EACH for name in FIRST}
+    scene.expect(copies == wanted, f"the ESP was given {dict(copies)} instead of {wanted}")
+    rows = Recipient.objects.filter(project__in=scene.projects, status_reason=Reason.UNCERTAIN)
+    held = set(rows.values_list("address", flat=True))
+    scene.expect(len(held) == EACH, f"{len(held)} mails are held, there must be {EACH}")
+    scene.details["held"] = len(held)
+
+
+def tell_all(scene: Scene, provider: Provider, stand_in: EspStandIn) -> None:
+    """Of each mail: a forged bounce, that it was delivered, the same again, and late that it was taken."""
+    path = urlsplit(build_events_url(provider)).path
+    statuses = Counter[int]()
+    for mail in stand_in.mails.values():
+        statuses[post(scene, path, build_event("failed", mail, key="not-the-key"))] += 1
+        delivered = build_event("delivered", mail)
+        for event in (delivered, delivered, build_event("accepted", mail)):
+            scene.expect(post(scene, path, event) == 200, "a signed event was not taken")
+    scene.details["forged"] = statuses[FORGED]
+    scene.expect(set(statuses) == {FORGED}, f"forged events were answered {dict(statuses)}")
+
+
+def post(scene: Scene, path: str, event: object) -> int:
+    connection = HTTPConnection(LOOPBACK, scene.stack.ground.web_port, timeout=10)
+    try:
+        connection.request("POST", path, json.dumps(event), {"Content-Type": "application/json"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def judge_events(scene: Scene) -> None:
+    """All are delivered, each said so once."""
+    scene.wait_for_quiet(since=time.monotonic())
+    scene.expect_statuses({Status.DELIVERED: EACH * len(FIRST)})
+    projects = [project.pk for project in scene.projects]
+    told = Event.objects.filter(project_id__in=projects, type="email.delivered").values_list("recipient_id", flat=True)
+    doubled = [pk for pk, count in Counter(told).items() if count > 1]
+    scene.expect(not doubled, f"{len(doubled)} recipients were said to be delivered twice")

@@ -1,0 +1,106 @@
+"""Kills at an exact place of the conversation: the sink holds its answer there, and the drill kills the worker.
+
+Three chains run side by side, each on a lane with a worker of its own. A chain goes on to its next mail when the mail
+before is delivered, so that a kill finds nothing in the worker's hands but what it is meant to find.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from django.db import connection
+
+from drills.harness.scene import Scene
+from drills.stand_ins.rules import Act, Hold, Mail, Stage
+from messages.states import Lane, OnUncertain, Status
+
+KILLS = 20
+# More than the kernel keeps for a sender whose receiver does not read.
+LARGE_TEXT = "All of it. " * 180_000 + "\n"
+LARGE_EVERY = 5
+SMALL_BUFFER = 4096
+
+Play = Callable[[Scene, Lane, int], Sequence[str]]
+
+
+def kill_in_window(scene: Scene) -> None:
+    """SIGKILL when the sink has the mail and has not said so: `retry` sends again, `hold` waits for a person."""
+    scene.open_sink(lambda stage, mail: Hold() if stage is Stage.DOT and not mail.earlier_count else None)
+    play_chains(scene, post_both)
+    copies = [mail.address for mail in scene.sink.taken]
+    for policy in OnUncertain:
+        doubled = sum(copies.count(address) - 1 for address in set(copies) if address.startswith(policy))
+        scene.details[f"duplicates_{policy}"] = doubled
+        wanted = KILLS if policy is OnUncertain.RETRY else 0
+        scene.expect(doubled == wanted, f"{doubled} duplicates with on_uncertain {policy}, there must be {wanted}")
+    scene.expect_statuses({Status.DELIVERED: KILLS, Status.DELIVERING: KILLS})
+
+
+def post_both(scene: Scene, lane: Lane, number: int) -> Sequence[str]:
+    """One mail for each policy; the one that will be tried again comes first."""
+    policies = (OnUncertain.RETRY, OnUncertain.HOLD)
+    addresses = [f"{policy}-{number}@drill.test" for policy in policies]
+    for policy, address in zip(policies, addresses, strict=True):
+        scene.post(address, priority=lane, on_uncertain=policy)
+    return addresses
+
+
+def kill_before_dot(scene: Scene) -> None:
+    """SIGKILL when the sink has been asked for DATA, or has seen some of the content, but no dot: no doubles."""
+    scene.open_sink(stop_before_dot, receive_buffer=SMALL_BUFFER)
+    play_chains(scene, post_one)
+    scene.expect(len(scene.sink.taken) == KILLS, f"{len(scene.sink.taken)} mails in the sink, there must be {KILLS}")
+
+
+def stop_before_dot(stage: Stage, mail: Mail) -> Act:
+    wanted = Stage.CONTENT if mail.address.startswith("large") else Stage.DATA
+    return Hold() if stage is wanted and not mail.earlier_count else None
+
+
+def post_one(scene: Scene, lane: Lane, number: int) -> Sequence[str]:
+    """A small mail, or one that is too large for the line to swallow."""
+    is_large = number % LARGE_EVERY == 0
+    address = f"{'large' if is_large else 'small'}-{number}@drill.test"
+    scene.post(address, priority=lane, **({"text": LARGE_TEXT, "html": LARGE_TEXT} if is_large else {}))
+    return [address]
+
+
+def play_chains(scene: Scene, play: Play) -> None:
+    """KILLS kills, divided among the lanes; the longest recovery counts."""
+    lanes = list(Lane)
+
+    def run(index: int) -> list[float]:
+        try:
+            return list(play_chain(scene, lanes[index], play, range(index, KILLS, len(lanes))))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(lanes)) as chains:
+        seconds = [second for chain in chains.map(run, range(len(lanes))) for second in chain]
+    scene.details["kills"] = len(seconds)
+    scene.wait_for_quiet(since=time.monotonic())
+    scene.recovery_seconds = max(seconds)
+
+
+def play_chain(scene: Scene, lane: Lane, play: Play, numbers: Iterable[int]) -> Iterator[float]:
+    """In each round: mail, the kill when the sink holds all of it, and a new worker; seconds until that has sent it."""
+    worker = scene.stack.start("worker", "-Q", lane, "-c", "1")
+    for number in numbers:
+        addresses = play(scene, lane, number)
+        scene.wait_for(partial(are_held, scene, addresses), f"mail {number} to be held")
+        scene.stack.kill(worker)
+        killed_at = time.monotonic()
+        for address in addresses:
+            scene.sink.held[address].release()
+        worker = scene.stack.start("worker", "-Q", lane, "-c", "1")
+        scene.wait_for(partial(is_delivered, scene, addresses[0]), f"{addresses[0]} to be delivered")
+        yield time.monotonic() - killed_at
+
+
+def are_held(scene: Scene, addresses: Collection[str]) -> bool:
+    return scene.sink.held.keys() >= set(addresses)
+
+
+def is_delivered(scene: Scene, address: str) -> bool:
+    return scene.find_status(address) == Status.DELIVERED

@@ -1,0 +1,35 @@
+"""Recipients' own servers: one port, an address of loopback and a name for each."""
+
+from drills.harness.scene import Scene
+from drills.stand_ins.rules import Rule, as_usual
+from drills.stand_ins.sink import Sink
+from emailsvc.launcher.ports import held_port
+from providers.models import Kind, Provider
+
+# Within `ground.EXCHANGERS`.
+ADDRESS = "127.0.1.{}"
+
+
+class Exchangers:
+    """The mail exchangers of a scene, and a provider that goes straight to them."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._names = scene.stack.ground.names
+        self._count = 0
+        # Held on all addresses at once: each exchanger listens on one of its own.
+        self._port = scene.keep_open(held_port("0.0.0.0"))
+        self._is_known = False
+
+    def add(self, domain: str, rule: Rule = as_usual, *, preference: int = 10) -> Sink:
+        """One more for `domain`, which may have several; they are asked in the order of their preference."""
+        self._count += 1
+        address = ADDRESS.format(self._count)
+        sink = self._scene.add_sink(rule, place=(address, self._port))
+        if not self._is_known:
+            self._is_known = True
+            Provider.objects.create(name="direct", kind=Kind.MX, url=f"mx:?port={self._port}")
+        host = f"mx{self._count}.{domain}"
+        self._names.tell(host, "A", address)
+        self._names.add(domain, "MX", f"{preference} {host}.")
+        return sink

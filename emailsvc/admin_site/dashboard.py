@@ -1,0 +1,58 @@
+"""The admin's first page: find a message, what needs a look, and how the queue does."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import Notice
+from common.ids import least_id_at
+from messages.admin.page import COLOURS
+from messages.management.selection import age_of, format_age
+from messages.models import Message
+from messages.queue_stats import QueueState, read_queue
+from messages.selectors import with_rows
+from messages.states import Status
+
+LOOKED_BACK = timedelta(days=7)
+SHOWN = 10
+
+
+def fill_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows of what this person may see."""
+    if request.user.has_perm("mail.view_message"):
+        context |= {"queue": describe_queue(read_queue()), "troubled": list_troubled()}
+    if request.user.has_perm("accounts.view_notice"):
+        context["notices"] = Notice.objects.filter(read_at=None).select_related("project").order_by("-id")[:SHOWN]
+    return context
+
+
+def list_troubled() -> list[dict[str, Any]]:
+    """The last messages that did not arrive."""
+    since = least_id_at(timezone.now() - LOOKED_BACK)
+    rows = with_rows(Message.objects.filter(pk__gte=since, status__in=[Status.FAILED, Status.BOUNCED]))
+    return [
+        {"message": row, "to": find_address(row), "colour": COLOURS[row.status]}
+        for row in rows.select_related("project").order_by("-id")[:SHOWN]
+    ]
+
+
+def find_address(message: Message) -> str:
+    """The first recipient that its status stands for; of a message whose recipients are all suppressed, the first."""
+    rows = message.shown_recipients
+    return next((row.address for row in rows if row.status == message.status), rows[0].address)
+
+
+def describe_queue(state: QueueState) -> dict[str, Any]:
+    """The queue in words, and what of it wants attention."""
+    worker = state.worker_seen_seconds_ago
+    lanes = [{"row": lane, "oldest": age_of(lane.oldest_due_at) if lane.oldest_due_at else "-"} for lane in state.lanes]
+    return {
+        "lanes": lanes,
+        "scheduled": state.scheduled,
+        "next": age_of(state.next_scheduled_at) if state.next_scheduled_at else "",
+        "worker": f"{format_age(worker)} ago" if worker is not None else "never",
+        "is_worker_missing": worker is None or worker > 30,
+        "beat": age_of(state.beat_ran_at) if state.beat_ran_at else "not yet",
+    }

@@ -1,0 +1,36 @@
+"""How the admin looks: django-unfold's settings."""
+
+from typing import Any
+
+# The blue of the inbox and of the pages, from light to dark.
+PRIMARY = {
+    "50": "oklch(97% .014 268)",
+    "100": "oklch(94% .03 268)",
+    "200": "oklch(88% .06 268)",
+    "300": "oklch(80% .1 268)",
+    "400": "oklch(71% .14 268)",
+    "500": "oklch(60% .18 268)",
+    "600": "oklch(49% .18 267)",
+    "700": "oklch(43% .16 267)",
+    "800": "oklch(37% .13 267)",
+    "900": "oklch(32% .1 267)",
+    "950": "oklch(24% .07 267)",
+}
+
+# What is computed for each page is named by its path: settings are read before any app is loaded.
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "emailsvc",
+    "SITE_HEADER": "emailsvc",
+    "SITE_SUBHEADER": "Transactional email",
+    "SITE_URL": "/",
+    "SITE_ICON": "emailsvc.admin_site.navigation.find_icon",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "emailsvc.admin_site.navigation.find_icon"}],
+    "COLORS": {"primary": PRIMARY},
+    "SIDEBAR": {
+        "show_search": False,
+        "show_all_applications": False,
+        "navigation": "emailsvc.admin_site.navigation.build_navigation",
+    },
+    "DASHBOARD_CALLBACK": "emailsvc.admin_site.dashboard.fill_dashboard",
+    "STYLES": ["emailsvc.admin_site.navigation.find_style"],
+}

@@ -1,0 +1,73 @@
+"""A data folder in use: who holds it, and the environment that its programs share."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from emailsvc.embedded.errors import EmbeddedError
+from emailsvc.embedded.locks import is_locked, locked
+from emailsvc.launcher.secrets_file import write_private
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_DATA = ROOT / "var"
+LOCK_NAME = "run.lock"
+ENVIRONMENT_NAME = "environment.json"
+# For this long others may hold the lock only to look, or to tidy up after a run that was killed.
+MOMENT_SECONDS = 0.5
+
+
+def open_data_folder(path: Path) -> Path:
+    """The folder, made if it is missing, for its owner only. Raises EmbeddedError when that cannot be."""
+    try:
+        if not path.is_dir():
+            path.mkdir(mode=0o700, parents=True)
+        (path / "logs").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise EmbeddedError(f"{path} cannot be used for data: {error.strerror}; choose another with --data") from None
+    # What another user wrote cannot be told by the folder alone: root may have written into ours.
+    foreign = [kept for kept in (path, path / LOCK_NAME) if kept.exists() and not os.access(kept, os.R_OK | os.W_OK)]
+    if foreign:
+        raise EmbeddedError(f"{foreign[0]} belongs to another user; choose another folder with --data")
+    return path.resolve()
+
+
+@contextmanager
+def hold(data: Path) -> Iterator[None]:
+    """Be the only run in the data folder. Raises InUseError naming the other one."""
+    complaint = f"already running with the data folder {data}"
+    with locked(data / LOCK_NAME, seconds=MOMENT_SECONDS, complaint=complaint):
+        yield
+
+
+def build_environment(given: Mapping[str, str], made: Mapping[str, str]) -> dict[str, str]:
+    """The environment of our programs: what we made up, and over it what the caller gave (an empty word is nothing)."""
+    own = {
+        "DJANGO_SETTINGS_MODULE": "emailsvc.settings",
+        "PYTHONUNBUFFERED": "1",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{given.get('PATH', os.defpath)}",
+    }
+    return {**made, **{name: value for name, value in given.items() if value}, **own}
+
+
+@contextmanager
+def kept_environment(data: Path, made: Mapping[str, str]) -> Iterator[None]:
+    """Leave what we made up where `./run manage` beside a running service finds it."""
+    path = data / ENVIRONMENT_NAME
+    write_private(path, made)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def read_environment(data: Path) -> dict[str, str]:
+    """What a run that still holds the data folder left there, empty when there is none."""
+    try:
+        left = json.loads((data / ENVIRONMENT_NAME).read_text())
+        is_stale = not is_locked(data / LOCK_NAME)
+    except FileNotFoundError:
+        return {}
+    return {} if is_stale else {str(name): str(value) for name, value in left.items()}

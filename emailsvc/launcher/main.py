@@ -1,0 +1,203 @@
+"""`./run`: everything that the service needs, started on a bare machine and kept alive until Ctrl-C.
+
+Prints to stderr, and leaves `<data>/ready.json` for programs, from the moment when mail can be posted until the stop.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+
+from emailsvc.embedded.cleanup import janitor
+from emailsvc.embedded.errors import EmbeddedError
+from emailsvc.embedded.programs import has_ended, start, stop, tail
+from emailsvc.embedded.servers import Servers, claimed_servers
+from emailsvc.launcher.data_folder import (
+    DEFAULT_DATA,
+    ENVIRONMENT_NAME,
+    LOCK_NAME,
+    build_environment,
+    hold,
+    kept_environment,
+    open_data_folder,
+)
+from emailsvc.launcher.log_files import trim_logs
+from emailsvc.launcher.ports import LOOPBACK, listen, listen_near
+from emailsvc.launcher.processes import STOP_STAGES, Lineup, build_lineup, build_preparation
+from emailsvc.launcher.readiness import Ports, list_obstacles
+from emailsvc.launcher.ready_file import FILE_NAME as READY_NAME
+from emailsvc.launcher.ready_file import Announcement, build_banner, ready_content
+from emailsvc.launcher.secrets_file import ADMIN_USER, keep_secrets, write_private
+from emailsvc.launcher.supervisor import Alarm, Supervisor
+
+DEFAULT_PORT = 8000
+INBOX_PORT = 2525
+REPORT_PORT = 2526
+PATIENCE_SECONDS = 60.0
+TRIM_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One run: what is watched, and what its programs are told. `made` is the part of that which we made up."""
+
+    lineup: Lineup
+    made: Mapping[str, str]
+    ports: Ports
+    servers: Servers
+    supervisor: Supervisor
+    alarm: Alarm
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./run", description="Start everything and keep it alive until Ctrl-C.")
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help="loopback port of the web server (default: 8000)"
+    )
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder for all that is kept (default: var)")
+    options = parser.parse_args()
+    alarm = Alarm()
+    try:
+        with ExitStack() as stack:
+            serve(build_service(options, alarm, stack), stack)
+    except EmbeddedError as error:
+        tell(f"emailsvc: {error}")
+        return 1
+    return 0
+
+
+def tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -> Service:
+    """Hold the data folder and the ports, and start the servers; `stack` lets go of them again."""
+    data = open_data_folder(options.data)
+    stack.enter_context(hold(data))
+    (data / READY_NAME).unlink(missing_ok=True)
+    listeners = open_ports(options.port, stack)
+    ports = read_ports(listeners)
+    servers = stack.enter_context(claimed_servers(data, os.environ))
+    stack.enter_context(janitor(data / LOCK_NAME, data / READY_NAME, data / ENVIRONMENT_NAME, servers.runtime))
+    made = {
+        "PUBLIC_URL": f"http://{LOOPBACK}:{ports.web}",
+        "PROVIDER_URL": f"inbox://{LOOPBACK}:{ports.smtp}",
+        # The machine is its user's own: relays and stand-ins on it may be tried by the API too.
+        "PROVIDER_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+        **keep_secrets(data, os.environ).environment(),
+        **servers.environment,
+    }
+    environment = build_environment(os.environ, made)
+    lineup = Lineup(
+        data=data,
+        environment=environment,
+        sockets={name: listener.fileno() for name, listener in listeners.items()},
+    )
+    return Service(lineup=lineup, made=made, ports=ports, servers=servers, supervisor=Supervisor(tell), alarm=alarm)
+
+
+def open_ports(web_port: int, stack: ExitStack) -> dict[str, socket]:
+    """The sockets that listen, by the program that inherits each; `stack` closes them."""
+    web = stack.enter_context(open_port(web_port))
+    inbox = stack.enter_context(listen_near(INBOX_PORT))
+    reports = stack.enter_context(listen_near(max(REPORT_PORT, inbox.getsockname()[1] + 1)))
+    return {"web": web, "inbox": inbox, "reports": reports}
+
+
+def read_ports(listeners: Mapping[str, socket]) -> Ports:
+    numbers = {name: int(listener.getsockname()[1]) for name, listener in listeners.items()}
+    return Ports(web=numbers["web"], smtp=numbers["inbox"], reports=numbers["reports"])
+
+
+def open_port(port: int) -> socket:
+    try:
+        return listen(port)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise EmbeddedError(f"port {port} cannot be used: {reason}; choose another with --port") from None
+
+
+def serve(service: Service, stack: ExitStack) -> None:
+    """Come up, stay up until somebody asks to stop, go down. Raises EmbeddedError when it cannot come up."""
+    start_all(service, stack)
+    await_ready(service)
+    if not service.alarm.is_stopping:
+        announce(service, stack)
+    logs = service.lineup.data / "logs"
+    while not service.alarm.is_stopping:
+        trim_logs(logs)
+        tend(service, TRIM_SECONDS)
+    tell("emailsvc is stopping")
+
+
+def start_all(service: Service, stack: ExitStack) -> None:
+    """Servers, then the database's preparation, then the programs; each loads while what it needs is made ready."""
+    preparation = start(build_preparation(service.lineup))
+    stack.callback(stop, [preparation])
+    service.servers.start()
+    service.supervisor.watch(service.servers.children)
+    service.lineup.servers_gate.open()
+    for stage in reversed(STOP_STAGES):
+        stack.callback(service.supervisor.stop, stage)
+    service.supervisor.watch(start(program) for program in build_lineup(service.lineup))
+    while not has_ended(preparation) and not service.alarm.is_stopping:
+        service.alarm.wait(1.0)
+    if service.alarm.is_stopping:
+        return
+    if preparation.process.returncode:
+        raise EmbeddedError(f"cannot start; {preparation.program.log} says:\n{tail(preparation)}")
+    stack.enter_context(kept_environment(service.lineup.data, service.made))
+    service.lineup.database_gate.open()
+
+
+def tend(service: Service, seconds: float) -> None:
+    """Look after the programs for that long, or until somebody asks to stop."""
+    until = time.monotonic() + seconds
+    while not service.alarm.is_stopping and (left := until - time.monotonic()) > 0:
+        service.supervisor.tend()
+        service.alarm.wait(min(left, 0.5))
+
+
+def await_ready(service: Service) -> None:
+    """Wait for everything, however long it takes; after a minute, say what is missing."""
+    impatient_at = time.monotonic() + PATIENCE_SECONDS
+    pause = 0.1
+    while not service.alarm.is_stopping and (obstacles := list_obstacles(service.ports)):
+        if time.monotonic() > impatient_at:
+            tell("emailsvc is not ready yet: " + "; ".join(obstacles))
+            impatient_at += PATIENCE_SECONDS
+        tend(service, pause)
+        pause = min(pause * 1.1, 1.0)
+
+
+def announce(service: Service, stack: ExitStack) -> None:
+    """Write ready.json, which `stack` removes again, and print the banner."""
+    data = service.lineup.data
+    secrets = keep_secrets(data, os.environ)
+    url = service.lineup.environment["PUBLIC_URL"].rstrip("/")
+    announcement = Announcement(
+        url=url,
+        admin_url=f"{url}/admin/",
+        admin_user=ADMIN_USER,
+        admin_password=secrets.admin_password,
+        api_key=secrets.api_key,
+        # The inbox answers on the loopback interface only, whatever the public name is.
+        inbox_url=f"http://{LOOPBACK}:{service.ports.web}/inbox/",
+        smtp_host=LOOPBACK,
+        smtp_port=service.ports.smtp,
+        report_host=LOOPBACK,
+        report_port=service.ports.reports,
+    )
+    stack.callback((data / READY_NAME).unlink, missing_ok=True)
+    write_private(data / READY_NAME, ready_content(announcement))
+    tell(build_banner(announcement))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""May this email be sent? The checks that need the project's data, before anything is stored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from accounts.acting_for import Caller
+from accounts.services import RecipientNotAllowedError
+from common.addresses import Address
+from common.errors import FieldError, InvalidFieldsError
+from delivery.html.plaintext import text_from_html
+from delivery.simulator.script import DOMAIN as SIMULATED_DOMAIN
+from delivery.simulator.script import ScenarioError, read_script
+from domains.models import Domain
+from domains.services import Senders
+from messages.accepting.draft import Draft
+from messages.models import Recipient
+from providers.routing.selection import routes
+from templates_app.services import Renderer
+
+MAX_RECIPIENTS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """One recipient on its way into the ledger."""
+
+    kind: Recipient.Kind
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A draft that may be stored: content rendered, sender verified, recipients folded."""
+
+    draft: Draft
+    sender: Address
+    recipients: Sequence[Envelope]
+    domain: Domain | None
+    template_id: UUID | None = None
+    template_version_id: UUID | None = None
+    resent_from_id: UUID | None = None
+
+
+class Admission:
+    """The checks of one request: what its emails have in common is looked up once."""
+
+    def __init__(self, key: Caller) -> None:
+        self.key = key
+        self.senders = Senders(key.project, is_local_only=key.is_test or routes.is_local_only(key.project_id))
+        self.renderer = Renderer(key.project)
+
+    def admit(self, draft: Draft) -> Admitted:
+        """The draft, made whole; ApiError when it may not be sent."""
+        sender = draft.from_ or self.choose_default(draft)
+        domain = self.senders.choose_domain(sender.domain, draft.domain_id)
+        recipients = fold_recipients(draft)
+        check_recipients(self.key, draft)
+        check_scenarios(draft)
+        rendered = None
+        if draft.template:
+            rendered = self.renderer.render(draft.template, draft.template_vars)
+            draft = replace(draft, subject=rendered.subject, html=rendered.html or "", text=rendered.text or "")
+        if draft.html and not draft.text:
+            # What is sent is decided now: the text part, too, is what GET shows.
+            draft = replace(draft, text=text_from_html(draft.html))
+        return Admitted(
+            draft=draft,
+            sender=sender,
+            recipients=recipients,
+            domain=domain,
+            template_id=rendered.template_id if rendered else None,
+            template_version_id=rendered.version_id if rendered else None,
+        )
+
+    def choose_default(self, draft: Draft) -> Address:
+        """The default sender of the draft's domain or of the project."""
+        default = self.senders.find_default(draft.domain_id)
+        if default is None:
+            raise InvalidFieldsError([FieldError("from_", "required", "There is no default sender; name one.")])
+        return default
+
+
+def fold_recipients(draft: Draft) -> list[Envelope]:
+    """To, cc and bcc in this order, each address once, whatever its case: the first mention counts."""
+    folded: dict[str, Envelope] = {}
+    for kind, addresses in lists_of(draft).items():
+        for address in addresses:
+            folded.setdefault(address.address.lower(), Envelope(kind=kind, address=address))
+    if len(folded) > MAX_RECIPIENTS:
+        message = f"At most {MAX_RECIPIENTS} recipients in to, cc and bcc together; these are {len(folded)}."
+        raise InvalidFieldsError([FieldError("to", "too_many_recipients", message)])
+    return list(folded.values())
+
+
+def check_recipients(key: Caller, draft: Draft) -> None:
+    """RecipientNotAllowedError for recipients outside the key's patterns."""
+    refused = {
+        f"{kind}[{index}]": address.address
+        for kind, addresses in lists_of(draft).items()
+        for index, address in enumerate(addresses)
+        if not key.admits_recipient(address.address)
+    }
+    if refused:
+        message = "This API key may not send to this address."
+        raise RecipientNotAllowedError(
+            address=", ".join(refused.values()),
+            errors=[FieldError(field, "recipient_not_allowed", message) for field in refused],
+        )
+
+
+def check_scenarios(draft: Draft) -> None:
+    """InvalidFieldsError for addresses of the simulator that name a scenario which it cannot play."""
+    errors = []
+    for kind, addresses in lists_of(draft).items():
+        for index, address in enumerate(addresses):
+            if address.domain == SIMULATED_DOMAIN:
+                try:
+                    read_script(address.address)
+                except ScenarioError as error:
+                    text = f"{str(error).capitalize()}."
+                    errors.append(FieldError(f"{kind}[{index}]", "unknown_scenario", text))
+    if errors:
+        raise InvalidFieldsError(errors)
+
+
+def lists_of(draft: Draft) -> Mapping[Recipient.Kind, Sequence[Address]]:
+    return {Recipient.Kind.TO: draft.to, Recipient.Kind.CC: draft.cc, Recipient.Kind.BCC: draft.bcc}

@@ -1,0 +1,185 @@
+"""Writing accepted emails: messages, recipients, attachments and events, in the caller's one transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from accounts.acting_for import Caller
+from accounts.models import ApiKey
+from common.ids import timed_ids
+from common.text import fold
+from delivery.simulator.script import DOMAIN as SIMULATED_DOMAIN
+from ledger.rows import insert_rows
+from ledger.sql import fetch_one
+from messages.accepting.admission import Admitted
+from messages.attachments import File, save_contents
+from messages.models import Attachment, Message, Recipient, Subject
+from messages.sending.personalisation import list_links
+from messages.states import Lane, Reason, Status, roll_up
+from messages.tasks import ring
+from tracking.events import Fact, record
+from tracking.models import EventType, TrackedLinks
+from tracking.suppressions.service import find_suppressed
+
+
+def store(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, str]) -> list[Message]:
+    """Rows for each admitted email, in order; workers are woken after the commit. In the caller's transaction.
+
+    The messages carry their recipients and attachments as a list's query would have fetched them.
+    """
+    assert connection.in_atomic_block, "an email is stored whole or not at all"
+    now = read_clock()
+    addresses = {envelope.address.address for item in admitted for envelope in item.recipients}
+    suppressed = find_suppressed(key.project_id, addresses)
+    messages: list[Message] = []
+    recipients: list[Recipient] = []
+    for pk, item in zip(timed_ids.take(now, len(admitted)), admitted, strict=True):
+        message = build_message(key, pk, item, now)
+        rows = build_recipients(message, item, suppressed, now)
+        finish_message(message, rows)
+        message.shown_recipients, message.shown_attachments = rows, []
+        messages.append(message)
+        recipients += rows
+    subjects = [Subject(message_id=message.pk, text=fold(message.subject)) for message in messages]
+    insert_rows(messages, subjects, recipients, list_tracked(messages))
+    store_attachments(key.project_id, messages, admitted, uploaded)
+    note_accepted(messages, recipients)
+    for lane in {Lane(message.priority) for message in messages if message.status == Status.QUEUED}:
+        transaction.on_commit(partial(ring, lane))
+    return messages
+
+
+def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Message:
+    draft = item.draft
+    return Message(
+        id=pk,
+        project_id=key.project_id,
+        api_key=key if isinstance(key, ApiKey) else None,
+        is_test=key.is_test,
+        from_name=item.sender.name,
+        from_address=item.sender.address,
+        reply_to=[{"name": address.name, "address": address.address} for address in draft.reply_to],
+        subject=draft.subject,
+        html=draft.html,
+        text=draft.text,
+        headers=dict(draft.headers),
+        tags=list(draft.tags),
+        metadata=dict(draft.metadata),
+        domain=item.domain,
+        template_id=item.template_id,
+        template_version_id=item.template_version_id,
+        track_opens=draft.track_opens,
+        track_clicks=draft.track_clicks,
+        enable_unsubscribe=draft.enable_unsubscribe,
+        priority=draft.priority,
+        on_uncertain=draft.on_uncertain,
+        resent_from_id=item.resent_from_id,
+        created_at=now,
+        scheduled_at=draft.scheduled_at,
+        expires_at=draft.expires_at,
+    )
+
+
+def build_recipients(message: Message, item: Admitted, suppressed: Mapping[str, str], now: datetime) -> list[Recipient]:
+    """One due row for each recipient; what is suppressed is stored as such and never due."""
+    status = Status.SCHEDULED if message.scheduled_at else Status.QUEUED
+    expires_at = message.expires_at or (message.scheduled_at or now) + settings.EXPIRY_TIME
+    rows = []
+    for position, envelope in enumerate(item.recipients):
+        is_suppressed = envelope.address.address.lower() in suppressed
+        rows.append(
+            Recipient(
+                message=message,
+                project_id=message.project_id,
+                kind=envelope.kind,
+                position=position,
+                name=envelope.address.name,
+                address=envelope.address.address,
+                domain=envelope.address.domain,
+                status=Status.SUPPRESSED if is_suppressed else status,
+                status_reason=Reason.SUPPRESSED if is_suppressed else Reason.NONE,
+                lane=message.priority,
+                is_simulated=message.is_test or envelope.address.domain == SIMULATED_DOMAIN,
+                expires_at=expires_at,
+                next_attempt_at=now if status is Status.QUEUED and not is_suppressed else None,
+            )
+        )
+    return rows
+
+
+def finish_message(message: Message, rows: Sequence[Recipient]) -> None:
+    """The status that follows from the recipients, as `moves.roll_up` will keep it."""
+    message.status = roll_up({Status(row.status) for row in rows})
+    if message.status == Status.FAILED:
+        message.status_reason = Reason.SUPPRESSED
+        message.failed_at = message.created_at
+    if message.status == Status.QUEUED:
+        message.queued_at = message.created_at
+
+
+def list_tracked(messages: Sequence[Message]) -> list[TrackedLinks]:
+    """Where the wrapped links of each message lead; nothing for those that are not tracked."""
+    return [
+        TrackedLinks(message_id=message.pk, project_id=message.project_id, urls=urls)
+        for message in messages
+        if (urls := list_links(message.html, track_clicks=message.track_clicks))
+    ]
+
+
+def store_attachments(
+    project_id: UUID, messages: Sequence[Message], admitted: Sequence[Admitted], uploaded: Mapping[bytes, str]
+) -> None:
+    files: list[File] = [file for item in admitted for file in item.draft.attachments]
+    if not files:
+        return
+    contents = save_contents(project_id, files, uploaded)
+    for message, item in zip(messages, admitted, strict=True):
+        message.shown_attachments = [
+            Attachment(
+                message=message,
+                content=contents[file.digest],
+                position=position,
+                filename=file.filename,
+                content_type=file.content_type,
+                cid=file.content_id,
+            )
+            for position, file in enumerate(item.draft.attachments)
+        ]
+    Attachment.objects.bulk_create(row for message in messages for row in message.shown_attachments)
+
+
+# What an accepted message's first event is, by its status. One whose recipients are all suppressed has theirs only.
+FIRST_EVENTS = {Status.QUEUED: EventType.QUEUED, Status.SCHEDULED: EventType.SCHEDULED}
+
+
+def note_accepted(messages: Sequence[Message], recipients: Sequence[Recipient]) -> None:
+    """The first events: each message's own, and one for each suppressed recipient."""
+    firsts = [
+        Fact(project_id=message.project_id, message_id=message.pk, type=FIRST_EVENTS[status])
+        for message in messages
+        if (status := Status(message.status)) in FIRST_EVENTS
+    ]
+    suppressed = [
+        Fact(
+            project_id=row.project_id,
+            message_id=row.message_id,
+            recipient_id=row.pk,
+            address=row.address,
+            type=EventType.SUPPRESSED,
+        )
+        for row in recipients
+        if row.status == Status.SUPPRESSED
+    ]
+    record([*firsts, *suppressed])
+
+
+def read_clock() -> datetime:
+    """The database's time: what is due is decided by it, whatever this machine's clock says."""
+    row = fetch_one("SELECT now()")
+    assert row is not None
+    now: datetime = row[0]
+    return now

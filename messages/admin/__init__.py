@@ -1,0 +1,3 @@
+"""What Django's admin finds: it looks for `messages.admin` alone."""
+
+from messages.admin import messages_admin as messages_admin

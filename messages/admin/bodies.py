@@ -1,0 +1,107 @@
+"""A message's bodies and attachments for the admin: frames that run and fetch nothing, and downloads."""
+
+import re
+from email.header import decode_header, make_header
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.utils.http import content_disposition_header
+
+from messages.admin.html_preview import POLICY, show_html, show_text
+from messages.attachments import read_content
+from messages.models import Message, Recipient
+from messages.sending.composing import compose_raw
+
+IMAGE = re.compile(r"image/[a-z0-9.+-]{1,60}\Z")
+# A frame shows so much of a source; the download has all.
+MAX_SHOWN = 400_000
+MAX_HEADERS = 500
+
+
+def frame_html(message: Message) -> HttpResponse:
+    """The HTML part."""
+    if not message.html:
+        raise Http404
+    return show_html(message.html, read_images(message))
+
+
+def read_images(message: Message) -> dict[str, tuple[str, bytes]]:
+    """The inline images: content id → (content type, bytes)."""
+    files = message.attachments.exclude(cid="").select_related("content")
+    return {
+        file.cid: (file.content_type.lower(), read_content(file.content))
+        for file in files
+        if IMAGE.match(file.content_type.lower())
+    }
+
+
+def frame_text(message: Message) -> HttpResponse:
+    """The text part."""
+    return show_text(cut(message.text))
+
+
+def frame_source(message: Message) -> HttpResponse:
+    """The message as its first recipient is sent it."""
+    return show_text(cut(compose_first(message).decode(errors="replace").replace("\r\n", "\n")))
+
+
+def frame_headers(message: Message) -> HttpResponse:
+    """The header fields, unfolded, encoded words read."""
+    head = compose_first(message).partition(b"\r\n\r\n")[0].decode(errors="replace")
+    fields = re.sub(r"\r\n(?=[ \t])", "", head).split("\r\n")
+    return show_text("\n".join(read_field(field) for field in fields[:MAX_HEADERS]))
+
+
+def read_field(field: str) -> str:
+    name, _, value = field.partition(":")
+    try:
+        return f"{name}: {make_header(decode_header(value.strip()))}"
+    except (ValueError, LookupError):
+        return field
+
+
+FRAMES = {"html": frame_html, "text": frame_text, "source": frame_source, "headers": frame_headers}
+
+
+def download_raw(message: Message) -> HttpResponse:
+    """The message as its first recipient is sent it, as a file."""
+    return answer_file(compose_first(message), "message/rfc822", f"{message.pk}.eml")
+
+
+def download_attachment(message: Message, attachment_id: UUID) -> HttpResponse:
+    """An attachment, saved and never shown."""
+    file = message.attachments.select_related("content").filter(pk=attachment_id).first()
+    if file is None:
+        raise Http404
+    return answer_file(read_content(file.content), file.content_type, file.filename)
+
+
+def answer_file(content: bytes, content_type: str, filename: str) -> HttpResponse:
+    """A download: even a browser that shows it after all runs nothing of it."""
+    disposition = content_disposition_header(as_attachment=True, filename=filename) or "attachment"
+    return HttpResponse(
+        content,
+        content_type=content_type,
+        headers={
+            "Content-Disposition": disposition,
+            "Content-Security-Policy": POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+def compose_first(message: Message) -> bytes:
+    recipient = first_recipient(message)
+    if recipient is None:
+        raise Http404
+    return compose_raw(message.pk, recipient)
+
+
+def first_recipient(message: Message) -> Recipient | None:
+    return message.recipients.order_by("position").first()
+
+
+def cut(text: str) -> str:
+    rest = len(text) - MAX_SHOWN
+    return text if rest <= 0 else f"{text[:MAX_SHOWN]}\n… {rest:,} characters more: download the message."

@@ -1,0 +1,176 @@
+"""Messages for support staff: find one, see all that happened to it, act on it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+
+from messages.admin import bodies
+from messages.admin.actions import ACTS, new_ticket
+from messages.admin.buttons import STYLE, ActingAdmin
+from messages.admin.change_list import CreatedFilter, KeysetChangeList, TagFilter, find_conditions, shorten
+from messages.admin.page import COLOURS, is_moving, tell_message, with_page
+from messages.admin.suppressions import HoldingAdmin
+from messages.models import Message
+from tracking.models import Suppression
+
+# Their package knows no mail; here they show what they hold back.
+admin.site.unregister(Suppression)
+admin.site.register(Suppression, HoldingAdmin)
+
+
+@admin.register(Message)
+class MessageAdmin(ActingAdmin):
+    """Nothing here is edited: a message is looked at, and its verbs are pressed."""
+
+    list_display = ("created", "sender", "receivers", "subject_line", "state", "project", "labels")
+    list_display_links = ("created", "subject_line")
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("project", RelatedDropdownFilter),
+        ("priority", ChoicesDropdownFilter),
+        TagFilter,
+        ("created_at", CreatedFilter),
+    )
+    list_filter_submit = True
+    list_fullwidth = True
+    list_per_page = 50
+    list_disable_select_all = True
+    search_fields = ("pk",)
+    search_help_text = "Address, id, Message-ID or subject"
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
+    ordering = ("-id",)
+    actions = ("cancel_selected", "resend_selected")
+    change_list_template = "mail/admin/messages.html"
+
+    class Media:
+        css = {"all": ["mail/admin.css"]}
+
+    def get_changelist(self, _request: HttpRequest, **_: Any) -> type[KeysetChangeList]:
+        return KeysetChangeList
+
+    def get_search_results(
+        self, _request: HttpRequest, queryset: QuerySet[Message], search_term: str
+    ) -> tuple[QuerySet[Message], bool]:
+        if not search_term:
+            return queryset, False
+        fits = Q()
+        for condition in find_conditions(search_term):
+            fits |= condition
+        return queryset.filter(fits), False
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Message | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Message | None = None) -> bool:
+        return False
+
+    @admin.display(description="When (UTC)")
+    def created(self, message: Message) -> str:
+        return format_moment(message.created_at)
+
+    @admin.display(description="From")
+    def sender(self, message: Message) -> str:
+        return message.from_address
+
+    @admin.display(description="To")
+    def receivers(self, message: Message) -> str:
+        return shorten([row.address for row in message.shown_recipients], 1)
+
+    @admin.display(description="Subject")
+    def subject_line(self, message: Message) -> str:
+        return message.subject[:100] or "(no subject)"
+
+    @admin.display(description="Status")
+    def state(self, message: Message) -> str:
+        return format_html('<span class="mail-label mail-{}">{}</span>', COLOURS[message.status], message.status)
+
+    @admin.display(description="Tags")
+    def labels(self, message: Message) -> str:
+        words = [*(["test key"] if message.is_test else []), *message.tags]
+        return shorten(words, 3) or "-"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, _form_url: str = "", _extra_context: Any = None
+    ) -> HttpResponseBase:
+        """The page of one message. It takes no POST: there is nothing to save."""
+        if request.method not in {"GET", "HEAD"}:
+            raise PermissionDenied
+        message = self.find(request, object_id, with_page(self.get_queryset(request)))
+        now = timezone.now()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": message.subject or "(no subject)",
+            "opts": self.opts,
+            "media": STYLE,
+            "story": tell_message(message),
+            "may_act": self.has_act_permission(request),
+            "ticket": new_ticket(),
+            "now": now,
+        }
+        # Staff watch what they have just sent again arrive.
+        headers = {"Refresh": "3"} if is_moving(message, now) else None
+        return TemplateResponse(request, "mail/admin/message.html", context, headers=headers)
+
+    def history_view(self, request: HttpRequest, object_id: str, _extra_context: Any = None) -> HttpResponseBase:
+        """The page itself is the history."""
+        return HttpResponseRedirect(self.url_of(self.find(request, object_id)))
+
+    def get_urls(self) -> list[URLPattern]:
+        prefix = "<uuid:pk>"
+        own = [
+            *(path(f"{prefix}/{name}/", self.frame(name), name=f"mail_message_{name}") for name in bodies.FRAMES),
+            *(path(f"{prefix}/{name}/", self.button(act), name=f"mail_message_{name}") for name, act in ACTS.items()),
+            path(f"{prefix}/raw/", self.admin_site.admin_view(self.download_raw), name="mail_message_raw"),
+            path(
+                f"{prefix}/attachments/<uuid:attachment_id>/",
+                self.admin_site.admin_view(self.download_attachment),
+                name="mail_message_attachment",
+            ),
+        ]
+        return [*own, *super().get_urls()]
+
+    def frame(self, name: str) -> Callable[..., HttpResponse]:
+        """The view behind one of the frames."""
+
+        def show(request: HttpRequest, pk: UUID) -> HttpResponse:
+            return bodies.FRAMES[name](self.find(request, str(pk)))
+
+        view: Callable[..., HttpResponse] = self.admin_site.admin_view(show)
+        return view
+
+    def download_raw(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        return bodies.download_raw(self.find(request, str(pk)))
+
+    def download_attachment(self, request: HttpRequest, pk: UUID, attachment_id: UUID) -> HttpResponse:
+        message = self.find(request, str(pk))
+        return bodies.download_attachment(message, attachment_id)
+
+    @admin.action(description="Cancel", permissions=["act"])
+    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponseBase | None:
+        return self.act_on_many(request, queryset, [ACTS["cancel"]])
+
+    @admin.action(description="Resend", permissions=["act"])
+    def resend_selected(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponseBase | None:
+        return self.act_on_many(request, queryset, [ACTS["resend"], ACTS["resend_failed"]])
+
+
+def format_moment(at: datetime) -> str:
+    """A time in UTC, the year left out while it is this one."""
+    form = "%-d %b %H:%M:%S" if at.year == timezone.now().year else "%-d %b %Y %H:%M:%S"
+    return at.strftime(form)

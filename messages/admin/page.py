@@ -1,0 +1,217 @@
+"""What the page of one message tells: its state and why, who got it, each attempt, and what happened in order."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+
+from accounts.models import AuditEntry
+from delivery.envelope import Outcome
+from messages.admin.actions import ACTS, Act
+from messages.api.responses import format_mailbox
+from messages.explain.attempts import find_attempt_meaning
+from messages.explain.context import Background
+from messages.explain.explain import explain
+from messages.explain.model import Explanation, RecipientExplanation
+from messages.models import Attachment, Attempt, Message, Recipient
+from messages.selectors import timeline, with_details
+from messages.states import Phase, Status
+from tracking.models import Event, EventType
+
+MAX_EVENTS = 500
+# Mail that is overdue by more than this waits for something that a look each few seconds does not bring.
+SOON = timedelta(seconds=30)
+
+# How a state or outcome is coloured, in the words of unfold's labels.
+COLOURS: dict[str, str] = {
+    Status.SCHEDULED: "info",
+    Status.QUEUED: "info",
+    Status.SENT: "primary",
+    Status.DELIVERING: "warning",
+    Status.DELIVERED: "success",
+    Status.FAILED: "danger",
+    Status.BOUNCED: "danger",
+    Status.SUPPRESSED: "default",
+    Status.CANCELLED: "default",
+    Outcome.ACCEPTED: "primary",
+    Outcome.DEFERRED: "warning",
+    Outcome.UNCERTAIN: "warning",
+}
+PHASES = {
+    Phase.CLAIMED: "taken by a worker",
+    Phase.STARTED: "conversation under way",
+    Phase.DOT_SENT: "sent, waiting for the answer",
+}
+EVENTS: dict[str, tuple[str, str]] = {
+    EventType.SCHEDULED: ("schedule", "Scheduled"),
+    EventType.QUEUED: ("hourglass_top", "Queued"),
+    EventType.CANCELLED: ("cancel", "Cancelled"),
+    EventType.SENT: ("outbound", "Taken by the provider"),
+    EventType.DELIVERING: ("sync", "Put off"),
+    EventType.DELIVERED: ("check_circle", "Delivered"),
+    EventType.BOUNCED: ("undo", "Bounced"),
+    EventType.FAILED: ("error", "Failed"),
+    EventType.SUPPRESSED: ("block", "Suppressed"),
+    EventType.OPENED: ("visibility", "Opened"),
+    EventType.CLICKED: ("ads_click", "Clicked"),
+    EventType.COMPLAINED: ("report", "Marked as spam"),
+    EventType.UNSUBSCRIBED: ("unsubscribe", "Unsubscribed"),
+}
+STAFF = {
+    "cancel": "cancelled it",
+    "resend": "sent it again",
+    "resend_failed": "sent it again to those that failed",
+    "settle_sent": "counted it as sent",
+    "settle_retry": "had it tried again",
+    "settle_failed": "counted it as failed",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptStory:
+    """An attempt and how it is shown."""
+
+    row: Attempt
+    took: timedelta | None
+    state: str
+    colour: str
+    # What the other side's codes mean, empty where they say nothing more.
+    meaning: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipientStory:
+    """A recipient, why it is in its state, and its attempts."""
+
+    row: Recipient
+    mailbox: str
+    explanation: RecipientExplanation
+    colour: str
+    attempts: Sequence[AttemptStory]
+    # Why the address is on the suppression list now, empty when it is not.
+    suppressed: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """A line of the timeline."""
+
+    at: datetime
+    icon: str
+    title: str
+    address: str = ""
+    details: Sequence[tuple[str, str]] = ()
+    message_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageStory:
+    """All that the page shows."""
+
+    message: Message
+    sender: str
+    reply_to: Sequence[str]
+    explanation: Explanation
+    colour: str
+    recipients: Sequence[RecipientStory]
+    timeline: Sequence[Moment]
+    files: Sequence[Attachment]
+    resends: Sequence[Message]
+    acts: Sequence[Act] = field(default_factory=tuple)
+
+
+def tell_message(message: Message) -> MessageStory:
+    """Everything about a message but its bodies, in a fixed number of queries. It comes with `with_page`."""
+    rows = message.shown_recipients
+    explanation = explain(message)
+    return MessageStory(
+        message=message,
+        sender=format_mailbox(message.from_name, message.from_address),
+        reply_to=[format_mailbox(each["name"], each["address"]) for each in message.reply_to],
+        explanation=explanation,
+        colour=COLOURS[message.status],
+        recipients=[tell_recipient(each, explanation.background) for each in explanation.recipients],
+        timeline=tell_timeline(message),
+        files=message.shown_attachments,
+        resends=list(message.resends.defer("html", "text").order_by("id")),
+        acts=[act for act in ACTS.values() if act.is_offered(message, rows)],
+    )
+
+
+def is_moving(message: Message, now: datetime) -> bool:
+    """Whether a look in a few seconds will see more: a worker has it, or should have it at any moment."""
+    return any(
+        row.lease_token is not None or (row.next_attempt_at is not None and abs(row.next_attempt_at - now) < SOON)
+        for row in message.shown_recipients
+    )
+
+
+def with_page(messages: QuerySet[Message]) -> QuerySet[Message]:
+    """Messages with what `tell_message` needs, and whether they have bodies, without those."""
+    bodies = {f"has_{name}": ExpressionWrapper(~Q(**{name: ""}), BooleanField()) for name in ("html", "text")}
+    related = with_details(messages).select_related("project", "api_key", "domain")
+    return related.annotate(**bodies).defer("html", "text")
+
+
+def tell_recipient(explanation: RecipientExplanation, background: Background) -> RecipientStory:
+    row = explanation.row
+    suppression = background.find_suppression(row)
+    return RecipientStory(
+        row=row,
+        mailbox=format_mailbox(row.name, row.address),
+        explanation=explanation,
+        colour=COLOURS[row.status],
+        attempts=[tell_attempt(attempt, row, background) for attempt in row.shown_attempts],
+        suppressed=suppression.reason if suppression else "",
+    )
+
+
+def tell_attempt(attempt: Attempt, row: Recipient, background: Background) -> AttemptStory:
+    took = attempt.finished_at - attempt.started_at if attempt.finished_at and attempt.started_at else None
+    state = attempt.outcome or PHASES.get(Phase(attempt.phase), attempt.phase)
+    meaning = find_attempt_meaning(attempt, row, background)
+    return AttemptStory(
+        row=attempt,
+        took=took,
+        state=state,
+        colour=COLOURS.get(attempt.outcome, "default"),
+        meaning=meaning.words if meaning else "",
+    )
+
+
+def tell_timeline(message: Message) -> list[Moment]:
+    """Events and what staff did, in order."""
+    events = timeline(message.pk)[:MAX_EVENTS]
+    entries = AuditEntry.objects.filter(object=str(message.pk)).order_by("id")[:MAX_EVENTS]
+    moments = [tell_event(event) for event in events] + [tell_entry(entry) for entry in entries]
+    accepted = Moment(at=message.created_at, icon="add_circle", title=describe_origin(message))
+    return [accepted, *sorted(moments, key=lambda moment: moment.at)]
+
+
+def describe_origin(message: Message) -> str:
+    if message.api_key:
+        return f"Accepted with the key {message.api_key}"
+    return "Accepted from staff or a command"
+
+
+def tell_event(event: Event) -> Moment:
+    icon, title = EVENTS[event.type]
+    return Moment(
+        at=event.occurred_at,
+        icon=icon,
+        title=title,
+        address=event.address,
+        details=list(list_details(event.data)),
+    )
+
+
+def list_details(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """An event's data in pairs, without what says nothing."""
+    return ((name.replace("_", " "), str(value)) for name, value in data.items() if value not in (None, "", [], {}))
+
+
+def tell_entry(entry: AuditEntry) -> Moment:
+    words = STAFF.get(entry.action, entry.action.replace("_", " "))
+    return Moment(at=entry.at, icon="person", title=f"{entry.actor} {words}", message_id=str(entry.data.get("new", "")))

@@ -1,0 +1,111 @@
+"""The suppression list's admin, with the mail that an entry holds back: to look at, and to send on release."""
+
+from collections.abc import Sequence
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from accounts.acting_for import Delegate
+from accounts.services import write_audit
+from messages.admin.buttons import STYLE
+from messages.models import Recipient
+from messages.suppressed_mail import MAX_RESENT, Release, list_held, release_address
+from tracking.admin import SuppressionAdmin
+from tracking.models import Suppression
+
+MAX_BULK = 20
+MAX_SHOWN = 20
+
+
+class HoldingAdmin(SuppressionAdmin):
+    """Tests' mail is left out: nobody waits for it."""
+
+    actions = ("release_and_resend",)
+    readonly_fields = ("held_back",)
+
+    def get_fields(self, request: HttpRequest, obj: Suppression | None = None) -> tuple[str, ...]:
+        return (*super().get_fields(request, obj), *(("held_back",) if obj else ()))
+
+    @admin.display(description="Held back")
+    def held_back(self, suppression: Suppression) -> SafeString | str:
+        """The newest messages that wait for a release, each linked."""
+        rows = list_shown(suppression)
+        return format_html_join("", '<div><a href="{}">{}</a> ({} UTC)</div>', rows) or "Nothing."
+
+    def has_release_permission(self, request: HttpRequest) -> bool:
+        """A release sends mail: who may do it may both take addresses off and resend."""
+        return self.has_delete_permission(request) and request.user.has_perm("mail.act_message")
+
+    @admin.action(description="Release, and send what was held back", permissions=["release"])
+    def release_and_resend(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> HttpResponseBase | None:
+        """Ask first, with all that would be sent in sight; on the second POST do it."""
+        if not self.has_release_permission(request):
+            raise PermissionDenied
+        rows = list(queryset.select_related("project").order_by("address")[: MAX_BULK + 1])
+        if len(rows) > MAX_BULK:
+            self.message_user(request, f"At most {MAX_BULK} addresses at once.", messages.ERROR)
+            return None
+        if "confirmed" not in request.POST:
+            return self.ask(request, rows)
+        for row in rows:
+            self.release_one(request, row)
+        return None
+
+    def release_one(self, request: HttpRequest, row: Suppression) -> None:
+        found = release_address(Delegate(project=row.project), row.address, should_resend=True)
+        if found is None:
+            return
+        resent = [str(new.pk) for new in found.resent]
+        write_audit(
+            request.user.get_username(),
+            "release",
+            row.address,
+            project=row.project.name,
+            reason=row.reason,
+            resent=resent,
+        )
+        self.message_user(request, tell(found), messages.WARNING if found.refused else messages.SUCCESS)
+
+    def ask(self, request: HttpRequest, rows: Sequence[Suppression]) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Release {len(rows)} address{'es' if len(rows) != 1 else ''}?",
+            "opts": self.opts,
+            "media": STYLE,
+            "rows": [(row, list_messages(row)) for row in rows],
+            "most": MAX_RESENT,
+            "action": request.POST["action"],
+        }
+        return TemplateResponse(request, "mail/admin/release.html", context)
+
+
+def list_messages(suppression: Suppression) -> list[Recipient]:
+    """What would be sent, and one more where that is not all."""
+    held = list_held(suppression, is_test=False).select_related("message")
+    return list(held.defer("message__html", "message__text")[: MAX_RESENT + 1])
+
+
+def list_shown(suppression: Suppression) -> list[tuple[str, ...]]:
+    from_newest = list_messages(suppression)[:MAX_SHOWN]
+    return [
+        (
+            reverse("admin:mail_message_change", args=[row.message_id]),
+            row.message.subject[:100] or "(no subject)",
+            row.message.created_at.strftime("%Y-%m-%d %H:%M"),
+        )
+        for row in from_newest
+    ]
+
+
+def tell(found: Release) -> str:
+    sent = len(found.resent)
+    words = f"{found.suppression.address} is written to again; {sent} held-back message{'s' if sent != 1 else ''} sent."
+    if found.refused:
+        words += f" {len(found.refused)} may not be sent any more: {found.refused[0].error.detail}"
+    return words + (f" {found.left_count} older ones were left." if found.left_count else "")

@@ -1,0 +1,53 @@
+"""Many emails in one request: all or nothing, or the good ones."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rest_framework.exceptions import ValidationError
+
+from accounts.models import ApiKey
+from common.errors import ApiError, FieldError, InvalidFieldsError
+from common.validation import list_field_errors
+from messages.accepting.admission import Admission, Admitted
+from messages.api.serializers import EMAIL_REQUEST, read_draft
+from messages.services import Prepared, finish
+
+MAX_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An email of a batch that may not be sent, by its place in it."""
+
+    index: int
+    error: ApiError
+
+    def show(self) -> dict[str, Any]:
+        """As a permissive batch answers it."""
+        errors = self.error.errors or [FieldError("", self.error.public_code, self.error.detail)]
+        return {"index": self.index, "errors": [asdict(error) for error in errors]}
+
+    def located(self) -> list[FieldError]:
+        """Its errors with the index before each field: `[3].to[0]`."""
+        errors = self.error.errors or [FieldError("", self.error.public_code, self.error.detail)]
+        return [FieldError(f"[{self.index}].{error.field}".rstrip("."), error.code, error.message) for error in errors]
+
+
+def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> tuple[Prepared, list[Refused]]:
+    """Check every email. Strict: InvalidFieldsError names all that is wrong. Permissive: only when none is good."""
+    if not 1 <= len(items) <= MAX_BATCH:
+        raise InvalidFieldsError([FieldError("", "batch_size", f"A batch has 1 to {MAX_BATCH} emails.")])
+    admission = Admission(key)
+    admitted: list[Admitted] = []
+    refused: list[Refused] = []
+    for index, item in enumerate(items):
+        try:
+            admitted.append(admission.admit(read_draft(EMAIL_REQUEST, item)))
+        except ValidationError as error:
+            refused.append(Refused(index=index, error=InvalidFieldsError(list_field_errors(error))))
+        except ApiError as error:
+            refused.append(Refused(index=index, error=error))
+    if refused and not (is_permissive and admitted):
+        raise InvalidFieldsError([error for item in refused for error in item.located()])
+    return finish(key, admitted), refused

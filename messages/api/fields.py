@@ -1,0 +1,283 @@
+"""The fields of an email on its way in, each with what it refuses and the code that says so."""
+
+import binascii
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn, cast
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from common.addresses import Address
+from common.serializers import AddressField, SingleLineField, StrictCharField, StrictSerializer, wrong
+from common.text import find_control_character
+from delivery.mime.attachments import AttachmentTypeError, parse_content_type
+from delivery.mime.headers import NAME
+from delivery.mime.message import RESERVED
+from delivery.simulator.script import TIME_SCALE_HEADER
+from messages.attachments import File
+
+MAX_BODY_BYTES = 2 * 1024 * 1024
+MAX_LINE = 998  # RFC 5322, 2.1.1
+MAX_FILES = 5
+MAX_FILES_BYTES = 5 * 1024 * 1024
+MAX_FILENAME_BYTES = 255
+MAX_HEADERS = 50
+MAX_TAGS = 10
+MAX_TAG = 64
+MAX_METADATA = 50
+MAX_METADATA_KEY = 64
+MAX_METADATA_BYTES = 8 * 1024
+# In one list, before duplicates are folded.
+MAX_ADDRESSES = 1_000
+
+# Written by the hops that follow, who would be believed to have written what stands there already.
+THEIRS = re.compile(
+    r"x-emailsvc-.*|arc-.*|authentication-results|received-spf|delivered-to|domainkey-signature", re.IGNORECASE
+)
+# RFC 2045, 5.1, in angle brackets or not: what may stand between the brackets of a Content-ID.
+CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
+
+TIME_SCALE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
+MAX_TIME_SCALE = 100
+
+ADDRESS_SCHEMA = {"type": "string", "example": "Jo Doe <jo@example.com>"}
+ABSENT: tuple[object, ...] = (None, "", {}, [])
+
+
+def refuse(code: str, message: str) -> NoReturn:
+    raise serializers.ValidationError(message, code)
+
+
+class LenientSerializer(StrictSerializer):
+    """A strict serializer to which null, "", {} and [] are as good as leaving the field out."""
+
+    takes_null = True
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            known = self.fields.keys() | self.aliases.keys()
+            data = {name: value for name, value in data.items() if value not in ABSENT or name not in known}
+        return super().to_internal_value(data)
+
+
+class StrictUUIDField(serializers.UUIDField):
+    """Only a string is an id: 5 is a number."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
+
+
+@extend_schema_field({"oneOf": [ADDRESS_SCHEMA, {"type": "array", "items": ADDRESS_SCHEMA, "maxItems": MAX_ADDRESSES}]})
+class AddressListField(serializers.Field[list[Address], Any, list[str], Any]):
+    """One address or a list of them."""
+
+    _one = AddressField()
+
+    def to_internal_value(self, data: object) -> list[Address]:
+        if isinstance(data, str):
+            return [self._one.to_internal_value(data)]
+        if not isinstance(data, list):
+            refuse("invalid", "Must be an address or a list of addresses.")
+        if len(data) > MAX_ADDRESSES:
+            refuse("max_length", f"At most {MAX_ADDRESSES} addresses; these are {len(data)}.")
+        return collect(enumerate(data), self._one.to_internal_value)
+
+    def to_representation(self, value: list[Address]) -> list[str]:
+        return [address.address for address in value]
+
+
+class SenderField(AddressField):
+    """An address to send from, its domain spelt plainly: in ASCII of any case, or as the international name it is.
+
+    IDNA maps wide letters, circled ones and other full stops to a plain name. Nobody spells their own domain so; who
+    hopes to pass for another does.
+    """
+
+    def to_internal_value(self, data: Any) -> Address:
+        address = super().to_internal_value(data)
+        spelt = data.rpartition("@")[2].strip(" >").lower()
+        if spelt != address.domain and not INTERNATIONAL.search(address.domain):
+            refuse("invalid_address", f"Spell the domain plainly: {address.domain}.")
+        return address
+
+
+# A label of an international name, as an A-label (RFC 5890).
+INTERNATIONAL = re.compile(r"(?:^|\.)xn--")
+
+
+def collect(items: Iterable[tuple[int | str, Any]], check: Callable[[Any], Any]) -> list[Any]:
+    """`check` of every item; the errors of all of them together, each under its index or key."""
+    values, errors = [], {}
+    for key, item in items:
+        try:
+            values.append(check(item))
+        except serializers.ValidationError as error:
+            errors[key] = error.detail
+    if errors:
+        raise serializers.ValidationError(cast(dict[str, Any], errors))
+    return values
+
+
+def check_line(value: object, limit: int = MAX_LINE) -> str:
+    if not isinstance(value, str):
+        refuse("invalid", "Must be a string.")
+    if len(value) > limit:
+        refuse("max_length", f"Must have at most {limit} characters.")
+    if found := find_control_character(value):
+        refuse("control_character", f"Must not hold the control character {found}.")
+    return value
+
+
+class BodyField(StrictCharField):
+    """HTML or text of at most 2 MiB; line ends of any kind."""
+
+    def to_internal_value(self, data: object) -> str:
+        value: str = super().to_internal_value(data)
+        if len(value) > MAX_BODY_BYTES or len(value.encode()) > MAX_BODY_BYTES:
+            refuse("max_length", "Must have at most 2 MiB.")
+        return value
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string", "maxLength": MAX_LINE}})
+class HeadersField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
+    """Custom headers; those that we write are not for callers."""
+
+    def to_internal_value(self, data: object) -> dict[str, str]:
+        headers = check_object(data, MAX_HEADERS)
+        if len({name.lower() for name in headers}) < len(headers):
+            refuse("duplicate_header", "A header is named twice, in different case.")
+        values = collect(headers.items(), check_line)
+        names = collect(((name, name) for name in headers), check_header_name)
+        return check_time_scale(dict(zip(names, values, strict=True)))
+
+    def to_representation(self, value: dict[str, str]) -> dict[str, str]:
+        return value
+
+
+def check_header_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        refuse("invalid_header_name", "Is not a header name (RFC 5322: letters, digits and hyphens).")
+    if RESERVED.fullmatch(name) or THEIRS.fullmatch(name):
+        refuse("header_reserved", "Is written by the service and cannot be given here.")
+    return TIME_SCALE_HEADER if name.lower() == TIME_SCALE_HEADER.lower() else name
+
+
+def check_time_scale(headers: dict[str, str]) -> dict[str, str]:
+    """The simulator's header, where it is given, is a number that waits can be multiplied by."""
+    given = headers.get(TIME_SCALE_HEADER, "1")
+    if not TIME_SCALE.fullmatch(given) or not 0 < float(given) <= MAX_TIME_SCALE:
+        error = wrong(f"Must be a number above 0, at most {MAX_TIME_SCALE}, such as 0.01.", "invalid_time_scale")
+        raise serializers.ValidationError({TIME_SCALE_HEADER: [error]})
+    return headers
+
+
+def check_object(data: object, limit: int) -> Mapping[str, Any]:
+    if not isinstance(data, dict):
+        refuse("invalid", "Must be an object.")
+    if len(data) > limit:
+        refuse("max_length", f"At most {limit} members; these are {len(data)}.")
+    return data
+
+
+@extend_schema_field({"type": "array", "items": {"type": "string", "maxLength": MAX_TAG}, "maxItems": MAX_TAGS})
+class TagsField(serializers.Field[list[str], Any, list[str], Any]):
+    """Short words to filter and count by, each once."""
+
+    def to_internal_value(self, data: object) -> list[str]:
+        if not isinstance(data, list):
+            refuse("invalid", "Must be a list of strings.")
+        if len(data) > MAX_TAGS:
+            refuse("max_length", f"At most {MAX_TAGS} tags; these are {len(data)}.")
+        return list(dict.fromkeys(collect(enumerate(data), check_tag)))
+
+    def to_representation(self, value: list[str]) -> list[str]:
+        return value
+
+
+def check_tag(tag: object) -> str:
+    value = check_line(tag, MAX_TAG)
+    if not value.strip():
+        refuse("blank", "Must not be blank.")
+    return value
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": MAX_METADATA})
+class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
+    """The caller's own data, given back in answers, events and webhooks."""
+
+    def to_internal_value(self, data: object) -> dict[str, str]:
+        metadata = check_object(data, MAX_METADATA)
+        collect(((key, key) for key in metadata), lambda key: check_line(key, MAX_METADATA_KEY))
+        values = collect(metadata.items(), check_metadata_value)
+        if sum(len(key.encode()) + len(str(value).encode()) for key, value in metadata.items()) > MAX_METADATA_BYTES:
+            refuse("max_length", "Must have at most 8 KiB in all.")
+        return dict(zip(metadata, values, strict=True))
+
+    def to_representation(self, value: dict[str, str]) -> dict[str, str]:
+        return value
+
+
+def check_metadata_value(value: object) -> str:
+    if not isinstance(value, str):
+        refuse("invalid", "Must be a string.")
+    if "\0" in value:
+        refuse("control_character", "Must not hold the control character U+0000.")
+    return value
+
+
+class AttachmentSerializer(LenientSerializer):
+    """A file: its name is reduced to its last component, its content is strict base64."""
+
+    filename = StrictCharField(max_length=1000)
+    content_type = SingleLineField(max_length=255)
+    content_b64 = StrictCharField(help_text="RFC 4648, 4, with padding and without line ends.")
+    content_id = SingleLineField(required=False, max_length=202, help_text="Shown in the HTML by `cid:…`.")
+
+    def validate_filename(self, value: str) -> str:
+        name = re.split(r"[/\\]", value)[-1].strip()
+        check_line(name)
+        if name in {"", ".", ".."}:
+            refuse("invalid_filename", "Names no file.")
+        if len(name.encode()) > MAX_FILENAME_BYTES:
+            refuse("max_length", f"Must have at most {MAX_FILENAME_BYTES} bytes.")
+        return name
+
+    def validate_content_type(self, value: str) -> str:
+        try:
+            parse_content_type(value)
+        except AttachmentTypeError:
+            refuse("invalid_content_type", "Must be a media type such as application/pdf; not multipart, not message.")
+        return value
+
+    def validate_content_b64(self, value: str) -> bytes:
+        # Four characters for three bytes: what cannot fit is not decoded.
+        if len(value) > MAX_FILES_BYTES * 4 // 3 + 4:
+            refuse("attachments_too_large", "All attachments together may have 5 MiB.")
+        try:
+            content = b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            refuse("invalid_base64", "Is not base64 (RFC 4648, 4).")
+        # Python takes more padding than there should be, and bits behind the last byte.
+        if b64encode(content[(len(content) - 1) // 3 * 3 :]).decode() != value[(len(content) - 1) // 3 * 4 :]:
+            refuse("invalid_base64", "Is not base64 (RFC 4648, 4): its end is not as an encoder writes it.")
+        return content
+
+    def validate_content_id(self, value: str) -> str:
+        bare = value.removeprefix("<").removesuffix(">")
+        if not CONTENT_ID.fullmatch(bare):
+            refuse("invalid_content_id", "Must have 1 to 200 letters, digits or any of !#$%&'*+/=?^_`{|}~.@-.")
+        return bare
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        return File(
+            filename=value["filename"],
+            content_type=value["content_type"],
+            content=value["content_b64"],
+            content_id=value.get("content_id", ""),
+        )

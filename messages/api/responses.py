@@ -1,0 +1,199 @@
+"""An email, its recipients, attempts and events as the API shows them."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from common.serializers import StrictDateTimeField
+from delivery.envelope import Outcome
+from messages.models import Attachment, Attempt, Message, Recipient
+from messages.states import Lane, OnUncertain, Reason, Status
+from providers.routing.selection import routes
+from tracking.event_serializers import EventAnswer
+
+
+def format_mailbox(name: str, address: str) -> str:
+    """`Name <a@b.c>` or `a@b.c`, in the form that POST takes."""
+    if not name:
+        return address
+    if any(char in '()<>[]:;@\\,"' for char in name):
+        escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+        name = f'"{escaped}"'
+    return f"{name} <{address}>"
+
+
+class AbsentTextField(serializers.CharField):
+    """Text that is null where there is none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, **kwargs)
+
+    def to_representation(self, value: str) -> str | None:  # type: ignore[override]
+        return value or None
+
+
+@extend_schema_field({"type": "array", "items": {"type": "string"}})
+class MailboxesField(serializers.Field[Any, Any, list[str], Message]):
+    """The recipients of one kind, in the form that POST takes."""
+
+    def __init__(self, kind: Recipient.Kind) -> None:
+        super().__init__(source="*")
+        self.kind = kind
+
+    def to_representation(self, value: Message) -> list[str]:
+        return [format_mailbox(row.name, row.address) for row in value.shown_recipients if row.kind == self.kind]
+
+
+class TimeField(StrictDateTimeField):
+    """A time that may not have come."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, **kwargs)
+
+
+class RecipientAnswer(serializers.Serializer[Recipient]):
+    """One envelope recipient: the state is its own, the email's is the roll-up."""
+
+    address = serializers.CharField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Recipient.Kind.choices)
+    status = serializers.ChoiceField(choices=Status.choices)
+    status_reason = AbsentTextField(help_text="Why, for programs.")
+    next_attempt_at = TimeField(help_text="Null when nothing is left to do, or all waits for a person.")
+    last_reply = AbsentTextField(help_text="What the other side said last.")
+
+
+class SkippedAnswer(serializers.Serializer[object]):
+    """A provider that would have come first, and why it was passed over."""
+
+    provider = serializers.CharField()
+    because = serializers.CharField()
+
+
+class DecisionAnswer(serializers.Serializer[object]):
+    """Why an attempt went by its provider."""
+
+    because = serializers.CharField(help_text="priority, weight, failover, probe, again or only.")
+    skipped = SkippedAnswer(many=True)
+
+
+class AttemptAnswer(serializers.Serializer[Attempt]):
+    """One transaction with a provider for one recipient."""
+
+    number = serializers.IntegerField(help_text="From 1, for each recipient.")
+    recipient = serializers.CharField(source="recipient.address", help_text="The recipient's address.")
+    provider = AbsentTextField(source="provider_name", help_text="The provider's name; null before it is chosen.")
+    started_at = TimeField()
+    finished_at = TimeField()
+    outcome = AbsentTextField(help_text=f"{', '.join(Outcome)}; null while it runs.")
+    code = serializers.IntegerField(allow_null=True, help_text="SMTP's or HTTP's; null when nobody answered.")
+    enhanced_code = AbsentTextField(help_text="RFC 3463.")
+    reply = AbsentTextField(help_text="What the other side said, or what we say in its place.")
+    remote_host = AbsentTextField()
+    tls = AbsentTextField(help_text="Protocol and cipher; null without TLS.")
+    next_attempt_at = TimeField()
+    decision = DecisionAnswer(allow_null=True, help_text="Why this provider; null where there was no other.")
+
+
+class AttachmentAnswer(serializers.Serializer[Attachment]):
+    """An attachment; its bytes are at `/emails/{id}/attachments/{attachment_id}`."""
+
+    id = serializers.UUIDField()
+    filename = serializers.CharField()
+    content_type = serializers.CharField()
+    size = serializers.IntegerField(source="content.size", help_text="Bytes, decoded.")
+    content_id = AbsentTextField(source="cid", help_text="Shown in the HTML by `cid:…`.")
+
+
+class EmailRow(serializers.Serializer[Message]):
+    """An email as lists show it: everything but bodies, attempts and attachments' bytes."""
+
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=Status.choices)
+    status_reason = serializers.SerializerMethodField(
+        help_text="Why, for programs; null where there is no more to say."
+    )
+    test = serializers.BooleanField(source="is_test", help_text="Whether a test key sent it: nothing leaves.")
+    from_ = serializers.SerializerMethodField()
+    to = MailboxesField(Recipient.Kind.TO)
+    cc = MailboxesField(Recipient.Kind.CC)
+    bcc = MailboxesField(Recipient.Kind.BCC)
+    reply_to = serializers.SerializerMethodField()
+    subject = serializers.CharField()
+    template_id = serializers.UUIDField(allow_null=True)
+    domain_id = serializers.UUIDField(allow_null=True)
+    headers = serializers.DictField(child=serializers.CharField())
+    tags = serializers.ListField(child=serializers.CharField())
+    metadata = serializers.DictField(child=serializers.CharField())
+    priority = serializers.ChoiceField(choices=Lane.choices)
+    on_uncertain = serializers.ChoiceField(choices=OnUncertain.choices)
+    track_opens = serializers.BooleanField()
+    track_clicks = serializers.BooleanField()
+    enable_unsubscribe = serializers.BooleanField()
+    created_at = StrictDateTimeField()
+    scheduled_at = TimeField()
+    queued_at = TimeField()
+    sent_at = TimeField(help_text="The first acceptance by a provider or the recipient's side.")
+    delivered_at = TimeField()
+    failed_at = TimeField()
+    bounced_at = TimeField()
+    cancelled_at = TimeField()
+    expires_at = TimeField(help_text="As it was given.")
+    resent_from = serializers.UUIDField(
+        source="resent_from_id", allow_null=True, help_text="The email that this one sends again."
+    )
+    message_id = serializers.CharField(help_text="The Message-ID header.")
+    recipients = RecipientAnswer(many=True, source="shown_recipients")
+    attachments = AttachmentAnswer(many=True, source="shown_attachments")
+
+    def get_from_(self, message: Message) -> str:
+        return format_mailbox(message.from_name, message.from_address)
+
+    def get_reply_to(self, message: Message) -> list[str]:
+        return [format_mailbox(mailbox["name"], mailbox["address"]) for mailbox in message.reply_to]
+
+    def get_status_reason(self, message: Message) -> str | None:
+        """What is stored, or that nothing can happen for want of a way out: that may change without the row knowing."""
+        if message.status == Status.QUEUED and not message.is_test and not routes.has_way(message.project_id):
+            return Reason.NO_PROVIDER
+        return message.status_reason or None
+
+
+class EmailAnswer(EmailRow):
+    """An email with everything that support needs."""
+
+    html = AbsentTextField()
+    text = AbsentTextField()
+    attempts = serializers.SerializerMethodField()
+    events = EventAnswer(many=True, source="shown_events", help_text="The first hundred.")
+
+    @extend_schema_field(AttemptAnswer(many=True))
+    def get_attempts(self, message: Message) -> list[dict[str, Any]]:
+        attempts = [attempt for row in message.shown_recipients for attempt in row.shown_attempts]
+        attempts.sort(key=lambda attempt: attempt.pk)
+        return [ATTEMPT.to_representation(attempt) for attempt in attempts]
+
+
+class EmailPage(serializers.Serializer[object]):
+    """Emails, newest first. `next` is the value for `after`; null at the end."""
+
+    data = EmailRow(many=True)  # type: ignore[assignment]  # the name is the API's
+    has_more = serializers.BooleanField()
+    limit = serializers.IntegerField()
+    offset = serializers.IntegerField()
+    next = serializers.UUIDField(allow_null=True)
+
+
+class TimelinePage(serializers.Serializer[object]):
+    """An email's events, the oldest first. `next` is the value for `after`; null at the end."""
+
+    data = EventAnswer(many=True)  # type: ignore[assignment]  # the name is the API's
+    has_more = serializers.BooleanField()
+    next = serializers.UUIDField(allow_null=True)
+
+
+# Serializers hold no state while they show: one serves all threads, and its fields are copied once, not per request.
+ATTEMPT = AttemptAnswer()
+ROW = EmailRow()
+EMAIL = EmailAnswer()

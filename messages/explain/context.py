@@ -1,0 +1,95 @@
+"""What an explanation goes by beside the message's own rows, read in a fixed number of queries."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import Count, Max
+from django.utils import timezone
+
+from ledger.timer import read_worker_age
+from messages.feedback.return_paths import find_return_path
+from messages.models import Attempt, Message, Recipient
+from messages.selectors import timeline
+from messages.states import Phase
+from providers.models import Kind
+from providers.routing.outlook import Outlook, look_out
+from tracking.models import Event, EventType, Suppression
+
+# 50 recipients have some events each; what a loop of reports writes beyond that says nothing new.
+MAX_EVENTS = 1_000
+VISITS = (EventType.OPENED, EventType.CLICKED)
+
+
+class Visits(NamedTuple):
+    """How often a recipient opened the mail or followed its links, as far as they were people, and when last."""
+
+    times: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """`hears_bounces` tells whether bounces of this message come back to us; `worker_age` is in seconds, None when no
+    worker was ever seen. Suppressions are by address in lower case, as the list is now.
+    """
+
+    now: datetime
+    events: Mapping[UUID | None, Sequence[Event]]
+    visits: Mapping[tuple[UUID | None, str], Visits]
+    suppressions: Mapping[str, Suppression]
+    outlook: Outlook
+    worker_age: float | None
+    hears_bounces: bool
+
+    def find_event(self, row: Recipient, type_: EventType) -> Event | None:
+        """The recipient's last event of a type."""
+        return next((event for event in reversed(self.events.get(row.pk, ())) if event.type == type_), None)
+
+    def find_suppression(self, row: Recipient) -> Suppression | None:
+        return self.suppressions.get(row.address.lower())
+
+    def find_kind(self, attempt: Attempt) -> Kind | None:
+        """How the attempt's provider is spoken to; None when it is gone."""
+        if attempt.provider_id is None:
+            return Kind.SIMULATOR if attempt.provider_name == Kind.SIMULATOR else None
+        return self.outlook.kinds.get(attempt.provider_id)
+
+
+def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
+    """The background of a message and its recipients."""
+    events: dict[UUID | None, list[Event]] = defaultdict(list)
+    for event in timeline(message.pk).exclude(type__in=VISITS)[:MAX_EVENTS]:
+        events[event.recipient_id].append(event)
+    found = Suppression.objects.filter(project_id=message.project_id, address__in={row.address.lower() for row in rows})
+    return Background(
+        now=timezone.now(),
+        events=events,
+        visits=read_visits(message),
+        suppressions={each.address: each for each in found},
+        outlook=look_out(message.project_id),
+        worker_age=read_worker_age(),
+        hears_bounces=bool(rows) and find_return_path(message.domain_id, rows[0].pk) is not None,
+    )
+
+
+def read_visits(message: Message) -> Mapping[tuple[UUID | None, str], Visits]:
+    """What people did with the mail, by recipient and event type."""
+    if not (message.track_opens or message.track_clicks):
+        return {}
+    human = timeline(message.pk).filter(type__in=VISITS, data__actor="human").order_by()
+    counted = human.values_list("recipient_id", "type").annotate(Count("id"), Max("occurred_at"))
+    return {(recipient_id, type_): Visits(times, last_at) for recipient_id, type_, times, last_at in counted}
+
+
+def find_current(row: Recipient) -> Attempt | None:
+    """The attempt that a worker is at."""
+    last = find_last(row)
+    return last if last and last.phase != Phase.DONE else None
+
+
+def find_last(row: Recipient) -> Attempt | None:
+    return row.shown_attempts[-1] if row.shown_attempts else None

@@ -1,0 +1,108 @@
+"""Whose mail feedback is about: found without locks, then looked at again with them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from ledger.sql import fetch, fetch_one
+from messages.feedback.model import Feedback, Kind
+from messages.states import OPEN, Phase, Reason, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The recipient as it is now, locked.
+
+    `is_held` tells that a worker is talking about it; `is_pending` that something of ours is still to be done: a retry,
+    or a person's word on an uncertain attempt.
+    """
+
+    recipient_id: UUID
+    message_id: UUID
+    project_id: UUID
+    address: str
+    status: Status
+    reason: Reason
+    is_simulated: bool
+    is_held: bool
+    has_next_attempt: bool
+    track_opens: bool
+    track_clicks: bool
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status in OPEN and (self.has_next_attempt or self.reason is Reason.UNCERTAIN)
+
+    def wants(self, kind: Kind) -> bool:
+        """Whether an event of this kind is told: who did not ask for tracking gets none, whatever the ESP does."""
+        wishes = {Kind.OPENED: self.track_opens, Kind.CLICKED: self.track_clicks}
+        return self.is_simulated or wishes.get(kind, True)
+
+
+# Mail that was never tried cannot be known to anybody. With a provider: only mail that it was given.
+_TRIED = """
+EXISTS (SELECT 1 FROM mail_attempt a WHERE a.recipient_id = r.id AND a.phase = ANY(%(phases)s)
+        AND (%(provider)s::uuid IS NULL OR a.provider_id = %(provider)s))
+"""
+_ADDRESSED = "(%(address)s = '' OR lower(r.address) = lower(%(address)s))"
+_BY_RECIPIENT = f"SELECT r.id, r.message_id FROM mail_recipient r WHERE r.id = %(recipient)s AND {_TRIED}"  # noqa: S608
+_BY_MESSAGE = f"""
+SELECT r.id, r.message_id FROM mail_recipient r WHERE r.message_id = %(message)s AND {_ADDRESSED} AND {_TRIED} LIMIT 2
+"""  # noqa: S608
+_BY_REMOTE_ID = f"""
+SELECT DISTINCT r.id, r.message_id FROM mail_attempt t JOIN mail_recipient r ON r.id = t.recipient_id
+WHERE t.remote_id = %(remote)s AND {_ADDRESSED} AND {_TRIED} LIMIT 2
+"""  # noqa: S608
+
+
+def find_recipient(feedback: Feedback) -> tuple[UUID, UUID] | None:
+    """The recipient that feedback is about, and its message; None when there is none, or it may be one of several."""
+    values = {
+        "recipient": feedback.recipient_id,
+        "message": feedback.message_id,
+        "remote": feedback.remote_id,
+        "address": feedback.address,
+        "provider": feedback.provider_id,
+        "phases": [Phase.STARTED, Phase.DOT_SENT, Phase.DONE],
+    }
+    for sql in _list_questions(feedback):
+        found = fetch(sql, values)
+        if len(found) == 1:
+            return found[0][0], found[0][1]
+    return None
+
+
+def _list_questions(feedback: Feedback) -> Iterator[str]:
+    if feedback.recipient_id:
+        yield _BY_RECIPIENT
+    elif feedback.message_id:
+        yield _BY_MESSAGE
+    elif feedback.remote_id and feedback.provider_id:
+        yield _BY_REMOTE_ID
+
+
+_LOCK = """
+SELECT r.message_id, r.project_id, r.address, r.status, r.status_reason, r.is_simulated, r.lease_token IS NOT NULL,
+       r.next_attempt_at IS NOT NULL, m.track_opens, m.track_clicks
+FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id WHERE r.id = %s FOR NO KEY UPDATE OF r
+"""
+
+
+def lock_target(recipient_id: UUID) -> Target | None:
+    """The recipient, locked; its message is locked already. None when it is gone."""
+    row = fetch_one(_LOCK, [recipient_id])
+    if row is None:
+        return None
+    return Target(
+        recipient_id=recipient_id,
+        message_id=row[0],
+        project_id=row[1],
+        address=row[2],
+        status=Status(row[3]),
+        reason=Reason(row[4]),
+        is_simulated=row[5],
+        is_held=row[6],
+        has_next_attempt=row[7],
+        track_opens=row[8],
+        track_clicks=row[9],
+    )

@@ -1,0 +1,115 @@
+"""`/feedback/<provider>/<secret>`: where ESPs post what becomes of mail."""
+
+import hmac
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from uuid import UUID
+
+import structlog
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from common.errors import ApiError, BadRequestError, BodyTooLargeError, MethodNotAllowedError, NotFoundError
+from common.parsers import read_body, read_length
+from common.problems import answer_problem, to_api_error
+from messages.feedback.esp_events import count, receive_events
+from providers.esp.events import ForgedError, LoginError, NonsenseError
+from providers.esp.sns import NotFetchedError
+from providers.models import Kind, Provider
+
+log = structlog.get_logger(__name__)
+
+MAX_BODY = 16 * 1024 * 1024
+
+
+class ForgedEventError(ApiError):
+    """The event is not from the provider: {why}."""
+
+    code = "forged_event"
+    status = HTTPStatus.FORBIDDEN
+
+
+class EventLoginError(ApiError):
+    """The provider's events come with a login, and this one is missing or wrong."""
+
+    code = "event_login"
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class MalformedEventError(BadRequestError):
+    """The event cannot be read: {why}."""
+
+    code = "malformed_event"
+
+
+class LaterError(ApiError):
+    """The event cannot be checked just now."""
+
+    code = "try_later"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+View = Callable[[HttpRequest, UUID, str], HttpResponse]
+
+
+def keep_secret(view: View) -> View:
+    """Errors as problems, and none of Django's own words on them: it would log the path, and with it the secret."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, pk: UUID, secret: str) -> HttpResponse:
+        try:
+            return view(request, pk, secret)
+        except Exception as error:  # noqa: BLE001 - logged there, without the path
+            response = answer_problem(to_api_error(error), request)
+            vars(response)["_has_been_logged"] = True
+            return response
+
+    return answer
+
+
+@csrf_exempt  # the secret in the address, and the signature, are the proof
+@keep_secret
+def receive_feedback(request: HttpRequest, pk: UUID, secret: str) -> HttpResponse:
+    """2xx when what was posted is written down or is about no mail of ours; the ESP posts again after anything else."""
+    provider = find_provider(pk, secret)
+    if request.method in {"GET", "HEAD"}:
+        # Some ESPs look whether there is anybody before they let the address be entered.
+        return HttpResponse()
+    if request.method != "POST":
+        raise MethodNotAllowedError(method=request.method)
+    read_whole(request)
+    try:
+        results = receive_events(provider, request)
+    except LoginError:
+        # SNS sends its login only when it is asked for it.
+        raise EventLoginError(headers={"WWW-Authenticate": 'Basic realm="events"'}) from None
+    except ForgedError as error:
+        log.warning("event_forged", provider=provider.name, why=str(error))
+        raise ForgedEventError(why=error) from None
+    except NonsenseError as error:
+        log.warning("event_malformed", provider=provider.name, why=str(error))
+        raise MalformedEventError(why=error) from None
+    except NotFetchedError as error:
+        log.warning("sns_not_asked", provider=provider.name, why=str(error))
+        raise LaterError(headers={"Retry-After": "30"}) from None
+    log.info("events_received", provider=provider.name, **count(results))
+    return JsonResponse({"received": len(results)})
+
+
+def find_provider(pk: UUID, secret: str) -> Provider:
+    """The ESP whose address this is. One 404 for all that is not."""
+    provider = Provider.objects.filter(pk=pk, kind=Kind.ESP).first()
+    known = provider.event_secret if provider else ""
+    if not hmac.compare_digest(known.encode(), secret.encode()) or provider is None or not known:
+        raise NotFoundError
+    return provider
+
+
+def read_whole(request: HttpRequest) -> None:
+    """The body, for all who ask the request for it later; no more than MAX_BODY of it."""
+    try:
+        vars(request)["_body"] = bytes(read_body(request, read_length(request.META), MAX_BODY))  # type: ignore[arg-type]
+    except BodyTooLargeError:
+        log.warning("events_too_large")
+        raise

@@ -1,0 +1,110 @@
+"""What the commands on messages share: finding them, filters as in the API, and progress on a terminal."""
+
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.core.management.base import CommandError
+from django.http import QueryDict
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+from rich.console import Console
+from rich.progress import track
+
+from accounts.models import Project
+from common.errors import ApiError, InvalidFieldsError
+from common.validation import list_field_errors
+from messages.api.filters import narrow
+from messages.api.queries import EmailQuery
+from messages.models import Message
+from messages.states import Status
+
+T = TypeVar("T")
+
+# The options that narrow a list, with the API's parameter and what each means.
+FILTERS: Mapping[str, tuple[str, str]] = {
+    "--status": ("status", ", ".join(Status.values)),
+    "--to": ("to", "A recipient's address, in to, cc or bcc."),
+    "--from": ("from_", "The sender's address."),
+    "--tag": ("tag", "One of its tags."),
+    "--template": ("template_id", "Id or alias of a template."),
+    "--created-after": ("created_after", "Such as 2030-01-31T12:00:00Z."),
+    "--created-before": ("created_before", "Such as 2030-01-31T12:00:00Z."),
+    "--search": ("q", "A part of the subject."),
+}
+
+
+def add_filters(parser: ArgumentParser) -> None:
+    for option, (parameter, words) in FILTERS.items():
+        parser.add_argument(option, dest=f"filter_{parameter}", metavar=parameter.strip("_").upper(), help=words)
+
+
+def given_filters(options: Mapping[str, Any]) -> dict[str, str]:
+    """The filters that were given, by the API's names."""
+    named = {parameter: options[f"filter_{parameter}"] for parameter, _ in FILTERS.values()}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def read_query(given: Mapping[str, str]) -> dict[str, Any]:
+    """`given` as the API would read it from a query string; CommandError names what is wrong."""
+    data = QueryDict(mutable=True)
+    data.update(given)
+    serializer = EmailQuery(data=data)
+    try:
+        serializer.is_valid(raise_exception=True)
+    except ValidationError as error:
+        raise as_command_error(InvalidFieldsError(list_field_errors(error))) from None
+    return dict(serializer.validated_data)
+
+
+def as_command_error(error: ApiError) -> CommandError:
+    """The error in one line, with each field that is wrong."""
+    if not error.errors:
+        return CommandError(error.detail)
+    return CommandError("; ".join(f"{each.field}: {each.message}".removeprefix(": ") for each in error.errors))
+
+
+def walk(project: Project, query: Mapping[str, Any]) -> Iterator[UUID]:
+    """The ids of the project's messages that fit, newest first, page by page; what is added meanwhile is left out."""
+    messages = narrow(project, dict(query)).order_by("-id").values_list("pk", flat=True)
+    page = list(messages[:500])
+    while page:
+        yield from page
+        page = list(messages.filter(pk__lt=page[-1])[:500])
+
+
+def find_message(text: str) -> Message:
+    """The message with this id, of whatever project. CommandError."""
+    try:
+        pk = UUID(text)
+    except ValueError:
+        raise CommandError(f"{text} is not an id.") from None
+    message = Message.objects.select_related("project").filter(pk=pk).first()
+    if message is None:
+        raise CommandError(f"There is no email {text}.")
+    return message
+
+
+def show_progress(items: Sequence[T], words: str, *, is_silent: bool) -> Iterable[T]:
+    """`items`, with a bar on stderr while that is a terminal."""
+    console = Console(stderr=True)
+    if is_silent or not console.is_terminal or len(items) < 2:
+        return items
+    return track(items, words, console=console, transient=True)
+
+
+def format_age(seconds: float) -> str:
+    """`75.2` → `1 min 15 s`."""
+    whole = int(seconds)
+    for size, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {name}" if rest else "")
+    return f"{seconds:.1f} s"
+
+
+def age_of(at: Any) -> str:
+    """How long ago, or how long until."""
+    seconds = (timezone.now() - at).total_seconds()
+    return f"{format_age(seconds)} ago" if seconds >= 0 else f"in {format_age(-seconds)}"

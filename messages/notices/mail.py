@@ -1,0 +1,79 @@
+"""Notices go to the contact of their project by mail: as mail of the project's, through its own queue."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.acting_for import Delegate
+from accounts.models import Notice, Project
+from common.addresses import AddressError, parse_address
+from common.errors import ApiError
+from common.ids import least_id_at
+from messages.accepting.admission import Admission, Admitted, fold_recipients
+from messages.accepting.draft import Draft
+from messages.services import finish
+
+log = structlog.get_logger(__name__)
+
+# What is older tells nobody anything new: a contact who is entered later is not sent all that there was.
+RECENT = timedelta(days=1)
+BATCH = 100
+TAG = "notice"
+
+
+def mail_notices() -> int:
+    """Mail what contacts have not been told yet, one email for each project; how many notices that were.
+
+    Each notice is mailed once: its mark is written with the email. One that cannot be mailed is in the admin, and the
+    log says why.
+    """
+    with transaction.atomic():
+        waiting = Notice.objects.filter(mailed_at=None, pk__gte=least_id_at(timezone.now() - RECENT))
+        waiting = waiting.exclude(project=None).exclude(project__contact_email="").order_by("id")
+        notices = list(waiting.select_related("project").select_for_update(skip_locked=True, of=["self"])[:BATCH])
+        by_project: dict[UUID, list[Notice]] = {}
+        for notice in notices:
+            by_project.setdefault(notice.project_id, []).append(notice)  # type: ignore[arg-type]  # none is None here
+        for those in by_project.values():
+            mail(those)
+        Notice.objects.filter(pk__in=[notice.pk for notice in notices]).update(mailed_at=timezone.now())
+    return len(notices)
+
+
+def mail(notices: Sequence[Notice]) -> None:
+    """Accept one email with these notices of one project."""
+    project = notices[0].project
+    assert project is not None
+    caller = Delegate(project=project)
+    try:
+        draft = write(project, notices)
+        with transaction.atomic():
+            finish(caller, [admit(caller, draft)]).store()
+    except (ApiError, AddressError) as error:
+        log.warning("notice_not_mailed", project_id=str(project.pk), count=len(notices), reason=str(error))
+
+
+def admit(caller: Delegate, draft: Draft) -> Admitted:
+    """The operator's sender is not asked whether it is the project's."""
+    if draft.from_ is None:
+        return Admission(caller).admit(draft)
+    return Admitted(draft=draft, sender=draft.from_, recipients=fold_recipients(draft), domain=None)
+
+
+def write(project: Project, notices: Sequence[Notice]) -> Draft:
+    """AddressError when the contact or NOTICE_FROM is no address."""
+    first = notices[0].kind.replace("_", " ")
+    more = f" and {len(notices) - 1} more" if len(notices) > 1 else ""
+    footer = f"You are the contact of the project {project.name} at {settings.PUBLIC_URL}."
+    return Draft(
+        from_=parse_address(settings.NOTICE_FROM) if settings.NOTICE_FROM else None,
+        to=[parse_address(project.contact_email)],
+        subject=f"{project.name}: {first}{more}",
+        text="\n\n".join([*(notice.text for notice in notices), footer]),
+        tags=[TAG],
+    )

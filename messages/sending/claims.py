@@ -1,0 +1,230 @@
+"""Taking due recipients: the claim is what makes sure that one worker at a time holds a recipient."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+
+from ledger.sql import execute, fetch, fetch_one
+from messages.states import Lane, Phase, Status
+from providers.routing.selection import Way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A recipient that this worker holds under `token` until the lease runs out, and the attempt made for it."""
+
+    recipient_id: UUID
+    message_id: UUID
+    project_id: UUID
+    address: str
+    domain: str
+    is_simulated: bool
+    status: Status
+    attempt_id: int
+    number: int
+    token: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What may be claimed now: projects with a usable way out of their own, and those that use the shared one."""
+
+    is_shared_open: bool
+    open_projects: Sequence[UUID]
+    closed_projects: Sequence[UUID]
+    # Whose mail goes straight to the recipients' servers, and the domains of which no more is wanted now.
+    is_shared_direct: bool = False
+    direct_projects: Sequence[UUID] = ()
+    closed_domains: Sequence[str] = ()
+
+
+# The due recipients of a lane, the longest due first, and with each all other due recipients of its message: an ESP
+# takes a message's recipients in one call. MATERIALIZED, since a plain IN (SELECT … LIMIT) may be planned anew for
+# each row and take too many. SKIP LOCKED, so that workers claim side by side.
+_CLAIM = """
+WITH heads AS MATERIALIZED (
+    SELECT id, message_id FROM mail_recipient
+    WHERE lane = %(lane)s AND lease_token IS NULL AND next_attempt_at <= now() AND {suspects}
+      AND (is_simulated OR project_id = ANY(%(open)s) OR (%(shared)s AND project_id <> ALL(%(closed)s)))
+      AND (domain <> ALL(%(closed_domains)s) OR is_simulated OR NOT (project_id = ANY(%(direct)s)
+           OR (%(shared_direct)s AND project_id <> ALL(%(open)s) AND project_id <> ALL(%(closed)s))))
+    ORDER BY next_attempt_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+), siblings AS MATERIALIZED (
+    SELECT id FROM mail_recipient
+    WHERE message_id IN (SELECT message_id FROM heads) AND id NOT IN (SELECT id FROM heads) AND NOT %(alone)s
+      AND lease_token IS NULL AND next_attempt_at <= now() AND {suspects}
+    FOR NO KEY UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE mail_recipient r
+    SET lease_token = %(token)s, lease_until = now() + %(lease)s, attempt_count = attempt_count + 1
+    FROM (SELECT id FROM heads UNION ALL SELECT id FROM siblings) AS due WHERE r.id = due.id
+    RETURNING r.id, r.message_id, r.project_id, r.address, r.domain, r.is_simulated, r.status, r.attempt_count
+), attempts AS (
+    INSERT INTO mail_attempt
+        (recipient_id, number, lease_token, phase, provider_name, claimed_at, outcome, enhanced_code, reply,
+         remote_host, tls)
+    SELECT id, attempt_count, %(token)s, %(phase)s, '', now(), '', '', '', '', '' FROM claimed
+    RETURNING id, recipient_id
+)
+SELECT c.id, c.message_id, c.project_id, c.address, c.domain, c.is_simulated, c.status, a.id, c.attempt_count
+FROM claimed c JOIN attempts a ON a.recipient_id = c.id
+"""
+_HEALTHY = _CLAIM.format(suspects="crash_count = 0")
+_SUSPECT = _CLAIM.format(suspects="crash_count > 0")
+
+
+def claim(lane: Lane, limit: int, scope: Scope) -> list[Claim]:
+    """Take due recipients of up to `limit` messages. Those whose last attempt took its worker down are left alone."""
+    return _claim(_HEALTHY, lane, limit, scope)
+
+
+def claim_suspect(lane: Lane, scope: Scope) -> list[Claim]:
+    """Take one recipient that a worker died with: alone, so that it takes no neighbours with it if it does so again."""
+    return _claim(_SUSPECT, lane, 1, scope)
+
+
+def _claim(sql: str, lane: Lane, limit: int, scope: Scope) -> list[Claim]:
+    token = uuid4()
+    rows = fetch(
+        sql,
+        {
+            "lane": lane,
+            "limit": limit,
+            "alone": sql is _SUSPECT,
+            "token": token,
+            "lease": settings.LEASE_TIME,
+            "phase": Phase.CLAIMED,
+            "shared": scope.is_shared_open,
+            "open": list(scope.open_projects),
+            "closed": list(scope.closed_projects),
+            "shared_direct": scope.is_shared_direct,
+            "direct": list(scope.direct_projects),
+            "closed_domains": list(scope.closed_domains),
+        },
+    )
+    return [
+        Claim(
+            recipient_id=row[0],
+            message_id=row[1],
+            project_id=row[2],
+            address=row[3],
+            domain=row[4],
+            is_simulated=row[5],
+            status=Status(row[6]),
+            attempt_id=row[7],
+            number=row[8],
+            token=token,
+        )
+        for row in rows
+    ]
+
+
+def is_due(lane: Lane) -> bool:
+    """Whether anything waits in the lane, claimable or not."""
+    row = fetch_one(
+        "SELECT EXISTS (SELECT 1 FROM mail_recipient"
+        " WHERE lane = %s AND lease_token IS NULL AND next_attempt_at <= now())",
+        [lane],
+    )
+    return bool(row and row[0])
+
+
+# Locking the recipient against the sweep makes the check and the mark one step: either the lease is ours until the
+# mark is committed, or there is no mark, and no dot either.
+_HELD = """
+WITH held AS MATERIALIZED (
+    SELECT id FROM mail_recipient
+    WHERE id = ANY(%(recipients)s) AND lease_token = ANY(%(tokens)s) AND lease_until > now()
+    ORDER BY id FOR NO KEY UPDATE
+)
+"""
+_START = (
+    _HELD
+    + """
+UPDATE mail_attempt a
+SET phase = %(phase)s, started_at = now(), provider_id = v.provider_id, provider_name = v.provider_name
+FROM held, unnest(%(attempts)s, %(provider_ids)s::uuid[], %(provider_names)s::text[])
+    AS v(id, provider_id, provider_name)
+WHERE a.id = v.id AND a.recipient_id = held.id AND a.phase = %(before)s
+RETURNING a.recipient_id
+"""
+)
+_DOT = (
+    _HELD
+    + """
+UPDATE mail_attempt a SET phase = %(phase)s
+FROM held WHERE a.id = ANY(%(attempts)s) AND a.recipient_id = held.id AND a.phase = %(before)s
+RETURNING a.recipient_id
+"""
+)
+
+
+def mark_started(claims: Sequence[Claim], ways: Sequence[Way]) -> set[UUID]:
+    """Note that work begins, by which provider each; returns the recipients that are still ours."""
+    return _mark(
+        _START,
+        claims,
+        phase=Phase.STARTED,
+        before=Phase.CLAIMED,
+        provider_ids=[way.id for way in ways],
+        provider_names=[way.name for way in ways],
+    )
+
+
+def keep_decisions(decisions: Mapping[int, dict[str, Any]]) -> None:
+    """Note why attempts go by the provider that they go by, where there was a choice."""
+    if decisions:
+        execute(
+            "UPDATE mail_attempt a SET decision = v.decision::jsonb FROM unnest(%s::bigint[], %s::text[])"
+            " AS v(id, decision) WHERE a.id = v.id",
+            [list(decisions), [json.dumps(decision) for decision in decisions.values()]],
+        )
+
+
+def mark_dot_sent(claims: Sequence[Claim]) -> set[UUID]:
+    """Note that the final dot goes out now; only the recipients that are returned may get it."""
+    return _mark(_DOT, claims, phase=Phase.DOT_SENT, before=Phase.STARTED)
+
+
+def _mark(sql: str, claims: Sequence[Claim], **values: object) -> set[UUID]:
+    if not claims:
+        return set()
+    return {
+        row[0]
+        for row in fetch(
+            sql,
+            {
+                "recipients": [claim.recipient_id for claim in claims],
+                "tokens": list({claim.token for claim in claims}),
+                "attempts": [claim.attempt_id for claim in claims],
+                **values,
+            },
+        )
+    }
+
+
+_RELEASE = """
+WITH freed AS (
+    UPDATE mail_recipient SET lease_token = NULL, lease_until = NULL, attempt_count = attempt_count - 1
+    WHERE id = ANY(%s) AND lease_token = ANY(%s) RETURNING id
+)
+DELETE FROM mail_attempt a USING freed WHERE a.id = ANY(%s) AND a.recipient_id = freed.id AND a.phase = %s
+"""
+
+
+def release(claims: Collection[Claim]) -> None:
+    """Give back what was claimed and not begun, as if it had not been claimed."""
+    if claims:
+        execute(
+            _RELEASE,
+            [
+                [claim.recipient_id for claim in claims],
+                list({claim.token for claim in claims}),
+                [claim.attempt_id for claim in claims],
+                Phase.CLAIMED,
+            ],
+        )

@@ -1,0 +1,157 @@
+"""From rows to the bytes that go over the wire.
+
+Every try of a message is built from the same stored inputs, so its bytes are the same: Message-ID, Date and boundaries
+do not depend on when or by whom it is composed.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from delivery.dkim.signing import sign_all
+from delivery.envelope import Delivery
+from delivery.mime.attachments import Attachment as MimeAttachment
+from delivery.mime.headers import Mailbox
+from delivery.mime.message import Content, Prepared, prepare
+from delivery.simulator.script import TIME_SCALE_HEADER
+from domains.signing_identities import identities
+from ledger.sql import fetch
+from messages.attachments import read_content
+from messages.feedback.return_paths import find_return_path
+from messages.models import AttachmentContent, Recipient
+from messages.sending.claims import Claim
+from messages.sending.personalisation import Wishes, personalise
+
+
+@dataclass(slots=True, kw_only=True)
+class Source:
+    """What a message is composed from. Plain rows: model instances would cost more than the composing itself."""
+
+    id: UUID
+    domain_id: UUID | None
+    from_name: str
+    from_address: str
+    reply_to: Sequence[dict[str, str]]
+    subject: str
+    html: str
+    text: str
+    headers: dict[str, str]
+    wishes: Wishes
+    date: datetime
+    mailboxes: dict[str, list[Mailbox]] = field(default_factory=lambda: defaultdict(list))
+    attachments: list[MimeAttachment] = field(default_factory=list)
+
+    def content(self) -> Content:
+        """What the message says. Blind copies are envelope only and appear nowhere."""
+        return Content(
+            from_=Mailbox(name=self.from_name, address=self.from_address),
+            to=self.mailboxes[Recipient.Kind.TO],
+            cc=self.mailboxes[Recipient.Kind.CC],
+            reply_to=[Mailbox(**mailbox) for mailbox in self.reply_to],
+            subject=self.subject,
+            date=self.date,
+            message_id=f"{self.id}@{self.from_address.rpartition('@')[2]}",
+            html=self.html or None,
+            text=self.text or None,
+            headers=list(self.headers.items()),
+            attachments=self.attachments,
+        )
+
+
+_MESSAGES = """
+SELECT id, domain_id, from_name, from_address, reply_to, subject, html, text, headers,
+       track_opens, track_clicks, enable_unsubscribe, COALESCE(queued_at, created_at)
+FROM mail_message WHERE id = ANY(%s)
+"""
+_MAILBOXES = """
+SELECT message_id, kind, name, address FROM mail_recipient
+WHERE message_id = ANY(%s) AND kind <> %s ORDER BY message_id, position
+"""
+_ATTACHMENTS = """
+SELECT a.message_id, a.filename, a.content_type, a.cid, c.data, c.storage_name
+FROM mail_attachment a JOIN mail_attachmentcontent c ON c.id = a.content_id
+WHERE a.message_id = ANY(%s) ORDER BY a.message_id, a.position
+"""
+
+
+def read_sources(ids: Collection[UUID]) -> dict[UUID, Source]:
+    """The messages with these ids, with three queries for any number."""
+    wanted = list(ids)
+    sources = {row[0]: build_source(row) for row in fetch(_MESSAGES, [wanted])}
+    for message_id, kind, name, address in fetch(_MAILBOXES, [wanted, Recipient.Kind.BCC]):
+        sources[message_id].mailboxes[kind].append(Mailbox(name=name, address=address))
+    for message_id, filename, content_type, content_id, data, storage_name in fetch(_ATTACHMENTS, [wanted]):
+        sources[message_id].attachments.append(
+            MimeAttachment(
+                filename=filename,
+                content_type=content_type,
+                content=read_content(AttachmentContent(data=data, storage_name=storage_name)),
+                content_id=content_id,
+            )
+        )
+    return sources
+
+
+def build_source(row: tuple[Any, ...]) -> Source:
+    return Source(
+        id=row[0],
+        domain_id=row[1],
+        from_name=row[2],
+        from_address=row[3],
+        reply_to=json.loads(row[4]),
+        subject=row[5],
+        html=row[6],
+        text=row[7],
+        headers={name: value for name, value in json.loads(row[8]).items() if name != TIME_SCALE_HEADER},
+        wishes=Wishes(track_opens=row[9], track_clicks=row[10], enable_unsubscribe=row[11]),
+        date=row[12],
+    )
+
+
+class Composer:
+    """The messages of one batch of claims; what their recipients share is encoded once."""
+
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        self._sources = read_sources({claim.message_id for claim in claims})
+        self._prepared: dict[UUID, Prepared] = {}
+
+    def compose(self, claim: Claim) -> Delivery:
+        """One recipient's envelope and message. Raises HeaderError, BodyError or AttachmentTypeError."""
+        source = self._sources[claim.message_id]
+        prepared = self._prepared.get(source.id)
+        if prepared is None:
+            prepared = self._prepared[source.id] = prepare(source.content())
+        content = finish(source, prepared, claim.recipient_id)
+        return_path = find_return_path(source.domain_id, claim.recipient_id)
+        return Delivery(
+            recipient_id=claim.recipient_id,
+            message_id=source.id,
+            return_path=return_path or source.from_address,
+            address=claim.address,
+            content=content,
+            attempt_number=claim.number,
+            # Reports are asked for only where they come to us: the sender's own mailbox wants none of success.
+            envelope_id=str(claim.recipient_id) if return_path else "",
+        )
+
+
+def compose_raw(message_id: UUID, recipient: Recipient) -> bytes:
+    """The message as this recipient was or will be sent it."""
+    source = read_sources({message_id})[message_id]
+    return finish(source, prepare(source.content()), recipient.pk)
+
+
+def finish(source: Source, prepared: Prepared, recipient_id: UUID) -> bytes:
+    """One recipient's message: what is its own put in, then signed by each active key of the sending domain."""
+    identity = identities.of(source.domain_id) if source.domain_id else None
+    if source.wishes.are_any:
+        wishes = replace(source.wishes, host=identity.tracking_host if identity else None)
+        own = personalise(source.html, source.text, wishes, recipient_id)
+        content = prepared.render(own.headers, html=own.html, text=own.text)
+    else:
+        content = prepared.render()
+    return sign_all(content, identity.signers) + content if identity and identity.signers else content

@@ -1,0 +1,344 @@
+"""The sending loop: claim, compose, talk, record, for as long as a worker may stay with it.
+
+One thread owns the database and does nothing else that waits; conversations with providers run in threads of their
+own. What they ask and answer is gathered and written in bulk: while one commit runs, the next one's work arrives.
+At most `settings.SMTP_CONVERSATIONS` messages for each provider (`routing.MAX_DIRECT` for recipients' own servers) are
+between a granted dot and their recorded answer in one worker child: that many may be doubled if it is killed.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from delivery.envelope import Delivery, Outcome, Reply, Stage
+from delivery.mime.attachments import AttachmentTypeError
+from delivery.mime.bodies import BodyError
+from delivery.mime.headers import HeaderError
+from ledger.leases import Heartbeat
+from ledger.retrying import retry_database
+from messages.models import Recipient
+from messages.sending.claims import (
+    Claim,
+    claim,
+    claim_suspect,
+    keep_decisions,
+    mark_dot_sent,
+    mark_started,
+    release,
+)
+from messages.sending.composing import Composer
+from messages.sending.failover import find_tried, is_failure
+from messages.sending.outcomes import Result, end, record
+from messages.sending.routing import Router
+from messages.sending.simulated_feedback import plan_later
+from messages.sending.worker_state import Track, find_engine
+from messages.states import Lane, Reason, Status
+from messages.transitions import lock_messages
+from providers.models import Kind
+from providers.routing.selection import Tried, Way
+from providers.routing.shared_breakers import provider_circuits, provider_key
+from providers.services import rest_provider
+from tracking.suppressions.service import find_suppressed_pairs
+
+log = structlog.get_logger(__name__)
+
+# Past its time a child goes on claiming only if a conversation that has lasted so long keeps it anyway.
+LINGER_SECONDS = 0.5
+# So many times its time later only if a conversation does that has lasted for all of the child's time: providers that
+# are a little slow would keep it for each other's mail without end.
+MOST_OVERTIME = 2
+# New mail is looked for this often while slow conversations go on: it has no other bell to ring here.
+WAIT_SECONDS = 0.1
+# While all providers at work are full, the claim for others' mail is tried this often: it may have to look far.
+LOOK_SECONDS = 0.1
+
+# What a child that is kept beyond its time serves: the lanes that the same workers serve, the most urgent first.
+NEIGHBOURS: Mapping[Lane, Sequence[Lane]] = {
+    Lane.CRITICAL: (Lane.CRITICAL, Lane.NORMAL),
+    Lane.NORMAL: (Lane.CRITICAL, Lane.NORMAL),
+    Lane.BULK: (Lane.BULK,),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A claim whose way is chosen and whose work has not begun."""
+
+    claim: Claim
+    track: Track
+    composer: Composer
+    decision: dict[str, Any] | None
+    tried: Tried
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A claim on its way out."""
+
+    claim: Claim
+    track: Track
+    tried: Tried
+    begun_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """Work that was answered. `has_other_way`: the answer is about the provider, and another one is there."""
+
+    work: Work
+    reply: Reply
+    has_other_way: bool = False
+
+
+class Pump:
+    """One run of the loop for one lane."""
+
+    def __init__(self, lane: Lane, ask_for_help: Callable[[], None]) -> None:
+        self.lanes: Sequence[Lane] = (lane,)
+        self.engine = find_engine()
+        self._ask_for_help = ask_for_help
+        self._waiting: list[Waiting] = []
+        self._work: dict[UUID, Work] = {}
+        self._router = Router(self.engine)
+        self._deadline = 0.0
+        self._is_over = False
+        self._stuck: set[Track] = set()
+        self._look_at = 0.0
+        self._has_done = False
+
+    def run(self) -> bool:
+        """Send what is due until nothing is, or the time is up and all conversations begun have ended; whether there
+        was anything that could be sent.
+        """
+        with Heartbeat(Recipient) as heartbeat:
+            self._heartbeat = heartbeat
+            self._send_suspects()
+            self._deadline = time.monotonic() + settings.DELIVER_TIME.total_seconds()
+            while True:
+                self.engine.exchange.run()
+                if self._may_claim():
+                    self._refill()
+                if not self._work and not self._waiting:
+                    return self._has_done
+                self._advance()
+
+    def _send_suspects(self) -> None:
+        """What a worker died with, one by one, for half of our time at most: healthy mail waits meanwhile."""
+        until = time.monotonic() + settings.DELIVER_TIME.total_seconds() / 2
+        while time.monotonic() < until and self._take(self._claim_suspect()):
+            while self._work or self._waiting:
+                self._advance()
+
+    def _claim_suspect(self) -> Sequence[Claim]:
+        scope = retry_database(lambda: self._router.find_scope(self._count_held()))
+        return retry_database(lambda: claim_suspect(self.lanes[0], scope))
+
+    def _may_claim(self) -> bool:
+        """In time: yes. Later only while slow conversations keep this child anyway, and not for their providers."""
+        now = time.monotonic()
+        if now < self._deadline:
+            return True
+        if not self._is_over:
+            self._is_over = True
+            self.lanes = NEIGHBOURS[self.lanes[0]]
+            given_back, self._waiting = [item.claim for item in self._waiting], []
+            retry_database(lambda: release(given_back))
+        time_given = settings.DELIVER_TIME.total_seconds()
+        # A provider that took its time once is closed until it has answered; one that is stuck, for the whole run.
+        self._stuck |= self._list_tracks(now - max(time_given, LINGER_SECONDS))
+        self._router.slow = self._stuck | self._list_tracks(now - LINGER_SECONDS)
+        keeping = self._router.slow if now < self._deadline + MOST_OVERTIME * time_given else self._stuck
+        return any(work.track in keeping for work in self._work.values())
+
+    def _list_tracks(self, begun_before: float) -> set[Track]:
+        """The tracks of work that was begun before a time and is not answered."""
+        return {work.track for work in self._work.values() if work.begun_at < begun_before}
+
+    def _refill(self) -> None:
+        """Claim as much as the providers that are waiting for work can take, and mail by those that have none."""
+        held = self._count_held()
+        rooms = [room for way in {track.way for track in held} if (room := self._router.room(way, held))]
+        now = time.monotonic()
+        if held and not rooms and now < self._look_at:
+            return
+        limit = max(rooms, default=2 * settings.SMTP_CONVERSATIONS)
+        scope = retry_database(lambda: self._router.find_scope(held))
+        for lane in self.lanes:
+            claims = retry_database(lambda lane=lane: claim(lane, limit, scope))  # type: ignore[misc]
+            if len(claims) >= limit and not self._is_over:
+                self._ask_for_help()
+            if self._take(claims):
+                return
+        self._look_at = now + LOOK_SECONDS
+
+    def _count_held(self) -> Counter[Track]:
+        """How much of this child's work is on which track."""
+        return Counter([work.track for work in self._work.values()] + [item.track for item in self._waiting])
+
+    def _take(self, claims: Sequence[Claim]) -> bool:
+        """Choose ways and read what is to be composed; whether there was anything to do."""
+        if not claims:
+            return False
+        self._heartbeat.add(claims[0].token)
+        left = retry_database(lambda: drop_suppressed(claims))
+        tried = retry_database(lambda: find_tried(left))
+        held = self._count_held()
+        choices = retry_database(lambda: self._router.choose(left, tried, held))
+        taken = [one for one in left if one.recipient_id in choices]
+        retry_database(lambda: release([one for one in left if one.recipient_id not in choices]))
+        composer = retry_database(lambda: Composer(taken))
+        for one in taken:
+            choice = choices[one.recipient_id]
+            self._waiting.append(
+                Waiting(
+                    claim=one,
+                    track=self.engine.track(choice.way, one),
+                    composer=composer,
+                    decision=choice.describe(),
+                    tried=tried.get(one.recipient_id, {}),
+                )
+            )
+        has_done = bool(taken) or len(left) < len(claims)
+        self._has_done |= has_done
+        return has_done
+
+    def _pick(self) -> list[Waiting]:
+        """What the conversations will come to soon, and no more: what is begun when a worker dies is suspect."""
+        picked: list[Waiting] = []
+        kept: list[Waiting] = []
+        rooms: dict[Track, int] = {}
+        bundles = bundle(self._waiting)
+        waiting = Counter(items[0].track for items in bundles)
+        for items in bundles:
+            track = items[0].track
+            room = rooms.get(track)
+            if room is None:
+                room = self.engine.admit(track, waiting[track])
+            rooms[track] = room - 1
+            (picked if room > 0 else kept).extend(items)
+        self._waiting = kept
+        return picked
+
+    def _begin(self, items: Sequence[Waiting]) -> None:
+        """One conversation for items of one track."""
+        track, deliveries = items[0].track, []
+        for item in items:
+            work = Work(claim=item.claim, track=track, tried=item.tried, begun_at=time.monotonic())
+            delivery = compose(item.composer, item.claim)
+            if isinstance(delivery, Reply):
+                done = Done(work=work, reply=delivery)
+                retry_database(lambda done=done: write([done], [], []))  # type: ignore[misc]
+            else:
+                self._work[item.claim.recipient_id] = work
+                deliveries.append(delivery)
+        if deliveries:
+            self.engine.conversations.submit(track, self.engine.transport(track.way), deliveries)
+
+    def _advance(self) -> None:
+        """Wait for conversations; write down what they answered, which may send their dot, and what is begun next."""
+        picked = self._pick()
+        gathered = self.engine.conversations.wait(0 if picked else WAIT_SECONDS)
+        ended = [(self._work.pop(pk), reply) for pk, reply in gathered.replies if pk in self._work]
+        done = [self._finish(work, reply) for work, reply in ended]
+        asking = [self._work[pk].claim for ask in gathered.asking for pk in ask.ids if pk in self._work]
+        if not (done or asking or picked):
+            return
+        ours = retry_database(lambda: write(done, asking, picked))
+        self.engine.conversations.grant(gathered.asking, ours)
+        for lost in asking:
+            if lost.recipient_id not in ours:
+                del self._work[lost.recipient_id]
+        self._note(ended)
+        for items in bundle([item for item in picked if item.claim.recipient_id in ours]):
+            self._begin(items)
+
+    def _finish(self, work: Work, reply: Reply) -> Done:
+        has_other = retry_database(lambda: self._router.has_other(work.claim, reply, work.tried, work.track.way))
+        return Done(work=work, reply=reply, has_other_way=has_other)
+
+    def _note(self, done: Sequence[tuple[Work, Reply]]) -> None:
+        slowest: dict[Track, float] = {}
+        for work, reply in done:
+            slowest[work.track] = max(slowest.get(work.track, 0.0), time.monotonic() - work.begun_at)
+            self.engine.note(work.track, reply)
+            note_circuit(work.track.way, reply)
+            if reply.should_pause and work.track.way.id is not None:
+                rest_provider(work.track.way.id, reason=reply.text)
+        for track, seconds in slowest.items():
+            self.engine.note_pace(track, seconds)
+
+
+def bundle(items: Sequence[Waiting]) -> list[list[Waiting]]:
+    """What goes in one conversation: an ESP takes a message's recipients together, all others one each."""
+    bundles: dict[tuple[Track, UUID], list[Waiting]] = {}
+    for item in items:
+        is_shared = item.track.way.kind is Kind.ESP
+        key = (item.track, item.claim.message_id if is_shared else item.claim.recipient_id)
+        bundles.setdefault(key, []).append(item)
+    return list(bundles.values())
+
+
+def note_circuit(way: Way, reply: Reply) -> None:
+    """Let the provider's circuit know of a reply. A recipient's own server has one of its own."""
+    if way.id is None or way.kind is Kind.MX:
+        return
+    if is_failure(reply):
+        provider_circuits.note_failure(provider_key(way.id), reply.text)
+    else:
+        provider_circuits.note_success(provider_key(way.id))
+
+
+def write(done: Sequence[Done], asking: Sequence[Claim], beginning: Sequence[Waiting]) -> set[UUID]:
+    """In one transaction record replies, mark dots and what is begun; returns the recipients that may go on.
+
+    While the database is away the replies are kept and tried again, for the other side has acted on them.
+    """
+    with transaction.atomic():
+        if done:
+            results = [
+                Result(
+                    claim=one.work.claim,
+                    reply=one.reply,
+                    provider_name=one.work.track.way.name,
+                    has_other_way=one.has_other_way,
+                )
+                for one in done
+            ]
+            plan_later(results, record(results))
+        ours = mark_dot_sent(asking) if asking else set()
+        if beginning:
+            ours |= mark_started([item.claim for item in beginning], [item.track.way for item in beginning])
+            keep_decisions({item.claim.attempt_id: item.decision for item in beginning if item.decision})
+        return ours
+
+
+def drop_suppressed(claims: Sequence[Claim]) -> list[Claim]:
+    """The claims whose address was not suppressed since accept; the others end, without an attempt."""
+    suppressed = find_suppressed_pairs([(taken.project_id, taken.address) for taken in claims])
+    dropped = [taken for taken in claims if (taken.project_id, taken.address) in suppressed]
+    if dropped:
+        with transaction.atomic():
+            lock_messages(taken.message_id for taken in dropped)
+            release(dropped)
+            end([taken.recipient_id for taken in dropped], Status.SUPPRESSED, Reason.SUPPRESSED)
+    return [taken for taken in claims if taken not in dropped]
+
+
+def compose(composer: Composer, taken: Claim) -> Delivery | Reply:
+    """The delivery, or what to record when the message cannot be written as one."""
+    try:
+        return composer.compose(taken)
+    except (HeaderError, BodyError, AttachmentTypeError, OSError) as error:
+        log.exception("compose_failed", message_id=str(taken.message_id))
+        return Reply(
+            outcome=Outcome.DEFERRED if isinstance(error, OSError) else Outcome.FAILED,
+            stage=Stage.CONNECT,
+            text=f"The message could not be composed: {type(error).__name__}.",
+        )

@@ -1,0 +1,281 @@
+"""What an attempt's reply means for its recipient, written down: attempt, state, event, suppression, in one go."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from delivery.envelope import Outcome, Reply
+from delivery.retry import next_wait
+from delivery.simulator.script import TIME_SCALE_HEADER
+from ledger.sql import as_rows, execute, fetch, pipelined
+from messages.models import Recipient
+from messages.sending.claims import Claim
+from messages.states import TRANSITIONS, OnUncertain, Phase, Reason, Status
+from messages.transitions import Move, Moved, lock_messages, write_moves
+from tracking.events import Fact
+from tracking.events import record as record_facts
+from tracking.models import EventType, Suppression
+from tracking.suppressions.service import Entry, suppress_many
+
+# A provider that wants less of us without saying when.
+THROTTLED_WAIT = timedelta(seconds=30)
+# Jitter needs no secrecy.
+SPREAD = Random()  # noqa: S311
+
+# Which event tells that a recipient has reached a state. `queued`, `scheduled` and `cancelled` are once per message.
+EVENTS = {
+    Status.SENT: EventType.SENT,
+    Status.DELIVERING: EventType.DELIVERING,
+    Status.DELIVERED: EventType.DELIVERED,
+    Status.BOUNCED: EventType.BOUNCED,
+    Status.FAILED: EventType.FAILED,
+    Status.SUPPRESSED: EventType.SUPPRESSED,
+}
+
+# What an outcome that ends the attempt for good makes of the recipient, and why.
+ENDS: dict[Outcome, tuple[Status, Reason]] = {
+    Outcome.ACCEPTED: (Status.SENT, Reason.NONE),
+    Outcome.DELIVERED: (Status.DELIVERED, Reason.NONE),
+    Outcome.BOUNCED: (Status.BOUNCED, Reason.REFUSED),
+    Outcome.FAILED: (Status.FAILED, Reason.PROVIDER_ERROR),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """An attempt and what came of it."""
+
+    claim: Claim
+    reply: Reply
+    provider_name: str
+    # The reply is about the provider, and another one may take the mail at once.
+    has_other_way: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A recipient that is still ours, as the record finds it, locked."""
+
+    message_id: UUID
+    project_id: UUID
+    address: str
+    is_simulated: bool
+    status: Status
+    retry_count: int
+    on_uncertain: OnUncertain
+    # The simulator's waits are cut by it.
+    time_scale: float
+
+
+def record(results: Sequence[Result]) -> set[UUID]:
+    """Write down what came of attempts; returns the recipients that were still ours.
+
+    One transaction. What another worker has taken over since is left alone, unless all it did was to call our attempt
+    uncertain: then our knowledge settles it.
+    """
+    with transaction.atomic():
+        lock_messages(result.claim.message_id for result in results)
+        held = _lock_held(results)
+        ours = [result for result in results if result.claim.recipient_id in held]
+        if not ours:
+            return set()
+        moves = {r.claim.recipient_id: decide(r, held[r.claim.recipient_id]) for r in ours}
+        changed = [r for r in ours if moves[r.claim.recipient_id].status is not held[r.claim.recipient_id].status]
+        suppress_refused(ours, held)
+        with pipelined():
+            write_moves(list(moves.values()), {result.claim.token for result in ours})
+            _finish_attempts(ours, moves)
+            note(
+                [moved(held[r.claim.recipient_id], moves[r.claim.recipient_id]) for r in changed],
+                {r.claim.recipient_id: describe(r) for r in changed},
+            )
+    return set(moves)
+
+
+def suppress_refused(results: Sequence[Result], held: Mapping[UUID, Held]) -> None:
+    """Put addresses that do not exist on their project's list. Simulated mail suppresses nobody."""
+    refused: dict[UUID, list[Entry]] = defaultdict(list)
+    for result in results:
+        row = held[result.claim.recipient_id]
+        if result.reply.should_suppress and not row.is_simulated:
+            entry = Entry(
+                address=row.address,
+                reason=Suppression.Reason.BOUNCE,
+                note=result.reply.text[:500],
+                message_id=row.message_id,
+            )
+            refused[row.project_id].append(entry)
+    for project_id, entries in sorted(refused.items()):
+        suppress_many(project_id, entries)
+
+
+def moved(held: Held, move: Move) -> Moved:
+    """What `move` makes of a recipient, for its event."""
+    return Moved(
+        recipient_id=move.recipient_id,
+        message_id=held.message_id,
+        project_id=held.project_id,
+        address=held.address,
+        status=move.status,
+        is_simulated=held.is_simulated,
+    )
+
+
+def decide(result: Result, held: Held) -> Move:
+    """The recipient's next state after this reply, and how long until the next try."""
+    reply = result.reply
+    wait: timedelta | None = None
+    retry_count = held.retry_count
+    if reply.outcome in ENDS:
+        status, reason = ENDS[reply.outcome]
+    elif reply.outcome is Outcome.UNCERTAIN:
+        status, reason = Status.DELIVERING, Reason.UNCERTAIN
+        wait = settings.UNCERTAIN_WAIT if held.on_uncertain is OnUncertain.RETRY else None
+    else:
+        status, reason = held.status, Reason.DEFERRED
+        if reply.has_reached:
+            status = Status.DELIVERING
+        if result.has_other_way or reply.should_pause:
+            # The provider waits, not the mail: it is due as soon as there is a way out.
+            wait = timedelta(0)
+        elif reply.should_slow and not reply.has_reached:
+            # Whoever wants less of us has said nothing about this mail: it does not count as a try.
+            wait = reply.retry_after or THROTTLED_WAIT
+        else:
+            retry_count += 1
+            wait = max(next_wait(retry_count, settings.RETRY_WAITS, SPREAD), reply.retry_after or timedelta(0))
+    if status is not held.status and status not in TRANSITIONS[held.status]:
+        # Feedback was quicker than the answer and knew more.
+        status, reason, wait = held.status, Reason.NONE, None
+    return Move(
+        recipient_id=result.claim.recipient_id,
+        message_id=result.claim.message_id,
+        status=status,
+        reason=reason,
+        wait=wait and wait * held.time_scale,
+        last_reply=reply.text,
+        retry_count=retry_count,
+    )
+
+
+def describe(result: Result) -> dict[str, Any]:
+    """An attempt, as its event tells it."""
+    reply = result.reply
+    return {
+        "attempt": result.claim.number,
+        "provider": result.provider_name,
+        "outcome": reply.outcome,
+        "code": reply.code,
+        "enhanced_code": reply.enhanced_code,
+        "reply": reply.text,
+    }
+
+
+def note(moved: Iterable[Moved], data: Mapping[UUID, dict[str, Any]] | None = None) -> None:
+    """Write the events of recipients that reached a new state."""
+    data = data or {}
+    record_facts(
+        [
+            Fact(
+                project_id=row.project_id,
+                message_id=row.message_id,
+                recipient_id=row.recipient_id,
+                address=row.address,
+                type=EVENTS[row.status],
+                data=data.get(row.recipient_id, {}),
+            )
+            for row in moved
+        ]
+    )
+
+
+def note_messages(moved: Iterable[Moved], type_: EventType) -> None:
+    """Write one event for each message among `moved`."""
+    projects = {row.message_id: row.project_id for row in moved}
+    record_facts([Fact(project_id=project, message_id=message, type=type_) for message, project in projects.items()])
+
+
+def end(recipients: Collection[UUID], status: Status, reason: Reason) -> list[Moved]:
+    """Bring recipients to a state that no attempt of now caused (expiry, a crash, a person), with their events."""
+    with transaction.atomic():
+        moved = Recipient.objects.filter(pk__in=recipients).move_to(status, reason)
+        note(moved, {row.recipient_id: {"reason": reason} for row in moved})
+    return moved
+
+
+_HELD = """
+SELECT r.id, r.message_id, r.project_id, r.address, r.is_simulated, r.status, r.retry_count, m.on_uncertain,
+       CASE WHEN r.is_simulated THEN COALESCE(m.headers ->> %(time_scale)s, '1')::float ELSE 1 END
+FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id JOIN mail_attempt a ON a.id = ANY(%(attempts)s)
+    AND a.recipient_id = r.id
+WHERE r.id = ANY(%(recipients)s)
+  AND (r.lease_token = ANY(%(tokens)s)
+       OR r.lease_token IS NULL AND r.status = %(delivering)s AND a.outcome = %(uncertain)s
+          AND a.number = r.attempt_count)
+ORDER BY r.id FOR NO KEY UPDATE OF r
+"""
+
+
+def _lock_held(results: Sequence[Result]) -> dict[UUID, Held]:
+    """The recipients that these results may still be written for, locked."""
+    return {
+        row[0]: Held(
+            message_id=row[1],
+            project_id=row[2],
+            address=row[3],
+            is_simulated=row[4],
+            status=Status(row[5]),
+            retry_count=row[6],
+            on_uncertain=OnUncertain(row[7]),
+            time_scale=row[8],
+        )
+        for row in fetch(
+            _HELD,
+            {
+                "attempts": [result.claim.attempt_id for result in results],
+                "recipients": [result.claim.recipient_id for result in results],
+                "tokens": list({result.claim.token for result in results}),
+                "delivering": Status.DELIVERING,
+                "uncertain": Outcome.UNCERTAIN,
+                "time_scale": TIME_SCALE_HEADER,
+            },
+        )
+    }
+
+
+_FINISH = """
+UPDATE mail_attempt a
+SET phase = %s, finished_at = now(), outcome = v.outcome, code = v.code, enhanced_code = v.enhanced_code,
+    reply = v.reply, remote_host = v.remote_host, tls = v.tls, remote_id = v.remote_id,
+    next_attempt_at = now() + v.wait
+FROM jsonb_to_recordset(%s::jsonb) AS v(
+    id bigint, outcome text, code smallint, enhanced_code text, reply text, remote_host text, tls text,
+    remote_id text, wait interval
+)
+WHERE a.id = v.id
+"""
+
+
+def _finish_attempts(results: Sequence[Result], moves: Mapping[UUID, Move]) -> None:
+    rows = [
+        {
+            "id": result.claim.attempt_id,
+            "outcome": result.reply.outcome,
+            "code": result.reply.code,
+            "enhanced_code": result.reply.enhanced_code,
+            "reply": result.reply.text,
+            "remote_host": result.reply.remote_host,
+            "tls": result.reply.tls,
+            "remote_id": result.reply.remote_id,
+            "wait": moves[result.claim.recipient_id].wait,
+        }
+        for result in results
+    ]
+    execute(_FINISH, [Phase.DONE, as_rows(rows)])

@@ -1,0 +1,72 @@
+"""What is each recipient's own in a message: tracked links, the pixel, the way to unsubscribe."""
+
+import html
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from tracking.engagement.link_rewriting import segment
+from tracking.engagement.tokens import Purpose
+from tracking.engagement.tracking_urls import build_url
+
+# The one reserved variable: kept at accept as it stands, filled here.
+PLACEHOLDER = re.compile(r"\{\{-?\s*unsubscribe_url\s*-?\}\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the caller opted in to, and the host that the URLs are on (None: ours)."""
+
+    track_opens: bool
+    track_clicks: bool
+    enable_unsubscribe: bool
+    host: str | None = None
+
+    @property
+    def are_any(self) -> bool:
+        return self.track_opens or self.track_clicks or self.enable_unsubscribe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Personal:
+    """One recipient's bodies and headers; None where the common ones will do."""
+
+    html: str | None = None
+    text: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def personalise(document: str, text: str, wishes: Wishes, recipient_id: UUID) -> Personal:
+    """This recipient's copy of the HTML and text, and its List-Unsubscribe headers (RFC 2369, RFC 8058)."""
+    own_html = own_text = None
+    headers: tuple[tuple[str, str], ...] = ()
+    if document and (wishes.track_opens or wishes.track_clicks):
+        own_html = track(document, wishes, recipient_id)
+    if wishes.enable_unsubscribe:
+        url = build_url(wishes.host, Purpose.UNSUBSCRIBE, recipient_id)
+        own_html = fill(own_html if own_html is not None else document, html.escape(url)) or None
+        own_text = fill(text, url) or None
+        headers = (("List-Unsubscribe", f"<{url}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+    return Personal(html=own_html, text=own_text, headers=headers)
+
+
+def track(document: str, wishes: Wishes, recipient_id: UUID) -> str:
+    """The HTML with this recipient's links and pixel; all else stays byte for byte."""
+
+    def wrap(index: int, _: str) -> str:
+        return build_url(wishes.host, Purpose.CLICK, recipient_id, index)
+
+    pixel = ""
+    if wishes.track_opens:
+        url = html.escape(build_url(wishes.host, Purpose.OPEN, recipient_id))
+        pixel = f'<img width="1" height="1" alt="" src="{url}">'
+    return segment(document).splice(wrap if wishes.track_clicks else None, pixel)
+
+
+def fill(body: str, url: str) -> str:
+    return PLACEHOLDER.sub(lambda _: url, body)
+
+
+def list_links(document: str, *, track_clicks: bool) -> list[str]:
+    """Where the wrapped links lead, in the order in which they are numbered."""
+    return list(segment(document).links) if track_clicks and document else []

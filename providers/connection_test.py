@@ -1,0 +1,81 @@
+"""Asking a provider, now, whether it would take mail: connect, greet, authenticate, and leave."""
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from time import monotonic
+
+from delivery.http_client import HttpClient, HttpSeconds
+from delivery.mx.resolver import NoAnswerError, NoNameError
+from delivery.smtp.config import Timeouts
+from delivery.smtp.transport import SmtpTransport
+from providers.esp.catalog import ESPS
+from providers.esp.credentials_check import probe_esp
+from providers.models import Kind, Provider
+from providers.network_policy import find_guard
+from providers.provider_url import parse_provider_url
+from providers.transports import find_resolver, smtp_config
+
+# Any name will do: that it does not exist is an answer too.
+CHECKED_DOMAIN = "example.com"
+# A person waits for it.
+PROBE_SECONDS = HttpSeconds(connect=5.0, write=5.0, answer=10.0)
+SOON = timedelta(seconds=8)
+TIMEOUTS = Timeouts(connect=SOON, tls=SOON, auth=SOON, greeting=SOON, ehlo=SOON)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """`ok` when mail would be taken; `detail` says what was seen; `seconds` is how long it took."""
+
+    ok: bool
+    detail: str
+    seconds: float
+
+
+def check_provider(provider: Provider) -> Check:
+    """Ask `provider`. Blocks for as long as it takes, and nothing is sent."""
+    begun_at = monotonic()
+    try:
+        is_ok, detail = CHECKS[Kind(provider.kind)](provider)
+    except (ValueError, OSError) as error:
+        is_ok, detail = False, str(error)
+    return Check(ok=is_ok, detail=detail, seconds=round(monotonic() - begun_at, 3))
+
+
+def _check_smtp(provider: Provider) -> tuple[bool, str]:
+    config = smtp_config(parse_provider_url(provider.url), is_operated=provider.is_operated)
+    with closing(SmtpTransport(replace(config, timeouts=TIMEOUTS))) as transport:
+        refusal = transport.greet()
+    if refusal is None:
+        return True, "took our greeting" + ("" if "@" not in provider.url else " and our credentials")
+    return False, f"{refusal.stage}: {refusal.code or ''} {refusal.text}".replace("  ", " ")
+
+
+def _check_mx(_provider: Provider) -> tuple[bool, str]:
+    try:
+        find_resolver().find_mx(CHECKED_DOMAIN)
+    except NoAnswerError as error:
+        return False, str(error)
+    except NoNameError:
+        pass
+    return True, "the DNS answers; whether this machine may use the port, the first mail will tell"
+
+
+def _check_simulator(_provider: Provider) -> tuple[bool, str]:
+    return True, "takes everything"
+
+
+def _check_esp(provider: Provider) -> tuple[bool, str]:
+    address = parse_provider_url(provider.url)
+    client = HttpClient(find_guard(is_operated=provider.is_operated), seconds=PROBE_SECONDS)
+    return probe_esp(ESPS[address.host], address.options, client)
+
+
+CHECKS = {
+    Kind.SMTP: _check_smtp,
+    Kind.MX: _check_mx,
+    Kind.ESP: _check_esp,
+    Kind.INBOX: _check_smtp,
+    Kind.SIMULATOR: _check_simulator,
+}

@@ -1,0 +1,169 @@
+"""Where django-anymail is told what we know better: the row's settings, our bytes, our ids, no tracking of its own."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from django.core.mail import EmailMultiAlternatives
+from django.utils.module_loading import import_string
+
+from providers.esp.catalog import API_URL, EVENT_LOGIN, Esp
+from providers.esp.http_adapter import RawBody, Wire, build_request, open_session
+from providers.esp.quiet import be_quiet
+from providers.esp.repackaging import Parcel
+
+# The names under which an ESP's events bring our ids back. Postmark allows names of 20 characters at most.
+MESSAGE_KEY = "emailsvc_message"
+RECIPIENT_KEY = "emailsvc_recipient"
+
+
+def open_backend(esp: Esp, settings: Mapping[str, str], wire: Wire) -> Any:
+    """The ESP's backend with the row's settings and over our wire. Safe for threads. ValueError when it cannot be."""
+    try:
+        with be_quiet():
+            backend = import_string(esp.backend)(**BUILDERS.get(esp.name, list_arguments)(esp, settings))
+            if hasattr(backend, "session"):
+                backend.session = open_session(wire)
+            else:
+                backend.open()
+                backend.client.meta.events.register("before-send.sesv2.*", AwsHandler(wire))
+    except Exception as error:
+        raise ValueError(f"{esp.title} cannot be used with these settings: {type(error).__name__}") from error
+    return backend
+
+
+def list_arguments(esp: Esp, settings: Mapping[str, str]) -> dict[str, Any]:
+    """Settings that the backend takes under the same names."""
+    own = {esp.event_key, EVENT_LOGIN, "message_stream"}
+    return {name: value for name, value in settings.items() if name not in own}
+
+
+def list_aws_arguments(_esp: Esp, settings: Mapping[str, str]) -> dict[str, Any]:
+    """SES by boto3: one try, since whoever tries twice may send twice."""
+    names = ("region_name", "aws_access_key_id", "aws_secret_access_key")
+    client = {name: settings[name] for name in names if name in settings}
+    if API_URL in settings:
+        client["endpoint_url"] = settings[API_URL]
+    retries = {"total_max_attempts": 1, "mode": "standard"}
+    arguments: dict[str, Any] = {"client_params": {**client, "config": {"retries": retries}}}
+    if "configuration_set_name" in settings:
+        arguments["configuration_set_name"] = settings["configuration_set_name"]
+    return arguments
+
+
+BUILDERS: Mapping[str, Callable[[Esp, Mapping[str, str]], dict[str, Any]]] = {"ses": list_aws_arguments}
+
+
+class AwsHandler:
+    """botocore asks this before it would use its own HTTP."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def __call__(self, request: Any, **_: object) -> Any:
+        answer = self._wire.carry(build_request(request))
+        make_response = import_string("botocore.awsrequest.AWSResponse")
+        make_headers = import_string("botocore.compat.HTTPHeaders")
+        headers = make_headers.from_dict(answer.headers)
+        return make_response(request.url, answer.status, headers, RawBody(answer.body))
+
+
+def build_payload(backend: Any, esp: Esp, settings: Mapping[str, str], parcel: Parcel) -> tuple[Any, Any]:
+    """The call's payload and the message that it was made from. Raises AnymailError for what the ESP cannot send."""
+    message = build_message(esp, settings, parcel)
+    payload = backend.build_message_payload(message, {})
+    if shape := SHAPES.get(esp.name):
+        shape(payload, parcel)
+    if esp.idempotency_header:
+        payload.headers[esp.idempotency_header] = name_request(parcel)
+    return payload, message
+
+
+def build_message(esp: Esp, settings: Mapping[str, str], parcel: Parcel) -> Any:
+    """The parcel as Django and django-anymail write a message; only its envelope where our own bytes are taken."""
+    letter = parcel.letter
+    headers = dict(letter.headers)
+    if esp.idempotency_field:
+        headers[esp.idempotency_field] = name_request(parcel)
+    message: Any = EmailMultiAlternatives(
+        letter.subject,
+        letter.text,
+        letter.from_,
+        to=list(parcel.to),
+        cc=list(parcel.cc),
+        bcc=list(parcel.bcc),
+        reply_to=list(letter.reply_to),
+        headers={} if esp.takes_raw else headers,
+    )
+    if not esp.takes_raw:
+        if letter.html:
+            message.attach_alternative(letter.html, "text/html")
+        for file in letter.files:
+            message.attach(file)
+    if esp.takes_metadata:
+        message.metadata = list_ids(parcel)
+    if esp.takes_silence:
+        message.track_opens = message.track_clicks = False
+    if "message_stream" in settings:
+        message.esp_extra = {"MessageStream": settings["message_stream"]}
+    return message
+
+
+def list_ids(parcel: Parcel) -> dict[str, str]:
+    """Whose mail it is, for the events that come back."""
+    ids = {MESSAGE_KEY: str(parcel.deliveries[0].message_id)}
+    if len(parcel.deliveries) == 1:
+        ids[RECIPIENT_KEY] = str(parcel.deliveries[0].recipient_id)
+    return ids
+
+
+def name_request(parcel: Parcel) -> str:
+    """The same for each try to hand this mail to these recipients."""
+    return str(uuid5(NAMESPACE_URL, " ".join([str(parcel.deliveries[0].message_id), *sorted(map(str, parcel.ids))])))
+
+
+def use_bytes_at_ses(payload: Any, parcel: Parcel) -> None:
+    payload.generate_raw_message = lambda: parcel.content
+    # Events bring tags back, which allow no more than letters, digits, `_` and `-`.
+    payload.params["EmailTags"] = [{"Name": name, "Value": value} for name, value in list_ids(parcel).items()]
+
+
+def use_bytes_at_mailgun(payload: Any, parcel: Parcel) -> None:
+    domain = payload.sender_domain or ""
+    kept = {name: value for name, value in payload.data.items() if name.startswith("o:")}
+    payload.data = {**kept, "to": list(parcel.to)}
+    payload.files = [("message", ("message.mime", parcel.content, "message/rfc822"))]
+    payload.get_api_endpoint = lambda: f"{quote(domain, safe='')}/messages.mime"
+
+
+def show_all_at_sparkpost(payload: Any, parcel: Parcel) -> None:
+    """`header_to` is what is shown, whoever gets the mail."""
+    shown = ", ".join(parcel.letter.to)
+    payload.data["recipients"] = [
+        {"address": {"email": one.address, "header_to": shown or one.address}} for one in parcel.deliveries
+    ]
+    payload._finalize_recipients = lambda: None
+    if parcel.letter.cc:
+        payload.data["content"].setdefault("headers", {})["Cc"] = ", ".join(parcel.letter.cc)
+
+
+SHAPES: Mapping[str, Callable[[Any, Parcel], None]] = {
+    "ses": use_bytes_at_ses,
+    "mailgun": use_bytes_at_mailgun,
+    "sparkpost": show_all_at_sparkpost,
+}
+
+
+def read_ids(metadata: Mapping[str, Any]) -> tuple[UUID | None, UUID | None]:
+    """The message and the recipient that an event's metadata name."""
+    return read_id(metadata.get(MESSAGE_KEY)), read_id(metadata.get(RECIPIENT_KEY))
+
+
+def read_id(value: object) -> UUID | None:
+    if isinstance(value, list) and value:
+        value = value[0]
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

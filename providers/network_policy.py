@@ -1,0 +1,65 @@
+"""What a provider may reach that no operator has set up: else whoever has `providers:write` could have our network
+asked for him (PROMISES, 5).
+
+The operator names providers by PROVIDER_URL, by command and in the admin; those may be anywhere.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as WaitedTooLongError
+
+from django.conf import settings
+
+from delivery.ssrf import Guard, RefusedError, parse_target
+from providers.esp.catalog import API_URL
+from providers.models import Kind
+from providers.provider_url import ProviderAddress, ProviderUrlError
+
+# A name server that does not answer must not hold a request for long.
+LOOK_UP_SECONDS = 3.0
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_look_ups = ThreadPoolExecutor(max_workers=4, thread_name_prefix="provider-host")
+
+
+def find_guard(*, is_operated: bool) -> Guard | None:
+    """What every connection of a provider's has to pass; None for those of the operator."""
+    return None if is_operated else Guard(allowed=settings.PROVIDER_ALLOWED_NETWORKS)
+
+
+def check_reach(address: ProviderAddress) -> None:
+    """ProviderUrlError for what only the operator may name.
+
+    A name that cannot be resolved now is admitted: each connection is guarded anew. Asks the DNS: never call it inside
+    a transaction.
+    """
+    if address.ca_file:
+        raise ProviderUrlError("only the operator of the service may name files", "ca")
+    if address.kind is Kind.INBOX and address.host not in LOOPBACK:
+        raise ProviderUrlError("the inbox is on this machine; for a relay the kind is smtp", "host")
+    if address.kind in {Kind.SMTP, Kind.INBOX}:
+        _check_host(address.host, address.port, "host")
+    if address.kind is Kind.ESP:
+        _check_esp(address)
+
+
+def _check_esp(address: ProviderAddress) -> None:
+    if address.host == "ses" and not address.options.get("aws_access_key_id"):
+        # Without, those of this machine would be used, which are the operator's.
+        raise ProviderUrlError("an access key is needed", "aws_access_key_id")
+    if url := address.options.get(API_URL):
+        try:
+            target = parse_target(url)
+        except RefusedError as error:
+            raise ProviderUrlError(f"{API_URL}: {error.message}", API_URL) from None
+        _check_host(target.host, target.port, API_URL)
+
+
+def _check_host(host: str, port: int, setting: str) -> None:
+    guard = find_guard(is_operated=False)
+    assert guard is not None
+    looking = _look_ups.submit(guard.find_addresses, host, port)
+    try:
+        looking.result(LOOK_UP_SECONDS)
+    except RefusedError as error:
+        raise ProviderUrlError(error.message, setting, error.code) from None
+    except (OSError, WaitedTooLongError):
+        looking.cancel()

@@ -1,0 +1,197 @@
+"""How a provider is reached: as a URL, the one form that is stored, or as settings by name.
+
+`smtp://user:password@host:587?tls=starttls`, `smtps://…`, `mx:?port=25`, `esp://postmark?server_token=…`,
+`inbox://127.0.0.1:2525`, `simulator:`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from providers.esp.catalog import API_URL, ESPS, EVENT_LOGIN, TOPICS, is_secret, list_settings
+from providers.models import Kind
+
+Settings = Mapping[str, str]
+
+TLS_MODES = ("implicit", "never", "opportunistic", "starttls")
+# The settings that stand before the question mark of a URL; all others are its options.
+AUTHORITY = {
+    Kind.SMTP: ("host", "port", "username", "password"),
+    Kind.INBOX: ("host", "port"),
+    Kind.ESP: ("esp",),
+    Kind.MX: (),
+    Kind.SIMULATOR: (),
+}
+OPTIONS = {
+    Kind.SMTP: ("tls", "verify", "ca"),
+    Kind.INBOX: ("tls", "verify", "ca"),
+    Kind.MX: ("port", "source", "helo", "ca"),
+    Kind.SIMULATOR: (),
+}
+SCHEMES = {"smtp": Kind.SMTP, "smtps": Kind.SMTP, **{kind.value: kind for kind in Kind}}
+PORTS = {Kind.SMTP: 587, Kind.INBOX: 2525, Kind.MX: 25}
+IMPLICIT_PORT = 465
+_TOPIC = re.compile(r"arn:aws(?:-[a-z-]+)?:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")
+
+
+class ProviderUrlError(ValueError):
+    """A provider's URL or settings cannot be used. The message says why and never repeats a URL, which holds secrets.
+
+    `setting` names the one that is wrong, empty when it is the whole; `code` is for programs.
+    """
+
+    def __init__(self, message: str, setting: str = "", code: str = "invalid_provider") -> None:
+        super().__init__(message)
+        self.setting = setting
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAddress:
+    """A provider's settings, checked. `username`, `password` and `options` are not shown by repr.
+
+    `host` is the server's for `smtp` and `inbox`, and the ESP's name for `esp`; `options` are what only one kind or ESP
+    knows.
+    """
+
+    kind: Kind
+    host: str = ""
+    port: int = 0
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    tls: str = "never"
+    is_certificate_checked: bool = False
+    ca_file: str = ""
+    options: Settings = field(default_factory=dict, repr=False)
+
+
+def parse_provider_url(url: str) -> ProviderAddress:
+    """`url` taken apart and checked, or ProviderUrlError.
+
+    With a user name, TLS is required and the certificate checked unless the URL says otherwise (`?tls=never`,
+    `?verify=no`): a password must not go to whoever answers.
+    """
+    return check_settings(*split_provider_url(url))
+
+
+def split_provider_url(url: str) -> tuple[Kind, dict[str, str]]:
+    """The kind and the settings that `url` spells out; only its form is checked."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ProviderUrlError(f"the URL cannot be read: {error}") from None
+    kind = SCHEMES.get(parts.scheme)
+    if kind is None:
+        raise ProviderUrlError(f"the scheme must be one of {', '.join(SCHEMES)}")
+    settings = {
+        ("esp" if kind is Kind.ESP else "host"): parts.hostname or "",
+        "port": str(port or ""),
+        "username": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        **dict(parse_qsl(parts.query, keep_blank_values=True)),
+    }
+    if parts.scheme == "smtps":
+        settings.setdefault("tls", "implicit")
+    return kind, {name: value for name, value in settings.items() if value}
+
+
+def build_provider_url(kind: Kind, settings: Settings) -> str:
+    """The URL that spells out `settings`; `split_provider_url` takes it apart again."""
+    options = urlencode({name: value for name, value in settings.items() if name not in AUTHORITY[kind]})
+    host = settings.get("host") or settings.get("esp", "")
+    authority = f"[{host}]" if ":" in host else host
+    if "username" in settings:
+        login = f"{quote(settings['username'], safe='')}:{quote(settings.get('password', ''), safe='')}"
+        authority = f"{login}@{authority}"
+    if "port" in settings and "port" in AUTHORITY[kind]:
+        authority += f":{settings['port']}"
+    return f"{kind}:{'//' + authority if authority else ''}{'?' + options if options else ''}"
+
+
+def check_settings(kind: Kind, settings: Settings) -> ProviderAddress:
+    """`settings` with their defaults, or ProviderUrlError."""
+    if kind is Kind.ESP:
+        return _check_esp(settings)
+    refuse_unknown(settings, (*AUTHORITY[kind], *OPTIONS[kind]))
+    port = _read_port(settings, kind)
+    if kind in {Kind.MX, Kind.SIMULATOR}:
+        _check_source(settings)
+        return ProviderAddress(kind=kind, port=port, ca_file=settings.get("ca", ""), options=dict(settings))
+    if not settings.get("host"):
+        raise ProviderUrlError("a host is missing", "host")
+    tls = settings.get("tls") or _choose_tls(kind, settings, port)
+    if tls not in TLS_MODES:
+        raise ProviderUrlError(f"tls must be one of {', '.join(TLS_MODES)}", "tls")
+    verify = settings.get("verify", "yes" if tls in {"starttls", "implicit"} else "no")
+    if verify not in {"yes", "no"}:
+        raise ProviderUrlError("verify must be yes or no", "verify")
+    if "password" in settings and not settings.get("username"):
+        raise ProviderUrlError("a password needs a user name", "username")
+    return ProviderAddress(
+        kind=kind,
+        host=settings["host"],
+        port=port,
+        username=settings.get("username", ""),
+        password=settings.get("password", ""),
+        tls=tls,
+        is_certificate_checked=verify == "yes",
+        ca_file=settings.get("ca", ""),
+    )
+
+
+def refuse_unknown(settings: Settings, known: tuple[str, ...]) -> None:
+    if unknown := sorted(settings.keys() - set(known)):
+        raise ProviderUrlError(f"unknown option {unknown[0]}; known are {', '.join(known) or 'none'}", unknown[0])
+
+
+def _choose_tls(kind: Kind, settings: Settings, port: int) -> str:
+    if kind is Kind.INBOX:
+        return "never"
+    if port == IMPLICIT_PORT:
+        return "implicit"
+    return "starttls" if settings.get("username") else "opportunistic"
+
+
+def _read_port(settings: Settings, kind: Kind) -> int:
+    usual = IMPLICIT_PORT if settings.get("tls") == "implicit" else PORTS.get(kind, 0)
+    text = settings.get("port") or str(usual)
+    if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
+        raise ProviderUrlError("port must be between 1 and 65535", "port")
+    return int(text) or usual
+
+
+def _check_source(settings: Settings) -> None:
+    try:
+        ip_address(settings.get("source", "0.0.0.0"))  # noqa: S104 - any address will do
+    except ValueError:
+        raise ProviderUrlError("source must be an IP address of this machine", "source") from None
+
+
+def _check_esp(settings: Settings) -> ProviderAddress:
+    esp = ESPS.get(settings.get("esp", ""))
+    if esp is None:
+        raise ProviderUrlError(f"esp must be one of {', '.join(ESPS)}", "esp")
+    options = {name: value for name, value in settings.items() if name != "esp"}
+    refuse_unknown(options, list_settings(esp))
+    if missing := [name for name in esp.needed if not options.get(name)]:
+        raise ProviderUrlError(f"{esp.title} needs {missing[0]}", missing[0])
+    if API_URL in options:
+        parts = urlsplit(options[API_URL])
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ProviderUrlError("api_url must be http:// or https:// with a host", API_URL)
+    if EVENT_LOGIN in options and not all(options[EVENT_LOGIN].partition(":")):
+        raise ProviderUrlError(f"{EVENT_LOGIN} must be user:password", EVENT_LOGIN)
+    if any(not _TOPIC.fullmatch(text.strip()) for text in options.get(TOPICS, "").split(",") if text.strip()):
+        raise ProviderUrlError(f"{TOPICS} must be ARNs of SNS topics, with commas between", TOPICS)
+    return ProviderAddress(kind=Kind.ESP, host=settings["esp"], options=options)
+
+
+def hide_secrets(kind: Kind, settings: Settings) -> dict[str, str]:
+    """What may be shown of `settings`: no credentials, not even that of a user name."""
+    if kind is Kind.ESP:
+        esp = ESPS[settings["esp"]]
+        return {name: value for name, value in settings.items() if name == "esp" or not is_secret(esp, name)}
+    return {name: value for name, value in settings.items() if name not in {"username", "password"}}

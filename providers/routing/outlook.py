@@ -1,0 +1,53 @@
+"""What the ways out of a project look like just now, for who asks why its mail has not gone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Q
+
+from providers.models import Kind, Provider
+from providers.routing.health import Health, describe_health
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A provider and how it does."""
+
+    name: str
+    kind: Kind
+    health: Health
+    rate_limit: float | None = None
+    connection_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """`ways` are those that the project's mail may take, as they are chosen (`choice.Routes`), enabled ones only;
+    `disabled` the names of those that are switched off. `kinds` is of every provider, by its id, for attempts of then.
+    """
+
+    ways: Sequence[Way]
+    disabled: Sequence[str]
+    kinds: Mapping[UUID, Kind]
+
+
+def look_out(project_id: UUID) -> Outlook:
+    """One query. A project's own providers come before shared ones, whether they can be used or not."""
+    rows = list(Provider.objects.filter(Q(project_id=project_id) | Q(project=None)).order_by("priority", "name"))
+    enabled = [row for row in rows if row.is_enabled]
+    used = [row for row in enabled if row.project_id is not None] or enabled
+    return Outlook(
+        ways=[
+            Way(
+                name=row.name,
+                kind=Kind(row.kind),
+                health=describe_health(row),
+                rate_limit=row.rate_limit,
+                connection_limit=row.connection_limit,
+            )
+            for row in used
+        ],
+        disabled=[row.name for row in rows if not row.is_enabled],
+        kinds={row.pk: Kind(row.kind) for row in rows},
+    )

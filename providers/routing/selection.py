@@ -1,0 +1,280 @@
+"""Which way out a project's mail takes now, and why."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models.functions import Now
+
+from providers.models import Kind, Provider
+from providers.routing.shared_breakers import provider_circuits, provider_key
+
+# How long a worker may decide by what it read: a new or paused provider is noticed after this.
+FRESH_SECONDS = 1.0
+MAX_BECAUSE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A provider as the sending loop sees it. `id` is None for the built-in simulator."""
+
+    id: UUID | None
+    name: str
+    kind: Kind
+    url: str = ""
+    version: float = 0.0
+    is_operated: bool = True
+    rate_limit: float | None = None
+    connection_limit: int | None = None
+
+    def __hash__(self) -> int:
+        """Ways are looked up many times for each mail."""
+        return hash((self.id, self.version))
+
+    @property
+    def is_local(self) -> bool:
+        """Mail that goes this way never leaves the machine. Nobody knows that of an inbox that a project names."""
+        return self.kind is Kind.SIMULATOR or (self.kind is Kind.INBOX and self.is_operated)
+
+
+# In every project, needs no row: test keys and addresses at simulator.test always go here.
+SIMULATOR = Way(None, "simulator", Kind.SIMULATOR)
+
+# The providers that a mail was refused by as such in this round of tries, and what they said.
+Tried = Mapping[UUID, str]
+# Why a way takes nothing now, `""` when it does: what only the caller knows.
+Judge = Callable[[Way], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An enabled provider and what chooses among several."""
+
+    way: Way
+    priority: int
+    weight: int
+    pause: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A way, and for people why this one: `only`, `priority`, `weight`, `failover`, `probe` (of one that has failed),
+    `again` (all were tried). `skipped` are those that would have come before it.
+    """
+
+    way: Way
+    because: str
+    skipped: Sequence[tuple[str, str]] = ()
+
+    def describe(self) -> dict[str, Any] | None:
+        """The decision as it is kept with the attempt; None where there was nothing to decide."""
+        if self.because == "only" and not self.skipped:
+            return None
+        return {
+            "because": self.because,
+            "skipped": [{"provider": name, "because": why[:MAX_BECAUSE]} for name, why in self.skipped],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usable:
+    """Whose mail can go out now: that of all projects without providers of their own, or not, and of those with some.
+
+    `…direct…` are those of them whose mail may go straight to the recipients' servers.
+    """
+
+    is_shared_open: bool
+    open_projects: Sequence[UUID]
+    closed_projects: Sequence[UUID]
+    is_shared_direct: bool
+    direct_projects: Sequence[UUID]
+
+
+def admit_all(_way: Way) -> str:
+    return ""
+
+
+class Routes:
+    """All enabled providers, read at most once a second; safe for threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._shared: list[Candidate] = []
+        self._own: dict[UUID, list[Candidate]] = {}
+
+    def choose(
+        self, project_id: UUID, *, is_simulated: bool, tried: Tried | None = None, judge: Judge = admit_all
+    ) -> Choice | None:
+        """The way for one message, or None when the project has no usable provider.
+
+        A project's own providers come before shared ones; among those of the best (lowest) priority that can be used
+        the weight decides. What was tried in this round is left out as long as there is another one. A choice
+        `because` of a probe has taken it: its outcome has to be reported to the circuit.
+        """
+        if is_simulated:
+            return Choice(way=SIMULATOR, because="only")
+        candidates = self._candidates(project_id)
+        skipped: list[tuple[str, str]] = []
+        for group in group_by_priority(candidates):
+            usable = sift(group, skipped, lambda way: describe_tried(way, tried or {}) or judge(way))
+            while usable:
+                chosen = draw(usable)
+                if found := self._take(chosen.way, candidates, group, skipped, tried):
+                    return found
+                usable.remove(chosen)
+        return self._choose_again(candidates, judge) if tried else None
+
+    def _take(
+        self,
+        way: Way,
+        candidates: Sequence[Candidate],
+        group: Sequence[Candidate],
+        skipped: Sequence[tuple[str, str]],
+        tried: Tried | None,
+    ) -> Choice | None:
+        """The choice of `way`; None when its circuit has opened meanwhile, or its probe is another's."""
+        if way.id is not None and provider_circuits.find_tripped(provider_key(way.id)):
+            if not provider_circuits.may_try(provider_key(way.id)):
+                return None
+            return Choice(way=way, because="probe", skipped=tuple(skipped))
+        if tried or skipped:
+            because = "failover"
+        elif len(candidates) == 1:
+            because = "only"
+        else:
+            because = "weight" if len(group) > 1 else "priority"
+        return Choice(way=way, because=because, skipped=tuple(skipped))
+
+    def _choose_again(self, candidates: Sequence[Candidate], judge: Judge) -> Choice | None:
+        """All were tried: the best of them once more, if it takes anything."""
+        skipped: list[tuple[str, str]] = []
+        for group in group_by_priority(candidates):
+            for one in sift(group, skipped, judge):
+                if one.way.id is None or provider_circuits.may_try(provider_key(one.way.id)):
+                    return Choice(way=one.way, because="again", skipped=tuple(skipped))
+        return None
+
+    def has_other(self, project_id: UUID, tried: Tried, judge: Judge = admit_all) -> bool:
+        """Whether a mail may go out now by a provider that was not tried in this round."""
+        return any(
+            sift([one], [], lambda way: describe_tried(way, tried) or judge(way))
+            for one in self._candidates(project_id)
+        )
+
+    def find_usable(self, judge: Judge, has_room: Callable[[Way], bool]) -> Usable:
+        """Who has a usable way now: the best that takes mail at all has room. A worse one is no way around a full one.
+
+        A project's own providers come before shared ones, usable or not.
+        """
+
+        def find_kinds(candidates: Sequence[Candidate]) -> set[Kind]:
+            for group in group_by_priority(candidates):
+                if usable := sift(group, [], judge):
+                    return {one.way.kind for one in usable if has_room(one.way)}
+            return set()
+
+        shared, own = self._current()
+        shared_kinds = find_kinds(shared)
+        kinds = {project: find_kinds(candidates) for project, candidates in own.items()}
+        usable = sorted(project for project, found in kinds.items() if found)
+        return Usable(
+            is_shared_open=bool(shared_kinds),
+            open_projects=usable,
+            closed_projects=sorted(own.keys() - set(usable)),
+            is_shared_direct=Kind.MX in shared_kinds,
+            direct_projects=sorted(project for project, found in kinds.items() if Kind.MX in found),
+        )
+
+    def is_local_only(self, project_id: UUID) -> bool:
+        """Whether the project's mail can reach only the inbox or the simulator, now and after any pause."""
+        return all(candidate.way.is_local for candidate in self._candidates(project_id))
+
+    def has_way(self, project_id: UUID) -> bool:
+        return bool(self._candidates(project_id))
+
+    def forget(self) -> None:
+        """Read anew at the next question: for who has just changed a provider in this process."""
+        self._read_at = float("-inf")
+
+    def _candidates(self, project_id: UUID) -> Sequence[Candidate]:
+        shared, own = self._current()
+        return own.get(project_id) or shared
+
+    def _current(self) -> tuple[Sequence[Candidate], Mapping[UUID, Sequence[Candidate]]]:
+        with self._lock:
+            if self._clock() - self._read_at > FRESH_SECONDS:
+                self._read()
+                self._read_at = self._clock()
+            return self._shared, self._own
+
+    def _read(self) -> None:
+        self._shared, self._own = [], {}
+        is_waiting = ExpressionWrapper(Q(paused_until__gt=Now()), BooleanField())
+        for row in Provider.objects.filter(is_enabled=True).annotate(is_waiting=is_waiting):
+            is_paused = row.is_paused or bool(row.is_waiting)
+            pause = f"paused: {row.pause_reason}".rstrip(": ") if is_paused else None
+            bucket = self._shared if row.project_id is None else self._own.setdefault(row.project_id, [])
+            bucket.append(Candidate(build_way(row), row.priority, row.weight, pause))
+        for candidates in (self._shared, *self._own.values()):
+            candidates.sort(key=lambda one: one.priority)
+
+
+def build_way(row: Provider) -> Way:
+    return Way(
+        row.pk,
+        row.name,
+        Kind(row.kind),
+        row.url,
+        row.updated_at.timestamp(),
+        row.is_operated,
+        row.rate_limit,
+        row.connection_limit,
+    )
+
+
+def group_by_priority(candidates: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
+    """The candidates, which are in order, in groups of one priority."""
+    if len(candidates) < 2:
+        return [candidates] if candidates else []
+    groups: dict[int, list[Candidate]] = {}
+    for one in candidates:
+        groups.setdefault(one.priority, []).append(one)
+    return list(groups.values())
+
+
+def sift(group: Sequence[Candidate], skipped: list[tuple[str, str]], judge: Judge) -> list[Candidate]:
+    """Those of a group that take mail now; the others go to `skipped`, with the reason."""
+    usable = []
+    for one in group:
+        if why := one.pause or describe_circuit(one.way) or judge(one.way):
+            skipped.append((one.way.name, why))
+        else:
+            usable.append(one)
+    return usable
+
+
+def describe_circuit(way: Way) -> str:
+    """Why a provider's circuit keeps mail from it, `""` when it does not."""
+    found = provider_circuits.find_open(provider_key(way.id)) if way.id else None
+    return f"failing: {found.reason}" if found else ""
+
+
+def describe_tried(way: Way, tried: Tried) -> str:
+    return f"tried: {tried[way.id]}" if way.id is not None and way.id in tried else ""
+
+
+def draw(group: Sequence[Candidate]) -> Candidate:
+    """One of a group, by weight."""
+    if len(group) == 1:
+        return group[0]
+    return random.choices(group, [one.weight for one in group])[0]  # noqa: S311 - spreads load only
+
+
+routes = Routes()

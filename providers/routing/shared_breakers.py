@@ -1,0 +1,83 @@
+"""The circuits of providers and of mail exchangers, which workers share through Redis."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from delivery.concurrency.circuit_breaker import Circuits, Open, Tripping
+from providers.routing.redis_state import shared
+
+EXCHANGE_SECONDS = 1.0
+# What nobody has touched for so long belongs to a host that nobody writes to any more.
+FORGET_SECONDS = 6 * 3600.0
+BOARD = "circuits"
+
+provider_circuits = Circuits()
+mx_circuits = Circuits(Tripping(first_wait=timedelta(seconds=30), most_wait=timedelta(minutes=15)))
+# By the first word of their keys.
+GROUPS: Mapping[str, Circuits] = {"provider": provider_circuits, "mx": mx_circuits}
+
+
+def provider_key(provider_id: UUID) -> str:
+    """The key of a provider's circuit. (A mail exchanger's is made by `delivery.mx.transport`.)"""
+    return f"provider:{provider_id}"
+
+
+def forget_failures(provider_id: UUID) -> None:
+    """Close a provider's circuit for all workers: somebody has mended it."""
+    provider_circuits.reset(provider_key(provider_id))
+    exchange()
+
+
+class Exchange:
+    """Tells the other processes what has changed here, and learns what has there; at most once a second."""
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+
+    def run(self) -> None:
+        """Call it often: it does nothing most of the time, and never waits for long."""
+        now = time.monotonic()
+        if now >= self._next_at:
+            self._next_at = now + EXCHANGE_SECONDS
+            exchange()
+
+
+def exchange() -> None:
+    """Exchange now. Without Redis what has changed is kept for the next time."""
+    found = shared.ask(lambda client: client.hgetall(BOARD))
+    if found is None:
+        return
+    told = {key: state for key, text in found.items() if (state := read_state(text))}
+    changes: dict[str, Open | None] = {}
+    for prefix, circuits in GROUPS.items():
+        changes |= circuits.exchange({key: state for key, state in told.items() if key.startswith(f"{prefix}:")})
+    changes |= {key: None for key in found if key not in told}
+    if changes and shared.ask(lambda client: _publish(client, changes)) is None:
+        for prefix, circuits in GROUPS.items():
+            circuits.put_back({key: state for key, state in changes.items() if key.startswith(f"{prefix}:")})
+
+
+def _publish(client: Any, changes: Mapping[str, Open | None]) -> bool:
+    with client.pipeline(transaction=False) as pipeline:
+        for key, state in changes.items():
+            if state is None:
+                pipeline.hdel(BOARD, key)
+            else:
+                pipeline.hset(BOARD, key, json.dumps(asdict(state)))
+        pipeline.execute()
+    return True
+
+
+def read_state(text: str) -> Open | None:
+    """An open circuit as another process has told of it; None for nonsense, and for what is long over."""
+    try:
+        state = Open(**json.loads(text))
+        is_over = time.time() - state.until > FORGET_SECONDS
+    except (ValueError, TypeError):
+        return None
+    return None if is_over else state

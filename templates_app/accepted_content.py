@@ -1,0 +1,181 @@
+"""What messages ask for when an email is accepted: content from a published version."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from time import thread_time
+from typing import Any, Never
+from uuid import UUID
+
+from django.db.models import Q
+
+from accounts.models import Project
+from common.errors import MAX_ERRORS, FieldError, InvalidFieldsError, join_path
+from common.text import find_control_character
+from templates_app.errors import (
+    TemplateError,
+    TemplateLimitError,
+    UnsafeLinkError,
+    UnsafeResultError,
+    VariableMissingError,
+)
+from templates_app.html.link_policy import SCHEMES, is_allowed
+from templates_app.layouts import Parts
+from templates_app.liquid.limits import MAX_SECONDS, Purse
+from templates_app.models import Version
+from templates_app.template_parts import ParsedCache, ParsedTemplate, parse_parts, render_parts
+
+VARIABLES = "template_vars"
+# Of one process. A parsed template takes some ten times its source.
+CACHE = ParsedCache(max_count=500, max_size=16 * 1024 * 1024)
+# However much time the stopped renderings of a batch took together, each of the others gets at least this.
+LEAST_SECONDS = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """What a published version makes of its variables. One of `html` and `text` is not None, neither is blank."""
+
+    version_id: UUID
+    template_id: UUID
+    subject: str
+    html: str | None
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """What a name stands for now."""
+
+    template_id: UUID
+    version_id: UUID
+    parsed: ParsedTemplate
+
+
+class Renderer:
+    """Renders a project's templates; one may serve a whole request.
+
+    Each name is looked up once in its life, so all emails of a batch get the same version. Time that hostile renderings
+    waste is taken from those that follow, so that a batch of them costs little more than one.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.resolved: dict[str, Resolved | InvalidFieldsError] = {}
+        self.wasted = 0.0
+
+    def render(self, template_ref: str, variables: Mapping[str, Any]) -> Rendered:
+        """The content for `template_ref`, the id or alias of a published template.
+
+        Raises `InvalidFieldsError` (422) with the codes `template_not_found`, `template_not_published`,
+        `template_variable_missing` (field `template_vars.<path>`, one for each), `template_limit_exceeded`,
+        `template_render_error`, `template_result_unsafe` and `template_result_empty`.
+        """
+        resolved = self.resolve(template_ref)
+        started = thread_time()
+        try:
+            content = render_parts(resolved.parsed, variables, Purse(max(LEAST_SECONDS, MAX_SECONDS - self.wasted)))
+        except TemplateError as error:
+            if isinstance(error, TemplateLimitError):
+                self.wasted += thread_time() - started
+            raise InvalidFieldsError(list_render_errors(error, variables)) from None
+        return Rendered(
+            version_id=resolved.version_id,
+            template_id=resolved.template_id,
+            subject=content.subject,
+            html=content.html,
+            text=content.text,
+        )
+
+    def resolve(self, template_ref: str) -> Resolved:
+        if template_ref not in self.resolved:
+            try:
+                self.resolved[template_ref] = find_published(self.project, template_ref)
+            except InvalidFieldsError as error:
+                self.resolved[template_ref] = error
+        found = self.resolved[template_ref]
+        if isinstance(found, InvalidFieldsError):
+            raise found
+        return found
+
+
+def render_for_accept(project: Project, *, template_ref: str, variables: Mapping[str, Any]) -> Rendered:
+    """As `Renderer.render`, for one email."""
+    return Renderer(project).render(template_ref, variables)
+
+
+def match_ref(ref: str) -> Q:
+    """The condition on templates for an id or alias. No alias has the form of an id."""
+    try:
+        return Q(id=UUID(ref))
+    except ValueError:
+        # PostgreSQL cannot be asked for NUL.
+        return Q(alias=ref) if "\0" not in ref else Q(pk=None)
+
+
+def find_published(project: Project, ref: str) -> Resolved:
+    """The published version that `ref` names, parsed. `InvalidFieldsError` when there is none."""
+    row = project.templates.current().filter(match_ref(ref)).values_list("id", "published_version_id").first()
+    if row is None:
+        refuse("template_not_found", "The project has no such template.")
+    template_id, version_id = row
+    if version_id is None:
+        refuse("template_not_published", "The template has not been published yet.")
+    parsed = CACHE.get(version_id) or load(version_id)
+    return Resolved(template_id=template_id, version_id=version_id, parsed=parsed)
+
+
+def load(version_id: UUID) -> ParsedTemplate:
+    """Read, parse and keep a version."""
+    subject, html, text = Version.objects.values_list("subject", "html", "text").get(id=version_id)
+    try:
+        parsed = parse_parts(Parts(subject=subject, html=html, text=text))
+    except TemplateError as error:
+        # It could be parsed when it was published: the language has changed since.
+        refuse(error.code, f"The template must be published again. {error}")
+    CACHE.put(version_id, parsed, len(subject) + len(html) + len(text))
+    return parsed
+
+
+def refuse(code: str, message: str) -> Never:
+    raise InvalidFieldsError([FieldError("template_id", code, message)])
+
+
+def list_render_errors(error: TemplateError, variables: Mapping[str, Any]) -> list[FieldError]:
+    """The fields of the request that are to blame for what went wrong when rendering."""
+    match error:
+        case VariableMissingError(paths=paths):
+            return [
+                FieldError(f"{VARIABLES}.{path}", error.code, f"The template needs the variable {path}.")
+                for path in paths[:MAX_ERRORS]
+            ]
+        case UnsafeLinkError():
+            field = find_culprit(variables, lambda text: not is_allowed(text.lower(), SCHEMES["href"]))
+        case UnsafeResultError():
+            field = find_culprit(variables, lambda text: find_control_character(text) is not None)
+        case _:
+            field = VARIABLES
+    return [FieldError(field, error.code, str(error))]
+
+
+def find_culprit(variables: Mapping[str, Any], is_guilty: Callable[[str], bool]) -> str:
+    """The first variable of which `is_guilty`, or all of them where it is none alone."""
+    texts = islice(list_texts(variables, VARIABLES), MAX_TEXTS)
+    return next((path for path, text in texts if is_guilty(text)), VARIABLES)
+
+
+# How many values are looked at for the one to blame.
+MAX_TEXTS = 1_000
+
+
+def list_texts(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Every string in `value` with its path."""
+    match value:
+        case str():
+            yield path, value
+        case Mapping():
+            for key, item in value.items():
+                yield from list_texts(item, join_path(path, key))
+        case list():
+            for index, item in enumerate(value):
+                yield from list_texts(item, join_path(path, index))

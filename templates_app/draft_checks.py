@@ -1,0 +1,107 @@
+"""What a draft is before it is published: its sources with their layout, what is wrong with them, what they need."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from common.errors import FieldError
+from templates_app.errors import LayoutError, TemplateError, UnsafeLinkError
+from templates_app.html.compiling import compile_mjml
+from templates_app.html.link_policy import find_unsafe_link
+from templates_app.layouts import Source, fill_layout
+from templates_app.liquid.environment import HTML, PLAIN
+from templates_app.liquid.lexer import Kind, cut
+from templates_app.liquid.limits import MAX_LAYOUTS
+from templates_app.liquid.variables import list_optional_variables, list_variables
+from templates_app.models import Template
+from templates_app.template_parts import parse_part, parse_subject
+
+ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}\Z")
+ALIAS_RULE = "Must begin with a letter, have at most 64 letters, digits and . _ -, and not look like an id."
+
+
+def is_alias(text: str) -> bool:
+    """Whether a template may be named so."""
+    if not ALIAS.match(text):
+        return False
+    try:
+        UUID(text)
+    except ValueError:
+        return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Top-level names that `template_vars` must hold, and those that it may."""
+
+    variables: list[str]
+    optional_variables: list[str]
+
+
+def check_draft(template: Template) -> Needs:
+    """What the draft's own sources need. Raises the `TemplateError` of the first that is wrong; layouts come later."""
+    parts = [parse_subject(template.subject), parse_part("text", template.text, PLAIN)]
+    for part, source in (("html", template.html), ("mjml", template.mjml)):
+        parts.append(parse_part(part, source, HTML))
+        check_links(part, source)
+    if template.mjml and not template.layout_id:
+        compile_mjml(template.mjml)
+    return Needs(list_variables(*parts), list_optional_variables(*parts))
+
+
+def check_links(part: str, source: str) -> None:
+    """Refuse a link that leads nowhere good, whatever the variables are."""
+    text = "".join(piece.inner if piece.kind is Kind.TEXT else VALUE for piece in cut(source))
+    if (address := find_unsafe_link(text)) is not None:
+        error = UnsafeLinkError(address)
+        error.part = part
+        raise error
+
+
+# Stands for what is printed; it ends what could be a scheme.
+VALUE = "/"
+
+
+def list_layouts(template: Template) -> Iterator[Template]:
+    """The layouts around `template`, the nearest first. `LayoutError` when one of them has it for its own layout."""
+    layout = template.layout
+    for _ in range(MAX_LAYOUTS):
+        if layout is None:
+            return
+        if layout.pk == template.pk:
+            raise LayoutError("the layout has this template for its own layout", part="layout")
+        yield layout
+        layout = layout.layout
+    if layout is not None:
+        raise LayoutError(f"more than {MAX_LAYOUTS} layouts stand in each other", part="layout")
+
+
+def list_needs(template: Template) -> Needs:
+    """What the draft needs with its layouts, as they are written now."""
+    around = [template, *list_layouts(template)]
+    needed = {name for item in around for name in item.variables}
+    optional = {name for item in around for name in item.optional_variables}
+    return Needs(sorted(needed), sorted(optional - needed))
+
+
+def build_source(template: Template) -> Source:
+    """The draft in its layout: the layout's published version, or its draft where it has none."""
+    own = Source(
+        subject=template.subject,
+        html=template.html,
+        text=template.text,
+        mjml=template.mjml,
+        is_inlined=template.inline_css,
+    )
+    layout = template.layout
+    if layout is None:
+        return own
+    version = layout.published_version
+    return fill_layout(version.as_source() if version else build_source(layout), own)
+
+
+def as_field_error(error: TemplateError) -> FieldError:
+    """What the author reads of `error`, at the part that is wrong."""
+    return FieldError(error.part, error.code, str(error))

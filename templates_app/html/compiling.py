@@ -1,0 +1,148 @@
+"""MJML to HTML, and styles into elements. Both happen when a version is made, around the Liquid, which runs later."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from enum import Enum, auto
+from functools import lru_cache
+from pathlib import Path
+
+from templates_app.errors import InlineCssError, MjmlError, TemplateError, TemplateLimitError
+from templates_app.html.link_policy import find_tags
+from templates_app.html.placeholders import Mask
+from templates_app.liquid.limits import MAX_OUTPUT
+
+PROGRAM = Path(__file__).with_name("compiler_process.py")
+# The program ends itself after two seconds of processor time; this is for a machine that gives it none.
+TIMEOUT = 20
+
+
+class CompilerError(Exception):
+    """What the library says is wrong."""
+
+
+@lru_cache(maxsize=16)
+def run(operation: str, source: str) -> str:
+    """What the library makes of `source`. `CompilerError`, or `TemplateLimitError` when it was stopped."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(PROGRAM)],
+            input=json.dumps({"operation": operation, "source": source}).encode(),
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=True,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        raise TemplateLimitError("it is nested too deeply or takes too long to compile") from None
+    answer = json.loads(done.stdout)
+    if "error" in answer:
+        raise CompilerError(answer["error"])
+    return str(answer["result"])
+
+
+POSITION = re.compile(r" at position (\d+):\d+")
+
+
+def compile_mjml(source: str) -> str:
+    """HTML from MJML with Liquid in it. Tags may stand between sections, columns and their elements, and in texts."""
+    mask = Mask(source)
+    try:
+        html = run("compile_mjml", mask.text)
+    except CompilerError as error:
+        message = str(error)
+        place = POSITION.search(message)
+        # The library counts bytes.
+        line = find_line(mask, len(mask.text.encode()[: int(place[1])].decode(errors="ignore"))) if place else None
+        raise MjmlError(POSITION.sub("", message).replace(" in root template", ""), part="mjml", line=line) from None
+    return restore(mask, html, MjmlError("a tag stands where MJML drops or repeats what it holds", part="mjml"))
+
+
+def find_line(mask: Mask, position: int) -> int:
+    """The line in the author's source of what the library names by its place in the masked one, blanks before it."""
+    blanks = len(mask.text[position:]) - len(mask.text[position:].lstrip())
+    return mask.restore(mask.text[: position + blanks]).count("\n") + 1
+
+
+def restore(mask: Mask, html: str, error: TemplateError) -> str:
+    """`html` with its Liquid back in place; `error` unless every tag came back once and in order."""
+    if mask.find_tags(html) != mask.tags:
+        raise error
+    restored = mask.restore(html)
+    if len(restored) > MAX_OUTPUT:
+        raise TemplateLimitError("what it compiles to is too large", part=error.part)
+    return restored
+
+
+DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
+TABLE_BODY = re.compile(r"</?tbody>", re.IGNORECASE)
+DOCUMENT = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
+# Around a fragment, since the library would put what comes before the first element before <html>.
+BEFORE, AFTER = "<html><head></head><body>", "</body></html>"
+
+
+def inline_css(source: str) -> str:
+    """HTML with Liquid in it, its styles moved into the elements. A fragment stays a fragment, a doctype as it was."""
+    mask = Mask(source)
+    masked = "".join(place_words(mask))
+    is_fragment = not DOCUMENT.search(masked)
+    try:
+        html = run("inline_css", f"{BEFORE}{masked}{AFTER}" if is_fragment else masked)
+    except CompilerError as error:
+        raise InlineCssError(str(error), part="html") from None
+    if is_fragment:
+        html = html.removeprefix(BEFORE).removesuffix(AFTER)
+    # One that the library adds would stand inside of a loop over rows, but end outside of it.
+    if not TABLE_BODY.search(masked):
+        html = TABLE_BODY.sub("", html)
+    doctype = DOCTYPE.match(masked)
+    if doctype:
+        html = doctype[0] + DOCTYPE.sub("", html, count=1)
+    return restore(mask, html, InlineCssError("inlining would move a tag to another place", part="html"))
+
+
+class Place(Enum):
+    TEXT = auto()
+    TAG = auto()
+    STYLE = auto()
+    # Comments, scripts and other elements whose inside is no HTML.
+    RAW = auto()
+
+
+def place_words(mask: Mask) -> Iterator[str]:
+    """The masked source, its words in a form that survives parsing where each stands."""
+    for place, text in split_html(mask.text):
+        if place is Place.TEXT:
+            yield mask.hide(text)
+            continue
+        if place is Place.TAG and mask.find_tags(QUOTED.sub("", text)):
+            refuse(mask, text, "inside an element's tag, outside of a quoted value")
+        if place is Place.STYLE and mask.find_tags(text):
+            refuse(mask, text, "inside a style")
+        yield text
+
+
+def refuse(mask: Mask, text: str, where: str) -> None:
+    line = find_line(mask, mask.text.find(text))
+    raise InlineCssError(f"styles cannot be inlined with a Liquid tag {where}", part="html", line=line)
+
+
+QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+RAW_ELEMENT = re.compile(r"<(style|script|title|textarea|xmp|noframes)\b", re.IGNORECASE)
+
+
+def split_html(html: str) -> Iterator[tuple[Place, str]]:
+    """`html` in pieces, each with the place that it is."""
+    position = 0
+    for start, end in find_tags(html):
+        if start < position:
+            continue
+        yield Place.TEXT, html[position:start]
+        yield Place.RAW if html.startswith("<!", start) else Place.TAG, html[start:end]
+        position = end
+        if raw := RAW_ELEMENT.match(html, start):
+            ending = re.compile(f"</{raw[1]}", re.IGNORECASE).search(html, end)
+            position = ending.start() if ending else len(html)
+            yield Place.STYLE if raw[1].lower() == "style" else Place.RAW, html[end:position]
+    yield Place.TEXT, html[position:]

@@ -1,0 +1,58 @@
+"""Words in the place of Liquid, so that what knows only HTML or MJML can work on a source, and the way back."""
+
+import re
+from collections.abc import Iterator
+from zlib import crc32
+
+from templates_app.liquid.lexer import Kind, cut
+
+
+class Mask:
+    """A source whose tags and outputs are words. `text` is that source; `restore` puts the markup back.
+
+    Words are lower-case letters and digits that occur nowhere else in the source, fit for a CSS identifier, and are
+    numbered in order.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.prefix = choose_prefix(source)
+        self.pattern = re.compile(rf"<!--{self.prefix}(\d+)x-->|{self.prefix}(\d+)x(?:=\"\")?")
+        self.originals: list[str] = []
+        # Numbers of the words that stand for tags, whose order has a meaning, and not for outputs.
+        self.tags: list[int] = []
+        self.text = "".join(self.replace(source))
+
+    def replace(self, source: str) -> Iterator[str]:
+        for piece in cut(source):
+            if piece.kind is Kind.TEXT:
+                yield piece.inner
+            elif piece.kind is not Kind.COMMENT:
+                if piece.kind is Kind.TAG:
+                    self.tags.append(len(self.originals))
+                yield f"{self.prefix}{len(self.originals)}x"
+                self.originals.append(source[piece.start : piece.end])
+
+    def find(self, text: str) -> list[int]:
+        """The numbers of the words in `text`, in order."""
+        return [int(match[1] or match[2]) for match in self.pattern.finditer(text)]
+
+    def find_tags(self, text: str) -> list[int]:
+        """Those of them that stand for tags."""
+        tags = set(self.tags)
+        return [number for number in self.find(text) if number in tags]
+
+    def hide(self, text: str) -> str:
+        """`text` with its words as HTML comments, which stay in their place where words would not, as in a table."""
+        return self.pattern.sub(lambda match: f"<!--{match[0]}-->", text)
+
+    def restore(self, text: str) -> str:
+        """`text` with its words, in whatever form they come back, as the markup that they stand for."""
+        return self.pattern.sub(lambda match: self.originals[int(match[1] or match[2])], text)
+
+
+def choose_prefix(source: str) -> str:
+    """Letters that `source` does not hold, the same for the same source."""
+    number = crc32(source.encode(errors="surrogatepass"))
+    while (prefix := f"lq{number:08x}n") in source.lower():
+        number = (number + 1) % 2**32
+    return prefix

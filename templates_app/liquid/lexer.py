@@ -1,0 +1,188 @@
+"""Cutting a Liquid source into text and markup, in time that grows with its length alone.
+
+The library's own lexer is one regular expression whose time is quadratic for unclosed tags: 200 KB of `{% raw %}` hold
+it for minutes. Here every end is found by one search forwards. `masking` puts placeholders in the place of the same
+pieces, so that all agree on what is markup.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import Enum, auto
+from typing import NamedTuple
+
+from liquid import Token
+from liquid.token import TOKEN_CONTENT, TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
+
+from templates_app.errors import TemplateLimitError, TemplateSyntaxError
+from templates_app.liquid.limits import (
+    MAX_BRACKETS,
+    MAX_EXPRESSION,
+    MAX_EXPRESSIONS,
+    MAX_MARKUP,
+    MAX_OPERATORS,
+    MAX_SOURCE,
+)
+
+
+class Kind(Enum):
+    TEXT = auto()
+    OUTPUT = auto()
+    TAG = auto()
+    # Text that is printed as it stands: {% raw %}…{% endraw %}.
+    RAW = auto()
+    # {% comment %}…{% endcomment %}, {% doc %}…{% enddoc %} and {% # … %}.
+    COMMENT = auto()
+
+
+class Piece(NamedTuple):
+    """`source[start:end]`; `inner` is what stands between the delimiters, and begins at `inner_start`.
+
+    `name` is a tag's name. `trims_left` and `trims_right` tell of `{%-` and `-%}`.
+    """
+
+    kind: Kind
+    start: int
+    end: int
+    inner: str
+    inner_start: int
+    name: str = ""
+    trims_left: bool = False
+    trims_right: bool = False
+
+
+OPENING = re.compile(r"\{[{%]")
+TAG_NAME = re.compile(r"\s*(#|\w+)\s*")
+OPERATOR = re.compile(r"\b(?:and|or|contains)\b|[=<>!]=?")
+# Blanks in a row inside a liquid tag, whose tokenizer tries each of them anew at each character.
+MAX_BLANKS = 80
+BLANKS = re.compile(rf"[ \t\r]{{{MAX_BLANKS + 1}}}")
+# Blocks whose inside is not Liquid.
+RAW_ENDS = {"raw": "endraw", "comment": "endcomment", "doc": "enddoc"}
+
+
+def count_line(source: str, index: int) -> int:
+    """The line of `index`, from 1."""
+    return source.count("\n", 0, index) + 1
+
+
+def cut(source: str) -> Iterator[Piece]:
+    """The pieces of `source` in order; together they are the whole of it."""
+    position = 0
+    while opening := OPENING.search(source, position):
+        if opening.start() > position:
+            yield cut_text(source, position, opening.start())
+        piece = cut_markup(source, opening.start())
+        if piece.kind is Kind.TAG and piece.name in RAW_ENDS:
+            piece = cut_block(source, piece)
+        yield piece
+        position = piece.end
+    if position < len(source):
+        yield cut_text(source, position, len(source))
+
+
+def cut_text(source: str, start: int, end: int) -> Piece:
+    return Piece(Kind.TEXT, start, end, source[start:end], start)
+
+
+def cut_markup(source: str, start: int) -> Piece:
+    """The tag or output at `start`."""
+    is_tag = source[start + 1] == "%"
+    # Two characters of the delimiter are no end of it: {%} is not a whole tag.
+    closing = source.find("%}" if is_tag else "}}", start + 2)
+    if closing < 0:
+        raise TemplateSyntaxError(f"{source[start : start + 2]} is never closed", line=count_line(source, start))
+    inner_start, inner_end = start + 2, closing
+    trims_left = source.startswith("-", inner_start) and inner_start < inner_end
+    inner_start += trims_left
+    trims_right = source.startswith("-", inner_end - 1) and inner_start < inner_end
+    inner_end -= trims_right
+    name = ""
+    if is_tag:
+        match = TAG_NAME.match(source, inner_start, inner_end)
+        if not match:
+            raise TemplateSyntaxError("a tag without a name", line=count_line(source, start))
+        name, inner_start = match[1], match.end()
+    kind = Kind.COMMENT if name == "#" else Kind.TAG if is_tag else Kind.OUTPUT
+    inner = source[inner_start:inner_end]
+    lead = len(inner) - len(inner.lstrip())
+    return Piece(kind, start, closing + 2, inner.strip(), inner_start + lead, name, trims_left, trims_right)
+
+
+def cut_block(source: str, opening: Piece) -> Piece:
+    """The whole block of raw text or comment that `opening` begins."""
+    depth, position = 1, opening.end
+    while (start := source.find("{%", position)) >= 0:
+        name = TAG_NAME.match(source, start + 2 + source.startswith("-", start + 2))
+        position = start + 2
+        if not name:
+            continue
+        # Comments nest; raw text ends at the first end.
+        if name[1] == opening.name and name[1] == "comment":
+            depth += 1
+        elif name[1] == RAW_ENDS[opening.name]:
+            depth -= 1
+        if not depth:
+            ending = cut_markup(source, start)
+            kind = Kind.RAW if opening.name == "raw" else Kind.COMMENT
+            inner = source[opening.end : start]
+            return Piece(
+                kind,
+                opening.start,
+                ending.end,
+                inner,
+                opening.end,
+                opening.name,
+                opening.trims_left,
+                ending.trims_right,
+            )
+    raise TemplateSyntaxError(f"{opening.name} is never closed", line=count_line(source, opening.start))
+
+
+def tokenize(source: str) -> list[Token]:
+    """The library's tokens of `source`, within the limits."""
+    if len(source) > MAX_SOURCE:
+        raise TemplateLimitError(f"it is longer than {MAX_SOURCE} characters")
+    tokens: list[Token] = []
+    markup_count = expressions_size = 0
+    trims = False
+    pieces = list(cut(source))
+    for index, piece in enumerate(pieces):
+        follower = pieces[index + 1] if index + 1 < len(pieces) else None
+        if piece.kind in {Kind.TEXT, Kind.RAW}:
+            text = piece.inner
+            if piece.kind is Kind.TEXT:
+                text = text.lstrip() if trims else text
+                text = text.rstrip() if follower and follower.trims_left else text
+            if text:
+                tokens.append(Token(TOKEN_CONTENT, text, piece.start, source))
+        elif piece.kind in {Kind.OUTPUT, Kind.TAG}:
+            markup_count += 1
+            expressions_size += len(piece.inner)
+            check_markup(piece, markup_count, expressions_size)
+            tokens += tokenize_markup(piece, source)
+        trims = piece.trims_right
+    return tokens
+
+
+def tokenize_markup(piece: Piece, source: str) -> Iterator[Token]:
+    if piece.kind is Kind.OUTPUT:
+        yield Token(TOKEN_OUTPUT, source[piece.start : piece.end], piece.start, source)
+    else:
+        yield Token(TOKEN_TAG, piece.name, piece.start, source)
+    if piece.inner or piece.kind is Kind.OUTPUT:
+        yield Token(TOKEN_EXPRESSION, piece.inner, piece.inner_start, source)
+
+
+def check_markup(piece: Piece, markup_count: int, expressions_size: int) -> None:
+    if markup_count > MAX_MARKUP:
+        raise TemplateLimitError(f"it has more than {MAX_MARKUP} tags and outputs")
+    if expressions_size > MAX_EXPRESSIONS:
+        raise TemplateLimitError(f"its tags and outputs have more than {MAX_EXPRESSIONS} characters")
+    if len(piece.inner) > MAX_EXPRESSION:
+        raise TemplateLimitError(f"a tag has more than {MAX_EXPRESSION} characters")
+    if len(OPERATOR.findall(piece.inner)) > MAX_OPERATORS:
+        raise TemplateLimitError(f"a tag has more than {MAX_OPERATORS} operators")
+    if piece.name == "liquid" and BLANKS.search(piece.inner):
+        raise TemplateLimitError(f"a liquid tag has more than {MAX_BLANKS} blanks in a row")
+    if piece.inner.count("(") + piece.inner.count("[") > MAX_BRACKETS:
+        raise TemplateLimitError(f"a tag has more than {MAX_BRACKETS} brackets")

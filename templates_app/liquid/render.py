@@ -1,0 +1,143 @@
+"""Parsing a part of a template, and rendering what was parsed."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TextIO, cast
+
+from liquid import BoundTemplate, Markup, Node, RenderContext, TokenStream
+from liquid.builtin.expressions import FilteredExpression, Path
+from liquid.exceptions import (
+    BlockNestingError,
+    ContextDepthError,
+    LiquidError,
+    LiquidInterrupt,
+    LiquidSyntaxError,
+    UndefinedError,
+)
+from liquid.expression import Expression
+from liquid.parser import get_parser
+
+from templates_app.errors import (
+    TemplateLimitError,
+    TemplateRenderError,
+    TemplateSyntaxError,
+    UnsafeResultError,
+    VariableMissingError,
+)
+from templates_app.liquid.environment import HTML, REPLACEMENTS, BoundedContext, Dialect, OutputBuffer
+from templates_app.liquid.filters import SURPRISES
+from templates_app.liquid.lexer import count_line, tokenize
+from templates_app.liquid.limits import MAX_OUTPUT, Purse
+
+# Kept as it stands when a message is accepted; composing fills it for each recipient.
+UNSUBSCRIBE = "unsubscribe_url"
+PLACEHOLDER = "{{ unsubscribe_url }}"
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+DEEP_ERRORS = (BlockNestingError, ContextDepthError, RecursionError)
+
+
+def parse(source: str, dialect: Dialect = HTML) -> BoundTemplate:
+    """The parsed `source`, which may be rendered any number of times, by many threads at once.
+
+    Raises `TemplateSyntaxError` with the line, or `TemplateLimitError`.
+    """
+    tokens = tokenize(source)
+    try:
+        template = BoundTemplate(dialect, get_parser(dialect).parse(TokenStream(iter(tokens))))
+        for node in list_nodes(template):
+            check_node(node)
+            restrict(node)
+            for expression in list_expressions(node):
+                check_expression(expression, dialect)
+                restrict(expression)
+    except DEEP_ERRORS:
+        raise TemplateLimitError("its tags or expressions are nested too deeply") from None
+    except LiquidError as error:
+        raise TemplateSyntaxError(str(error.message), line=find_line(error, source)) from None
+    except SURPRISES as error:
+        raise TemplateSyntaxError(f"cannot be read: {error}") from None
+    return template
+
+
+def find_line(error: LiquidError, source: str) -> int:
+    """The line that `error` tells of; the end of the source where it tells of none."""
+    index = error.token.start_index if error.token else -1
+    return count_line(source, index if index >= 0 else len(source))
+
+
+def list_nodes(template: BoundTemplate) -> Iterator[Node]:
+    """Every node, those inside others too."""
+    context = RenderContext(template)
+    waiting = list(reversed(template.nodes))
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(list(node.children(context))))
+
+
+def list_expressions(node: Node) -> Iterator[Expression]:
+    """Every expression of `node` itself, those inside others too."""
+    waiting = list(node.expressions())
+    while waiting:
+        expression = waiting.pop()
+        yield expression
+        waiting.extend(expression.children())
+
+
+def restrict(part: Node | Expression) -> None:
+    """Make `part` the bounded kind of what it is."""
+    part.__class__ = REPLACEMENTS.get(type(part), type(part))
+
+
+def check_node(node: Node) -> None:
+    """Refuse a node that takes the reserved name for its own."""
+    for name in (*node.template_scope(), *node.block_scope()):
+        if name == UNSUBSCRIBE:
+            raise LiquidSyntaxError(f"{UNSUBSCRIBE} is reserved and cannot be assigned", token=node.token)
+
+
+def check_expression(expression: Expression, dialect: Dialect) -> None:
+    """Refuse unknown filters, and those on the reserved variable, whose value is not known yet."""
+    if not isinstance(expression, FilteredExpression) or not expression.filters:
+        return
+    for item in expression.filters:
+        if item.name not in dialect.filters:
+            raise LiquidSyntaxError(f"there is no filter {item.name}", token=item.token)
+    if isinstance(expression.left, Path) and expression.left.path == [UNSUBSCRIBE]:
+        raise LiquidSyntaxError(f"{UNSUBSCRIBE} takes no filters: it is filled in later", token=expression.token)
+
+
+def render(template: BoundTemplate, variables: Mapping[str, object], purse: Purse) -> str:
+    """What `template` makes of `variables`, paid for by `purse`. The reserved variable stays a placeholder.
+
+    Raises `VariableMissingError` with the path of the first one that is missing, `TemplateLimitError`, or
+    `TemplateRenderError` with the line.
+    """
+    placeholder = Markup(PLACEHOLDER) if template.env.autoescape else PLACEHOLDER
+    context = BoundedContext(template, {**variables, UNSUBSCRIBE: placeholder}, purse)
+    buffer = OutputBuffer()
+    try:
+        for node in template.nodes:
+            node.render(context, cast(TextIO, buffer))
+    except UndefinedError as error:
+        raise VariableMissingError(str(error.message)) from None
+    except LiquidInterrupt as error:
+        raise TemplateRenderError(f"{error} stands outside of a loop") from None
+    except DEEP_ERRORS:
+        raise TemplateLimitError("its tags or expressions are nested too deeply") from None
+    except LiquidError as error:
+        line = find_line(error, error.token.source) if error.token else None
+        raise TemplateRenderError(str(error.message), line=line) from None
+    except SURPRISES:
+        raise TemplateRenderError("a value is of a kind that cannot be used so") from None
+    return finish(buffer.getvalue())
+
+
+def finish(text: str) -> str:
+    """`text`, when it is no larger than allowed and PostgreSQL and mail can carry it."""
+    if len(text) * 4 > MAX_OUTPUT and len(text.encode(errors="surrogatepass")) > MAX_OUTPUT:
+        raise TemplateLimitError(f"its result is larger than {MAX_OUTPUT} bytes")
+    if UNSTORABLE.search(text):
+        raise UnsafeResultError("The result holds the NUL character or half of a surrogate pair.")
+    return text

@@ -1,0 +1,154 @@
+"""All parts of a template, parsed together and rendered together."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from uuid import UUID
+
+from liquid import BoundTemplate, Undefined
+from liquid.builtin.expressions import Path
+
+from common.text import find_control_character
+from templates_app.errors import (
+    EmptyResultError,
+    TemplateError,
+    TemplateLimitError,
+    TemplateSyntaxError,
+    UnsafeLinkError,
+    UnsafeResultError,
+    VariableMissingError,
+)
+from templates_app.html.link_policy import find_unsafe_link
+from templates_app.layouts import Parts
+from templates_app.liquid.environment import HTML, PLAIN, BoundedContext, Dialect, write_path
+from templates_app.liquid.limits import MAX_SUBJECT, Purse
+from templates_app.liquid.render import UNSUBSCRIBE, list_expressions, list_nodes, parse, render
+from templates_app.liquid.variables import list_certain_paths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What is mailed. `html` and `text` are None where nothing is left of them but blanks; one of them is not."""
+
+    subject: str
+    html: str | None
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedTemplate:
+    """The parsed parts, None where the template has none. May be rendered by many threads at once."""
+
+    subject: BoundTemplate
+    html: BoundTemplate | None
+    text: BoundTemplate | None
+
+    def list_parts(self) -> list[BoundTemplate]:
+        return [part for part in (self.subject, self.html, self.text) if part]
+
+
+def parse_parts(parts: Parts) -> ParsedTemplate:
+    """Raises the `TemplateError` of the first part that is wrong, which it names."""
+    return ParsedTemplate(
+        subject=parse_subject(parts.subject),
+        html=parse_part("html", parts.html, HTML) if parts.html else None,
+        text=parse_part("text", parts.text, PLAIN) if parts.text else None,
+    )
+
+
+def parse_part(part: str, source: str, dialect: Dialect) -> BoundTemplate:
+    try:
+        return parse(source, dialect)
+    except TemplateError as error:
+        error.part = part
+        raise
+
+
+def parse_subject(source: str) -> BoundTemplate:
+    """A subject may not hold the unsubscribe link, which nobody would fill in."""
+    template = parse_part("subject", source, PLAIN)
+    for node in list_nodes(template):
+        for expression in list_expressions(node):
+            if isinstance(expression, Path) and expression.path[0] == UNSUBSCRIBE:
+                raise TemplateSyntaxError(f"{UNSUBSCRIBE} cannot stand in a subject", part="subject")
+    return template
+
+
+def render_parts(
+    parsed: ParsedTemplate, variables: Mapping[str, object], purse: Purse, *, needs_subject: bool = True
+) -> Content:
+    """The content that `parsed` makes of `variables`.
+
+    Raises `VariableMissingError` with every variable that is certainly needed and missing, or another `TemplateError`.
+    """
+    try:
+        subject = render_part("subject", parsed.subject, variables, purse)
+        html = render_part("html", parsed.html, variables, purse) if parsed.html else ""
+        text = render_part("text", parsed.text, variables, purse) if parsed.text else ""
+    except VariableMissingError as error:
+        raise VariableMissingError(*dict.fromkeys([*error.paths, *find_missing(parsed, variables)])) from None
+    check_subject(subject, needs_subject=needs_subject)
+    check_html(html)
+    if not html.strip() and not text.strip():
+        raise EmptyResultError("Neither HTML nor text is left after rendering.", part="html")
+    return Content(subject=subject, html=html if html.strip() else None, text=text if text.strip() else None)
+
+
+def render_part(part: str, template: BoundTemplate, variables: Mapping[str, object], purse: Purse) -> str:
+    try:
+        return render(template, variables, purse)
+    except TemplateError as error:
+        error.part = part
+        raise
+
+
+def find_missing(parsed: ParsedTemplate, variables: Mapping[str, object]) -> Iterator[str]:
+    """The paths that every rendering reads and that `variables` does not hold."""
+    context = BoundedContext(parsed.subject, variables, Purse())
+    for steps in list_certain_paths(*parsed.list_parts()):
+        value = context.get(list(steps), token=None)
+        if isinstance(value, Undefined):
+            yield write_path(list(steps))
+
+
+def check_subject(subject: str, *, needs_subject: bool) -> None:
+    if found := find_control_character(subject):
+        raise UnsafeResultError(f"The rendered subject holds the control character {found}.", part="subject")
+    if len(subject) > MAX_SUBJECT:
+        raise TemplateLimitError(f"its subject is longer than {MAX_SUBJECT} characters", part="subject")
+    if needs_subject and not subject.strip():
+        raise EmptyResultError("Nothing is left of the subject after rendering.", part="subject")
+
+
+def check_html(html: str) -> None:
+    if (address := find_unsafe_link(html)) is not None:
+        raise UnsafeLinkError(address)
+
+
+class ParsedCache:
+    """Parsed versions, the least recently used dropped first, bounded by count and by the size of their sources.
+
+    Versions never change, so nothing here is ever stale.
+    """
+
+    def __init__(self, max_count: int, max_size: int) -> None:
+        self.max_count = max_count
+        self.max_size = max_size
+        self.size = 0
+        self.entries: OrderedDict[UUID, tuple[ParsedTemplate, int]] = OrderedDict()
+        self.lock = Lock()
+
+    def get(self, version_id: UUID) -> ParsedTemplate | None:
+        with self.lock:
+            if version_id not in self.entries:
+                return None
+            self.entries.move_to_end(version_id)
+            return self.entries[version_id][0]
+
+    def put(self, version_id: UUID, parsed: ParsedTemplate, size: int) -> None:
+        with self.lock:
+            self.size += size - self.entries.pop(version_id, (parsed, 0))[1]
+            self.entries[version_id] = parsed, size
+            while len(self.entries) > self.max_count or (self.size > self.max_size and len(self.entries) > 1):
+                self.size -= self.entries.popitem(last=False)[1][1]

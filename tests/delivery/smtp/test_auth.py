@@ -1,0 +1,119 @@
+from base64 import b64encode
+
+import pytest
+
+from delivery.envelope import Outcome, Stage
+from delivery.smtp.auth import NoMechanismError, choose_mechanisms
+from delivery.smtp.config import Security, SmtpConfig
+from tests.certificates import CertificateAuthority
+from tests.smtp_mail import build_timeouts, send_to
+from tests.smtp_server import Cut, Script, Silent, SmtpServer
+
+USER = {"username": "ann@sender.test", "password": "pässwörd 1"}
+USERS = {USER["username"]: USER["password"]}
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+def test_each_mechanism_opens_the_door(mechanism):
+    with SmtpServer(Script(offers=["PIPELINING", f"AUTH {mechanism}"], users=USERS)) as server:
+        reply = send_to(server, **USER)
+    assert reply.outcome is Outcome.ACCEPTED
+    assert server.mails[0].user == USER["username"]
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+def test_a_wrong_password_pauses_the_provider_and_bounces_nobody(mechanism):
+    with SmtpServer(Script(offers=[f"AUTH {mechanism}"], users=USERS)) as server:
+        reply = send_to(server, username=USER["username"], password="wrong")
+    assert (reply.outcome, reply.stage, reply.code) == (Outcome.DEFERRED, Stage.AUTH, 535)
+    assert (reply.should_pause, reply.has_reached) == (True, False)
+    assert server.verbs().count("AUTH") == 1
+    assert "MAIL" not in server.verbs()
+
+
+def test_the_old_form_of_the_offer_is_understood():
+    with SmtpServer(Script(offers=["AUTH=LOGIN PLAIN"], users=USERS)) as server:
+        assert send_to(server, **USER).outcome is Outcome.ACCEPTED
+
+
+def test_a_mechanism_that_is_refused_makes_room_for_the_next():
+    script = Script(offers=["AUTH PLAIN LOGIN"], users=USERS, replies={"AUTH PLAIN": "504 5.5.4 not that one"})
+    with SmtpServer(script) as server:
+        assert send_to(server, **USER).outcome is Outcome.ACCEPTED
+    assert [c for c in server.commands if c.startswith("AUTH")] == ["AUTH PLAIN", "AUTH LOGIN"]
+
+
+@pytest.mark.parametrize("offers", [[], ["AUTH GSSAPI XOAUTH2"], ["AUTH"]])
+def test_credentials_without_a_mechanism_for_them_pause_the_provider(offers):
+    with SmtpServer(Script(offers=offers)) as server:
+        reply = send_to(server, **USER)
+    assert (reply.outcome, reply.stage, reply.should_pause) == (Outcome.DEFERRED, Stage.AUTH, True)
+    assert "no authentication that we know" in reply.text
+
+
+def test_a_temporary_failure_slows_and_does_not_pause():
+    with SmtpServer(Script(offers=["AUTH PLAIN"], users=USERS, replies={"AUTH": "454 4.7.0 later"})) as server:
+        reply = send_to(server, **USER)
+    assert (reply.outcome, reply.should_slow, reply.should_pause) == (Outcome.DEFERRED, True, False)
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT"])
+def test_a_server_that_wants_credentials_pauses_the_provider(verb):
+    with SmtpServer(Script(replies={verb: "530 5.7.0 authenticate first"})) as server:
+        reply = send_to(server)
+    assert (reply.outcome, reply.should_pause, reply.should_suppress) == (Outcome.DEFERRED, True, False)
+
+
+@pytest.mark.parametrize("act", [Cut(), Silent(), "nonsense"])
+def test_an_authentication_that_breaks_defers_without_blame(act):
+    with SmtpServer(Script(offers=["AUTH PLAIN"], users=USERS, replies={"AUTH": act})) as server:
+        reply = send_to(server, **USER, timeouts=build_timeouts(auth=0.3))
+    assert (reply.outcome, reply.stage, reply.should_pause) == (Outcome.DEFERRED, Stage.AUTH, False)
+
+
+@pytest.mark.parametrize("challenge", ["334 !", "334 ====", "334 ä", "334"])
+def test_a_broken_challenge_is_answered_by_giving_up(challenge):
+    script = Script(offers=["AUTH CRAM-MD5"], users=USERS, replies={"AUTH CRAM-MD5": challenge})
+    with SmtpServer(script) as server:
+        reply = send_to(server, **USER)
+    assert reply.outcome is Outcome.DEFERRED
+    assert server.mails == []
+
+
+# Secrets
+
+
+def test_the_password_is_not_sent_in_clear_beyond_loopback():
+    assert choose_mechanisms("PLAIN LOGIN CRAM-MD5", is_password_safe=False) == ["CRAM-MD5"]
+    with pytest.raises(NoMechanismError, match="not encrypted"):
+        choose_mechanisms("PLAIN LOGIN", is_password_safe=False)
+
+
+def test_over_tls_the_simplest_mechanism_is_first():
+    assert choose_mechanisms("cram-md5 login plain", is_password_safe=True) == ["PLAIN", "LOGIN", "CRAM-MD5"]
+
+
+def test_credentials_go_over_tls_only_after_it_is_there(tmp_path):
+    tls = CertificateAuthority(tmp_path).issue("127.0.0.1")
+    script = Script(offers=["STARTTLS", "TLS:AUTH PLAIN", "PIPELINING"], users=USERS, tls=tls)
+    with SmtpServer(script) as server:
+        assert send_to(server, **USER, security=Security.STARTTLS).outcome is Outcome.ACCEPTED
+    assert server.verbs()[:4] == ["EHLO", "STARTTLS", "EHLO", "AUTH"]
+    assert server.mails[0].user == USER["username"]
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_an_answer_that_repeats_the_password_is_not_shown(mechanism):
+    secret = b64encode(f"\0{USER['username']}\0{USER['password']}".encode()).decode()
+    if mechanism == "LOGIN":
+        secret = b64encode(USER["password"].encode()).decode()
+    script = Script(offers=[f"AUTH {mechanism}"], replies={"AUTH": f"500 unknown command {secret}"})
+    with SmtpServer(script) as server:
+        reply = send_to(server, **USER)
+    assert (reply.outcome, reply.code) == (Outcome.DEFERRED, 500)
+    assert secret not in reply.text
+    assert "not shown" in reply.text
+
+
+def test_the_password_is_in_no_representation():
+    assert "hush" not in repr(SmtpConfig(host="h", username="u", password="hush"))

@@ -1,0 +1,67 @@
+"""The ports of `./run`: known and held from the first moment, whoever else starts meanwhile."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from emailsvc.launcher.main import open_ports, read_ports
+from emailsvc.launcher.ports import held_port, listen, listen_near
+from emailsvc.launcher.processes import Lineup, build_lineup
+from emailsvc.launcher.readiness import greets
+from tests.port_guard import unguarded_ports
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        opened.enter_context(unguarded_ports())
+        yield opened
+
+
+def test_two_services_that_start_together_share_no_port(stack: ExitStack) -> None:
+    first, second = (read_ports(open_ports(0, stack)) for _ in range(2))
+    assert len({first.web, first.smtp, first.reports, second.web, second.smtp, second.reports}) == 6
+
+
+def test_nobody_else_can_listen_before_the_server_is_up(stack: ExitStack) -> None:
+    for listener in open_ports(0, stack).values():
+        with pytest.raises(OSError, match="in use"):
+            listen(listener.getsockname()[1])
+
+
+def test_each_server_inherits_its_own_socket_and_no_other(tmp_path: Path) -> None:
+    lineup = Lineup(data=tmp_path, environment={}, sockets={"web": 70, "inbox": 71, "reports": 72})
+    inherited = {program.name: set(program.inherited) & {70, 71, 72} for program in build_lineup(lineup)}
+    assert {name: numbers for name, numbers in inherited.items() if numbers} == {
+        "web": {70},
+        "inbox": {71},
+        "reports": {72},
+    }
+
+
+def test_a_listener_counts_only_once_it_greets() -> None:
+    with listen(0) as silent:
+        assert not greets(silent.getsockname()[1])
+
+
+def test_what_is_taken_is_passed_over(stack: ExitStack) -> None:
+    with listen(0) as taken, listen_near(taken.getsockname()[1]) as near:
+        assert near.getsockname()[1] != taken.getsockname()[1]
+
+
+def test_any_port_is_taken_where_the_range_ends(stack: ExitStack) -> None:
+    with listen_near(65_535, tries=2) as last, listen_near(65_535, tries=2) as other:
+        assert last.getsockname()[1] != other.getsockname()[1]
+
+
+def test_a_held_port_refuses_until_its_program_listens_and_is_given_to_nobody_else() -> None:
+    with held_port() as port:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=20)
+        with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+            stranger.bind(("127.0.0.1", port))
+        with listen(port), socket.create_connection(("127.0.0.1", port), timeout=20):
+            pass

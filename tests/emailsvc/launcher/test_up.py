@@ -1,0 +1,241 @@
+"""The whole service as `./run` starts it, once for all of these tests, on servers of its own."""
+
+import http.client
+import json
+import os
+import shlex
+import signal
+import smtplib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+# One after the other, in one worker: they share the service.
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.slow("starts ten processes, and waits for them to end")]
+
+NOT_GIVEN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "PUBLIC_URL", "PROVIDER_URL")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in NOT_GIVEN}
+READY_SECONDS = 90
+
+
+@dataclass
+class Up:
+    """A service that runs, and what it says about itself."""
+
+    data: Path
+    process: subprocess.Popen[str]
+    ready: dict[str, Any]
+
+    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        where = urlsplit(self.ready["url"])
+        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)
+        headers = {"Authorization": f"Bearer {self.ready['api_key']}", "Content-Type": "application/json"}
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+
+def launch(data: Path, *options: str, **names: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "emailsvc.launcher.main", "--data", str(data), "--port", "0", *options],
+        env=ENVIRONMENT | names,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def come_up(data: Path) -> Up:
+    stale = read_if_there(data / "ready.json")
+    process = launch(data)
+    await_true(
+        lambda: read_if_there(data / "ready.json") not in ("", stale) or process.poll() is not None, READY_SECONDS
+    )
+    assert process.poll() is None, process.stderr and process.stderr.read()
+    return Up(data=data, process=process, ready=json.loads((data / "ready.json").read_text()))
+
+
+def read_if_there(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def await_true(condition: Callable[[], object], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def list_group(root: int) -> list[int]:
+    """The living descendants of a process, itself included."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            number, rest = int(status.parent.name), status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if rest[0] != "Z":
+            parents[number] = int(rest[1])
+    found = [root] if root in parents else []
+    for number in found:
+        found += [child for child, parent in parents.items() if parent == number]
+    return found
+
+
+def is_alive(number: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{number}/status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Up]]:
+    """The services so far; the last one runs, unless a test has ended it."""
+    services = [come_up(tmp_path_factory.mktemp("closed") / "data")]
+    yield services
+    for service in services:
+        with service.process:
+            service.process.kill()
+
+
+@pytest.fixture
+def up(running: list[Up]) -> Up:
+    """The one service of all tests, on the same data when it had to be started again."""
+    if running[-1].process.poll() is not None:
+        running.append(come_up(running[-1].data))
+    return running[-1]
+
+
+def test_ready_json_says_what_a_program_needs(up: Up) -> None:
+    assert set(up.ready) == {
+        *("url", "admin_url", "admin_user", "admin_password", "api_key"),
+        *("inbox_url", "smtp_host", "smtp_port", "report_host", "report_port"),
+    }
+    assert up.ready["admin_url"] == f"{up.ready['url']}/admin/"
+    assert up.ready["api_key"].startswith("es_live_")
+    assert (up.data / "ready.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_posted_email_is_delivered_to_the_inbox(up: Up) -> None:
+    deliver(up, "up@example.test")
+    found = up.ask("GET", "/inbox/api/messages?to=up@example.test")[1]["data"]
+    assert [mail["subject"] for mail in found] == ["Grüße"]
+
+
+def test_bounces_have_somewhere_to_come_back_to(up: Up) -> None:
+    with smtplib.SMTP(up.ready["report_host"], up.ready["report_port"], timeout=20) as smtp:
+        smtp.ehlo()
+        assert smtp.mail("")[0] == 250
+        assert smtp.rcpt("somebody@elsewhere.test")[0] == 550
+
+
+def deliver(up: Up, to: str) -> str:
+    """Post an email and wait until it is delivered; its path."""
+    email = {"from_": "Demo <demo@example.test>", "to": to, "subject": "Grüße", "text": "It works."}
+    status, accepted = up.ask("POST", "/api/v1/emails", email)
+    assert status == 202
+    path = f"/api/v1/emails/{accepted['id']}"
+    until = time.monotonic() + 60
+    while up.ask("GET", path)[1]["status"] != "delivered":
+        assert time.monotonic() < until, up.ask("GET", f"{path}/explain")[1]
+        time.sleep(0.05)
+    return path
+
+
+def test_a_second_run_on_the_same_data_says_that_one_is_running(up: Up) -> None:
+    second = launch(up.data)
+    _, said = second.communicate(timeout=30)
+    assert second.returncode == 1
+    assert f"already running with the data folder {up.data}: process {up.process.pid}" in said
+    assert (up.data / "ready.json").exists()
+
+
+def test_a_taken_port_is_one_clear_line(up: Up, tmp_path: Path) -> None:
+    port = urlsplit(up.ready["url"]).port
+    second = launch(tmp_path / "other", "--port", str(port))
+    _, said = second.communicate(timeout=30)
+    assert (second.returncode, said.count("\n")) == (1, 1)
+    assert f"port {port} cannot be used: Address already in use" in said
+
+
+def test_a_wrong_setting_stops_the_start_by_name_and_leaves_nobody(tmp_path: Path) -> None:
+    wrong = launch(tmp_path, LEASE_SECONDS="-1")
+    _, said = wrong.communicate(timeout=60)
+    assert wrong.returncode == 1
+    assert "environment variable LEASE_SECONDS: Input should be greater than" in said
+    assert list_group(wrong.pid) == []
+
+
+def test_a_command_beside_it_uses_its_servers(up: Up) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "emailsvc.launcher.one_command",
+        "--data",
+        str(up.data),
+        "--",
+        sys.executable,
+        "manage.py",
+    ]
+    done = subprocess.run(
+        [*command, "create_api_key", "--scopes", "emails:read", "--json"],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    other = Up(data=up.data, process=up.process, ready=up.ready | {"api_key": json.loads(done.stdout)["key"]})
+    assert other.ask("GET", "/api/v1/emails?limit=1")[0] == 200
+    assert other.ask("POST", "/api/v1/emails", {})[0] == 403
+
+
+def test_a_program_that_is_killed_comes_back(up: Up) -> None:
+    [beat] = [number for number in list_group(up.process.pid) if is_beat(number)]
+    os.kill(beat, signal.SIGKILL)
+    await_true(lambda: any(is_beat(number) for number in list_group(up.process.pid) if number != beat), 30)
+
+
+def is_beat(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/cmdline").read_bytes().endswith(b"\0beat\0")
+    except OSError:
+        return False
+
+
+def test_killed_it_leaves_nobody_behind_and_the_next_run_goes_on_with_the_data(up: Up, running: list[Up]) -> None:
+    path = deliver(up, "kept@example.test")
+    runtime = Path(json.loads((up.data / "environment.json").read_text())["REDIS_URL"].removeprefix("unix://")).parent
+    group = list_group(up.process.pid)
+    assert len(group) > 10
+    up.process.kill()
+    _, said = up.process.communicate()
+    await_true(lambda: not any(is_alive(number) for number in group), 60)
+    assert not (up.data / "ready.json").exists()
+    assert not runtime.exists()
+    assert shlex.quote(f"Authorization: Bearer {up.ready['api_key']}") in said
+
+    again = come_up(up.data)
+    running.append(again)
+    assert {name: again.ready[name] for name in ("api_key", "admin_password")} == {
+        name: up.ready[name] for name in ("api_key", "admin_password")
+    }
+    assert again.ask("GET", path)[1]["status"] == "delivered"
+    group = list_group(again.process.pid)
+    again.process.send_signal(signal.SIGINT)
+    again.process.communicate(timeout=60)
+    assert again.process.returncode == 0
+    assert not any(is_alive(number) for number in group)
+    assert not (up.data / "ready.json").exists()

@@ -1,0 +1,83 @@
+"""Health: what load balancers and containers ask."""
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+
+from emailsvc.web import health
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(health.CHECKS, "provider", lambda: health.Check(status="ok", detail="present"))
+
+
+def test_the_tests_run_on_postgresql() -> None:
+    assert connection.vendor == "postgresql"
+
+
+def test_healthz_answers_without_a_database(client: Client) -> None:
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("provider")
+def test_readyz_names_each_check(client: Client) -> None:
+    cache.set(health.TICK_KEY, time.time())
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ready"
+    assert {name: check["status"] for name, check in answer.json()["checks"].items()} == dict.fromkeys(
+        health.CHECKS, "ok"
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("provider")
+@pytest.mark.parametrize(("age", "detail"), [(None, "no worker has been seen"), (31.0, "no worker seen for 31 s")])
+def test_absent_workers_are_a_warning_and_no_failure(client: Client, age: float | None, detail: str) -> None:
+    # The clock stands still: a busy machine would make it another second.
+    with time_machine.travel(datetime.now(UTC), tick=False):
+        cache.delete(health.TICK_KEY) if age is None else cache.set(health.TICK_KEY, time.time() - age)
+        answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["workers"]) == (200, {"status": "warning", "detail": detail})
+
+
+@pytest.mark.django_db
+def test_without_a_provider_it_is_not_ready(client: Client) -> None:
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "not_ready")
+    assert answer.json()["checks"]["provider"]["status"] == "failed"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("provider")
+def test_a_redis_that_is_away_is_named(client: Client, settings: pytest.FixtureRequest) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["redis"]) == (
+        503,
+        {"status": "failed", "detail": "does not answer"},
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("provider")
+def test_missing_migrations_are_counted(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(health.CHECKS, "migrations", health.MigrationsCheck())
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'sessions'")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["migrations"] == {"status": "failed", "detail": "1 not applied"}
+
+
+def test_health_answers_only_to_reading(client: Client) -> None:
+    assert client.post("/healthz").status_code == 405

@@ -1,0 +1,557 @@
+"""What `GET /emails/{id}/explain` tells, situation by situation, as a person would tell it."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+
+from delivery.concurrency.circuit_breaker import Circuits, Tripping
+from ledger.timer import TICK_KEY
+from messages import services
+from messages.feedback.model import Feedback, Kind
+from messages.feedback.recording import receive
+from messages.models import Message, Recipient
+from messages.sending import loop
+from messages.sending.claims import Scope, claim, claim_suspect, mark_dot_sent, mark_started
+from messages.sending.lost_leases import MAX_CRASHES, sweep_lost_leases
+from messages.sending.schedule import expire_due
+from messages.services import Settlement
+from messages.states import Lane, OnUncertain, Status
+from providers.models import Kind as ProviderKind
+from providers.models import Provider
+from providers.routing import health as health_module
+from providers.routing import selection as choice_module
+from providers.routing.selection import Way
+from providers.services import pause_provider
+from tests.conftest import ApiClient
+from tests.smtp_server import Cut, Script, SmtpServer
+from tracking.events import Fact, record
+from tracking.models import EventType, Suppression
+from tracking.suppressions.service import Entry, suppress
+
+Send = Callable[..., Message]
+Deliver = Callable[..., None]
+ANY = Scope(is_shared_open=True, open_projects=[], closed_projects=[])
+TIME = r"\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d:\d\d UTC"
+
+
+@pytest.fixture(autouse=True)
+def _a_worker_runs() -> Iterator[None]:
+    cache.set(TICK_KEY, timezone.now().timestamp())
+    yield
+    cache.delete(TICK_KEY)
+
+
+@pytest.fixture
+def explain(api: ApiClient) -> Callable[..., dict[str, Any]]:
+    """The explanation as the API gives it; times in its texts are replaced by `…`."""
+
+    def ask(message: Message) -> dict[str, Any]:
+        answer = api.get(f"/emails/{message.pk}/explain")
+        assert answer.status_code == 200, answer.content
+        body = answer.json()
+        assert body["status"] == Message.objects.get(pk=message.pk).status
+        for told in (body, *body["recipients"]):
+            assert all(told[name] is None or told[name] for name in ("why", "next"))
+            told["why"] = re.sub(TIME, "…", told["why"])
+            told["next"] = told["next"] and re.sub(TIME, "…", told["next"])
+        return body
+
+    return ask
+
+
+@pytest.fixture
+def relay(db: None) -> Iterator[SmtpServer]:
+    with SmtpServer() as server:
+        add_relay("relay", server.port)
+        yield server
+
+
+@pytest.fixture
+def circuits(monkeypatch: pytest.MonkeyPatch) -> Circuits:
+    """Circuits of this test alone that open at the first failure."""
+    made = Circuits(Tripping(failures=1, first_wait=timedelta(seconds=60)))
+    for module in (choice_module, loop, health_module):
+        monkeypatch.setattr(module, "provider_circuits", made)
+    monkeypatch.setattr(health_module, "_exchange", type("Still", (), {"run": lambda _: None})())
+    return made
+
+
+def add_relay(name: str, port: int, priority: int = 0, **values: Any) -> Provider:
+    url = values.pop("url", f"smtp://127.0.0.1:{port}?tls=never")
+    return Provider.objects.create(name=name, kind="smtp", url=url, priority=priority, **values)
+
+
+def say(message: Message, kind: Kind, **values: Any) -> None:
+    recipient = message.recipients.get()
+    receive(Feedback(key=str(uuid4()), kind=kind, source="report", recipient_id=recipient.pk, **values))
+
+
+def begin(provider: Provider, *, is_sent: bool = False) -> None:
+    """A worker claims what is due, begins to send it, and is at it."""
+    claims = claim(Lane.NORMAL, 10, ANY)
+    mark_started(claims, [Way(provider.pk, provider.name, ProviderKind(provider.kind)) for _ in claims])
+    if is_sent:
+        mark_dot_sent(claims)
+
+
+def lose_worker() -> None:
+    Recipient.objects.filter(lease_token__isnull=False).update(lease_until=timezone.now() - timedelta(seconds=1))
+    sweep_lost_leases()
+
+
+def names(told: dict[str, Any]) -> list[str]:
+    return [action["name"] for action in told["actions"]]
+
+
+def test_queued_now(relay: SmtpServer, send: Send, explain: Any) -> None:
+    told = explain(send())
+    assert told["why"] == "It is in the queue, and a worker takes it at any moment."
+    assert (told["next"], told["next_at"], told["advice"], told["actions"]) == ("It is sent.", None, [], [])
+    assert re.fullmatch(rf"It was accepted on {TIME}\.", told["decisions"][0])
+
+
+def test_queued_while_no_worker_runs(relay: SmtpServer, send: Send, explain: Any) -> None:
+    cache.set(TICK_KEY, timezone.now().timestamp() - 300)
+    told = explain(send())
+    assert told["why"] == "No worker has been running for 5 minutes: the mail is kept, and nothing is sent."
+    assert told["advice"] == ["Tell who runs this service that no worker is running."]
+
+
+def test_queued_where_no_worker_was_ever_seen(relay: SmtpServer, send: Send, explain: Any) -> None:
+    cache.delete(TICK_KEY)
+    message = send()
+    assert explain(message)["why"] == "It is in the queue, and a worker takes it at any moment."
+    Recipient.objects.update(next_attempt_at=timezone.now() - timedelta(minutes=3))
+    told = explain(message)
+    assert told["why"] == "It should have been sent, and no worker has been seen yet: the mail is kept."
+    assert "Redis" in told["advice"][0]
+
+
+def test_queued_behind_others_at_a_limit(db: None, send: Send, explain: Any) -> None:
+    add_relay("slow", 25, rate_limit=2, connection_limit=1)
+    message = send()
+    Recipient.objects.update(next_attempt_at=timezone.now() - timedelta(minutes=3))
+    told = explain(message)
+    assert told["why"] == (
+        "It has been due for 3 minutes and waits for its turn. "
+        '"slow" is limited to 2 messages a second and 1 connection.'
+    )
+
+
+def test_a_retry_waits_after_a_deferral(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
+    make_inbox(RCPT=["452 4.2.2 Over quota"])
+    message = send()
+    deliver()
+    told = explain(message)
+    (recipient,) = told["recipients"]
+    assert told["why"] == (
+        "The recipient's server (127.0.0.1) did not take it for now on …: the mailbox is full. "
+        'It said: 452 4.2.2 "Over quota".'
+    )
+    assert told["next"] == "It is tried again, and given up if nobody has taken it by …."
+    assert told["next_at"] is not None
+    assert told["advice"] == ["Nothing: it is tried again by itself."]
+    assert recipient["said"] | {"at": None} == {
+        "at": None,
+        "by": "the recipient's server (127.0.0.1)",
+        "code": 452,
+        "enhanced_code": "4.2.2",
+        "reply": "Over quota",
+        "meaning": "the mailbox is full",
+    }
+
+
+def test_a_retry_waits_after_nobody_answered(db: None, send: Send, deliver: Deliver, explain: Any) -> None:
+    with SmtpServer() as gone:
+        add_relay("relay", gone.port)
+    message = send()
+    deliver()
+    deliver(is_later=True)
+    told = explain(message)
+    assert told["why"].startswith('The try with the relay "relay" (127.0.0.1')
+    assert "did not get through: " in told["why"]
+    assert told["why"].endswith("That was try 2.")
+    assert told["status"] == "queued"
+    assert told["advice"] == ['It is tried again by itself. If this goes on, look at whether "relay" can be reached.']
+
+
+def test_scheduled(relay: SmtpServer, send: Send, explain: Any) -> None:
+    at = timezone.now() + timedelta(hours=2)
+    told = explain(send(scheduled_at=at, priority=Lane.CRITICAL))
+    assert (told["why"], told["next"]) == ("It waits for its time.", "It is queued, and sent at once.")
+    assert told["next_at"] == at.isoformat().replace("+00:00", "Z")
+    assert names(told) == ["cancel", "reschedule"]
+    assert "It goes in the lane critical, which is served first." in told["decisions"]
+
+
+@pytest.mark.parametrize(
+    ("is_sent", "why"),
+    [
+        (False, 'A worker is sending it to the relay "relay", since ….'),
+        (True, 'A worker has sent it to the relay "relay" and waits for the answer, which may take ten minutes.'),
+    ],
+)
+def test_a_worker_is_at_it(relay: SmtpServer, send: Send, explain: Any, is_sent: bool, why: str) -> None:
+    message = send()
+    begin(Provider.objects.get(), is_sent=is_sent)
+    told = explain(message)
+    assert told["why"] == why
+    assert told["next"] == "The answer is recorded. Should the worker die, another one sees to it within a minute."
+
+
+def test_the_worker_that_had_it_is_gone(relay: SmtpServer, send: Send, explain: Any) -> None:
+    message = send()
+    begin(Provider.objects.get())
+    Recipient.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    told = explain(message)
+    assert told["why"] == "The worker that was sending it has not been heard of since …."
+
+
+def test_sent_and_the_relay_tells_no_more(
+    relay: SmtpServer, send: Send, deliver: Deliver, explain: Any, settings: Any
+) -> None:
+    message = send()
+    deliver()
+    told = explain(message)
+    assert re.fullmatch(
+        r'The relay "relay" \(127\.0\.0\.1\) took it on …\. It said: 250 .*'
+        r"Whether it reached the mailbox, nobody has told\.",
+        told["why"],
+    )
+    assert told["next"] == "Nothing more is expected: bounces of this sender do not come back to this service."
+    assert "REPORT_DOMAIN" in told["advice"][0]
+    assert message.message_id in told["advice"][1]
+    assert names(told) == ["resend"]
+    settings.REPORT_DOMAIN = "reports.mine.test"
+    assert explain(message)["next"].startswith("If it comes back, or its delivery is confirmed, that is shown here")
+
+
+def test_deferred_at_the_relay(relay: SmtpServer, send: Send, deliver: Deliver, explain: Any) -> None:
+    message = send()
+    deliver()
+    say(
+        message,
+        Kind.DELAYED,
+        enhanced_code="4.4.1",
+        reply="connection timed out",
+        data={"reporting_mta": "mx.isp.test"},
+    )
+    told = explain(message)
+    assert told["status"] == "delivering"
+    assert told["why"] == (
+        'The relay "relay" (127.0.0.1) took it on …. A report from mx.isp.test told on … that it could not deliver it '
+        'yet. The recipient\'s server does not answer. It said: 4.4.1 "connection timed out".'
+    )
+    assert (told["next"], told["next_at"]) == (
+        "The provider tries on by itself and tells what comes of it; this service sends nothing more.",
+        None,
+    )
+
+
+def test_delivered_to_the_recipients_server(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
+    make_inbox()
+    message = send()
+    deliver()
+    told = explain(message)
+    assert re.fullmatch(r"The recipient's server \(127\.0\.0\.1\) took it on …\. It said: 250 .*", told["why"])
+    assert (told["next"], told["next_at"]) == (None, None)
+    assert told["advice"] == [
+        "If the recipient does not see it: have them look into the spam folder, and search for its Message-ID, "
+        f"{message.message_id}."
+    ]
+
+
+def test_delivered_as_a_report_says(relay: SmtpServer, send: Send, deliver: Deliver, explain: Any) -> None:
+    message = send()
+    deliver()
+    say(message, Kind.DELIVERED, enhanced_code="2.1.5", data={"reporting_mta": "mx.isp.test"})
+    told = explain(message)
+    assert told["why"] == (
+        'The relay "relay" (127.0.0.1) took it on …. A report from mx.isp.test confirmed on … that it was delivered. '
+        "It said: 2.1.5."
+    )
+
+
+def test_a_complaint_after_delivery(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
+    make_inbox()
+    message = send()
+    deliver()
+    say(message, Kind.COMPLAINED)
+    told = explain(message)
+    assert told["why"].endswith("The recipient reported it as spam on …: the address is written to no more.")
+    assert told["advice"] == ["Leave it on the list, unless the recipient asks for your mail again."]
+
+
+def test_opened_and_followed_by_people(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
+    make_inbox()
+    message = send(track_opens=True, track_clicks=True, html="<p>Hi")
+    deliver()
+    row = message.recipients.get()
+    for type_, actor in (("OPENED", "human"), ("OPENED", "human"), ("OPENED", "proxy"), ("CLICKED", "human")):
+        fact = Fact(
+            project_id=message.project_id,
+            message_id=message.pk,
+            recipient_id=row.pk,
+            type=EventType[type_],
+            data={"actor": actor},
+        )
+        record([fact])
+    told = explain(message)
+    assert told["why"].endswith("A person opened it 2 times, last on …. A person followed a link in it once on ….")
+    assert told["advice"] == []
+
+
+def test_bounced_hard(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
+    make_inbox(RCPT=["550 5.1.1 No such user here"])
+    message = send()
+    deliver()
+    told = explain(message)
+    assert told["why"] == (
+        "The recipient's server (127.0.0.1) refused it for good on …: there is no such mailbox. "
+        'It said: 550 5.1.1 "No such user here". '
+        "The address is on the suppression list since then: nothing more is sent to it."
+    )
+    assert told["advice"] == [
+        "Check the address for a typing error, or ask the recipient for another one.",
+        "If the address is right and works again, take it off the suppression list: until then a resend does not reach "
+        "it.",
+    ]
+    assert (told["next"], told["next_at"], names(told)) == (None, None, ["resend"])
+
+
+def test_bounced_by_policy(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
+    make_inbox(RCPT=["550 5.7.26 Unauthenticated mail is not accepted"])
+    message = send()
+    deliver()
+    told = explain(message)
+    assert "neither SPF nor DKIM passed" in told["why"]
+    assert told["why"].endswith("The address is not on the suppression list: other mail still goes to it.")
+    assert "SPF, DKIM and DMARC" in told["advice"][0]
+
+
+def test_bounced_late_after_delivery(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
+    make_inbox()
+    message = send()
+    deliver()
+    say(message, Kind.BOUNCED, code=550, enhanced_code="5.2.1", reply="account disabled", should_suppress=True)
+    told = explain(message)
+    assert told["why"] == (
+        "It was delivered on …. Yet it came back, as a report that came by mail told on …: the mailbox is switched "
+        'off. It said: 550 5.2.1 "account disabled". The address is on the suppression list since then: nothing more '
+        "is sent to it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "because", "advice"),
+    [
+        ("bounce", 'because mail to it bounced ("5.1.1 gone")', "take it off the suppression list"),
+        ("complaint", 'because its owner reported our mail as spam ("5.1.1 gone")', "Leave it on the list"),
+    ],
+)
+def test_failed_since_all_are_suppressed(
+    relay: SmtpServer, send: Send, explain: Any, api_key: Any, reason: str, because: str, advice: str
+) -> None:
+    suppress(api_key.project_id, Entry(address="one@rcpt.test", reason=reason, note="5.1.1 gone"))
+    message = send()
+    told = explain(message)
+    assert told["status"] == "failed"
+    assert (
+        told["why"] == f"The address is on the project's suppression list since …, {because}: nothing was sent to it."
+    )
+    assert advice in told["advice"][0]
+    Suppression.objects.all().delete()
+    assert explain(message)["why"].endswith("It is not on the list any more.")
+
+
+def test_failed_as_its_time_ran_out(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
+    make_inbox(RCPT=["451 4.3.2 not now"])
+    message = send(expires_at=timezone.now() + timedelta(hours=1))
+    deliver()
+    Recipient.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    expire_due()
+    told = explain(message)
+    assert told["why"].startswith(
+        "Nobody had taken it by … (its expires_at), so it was given up after 1 try. Last: The "
+    )
+    assert told["advice"] == ["Resend it, if it is still of use."]
+
+
+def test_failed_at_the_providers(relay: SmtpServer, send: Send, deliver: Deliver, explain: Any) -> None:
+    relay.script.replies["."] = "554 5.6.0 Content refused"  # type: ignore[index]
+    message = send()
+    deliver()
+    told = explain(message)
+    assert told["why"] == (
+        'The relay "relay" (127.0.0.1) refused it, for a reason that is not the recipient\'s, on …: the receiving '
+        'server does not take this content. It said: 554 5.6.0 "Content refused". The address is not suppressed.'
+    )
+
+
+def test_failed_since_it_kills_workers(relay: SmtpServer, send: Send, explain: Any) -> None:
+    message = send()
+    Recipient.objects.update(crash_count=1)
+    for _ in range(MAX_CRASHES - 1):
+        mark_started(claim_suspect(Lane.NORMAL, ANY), [Way(None, "relay", ProviderKind.SMTP)])
+        lose_worker()
+    told = explain(message)
+    assert told["why"] == "5 workers in a row died while sending it, so it was set aside. Other mail goes on."
+    assert told["advice"][0].startswith("Tell who runs this service")
+
+
+def test_uncertain_and_sent_again(db: None, send: Send, deliver: Deliver, explain: Any) -> None:
+    with SmtpServer(Script(replies={".": [Cut()]})) as server:
+        add_relay("relay", server.port)
+        message = send()
+        deliver()
+    told = explain(message)
+    assert told["why"] == (
+        'It was sent to the relay "relay" (127.0.0.1), and its answer was not heard by …: After the final dot: the '
+        "other side closed the line. So nobody knows whether it was taken."
+    )
+    assert told["next"] == (
+        "It is sent again, unless feedback tells before that it arrived. If it did arrive the first time, the "
+        "recipient gets it twice."
+    )
+    assert told["next_at"] is not None
+    assert names(told) == ["resend", "settle_sent", "settle_retry", "settle_failed"]
+
+
+def test_uncertain_and_held(relay: SmtpServer, send: Send, explain: Any) -> None:
+    message = send(on_uncertain=OnUncertain.HOLD)
+    begin(Provider.objects.get(), is_sent=True)
+    lose_worker()
+    told = explain(message)
+    assert told["why"].endswith("It asked to be held then (on_uncertain: hold).")
+    assert "The worker was lost after the message was sent" in told["why"]
+    assert told["next"] == "It is held until feedback comes or a person settles it; then it is given up."
+    assert told["next_at"] is not None
+    assert len(told["advice"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("settlement", "why"),
+    [
+        (Settlement.SENT, "A person counted the uncertain attempt as sent."),
+        (Settlement.FAILED, 'A person counted the uncertain attempt with the relay "relay" as failed.'),
+        (Settlement.RETRY, "A person had the uncertain attempt tried again."),
+    ],
+)
+def test_settled_by_a_person(relay: SmtpServer, send: Send, explain: Any, settlement: Settlement, why: str) -> None:
+    message = send(on_uncertain=OnUncertain.HOLD)
+    begin(Provider.objects.get(), is_sent=True)
+    lose_worker()
+    services.settle(message, settlement)
+    assert explain(message)["why"].startswith(why)
+
+
+def test_cancelled(relay: SmtpServer, send: Send, explain: Any) -> None:
+    message = send(scheduled_at=timezone.now() + timedelta(hours=2))
+    services.cancel(message)
+    told = explain(message)
+    assert told["why"] == "It was cancelled on …, before its time, which was …. Nothing was sent, and nothing will be."
+    assert names(told) == ["resend"]
+
+
+def test_no_provider_at_all(db: None, send: Send, explain: Any) -> None:
+    add_relay("off", 25, is_enabled=False)
+    told = explain(send())
+    assert told["why"] == (
+        "There is no way out: the project has no provider that is switched on (off is switched off)."
+    )
+    assert told["next"] == "It goes out as soon as there is a provider."
+
+
+def test_every_provider_is_paused_or_failing(
+    circuits: Circuits, db: None, send: Send, deliver: Deliver, explain: Any
+) -> None:
+    with SmtpServer() as gone, SmtpServer(Script(offers=("AUTH PLAIN",), users={"me": "right"})) as picky:
+        add_relay("picky", picky.port, url=f"smtp://me:wrong@127.0.0.1:{picky.port}?tls=never")
+        pause_provider(add_relay("resting", 25, priority=2).pk, reason="Moving house.", pause=None)
+        message = send()
+        deliver()
+        failing = add_relay("failing", gone.port, priority=1)
+        circuits.note_failure(f"provider:{failing.pk}", "connection refused")
+    told = explain(message)
+    assert 'None of 3 providers takes mail now: "picky" refused us as such and is paused until …' in told["why"]
+    assert '"failing" has failed several times in a row and is left alone until …: "connection refused"' in told["why"]
+    assert told["why"].endswith('"resting" was paused by a person: "Moving house.".')
+    assert told["next"] == "It goes out as soon as one of them takes mail."
+    assert told["next_at"] is not None
+    assert 'Correct the credentials of "picky", then resume it.' in told["advice"][0]
+
+
+def test_it_went_to_another_provider(
+    circuits: Circuits, db: None, send: Send, deliver: Deliver, explain: Any, closed_port: int
+) -> None:
+    with SmtpServer() as good:
+        add_relay("a", closed_port)
+        add_relay("b", good.port, priority=1)
+        message = send()
+        deliver()
+    told = explain(message)
+    first, second = told["recipients"][0]["decisions"]
+    assert first == 'Try 1 went to "a", which comes first.'
+    assert re.fullmatch(r'Try 2 went to "b", as the next one, since "a" .*refused.*\.', second)
+    assert told["why"].startswith('The relay "b" (127.0.0.1) took it on …')
+
+
+def test_recipients_of_different_fates(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
+    make_inbox(RCPT=["550 5.1.1 Unknown", None])
+    message = send(to=["a@x.test", "b@x.test"])
+    deliver()
+    told = explain(message)
+    assert re.match(r"Of 2 recipients: 1 bounced, 1 delivered\. For [ab]@x\.test: The ", told["why"])
+    assert sorted(each["status"] for each in told["recipients"]) == ["bounced", "delivered"]
+    assert names(told) == ["resend", "resend_failed"]
+
+
+def test_a_test_key(make_api: Any, deliver: Deliver, api: ApiClient, project: Any) -> None:
+    by = make_api(is_test=True)
+    body = {"from_": "shop@mine.test", "to": "bounced@simulator.test", "subject": "Hi", "text": "Hello."}
+    pk = by.post("/emails", body).json()["id"]
+    deliver()
+    told = api.get(f"/emails/{pk}/explain").json()
+    assert told["test"] is True
+    assert told["why"].startswith("The simulator refused it for good on ")
+    assert told["why"].endswith("Nothing was sent for real, so the address is not suppressed.")
+    assert (
+        "It came with a test key: nothing leaves this service, the simulator plays the other side." in told["decisions"]
+    )
+
+
+def test_sent_again_says_of_what_it_is_the_resend(
+    relay: SmtpServer, send: Send, deliver: Deliver, explain: Any, api_key: Any
+) -> None:
+    message = send()
+    deliver()
+    message.refresh_from_db()
+    told = explain(services.resend(api_key, message))
+    assert told["decisions"][1] == f"It is the email {message.pk}, sent again."
+
+
+def test_actions_are_requests_that_work(relay: SmtpServer, send: Send, explain: Any, api: ApiClient) -> None:
+    message = send(scheduled_at=timezone.now() + timedelta(hours=2))
+    cancel = explain(message)["actions"][0]
+    assert api.request(cancel["method"], cancel["path"], cancel["body"]).status_code == 200
+    message.refresh_from_db()
+    assert message.status == Status.CANCELLED
+
+
+def test_another_projects_email_is_not_there(send: Send, other_api: ApiClient, make_api: Any) -> None:
+    message = send()
+    theirs, none = (other_api.get(f"/emails/{pk}/explain") for pk in (message.pk, uuid4()))
+    assert theirs.status_code == none.status_code == 404
+    assert {**theirs.json(), "request_id": ""} == {**none.json(), "request_id": ""}
+    refused = make_api(scopes=["emails:send"]).get(f"/emails/{message.pk}/explain")
+    assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+
+
+def test_it_takes_no_parameters(send: Send, api: ApiClient) -> None:
+    assert api.get(f"/emails/{send().pk}/explain?x=1").status_code == 422

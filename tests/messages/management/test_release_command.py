@@ -1,0 +1,49 @@
+"""manage.py release_address."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import AuditEntry, Project
+from messages.models import Message
+from tracking.models import Suppression
+from tracking.suppressions.service import Entry, suppress
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def held(project: Project, send: Callable[..., Message]) -> Message:
+    suppress(project.pk, Entry(address="one@rcpt.test", reason="bounce"))
+    return send()
+
+
+def test_an_address_is_released_with_what_was_held_back(held: Message, capsys: Any) -> None:
+    call_command("release_address", "ONE@rcpt.test", "--resend", "--json")
+    said = json.loads(capsys.readouterr().out)
+    new = Message.objects.get(resent_from=held)
+    assert said == {
+        "address": "one@rcpt.test",
+        "reason": "bounce",
+        "resent": [str(new.pk)],
+        "refused": {},
+        "left_count": 0,
+    }
+    assert AuditEntry.objects.get().action == "release"
+
+
+def test_without_resend_only_the_list_changes(held: Message, capsys: Any) -> None:
+    call_command("release_address", "one@rcpt.test")
+    assert "one@rcpt.test is written to again; it was on the list for bounce." in capsys.readouterr().out
+    assert (Suppression.objects.count(), Message.objects.count()) == (0, 1)
+
+
+def test_what_cannot_be_done_is_said(held: Message) -> None:
+    with pytest.raises(CommandError, match="not on the suppression list"):
+        call_command("release_address", "two@rcpt.test")
+    with pytest.raises(CommandError, match="--since"):
+        call_command("release_address", "one@rcpt.test", "--since", "yesterday")
+    assert Suppression.objects.exists()

@@ -1,0 +1,147 @@
+"""Opens, clicks and unsubscribes: what a token's visitor did, found, labelled and logged."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from common.ids import least_id_at
+from ledger.sql import fetch_one
+from tracking.engagement.bot_detection import MANY_LINKS_WINDOW, Visit, label
+from tracking.engagement.tokens import Token
+from tracking.events import Fact, record
+from tracking.models import EventType, Suppression
+from tracking.suppressions.service import Entry, suppress
+
+# Where a delivery stands in the log of a message to fifty, and more than a program following all links writes.
+FIRST_EVENTS = 400
+LAST_EVENTS = 50
+
+# One statement for all that a visit needs: whose it is, where the link leads, when it was delivered, and how many other
+# links were followed just before. Somebody may follow links a thousand times: neither look reads a message's whole log.
+# The recipient's table belongs to a package above this one: schema, not code.
+_SUBJECT = f"""
+SELECT r.project_id, r.message_id, r.address, r.is_simulated, p.name,
+       (SELECT l.urls[%(link)s::int + 1] FROM tracking_trackedlinks l WHERE l.message_id = r.message_id),
+       (SELECT e.occurred_at FROM
+            (SELECT * FROM tracking_event WHERE message_id = r.message_id ORDER BY id LIMIT {FIRST_EVENTS}) e
+        WHERE e.recipient_id = r.id AND e.type = %(delivered)s ORDER BY e.id LIMIT 1),
+       (SELECT count(DISTINCT e.data ->> 'link') FROM
+            (SELECT * FROM tracking_event WHERE message_id = r.message_id AND id > %(recent)s
+             ORDER BY id DESC LIMIT {LAST_EVENTS}) e
+        WHERE e.recipient_id = r.id AND e.type = %(clicked)s AND e.data ->> 'link' <> %(link)s::int::text)
+FROM mail_recipient r JOIN accounts_project p ON p.id = r.project_id WHERE r.id = %(recipient)s
+"""  # noqa: S608 - built from constants
+MAX_USER_AGENT = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The recipient that a token names, and where its link leads; no `url` when the message has no such link."""
+
+    recipient_id: UUID
+    project_id: UUID
+    project_name: str
+    message_id: UUID
+    address: str
+    is_simulated: bool
+    url: str | None
+    delivered_at: datetime | None
+    recent_links: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Who asks, as far as the request tells."""
+
+    method: str
+    user_agent: str
+    ip: str
+    purpose: str = ""
+
+
+def find_subject(token: Token) -> Subject | None:
+    """Whose token it is; None when the recipient is gone (retention, erasure)."""
+    row = fetch_one(
+        _SUBJECT,
+        {
+            "recipient": token.recipient_id,
+            "delivered": EventType.DELIVERED,
+            "clicked": EventType.CLICKED,
+            "recent": least_id_at(timezone.now() - MANY_LINKS_WINDOW),
+            "link": token.link,
+        },
+    )
+    if row is None:
+        return None
+    return Subject(
+        recipient_id=token.recipient_id,
+        project_id=row[0],
+        message_id=row[1],
+        address=row[2],
+        is_simulated=row[3],
+        project_name=row[4],
+        url=row[5],
+        delivered_at=row[6],
+        recent_links=row[7],
+    )
+
+
+def record_open(subject: Subject, client: Client) -> None:
+    _record(subject, EventType.OPENED, _describe(subject, client, is_click=False))
+
+
+def record_click(subject: Subject, client: Client, token: Token) -> None:
+    target = {"url": subject.url, "link": str(token.link)}
+    _record(subject, EventType.CLICKED, {**target, **_describe(subject, client, is_click=True)})
+
+
+def unsubscribe(subject: Subject, client: Client) -> bool:
+    """Suppress the address for its project; whether that is new. Simulated mail suppresses nobody."""
+    with transaction.atomic():
+        is_new = True
+        if not subject.is_simulated:
+            entry = Entry(address=subject.address, reason=Suppression.Reason.UNSUBSCRIBE, message_id=subject.message_id)
+            _, is_new = suppress(subject.project_id, entry)
+        if is_new:
+            _record(subject, EventType.UNSUBSCRIBED, {"user_agent": client.user_agent[:MAX_USER_AGENT]})
+    return is_new
+
+
+def _describe(subject: Subject, client: Client, *, is_click: bool) -> dict[str, Any]:
+    since = timezone.now() - subject.delivered_at if subject.delivered_at else None
+    visit = Visit(
+        method=client.method,
+        user_agent=client.user_agent,
+        ip=client.ip,
+        purpose=client.purpose,
+        since_delivery=since,
+        recent_links=subject.recent_links if is_click else 0,
+        is_click=is_click,
+    )
+    found = label(visit)
+    return {
+        "actor": found.actor,
+        "actor_reason": found.reason,
+        "user_agent": client.user_agent[:MAX_USER_AGENT],
+        "ip": client.ip,
+    }
+
+
+def _record(subject: Subject, type_: EventType, data: dict[str, Any]) -> None:
+    with transaction.atomic():
+        record(
+            [
+                Fact(
+                    project_id=subject.project_id,
+                    message_id=subject.message_id,
+                    recipient_id=subject.recipient_id,
+                    address=subject.address,
+                    type=type_,
+                    data=data,
+                )
+            ]
+        )

@@ -1,0 +1,102 @@
+"""Keeping the statistics up: events are counted in the feed's order, each once, behind their writers' back.
+
+A project has a place in the feed up to which its events are counted. The rollups and that place are written in one
+transaction, under a lock of the project: twice is harmless, two at once count nothing twice, and after an outage it
+goes on where it was.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from django.db import DataError, IntegrityError, transaction
+
+from ledger.sql import execute, fetch, fetch_one
+from tracking.feed.cursor import Cursor, find_horizon
+from tracking.stats.counting import count_events
+from tracking.stats.event_source import read_cursor, read_events, read_pasts, read_subjects
+from tracking.stats.rollups import add_to_rollups
+
+log = structlog.get_logger(__name__)
+
+# A transaction that writes holds the feed back until it ends: the batches are small.
+BATCH = 2_000
+
+_BEHIND = """
+SELECT p.id FROM accounts_project p LEFT JOIN tracking_statscursor c ON c.project_id = p.id
+WHERE EXISTS (
+    SELECT 1 FROM tracking_event e WHERE e.project_id = p.id AND e.position <= %s
+    AND (e.position, e.serial) > (COALESCE(c.position, 0), COALESCE(c.serial, 0)))
+ORDER BY c.counted_at NULLS FIRST
+"""
+_MOVE = """
+INSERT INTO tracking_statscursor (project_id, position, serial, counted_at) VALUES (%s, %s, %s, now())
+ON CONFLICT (project_id) DO UPDATE
+SET position = EXCLUDED.position, serial = EXCLUDED.serial, counted_at = EXCLUDED.counted_at
+"""
+# Of the advisory locks' two keys, the one that says what ours are for.
+_LOCK_SPACE = 0x57A75
+
+
+def fold_all(limit: timedelta) -> int:
+    """Count what is new in all projects, for about so long, in turns; returns how many events."""
+    until = time.monotonic() + limit.total_seconds()
+    count = 0
+    while time.monotonic() < until:
+        progress = 0
+        for (project_id,) in fetch(_BEHIND, [find_horizon()]):
+            progress += try_fold(project_id)
+            if time.monotonic() >= until:
+                break
+        count += progress
+        if not progress:
+            break
+    return count
+
+
+def try_fold(project_id: UUID) -> int:
+    """`fold`, where what is wrong with one project's rows holds up no other's: it is tried again the next time."""
+    try:
+        return fold(project_id)
+    except (DataError, IntegrityError):
+        log.exception("fold_failed", project_id=str(project_id))
+        return 0
+
+
+def fold(project_id: UUID, batch: int = BATCH) -> int:
+    """Count a project's next events, at most `batch`; returns how many. 0 also while another one is at it."""
+    with transaction.atomic():
+        if not try_lock(project_id):
+            return 0
+        after = read_cursor(project_id)
+        events, end = read_events(project_id, after, horizon=find_horizon(), limit=batch)
+        if not events:
+            return 0
+        message_ids = {event.message_id for event in events}
+        subjects = read_subjects(message_ids)
+        tallies = count_events(events, subjects, read_pasts(subjects.keys(), after))
+        if tallies:
+            add_to_rollups(project_id, tallies)
+        move_cursor(project_id, end)
+    return len(events)
+
+
+def move_cursor(project_id: UUID, to: Cursor) -> None:
+    execute(_MOVE, [project_id, to.position, to.serial])
+
+
+def try_lock(project_id: UUID) -> bool:
+    """The project's lock until the transaction ends, if it is free. It makes no transaction id: the feed goes on."""
+    row = fetch_one("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [_LOCK_SPACE, str(project_id)])
+    return bool(row and row[0])
+
+
+@contextmanager
+def locked(project_id: UUID) -> Iterator[None]:
+    """A transaction that has the project's lock, waited for."""
+    with transaction.atomic():
+        fetch("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK_SPACE, str(project_id)])
+        yield

@@ -1,0 +1,230 @@
+"""What each event counts for: pure arithmetic over events in the feed's order.
+
+A fact counts in the hour in which its email was accepted, however late it comes: a bounce after delivery, a click a
+week later. So the figures of an hour are about the same emails, and rates make sense. Each recipient counts once in
+each column, but for `opens` and `clicks`, which count visits.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from tracking.models import EventType
+from tracking.stats.histograms import Histogram, find_slot
+
+# What a rollup's columns count.
+COUNTERS: Mapping[str, str] = {
+    "emails": "Emails accepted.",
+    "accepted": "Their recipients.",
+    "sent": "Recipients whose mail a provider, or their own server, took.",
+    "delivered": "Recipients whose server took it, as far as that was confirmed; also those that bounced afterwards.",
+    "bounced": "Recipients who were refused for good, at once or later.",
+    "bounced_late": "Those of them that came back after they were sent.",
+    "failed": "Recipients given up for a fault of ours or the provider's, or as time ran out.",
+    "suppressed": "Recipients on the suppression list, to whom nothing was sent.",
+    "cancelled": "Recipients of emails that were cancelled.",
+    "complained": "Recipients who reported it as spam.",
+    "unsubscribed": "Recipients who unsubscribed.",
+    "opens": "Openings, by whomever.",
+    "opens_human": "Openings by people.",
+    "opened": "Recipients who opened it themselves.",
+    "clicks": "Followed links, by whomever.",
+    "clicks_human": "Links followed by people.",
+    "clicked": "Recipients who followed a link themselves.",
+}
+NAMES = tuple(COUNTERS)
+
+
+class EventRow(NamedTuple):
+    """An event, as far as it counts."""
+
+    type: str
+    message_id: UUID
+    recipient_id: UUID | None
+    provider: str | None
+    is_human: bool
+    occurred_at: datetime
+
+
+class Subject(NamedTuple):
+    """What a message's events count under."""
+
+    hour: datetime
+    recipient_count: int
+    template: str | None
+    domain: str
+    tags: tuple[str, ...]
+
+
+class Cell(NamedTuple):
+    """What is counted together."""
+
+    hour: datetime
+    template: str | None
+    domain: str
+    tags: tuple[str, ...]
+    provider: str | None
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts and durations."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * len(NAMES))
+    handoff: Histogram = field(default_factory=Histogram)
+    delivery: Histogram = field(default_factory=Histogram)
+
+    def add(self, name: str, count: int = 1) -> None:
+        self.counts[INDEX[name]] += count
+
+    def merge(self, other: "Tally") -> None:
+        self.counts = [own + more for own, more in zip(self.counts, other.counts, strict=True)]
+        self.handoff.update(other.handoff)
+        self.delivery.update(other.delivery)
+
+
+INDEX = {name: index for index, name in enumerate(NAMES)}
+
+
+@dataclass(slots=True)
+class RecipientPast:
+    """What is known of a recipient when its next event is counted. Of a message's own events the key is None."""
+
+    types: set[str] = field(default_factory=set)
+    sent_at: datetime | None = None
+    has_opened: bool = False
+    has_clicked: bool = False
+    provider: str | None = None
+
+
+@dataclass(slots=True)
+class MessagePast:
+    """The same of a message. One without a past is new: its first event is that it was accepted."""
+
+    is_known: bool = False
+    queued_at: datetime | None = None
+    recipients: dict[UUID | None, RecipientPast] = field(default_factory=dict)
+    # By provider, since a cell's hash takes longer than all the rest.
+    tallies: dict[str | None, Tally] = field(default_factory=dict)
+
+    def of(self, recipient_id: UUID | None) -> RecipientPast:
+        found = self.recipients.get(recipient_id)
+        if found is None:
+            found = self.recipients[recipient_id] = RecipientPast()
+        return found
+
+
+class Count(NamedTuple):
+    """One event in its circumstances."""
+
+    event: EventRow
+    subject: Subject
+    message: MessagePast
+    past: RecipientPast
+    tally: Tally
+
+
+def count_events(
+    events: Iterable[EventRow], subjects: Mapping[UUID, Subject], pasts: dict[UUID, MessagePast]
+) -> dict[Cell, Tally]:
+    """Tallies by cell, in the order in which the cells first come up. `pasts` goes on. What has no subject is left out:
+    mail of test keys, and mail that is gone.
+    """
+    tallies: dict[Cell, Tally] = {}
+    for event in events:
+        subject = subjects.get(event.message_id)
+        if subject is None:
+            continue
+        message = pasts.setdefault(event.message_id, MessagePast())
+        past = message.of(event.recipient_id)
+        if event.provider:
+            past.provider = event.provider
+        tally = message.tallies.get(past.provider)
+        if tally is None:
+            cell = Cell(subject.hour, subject.template, subject.domain, subject.tags, past.provider)
+            tally = message.tallies[past.provider] = tallies.setdefault(cell, Tally())
+        count_one(Count(event, subject, message, past, tally))
+    return tallies
+
+
+def count_one(count: Count) -> None:
+    if not count.message.is_known:
+        count.message.is_known = True
+        count.tally.add("emails")
+        count.tally.add("accepted", count.subject.recipient_count)
+    if rule := RULES.get(count.event.type):
+        rule(count)
+    count.past.types.add(count.event.type)
+
+
+def count_queued(count: Count) -> None:
+    count.message.queued_at = count.message.queued_at or count.event.occurred_at
+
+
+def count_sent(count: Count) -> None:
+    """The handover, once: what goes straight to delivered was handed over by that."""
+    if count.past.sent_at is None:
+        count.past.sent_at = count.event.occurred_at
+        count.tally.add("sent")
+        if count.message.queued_at is not None:
+            count.tally.handoff[find_slot(count.event.occurred_at - count.message.queued_at)] += 1
+
+
+def count_delivered(count: Count) -> None:
+    if count.past.sent_at is not None:
+        count.tally.delivery[find_slot(count.event.occurred_at - count.past.sent_at)] += 1
+    count_sent(count)
+    count.tally.add("delivered")
+
+
+def count_bounced(count: Count) -> None:
+    count.tally.add("bounced")
+    if count.past.sent_at is not None:
+        count.tally.add("bounced_late")
+
+
+def count_cancelled(count: Count) -> None:
+    count.tally.add("cancelled", count.subject.recipient_count)
+
+
+def count_opened(count: Count) -> None:
+    count.tally.add("opens")
+    if count.event.is_human:
+        count.tally.add("opens_human")
+        count.tally.add("opened", 0 if count.past.has_opened else 1)
+        count.past.has_opened = True
+
+
+def count_clicked(count: Count) -> None:
+    count.tally.add("clicks")
+    if count.event.is_human:
+        count.tally.add("clicks_human")
+        count.tally.add("clicked", 0 if count.past.has_clicked else 1)
+        count.past.has_clicked = True
+
+
+def count_once(name: str) -> Callable[[Count], None]:
+    """A rule for what counts once for a recipient, however often it is told."""
+
+    def rule(count: Count) -> None:
+        if count.event.type not in count.past.types:
+            count.tally.add(name)
+
+    return rule
+
+
+RULES: Mapping[str, Callable[[Count], None]] = {
+    EventType.QUEUED: count_queued,
+    EventType.SENT: count_sent,
+    EventType.DELIVERED: count_delivered,
+    EventType.BOUNCED: count_bounced,
+    EventType.CANCELLED: count_cancelled,
+    EventType.OPENED: count_opened,
+    EventType.CLICKED: count_clicked,
+    EventType.FAILED: count_once("failed"),
+    EventType.SUPPRESSED: count_once("suppressed"),
+    EventType.COMPLAINED: count_once("complained"),
+    EventType.UNSUBSCRIBED: count_once("unsubscribed"),
+}

@@ -1,0 +1,99 @@
+"""What the statistics read: events behind a cursor, the messages that they tell of, and what was counted before."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from ledger.sql import fetch, fetch_one
+from tracking.feed.cursor import Cursor
+from tracking.models import EventType
+from tracking.stats.counting import EventRow, MessagePast, Subject
+
+# The columns of an `EventRow`, and the event's place.
+EVENT = """
+e.type, e.message_id, e.recipient_id, NULLIF(e.data ->> 'provider', ''), COALESCE(e.data ->> 'actor' = 'human', false),
+e.occurred_at, e.position, e.serial
+"""
+_EVENTS = f"""
+SELECT {EVENT} FROM tracking_event e
+WHERE project_id = %(project)s AND (position, serial) > (%(position)s, %(serial)s) AND position <= %(horizon)s
+ORDER BY position, serial LIMIT %(limit)s
+"""  # noqa: S608 - built from constants
+# The messages' tables belong to a package above this one: schema, not code.
+_SUBJECTS = """
+SELECT m.id, m.created_at, (SELECT count(*) FROM mail_recipient r WHERE r.message_id = m.id), m.template_id::text,
+       lower(split_part(m.from_address, '@', 2)), m.tags
+FROM mail_message m WHERE m.id = ANY(%s) AND NOT m.is_test
+"""
+# A mail may have been opened a thousand times: what matters of a type is whether it came, and when first.
+_PASTS = """
+SELECT message_id, recipient_id, type, COALESCE(data ->> 'actor' = 'human', false) AS is_human, min(occurred_at),
+       (array_agg(data ->> 'provider' ORDER BY serial DESC) FILTER (WHERE data ->> 'provider' <> ''))[1],
+       max(serial) FILTER (WHERE data ->> 'provider' <> '') AS last
+FROM tracking_event
+WHERE message_id = ANY(%(messages)s) AND (position, serial) <= (%(position)s, %(serial)s)
+GROUP BY message_id, recipient_id, type, is_human
+ORDER BY last NULLS FIRST
+"""
+HANDOVERS = {EventType.SENT, EventType.DELIVERED}
+_CURSOR = "SELECT position, serial FROM tracking_statscursor WHERE project_id = %s"
+
+
+class Batch(NamedTuple):
+    """Events in order, and the place behind the last one."""
+
+    events: Sequence[EventRow]
+    end: Cursor
+
+
+def read_cursor(project_id: UUID) -> Cursor:
+    """How far the project's events are counted."""
+    row = fetch_one(_CURSOR, [project_id])
+    return Cursor(*row) if row else Cursor()
+
+
+def read_events(project_id: UUID, after: Cursor, *, horizon: int, limit: int) -> Batch:
+    """The next events up to the horizon, at most `limit`."""
+    rows = fetch(
+        _EVENTS,
+        {
+            "project": project_id,
+            "position": after.position,
+            "serial": after.serial,
+            "horizon": horizon,
+            "limit": limit,
+        },
+    )
+    end = Cursor(rows[-1][6], rows[-1][7]) if rows else after
+    return Batch([EventRow(*row[:6]) for row in rows], end)
+
+
+def read_subjects(message_ids: Collection[UUID]) -> dict[UUID, Subject]:
+    """What the messages' events count under, without those of test keys and those that are gone."""
+    return {
+        pk: Subject(floor_hour(created_at), count, template, domain, tuple(dict.fromkeys(tags)))
+        for pk, created_at, count, template, domain, tags in fetch(_SUBJECTS, [list(message_ids)])
+    }
+
+
+def floor_hour(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def read_pasts(message_ids: Collection[UUID], until: Cursor) -> dict[UUID, MessagePast]:
+    """What was counted of the messages up to a place in the feed."""
+    pasts: dict[UUID, MessagePast] = {}
+    values = {"messages": list(message_ids), "position": until.position, "serial": until.serial}
+    for message_id, recipient_id, type_, is_human, first_at, provider, _ in fetch(_PASTS, values):
+        message = pasts.setdefault(message_id, MessagePast(is_known=True))
+        past = message.of(recipient_id)
+        past.types.add(type_)
+        past.provider = provider or past.provider
+        if type_ == EventType.QUEUED:
+            message.queued_at = first_at
+        elif type_ in HANDOVERS:
+            past.sent_at = min(past.sent_at or first_at, first_at)
+        past.has_opened |= is_human and type_ == EventType.OPENED
+        past.has_clicked |= is_human and type_ == EventType.CLICKED
+    return pasts

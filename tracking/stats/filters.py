@@ -1,0 +1,78 @@
+"""The query string of `/stats`."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from common.errors import FieldError, InvalidFieldsError
+from common.serializers import QueryDateTimeField, QueryIntegerField, QuerySerializer
+from tracking.models import Rollup
+from tracking.stats.report import LENGTHS, Question, Step
+
+GROUPS = [dimension.value for dimension in Rollup.Dimension if dimension is not Rollup.Dimension.ALL]
+# The longest time by step, and the usual one.
+LONGEST: Mapping[Step, timedelta] = {Step.HOUR: timedelta(days=31), Step.DAY: timedelta(days=366)}
+USUAL: Mapping[Step, timedelta] = {Step.HOUR: timedelta(days=1), Step.DAY: timedelta(days=7)}
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+# Steps times groups.
+MAX_ROWS = 15_000
+
+
+class StatsQuery(QuerySerializer):
+    """Which time, in which steps, and by which groups."""
+
+    by = serializers.ChoiceField(choices=list(Step), default=Step.DAY, help_text="The length of a step, in UTC.")
+    group = serializers.ChoiceField(choices=GROUPS, required=False, help_text="Left out: all mail together.")
+    limit = QueryIntegerField(min_value=1, max_value=100, default=20, help_text="The largest groups that are told.")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`from` is a word of Python's: no class can have it as a member's name."""
+        times = {
+            "from": QueryDateTimeField(
+                required=False,
+                help_text="The step that this time is in comes first. Left out: 7 days before `to`, by the hour a day. "
+                "At most 366 days, by the hour 31, are told at once.",
+            ),
+            "to": QueryDateTimeField(
+                required=False, help_text="The step that this time is in is the last, unless it begins then. Now."
+            ),
+        }
+        return {**times, **super().get_fields()}
+
+
+def read_question(project_id: UUID, given: Mapping[str, Any]) -> Question:
+    """The question that a query asks. InvalidFieldsError for a time that is too long or not one."""
+    step = Step(given["by"])
+    length = LENGTHS[step]
+    to = given.get("to", timezone.now())
+    if not EARLIEST <= to < LATEST:
+        raise InvalidFieldsError([FieldError("to", "out_of_range", "Must lie between the years 2000 and 9000.")])
+    ends_at = floor(to, length) if floor(to, length) == to else floor(to, length) + length
+    begins_at = floor(given["from"], length) if "from" in given else ends_at - USUAL[step]
+    if "from" in given and given["from"] >= to:
+        raise InvalidFieldsError([FieldError("from", "not_before_to", "Must be before to.")])
+    if ends_at - begins_at > LONGEST[step]:
+        message = f"At most {LONGEST[step].days} days can be told at once by the {step}."
+        raise InvalidFieldsError([FieldError("from", "range_too_long", message)])
+    steps = (ends_at - begins_at) // length
+    if "group" in given and steps * given["limit"] > MAX_ROWS:
+        message = f"At most {MAX_ROWS // steps} groups can be told of so many steps."
+        raise InvalidFieldsError([FieldError("limit", "too_many_rows", message)])
+    return Question(
+        project_id=project_id,
+        begins_at=begins_at,
+        ends_at=ends_at,
+        step=step,
+        dimension=given.get("group", Rollup.Dimension.ALL),
+        group_limit=given["limit"],
+    )
+
+
+def floor(at: datetime, length: timedelta) -> datetime:
+    """The begin of the step that a time is in."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return at - (at - epoch) % length

@@ -1,0 +1,142 @@
+"""What the statistics tell: rollups of a time, summed by hour or day, for all mail or each of the largest groups."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from ledger.sql import fetch, fetch_one
+from tracking.models import Rollup
+from tracking.stats.counting import NAMES, Tally
+from tracking.stats.rollups import read_histogram
+
+
+class Step(StrEnum):
+    """How long each row's time is."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
+LENGTHS: Mapping[Step, timedelta] = {Step.HOUR: timedelta(hours=1), Step.DAY: timedelta(days=1)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """`begins_at` (inclusive) and `ends_at` (exclusive) lie on the bounds of a step, in UTC. A dimension other than
+    `all` asks for its `group_limit` largest groups.
+    """
+
+    project_id: UUID
+    begins_at: datetime
+    ends_at: datetime
+    step: Step = Step.DAY
+    dimension: str = Rollup.Dimension.ALL
+    group_limit: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """The figures of one step and group; `at` is None for the whole time. `group` is None for all mail, and where
+    `is_other` for the groups that had no room of their own.
+    """
+
+    at: datetime | None
+    group: str | None
+    is_other: bool
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """`rows` by time and then by size, without empty ones but where it is asked for all mail. `totals` is a row for
+    each group, the largest first. `counted_at` is when events were counted last.
+    """
+
+    rows: Sequence[Row]
+    totals: Sequence[Row]
+    counted_at: datetime | None
+
+
+# The largest first. A provider accepts nothing itself: its size is what it was given.
+_GROUPS = """
+SELECT value FROM tracking_rollup
+WHERE project_id = %(project)s AND dimension = %(dimension)s AND starts_at >= %(begin)s AND starts_at < %(end)s
+GROUP BY value ORDER BY sum(accepted + sent) DESC, value LIMIT %(limit)s
+"""
+_SUMS = f"""
+SELECT date_trunc(%(step)s, starts_at, 'UTC') AS at, value, {", ".join(f"sum({name})::bigint" for name in NAMES)},
+       array_agg(handoff) FILTER (WHERE handoff <> '{{}}'), array_agg(delivery) FILTER (WHERE delivery <> '{{}}')
+FROM tracking_rollup
+WHERE project_id = %(project)s AND dimension = %(dimension)s AND starts_at >= %(begin)s AND starts_at < %(end)s
+  AND (value = ANY(%(values)s) OR (%(has_other)s AND value IS NULL))
+GROUP BY at, value
+"""  # noqa: S608 - built from constants of this package
+
+
+def count_mail(question: Question) -> Statistics:
+    """The answer. Reads rollups alone, however much mail they are about."""
+    params = {
+        "project": question.project_id,
+        "dimension": question.dimension,
+        "begin": question.begins_at,
+        "end": question.ends_at,
+        "step": question.step,
+        "limit": question.group_limit,
+    }
+    values = [row[0] for row in fetch(_GROUPS, params)]
+    found: dict[tuple[datetime, str | None], Tally] = {}
+    wanted = {"values": [value for value in values if value is not None], "has_other": None in values}
+    for row in fetch(_SUMS, {**params, **wanted}) if values else []:
+        found[row[0].astimezone(UTC), row[1]] = read_tally(row[2:])
+    is_all = question.dimension == Rollup.Dimension.ALL
+    groups: Sequence[str | None] = [""] if is_all else values
+    steps = list_steps(question)
+    return Statistics(
+        rows=[
+            build_row(at, group, found.get((at, group), Tally()), is_all=is_all)
+            for at in steps
+            for group in groups
+            if is_all or (at, group) in found
+        ],
+        totals=[build_row(None, group, total, is_all=is_all) for group, total in sum_groups(groups, found).items()],
+        counted_at=find_counted_at(question.project_id),
+    )
+
+
+def read_tally(columns: Sequence[object]) -> Tally:
+    """A tally of summed counters and the histograms that belong to them."""
+    counts, histograms = columns[: len(NAMES)], columns[len(NAMES) :]
+    tally = Tally(list(counts))  # type: ignore[arg-type]
+    for total, parts in zip((tally.handoff, tally.delivery), histograms, strict=True):
+        for part in parts or []:  # type: ignore[attr-defined]
+            total.update(read_histogram(part))
+    return tally
+
+
+def sum_groups(
+    groups: Sequence[str | None], found: Mapping[tuple[datetime, str | None], Tally]
+) -> Mapping[str | None, Tally]:
+    """Each group's figures over the whole time."""
+    totals: dict[str | None, Tally] = defaultdict(Tally)
+    for group in groups:
+        totals[group] = Tally()
+    for (_, group), tally in found.items():
+        totals[group].merge(tally)
+    return totals
+
+
+def build_row(at: datetime | None, group: str | None, tally: Tally, *, is_all: bool) -> Row:
+    return Row(at=at, group=None if is_all else group, is_other=not is_all and group is None, tally=tally)
+
+
+def list_steps(question: Question) -> list[datetime]:
+    length = LENGTHS[question.step]
+    return [question.begins_at + length * n for n in range((question.ends_at - question.begins_at) // length)]
+
+
+def find_counted_at(project_id: UUID) -> datetime | None:
+    row = fetch_one("SELECT counted_at FROM tracking_statscursor WHERE project_id = %s", [project_id])
+    return row[0] if row else None

@@ -1,0 +1,135 @@
+"""Statistics as the API shows them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from common.serializers import StrictDateTimeField
+from tracking.models import Rollup
+from tracking.stats.counting import COUNTERS, INDEX
+from tracking.stats.filters import GROUPS
+from tracking.stats.histograms import Histogram, find_percentile
+from tracking.stats.report import Question, Row, Statistics, Step
+
+# What no provider has had a part in yet.
+BEFORE_PROVIDERS = frozenset({"emails", "accepted", "suppressed", "cancelled"})
+# Told beside others of their kind.
+NESTED = ("opens", "opens_human", "opened", "clicks", "clicks_human", "clicked")
+
+
+class VisitsAnswer(serializers.Serializer[object]):
+    """Opens or clicks."""
+
+    all = serializers.IntegerField(help_text="By whomever, scanners and proxies too.")
+    human = serializers.IntegerField(help_text="By people.")
+    recipients = serializers.IntegerField(help_text="How many recipients did it themselves.")
+
+
+class PercentilesAnswer(serializers.Serializer[object]):
+    """Seconds, right to 5 %; null where nothing was measured."""
+
+    p50 = serializers.FloatField(allow_null=True)
+    p95 = serializers.FloatField(allow_null=True)
+
+
+class RatesAnswer(serializers.Serializer[object]):
+    """Shares from 0 to 1; null where there is nothing to share. Of delivered and bounced: of the recipients that were
+    sent or refused. All others: of those that were sent.
+    """
+
+    delivered = serializers.FloatField(allow_null=True)
+    bounced = serializers.FloatField(allow_null=True)
+    complained = serializers.FloatField(allow_null=True)
+    unsubscribed = serializers.FloatField(allow_null=True)
+    opened = serializers.FloatField(allow_null=True, help_text="Recipients who opened it themselves.")
+    clicked = serializers.FloatField(allow_null=True, help_text="Recipients who followed a link themselves.")
+
+
+class StatsRow(serializers.Serializer[Row]):
+    """What became of the emails that were accepted in one step of time. Each recipient counts once in each figure."""
+
+    at = StrictDateTimeField(allow_null=True, help_text="When the step begins; null for the whole time.")
+    group = serializers.CharField(
+        allow_null=True, help_text="The tag, template's id, provider's name or sender's domain; null for all mail."
+    )
+    is_other = serializers.BooleanField(help_text="The groups that had no room of their own: beyond 500 in an hour.")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        counters = {
+            name: serializers.IntegerField(
+                help_text=words + (" Null by provider." if name in BEFORE_PROVIDERS else ""),
+                allow_null=name in BEFORE_PROVIDERS,
+            )
+            for name, words in COUNTERS.items()
+            if name not in NESTED
+        }
+        return {
+            **super().get_fields(),
+            **counters,
+            "opens": VisitsAnswer(),
+            "clicks": VisitsAnswer(),
+            "rates": RatesAnswer(),
+            "handoff_seconds": PercentilesAnswer(help_text="From queued to taken by the provider."),
+            "delivery_seconds": PercentilesAnswer(
+                help_text="From there to the confirmed delivery. What goes straight to the recipient's server is not "
+                "in it: there both are one."
+            ),
+        }
+
+
+class StatsAnswer(serializers.Serializer[Statistics]):
+    """Statistics. Every fact counts in the step in which its email was accepted, however late it comes."""
+
+    begins_at = StrictDateTimeField()
+    ends_at = StrictDateTimeField()
+    by = serializers.ChoiceField(choices=list(Step))
+    grouped_by = serializers.ChoiceField(choices=GROUPS, allow_null=True)
+    counted_at = StrictDateTimeField(
+        allow_null=True, help_text="When events were last counted; some seconds pass between an event and its count."
+    )
+    totals = StatsRow(many=True, help_text="A row for each group over the whole time, the largest first.")
+    data = StatsRow(many=True)  # type: ignore[assignment]  # the name is the API's
+
+
+def show_row(row: Row, *, is_provider: bool) -> dict[str, Any]:
+    """A row, its counts in groups and its rates worked out."""
+    count = {name: row.tally.counts[index] for name, index in INDEX.items()}
+    hidden = BEFORE_PROVIDERS if is_provider else frozenset()
+    return {
+        "at": StrictDateTimeField().to_representation(row.at) if row.at else None,
+        "group": row.group,
+        "is_other": row.is_other,
+        **{name: None if name in hidden else value for name, value in count.items() if name not in NESTED},
+        "opens": {"all": count["opens"], "human": count["opens_human"], "recipients": count["opened"]},
+        "clicks": {"all": count["clicks"], "human": count["clicks_human"], "recipients": count["clicked"]},
+        "rates": work_out_rates(count),
+        "handoff_seconds": show_percentiles(row.tally.handoff),
+        "delivery_seconds": show_percentiles(row.tally.delivery),
+    }
+
+
+def work_out_rates(count: dict[str, int]) -> dict[str, float | None]:
+    tried = count["sent"] + count["bounced"] - count["bounced_late"]
+    parts = {"delivered": tried, "bounced": tried}
+    parts |= dict.fromkeys(("complained", "unsubscribed", "opened", "clicked"), count["sent"])
+    return {name: round(count[name] / whole, 6) if whole else None for name, whole in parts.items()}
+
+
+def show_percentiles(histogram: Histogram) -> dict[str, float | None]:
+    return {"p50": find_percentile(histogram, 0.5), "p95": find_percentile(histogram, 0.95)}
+
+
+def show_statistics(question: Question, statistics: Statistics) -> dict[str, Any]:
+    """The answer's JSON."""
+    time = StrictDateTimeField()
+    is_all = question.dimension == Rollup.Dimension.ALL
+    is_provider = question.dimension == Rollup.Dimension.PROVIDER
+    return {
+        "begins_at": time.to_representation(question.begins_at),
+        "ends_at": time.to_representation(question.ends_at),
+        "by": question.step,
+        "grouped_by": None if is_all else question.dimension,
+        "counted_at": time.to_representation(statistics.counted_at) if statistics.counted_at else None,
+        "totals": [show_row(row, is_provider=is_provider) for row in statistics.totals],
+        "data": [show_row(row, is_provider=is_provider) for row in statistics.rows],
+    }

@@ -1,0 +1,72 @@
+"""`/api/v1/stats`."""
+
+from typing import ClassVar
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.scopes import STATS_READ
+from tracking.stats.filters import StatsQuery, read_question
+from tracking.stats.report import count_mail
+from tracking.stats.serializers import StatsAnswer, show_statistics
+
+FIGURES = {
+    "group": "welcome",
+    "is_other": False,
+    "emails": 1180,
+    "accepted": 1204,
+    "sent": 1190,
+    "delivered": 1171,
+    "bounced": 9,
+    "bounced_late": 2,
+    "failed": 3,
+    "suppressed": 4,
+    "cancelled": 0,
+    "complained": 1,
+    "unsubscribed": 2,
+    "opens": {"all": 1310, "human": 702, "recipients": 511},
+    "clicks": {"all": 420, "human": 164, "recipients": 140},
+    "rates": {
+        "delivered": 0.97828,
+        "bounced": 0.007519,
+        "complained": 0.00084,
+        "unsubscribed": 0.001681,
+        "opened": 0.429412,
+        "clicked": 0.117647,
+    },
+    "handoff_seconds": {"p50": 0.176, "p95": 0.904},
+    "delivery_seconds": {"p50": 1.42, "p95": 38.5},
+}
+EXAMPLE = OpenApiExample(
+    "A day by tag",
+    {
+        "begins_at": "2026-11-22T00:00:00Z",
+        "ends_at": "2026-11-23T00:00:00Z",
+        "by": "day",
+        "grouped_by": "tag",
+        "counted_at": "2026-11-22T20:32:05.120000Z",
+        "totals": [{"at": None, **FIGURES}],
+        "data": [{"at": "2026-11-22T00:00:00Z", **FIGURES}],
+    },
+    response_only=True,
+)
+
+
+class StatsView(APIView):
+    """The project's figures."""
+
+    scopes: ClassVar = {"get": STATS_READ}
+
+    @extend_schema(operation_id="get_stats", parameters=[StatsQuery], responses=StatsAnswer, examples=[EXAMPLE])
+    def get(self, request: Request) -> Response:
+        """What became of the emails that were accepted in a time: by hour or day, by tag, template, provider or domain.
+
+        Every fact counts in the step in which its email was accepted, however late it comes: a bounce after the
+        delivery, a click a week later. So figures of the past may still grow. Mail of test keys is not counted.
+        """
+        query = StatsQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        question = read_question(request.user.project.pk, query.validated_data)  # type: ignore[union-attr]
+        return Response(show_statistics(question, count_mail(question)))

@@ -1,0 +1,52 @@
+"""Suppressions as the API takes and shows them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from common.serializers import (
+    AddressField,
+    PageQuery,
+    SingleLineField,
+    StrictDateTimeField,
+    StrictSerializer,
+)
+from tracking.models import Suppression
+from tracking.suppressions.csv_files import MAX_NOTE
+
+
+class SuppressionInput(StrictSerializer):
+    """An address not to write to."""
+
+    address = AddressField()
+    reason = serializers.ChoiceField(choices=Suppression.Reason.choices, default=Suppression.Reason.MANUAL)
+    note = SingleLineField(required=False, allow_blank=True, default="", max_length=MAX_NOTE)
+
+
+class SuppressionQuery(PageQuery):
+    """The list's parameters."""
+
+    after = serializers.UUIDField(required=False, help_text="Older than this suppression's id (keyset).")
+    address = AddressField(required=False, help_text="Exactly this address, in any case.")
+    reason = serializers.ChoiceField(choices=Suppression.Reason.choices, required=False)
+
+
+class SuppressionOutput(serializers.Serializer[Any]):
+    """An address, why it is not written to, and since when. `email_id` is the email that it came of."""
+
+    id = serializers.UUIDField()
+    address = serializers.CharField()
+    reason = serializers.ChoiceField(choices=Suppression.Reason.choices)
+    note = serializers.CharField()
+    email_id = serializers.UUIDField(source="message_id", allow_null=True)
+    created_at = StrictDateTimeField()
+
+
+class SuppressionPage(serializers.Serializer[object]):
+    """A page of the list, the newest first. `next` is the value for `after`."""
+
+    data = SuppressionOutput(many=True)  # type: ignore[assignment]  # the name is the API's
+    has_more = serializers.BooleanField()
+    limit = serializers.IntegerField()
+    offset = serializers.IntegerField()
+    next = serializers.UUIDField(allow_null=True)

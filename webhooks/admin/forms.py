@@ -1,0 +1,57 @@
+"""The form of an endpoint. What it admits is what the API admits: the services say it."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+
+from common.errors import InvalidFieldsError
+from webhooks.event_types import ALL, EventType
+from webhooks.models import Endpoint
+from webhooks.posting.url_check import check_url
+from webhooks.services import MAX_ENDPOINTS, TooManyEndpointsError, check_events
+
+CHOICES = [(ALL, "All of them, those of later versions too"), *((name, name) for name in EventType.values)]
+
+
+class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Where, and what of."""
+
+    events = forms.MultipleChoiceField(
+        choices=CHOICES, initial=[ALL], widget=UnfoldAdminCheckboxSelectMultipleWidget, help_text="What it is told."
+    )
+
+    class Meta:
+        model = Endpoint
+        fields: ClassVar = ["project", "url", "description", "events"]
+        labels: ClassVar = {"url": "URL"}
+        help_texts: ClassVar = {"url": "http:// or https://, at a public address."}
+        widgets: ClassVar = {
+            "url": UnfoldAdminTextInputWidget(attrs={"spellcheck": "false", "autocapitalize": "off"}),
+            "description": UnfoldAdminTextInputWidget,
+        }
+
+    def clean_url(self) -> str:
+        given: str = self.cleaned_data["url"].strip()
+        if given == self.instance.url:
+            return given
+        try:
+            return check_url(given)
+        except InvalidFieldsError as error:
+            raise forms.ValidationError([each.message for each in error.errors]) from None
+
+    def clean_description(self) -> str:
+        given: str = self.cleaned_data["description"].strip()
+        if not given.isprintable():
+            raise forms.ValidationError("A description has printable characters only.")
+        return given
+
+    def clean_events(self) -> list[str]:
+        return check_events(self.cleaned_data["events"])
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        project = values.get("project")
+        if project is not None and project.endpoints.count() >= MAX_ENDPOINTS:
+            self.add_error("project", TooManyEndpointsError().detail)
+        return values

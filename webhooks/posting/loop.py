@@ -1,0 +1,104 @@
+"""The posting loop: claim, post, record, while anything is due or under way.
+
+One thread owns the database and does nothing else that waits; posts run in the poster's thread. Posts that are slow
+keep the loop going, so that what becomes due for other endpoints meanwhile does not wait for them.
+"""
+
+import os
+import time
+from uuid import UUID
+
+from django.conf import settings
+
+from delivery.ssrf import RefusedError, parse_target
+from ledger.leases import Heartbeat
+from ledger.retrying import retry_database
+from webhooks.models import WebhookDelivery
+from webhooks.posting.claims import WebhookClaim, claim
+from webhooks.posting.http_client import Answered, Post, Poster
+from webhooks.posting.outcomes import Result, record
+from webhooks.posting.signing import build_headers
+from webhooks.posting.url_check import current_guard
+
+# Posts that one process has under way; each endpoint has a limit of its own within (settings.WEBHOOK_CONNECTIONS).
+MAX_UNDER_WAY = 400
+# How soon new work is looked for while posts are slow; and how long answers are gathered for one commit.
+LOOK_SECONDS = 0.2
+LINGER_SECONDS = 0.005
+# A task must end some day, for its child to be renewed. Then new work waits for the slowest post once.
+RUN_SECONDS = 600.0
+
+_poster: tuple[int, Poster] | None = None
+
+
+def find_poster() -> Poster:
+    """This process's poster, with its open connections. A forked child makes its own: threads do not survive a fork."""
+    global _poster
+    guard = current_guard()
+    if _poster is not None and _poster[0] == os.getpid():
+        if _poster[1].guard == guard:
+            return _poster[1]
+        _poster[1].close()
+    _poster = (os.getpid(), Poster(guard, deadline=settings.WEBHOOK_TIMEOUT))
+    return _poster[1]
+
+
+def close_poster() -> None:
+    """Close what this process keeps open; called when a worker child ends."""
+    global _poster
+    if _poster is not None and _poster[0] == os.getpid():
+        _poster[1].close()
+    _poster = None
+
+
+class Run:
+    """One run of the loop."""
+
+    def __init__(self) -> None:
+        self._poster = find_poster()
+        self._claims: dict[UUID, WebhookClaim] = {}
+        self._refused: list[Answered] = []
+
+    def run(self) -> None:
+        """Post what is due until nothing is due or under way."""
+        until = time.monotonic() + RUN_SECONDS
+        with Heartbeat(WebhookDelivery) as heartbeat:
+            while True:
+                if time.monotonic() < until and len(self._claims) < MAX_UNDER_WAY:
+                    self._take(heartbeat)
+                if not self._claims:
+                    return
+                self._record(self._refused or self._poster.wait(LOOK_SECONDS, LINGER_SECONDS))
+
+    def _take(self, heartbeat: Heartbeat) -> None:
+        claims = retry_database(lambda: claim(MAX_UNDER_WAY - len(self._claims)))
+        if claims:
+            heartbeat.add(claims[0].token)
+        for taken in claims:
+            self._claims[taken.delivery_id] = taken
+            try:
+                self._poster.post(build_post(taken))
+            except RefusedError as error:
+                # The URL was admitted once; the guard has learned since.
+                self._refused.append(Answered(id=taken.delivery_id, error=error.message, is_refused=True))
+
+    def _record(self, answers: list[Answered]) -> None:
+        results = [
+            Result(claim=self._claims.pop(answered.id), answered=answered)
+            for answered in answers
+            if answered.id in self._claims
+        ]
+        self._refused = []
+        retry_database(lambda: record(results))
+
+
+def build_post(taken: WebhookClaim) -> Post:
+    """The request for a delivery, signed now. RefusedError when its URL is not admitted any more."""
+    body = taken.payload.encode()
+    headers = build_headers(taken.secrets, event_id=str(taken.event_id), timestamp=int(time.time()), body=body)
+    return Post(
+        id=taken.delivery_id,
+        target=parse_target(taken.url),
+        headers={"Content-Type": "application/json", "User-Agent": "emailsvc-webhooks", **headers},
+        body=body,
+    )

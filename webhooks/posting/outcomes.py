@@ -1,0 +1,102 @@
+"""What an answer means for its delivery and its endpoint, written down in one go."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from common.times import format_time
+from delivery.retry import next_wait
+from ledger.sql import fetch
+from webhooks.endpoint_health import GONE, disable, disable_long_failing, note_health
+from webhooks.models import DeliveryStatus
+from webhooks.posting.claims import WebhookClaim
+from webhooks.posting.http_client import Answered
+
+# Jitter needs no secrecy.
+SPREAD = Random()  # noqa: S311
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A delivery that was posted, and what came of it."""
+
+    claim: WebhookClaim
+    answered: Answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The delivery's next state, and how long until the next try; None when there is none."""
+
+    status: DeliveryStatus
+    wait: timedelta | None = None
+
+
+def decide(result: Result) -> Verdict:
+    """Any 2xx is a success. Everything else is tried again while tries are left, but for two that a person must mend:
+    410 (RFC 9110, 15.5.11), and a host that the guard refuses.
+    """
+    answered, tries_left = result.answered, result.claim.tries_left
+    if answered.is_success:
+        return Verdict(status=DeliveryStatus.DELIVERED)
+    if answered.is_refused or answered.status == HTTPStatus.GONE or tries_left <= 0:
+        return Verdict(status=DeliveryStatus.FAILED)
+    waits = settings.WEBHOOK_WAITS
+    wait = next_wait(max(len(waits) + 1 - tries_left, 1), waits, SPREAD)
+    return Verdict(status=DeliveryStatus.PENDING, wait=max(wait, answered.retry_after or timedelta(0)))
+
+
+# The log of tries keeps the last twenty: a delivery may be replayed for ever.
+_RECORD = """
+UPDATE webhooks_webhookdelivery d
+SET status = v.status, next_attempt_at = now() + v.wait, lease_token = NULL, lease_until = NULL,
+    finished_at = CASE WHEN v.wait IS NULL THEN now() END,
+    tries = CASE WHEN jsonb_array_length(d.tries) < 20 THEN d.tries ELSE d.tries - 0 END || v.try
+FROM unnest(%s::uuid[], %s::text[], %s::interval[], %s::jsonb[]) AS v(id, status, wait, try)
+WHERE d.id = v.id AND d.lease_token = ANY(%s)
+RETURNING d.id
+"""
+
+
+def record(results: Sequence[Result]) -> set[UUID]:
+    """Write down what came of posts; returns the deliveries that were still ours."""
+    if not results:
+        return set()
+    verdicts = [decide(result) for result in results]
+    succeeded = {result.claim.endpoint_id for result in results if result.answered.is_success}
+    failed = {result.claim.endpoint_id for result in results} - succeeded
+    with transaction.atomic():
+        note_health(succeeded=succeeded, failed=failed)
+        rows = fetch(
+            _RECORD,
+            [
+                [result.claim.delivery_id for result in results],
+                [verdict.status for verdict in verdicts],
+                [verdict.wait for verdict in verdicts],
+                [json.dumps(describe(result.answered)) for result in results],
+                list({result.claim.token for result in results}),
+            ],
+        )
+        for pk in {each.claim.endpoint_id for each in results if each.answered.status == HTTPStatus.GONE}:
+            disable(pk, GONE)
+        disable_long_failing(failed)
+    return {row[0] for row in rows}
+
+
+def describe(answered: Answered) -> dict[str, Any]:
+    """A try, as the log shows it."""
+    return {
+        "at": format_time(datetime.now(UTC) - answered.duration),
+        "duration_ms": round(answered.duration / timedelta(milliseconds=1)),
+        "status": answered.status,
+        "error": answered.error,
+        "response": answered.excerpt,
+    }
