@@ -3,6 +3,8 @@
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
+from emailsvc.admin_site.support_group import GROUP, sync_support_group
+
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -19,5 +21,6 @@ def superuser() -> Client:
 def support() -> Client:
     """A member of the group Support, and nothing else."""
     user = User.objects.create_user("sue", is_staff=True)
-    user.groups.add(Group.objects.get(name="Support"))
+    sync_support_group()
+    user.groups.add(Group.objects.get(name=GROUP))
     return log_in(user)

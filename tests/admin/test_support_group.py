@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 from django.contrib.admin import site
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import models
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from accounts.models import ApiKey, AuditEntry
 from accounts.services import create_api_key
+from emailsvc.admin_site.support_group import GROUP, PERMISSIONS, sync_support_group
 from providers.models import Provider
 
 pytestmark = pytest.mark.django_db
@@ -118,3 +119,15 @@ def test_who_is_no_staff_member_is_sent_to_the_login():
     client = Client()
     client.force_login(User.objects.create_user("x"), backend="django.contrib.auth.backends.ModelBackend")
     assert client.get(reverse("admin:mail_message_changelist")).status_code == 302
+
+
+def test_the_group_is_made_once_and_keeps_what_an_administrator_added(db: None):
+    sync_support_group()
+    group = Group.objects.get(name=GROUP)
+    added = Permission.objects.get(codename="view_auditentry")
+    group.permissions.add(added)
+    group.permissions.remove(Permission.objects.get(codename="view_rollup"))
+    sync_support_group()
+    names = {f"{one.content_type.app_label}.{one.codename}" for one in group.permissions.all()}
+    assert names == {*PERMISSIONS, "accounts.view_auditentry"}
+    assert Group.objects.filter(name=GROUP).count() == 1

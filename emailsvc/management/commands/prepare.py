@@ -1,16 +1,21 @@
-"""Make the database ready for the programs: migrations, the shared provider, and on request the first accounts."""
+"""Make the database ready for the programs: migrations, the group Support, the shared provider, and first accounts."""
 
 from argparse import ArgumentParser
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
+from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 
 from common.commands import ServiceCommand
+from emailsvc.admin_site.support_group import sync_support_group
 from emailsvc.launcher.first_accounts import provision
 from emailsvc.launcher.secrets_file import FILE_NAME, read_secrets, write_secrets
 from emailsvc.web.health import TICK_KEY
@@ -21,7 +26,10 @@ MIGRATION_LOCK = 0x656D61696C
 
 
 class Command(ServiceCommand):
-    help = "Apply migrations and sync the shared provider. Harmless when repeated, or run by many machines at once."
+    help = (
+        "Apply migrations, sync the group Support and the shared provider. "
+        "Harmless when repeated, or run by many machines at once."
+    )
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -30,6 +38,7 @@ class Command(ServiceCommand):
 
     def handle(self, **options: Any) -> None:
         applied_count = migrate()
+        sync_support_group()
         mend_positions()
         call_command("sync_providers", verbosity=0)
         if folder := options["secrets"]:
@@ -45,12 +54,28 @@ def migrate() -> int:
         cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
         try:
             executor = MigrationExecutor(connection)
+            refuse_unknown(executor.loader)
             waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
             if waiting:
                 call_command("migrate", interactive=False, verbosity=1)
             return len(waiting)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
+
+
+def refuse_unknown(loader: MigrationLoader) -> None:
+    """Leave a database alone when it has migrations of our apps that this version does not know."""
+    own = {config.label for config in apps.get_app_configs() if Path(config.path).parent == settings.BASE_DIR}
+    unknown = sorted(
+        f"{app}.{name}"
+        for app, name in loader.applied_migrations
+        if app in own and (app, name) not in loader.disk_migrations
+    )
+    if unknown:
+        raise CommandError(
+            f"This database was made by another version of emailsvc ({unknown[0]}) and cannot be used by this one: "
+            "start with an empty database, or with an empty data folder (./run --data FOLDER)."
+        )
 
 
 def ensure_accounts(path: Path) -> None:

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from accounts import scopes
@@ -89,6 +93,21 @@ def test_prepare_can_be_repeated_and_keeps_the_secrets_private(tmp_path: Path) -
     assert kept == replace(generated, api_key=kept.api_key)
     assert find_key(kept.api_key)
     assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_prepare_refuses_a_database_of_another_version_and_leaves_it_alone(tmp_path: Path) -> None:
+    MigrationRecorder(connection).record_applied("mail", "0006_support_sees_statistics")
+    with pytest.raises(
+        CommandError, match=r"another version of emailsvc \(mail\.0006_support_sees_statistics\).*--data"
+    ):
+        call_command("prepare", secrets=tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert not Group.objects.exists()
+
+
+def test_prepare_leaves_migrations_of_other_packages_to_them() -> None:
+    MigrationRecorder(connection).record_applied("django_celery_beat", "0000_gone_with_a_new_release")
+    call_command("prepare", stdout=StringIO())
 
 
 def test_secrets_of_the_environment_count_before_those_kept(tmp_path: Path) -> None:

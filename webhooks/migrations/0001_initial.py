@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_projects_and_keys"),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
@@ -37,6 +37,8 @@ class Migration(migrations.Migration):
                         editable=False, help_text="When the failures began that no success has ended yet.", null=True
                     ),
                 ),
+                ("last_success_at", models.DateTimeField(editable=False, null=True)),
+                ("last_failure_at", models.DateTimeField(editable=False, null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
                 (

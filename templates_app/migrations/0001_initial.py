@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_projects_and_keys"),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [

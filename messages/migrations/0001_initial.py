@@ -1,6 +1,7 @@
 import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.db.models.deletion
+import django.db.models.functions.datetime
 import django.db.models.functions.text
 from django.contrib.postgres.operations import TrigramExtension
 from django.db import migrations, models
@@ -12,10 +13,10 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_projects_and_keys"),
-        ("domains", "0001_domains_and_keys"),
-        ("providers", "0001_providers"),
-        ("templates", "0001_templates_and_versions"),
+        ("accounts", "0001_initial"),
+        ("domains", "0001_initial"),
+        ("providers", "0001_initial"),
+        ("templates", "0001_initial"),
     ]
 
     operations = [
@@ -153,6 +154,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "permissions": [("act_message", "Can cancel, resend and settle messages")],
+            },
         ),
         migrations.CreateModel(
             name="AttachmentContent",
@@ -230,6 +234,25 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["position"],
+            },
+        ),
+        migrations.CreateModel(
+            name="ReceivedFeedback",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("key", models.TextField()),
+                ("content", models.JSONField(default=dict)),
+                ("due_at", models.DateTimeField(null=True)),
+                ("try_count", models.SmallIntegerField(default=0)),
+                ("received_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+            ],
+            options={
+                "verbose_name_plural": "received feedback",
+                "indexes": [
+                    models.Index(condition=models.Q(("due_at__isnull", False)), fields=["due_at"], name="feedback_due"),
+                    models.Index(fields=["received_at"], name="feedback_age"),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("key",), name="feedback_once")],
             },
         ),
         migrations.CreateModel(
@@ -334,6 +357,8 @@ class Migration(migrations.Migration):
                 ("remote_host", models.TextField(blank=True)),
                 ("tls", models.TextField(blank=True)),
                 ("next_attempt_at", models.DateTimeField(null=True)),
+                ("decision", models.JSONField(null=True)),
+                ("remote_id", models.TextField(blank=True, db_default="")),
                 (
                     "provider",
                     models.ForeignKey(
@@ -355,6 +380,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+        ),
+        migrations.CreateModel(
+            name="Upload",
+            fields=[
+                ("name", models.TextField(primary_key=True, serialize=False)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+            ],
+            options={
+                "indexes": [models.Index(fields=["created_at"], name="upload_age")],
+            },
         ),
         migrations.AddConstraint(
             model_name="attachmentcontent",
@@ -391,7 +426,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="message",
-            index=models.Index(fields=["project", "status", "-id"], name="message_list_status"),
+            index=models.Index(fields=["status", "project", "-id"], name="message_list_status"),
         ),
         migrations.AddIndex(
             model_name="message",
@@ -500,7 +535,9 @@ class Migration(migrations.Migration):
             model_name="recipient",
             index=models.Index(
                 models.F("project"),
-                django.db.models.functions.text.Lower("address"),
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Lower("address"), name="text_pattern_ops"
+                ),
                 models.OrderBy(models.F("message"), descending=True),
                 name="recipient_address",
             ),
@@ -549,6 +586,12 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="recipient_lease_whole",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="attempt",
+            index=models.Index(
+                condition=models.Q(("remote_id", ""), _negated=True), fields=["remote_id"], name="attempt_remote_id"
             ),
         ),
         migrations.AddConstraint(

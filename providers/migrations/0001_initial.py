@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_projects_and_keys"),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
@@ -18,13 +18,29 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.UUIDField(default=common.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ("name", models.TextField()),
-                ("kind", models.TextField(choices=[("smtp", "Smtp"), ("inbox", "Inbox"), ("simulator", "Simulator")])),
+                (
+                    "kind",
+                    models.TextField(
+                        choices=[
+                            ("smtp", "Smtp"),
+                            ("mx", "Mx"),
+                            ("esp", "Esp"),
+                            ("inbox", "Inbox"),
+                            ("simulator", "Simulator"),
+                        ]
+                    ),
+                ),
                 ("url", common.fields.EncryptedTextField(blank=True)),
                 ("priority", models.SmallIntegerField(default=0)),
                 ("weight", models.SmallIntegerField(default=1)),
+                ("rate_limit", models.FloatField(null=True)),
+                ("connection_limit", models.SmallIntegerField(null=True)),
                 ("is_enabled", models.BooleanField(default=True)),
+                ("is_operated", models.BooleanField(default=True)),
+                ("is_paused", models.BooleanField(default=False)),
                 ("paused_until", models.DateTimeField(null=True)),
                 ("pause_reason", models.TextField(blank=True)),
+                ("event_secret", common.fields.EncryptedTextField(blank=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
                 (
@@ -43,9 +59,18 @@ class Migration(migrations.Migration):
                         fields=("project", "name"), name="provider_name_once", nulls_distinct=False
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(("kind__in", ["smtp", "inbox", "simulator"])), name="provider_kind_known"
+                        condition=models.Q(("kind__in", ["smtp", "mx", "esp", "inbox", "simulator"])),
+                        name="provider_kind_known",
                     ),
                     models.CheckConstraint(condition=models.Q(("weight__gt", 0)), name="provider_weight_positive"),
+                    models.CheckConstraint(
+                        condition=models.Q(("rate_limit", None), ("rate_limit__gt", 0), _connector="OR"),
+                        name="provider_rate_limit_positive",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("connection_limit", None), ("connection_limit__gt", 0), _connector="OR"),
+                        name="provider_connection_limit_positive",
+                    ),
                 ],
             },
         ),

@@ -1,0 +1,34 @@
+"""The group Support: its members look at mail and act on it; they neither add, change nor delete."""
+
+from django.contrib.auth.models import Group, Permission
+from django.core.management.base import CommandError
+
+GROUP = "Support"
+# Keys are not among them; the pages of providers and endpoints show no secret.
+PERMISSIONS = (
+    "mail.act_message",
+    "mail.view_message",
+    "accounts.view_project",
+    "domains.view_domain",
+    "providers.view_provider",
+    "templates.view_template",
+    "tracking.view_rollup",
+    "tracking.view_suppression",
+    "webhooks.view_endpoint",
+    "webhooks.view_webhookdelivery",
+)
+
+
+def sync_support_group() -> None:
+    """Make the group where it is missing and give it each permission of the table; harmless when repeated.
+
+    A permission that an administrator has added by hand stays.
+    """
+    group, _ = Group.objects.get_or_create(name=GROUP)
+    known = {
+        f"{permission.content_type.app_label}.{permission.codename}": permission
+        for permission in Permission.objects.select_related("content_type")
+    }
+    if missing := sorted(set(PERMISSIONS) - set(known)):
+        raise CommandError(f"The database has no permission {', '.join(missing)}: run migrate again.")
+    group.permissions.add(*(known[name] for name in PERMISSIONS))

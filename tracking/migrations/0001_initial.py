@@ -1,0 +1,220 @@
+import django.contrib.postgres.fields
+import django.db.models.deletion
+import django.db.models.functions.datetime
+from django.db import migrations, models
+
+import common.ids
+
+# For rows that are not written by `tracking.events.record`, which says the same inline.
+POSITION = """
+CREATE FUNCTION tracking_position() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+    SELECT greatest(pg_current_xact_id()::text::bigint + 1, pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+        + COALESCE((SELECT base FROM tracking_feedbase), 0)
+$$
+"""
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        ("accounts", "0001_initial"),
+        ("mail", "0001_initial"),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="FeedBase",
+            fields=[
+                ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("base", models.BigIntegerField()),
+            ],
+            options={
+                "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="feed_base_once")],
+            },
+        ),
+        migrations.RunSQL("CREATE SEQUENCE tracking_event_serial", "DROP SEQUENCE tracking_event_serial"),
+        migrations.RunSQL(POSITION, "DROP FUNCTION tracking_position()"),
+        migrations.CreateModel(
+            name="StatsCursor",
+            fields=[
+                (
+                    "project",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="accounts.project",
+                    ),
+                ),
+                ("position", models.BigIntegerField()),
+                ("serial", models.BigIntegerField()),
+                ("counted_at", models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="TrackedLinks",
+            fields=[
+                ("message_id", models.UUIDField(primary_key=True, serialize=False)),
+                ("project_id", models.UUIDField()),
+                ("urls", django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Event",
+            fields=[
+                ("id", models.UUIDField(default=common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("project_id", models.UUIDField()),
+                ("message_id", models.UUIDField()),
+                ("address", models.TextField(blank=True)),
+                (
+                    "type",
+                    models.TextField(
+                        choices=[
+                            ("email.scheduled", "Scheduled"),
+                            ("email.queued", "Queued"),
+                            ("email.cancelled", "Cancelled"),
+                            ("email.sent", "Sent"),
+                            ("email.delivering", "Delivering"),
+                            ("email.delivered", "Delivered"),
+                            ("email.bounced", "Bounced"),
+                            ("email.failed", "Failed"),
+                            ("email.suppressed", "Suppressed"),
+                            ("email.opened", "Opened"),
+                            ("email.clicked", "Clicked"),
+                            ("email.complained", "Complained"),
+                            ("email.unsubscribed", "Unsubscribed"),
+                        ]
+                    ),
+                ),
+                ("data", models.JSONField(default=dict)),
+                ("occurred_at", models.DateTimeField()),
+                (
+                    "position",
+                    models.BigIntegerField(db_default=models.Func(function="tracking_position"), editable=False),
+                ),
+                (
+                    "serial",
+                    models.BigIntegerField(
+                        db_default=models.Func(models.Value("tracking_event_serial"), function="nextval"),
+                        editable=False,
+                    ),
+                ),
+                (
+                    "recipient",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="events",
+                        to="mail.recipient",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["message_id", "id"], name="event_message"),
+                    models.Index(fields=["project_id", "position", "serial"], name="event_feed"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Rollup",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                (
+                    "dimension",
+                    models.TextField(
+                        choices=[
+                            ("all", "All"),
+                            ("tag", "Tag"),
+                            ("template", "Template"),
+                            ("provider", "Provider"),
+                            ("domain", "Domain"),
+                        ]
+                    ),
+                ),
+                ("starts_at", models.DateTimeField()),
+                ("value", models.TextField(null=True)),
+                ("emails", models.IntegerField()),
+                ("accepted", models.IntegerField()),
+                ("sent", models.IntegerField()),
+                ("delivered", models.IntegerField()),
+                ("bounced", models.IntegerField()),
+                ("bounced_late", models.IntegerField()),
+                ("failed", models.IntegerField()),
+                ("suppressed", models.IntegerField()),
+                ("cancelled", models.IntegerField()),
+                ("complained", models.IntegerField()),
+                ("unsubscribed", models.IntegerField()),
+                ("opens", models.IntegerField()),
+                ("opens_human", models.IntegerField()),
+                ("opened", models.IntegerField()),
+                ("clicks", models.IntegerField()),
+                ("clicks_human", models.IntegerField()),
+                ("clicked", models.IntegerField()),
+                ("handoff", models.JSONField(default=dict)),
+                ("delivery", models.JSONField(default=dict)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.project",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "figures",
+                "verbose_name_plural": "statistics",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "dimension", "starts_at", "value"), name="rollup_once", nulls_distinct=False
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Suppression",
+            fields=[
+                ("id", models.UUIDField(default=common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("address", models.TextField()),
+                (
+                    "reason",
+                    models.TextField(
+                        choices=[
+                            ("bounce", "Bounce"),
+                            ("complaint", "Complaint"),
+                            ("unsubscribe", "Unsubscribe"),
+                            ("manual", "Manual"),
+                        ]
+                    ),
+                ),
+                ("note", models.TextField(blank=True)),
+                ("message_id", models.UUIDField(null=True)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="suppressions", to="accounts.project"
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [models.Index(fields=["project", "-id"], name="suppression_list")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("project", "address"), name="suppression_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("reason__in", ["bounce", "complaint", "unsubscribe", "manual"])),
+                        name="suppression_reason_known",
+                    ),
+                ],
+            },
+        ),
+        migrations.RunSQL(
+            "ALTER SEQUENCE tracking_event_serial OWNED BY tracking_event.serial", migrations.RunSQL.noop
+        ),
+    ]
