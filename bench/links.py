@@ -1,7 +1,7 @@
-"""Links wrapped and the pixel set for one more recipient, beside BeautifulSoup for each recipient."""
+"""HTML read once when it is accepted, and one more recipient's copy of it, beside BeautifulSoup for each recipient."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import django
@@ -9,7 +9,8 @@ from bs4 import BeautifulSoup
 from cryptography.fernet import Fernet
 
 from bench.measure import Options, compare
-from tracking.engagement.link_rewriting import cut, segment
+from tracking.engagement.link_finding import LinkFinder, Outline
+from tracking.engagement.link_rewriting import splice
 
 PIXEL = '<img src="https://t.acme.test/o/' + "t" * 43 + '" width="1" height="1" alt="">'
 CELL = "padding:8px 12px;font-family:Helvetica,Arial,sans-serif;font-size:14px;line-height:20px;color:#333333"
@@ -26,20 +27,20 @@ def page(link_count: int) -> str:
     return HEAD + "".join(ROW.format(n=n) for n in range(link_count)) + "</table></body></html>\n"
 
 
-def wrap(index: int, _: str) -> str:
+def wrap(index: int) -> str:
     return f"https://t.acme.test/c/{'t' * 43}{index}"
 
 
 def by_beautifulsoup(document: str) -> str:
     soup = BeautifulSoup(document, "html.parser")
     for index, link in enumerate(soup.find_all(["a", "area"], href=True)):
-        link["href"] = wrap(index, "")
+        link["href"] = wrap(index)
     if soup.body:
         soup.body.append(BeautifulSoup(PIXEL, "html.parser"))
     return str(soup)
 
 
-def prepare_whole(document: str) -> Callable[[], object]:
+def prepare_whole(document: str, places: Sequence[int]) -> Callable[[], object]:
     """One more recipient's copy as composing makes it: the tokens of the links and of the pixel are signed too."""
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "emailsvc.settings",
@@ -53,21 +54,23 @@ def prepare_whole(document: str) -> Callable[[], object]:
     from common.ids import new_id
     from messages.sending.personalisation import Wishes, personalise
 
-    wishes = Wishes(track_opens=True, track_clicks=True, enable_unsubscribe=False, host="link.acme.test")
+    wishes = Wishes(track_opens=True, track_clicks=True, enable_unsubscribe=False, host="link.acme.test", places=places)
     return lambda: personalise(document, "", wishes, new_id())
 
 
 def run(_: Options) -> None:
     document = page(40)
-    segmented = segment(document)
-    print(f"  {len(document) / 1000:.1f} KB, {len(segmented.links)} links")
+    found = LinkFinder().find(document)
+    print(f"  {len(document) / 1000:.1f} KB, {len(found.urls)} links")
     compare(
         "BeautifulSoup is given its wrapped URLs ready, and signs none",
         "one more recipient, tokens signed too",
         {
-            "one more recipient, tokens signed too": prepare_whole(document),
-            "spliced for one more recipient": partial(segmented.splice, wrap, PIXEL),
-            "cut, once for each HTML": partial(cut, document),
+            "one more recipient, tokens signed too": prepare_whole(document, found.places),
+            "delivery: spliced for one more recipient": partial(splice, document, found.places, wrap, PIXEL),
+            "accept: HTML read for the first time": lambda: LinkFinder().judge(document, len(document)),
+            "accept: the same, by the tokenizer alone": partial(Outline, document),
+            "accept: HTML that was read before": lambda: LinkFinder().find(document),
             "BeautifulSoup for each recipient": partial(by_beautifulsoup, document),
         },
     )

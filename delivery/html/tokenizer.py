@@ -17,9 +17,9 @@ ATTRIBUTE = r"""[^\t\n\f\r />][^\t\n\f\r />=]*+
 MARKUP = re.compile(
     rf"""<(?:
       (?P<slash>/?)(?P<name>[a-zA-Z][^\t\n\f\r />]*+)(?P<attributes>(?:[\t\n\f\r /]++|{ATTRIBUTE})*+)>
-    | !--(?:-?>|.*?(?:--!?>|\Z))
-    | (?:[!?]|/(?![a-zA-Z]|\Z))[^>]*+(?:>|\Z)
-    | /?[a-zA-Z].*+
+    | !--(?:-?>|.*?(?:--!?>|(?P<open_comment>\Z)))
+    | (?:[!?]|/(?![a-zA-Z]|\Z))[^>]*+(?:>|(?P<open_declaration>\Z))
+    | (?P<open_tag>/?[a-zA-Z].*+)
     )""",
     re.DOTALL | re.VERBOSE,
 )
@@ -33,9 +33,10 @@ VALUE = re.compile(
 OVERLONG = re.compile(r"&#(?:[0-9]{100,}|[xX][0-9a-fA-F]{100,});?")
 REFERENCE = re.compile(r"&(?:#(?:[0-9]++|[xX][0-9a-fA-F]++);?|[A-Za-z][A-Za-z0-9]*+;?)")
 
-# 13.2.6: what these hold is text, not markup, up to their end tag
-RAW = frozenset({"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes"})
-RAW_END = {name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE) for name in RAW}
+# 13.2.6: what these hold is text, not markup, up to their end tag. Nothing ends a plaintext.
+RAW = frozenset({"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext"})
+RAW_END = {name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE) for name in RAW - {"plaintext"}}
+RAW_END["plaintext"] = re.compile(r"(?!)")
 
 
 class Value(NamedTuple):
@@ -81,27 +82,60 @@ def tokens(document: str) -> Iterator[Tag | str]:
 
     The content of an element such as style or textarea comes as one text between its tags.
     """
-    position = 0
-    end = len(document)
-    search = MARKUP.search
-    while match := search(document, position):
-        start = match.start()
-        if start > position:
-            yield document[position:start]
-        position = match.end()
-        name = match["name"]
-        if name is None:
-            continue
-        name = name.lower()
-        yield Tag(name, match["attributes"], match["slash"] == "/", start, position, match.start("attributes"))
-        if name in RAW and not match["slash"]:
-            found = RAW_END[name].search(document, position)
-            stop = found.start() if found else end
-            if stop > position:
-                yield document[position:stop]
-            position = stop
-    if position < end:
-        yield document[position:]
+    return iter(Tokenizer(document))
+
+
+class Tokenizer:
+    """One pass over `document` by `tokens`, which also tells what it found about the whole.
+
+    After the pass `open_at` is where a construct begins that never ends (a comment, a tag, a style), None without any;
+    `comments` are the places of comments, declarations and the like.
+    """
+
+    def __init__(self, document: str) -> None:
+        self.document = document
+        self.open_at: int | None = None
+        self.comments: list[tuple[int, int]] = []
+        self._raw_starts: dict[int, int] = {}
+
+    def __iter__(self) -> Iterator[Tag | str]:
+        document = self.document
+        position = 0
+        end = len(document)
+        search = MARKUP.search
+        while match := search(document, position):
+            start = match.start()
+            if start > position:
+                yield document[position:start]
+            position = match.end()
+            name = match["name"]
+            if name is None:
+                self.comments.append((start, position))
+                if match.lastgroup:
+                    self.open_at = self._raw_starts.get(start, start)
+                continue
+            name = name.lower()
+            tag = Tag(name, match["attributes"], match["slash"] == "/", start, position, match.start("attributes"))
+            yield tag
+            if name in RAW and not tag.is_end:
+                stop = self.find_raw_end(tag)
+                if stop > position:
+                    yield document[position:stop]
+                position = stop
+        if position < end:
+            yield document[position:]
+            if document.endswith("</"):  # what follows would become a comment
+                self.open_at = self.open_at if self.open_at is not None else end - 2
+
+    def find_raw_end(self, tag: Tag) -> int:
+        """Where the raw text after `tag` ends."""
+        found = RAW_END[tag.name].search(self.document, tag.end)
+        if found is None:
+            self.open_at = tag.start
+            return len(self.document)
+        # Before an end tag that is cut off the element is open still.
+        self._raw_starts[found.start()] = tag.start
+        return found.start()
 
 
 def unescape(text: str) -> str:

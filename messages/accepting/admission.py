@@ -17,6 +17,7 @@ from messages.accepting.draft import Draft
 from messages.models import Recipient
 from providers.routing.selection import routes
 from templates_app.services import Renderer
+from tracking.engagement.link_finding import Found, LinkFinder
 
 MAX_RECIPIENTS = 50
 
@@ -37,6 +38,8 @@ class Admitted:
     sender: Address
     recipients: Sequence[Envelope]
     domain: Domain | None
+    # What tracking is to change in the HTML; None where nothing is tracked.
+    tracked: Found | None = None
     template_id: UUID | None = None
     template_version_id: UUID | None = None
     resent_from_id: UUID | None = None
@@ -49,6 +52,7 @@ class Admission:
         self.key = key
         self.senders = Senders(key.project, is_local_only=key.is_test or routes.is_local_only(key.project_id))
         self.renderer = Renderer(key.project)
+        self.links = LinkFinder()
 
     def admit(self, draft: Draft) -> Admitted:
         """The draft, made whole; ApiError when it may not be sent."""
@@ -69,9 +73,14 @@ class Admission:
             sender=sender,
             recipients=recipients,
             domain=domain,
+            tracked=self.find_tracked(draft),
             template_id=rendered.template_id if rendered else None,
             template_version_id=rendered.version_id if rendered else None,
         )
+
+    def find_tracked(self, draft: Draft) -> Found | None:
+        is_tracked = draft.track_opens or draft.track_clicks
+        return self.links.find(draft.html) if draft.html and is_tracked else None
 
     def choose_default(self, draft: Draft) -> Address:
         """The default sender of the draft's domain or of the project."""

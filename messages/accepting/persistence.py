@@ -18,7 +18,6 @@ from ledger.sql import fetch_one
 from messages.accepting.admission import Admitted
 from messages.attachments import File, save_contents
 from messages.models import Attachment, Message, Recipient, Subject
-from messages.sending.personalisation import list_links
 from messages.states import Lane, Reason, Status, roll_up
 from messages.tasks import ring
 from tracking.events import Fact, record
@@ -45,7 +44,7 @@ def store(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, st
         messages.append(message)
         recipients += rows
     subjects = [Subject(message_id=message.pk, text=fold(message.subject)) for message in messages]
-    insert_rows(messages, subjects, recipients, list_tracked(messages))
+    insert_rows(messages, subjects, recipients, list_tracked(messages, admitted))
     store_attachments(key.project_id, messages, admitted, uploaded)
     note_accepted(messages, recipients)
     for lane in {Lane(message.priority) for message in messages if message.status == Status.QUEUED}:
@@ -75,6 +74,7 @@ def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Messa
         track_opens=draft.track_opens,
         track_clicks=draft.track_clicks,
         enable_unsubscribe=draft.enable_unsubscribe,
+        tracked_places=list(item.tracked.places) if item.tracked else None,
         priority=draft.priority,
         on_uncertain=draft.on_uncertain,
         resent_from_id=item.resent_from_id,
@@ -121,12 +121,12 @@ def finish_message(message: Message, rows: Sequence[Recipient]) -> None:
         message.queued_at = message.created_at
 
 
-def list_tracked(messages: Sequence[Message]) -> list[TrackedLinks]:
+def list_tracked(messages: Sequence[Message], admitted: Sequence[Admitted]) -> list[TrackedLinks]:
     """Where the wrapped links of each message lead; nothing for those that are not tracked."""
     return [
-        TrackedLinks(message_id=message.pk, project_id=message.project_id, urls=urls)
-        for message in messages
-        if (urls := list_links(message.html, track_clicks=message.track_clicks))
+        TrackedLinks(message_id=message.pk, project_id=message.project_id, urls=list(item.tracked.urls))
+        for message, item in zip(messages, admitted, strict=True)
+        if message.track_clicks and item.tracked and item.tracked.urls
     ]
 
 

@@ -64,7 +64,7 @@ class Source:
 
 _MESSAGES = """
 SELECT id, domain_id, from_name, from_address, reply_to, subject, html, text, headers,
-       track_opens, track_clicks, enable_unsubscribe, COALESCE(queued_at, created_at)
+       track_opens, track_clicks, enable_unsubscribe, tracked_places, COALESCE(queued_at, created_at)
 FROM mail_message WHERE id = ANY(%s)
 """
 _MAILBOXES = """
@@ -107,8 +107,8 @@ def build_source(row: tuple[Any, ...]) -> Source:
         html=row[6],
         text=row[7],
         headers={name: value for name, value in json.loads(row[8]).items() if name != TIME_SCALE_HEADER},
-        wishes=Wishes(track_opens=row[9], track_clicks=row[10], enable_unsubscribe=row[11]),
-        date=row[12],
+        wishes=Wishes(track_opens=row[9], track_clicks=row[10], enable_unsubscribe=row[11], places=row[12] or ()),
+        date=row[13],
     )
 
 

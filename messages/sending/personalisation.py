@@ -2,10 +2,11 @@
 
 import html
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from tracking.engagement.link_rewriting import segment
+from tracking.engagement.link_rewriting import splice
 from tracking.engagement.tokens import Purpose
 from tracking.engagement.tracking_urls import build_url
 
@@ -15,12 +16,16 @@ PLACEHOLDER = re.compile(r"\{\{-?\s*unsubscribe_url\s*-?\}\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What the caller opted in to, and the host that the URLs are on (None: ours)."""
+    """What the caller opted in to, and the host that the URLs are on (None: ours).
+
+    `places` are where the pixel and the links go in the HTML, as found at accept.
+    """
 
     track_opens: bool
     track_clicks: bool
     enable_unsubscribe: bool
     host: str | None = None
+    places: Sequence[int] = ()
 
     @property
     def are_any(self) -> bool:
@@ -40,7 +45,7 @@ def personalise(document: str, text: str, wishes: Wishes, recipient_id: UUID) ->
     """This recipient's copy of the HTML and text, and its List-Unsubscribe headers (RFC 2369, RFC 8058)."""
     own_html = own_text = None
     headers: tuple[tuple[str, str], ...] = ()
-    if document and (wishes.track_opens or wishes.track_clicks):
+    if wishes.places and (wishes.track_opens or wishes.track_clicks):
         own_html = track(document, wishes, recipient_id)
     if wishes.enable_unsubscribe:
         url = build_url(wishes.host, Purpose.UNSUBSCRIBE, recipient_id)
@@ -53,20 +58,15 @@ def personalise(document: str, text: str, wishes: Wishes, recipient_id: UUID) ->
 def track(document: str, wishes: Wishes, recipient_id: UUID) -> str:
     """The HTML with this recipient's links and pixel; all else stays byte for byte."""
 
-    def wrap(index: int, _: str) -> str:
+    def wrap(index: int) -> str:
         return build_url(wishes.host, Purpose.CLICK, recipient_id, index)
 
     pixel = ""
     if wishes.track_opens:
         url = html.escape(build_url(wishes.host, Purpose.OPEN, recipient_id))
         pixel = f'<img width="1" height="1" alt="" src="{url}">'
-    return segment(document).splice(wrap if wishes.track_clicks else None, pixel)
+    return splice(document, wishes.places, wrap if wishes.track_clicks else None, pixel)
 
 
 def fill(body: str, url: str) -> str:
     return PLACEHOLDER.sub(lambda _: url, body)
-
-
-def list_links(document: str, *, track_clicks: bool) -> list[str]:
-    """Where the wrapped links lead, in the order in which they are numbered."""
-    return list(segment(document).links) if track_clicks and document else []

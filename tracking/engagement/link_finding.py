@@ -1,0 +1,154 @@
+"""The links to track in a document, and the pixel's place. Found once, when an email is accepted.
+
+BeautifulSoup judges, the tokenizer tells the places to the letter. What BeautifulSoup is not given the tokenizer judges
+alone: documents that are long, and those with constructs that never end for older versions of Python's html.parser.
+"""
+
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from delivery.html.tokenizer import RAW, Tag, Tokenizer, Value
+from tracking.engagement.link_rules import LINK_NAMES, is_trackable, read_url
+from tracking.engagement.soup import BODY_ENDS, CpuBudget, PlaceBuilder, read_page
+
+MAXIMUM_LINKS = 1_000  # in one mail; what follows is left alone
+MAXIMUM_TAG = 8_192  # characters of one tag, its URL included; a longer one is left alone
+MAXIMUM_SIZE = 256 * 1024  # bytes of a document that BeautifulSoup is given
+CACHED_SIZE = 100_000  # bytes; of the last documents up to this size the findings are kept
+CACHED_DOCUMENTS = 128
+
+# These end alike for html.parser in all its versions. Elsewhere an older one may look for an end up to the last byte.
+ENDS_ALIKE = re.compile(
+    r"<!--(?!-?>)(?:[^-]++|-(?!-)|--(?!!|\s*>))*+--> | <!\[(?:if|else|endif)\b[^>]*\]> | <(?!!\[|!--)[^>]*+>",
+    re.IGNORECASE | re.VERBOSE,
+)
+MARKUP_RAW = frozenset({"script", "style"})  # where older html.parsers look for the end tag alone, too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is to be changed in a document, as offsets in characters.
+
+    `places` are the pixel's and then, two for each link, where the value of its `href` begins and ends. `urls` are
+    where the links lead, in the same order.
+    """
+
+    urls: tuple[str, ...]
+    places: tuple[int, ...]
+
+
+class LinkFinder:
+    """Finds links for one request, whose documents share the time that BeautifulSoup may take."""
+
+    def __init__(
+        self, budget: CpuBudget | None = None, builder_class: Callable[[CpuBudget], Any] = PlaceBuilder
+    ) -> None:
+        self.budget = budget or CpuBudget()
+        self.builder_class = builder_class
+
+    def find(self, document: str) -> Found:
+        """The links to track and the pixel's place.
+
+        Tracked are the first 1,000 `a` and `area` with an http or https URL, but not those with `data-track="false"`,
+        those that hold a placeholder (`{{`), and those that have "unsubscribe" in their URL or their words.
+        """
+        content = document.encode("utf-8", "surrogatepass")
+        if len(content) > CACHED_SIZE or self.builder_class is not PlaceBuilder:
+            return self.judge(document, len(content))[0]
+        digest = hashlib.sha256(content).digest()
+        if found := recent.get(digest):
+            return found
+        found, is_final = self.judge(document, len(content))
+        if is_final:
+            recent.put(digest, found)
+        return found
+
+    def judge(self, document: str, size: int) -> tuple[Found, bool]:
+        """What is found, and False where more time might have found otherwise."""
+        outline = Outline(document)
+        if not outline.is_plain or size > MAXIMUM_SIZE or not (outline.links or outline.ends):
+            return outline.tell(), True
+        page = read_page(document, self.budget, self.builder_class)
+        if page is None:
+            return outline.tell(), False
+        outline.keep(page.links, page.ends)
+        return outline.tell(), True
+
+
+class Outline:
+    """A document as the tokenizer sees it: the links that it would track, and the end tags of body and html."""
+
+    def __init__(self, document: str) -> None:
+        self.document = document
+        self.links: dict[int, tuple[str, Value]] = {}
+        self.ends: dict[int, str] = {}
+        self.is_plain = True
+        tokenizer = Tokenizer(document)
+        before: Tag | None = None
+        for token in tokenizer:
+            if isinstance(token, Tag):
+                self.read_tag(token)
+                before = token
+            elif "<" in token and before and before.name in RAW - MARKUP_RAW:
+                self.is_plain = False
+        self.open_at = tokenizer.open_at
+        self.is_plain &= self.open_at is None and all(
+            (match := ENDS_ALIKE.match(document, start)) and match.end() == end for start, end in tokenizer.comments
+        )
+
+    def read_tag(self, tag: Tag) -> None:
+        if tag.name in RAW and not tag.is_end and tag.attributes.endswith("/"):
+            self.is_plain = False  # for older html.parsers such an element is empty
+        elif tag.is_end:
+            if tag.name in BODY_ENDS:
+                self.ends[tag.start] = tag.name
+        elif tag.name in LINK_NAMES and len(self.links) < MAXIMUM_LINKS and tag.end - tag.start <= MAXIMUM_TAG:
+            href = tag.find("href")
+            if href and is_trackable(url := read_url(href.text), tag.get("data-track")):
+                self.links[tag.start] = (url, href)
+
+    def keep(self, links: frozenset[int], ends: frozenset[int]) -> None:
+        """Drop the tags at other places than these."""
+        self.links = {start: link for start, link in self.links.items() if start in links}
+        self.ends = {start: name for start, name in self.ends.items() if start in ends}
+
+    def tell(self) -> Found:
+        places = [self.find_pixel()]
+        for _, href in self.links.values():
+            places += (href.start, href.end)
+        return Found(urls=tuple(url for url, _ in self.links.values()), places=tuple(places))
+
+    def find_pixel(self) -> int:
+        """Before the last `</body>`, else `</html>`, else before what is left open at the end, else at the end."""
+        last = {name: start for start, name in self.ends.items()}
+        end = len(self.document) if self.open_at is None else self.open_at
+        return last.get("body", last.get("html", end))
+
+
+class Recent:
+    """Findings of the last documents by digest, for the mails of one text that come one after another."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[bytes, Found] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, digest: bytes) -> Found | None:
+        with self._lock:
+            found = self._found.get(digest)
+            if found:
+                self._found.move_to_end(digest)
+            return found
+
+    def put(self, digest: bytes, found: Found) -> None:
+        with self._lock:
+            self._found[digest] = found
+            if len(self._found) > CACHED_DOCUMENTS:
+                self._found.popitem(last=False)
+
+
+recent = Recent()

@@ -1,0 +1,149 @@
+"""A whole document as BeautifulSoup reads it: which links it tracks, and where the body ends.
+
+Places are told as offsets. The tokenizer cuts the tags there, since a tree cannot be written back byte for byte.
+"""
+
+import re
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate, islice
+from typing import Any
+
+from bs4 import BeautifulSoup, NavigableString, SoupStrainer, Tag
+from bs4.builder import HTMLParserTreeBuilder
+from bs4.builder._htmlparser import BeautifulSoupHTMLParser
+from bs4.exceptions import ParserRejectedMarkup
+
+from tracking.engagement.link_rules import LINK_NAMES, OPT_OUT_TEXT, is_trackable, read_url
+
+REQUEST_SECONDS = 2.0  # of CPU, for all documents of a request
+NEAR_NODES = 50  # of a link's content are read for its text
+BODY_ENDS = frozenset({"body", "html"})
+
+
+class OutOfTimeError(Exception):
+    """The request's time for reading HTML is used up."""
+
+
+class CpuBudget:
+    """The CPU time of its thread that a request may spend here. `clock` tells it, in seconds."""
+
+    def __init__(self, seconds: float = REQUEST_SECONDS, clock: Callable[[], float] = time.thread_time) -> None:
+        self.left = seconds
+        self._clock = clock
+        self._ends_at = 0.0
+
+    @contextmanager
+    def spend(self) -> Iterator[None]:
+        self._ends_at = self._clock() + self.left
+        try:
+            yield
+        finally:
+            self.left = self._ends_at - self._clock()
+
+    def check(self) -> None:
+        """OutOfTimeError when nothing is left."""
+        if self._clock() > self._ends_at:
+            raise OutOfTimeError
+
+
+class PlaceParser(BeautifulSoupHTMLParser):
+    """Notes where `</body>` and `</html>` stand, which a tree does not tell, and stops when the time is up."""
+
+    budget: CpuBudget
+    ends: list[tuple[str, tuple[int, int]]]
+
+    def handle_starttag(
+        self, tag: str, attrs: list[tuple[str, str | None]], handle_empty_element: bool = True
+    ) -> None:
+        self.budget.check()
+        super().handle_starttag(tag, attrs, handle_empty_element)
+        # Only `</br>` and the like would look these up, and that in time quadratic in their number.
+        self.already_closed_empty_element.clear()
+
+    def handle_endtag(self, tag: str, check_already_closed: bool = True) -> None:
+        self.budget.check()
+        if tag in BODY_ENDS:
+            self.ends.append((tag, self.getpos()))
+        super().handle_endtag(tag, check_already_closed)
+
+    def handle_data(self, data: str) -> None:
+        self.budget.check()
+        super().handle_data(data)
+
+    def handle_pi(self, data: str) -> None:
+        """Nothing: BeautifulSoup would warn of XML, which is the sender's affair."""
+
+
+class PlaceBuilder(HTMLParserTreeBuilder):
+    """BeautifulSoup's `html.parser` builder with a parser that notes places."""
+
+    parser_class = PlaceParser
+
+    def __init__(self, budget: CpuBudget) -> None:
+        super().__init__(on_duplicate_attribute="ignore")
+        self.budget = budget
+        self.ends: list[tuple[str, tuple[int, int]]] = []
+
+    def feed(self, markup: Any) -> None:
+        _, options = self.parser_args
+        # Without it an `&#` that is no reference makes all that follows text.
+        parser = self.parser_class(self.soup, **{**options, "convert_charrefs": True})
+        parser.budget, parser.ends = self.budget, self.ends
+        parser.feed(markup)
+        parser.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What BeautifulSoup found: the offsets of the tags of links to track, and of the end tags of body and html."""
+
+    links: frozenset[int]
+    ends: frozenset[int]
+
+
+def read_page(
+    document: str, budget: CpuBudget, builder_class: Callable[[CpuBudget], Any] = PlaceBuilder
+) -> Page | None:
+    """`document` as BeautifulSoup reads it; None where it cannot, or has no time left."""
+    builder = builder_class(budget)
+    try:
+        with budget.spend():
+            soup = BeautifulSoup(document, builder=builder, parse_only=SoupStrainer(LINK_NAMES))
+            lines = [0, *accumulate(len(line) for line in re.findall(r"[^\n]*\n", document))]
+            links = frozenset(
+                lines[(link.sourceline or 1) - 1] + (link.sourcepos or 0)
+                for link in soup.find_all(LINK_NAMES)
+                if is_tracked(link, budget)
+            )
+    # The last two are how html.parser refuses declarations and numbers of 5,000 digits.
+    except (OutOfTimeError, ParserRejectedMarkup, AssertionError, ValueError):
+        return None
+    ends = frozenset(lines[line - 1] + column for _, (line, column) in builder.ends)
+    soup.decompose()
+    return Page(links=links, ends=ends)
+
+
+def is_tracked(link: Tag, budget: CpuBudget) -> bool:
+    """True unless its URL, its `data-track` or its words speak against it."""
+    budget.check()
+    href, data_track = link.get("href"), link.get("data-track")
+    if href is None or not is_trackable(read_url(str(href)), None if data_track is None else str(data_track)):
+        return False
+    return not OPT_OUT_TEXT.search(read_text(link))
+
+
+def read_text(link: Tag) -> str:
+    """The words of the link, and those of its images; up to the next link, since an unclosed one holds all others."""
+    words: list[str] = []
+    for node in islice(link.descendants, NEAR_NODES):
+        if isinstance(node, Tag):
+            if node.name in LINK_NAMES:
+                break
+            words.append(str(node.get("alt", "")))
+        elif type(node) is NavigableString:  # not a comment or a style
+            words.append(node)
+    return "".join(words)
