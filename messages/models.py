@@ -54,7 +54,7 @@ class Message(models.Model):
     track_opens = models.BooleanField(default=False)
     track_clicks = models.BooleanField(default=False)
     enable_unsubscribe = models.BooleanField(default=False)
-    # Where in `html` the pixel and the links go: `tracking.engagement.link_finding.Found.places`. Null without tracking.
+    # Where in `html` the pixel and the links go, as `link_finding.Found.places` says. Null without tracking.
     tracked_places = ArrayField(models.IntegerField(), null=True)
 
     priority = models.TextField(choices=Lane.choices, default=Lane.NORMAL)

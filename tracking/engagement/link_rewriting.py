@@ -5,36 +5,39 @@ Everything that is not a wrapped `href` or the pixel stays byte for byte: commen
 
 import html
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
-NEEDS_ESCAPE = re.compile("[&<>\"']")
+NEEDS_ESCAPE = re.compile("[&<>\"']").search
+QUOTES = frozenset("\"'")
 
 Wrap = Callable[[int], str]
 
 
 def splice(document: str, places: Sequence[int], wrap: Wrap | None, pixel: str = "") -> str:
-    """`document` with the URL `wrap(n)` at its link number n, and with `pixel`, which is HTML; without `wrap` links stay.
+    """`document` with the URL `wrap(n)` at its link number n, and with `pixel`, which is HTML.
 
-    `places` are those of `link_finding.Found`.
+    `places` are those of `link_finding.Found`. Without `wrap` all links stay.
     """
     pixel_at = places[0]
-    changes = [(pixel_at, pixel_at, pixel)]
-    if wrap:
-        changes += [
-            (start, end, write_url(wrap(index), is_quoted=document[start - 1] in "\"'"))
-            for index, (start, end) in enumerate(zip(places[1::2], places[2::2], strict=True))
-        ]
-        changes.sort()
+    if wrap is None:
+        return f"{document[:pixel_at]}{pixel}{document[pixel_at:]}"
     parts: list[str] = []
     position = 0
-    for start, end, text in changes:
-        parts += (document[position:start], text)
-        position = end
+    # The pixel is put where it is passed, at the latest at the end.
+    pixel_index = bisect_left(places, pixel_at, 1) // 2
+    for index, start in enumerate(places[1::2]):
+        if index == pixel_index:
+            parts += (document[position:pixel_at], pixel)
+            position = pixel_at
+        url = wrap(index)
+        if NEEDS_ESCAPE(url):
+            url = html.escape(url)
+        # A value without quotes gets them.
+        parts += (document[position:start], url if document[start - 1] in QUOTES else f'"{url}"')
+        position = places[2 * index + 2]
+    if pixel_index >= len(places) // 2:
+        parts += (document[position:pixel_at], pixel)
+        position = pixel_at
     parts.append(document[position:])
     return "".join(parts)
-
-
-def write_url(url: str, *, is_quoted: bool) -> str:
-    """The URL as the value of an attribute, with quotes where it had none."""
-    escaped = html.escape(url) if NEEDS_ESCAPE.search(url) else url
-    return escaped if is_quoted else f'"{escaped}"'

@@ -54,9 +54,7 @@ class PlaceParser(BeautifulSoupHTMLParser):
     budget: CpuBudget
     ends: list[tuple[str, tuple[int, int]]]
 
-    def handle_starttag(
-        self, tag: str, attrs: list[tuple[str, str | None]], handle_empty_element: bool = True
-    ) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]], handle_empty_element: bool = True) -> None:
         self.budget.check()
         super().handle_starttag(tag, attrs, handle_empty_element)
         # Only `</br>` and the like would look these up, and that in time quadratic in their number.

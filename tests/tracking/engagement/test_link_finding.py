@@ -1,6 +1,5 @@
 """Which links are tracked, where they lead, and where the pixel goes."""
 
-import re
 from pathlib import Path
 from time import process_time
 
@@ -154,6 +153,4 @@ def test_hostile_html_is_not_broken_and_costs_bounded_time(name: str, size: int)
 @pytest.mark.parametrize("path", [path for path in CASES if "cut" in path.stem or "comment" in path.stem], ids=str)
 def test_the_pixel_of_what_is_cut_off_stands_before_the_cut(path: Path) -> None:
     html = read(path)
-    cut = re.search(r"<(!--|style|textarea|a )[^>]*(>\w+\W*)?$", html)
-    assert cut
-    assert find(html).places[0] == cut.start()
+    assert find(html).places[0] == (html.index("<!--") if "<!--" in html else html.rindex("<"))

@@ -12,7 +12,9 @@ from tests.tracking.engagement.html_files import MAILS, PIXEL, read, rewrite, wr
 from tracking.engagement.link_finding import CACHED_DOCUMENTS, MAXIMUM_SIZE, LinkFinder, Outline, recent
 from tracking.engagement.soup import CpuBudget, PlaceBuilder, PlaceParser, read_page
 
-OPT_OUT = '<body><p>Hello</p><a href="https://x.test/1">Shop</a> <a href="https://x.test/2"><b>Unsubscribe</b></a></body>'
+OPT_OUT = (
+    '<body><p>Hello</p><a href="https://x.test/1">Shop</a> <a href="https://x.test/2"><b>Unsubscribe</b></a></body>'
+)
 SHOP_ONLY = OPT_OUT.replace("https://x.test/1", wrap(0)).replace("</body>", PIXEL + "</body>")
 
 
@@ -170,7 +172,9 @@ def test_what_versions_of_python_read_in_different_ways_is_not_given(html: str, 
 )
 def test_what_is_usual_is_given(html: str) -> None:
     document = f'{html}\r\n<a\nhref="https://x.test/1">a</a>\n{html}<a href="https://x.test/2">Unsubscribe</a>\n</body>'
-    assert rewrite(document, "@") == document.replace('"https://x.test/1"', f'"{wrap(0)}"').replace("</body>", "@</body>")
+    assert rewrite(document, "@") == document.replace('"https://x.test/1"', f'"{wrap(0)}"').replace(
+        "</body>", "@</body>"
+    )
 
 
 def test_long_documents_are_not_given(spy: list[str]) -> None:
