@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Any
 
-from bs4 import BeautifulSoup, NavigableString, SoupStrainer, Tag
-from bs4.builder import HTMLParserTreeBuilder
-from bs4.builder._htmlparser import BeautifulSoupHTMLParser
+from bs4 import BeautifulSoup
+from bs4.builder._htmlparser import BeautifulSoupHTMLParser, HTMLParserTreeBuilder
+from bs4.element import NavigableString, Tag
 from bs4.exceptions import ParserRejectedMarkup
+from bs4.filter import SoupStrainer
 
 from tracking.engagement.link_rules import LINK_NAMES, OPT_OUT_TEXT, is_trackable, read_url
 
