@@ -85,10 +85,12 @@ class PlaceBuilder(HTMLParserTreeBuilder):
         self.budget = budget
         self.ends: list[tuple[str, tuple[int, int]]] = []
 
-    def feed(self, markup: Any) -> None:
+    def feed(self, markup: str | bytes, _parser_class: Any = None) -> None:
+        assert self.soup is not None, "BeautifulSoup sets itself before it feeds"
+        assert isinstance(markup, str), "documents are text"
         _, options = self.parser_args
         # Without it an `&#` that is no reference makes all that follows text.
-        parser = self.parser_class(self.soup, **{**options, "convert_charrefs": True})
+        parser = (_parser_class or self.parser_class)(self.soup, **{**options, "convert_charrefs": True})
         parser.budget, parser.ends = self.budget, self.ends
         parser.feed(markup)
         parser.close()
