@@ -1,18 +1,35 @@
 """HTML of real senders and of cases that went wrong elsewhere, where the folder that holds them is at hand."""
 
 from pathlib import Path
+from typing import Any
 
+from bs4.exceptions import ParserRejectedMarkup
+
+from tests.needs import NOT_SHARED, SHARED
 from tracking.engagement.link_finding import LinkFinder
 from tracking.engagement.link_rewriting import splice
+from tracking.engagement.soup import PlaceBuilder
 
-SHARED = next((found for folder in Path(__file__).resolve().parents if (found := folder / "shared").is_dir()), Path())
-MAILS = sorted((SHARED / "corpora" / "html").glob("*.html"))
-CASES = sorted((SHARED / "cases" / "tracking").glob("*.html"))
+MAILS = sorted((SHARED / "corpora/html").glob("*.html")) if SHARED else NOT_SHARED
+CASES = sorted((SHARED / "cases/tracking").glob("*.html")) if SHARED else []
+CUT_SHORT = [path for path in CASES if "cut" in path.stem or "comment" in path.stem] or NOT_SHARED
 PIXEL = '<img src="https://t.test/o/1" alt="">'
 
 
 def read(path: Path) -> str:
     return path.read_bytes().decode("utf-8")
+
+
+class RefusingBuilder(PlaceBuilder):
+    """BeautifulSoup's way to give up."""
+
+    def feed(self, markup: Any) -> None:
+        raise ParserRejectedMarkup("refused")
+
+
+def name_sample(path: Path | None) -> str | None:
+    """How a sample is called in a test's id."""
+    return path and path.stem
 
 
 def wrap(index: int) -> str:

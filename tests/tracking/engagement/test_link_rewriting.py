@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tracking.engagement.html_files import MAILS, PIXEL, read, rewrite, wrap
+from tests.tracking.engagement.html_files import MAILS, PIXEL, name_sample, read, rewrite, wrap
 from tracking.engagement.link_finding import LinkFinder
 from tracking.engagement.link_rewriting import splice
 
@@ -30,7 +30,7 @@ def restored(html: str) -> str:
     return spliced
 
 
-@pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MAILS, ids=name_sample)
 def test_real_mails_differ_in_links_and_pixel_only(path: Path) -> None:
     html = read(path)
     with_urls = re.sub(r'href="\{\{(\w+)\}\}"', r'href="https://acme.test/\1?a=1&amp;b=2#c"', html)

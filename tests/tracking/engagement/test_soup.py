@@ -6,9 +6,8 @@ from itertools import count
 from typing import Any
 
 import pytest
-from bs4.exceptions import ParserRejectedMarkup
 
-from tests.tracking.engagement.html_files import MAILS, PIXEL, read, rewrite, wrap
+from tests.tracking.engagement.html_files import MAILS, PIXEL, RefusingBuilder, name_sample, read, rewrite, wrap
 from tracking.engagement.link_finding import CACHED_DOCUMENTS, MAXIMUM_SIZE, LinkFinder, Outline, recent
 from tracking.engagement.soup import CpuBudget, PlaceBuilder, PlaceParser, read_page
 
@@ -16,13 +15,6 @@ OPT_OUT = (
     '<body><p>Hello</p><a href="https://x.test/1">Shop</a> <a href="https://x.test/2"><b>Unsubscribe</b></a></body>'
 )
 SHOP_ONLY = OPT_OUT.replace("https://x.test/1", wrap(0)).replace("</body>", PIXEL + "</body>")
-
-
-class RefusingBuilder(PlaceBuilder):
-    """BeautifulSoup's way to give up."""
-
-    def feed(self, markup: Any) -> None:
-        raise ParserRejectedMarkup("refused")
 
 
 class SpyParser(PlaceParser):
@@ -64,7 +56,7 @@ def test_a_link_that_says_unsubscribe_stays() -> None:
     assert rewrite(OPT_OUT, PIXEL) == SHOP_ONLY
 
 
-@pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MAILS, ids=name_sample)
 def test_a_link_of_a_real_mail_that_says_unsubscribe_stays(path: Any) -> None:
     html = re.sub(r'href="\{\{(\w+)\}\}"', r'href="https://acme.test/\1"', read(path))
     link = list(re.finditer(r'<a href="(https?:[^"]*)"[^>]*>([^<]*)', html))[-1]
