@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import structlog
 from django.conf import settings
 
-from delivery.concurrency.steps import Said, SteppedTransport, Steps
+from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies
 from delivery.envelope import Delivery, Outcome, Reply, Stage, Transport
 from delivery.http_client import HttpClient
 from delivery.mx.mta_sts import HttpsFetcher, PolicyFinder
@@ -34,15 +34,15 @@ COUNTED_IDLE_LIMIT = timedelta(seconds=5)
 log = structlog.get_logger(__name__)
 
 
-class BrokenTransport(SteppedTransport):
+class BrokenTransport(AsyncTransport):
     """Stands in for a provider that cannot be used as it is configured: pauses it, and no mail suffers."""
 
     def __init__(self, reason: str) -> None:
         self._reply = Reply(outcome=Outcome.DEFERRED, stage=Stage.CONNECT, text=reason, should_pause=True)
 
-    def converse(self, deliveries: Sequence[Delivery]) -> Steps[None]:
+    async def converse(self, deliveries: Sequence[Delivery], _before_dot: AsyncBeforeDot) -> Replies:
         for delivery in deliveries:
-            yield Said(delivery.recipient_id, self._reply)
+            yield delivery.recipient_id, self._reply
 
     def close(self) -> None:
         """Nothing is held."""

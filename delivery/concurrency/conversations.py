@@ -11,9 +11,9 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
+from delivery.concurrency.async_transport import AsyncTransport
 from delivery.concurrency.loop_runner import LoopRunner
 from delivery.concurrency.protocol import Ask, Finished, Group, Word
-from delivery.concurrency.steps import SteppedTransport
 from delivery.concurrency.thread_runner import ThreadRunner
 from delivery.envelope import Delivery, Reply, Transport
 
@@ -33,8 +33,8 @@ class Gathered:
 
 
 class Conversations:
-    """Runs conversations, at most `limit` at once for each key (a provider): those of a transport that can be driven
-    step by step in one thread together, those of any other each in a thread of its own. All are daemon threads.
+    """Runs conversations, at most `limit` at once for each key (a provider): those of a transport that can be awaited
+    in one thread together, those of any other each in a thread of its own. All are daemon threads.
 
     `limit` may be a function of the key, at least 1, which may change; any thread calls it.
 
@@ -64,7 +64,7 @@ class Conversations:
             raise RuntimeError("these conversations are closed")
         self._open_counts[key] += 1
         group = Group(key, delivery_group)
-        if isinstance(transport, SteppedTransport):
+        if isinstance(transport, AsyncTransport):
             self._loop.submit(transport, group)
         else:
             self._threads.submit(transport, group, self._open_counts[key])

@@ -1,33 +1,22 @@
-"""Runs transports that can be driven step by step: all conversations in one thread."""
+"""Runs transports that can be awaited: all conversations in one thread."""
 
+import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Hashable, Sequence
+from contextlib import aclosing, suppress
 from functools import partial
-from math import inf
 from threading import Thread
 from time import monotonic
 from typing import Any
 from uuid import UUID
 from weakref import WeakSet
 
-from delivery.concurrency.event_loop import Loop
+from delivery.concurrency.async_transport import AsyncTransport
 from delivery.concurrency.protocol import Ask, Group, Word, describe_fault
-from delivery.concurrency.steps import Call, Question, Said, Step, SteppedTransport, Steps, Wait
 
 # Kept connections are looked after this often.
 TIDY_SECONDS = 1.0
-
-
-class _Talk:
-    """One conversation."""
-
-    __slots__ = ("group", "steps")
-
-    def __init__(self, steps: Steps[None], group: Group) -> None:
-        self.steps = steps
-        self.group = group
 
 
 class LoopRunner:
@@ -41,24 +30,28 @@ class LoopRunner:
         self._limit = limit
         self._tell = tell
         self._logger = logger
-        self._loop = Loop()
-        self._thread = Thread(target=self._loop.run, args=(self._end_turn,), name="conversations", daemon=True)
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._run, name="conversations", daemon=True)
         # Shared by the owner and the loop; their single operations are atomic.
-        self._queues: dict[Hashable, deque[tuple[SteppedTransport, Group]]] = {}
+        self._queues: dict[Hashable, deque[tuple[AsyncTransport, Group]]] = {}
         self._unanswered: set[Ask] = set()
+        self._posts: deque[Callable[[], None]] = deque()
+        self._is_rung = False
         self._is_closed = False
         # The loop's own.
         self._running: defaultdict[Hashable, int] = defaultdict(int)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._words: list[Word] = []
-        self._transports: WeakSet[SteppedTransport] = WeakSet()
+        self._transports: WeakSet[AsyncTransport] = WeakSet()
+        self._is_tidying = False
         self._thread.start()
 
     # The owner's side
 
-    def submit(self, transport: SteppedTransport, group: Group) -> None:
+    def submit(self, transport: AsyncTransport, group: Group) -> None:
         """Queue one conversation."""
         self._queues.setdefault(group.key, deque()).append((transport, group))
-        self._loop.post(partial(self._fill, group.key))
+        self._post(partial(self._fill, group.key))
 
     def withdraw(self) -> list[Group]:
         """Take back what was not begun."""
@@ -74,19 +67,46 @@ class LoopRunner:
         self._is_closed = True
         for ask in list(self._unanswered):
             ask.answer(())
-        self._loop.post(lambda: None)
+        self._post(self._stop_when_done)
         self._thread.join(max(0.0, deadline - monotonic()))
+
+    def _post(self, action: Callable[[], None]) -> None:
+        """Do `action` in the loop's thread, soon. Many at once wake it once: each wake-up is a system call."""
+        self._posts.append(action)
+        if not self._is_rung:
+            self._is_rung = True
+            with suppress(RuntimeError):  # the loop has ended: nobody waits for anything any more
+                self._loop.call_soon_threadsafe(self._take_posts)
 
     # The loop's side
 
-    def _end_turn(self) -> bool:
-        """Hand over what was said in this turn; whether it was the last."""
-        if self._words:
-            words, self._words = self._words, []
-            self._tell(words)
-        if monotonic() >= self._loop.wake_at:
-            self._tidy()
-        return self._is_closed and not any(self._running.values())
+    def _run(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    def _take_posts(self) -> None:
+        self._is_rung = False  # before the look: who posts after it rings again
+        for _ in range(len(self._posts)):
+            action = self._posts.popleft()
+            try:
+                action()
+            except Exception:
+                self._logger.exception("A conversation could not go on.")
+
+    def _say(self, *words: Word) -> None:
+        if not self._words:
+            self._loop.call_soon(self._hand_over)
+        self._words += words
+
+    def _hand_over(self) -> None:
+        words, self._words = self._words, []
+        self._tell(words)
+
+    def _stop_when_done(self) -> None:
+        if self._is_closed and not self._tasks:
+            self._loop.call_soon(self._loop.stop)  # behind the last words
 
     def _tidy(self) -> None:
         is_any_kept = False
@@ -95,79 +115,57 @@ class LoopRunner:
                 is_any_kept |= transport.tidy()
             except Exception:
                 self._logger.exception("A transport could not be tidied.")
-        self._loop.wake_at = monotonic() + TIDY_SECONDS if is_any_kept else inf
+        self._is_tidying = is_any_kept
+        if is_any_kept:
+            self._loop.call_later(TIDY_SECONDS, self._tidy)
 
     def _fill(self, key: Hashable) -> None:
         """Begin conversations, as many as the key may have."""
         queue = self._queues[key]
-        while self._running[key] < self._limit(key) and not self._is_closed:
+        while not self._is_closed and self._running[key] < self._limit(key):
             try:
                 transport, group = queue.popleft()
             except IndexError:
                 return
             self._running[key] += 1
             self._transports.add(transport)
-            talk = _Talk(_begin(transport, group), group)
-            self._advance(talk, talk.steps.send, None)
+            task = self._loop.create_task(self._converse(transport, group))
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._finish, key))
 
-    def _advance(self, talk: _Talk, go_on: Callable[[Any], Step], value: object) -> None:
-        """Let a conversation go on until it waits for something, or ends."""
+    def _finish(self, key: Hashable, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._running[key] -= 1
+        if not self._is_tidying:
+            self._is_tidying = True
+            self._loop.call_later(TIDY_SECONDS, self._tidy)
+        self._stop_when_done()
+        self._fill(key)
+
+    async def _converse(self, transport: AsyncTransport, group: Group) -> None:
         fault: BaseException | None = None
         try:
-            step = go_on(value)
-            while isinstance(step, Said):
-                if talk.group.is_awaited(step.recipient_id):
-                    self._words.append((step.recipient_id, step.reply))
-                step = next(talk.steps)
-            self._await(talk, step)
-            return
-        except StopIteration:
-            pass
+            async with aclosing(transport.converse(group.deliveries, partial(self._ask, group))) as replies:
+                async for recipient_id, reply in replies:
+                    if group.is_awaited(recipient_id):
+                        self._say((recipient_id, reply))
+        except GeneratorExit:  # the process ends, and so does all that it holds
+            raise
         except BaseException as error:
-            self._logger.exception("A transport failed.", extra={"provider": str(talk.group.key)})
+            self._logger.exception("A transport failed.", extra={"provider": str(group.key)})
             fault = error
-        self._words += talk.group.close(describe_fault(fault))
-        self._finish(talk)
+        self._say(*group.close(describe_fault(fault)))
 
-    def _finish(self, talk: _Talk) -> None:
-        key = talk.group.key
-        self._running[key] -= 1
-        if self._loop.wake_at == inf:
-            self._loop.wake_at = monotonic() + TIDY_SECONDS
-        self._loop.post(partial(self._fill, key))
-
-    def _await(self, talk: _Talk, step: Wait | Question | Call) -> None:
-        if isinstance(step, Wait):
-            self._loop.when_ready(step, partial(self._advance, talk, talk.steps.send, None))
-        elif isinstance(step, Question):
-            self._ask(talk, step.ids)
-        else:
-            Thread(target=self._call, args=(talk, step), name="conversation-call", daemon=True).start()
-
-    def _call(self, talk: _Talk, step: Call) -> None:
-        """In a thread of its own."""
-        try:
-            result = step.function()
-        except BaseException as error:  # noqa: BLE001 - it is the conversation's to handle
-            self._loop.post(partial(self._advance, talk, talk.steps.throw, error))
-        else:
-            self._loop.post(partial(self._advance, talk, talk.steps.send, result))
-
-    def _ask(self, talk: _Talk, ids: tuple[UUID, ...]) -> None:
-        ask = Ask(talk.group.key, ids, lambda allowed: self._loop.post(partial(self._take_answer, talk, ask, allowed)))
+    async def _ask(self, group: Group, ids: Collection[UUID]) -> Collection[UUID]:
+        answer: asyncio.Future[tuple[UUID, ...]] = self._loop.create_future()
+        ask = Ask(group.key, tuple(ids), lambda allowed: self._post(partial(answer.set_result, allowed)))
         # In this order: whoever closes answers what it finds there, and what comes later sees that it is closed.
         self._unanswered.add(ask)
         if self._is_closed:
             ask.answer(())
         else:
-            self._words.append(ask)
-
-    def _take_answer(self, talk: _Talk, ask: Ask, allowed: tuple[UUID, ...]) -> None:
+            self._say(ask)
+        allowed = await answer
         self._unanswered.discard(ask)
-        talk.group.note_answer(ask.ids, allowed)
-        self._advance(talk, talk.steps.send, allowed)
-
-
-def _begin(transport: SteppedTransport, group: Group) -> Steps[None]:
-    """The conversation; whatever goes wrong in making it goes wrong in its first step."""
-    yield from transport.converse(group.deliveries)
+        group.note_answer(ask.ids, allowed)
+        return allowed

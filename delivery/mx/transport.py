@@ -7,8 +7,9 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic
 
+from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies
 from delivery.concurrency.circuit_breaker import Circuits, Tripping
-from delivery.concurrency.steps import Call, Said, SteppedTransport, Steps
+from delivery.concurrency.waiting import run_blocking
 from delivery.envelope import Delivery, Outcome, Reply, Stage
 from delivery.mx.route import Destination, Router, UnroutableError
 from delivery.smtp.config import Security, SmtpConfig, Timeouts
@@ -52,7 +53,7 @@ class _Route:
     until: float
 
 
-class MxTransport(SteppedTransport):
+class MxTransport(AsyncTransport):
     """A `Transport` to the mail exchangers of each recipient's domain: their 250 is a delivery.
 
     TLS is used where it is offered, in clear where it fails, unless the domain has an MTA-STS policy. Addresses that do
@@ -66,12 +67,12 @@ class MxTransport(SteppedTransport):
         self._routes: OrderedDict[str, _Route] = OrderedDict()
         self._pools: OrderedDict[Destination, tuple[SessionPool, SmtpSeconds]] = OrderedDict()
 
-    def converse(self, deliveries: Sequence[Delivery]) -> Steps[None]:
+    async def converse(self, deliveries: Sequence[Delivery], before_dot: AsyncBeforeDot) -> Replies:
         """Each mail on its own; connections are kept between them."""
         for delivery in deliveries:
-            reply = check_paths(delivery) or (yield from self._deliver(delivery))
+            reply = check_paths(delivery) or (await self._deliver(delivery, before_dot))
             if reply is not None:
-                yield Said(delivery.recipient_id, reply)
+                yield delivery.recipient_id, reply
 
     def tidy(self) -> bool:
         """Close connections that are idle for too long, and forget their servers; whether any is still open."""
@@ -85,9 +86,9 @@ class MxTransport(SteppedTransport):
         while self._pools:
             self._pools.popitem()[1][0].close()
 
-    def _deliver(self, delivery: Delivery) -> Steps[Reply | None]:
+    async def _deliver(self, delivery: Delivery, before_dot: AsyncBeforeDot) -> Reply | None:
         domain = delivery.address.rpartition("@")[2].lower()
-        route = self._find_kept(domain) or (yield from self._find_route(domain))
+        route = self._find_kept(domain) or (await self._find_route(domain))
         if route.refusal is not None:
             return route.refusal
         refusal: Reply | None = None
@@ -95,24 +96,24 @@ class MxTransport(SteppedTransport):
             if not self._circuits.may_try(_key(destination)):
                 refusal = refusal or self._describe_rest(destination)
                 continue
-            reply = yield from self._try(destination, delivery)
+            reply = await self._try(destination, delivery, before_dot)
             if reply is None or not _may_go_on(reply):
                 return reply
             refusal = reply
         return refusal
 
-    def _try(self, destination: Destination, delivery: Delivery) -> Steps[Reply | None]:
+    async def _try(self, destination: Destination, delivery: Delivery, before_dot: AsyncBeforeDot) -> Reply | None:
         """One address. Its circuit hears whether it answered, not what."""
         pool, seconds = self._find_pool(destination)
         while True:
             try:
-                session = pool.take() or (yield from pool.open())
+                session = pool.take() or (await pool.open())
             except RefusedError as error:
                 self._circuits.note_failure(_key(destination), f"{error.reply.stage}: {error.reply.text}")
                 return error.reply
             self._circuits.note_success(_key(destination))
-            transaction = Transaction(session, delivery, seconds, is_final=True)
-            reply = yield from _run(pool, session, transaction)
+            transaction = Transaction(session, delivery, seconds, before_dot=before_dot, is_final=True)
+            reply = await _run(pool, session, transaction)
             if not transaction.is_stale:
                 return reply
 
@@ -120,10 +121,10 @@ class MxTransport(SteppedTransport):
         route = self._routes.get(domain)
         return route if route is not None and monotonic() < route.until else None
 
-    def _find_route(self, domain: str) -> Steps[_Route]:
+    async def _find_route(self, domain: str) -> _Route:
         """Ask the DNS, in a thread: it may take its time."""
         try:
-            destinations = yield Call(partial(self._router.find_route, domain))
+            destinations = await run_blocking(partial(self._router.find_route, domain))
             route = _Route(destinations, None, monotonic() + ROUTE_SECONDS)
         except UnroutableError as error:
             route = _Route((), error.reply, monotonic() + UNROUTABLE_SECONDS)
@@ -171,9 +172,9 @@ class MxTransport(SteppedTransport):
         )
 
 
-def _run(pool: SessionPool, session: Session, transaction: Transaction) -> Steps[Reply | None]:
+async def _run(pool: SessionPool, session: Session, transaction: Transaction) -> Reply | None:
     try:
-        return (yield from transaction.run())
+        return await transaction.run()
     finally:
         if transaction.is_line_usable:
             pool.give_back(session)

@@ -1,12 +1,12 @@
 """A way out that sends nothing: the local part of an address at simulator.test says what becomes of its mail."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from time import sleep
-from uuid import UUID
 
-from delivery.concurrency.steps import Call, Question, Said, SteppedTransport, Steps
+from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies
+from delivery.concurrency.waiting import run_blocking
 from delivery.envelope import Delivery, Reply, Stage
 from delivery.replies import Answer, Peer, classify
 from delivery.simulator.scenes import DELIVERED, Scene
@@ -16,7 +16,7 @@ PEER = Peer(remote_host=DOMAIN)
 UNREADABLE = Scene(code=554, text="5.5.4 simulated: this scenario cannot be read")
 
 
-class SimulatorTransport(SteppedTransport):
+class SimulatorTransport(AsyncTransport):
     """A `Transport` for tests of applications: see `simulator_script`. Somebody's name is delivered to, and so is any
     other domain, for mail of test keys comes here whatever its address. `bounced+anything@` is `bounced@`.
     """
@@ -24,18 +24,18 @@ class SimulatorTransport(SteppedTransport):
     def __init__(self, sleep: Callable[[float], None] = sleep) -> None:
         self._sleep = sleep
 
-    def converse(self, deliveries: Sequence[Delivery]) -> Steps[None]:
+    async def converse(self, deliveries: Sequence[Delivery], before_dot: AsyncBeforeDot) -> Replies:
         """What is refused before the dot asks for no grant, as in real life."""
         for delivery in deliveries:
             scene = choose_scene(delivery.address, delivery.attempt_number)
             recipient_id = delivery.recipient_id
             if scene.stage is Stage.DOT:
-                allowed: Collection[UUID] = yield Question((recipient_id,))
+                allowed = await before_dot((recipient_id,))
                 if recipient_id not in allowed:
                     continue
             if scene.delay:
-                yield Call(partial(self._sleep, scene.delay.total_seconds()))
-            yield Said(recipient_id, play(scene))
+                await run_blocking(partial(self._sleep, scene.delay.total_seconds()))
+            yield recipient_id, play(scene)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -6,7 +6,6 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
-from delivery.concurrency.steps import Steps
 from delivery.replies import Answer
 from delivery.smtp.config import SmtpConfig
 from delivery.smtp.connection import Line
@@ -59,35 +58,35 @@ def choose_mechanisms(offered: str, *, is_password_safe: bool) -> list[str]:
     raise NoMechanismError(f"the server offers no authentication that we know: {' '.join(names) or 'none'}")
 
 
-def authenticate(line: Line, config: SmtpConfig, mechanisms: Sequence[str]) -> Steps[Answer]:
+async def authenticate(line: Line, config: SmtpConfig, mechanisms: Sequence[str]) -> Answer:
     """The server's last word: 235 is success. Raises LineError."""
     deadline = monotonic() + config.timeouts.auth.total_seconds()
     for name in mechanisms:
-        answer = yield from _try_mechanism(line, config, name, deadline)
+        answer = await _try_mechanism(line, config, name, deadline)
         if answer.code not in NOT_THIS_MECHANISM:
             break
     return answer
 
 
-def _try_mechanism(line: Line, config: SmtpConfig, name: str, deadline: float) -> Steps[Answer]:
+async def _try_mechanism(line: Line, config: SmtpConfig, name: str, deadline: float) -> Answer:
     said: list[bytes] = []
-    answer = yield from _ask(line, b"AUTH " + name.encode(), deadline)
+    answer = await _ask(line, b"AUTH " + name.encode(), deadline)
     for step in MECHANISMS[name]:
         if answer.code != CHALLENGE:
             break
         try:
             challenge = b64decode(answer.lines[0], validate=name == "CRAM-MD5")
         except binascii.Error:
-            return (yield from _ask(line, b"*", deadline))
+            return await _ask(line, b"*", deadline)
         said.append(b64encode(step(config, challenge)))
-        answer = yield from _ask(line, said[-1], deadline)
+        answer = await _ask(line, said[-1], deadline)
     return _hide_secrets(answer, said)
 
 
-def _ask(line: Line, data: bytes, deadline: float) -> Steps[Answer]:
+async def _ask(line: Line, data: bytes, deadline: float) -> Answer:
     seconds = max(0.0, deadline - monotonic())
-    yield from line.write(data + b"\r\n", seconds)
-    return (yield from line.read_answer(seconds))
+    await line.write(data + b"\r\n", seconds)
+    return await line.read_answer(seconds)
 
 
 def _hide_secrets(answer: Answer, said: Sequence[bytes]) -> Answer:

@@ -2,12 +2,14 @@
 
 import errno
 import os
+import select
 import socket
 import ssl
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from delivery.concurrency.steps import Wait, Waits
+from delivery.concurrency.waiting import await_socket
 from delivery.replies import MAX_ANSWER_BYTES, Answer, NonsenseError, take_answer
 
 BLOCK = 65_536
@@ -49,7 +51,7 @@ class Line:
         self._has_asked = False
         self.is_tls = False
 
-    def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> Waits[str]:
+    async def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> str:
         """Encrypt the line; the result is protocol and cipher, for people. Raises TlsError, and LineError for bytes
         that came in clear behind the answer to STARTTLS: an injection (CVE-2011-0411).
         """
@@ -60,11 +62,11 @@ class Line:
         except (OSError, ValueError) as error:
             raise TlsError(f"the TLS handshake failed: {describe_error(error)}") from error
         self._socket, self.is_tls = encrypted, True
-        yield from self._shake_hands(encrypted, monotonic() + seconds)
+        await self._shake_hands(encrypted, monotonic() + seconds)
         cipher = encrypted.cipher()
         return f"{encrypted.version()} {cipher[0] if cipher else ''}".strip()
 
-    def _shake_hands(self, encrypted: ssl.SSLSocket, deadline: float) -> Waits[None]:
+    async def _shake_hands(self, encrypted: ssl.SSLSocket, deadline: float) -> None:
         while True:
             try:
                 encrypted.do_handshake()
@@ -72,14 +74,14 @@ class Line:
             except _NOT_YET as error:
                 if monotonic() >= deadline:
                     raise TlsError("the TLS handshake failed: timed out") from None
-                yield Wait(self._fileno, isinstance(error, ssl.SSLWantWriteError), deadline)
+                await await_socket(self._fileno, isinstance(error, ssl.SSLWantWriteError), deadline)
             except ssl.SSLCertVerificationError as error:
                 text = f"the certificate was refused: {error.verify_message}"
                 raise TlsError(text, is_about_certificate=True) from error
             except (OSError, ValueError) as error:
                 raise TlsError(f"the TLS handshake failed: {describe_error(error)}") from error
 
-    def write(self, data: bytes, seconds: float) -> Waits[None]:
+    async def write(self, data: bytes, seconds: float) -> None:
         """Write all of `data`; `seconds` are for each BLOCK of it. Raises LineError, which tells what was not taken."""
         view: bytes | memoryview = data
         deadline = 0.0
@@ -91,7 +93,7 @@ class Line:
                 deadline = deadline or now + seconds * (1 + len(data) // BLOCK)
                 if now >= deadline:
                     raise LineError("timed out while writing", unsent=len(view)) from None
-                yield Wait(self._fileno, not isinstance(error, ssl.SSLWantReadError), deadline)
+                await await_socket(self._fileno, not isinstance(error, ssl.SSLWantReadError), deadline)
             except OSError as error:
                 raise LineError(f"the line broke: {describe_error(error)}", unsent=len(view)) from error
             else:
@@ -99,7 +101,7 @@ class Line:
                     self._has_asked = True
                     return
 
-    def read_answer(self, seconds: float) -> Waits[Answer]:
+    async def read_answer(self, seconds: float) -> Answer:
         """The next reply, whole, within `seconds`. Raises LineError."""
         deadline = 0.0
         fresh = self._buffer
@@ -113,7 +115,7 @@ class Line:
                 # The answer cannot be here yet: looking for it at once would be a system call for nothing.
                 self._has_asked = False
                 deadline = deadline or monotonic() + seconds
-                yield Wait(self._fileno, False, deadline)
+                await await_socket(self._fileno, False, deadline)
             try:
                 fresh = self._socket.recv(BLOCK)
             except _NOT_YET as error:
@@ -122,7 +124,7 @@ class Line:
                 deadline = deadline or now + seconds
                 if now >= deadline:
                     raise LineError("timed out waiting for a reply") from None
-                yield Wait(self._fileno, isinstance(error, ssl.SSLWantWriteError), deadline)
+                await await_socket(self._fileno, isinstance(error, ssl.SSLWantWriteError), deadline)
             except OSError as error:
                 raise LineError(f"the line broke: {describe_error(error)}") from error
             else:
@@ -152,12 +154,23 @@ class Line:
                 return False
         return False
 
+    def write_at_once(self, data: bytes) -> None:
+        """Write what the kernel takes now, whatever becomes of it."""
+        with suppress(OSError):
+            self._socket.send(data)
+
+    def await_word(self, seconds: float) -> None:
+        """Block until something comes, the end included, or `seconds` have passed."""
+        poll = select.poll()
+        poll.register(self._fileno, select.POLLIN)
+        poll.poll(seconds * 1000)
+
     def close(self) -> None:
         """Close the socket, without QUIT."""
         self._socket.close()
 
 
-def dial(address: SocketAddress, source_address: str, deadline: float) -> Waits[Line]:
+async def dial(address: SocketAddress, source_address: str, deadline: float) -> Line:
     """A line to one address. Raises OSError."""
     family, kind, protocol, _name, target = address
     dialled = socket.socket(family, kind, protocol)
@@ -165,17 +178,17 @@ def dial(address: SocketAddress, source_address: str, deadline: float) -> Waits[
         dialled.setblocking(False)
         if source_address:
             dialled.bind((source_address, 0))
-        yield from _connect(dialled, target, deadline)
+        await _connect(dialled, target, deadline)
         return Line(dialled)
     except BaseException:
         dialled.close()
         raise
 
 
-def _connect(dialled: socket.socket, target: Any, deadline: float) -> Waits[None]:
+async def _connect(dialled: socket.socket, target: Any, deadline: float) -> None:
     error = dialled.connect_ex(target)
     if error == errno.EINPROGRESS:
-        yield Wait(dialled.fileno(), True, deadline)
+        await await_socket(dialled.fileno(), True, deadline)
         if monotonic() >= deadline:
             raise TimeoutError("timed out")
         error = dialled.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

@@ -9,7 +9,7 @@ from functools import partial
 from ipaddress import ip_address
 from time import monotonic
 
-from delivery.concurrency.steps import Call, Steps
+from delivery.concurrency.waiting import run_blocking
 from delivery.envelope import Outcome, Reply, Stage
 from delivery.replies import Answer, Peer, classify, clean_text
 from delivery.smtp.auth import ACCEPTED, NoMechanismError, authenticate, choose_mechanisms
@@ -31,12 +31,12 @@ def build_tls_context(config: SmtpConfig) -> ssl.SSLContext:
     return make_client_context(config.ca_file) if config.is_certificate_checked else make_unchecked_context()
 
 
-def open_session(config: SmtpConfig, context: ssl.SSLContext) -> Steps[Session]:
+async def open_session(config: SmtpConfig, context: ssl.SSLContext) -> Session:
     """A session ready for MAIL, with the first of the host's addresses that greets us. Raises RefusedError."""
     refusal: RefusedError | None = None
-    for address in (yield from _find_addresses(config)):
+    for address in await _find_addresses(config):
         try:
-            return (yield from _open_at(address, config, context))
+            return await _open_at(address, config, context)
         except RefusedError as error:
             if error.reply.stage not in TRY_NEXT_ADDRESS:
                 raise
@@ -44,9 +44,9 @@ def open_session(config: SmtpConfig, context: ssl.SSLContext) -> Steps[Session]:
     raise refusal or _refuse_unconnected(config, "the host has no address")
 
 
-def _find_addresses(config: SmtpConfig) -> Steps[Sequence[SocketAddress]]:
+async def _find_addresses(config: SmtpConfig) -> Sequence[SocketAddress]:
     if config.guard is not None:
-        return (yield from _find_admitted(config, config.guard))
+        return await _find_admitted(config, config.guard)
     find = partial(socket.getaddrinfo, config.address or config.host, config.port, type=socket.SOCK_STREAM)
     try:
         # What is an address already is not looked up, which would take a thread.
@@ -54,16 +54,16 @@ def _find_addresses(config: SmtpConfig) -> Steps[Sequence[SocketAddress]]:
     except (OSError, UnicodeError):
         pass
     try:
-        found: list[SocketAddress] = yield Call(find)
+        found: list[SocketAddress] = await run_blocking(find)
     except (OSError, UnicodeError, ValueError) as error:
         raise _refuse_unconnected(config, f"the host was not found: {describe_error(error)}") from error
     return found[:MAX_ADDRESSES]
 
 
-def _find_admitted(config: SmtpConfig, guard: Guard) -> Steps[Sequence[SocketAddress]]:
+async def _find_admitted(config: SmtpConfig, guard: Guard) -> Sequence[SocketAddress]:
     """What the guard admits, as it was looked up for the check: a second look-up could find others."""
     try:
-        found: Sequence[IpAddress] = yield Call(partial(guard.find_addresses, config.host, config.port))
+        found: Sequence[IpAddress] = await run_blocking(partial(guard.find_addresses, config.host, config.port))
     except NotAdmittedError as error:
         raise _refuse_unconnected(config, error.message, should_pause=True) from error
     except (OSError, ValueError) as error:
@@ -80,18 +80,18 @@ def _refuse_unconnected(config: SmtpConfig, text: str, *, should_pause: bool = F
     return RefusedError(reply)
 
 
-def _open_at(address: SocketAddress, config: SmtpConfig, context: ssl.SSLContext) -> Steps[Session]:
+async def _open_at(address: SocketAddress, config: SmtpConfig, context: ssl.SSLContext) -> Session:
     """Opportunistic TLS that fails is followed by one try in clear (RFC 7435), unless there are credentials or the
     certificate is to be checked.
     """
     opening = _Opening(address, config, context)
     try:
-        return (yield from opening.open(is_tls_wanted=config.security is not Security.NEVER))
+        return await opening.open(is_tls_wanted=config.security is not Security.NEVER)
     except TlsError as error:
         may_be_clear = config.security is Security.OPPORTUNISTIC and not config.is_certificate_checked
         if not may_be_clear or config.username:
             raise opening.refuse(str(error), should_pause=error.is_about_certificate) from error
-    return (yield from _Opening(address, config, context).open(is_tls_wanted=False))
+    return await _Opening(address, config, context).open(is_tls_wanted=False)
 
 
 def write_helo_name(name: str) -> str:
@@ -118,10 +118,10 @@ class _Opening:
         self._ip = str(address[4][0])
         self._line: Line | None = None
 
-    def open(self, *, is_tls_wanted: bool) -> Steps[Session]:
+    async def open(self, *, is_tls_wanted: bool) -> Session:
         """A session. Raises RefusedError, and TlsError when the handshake failed. Without a session no line stays."""
         try:
-            session = yield from self._talk(is_tls_wanted)
+            session = await self._talk(is_tls_wanted)
             self._line = None
             return session
         except TlsError:
@@ -145,43 +145,43 @@ class _Opening:
             )
         )
 
-    def _talk(self, is_tls_wanted: bool) -> Steps[Session]:
+    async def _talk(self, is_tls_wanted: bool) -> Session:
         config, times = self._config, self._config.timeouts
-        line = self._line = yield from self._dial()
+        line = self._line = await self._dial()
         if config.security is Security.IMPLICIT:
-            yield from self._start_tls(line)
+            await self._start_tls(line)
         self._stage = Stage.GREETING
-        self._check((yield from line.read_answer(times.greeting.total_seconds())), 220)
-        offers = yield from self._say_hello(line)
-        if is_tls_wanted and not line.is_tls and (yield from self._ask_for_tls(line, offers)):
-            yield from self._start_tls(line)
+        self._check((await line.read_answer(times.greeting.total_seconds())), 220)
+        offers = await self._say_hello(line)
+        if is_tls_wanted and not line.is_tls and (await self._ask_for_tls(line, offers)):
+            await self._start_tls(line)
             # What was said in clear counts no more (RFC 3207, 4.2).
-            offers = yield from self._say_hello(line)
+            offers = await self._say_hello(line)
         if config.username:
-            yield from self._authenticate(line, offers)
+            await self._authenticate(line, offers)
         return Session(line, offers, self._peer)
 
-    def _dial(self) -> Steps[Line]:
+    async def _dial(self) -> Line:
         config = self._config
         deadline = monotonic() + config.timeouts.connect.total_seconds()
         try:
-            line = yield from dial(self._address, config.source_address, deadline)
+            line = await dial(self._address, config.source_address, deadline)
         except OSError as error:
             raise self.refuse(f"no connection to {self._ip}: {describe_error(error)}") from error
         self._peer = Peer(f"{config.host}[{self._ip}]:{config.port}")
         return line
 
-    def _say_hello(self, line: Line) -> Steps[dict[str, str]]:
+    async def _say_hello(self, line: Line) -> dict[str, str]:
         self._stage = Stage.EHLO
         name = write_helo_name(self._config.helo_name)
-        answer = yield from self._ask(line, f"EHLO {name}")
+        answer = await self._ask(line, f"EHLO {name}")
         if 500 <= answer.code < 600:
-            self._check((yield from self._ask(line, f"HELO {name}")), 250)
+            self._check((await self._ask(line, f"HELO {name}")), 250)
             return {}
         self._check(answer, 250)
         return _read_offers(answer)
 
-    def _ask_for_tls(self, line: Line, offers: Mapping[str, str]) -> Steps[bool]:
+    async def _ask_for_tls(self, line: Line, offers: Mapping[str, str]) -> bool:
         """Whether the handshake may begin; False is to go on in clear."""
         self._stage = Stage.TLS
         is_needed = self._config.security is not Security.OPPORTUNISTIC or self._config.is_certificate_checked
@@ -189,31 +189,31 @@ class _Opening:
             if is_needed:
                 raise self.refuse("the server does not offer STARTTLS", should_pause=True)
             return False
-        answer = yield from self._ask(line, "STARTTLS")
+        answer = await self._ask(line, "STARTTLS")
         if is_needed:
             self._check(answer, 220)
         return answer.code == 220
 
-    def _start_tls(self, line: Line) -> Steps[None]:
+    async def _start_tls(self, line: Line) -> None:
         self._stage = Stage.TLS
         config = self._config
         seconds = config.timeouts.tls.total_seconds()
-        tls = yield from line.start_tls(self._context, config.server_name or config.host, seconds)
+        tls = await line.start_tls(self._context, config.server_name or config.host, seconds)
         self._peer = Peer(self._peer.remote_host, tls)
 
-    def _authenticate(self, line: Line, offers: Mapping[str, str]) -> Steps[None]:
+    async def _authenticate(self, line: Line, offers: Mapping[str, str]) -> None:
         self._stage = Stage.AUTH
         is_safe = line.is_tls or self._config.is_clear_auth_allowed or ip_address(self._ip).is_loopback
         try:
             mechanisms = choose_mechanisms(offers.get("AUTH", ""), is_password_safe=is_safe)
         except NoMechanismError as error:
             raise self.refuse(str(error), should_pause=True) from error
-        self._check((yield from authenticate(line, self._config, mechanisms)), ACCEPTED)
+        self._check((await authenticate(line, self._config, mechanisms)), ACCEPTED)
 
-    def _ask(self, line: Line, command: str) -> Steps[Answer]:
+    async def _ask(self, line: Line, command: str) -> Answer:
         seconds = self._config.timeouts.ehlo.total_seconds()
-        yield from line.write(command.encode("ascii") + b"\r\n", seconds)
-        return (yield from line.read_answer(seconds))
+        await line.write(command.encode("ascii") + b"\r\n", seconds)
+        return await line.read_answer(seconds)
 
     def _check(self, answer: Answer, code: int) -> None:
         if answer.code != code:

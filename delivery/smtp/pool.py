@@ -5,9 +5,7 @@ from collections import deque
 from contextlib import suppress
 from time import monotonic
 
-from delivery.concurrency.steps import Steps, run_waits
 from delivery.smtp.config import SmtpConfig
-from delivery.smtp.connection import LineError
 from delivery.smtp.handshake import build_tls_context, open_session
 from delivery.smtp.session import Session
 
@@ -43,9 +41,9 @@ class SessionPool:
                     session.line.close()
         return None
 
-    def open(self) -> Steps[Session]:
+    async def open(self) -> Session:
         """A new session. Raises RefusedError."""
-        return open_session(self._config, self._context)
+        return await open_session(self._config, self._context)
 
     def give_back(self, session: Session) -> None:
         """Keep `session` for the next mail, unless it has done enough."""
@@ -74,8 +72,7 @@ class SessionPool:
     def _leave(self, session: Session) -> None:
         """Say QUIT. The line stays for a moment for the answer (RFC 5321, 4.1.1.10), which nobody waits for."""
         session.used_at = monotonic()
-        with suppress(LineError):
-            run_waits(session.line.write(b"QUIT\r\n", 0))
+        session.line.write_at_once(b"QUIT\r\n")
         self._leaving.append(session)
 
     def close(self) -> None:
@@ -87,8 +84,7 @@ class SessionPool:
         with suppress(IndexError):
             while True:
                 session = self._leaving.popleft()
-                with suppress(LineError):
-                    run_waits(session.line.read_answer(max(0.0, deadline - monotonic())))
+                session.line.await_word(max(0.0, deadline - monotonic()))
                 session.line.close()
         self._is_closed = True
         self.tidy()

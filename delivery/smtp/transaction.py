@@ -1,9 +1,8 @@
 """One mail on one open session: MAIL, RCPT, DATA, content, dot."""
 
-from collections.abc import Collection, Mapping
-from uuid import UUID
+from collections.abc import Mapping
 
-from delivery.concurrency.steps import Question, Steps
+from delivery.concurrency.async_transport import AsyncBeforeDot
 from delivery.envelope import Delivery, Outcome, Reply, Stage
 from delivery.replies import Answer, classify
 from delivery.smtp.config import SmtpConfig
@@ -48,6 +47,7 @@ class Transaction:
     """
 
     __slots__ = (
+        "_before_dot",
         "_delivery",
         "_has_answered",
         "_is_final",
@@ -59,7 +59,16 @@ class Transaction:
         "is_stale",
     )
 
-    def __init__(self, session: Session, delivery: Delivery, seconds: SmtpSeconds, *, is_final: bool) -> None:
+    def __init__(
+        self,
+        session: Session,
+        delivery: Delivery,
+        seconds: SmtpSeconds,
+        *,
+        before_dot: AsyncBeforeDot,
+        is_final: bool,
+    ) -> None:
+        self._before_dot = before_dot
         self._session = session
         self._line = session.line
         self._delivery = delivery
@@ -70,7 +79,7 @@ class Transaction:
         self.is_line_usable = False
         self.is_stale = False
 
-    def run(self) -> Steps[Reply | None]:
+    async def run(self) -> Reply | None:
         """The server's reply, or what is to be said in its place; None when the mail was not ours to send any more."""
         problem = self._check_limits()
         if problem is not None:
@@ -80,10 +89,10 @@ class Transaction:
         self._session.message_count += 1
         try:
             offer = self._offer_together if self._session.can_pipeline else self._offer_stepwise
-            refusal = yield from offer()
+            refusal = await offer()
             # A 421 in place of MAIL's answer was said to a line that had been idle too long, or used too often.
             self.is_stale = was_kept and refusal is not None and refusal.code == CLOSING and refusal.stage is Stage.MAIL
-            return refusal or (yield from self._send_content())
+            return refusal or (await self._send_content())
         except LineError as error:
             self.is_stale = was_kept and not self._has_answered
             return self._build_reply(Outcome.DEFERRED, str(error))
@@ -111,46 +120,46 @@ class Transaction:
             rcpt += b" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;" + write_xtext(delivery.address)
         return mail + b"\r\n", rcpt + b"\r\n", b"DATA\r\n"
 
-    def _read(self, stage: Stage) -> Steps[Answer]:
+    async def _read(self, stage: Stage) -> Answer:
         self._stage = stage
-        answer = yield from self._line.read_answer(self._seconds.of_stage[stage])
+        answer = await self._line.read_answer(self._seconds.of_stage[stage])
         self._has_answered = True
         return answer
 
-    def _offer_stepwise(self) -> Steps[Reply | None]:
+    async def _offer_stepwise(self) -> Reply | None:
         """The envelope, one command at a time; None when the server waits for the content."""
-        yield from self._clean_up()
+        await self._clean_up()
         for stage, command in zip(ENVELOPE, self._list_commands(), strict=True):
             self._stage = stage
-            yield from self._line.write(command, self._seconds.of_stage[stage])
-            answer = yield from self._read(stage)
+            await self._line.write(command, self._seconds.of_stage[stage])
+            answer = await self._read(stage)
             if answer.code // 100 != GOES_ON[stage]:
                 return self._conclude(answer)
             self._session.is_dirty = True
         return None
 
-    def _clean_up(self) -> Steps[None]:
+    async def _clean_up(self) -> None:
         if self._session.is_dirty:
-            yield from self._line.write(b"RSET\r\n", self._seconds.of_stage[Stage.MAIL])
-            yield from self._read_reset()
+            await self._line.write(b"RSET\r\n", self._seconds.of_stage[Stage.MAIL])
+            await self._read_reset()
 
-    def _read_reset(self) -> Steps[None]:
-        answer = yield from self._line.read_answer(self._seconds.of_stage[Stage.MAIL])
+    async def _read_reset(self) -> None:
+        answer = await self._line.read_answer(self._seconds.of_stage[Stage.MAIL])
         if answer.code // 100 != 2:
             raise LineError(f"the server refused RSET: {answer.code}")
         self._session.is_dirty = False
 
-    def _offer_together(self) -> Steps[Reply | None]:
+    async def _offer_together(self) -> Reply | None:
         """The envelope in one write (RFC 2920); None when the server waits for the content."""
         reset = b"RSET\r\n" if self._session.is_dirty else b""
-        yield from self._line.write(reset + b"".join(self._list_commands()), self._seconds.of_stage[Stage.MAIL])
+        await self._line.write(reset + b"".join(self._list_commands()), self._seconds.of_stage[Stage.MAIL])
         if reset:
-            yield from self._read_reset()
+            await self._read_reset()
         codes: list[int] = []
         refusal: Reply | None = None
         for stage in ENVELOPE:
             try:
-                answer = yield from self._read(stage)
+                answer = await self._read(stage)
             except LineError:
                 if refusal is None:
                     raise
@@ -162,10 +171,10 @@ class Transaction:
                 return refusal
         self._session.is_dirty = codes[0] // 100 == 2
         if refusal is not None and codes[2] // 100 == 3:
-            yield from self._end_empty_data(codes[1])
+            await self._end_empty_data(codes[1])
         return refusal
 
-    def _end_empty_data(self, rcpt_code: int) -> Steps[None]:
+    async def _end_empty_data(self, rcpt_code: int) -> None:
         """The server wants content for a mail that it refused. A lone dot ends that (RFC 2920, 3.1), unless it took
         the recipient, who would get an empty mail: then only closing the line helps.
         """
@@ -173,36 +182,36 @@ class Transaction:
         if rcpt_code // 100 == 2:
             return
         try:
-            yield from self._line.write(DOT, self._seconds.of_block)
-            answer = yield from self._line.read_answer(self._seconds.of_stage[Stage.DATA])
+            await self._line.write(DOT, self._seconds.of_block)
+            answer = await self._line.read_answer(self._seconds.of_stage[Stage.DATA])
         except LineError:
             return
         self.is_line_usable = answer.code != CLOSING
 
-    def _send_content(self) -> Steps[Reply | None]:
+    async def _send_content(self) -> Reply | None:
         self._stage = Stage.DATA
         content = stuff_dots(self._delivery.content)
         if len(content) > ONE_WRITE:
-            early = yield from self._write_content(content)
+            early = await self._write_content(content)
             if early is not None:
                 return self._interrupt(early)
             content = b""
-        allowed: Collection[UUID] = yield Question((self._delivery.recipient_id,))
+        allowed = await self._before_dot((self._delivery.recipient_id,))
         if self._delivery.recipient_id not in allowed:
             return None
         # The last moment at which a cut can be told from an unknown outcome.
         if not self._line.is_quiet():
-            return self._interrupt((yield from self._read(Stage.DATA)))
-        return (yield from self._end_content(content + DOT))
+            return self._interrupt(await self._read(Stage.DATA))
+        return await self._end_content(content + DOT)
 
-    def _write_content(self, content: bytes) -> Steps[Answer | None]:
+    async def _write_content(self, content: bytes) -> Answer | None:
         """None when all was written; else what the server said before it closed the line."""
         try:
-            yield from self._line.write(content, self._seconds.of_block)
+            await self._line.write(content, self._seconds.of_block)
             return None
         except LineError as broken:
             try:
-                return (yield from self._line.read_answer(0.0))
+                return await self._line.read_answer(0.0)
             except LineError:
                 raise broken from None
 
@@ -212,16 +221,16 @@ class Transaction:
         self.is_line_usable = False
         return reply
 
-    def _end_content(self, rest: bytes) -> Steps[Reply]:
+    async def _end_content(self, rest: bytes) -> Reply:
         try:
-            yield from self._line.write(rest, self._seconds.of_block)
+            await self._line.write(rest, self._seconds.of_block)
         except LineError as error:
             # Bytes that the kernel did not take were not sent; a TLS record may have been, whatever was reported.
             if error.unsent >= len(DOT) and not self._line.is_tls:
                 raise
             return self._build_reply(Outcome.UNCERTAIN, f"while the final dot was written: {error}")
         try:
-            answer = yield from self._read(Stage.DOT)
+            answer = await self._read(Stage.DOT)
         except LineError as error:
             return self._build_reply(Outcome.UNCERTAIN, f"after the final dot: {error}")
         self._session.is_dirty = False

@@ -1,9 +1,10 @@
 """The way out over SMTP: one server, many connections, one recipient for each envelope."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 
-from delivery.concurrency.steps import Said, SteppedTransport, Steps, run_steps
+from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies
 from delivery.envelope import Delivery, Outcome, Reply, Stage
 from delivery.smtp.config import SmtpConfig
 from delivery.smtp.pool import SessionPool
@@ -14,7 +15,7 @@ from delivery.smtp.transaction import SmtpSeconds, Transaction
 _PATH = re.compile(r"[!-;=?-~]{1,320}")
 
 
-class SmtpTransport(SteppedTransport):
+class SmtpTransport(AsyncTransport):
     """A `Transport` to one SMTP server, with kept-open connections. Each conversation holds at most one of them.
 
     An address or return path that could break out of its command is `failed` and never on the wire. A lone CR or LF
@@ -26,23 +27,23 @@ class SmtpTransport(SteppedTransport):
         self._pool = SessionPool(config)
         self._seconds = SmtpSeconds(config)
 
-    def converse(self, deliveries: Sequence[Delivery]) -> Steps[None]:
+    async def converse(self, deliveries: Sequence[Delivery], before_dot: AsyncBeforeDot) -> Replies:
         """Mails go one after the other over one connection; when it breaks, the rest go over a new one, and when
         there is no new one they are deferred.
         """
         conversation = _Conversation(self._config, self._pool, self._seconds)
         try:
             for delivery in deliveries:
-                reply = yield from conversation.hand_over(delivery)
+                reply = await conversation.hand_over(delivery, before_dot)
                 if reply is not None:
-                    yield Said(delivery.recipient_id, reply)
+                    yield delivery.recipient_id, reply
         finally:
             conversation.end()
 
     def greet(self) -> Reply | None:
         """Open a session and keep it for the first mail; the refusal if there is none. Blocks, and sends nothing."""
         try:
-            self._pool.give_back(run_steps(self._pool.open()))
+            self._pool.give_back(asyncio.run(self._pool.open()))
         except RefusedError as error:
             return error.reply
         return None
@@ -66,25 +67,27 @@ class _Conversation:
         self._session: Session | None = None
         self._refusal: Reply | None = None
 
-    def hand_over(self, delivery: Delivery) -> Steps[Reply | None]:
+    async def hand_over(self, delivery: Delivery, before_dot: AsyncBeforeDot) -> Reply | None:
         problem = check_paths(delivery) or self._refusal
         if problem is not None:
             return problem
         try:
-            session = self._take_kept() or (yield from self._pool.open())
+            session = self._take_kept() or (await self._pool.open())
             while True:
-                transaction = Transaction(session, delivery, self._seconds, is_final=self._config.is_final)
-                reply = yield from self._run(session, transaction)
+                transaction = Transaction(
+                    session, delivery, self._seconds, before_dot=before_dot, is_final=self._config.is_final
+                )
+                reply = await self._run(session, transaction)
                 if not transaction.is_stale:
                     return reply
-                session = yield from self._pool.open()
+                session = await self._pool.open()
         except RefusedError as error:
             self._refusal = error.reply
             return error.reply
 
-    def _run(self, session: Session, transaction: Transaction) -> Steps[Reply | None]:
+    async def _run(self, session: Session, transaction: Transaction) -> Reply | None:
         try:
-            return (yield from transaction.run())
+            return await transaction.run()
         finally:
             # Also when an exception passes, or the driver gives up.
             if not transaction.is_line_usable:

@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import pytest
 
+from delivery.concurrency.async_transport import AsyncTransport
 from delivery.concurrency.conversations import Conversations, Gathered
-from delivery.concurrency.steps import Call, Question, Said, SteppedTransport
+from delivery.concurrency.waiting import run_blocking
 from delivery.envelope import Outcome, Reply, Stage
 from tests.smtp_mail import build_delivery, build_transport
 from tests.smtp_server import SmtpServer
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 DELIVERED = Reply(outcome=Outcome.DELIVERED, stage=Stage.DOT, code=250)
 
 
-class FakeTransport(SteppedTransport):
+class FakeTransport(AsyncTransport):
     """Asks for each delivery's dot and delivers it; `before` and `after` the question something may happen."""
 
     def __init__(self, before=lambda _delivery: None, after=lambda _delivery: None):
@@ -29,15 +30,15 @@ class FakeTransport(SteppedTransport):
         self.talking = 0
         self.most_talking = 0
 
-    def converse(self, deliveries):
+    async def converse(self, deliveries, before_dot):
         self._count(1)
         try:
             for delivery in deliveries:
-                yield Call(partial(self._before, delivery))
-                allowed = yield Question((delivery.recipient_id,))
+                await run_blocking(partial(self._before, delivery))
+                allowed = await before_dot((delivery.recipient_id,))
                 if delivery.recipient_id in allowed:
-                    yield Call(partial(self._after, delivery))
-                    yield Said(delivery.recipient_id, DELIVERED)
+                    await run_blocking(partial(self._after, delivery))
+                    yield delivery.recipient_id, DELIVERED
         finally:
             self._count(-1)
 
@@ -54,19 +55,19 @@ class BlockingTransport:
     """The same, as a transport that can only block."""
 
     def __init__(self, **values):
-        self._stepped = FakeTransport(**values)
+        self._awaited = FakeTransport(**values)
 
-    talking = property(lambda self: self._stepped.talking)
-    most_talking = property(lambda self: self._stepped.most_talking)
+    talking = property(lambda self: self._awaited.talking)
+    most_talking = property(lambda self: self._awaited.most_talking)
 
     def transmit(self, deliveries, before_dot):
-        return self._stepped.transmit(deliveries, before_dot)
+        return self._awaited.transmit(deliveries, before_dot)
 
     def close(self):
         pass
 
 
-@pytest.fixture(params=[FakeTransport, BlockingTransport], ids=["stepped", "blocking"])
+@pytest.fixture(params=[FakeTransport, BlockingTransport], ids=["awaited", "blocking"])
 def build_fake(request):
     return request.param
 
@@ -243,7 +244,7 @@ def test_the_thread_survives_a_transport_that_breaks(caplog, build_fake):
 
 
 class UnableTransport(FakeTransport):
-    def converse(self, deliveries):
+    def converse(self, deliveries, before_dot):
         raise BrokenError
 
     def tidy(self):
@@ -259,6 +260,28 @@ def test_a_transport_that_cannot_even_begin_harms_nobody_else(conversations, mon
     submit_many(conversations, FakeTransport(), 1, "able")
     everything.replies += gather_until(conversations, lambda all_: all_.finished).replies
     assert sorted(reply.outcome for _, reply in everything.replies) == ["deferred"] * 3 + ["delivered"] * 4
+
+
+def test_a_limit_that_cannot_be_told_costs_no_conversation_under_way(caplog):
+    faults = []
+
+    def limit(key):
+        if key == "unknown":
+            faults.append(key)
+            raise BrokenError
+        return 2
+
+    conversations = Conversations(limit)
+    submit_many(conversations, FakeTransport(), 2, "known")
+    asked = gather_until(conversations, lambda all_: len(all_.asking) == 2, grant=False).asking
+    conversations.submit("unknown", FakeTransport(), [build_delivery()])
+    # In one burst with what fails.
+    conversations.grant(asked, [i for ask in asked for i in ask.ids])
+    everything = gather_until(conversations, lambda all_: len(all_.finished) == 2)
+    assert [reply.outcome for _, reply in everything.replies] == [Outcome.DELIVERED] * 2
+    assert faults
+    assert "BrokenError" in caplog.text
+    conversations.close(5)
 
 
 class SilentTransport:
@@ -380,19 +403,37 @@ def test_it_carries_mail_over_smtp():
 
 ABANDON = """
 import time
-from pathlib import Path
+from delivery.concurrency.async_transport import AsyncTransport
 from delivery.concurrency.conversations import Conversations
+from delivery.concurrency.waiting import run_blocking
 from tests.smtp_mail import build_delivery
 
-class HangingTransport:
+class BlockingTransport:
     def transmit(self, deliveries, before_dot):
         before_dot([deliveries[0].recipient_id])
         yield
 
-Conversations(limit=1).submit("a", HangingTransport(), [build_delivery()])
+class AwaitedTransport(AsyncTransport):
+    async def converse(self, deliveries, before_dot):
+        await before_dot([deliveries[0].recipient_id])
+        yield
+
+    def close(self):
+        pass
+
+class CallingTransport(AwaitedTransport):
+    async def converse(self, deliveries, before_dot):
+        await run_blocking(lambda: time.sleep(60))
+        yield
+
+conversations = Conversations(limit=1)
+conversations.submit("a", {transport}(), [build_delivery()])
+time.sleep(0.2)
 """
 
 
-def test_an_owner_who_leaves_is_not_kept_alive_by_its_conversations():
-    ended = subprocess.run([sys.executable, "-c", ABANDON], cwd=ROOT, timeout=30, capture_output=True)
+@pytest.mark.parametrize("transport", ["BlockingTransport", "AwaitedTransport", "CallingTransport"])
+def test_an_owner_who_leaves_is_not_kept_alive_by_its_conversations(transport):
+    code = ABANDON.replace("{transport}", transport)
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=30, capture_output=True)
     assert (ended.returncode, ended.stderr) == (0, b"")
