@@ -11,6 +11,7 @@ from django.db.models.functions import Length, Now
 
 from accounts import scopes, tokens
 from common.client_ip import IpAddress, is_within
+from common.fields import EncryptedTextField
 from common.ids import new_id
 
 models.CharField.register_lookup(Length)
@@ -141,3 +142,30 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.object}"
+
+
+class IdempotencyKey(models.Model):
+    """A request that was answered, kept for 24 hours so that its retry gets the same answer.
+
+    Written in the transaction of the request's own rows: both are there or neither is. Only a request that talks to the
+    network commits its row before, without a status and with a lease.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+")
+    key = models.TextField()
+    fingerprint = models.BinaryField(max_length=32)
+    status = models.SmallIntegerField(null=True)
+    headers = models.JSONField(default=dict)
+    # One of the two: the second where the answer shows a secret.
+    body = models.JSONField(null=True)
+    secret_body = EncryptedTextField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "key"], name="idempotency_key_once")]
+        indexes = [
+            # purge: keys older than 24 hours.
+            models.Index(fields=["created_at"], name="idempotency_key_age"),
+        ]

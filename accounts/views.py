@@ -5,14 +5,13 @@ from typing import ClassVar
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from accounts.models import ApiKey
 from accounts.scopes import NO_SCOPE
 from accounts.serializers import MeSerializer
+from accounts.viewsets import ProjectView
 
 
-class MeView(APIView):
+class MeView(ProjectView):
     """The key's project, scopes and limits."""
 
     scopes: ClassVar = {"get": NO_SCOPE}
@@ -20,5 +19,4 @@ class MeView(APIView):
     @extend_schema(operation_id="get_me", responses=MeSerializer)
     def get(self, request: Request) -> Response:
         """Whose key this is, and what it may do."""
-        assert isinstance(request.auth, ApiKey)
-        return Response(MeSerializer(request.auth).data)
+        return Response(MeSerializer(self.key).data)

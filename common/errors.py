@@ -4,7 +4,8 @@ Packages define their own subclasses beside their services. `common.problems` tu
 """
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import islice
@@ -120,6 +121,29 @@ class InvalidFieldsError(ApiError):
         """The code that all errors share, or `invalid_fields` where they differ."""
         codes = {error.code for error in self.errors}
         return codes.pop() if len(codes) == 1 else self.code
+
+
+class FieldErrors:
+    """Gathers what is wrong with fields, so that a caller is told all of it at once."""
+
+    def __init__(self, errors: Iterable[FieldError] = ()) -> None:
+        self.errors = list(errors)
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Ends a block at its first InvalidFieldsError, and keeps what that names."""
+        try:
+            yield
+        except InvalidFieldsError as error:
+            self.errors += error.errors
+
+    def add(self, field: str, code: str, message: str) -> None:
+        self.errors.append(FieldError(field, code, message))
+
+    def raise_all(self) -> None:
+        """InvalidFieldsError when anything was gathered."""
+        if self.errors:
+            raise InvalidFieldsError(self.errors)
 
 
 class TooManyRequestsError(ApiError):

@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerExtension
@@ -72,17 +72,16 @@ def sentence_of(error: type[ApiError]) -> str:
 
 
 class StrictObjects(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """A `StrictSerializer` admits no other members, but every alias."""
+    """A `StrictSerializer` admits no other members.
+
+    Aliases are accepted and not described: to a generator of clients `from` and `from_` are two fields with one name.
+    """
 
     target_class = "common.serializers.StrictSerializer"
     match_subclasses = True
 
     def map_serializer(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        properties: dict[str, dict[str, Any]] = schema.setdefault("properties", {})
-        aliases: Mapping[str, str] = self.target.aliases
-        for alias, name in aliases.items():
-            properties[alias] = {**properties[name], "description": f"Another name for `{name}`."}
         return {**schema, "additionalProperties": False, TAKES_NULL: self.target.takes_null}
 
 

@@ -4,9 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpResponseBase
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, register_converter
+from django.urls.converters import UUIDConverter
 from django.urls.resolvers import RoutePattern
 from rest_framework.routers import SimpleRouter
+
+
+class IdConverter(UUIDConverter):
+    """A UUID in digits of any case (RFC 9562, 4)."""
+
+    regex = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+
+
+register_converter(IdConverter, "id")
 
 
 class SlashTolerantPattern(RoutePattern):
@@ -23,14 +33,14 @@ def api_path(route: str, view: Callable[..., HttpResponseBase], name: str | None
 
 
 class ApiRouter(SimpleRouter):
-    """A router whose routes are `api_path`s. Ids in them are UUIDs unless the viewset names another converter.
+    """A router whose routes are `api_path`s. Ids are UUIDs in any case unless the viewset names another converter.
 
     What does not look like an id is so the same 404 as an id that does not exist.
     """
 
     def __init__(self) -> None:
         super().__init__(trailing_slash=False, use_regex_path=False)
-        self._default_value_pattern = "uuid"
+        self._default_value_pattern = "id"
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         return [

@@ -3,20 +3,21 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
-from difflib import get_close_matches
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import SkipField
 
 from common.addresses import Address, AddressError, parse_address
 from common.errors import MAX_ERRORS, MAX_PATH
+from common.suggestions import describe_unknown
 from common.text import find_control_character
 from common.times import TimeError, format_time, parse_time
 
 # Looking for a similar name costs a quarter of a millisecond: not for everything that a hostile body holds.
 MAX_HINTS = 3
-MAX_HINT_LENGTH = 40
+NO_FIELD = "There is no such field."
 DIGITS = re.compile(r"-?[0-9]+\Z")
 LOST_PLUS = re.compile(r"([Tt][0-9:.]{5,18}) (?=[0-9]{2}:?[0-9]{2}\Z)")
 
@@ -24,7 +25,8 @@ LOST_PLUS = re.compile(r"([Tt][0-9:.]{5,18}) (?=[0-9]{2}:?[0-9]{2}\Z)")
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields that it does not know (`unknown_field`), with a hint when a known one is close.
 
-    `aliases` maps other names that are accepted to the field's own: `{"from": "from_"}`. Both at once are refused.
+    All that is wrong is told at once: in single fields, and between fields (`find_conflicts`). `aliases` maps other
+    names that are accepted to the field's own: `{"from": "from_"}`. Both at once are refused.
     """
 
     aliases: ClassVar[Mapping[str, str]] = {}
@@ -34,16 +36,44 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return super().to_internal_value(data)
+        values, errors = self.inspect(data)
+        if errors:
+            raise serializers.ValidationError(errors)
+        return values
+
+    def inspect(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The values of the fields that are right, and the errors of the others, each by the field's name.
+
+        DRF's own reading is not used: it throws away what is right as soon as anything is wrong, and so cannot look
+        between fields then.
+        """
         errors: dict[str, Any] = {}
         known = self.rename_aliases(data, errors)
         errors |= self.find_unknown(known)
-        try:
-            value = super().to_internal_value(known)
-        except serializers.ValidationError as error:
-            errors |= cast(dict[str, Any], error.detail)
-        if errors:
-            raise serializers.ValidationError(errors)
-        return value
+        values: dict[str, Any] = {}
+        for field in self._writable_fields:
+            try:
+                value = self.read_field(field, known)
+            except serializers.ValidationError as error:
+                errors[str(field.field_name)] = error.detail
+            except SkipField:
+                continue
+            else:
+                self.set_value(values, field.source_attrs, value)
+        conflicts = self.find_conflicts(values, known.keys())
+        return values, errors | {name: detail for name, detail in conflicts.items() if name not in errors}
+
+    def read_field(self, field: Any, data: Mapping[str, Any]) -> Any:
+        value = field.run_validation(field.get_value(data))
+        validate = getattr(self, f"validate_{field.field_name}", None)
+        return validate(value) if validate else value
+
+    def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
+        """What is wrong between fields, by the name of the field to blame; nested as DRF's details are.
+
+        `values` are those of the fields that are right; `given` names all fields that the caller sent.
+        """
+        return {}
 
     def rename_aliases(self, data: Mapping[str, Any], errors: dict[str, Any]) -> Mapping[str, Any]:
         used = [alias for alias in self.aliases if alias in data]
@@ -57,22 +87,22 @@ class StrictSerializer(serializers.Serializer[Any]):
         return renamed
 
     def find_unknown(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        writable = {name for name, field in self.fields.items() if not field.read_only}
+        writable = [name for name, field in self.fields.items() if not field.read_only]
         unknown = [str(name) for name in data if name not in writable][:MAX_ERRORS]
         return {
-            name[:MAX_PATH]: [wrong(describe_unknown(name, writable if index < MAX_HINTS else ()), "unknown_field")]
+            name[:MAX_PATH]: [
+                wrong(describe_unknown(NO_FIELD, name, writable if index < MAX_HINTS else ()), "unknown_field")
+            ]
             for index, name in enumerate(unknown)
         }
 
 
+class NoFields(StrictSerializer):
+    """Nothing: `{}`, or no body at all."""
+
+
 def wrong(message: str, code: str) -> serializers.ErrorDetail:
     return serializers.ErrorDetail(message, code)
-
-
-def describe_unknown(name: str, candidates: Collection[str]) -> str:
-    """The sentence for an unknown field, naming a candidate that it may have been meant to be."""
-    close = get_close_matches(name, candidates, 1, 0.75) if candidates and len(name) <= MAX_HINT_LENGTH else []
-    return f"There is no such field; did you mean {close[0]}?" if close else "There is no such field."
 
 
 class StrictCharField(serializers.CharField):
@@ -117,6 +147,19 @@ class StrictIntegerField(serializers.IntegerField):
         return data
 
 
+class StrictChoiceField(serializers.ChoiceField):
+    """One of a few words. The error names the nearest one, or the choices where they are few."""
+
+    default_error_messages = {"invalid_choice": "This is none of the choices."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str) and data in self.choice_strings_to_values:
+            return self.choice_strings_to_values[data]
+        sentence = str(self.error_messages["invalid_choice"])
+        message = describe_unknown(sentence, str(data)[:MAX_PATH], list(self.choice_strings_to_values))
+        raise serializers.ValidationError(message, code="invalid_choice")
+
+
 class StrictDateTimeField(serializers.DateTimeField):
     """ISO 8601 with an offset in, UTC with `Z` out. Codes `invalid_time`, `offset_required`."""
 
@@ -154,13 +197,10 @@ class QuerySerializer(StrictSerializer):
     Use `Sub(data=request.query_params)`. Fields get strings: numbers and times have fields of their own here.
     """
 
-    def to_internal_value(self, data: Any) -> Any:
-        repeated = list(find_repeated(data))
-        if repeated:
-            raise serializers.ValidationError(
-                {name: [wrong("Must stand only once.", "repeated_parameter")] for name in repeated}
-            )
-        return super().to_internal_value({name: data[name] for name in data})
+    def inspect(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        values, errors = super().inspect({name: data[name] for name in data})
+        repeated = {name: [wrong("Must stand only once.", "repeated_parameter")] for name in find_repeated(data)}
+        return values, {**errors, **repeated}
 
 
 def find_repeated(query: Any) -> Iterator[str]:
@@ -183,10 +223,14 @@ class QueryDateTimeField(StrictDateTimeField):
         return super().to_internal_value(LOST_PLUS.sub(r"\1+", value) if isinstance(value, str) else value)
 
 
+class NoQuery(QuerySerializer):
+    """No parameters."""
+
+
 class PageQuery(QuerySerializer):
-    """`limit` (1 to 100, by default 20) and `offset` (0 or more). Lists add their filters by subclassing."""
+    """`limit` (1 to 100, by default 20) and `after`. Lists add their filters by subclassing."""
 
     limit = QueryIntegerField(min_value=1, max_value=100, default=20, help_text="How many: 1 to 100, by default 20.")
-    offset = QueryIntegerField(
-        min_value=0, max_value=2**31 - 1, default=0, help_text="How many are left out before them."
+    after: serializers.Field[Any, Any, Any, Any] = serializers.UUIDField(
+        required=False, help_text="The `next` of the page before."
     )

@@ -39,15 +39,28 @@ def rotate_dkim(domain: Domain, algorithms: Iterable[Algorithm] = ()) -> list[Dk
     Without `algorithms`, those that the domain has. Naming one that it does not have adds it. Nothing changes for mail
     until a check sees the new record; then the new key signs, and the old one's record stays listed for `KEEP_RETIRED`.
     """
-    present = set(domain.dkim_keys.filter(retired_at=None).values_list("algorithm", flat=True))
-    wanted = set(algorithms) or {Algorithm(name) for name in present}
-    waiting = {key.algorithm: key for key in domain.dkim_keys.filter(activated_at=None)}
-    made = [build_key(domain, algorithm) for algorithm in sorted(wanted) if algorithm not in waiting]
+    wanted = list_algorithms(domain, algorithms)
+    keep_keys(domain, build_missing_keys(domain, wanted))
+    return list(domain.dkim_keys.filter(activated_at=None, algorithm__in=wanted).order_by("algorithm"))
+
+
+def list_algorithms(domain: Domain, algorithms: Iterable[Algorithm]) -> set[Algorithm]:
+    """`algorithms`, or those of the domain's keys."""
+    present = domain.dkim_keys.filter(retired_at=None).values_list("algorithm", flat=True)
+    return set(algorithms) or {Algorithm(name) for name in present}
+
+
+def build_missing_keys(domain: Domain, algorithms: Iterable[Algorithm] = ()) -> list[DkimKey]:
+    """Fresh keys, not saved, for those of `algorithms` of which no key waits: outside of transactions."""
+    waiting = set(domain.dkim_keys.filter(activated_at=None).values_list("algorithm", flat=True))
+    return [build_key(domain, name) for name in sorted(list_algorithms(domain, algorithms)) if name not in waiting]
+
+
+def keep_keys(domain: Domain, made: Iterable[DkimKey]) -> None:
+    """Store fresh keys. Of two rotations at once the second one's keys meet the constraint and are dropped."""
     with transaction.atomic():
-        # Two that rotate at once: the second one's keys meet the constraint and are dropped.
         Domain.objects.select_for_update().get(pk=domain.pk)
         DkimKey.objects.bulk_create(made, ignore_conflicts=True)
-    return list(domain.dkim_keys.filter(activated_at=None, algorithm__in=wanted).order_by("algorithm"))
 
 
 def activate_keys(seen: Iterable[DkimKey], now: datetime) -> None:

@@ -1,9 +1,9 @@
 """Domains as the API takes and shows them."""
 
-from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from common.serializers import PageQuery, SingleLineField, StrictDateTimeField, StrictSerializer
+from common.serializers import PageQuery, SingleLineField, StrictChoiceField, StrictDateTimeField, StrictSerializer
 from domains.dkim_keys import Algorithm
 from domains.dns.records import Purpose
 from domains.dns.resolver import RecordType
@@ -22,7 +22,7 @@ class DomainInput(StrictSerializer):
     name = SingleLineField(max_length=MAX_TEXT)
     default_from = SingleLineField(max_length=MAX_TEXT, required=False, allow_blank=True, allow_null=True)
     dkim_algorithms = serializers.ListField(
-        child=serializers.ChoiceField(Algorithm.choices), required=False, allow_null=True, max_length=10
+        child=StrictChoiceField(Algorithm.choices), required=False, allow_null=True, max_length=10
     )
 
 
@@ -36,7 +36,7 @@ class RotationInput(StrictSerializer):
     """Which keys to replace: those that the domain has, when nothing is said."""
 
     dkim_algorithms = serializers.ListField(
-        child=serializers.ChoiceField(Algorithm.choices), required=False, allow_null=True, max_length=10
+        child=StrictChoiceField(Algorithm.choices), required=False, allow_null=True, max_length=10
     )
 
 
@@ -78,13 +78,3 @@ class DomainOutput(serializers.Serializer[Domain]):
     @extend_schema_field(RecordOutput(many=True))
     def get_records(self, domain: Domain) -> list[dict[str, object]]:
         return [RecordOutput(shown).data for shown in shown_records(domain)]
-
-
-@extend_schema_serializer(many=False)
-class DomainPage(serializers.Serializer[object]):
-    """A page of domains, the newest first."""
-
-    data = DomainOutput(many=True)  # type: ignore[assignment]
-    has_more = serializers.BooleanField()
-    limit = serializers.IntegerField()
-    offset = serializers.IntegerField()

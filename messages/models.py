@@ -292,29 +292,6 @@ class Attachment(models.Model):
         ordering = ["position"]
 
 
-class IdempotencyKey(models.Model):
-    """A request that was answered, kept for 24 hours so that its retry gets the same answer.
-
-    Written in the transaction of the request's own rows: both are there or neither is.
-    """
-
-    id = models.BigAutoField(primary_key=True)
-    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="+")
-    key = models.TextField()
-    fingerprint = models.BinaryField(max_length=32)
-    status = models.SmallIntegerField(null=True)
-    headers = models.JSONField(default=dict)
-    body = models.JSONField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "key"], name="idempotency_key_once")]
-        indexes = [
-            # purge: keys older than 24 hours.
-            models.Index(fields=["created_at"], name="idempotency_key_age"),
-        ]
-
-
 class ReceivedFeedback(models.Model):
     """Something that a provider, a bounce or a complaint said about a recipient, once for each thing said.
 

@@ -1,6 +1,5 @@
 """What callers look up: an email with all that is shown of it, its recipients, events and files."""
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from django.db.models.functions import Lower
 
 from accounts.models import Project
 from common.addresses import Address
-from common.errors import FieldError, InvalidFieldsError, NotFoundError
+from common.errors import NotFoundError
 from messages.models import Attachment, Attempt, Message, Recipient
 from tracking.models import Event
 
@@ -95,15 +94,3 @@ def find_attachment(project: Project, message_id: UUID, pk: UUID) -> Attachment:
 def timeline(message_id: UUID) -> QuerySet[Event]:
     """What happened to a message, in order. Not by id: those are made on several machines, each with its own clock."""
     return Event.objects.filter(message_id=message_id).order_by("serial")
-
-
-def list_timeline(message: Message, query: Mapping[str, Any]) -> tuple[list[Event], bool]:
-    """A page of a message's events and whether more follows. InvalidFieldsError when `after` is none of them."""
-    events = timeline(message.pk)
-    if "after" in query:
-        last = events.filter(pk=query["after"]).first()
-        if last is None:
-            raise InvalidFieldsError([FieldError("after", "not_found", "This email has no such event.")])
-        events = events.filter(serial__gt=last.serial)
-    page = list(events[: query["limit"] + 1])
-    return page[: query["limit"]], len(page) > query["limit"]

@@ -5,8 +5,9 @@ from datetime import timedelta
 import structlog
 from celery import shared_task
 
+from accounts import idempotency
 from ledger.doorbell import doorbell
-from messages import attachments, idempotency
+from messages import attachments
 from messages.feedback import recording
 from messages.sending import lost_leases, schedule
 from messages.sending.claims import is_due

@@ -1,6 +1,10 @@
 """Providers as the API takes and shows them."""
 
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
@@ -10,6 +14,7 @@ from common.serializers import (
     PageQuery,
     SingleLineField,
     StrictBooleanField,
+    StrictChoiceField,
     StrictDateTimeField,
     StrictIntegerField,
     StrictSerializer,
@@ -61,7 +66,7 @@ class ProviderFields(StrictSerializer):
     """What a provider is, whether new or changed: `url`, or `kind` with `settings`."""
 
     name = SingleLineField(max_length=MAX_NAME)
-    kind = serializers.ChoiceField(choices=Kind.choices, required=False)
+    kind = StrictChoiceField(choices=Kind.choices, required=False)
     url = SingleLineField(max_length=MAX_TEXT, required=False, help_text="Holds credentials and is never shown.")
     settings = SettingsField(required=False, help_text="The same by name; credentials are never shown.")
     priority = StrictIntegerField(
@@ -78,19 +83,20 @@ class ProviderFields(StrictSerializer):
     )
     enabled = StrictBooleanField(required=False, source="is_enabled")
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "url" in attrs and "settings" in attrs:
-            raise serializers.ValidationError({"settings": [wrong("Give url or settings, not both.", "conflict")]})
-        return attrs
+    def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
+        if {"url", "settings"} <= set(given):
+            return {"settings": [wrong("Give url or settings, not both.", "conflict")]}
+        return {}
 
 
 class ProviderInput(ProviderFields):
     """A new provider."""
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if not attrs.keys() & {"url", "kind"}:
-            raise serializers.ValidationError({"kind": [wrong("Give url, or kind with settings.", "required")]})
-        return super().validate(attrs)
+    def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
+        conflicts = super().find_conflicts(values, given)
+        if not {"url", "kind"} & set(given):
+            conflicts["kind"] = [wrong("Give url, or kind with settings.", "required")]
+        return conflicts
 
 
 class ProviderChange(ProviderFields):
@@ -151,17 +157,42 @@ def build_events_url(provider: Provider) -> str:
     return f"{settings.PUBLIC_URL}/feedback/{provider.pk}/{provider.event_secret}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A place in the list of providers: just behind the one that this describes, whether or not that is still there."""
+
+    is_shared: bool
+    priority: int
+    pk: UUID
+
+    def write(self) -> str:
+        """The place as callers see it."""
+        return f"{self.is_shared:d}.{self.priority}.{self.pk}"
+
+
+@extend_schema_field({"type": "string"})
+class PlaceField(serializers.Field[Place, str, str, Any]):
+    """A `next` of the list of providers."""
+
+    default_error_messages = {"invalid_cursor": "Must be the `next` of a page before."}
+
+    def to_internal_value(self, data: str) -> Place:
+        match = PLACE.fullmatch(data)
+        if match is None:
+            self.fail("invalid_cursor")
+        return Place(is_shared=match[1] == "1", priority=int(match[2]), pk=UUID(match[3]))
+
+    def to_representation(self, value: Place) -> str:
+        return value.write()
+
+
+PLACE = re.compile(r"([01])\.(-?[0-9]{1,5})\.([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})", re.ASCII)
+
+
 class ProviderQuery(PageQuery):
     """The list's parameters."""
 
-
-class ProviderPage(serializers.Serializer[object]):
-    """A page of providers: the project's own, then shared ones, each in the order in which they are used."""
-
-    data = ProviderOutput(many=True)  # type: ignore[assignment]  # the name is the API's
-    has_more = serializers.BooleanField()
-    limit = serializers.IntegerField()
-    offset = serializers.IntegerField()
+    after = PlaceField(required=False, help_text="The `next` of the page before.")
 
 
 class PauseInput(StrictSerializer):

@@ -97,13 +97,25 @@ def _read_settings(target: Target, kept: Provider | None) -> tuple[Kind, Mapping
 def add_provider(
     project: Project | None, *, name: str, target: Target, is_operated: bool, **values: object
 ) -> Provider:
-    """A new provider of `project`, or a shared one. InvalidFieldsError, ProviderExistsError.
+    """A new provider of `project`, or a shared one. Errors as of `build_provider` and `store_provider`."""
+    return store_provider(build_provider(project, name=name, target=target, is_operated=is_operated, **values))
+
+
+def build_provider(
+    project: Project | None, *, name: str, target: Target, is_operated: bool, **values: object
+) -> Provider:
+    """A new provider, checked and not stored. Asks the DNS: outside of transactions. InvalidFieldsError.
 
     `values` are the columns `priority`, `weight`, `rate_limit`, `connection_limit` and `is_enabled`.
     """
     kind, url = read_target(target, is_operated=is_operated)
     provider = Provider(project=project, name=name, kind=kind, url=url, is_operated=is_operated, **values)
     provider.event_secret = new_event_secret(kind)
+    return provider
+
+
+def store_provider(provider: Provider) -> Provider:
+    """Write a new provider. ProviderExistsError."""
     return _save(provider, force_insert=True)
 
 
@@ -131,8 +143,14 @@ def _save(provider: Provider, *, force_insert: bool) -> Provider:
             provider.save(force_insert=force_insert)
     except IntegrityError:
         raise ProviderExistsError(name=provider.name) from None
-    routes.forget()
+    forget_routes()
     return provider
+
+
+def forget_routes() -> None:
+    """Let this process read the providers anew: now, and once more when what was written can be seen."""
+    routes.forget()
+    transaction.on_commit(routes.forget)
 
 
 def new_event_secret(kind: Kind) -> str:
@@ -187,7 +205,7 @@ def pause_provider(provider_id: UUID, *, reason: str, pause: timedelta | None) -
     Provider.objects.filter(pk=provider_id).update(
         is_paused=pause is None, paused_until=until, pause_reason=reason[:500]
     )
-    routes.forget()
+    forget_routes()
 
 
 def rest_provider(provider_id: UUID, *, reason: str) -> None:
@@ -199,10 +217,10 @@ def rest_provider(provider_id: UUID, *, reason: str) -> None:
 
 
 def resume_provider(provider_id: UUID) -> None:
-    """Use a paused provider again, whoever paused it."""
+    """Use a paused provider again, whoever paused it. Other workers hear of it after the commit."""
     Provider.objects.filter(pk=provider_id).update(is_paused=False, paused_until=None, pause_reason="")
-    forget_failures(provider_id)
-    routes.forget()
+    transaction.on_commit(lambda: forget_failures(provider_id))
+    forget_routes()
 
 
 def show_settings(provider: Provider) -> dict[str, str]:

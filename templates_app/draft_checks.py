@@ -1,9 +1,11 @@
 """What a draft is before it is published: its sources with their layout, what is wrong with them, what they need."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
+
+from liquid import BoundTemplate
 
 from common.errors import FieldError
 from templates_app.errors import LayoutError, TemplateError, UnsafeLinkError
@@ -40,15 +42,32 @@ class Needs:
     optional_variables: list[str]
 
 
-def check_draft(template: Template) -> Needs:
-    """What the draft's own sources need. Raises the `TemplateError` of the first that is wrong; layouts come later."""
-    parts = [parse_subject(template.subject), parse_part("text", template.text, PLAIN)]
-    for part, source in (("html", template.html), ("mjml", template.mjml)):
-        parts.append(parse_part(part, source, HTML))
-        check_links(part, source)
-    if template.mjml and not template.layout_id:
-        compile_mjml(template.mjml)
-    return Needs(list_variables(*parts), list_optional_variables(*parts))
+def check_draft(template: Template) -> tuple[Needs, list[TemplateError]]:
+    """What the draft's own sources need, and what is wrong with them, for each part; layouts come later."""
+    checks: Mapping[str, Callable[[str], BoundTemplate]] = {
+        "subject": parse_subject,
+        "text": lambda source: parse_part("text", source, PLAIN),
+        "html": lambda source: parse_markup("html", source),
+        "mjml": lambda source: parse_markup("mjml", source),
+    }
+    parts, problems = [], []
+    for name, check in checks.items():
+        try:
+            parts.append(check(getattr(template, name)))
+        except TemplateError as error:
+            problems.append(error)
+    if template.mjml and not template.layout_id and not problems:
+        try:
+            compile_mjml(template.mjml)
+        except TemplateError as error:
+            problems.append(error)
+    return Needs(list_variables(*parts), list_optional_variables(*parts)), problems
+
+
+def parse_markup(part: str, source: str) -> BoundTemplate:
+    parsed = parse_part(part, source, HTML)
+    check_links(part, source)
+    return parsed
 
 
 def check_links(part: str, source: str) -> None:

@@ -23,7 +23,11 @@ def publish_template(template: Template, number: int | None = None) -> Version:
     `InvalidFieldsError` for what is wrong with a part or the layout, `EditedMeanwhileError`, `NotFoundError` for the
     number.
     """
-    made = None if number else build_version(template)
+    return keep_publication(template, None if number else build_version(template), number)
+
+
+def keep_publication(template: Template, made: Version | None, number: int | None) -> Version:
+    """Let mail be made from `made`, or without it from version `number`. Errors as of `publish_template`."""
     with transaction.atomic():
         current = Template.objects.current().select_for_update().filter(pk=template.pk).first()
         if current is None:
@@ -41,7 +45,7 @@ def publish_template(template: Template, number: int | None = None) -> Version:
 
 
 def build_version(template: Template) -> Version:
-    """The draft compiled, parsed and found whole; not yet stored."""
+    """The draft compiled, parsed and found whole; not yet stored. Takes long: outside of transactions."""
     try:
         if template.layout and not template.layout.published_version:
             raise LayoutError("publish the layout first", part="layout")

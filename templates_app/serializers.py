@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from common.serializers import (
     PageQuery,
+    QueryIntegerField,
     QuerySerializer,
     SingleLineField,
     StrictBooleanField,
@@ -70,7 +71,15 @@ class PreviewInput(StrictSerializer):
 class PreviewQuery(QuerySerializer):
     """A published version, by its number; the draft when nothing is said."""
 
-    version = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
+    version = QueryIntegerField(required=False, min_value=1, max_value=2**31 - 1)
+
+
+class VersionQuery(PageQuery):
+    """A page of versions."""
+
+    after = QueryIntegerField(
+        required=False, min_value=1, max_value=2**31 - 1, help_text="The `next` of the page before: a version's number."
+    )
 
 
 class TemplateQuery(PageQuery):
@@ -123,21 +132,3 @@ class PreviewOutput(serializers.Serializer[object]):
     subject = serializers.CharField()
     html = serializers.CharField(allow_null=True)
     text = serializers.CharField(allow_null=True)
-
-
-class TemplatePage(serializers.Serializer[object]):
-    """A page of templates, the newest first."""
-
-    data = TemplateOutput(many=True)  # type: ignore[assignment]  # the name is the API's
-    has_more = serializers.BooleanField()
-    limit = serializers.IntegerField()
-    offset = serializers.IntegerField()
-
-
-class VersionPage(serializers.Serializer[object]):
-    """A page of versions, the newest first."""
-
-    data = VersionOutput(many=True)  # type: ignore[assignment]  # the name is the API's
-    has_more = serializers.BooleanField()
-    limit = serializers.IntegerField()
-    offset = serializers.IntegerField()

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import Project
-from common.errors import ConflictError, FieldError, InvalidFieldsError, NotFoundError
+from common.errors import ConflictError, FieldError, FieldErrors, InvalidFieldsError, NotFoundError
 from templates_app.accepted_content import Rendered, Renderer, match_ref, render_for_accept
 from templates_app.draft_checks import Needs, as_field_error, check_draft, is_alias, list_layouts, list_needs
 from templates_app.errors import TemplateError
@@ -82,20 +82,25 @@ def update_template(template: Template, values: Mapping[str, Any]) -> Template:
 
 def fill_draft(template: Template, values: Mapping[str, Any]) -> Template:
     """`template` with `values`, checked, its needs read anew; not stored."""
+    errors = FieldErrors()
     for name in FIELDS:
         if name in values:
-            value = values[name]
-            setattr(template, name, find_layout(template.project, value) if name == "layout" else value)
+            with errors.collect():
+                setattr(
+                    template, name, find_layout(template.project, values[name]) if name == "layout" else values[name]
+                )
     template.name = template.name or template.alias or ""
     if not template.name:
-        raise InvalidFieldsError([FieldError("name", "required", "A template needs a name or an alias.")])
+        errors.add("name", "required", "A template needs a name or an alias.")
     if template.html and template.mjml:
-        raise InvalidFieldsError([FieldError("mjml", "content_conflict", "Give html or mjml, not both.")])
+        errors.add("mjml", "content_conflict", "Give html or mjml, not both.")
+    needs, problems = check_draft(template)
+    errors.errors += [as_field_error(problem) for problem in problems]
     try:
-        needs = check_draft(template)
         list(list_layouts(template))
     except TemplateError as error:
-        raise InvalidFieldsError([as_field_error(error)]) from None
+        errors.errors.append(as_field_error(error))
+    errors.raise_all()
     template.variables, template.optional_variables = needs.variables, needs.optional_variables
     return template
 

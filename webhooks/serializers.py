@@ -1,18 +1,22 @@
 """Webhook endpoints and their log as the API takes and shows them."""
 
 import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.serializers import (
     PageQuery,
     SingleLineField,
     StrictCharField,
+    StrictChoiceField,
     StrictDateTimeField,
     StrictSerializer,
+    wrong,
 )
+from common.validation import NON_FIELD
 from delivery.ssrf import MAX_URL
 from webhooks.event_types import ALL, EventType
 from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, WebhookDelivery
@@ -39,11 +43,7 @@ class EndpointPatch(StrictSerializer):
         child=StrictCharField(max_length=100), min_length=1, max_length=MAX_EVENTS, required=False
     )
     description = SingleLineField(max_length=200, required=False, allow_blank=True)
-    status = serializers.ChoiceField(EndpointStatus.choices, required=False)
-
-
-class NoFields(StrictSerializer):
-    """An empty object, or no body at all."""
+    status = StrictChoiceField(EndpointStatus.choices, required=False)
 
 
 class ReplayInput(StrictSerializer):
@@ -53,16 +53,14 @@ class ReplayInput(StrictSerializer):
     since = StrictDateTimeField(required=False)
     until = StrictDateTimeField(required=False)
     types = serializers.ListField(child=StrictCharField(max_length=100), required=False, max_length=MAX_EVENTS)
-    status = serializers.ChoiceField(
-        [DeliveryStatus.FAILED.value, DeliveryStatus.DELIVERED.value, "all"], required=False
-    )
+    status = StrictChoiceField([DeliveryStatus.FAILED.value, DeliveryStatus.DELIVERED.value, "all"], required=False)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("delivery_id" in attrs) == ("since" in attrs):
-            raise serializers.ValidationError("Give either delivery_id or since.", code="either_or")
-        if "delivery_id" in attrs and len(attrs) > 1:
-            raise serializers.ValidationError("Beside delivery_id nothing else is chosen.", code="either_or")
-        return attrs
+    def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
+        if ("delivery_id" in given) == ("since" in given):
+            return {NON_FIELD: [wrong("Give either delivery_id or since.", "either_or")]}
+        if "delivery_id" in given and len(given) > 1:
+            return {NON_FIELD: [wrong("Beside delivery_id nothing else is chosen.", "either_or")]}
+        return {}
 
 
 class ReplayOutput(serializers.Serializer[object]):
@@ -95,16 +93,6 @@ class EndpointWithSecret(EndpointOutput):
 
     secret = serializers.CharField()
     previous_secret_until = StrictDateTimeField(allow_null=True)
-
-
-@extend_schema_serializer(many=False)
-class EndpointPage(serializers.Serializer[object]):
-    """A page of endpoints, the newest first."""
-
-    data = EndpointOutput(many=True)  # type: ignore[assignment]  # the name is the API's
-    has_more = serializers.BooleanField()
-    limit = serializers.IntegerField()
-    offset = serializers.IntegerField()
 
 
 class TryOutput(serializers.Serializer[object]):
@@ -147,21 +135,13 @@ class DeliveryOutput(serializers.Serializer[WebhookDelivery]):
         return payload
 
 
+class EndpointQuery(PageQuery):
+    """A page of endpoints."""
+
+
 class DeliveryQuery(PageQuery):
     """The log's parameters."""
 
-    after = serializers.UUIDField(required=False, help_text="Older than this delivery's id (keyset).")
-    status = serializers.ChoiceField(DeliveryStatus.choices, required=False)
+    status = StrictChoiceField(DeliveryStatus.choices, required=False)
     type = StrictCharField(max_length=100, required=False)
     event_id = serializers.UUIDField(required=False)
-
-
-@extend_schema_serializer(many=False)
-class DeliveryPage(serializers.Serializer[object]):
-    """A page of the log, the newest first. `next` is the value for `after`."""
-
-    data = DeliveryOutput(many=True)  # type: ignore[assignment]  # the name is the API's
-    has_more = serializers.BooleanField()
-    limit = serializers.IntegerField()
-    offset = serializers.IntegerField()
-    next = serializers.UUIDField(allow_null=True)

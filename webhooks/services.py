@@ -13,8 +13,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Project
-from common.errors import ConflictError, FieldError, InvalidFieldsError, NotFoundError
+from common.errors import ConflictError, FieldErrors, NotFoundError
 from common.ids import new_id
+from common.suggestions import describe_unknown
 from common.times import format_time
 from webhooks.endpoint_health import switch_off, switch_on
 from webhooks.event_types import ALL, TEST, EventType
@@ -43,33 +44,48 @@ class EndpointDisabledError(ConflictError):
 
 
 def check_events(events: Collection[str]) -> list[str]:
-    """The choice without repetitions, `["*"]` for all. InvalidFieldsError for an unknown type."""
+    """The choice without repetitions, `["*"]` for all. InvalidFieldsError for unknown types."""
+    errors = FieldErrors()
     for index, name in enumerate(events):
         if name != ALL and name not in EventType.values:
-            message = f"There is no event type {name[:100]}. There are: {', '.join(EventType.values)}, or * for all."
-            raise InvalidFieldsError([FieldError(f"events[{index}]", "unknown_event_type", message)])
+            message = describe_unknown("There is no such event type; * is for all.", name, EventType.values)
+            errors.add(f"events[{index}]", "unknown_event_type", message)
+    errors.raise_all()
     return [ALL] if ALL in events else sorted(set(events))
 
 
 def add_endpoint(project: Project, *, url: str, events: Sequence[str], description: str = "") -> Endpoint:
-    """A new endpoint, told of all that happens from now on.
+    """A new endpoint, told of all that happens from now on. Errors as of `build_endpoint` and `store_endpoint`."""
+    return store_endpoint(build_endpoint(project, url=url, events=events, description=description))
 
-    InvalidFieldsError for a URL that is not admitted or an unknown type, TooManyEndpointsError. Talks to the DNS.
+
+def build_endpoint(project: Project, *, url: str, events: Sequence[str], description: str = "") -> Endpoint:
+    """A new endpoint, checked and not stored. Talks to the DNS: outside of transactions.
+
+    InvalidFieldsError for a URL that is not admitted and for unknown types.
     """
-    endpoint = Endpoint(
-        project=project,
-        url=check_url(url),
-        events=check_events(events),
-        description=description,
-        secret=new_secret(),
-    )
+    endpoint = Endpoint(project=project, description=description, secret=new_secret())
+    errors = FieldErrors()
+    with errors.collect():
+        endpoint.url = check_url(url)
+    with errors.collect():
+        endpoint.events = check_events(events)
+    errors.raise_all()
+    return endpoint
+
+
+def store_endpoint(endpoint: Endpoint) -> Endpoint:
+    """Write a new endpoint; once it has returned outside of a transaction, every process knows it.
+
+    TooManyEndpointsError.
+    """
     with transaction.atomic():
         # Held against another request that adds one at the same time.
-        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        project = Project.objects.select_for_update(no_key=True).get(pk=endpoint.project_id)
         if project.endpoints.count() >= MAX_ENDPOINTS:
             raise TooManyEndpointsError
         endpoint.save(force_insert=True)
-    wait_until_known()
+        transaction.on_commit(wait_until_known)
     return endpoint
 
 
@@ -86,10 +102,14 @@ class EndpointChange:
 def change_endpoint(endpoint: Endpoint, change: EndpointChange) -> Endpoint:
     """Change an endpoint; what is on its way goes to the new URL. InvalidFieldsError as for a new one."""
     values: dict[str, object] = {}
+    errors = FieldErrors()
     if change.url is not None and change.url != endpoint.url:
-        values["url"] = check_url(change.url)
+        with errors.collect():
+            values["url"] = check_url(change.url)
     if change.events is not None:
-        values["events"] = check_events(change.events)
+        with errors.collect():
+            values["events"] = check_events(change.events)
+    errors.raise_all()
     if change.description is not None:
         values["description"] = change.description
     with transaction.atomic():

@@ -1,41 +1,42 @@
 """`/api/v1/webhooks`."""
 
+from collections.abc import Callable, Generator
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
-from accounts.models import Project
+from accounts.idempotent_views import holds_secret, idempotent
 from accounts.scopes import WEBHOOKS_READ, WEBHOOKS_WRITE
-from common.errors import NotFoundError
-from common.parsers import read_object, read_optional_object
-from common.serializers import PageQuery
+from accounts.viewsets import ProjectViewSet
+from common.openapi import list_problems
 from webhooks import services
-from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus
+from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, WebhookDelivery
 from webhooks.serializers import (
     DeliveryOutput,
-    DeliveryPage,
     DeliveryQuery,
     EndpointInput,
     EndpointOutput,
-    EndpointPage,
     EndpointPatch,
+    EndpointQuery,
     EndpointWithSecret,
-    NoFields,
     ReplayInput,
     ReplayOutput,
 )
 
 
-class WebhookViewSet(ViewSet):
+def by(column: str) -> Callable[[Any], Q]:
+    """The condition that a column has a value."""
+    return lambda value: Q(**{column: value})
+
+
+class WebhookViewSet(ProjectViewSet):
     """The project's endpoints, and what was posted to them."""
 
-    is_body_optional = True
     scopes: ClassVar = {
         "list": WEBHOOKS_READ,
         "retrieve": WEBHOOKS_READ,
@@ -48,95 +49,94 @@ class WebhookViewSet(ViewSet):
         "replay": WEBHOOKS_WRITE,
     }
 
-    @extend_schema(parameters=[PageQuery], responses=EndpointPage)
+    serializer_class = EndpointOutput
+    answers = {
+        "create": EndpointWithSecret,
+        "rotate": EndpointWithSecret,
+        "deliveries": DeliveryOutput,
+        "test": DeliveryOutput,
+    }
+    queries = {"list": EndpointQuery, "deliveries": DeliveryQuery}
+    bodies = {"create": EndpointInput, "partial_update": EndpointPatch, "replay": ReplayInput}
+
+    def get_queryset(self) -> QuerySet[Endpoint]:
+        """The project's endpoints; their secrets stay in the database until somebody asks for them."""
+        return self.project.endpoints.defer("secret", "previous_secret")
+
+    @extend_schema(responses=EndpointOutput)
     def list(self, request: Request) -> Response:
         """The project's endpoints, the newest first."""
-        query = read(PageQuery, request.query_params)
-        limit, offset = query["limit"], query["offset"]
-        rows = list(endpoints_of(request).order_by("-id")[offset : offset + limit + 1])
-        return Response(
-            {
-                "data": [EndpointOutput(row).data for row in rows[:limit]],
-                "has_more": len(rows) > limit,
-                "limit": limit,
-                "offset": offset,
-            }
-        )
+        return self.list_rows(self.get_queryset())
 
-    @extend_schema(request=EndpointInput, responses={201: EndpointWithSecret})
-    def create(self, request: Request) -> Response:
+    @extend_schema(responses={201: EndpointWithSecret, **list_problems(services.TooManyEndpointsError)})
+    @idempotent
+    @holds_secret
+    def create(self, request: Request) -> Generator[None, None, Response]:
         """Add an endpoint. The answer has its secret, which is not shown again."""
-        values = read(EndpointInput, read_object(request))
-        endpoint = services.add_endpoint(project_of(request), **values)
-        response = Response(EndpointWithSecret(endpoint).data, status=201)
-        response["Location"] = request.build_absolute_uri(f"{request.path.rstrip('/')}/{endpoint.pk}")
-        return response
+        endpoint = services.build_endpoint(self.project, **self.read_body())
+        yield
+        return self.created(services.store_endpoint(endpoint))
 
     @extend_schema(responses=EndpointOutput)
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """One endpoint."""
-        return Response(EndpointOutput(find_endpoint(request, pk)).data)
+        return self.show(self.get_object())
 
-    @extend_schema(request=EndpointPatch, responses=EndpointOutput)
+    @extend_schema(responses=EndpointOutput)
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Change an endpoint, disable it, or enable it again."""
-        endpoint = find_endpoint(request, pk)
-        values = read(EndpointPatch, read_object(request))
+        endpoint, values = self.get_object(), self.read_body()
         if "status" in values:
             values["status"] = EndpointStatus(values["status"])
-        return Response(EndpointOutput(services.change_endpoint(endpoint, services.EndpointChange(**values))).data)
+        return self.show(services.change_endpoint(endpoint, services.EndpointChange(**values)))
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: UUID) -> Response:
         """Remove an endpoint with its log; what is on its way is not posted any more."""
-        services.remove_endpoint(find_endpoint(request, pk))
+        endpoint = self.get_object()
+        self.read_body()
+        services.remove_endpoint(endpoint)
         return Response(status=204)
 
-    @extend_schema(operation_id="list_webhook_deliveries", parameters=[DeliveryQuery], responses=DeliveryPage)
-    @action(detail=True, methods=["get"])
+    @extend_schema(operation_id="list_webhook_deliveries", responses=DeliveryOutput)
+    @action(
+        detail=True,
+        methods=["get"],
+        filters={"status": by("status"), "type": by("type"), "event_id": by("event_id")},
+    )
     def deliveries(self, request: Request, pk: UUID) -> Response:
         """What was posted, the newest first: the body, each answer, its time."""
-        endpoint = find_endpoint(request, pk)
-        query = read(DeliveryQuery, request.query_params)
-        limit, offset = query["limit"], query["offset"]
-        found = endpoint.deliveries.order_by("-id")
-        for name, condition in (("after", "id__lt"), ("status", "status"), ("type", "type"), ("event_id", "event_id")):
-            if name in query:
-                found = found.filter(**{condition: query[name]})
-        rows = list(found[offset : offset + limit + 1])
-        has_more = len(rows) > limit
-        return Response(
-            {
-                "data": [DeliveryOutput(row).data for row in rows[:limit]],
-                "has_more": has_more,
-                "limit": limit,
-                "offset": offset,
-                "next": str(rows[limit - 1].pk) if has_more else None,
-            }
-        )
+        found: QuerySet[WebhookDelivery] = self.get_object().deliveries.all()
+        return self.list_rows(self.filter_queryset(found))
 
-    @extend_schema(request=None, responses={202: DeliveryOutput})
+    @extend_schema(responses={202: DeliveryOutput, **list_problems(services.EndpointDisabledError)})
     @action(detail=True, methods=["post"])
-    def test(self, request: Request, pk: UUID) -> Response:
+    @idempotent
+    def test(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Put a test event of type `webhook.test` on its way. It is tried once; the log shows what came of it."""
-        endpoint = find_endpoint(request, pk)
-        read(NoFields, read_optional_object(request))
-        return Response(DeliveryOutput(services.send_test(endpoint)).data, status=202)
+        endpoint = self.get_object()
+        self.read_body()
+        yield
+        return self.show(services.send_test(endpoint), status=202)
 
-    @extend_schema(request=None, responses=EndpointWithSecret)
+    @extend_schema(responses=EndpointWithSecret)
     @action(detail=True, methods=["post"])
-    def rotate(self, request: Request, pk: UUID) -> Response:
+    @idempotent
+    @holds_secret
+    def rotate(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Make a new secret. For 24 hours every post is signed with both."""
-        endpoint = find_endpoint(request, pk)
-        read(NoFields, read_optional_object(request))
-        return Response(EndpointWithSecret(services.rotate_secret(endpoint)).data)
+        endpoint = self.get_object()
+        self.read_body()
+        yield
+        return self.show(services.rotate_secret(endpoint))
 
-    @extend_schema(request=ReplayInput, responses={202: ReplayOutput})
+    @extend_schema(responses={202: ReplayOutput, **list_problems(services.EndpointDisabledError)})
     @action(detail=True, methods=["post"])
-    def replay(self, request: Request, pk: UUID) -> Response:
+    @idempotent
+    def replay(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Post one delivery again, or all that failed since a time. They keep their ids."""
-        endpoint = find_endpoint(request, pk)
-        values = read(ReplayInput, read_object(request))
+        endpoint, values = self.get_object(), self.read_body()
+        yield
         if "delivery_id" in values:
             count = services.replay_one(endpoint, values["delivery_id"])
         else:
@@ -152,27 +152,3 @@ def read_selection(values: dict[str, Any]) -> services.Selection:
         types=values.get("types"),
         status=None if status == "all" else DeliveryStatus(status),
     )
-
-
-def project_of(request: Request) -> Project:
-    project: Project = request.user.project  # type: ignore[union-attr]
-    return project
-
-
-def endpoints_of(request: Request) -> Any:
-    """The project's endpoints; their secrets stay in the database until somebody asks for them."""
-    return project_of(request).endpoints.defer("secret", "previous_secret")
-
-
-def find_endpoint(request: Request, pk: UUID) -> Endpoint:
-    """The project's endpoint; NotFoundError for another project's as for none."""
-    endpoint: Endpoint | None = endpoints_of(request).filter(pk=pk).first()
-    if endpoint is None:
-        raise NotFoundError
-    return endpoint
-
-
-def read(serializer_class: type[serializers.Serializer[Any]], data: object) -> dict[str, Any]:
-    serializer = serializer_class(data=data)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)

@@ -24,8 +24,8 @@ from emailsvc.launcher.processes import COMMANDS
 PATIENCE_SECONDS = 30.0
 # The drills' own: they would be waited for, and say nothing.
 TABLES = (
-    "mail_message, tracking_event, tracking_suppression, mail_idempotencykey, providers_provider, webhooks_endpoint,"
-    " webhooks_webhookdelivery"
+    "mail_message, tracking_event, tracking_suppression, accounts_idempotencykey, providers_provider,"
+    " webhooks_endpoint, webhooks_webhookdelivery"
 )
 
 

@@ -2,9 +2,11 @@
 
 import inspect
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from http import HTTPStatus
+from threading import Lock
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,10 +14,12 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
+from accounts.idempotency import IdempotencyInFlightError, IdempotencyKeyInvalidError, IdempotencyKeyReusedError
 from accounts.permissions import MissingScopeError, declared_scopes
 from accounts.services import ExpiredKeyError, InvalidKeyError, IpNotAllowedError, RevokedKeyError, UnauthorizedError
+from accounts.viewsets import WITH_BODY, ProjectView, needs_a_field
 from common.errors import (
     ApiError,
     BadRequestError,
@@ -27,6 +31,7 @@ from common.errors import (
 )
 from common.openapi import list_problems
 from common.parsers import BodyRequiredError, IncompleteBodyError, WrongBodyTypeError
+from common.serializers import NoQuery, PageQuery
 from common.strict_json import (
     DuplicateKeyError,
     InvalidUtf8Error,
@@ -37,7 +42,7 @@ from common.strict_json import (
 )
 
 PREFIX = "/api/v1/"
-WITH_BODY = {"POST", "PUT", "PATCH"}
+METHODS_WITH_BODY = {"POST", "PUT", "PATCH"}
 
 ALWAYS: tuple[type[ApiError], ...] = (BadRequestError, InvalidFieldsError, DatabaseAwayError)
 AUTHENTICATED = (
@@ -50,6 +55,8 @@ OF_BODIES = (
     *(BodyTooLargeError, UnsupportedMediaTypeError, WrongBodyTypeError),
 )
 
+ONCE = (IdempotencyKeyInvalidError, IdempotencyKeyReusedError, IdempotencyInFlightError)
+
 # Response headers, by status; "" is every status.
 HEADERS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "": (("X-Request-Id", "The request's own id when it is 1 to 128 safe characters, else a new one."),),
@@ -57,12 +64,36 @@ HEADERS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "503": (("Retry-After", "Seconds to wait."),),
 }
 
+LOCATION = {
+    "schema": {"type": "string", "format": "uri"},
+    "description": "The absolute URL of what was made.",
+    "required": True,
+}
+IDEMPOTENCY = (
+    OpenApiParameter(
+        "Idempotency-Key",
+        {"type": "string", "minLength": 1, "maxLength": 258},
+        OpenApiParameter.HEADER,
+        description="1 to 256 printable ASCII characters, quoted or not. For 24 hours the same request under it gets "
+        "the same answer; a refused request leaves the key free.",
+    ),
+    OpenApiParameter(
+        "Idempotency-Replayed",
+        {"type": "string", "enum": ["true"]},
+        OpenApiParameter.HEADER,
+        response=[200, 201, 202],
+        description="The answer is that of an earlier request under the same key.",
+    ),
+)
+
 # The verb of an operation's name, by action.
 VERBS = {"list": "list", "create": "create", "retrieve": "get", "partial_update": "update", "destroy": "delete"}
 
 
 class ApiSchema(AutoSchema):
-    """Adds to each operation its summary, its scope, its problems and the headers of every answer."""
+    """Adds to each operation what its view declares (query, body, scope), its problems and every answer's headers."""
+
+    view: ProjectView
 
     def get_summary(self) -> str | None:
         """The first sentence of what the view says of itself."""
@@ -70,7 +101,7 @@ class ApiSchema(AutoSchema):
         return " ".join(text.split()).partition(". ")[0].rstrip(".") or None
 
     def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular's has no arguments
-        scope = declared_scopes(self.view).get(getattr(self.view, "action", None) or self.method.lower())
+        scope = declared_scopes(self.view).get(self.action)
         needed = f"Needs the scope `{scope}`." if scope else "Needs no scope."
         return f"{self._find_doc()}\n\n{needed}"
 
@@ -81,21 +112,41 @@ class ApiSchema(AutoSchema):
             return str(super().get_operation_id())
         return f"{VERBS.get(action, action)}_{noun}{'s' if action == 'list' else ''}"
 
+    @property
+    def action(self) -> str:
+        """The action, or of a plain view the method in lower case."""
+        return getattr(self.view, "action", None) or self.method.lower()
+
     def _is_list_view(self, _serializer: Any = None) -> bool:
-        # A list is answered as an object with `data` and what leads to the next page, which its serializer describes.
-        return False
+        return issubclass(self.view.queries.get(self.action, NoQuery), PageQuery)
+
+    def get_paginated_name(self, serializer_name: str) -> str:
+        return f"{re.sub('(Output|Answer|Row)$', '', serializer_name)}Page"
+
+    def get_request_serializer(self) -> Any:
+        return self.view.bodies.get(self.action)
+
+    def get_override_parameters(self) -> list[Any]:
+        query = self.view.queries.get(self.action)
+        return [*([query] if query else []), *(IDEMPOTENCY if self.is_idempotent else [])]
+
+    @property
+    def is_idempotent(self) -> bool:
+        return getattr(getattr(self.view, self.action), "is_idempotent", False)
 
     def _find_doc(self) -> str:
-        action = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
+        action = getattr(self.view, self.action, None)
         return inspect.getdoc(action) or inspect.getdoc(self.view) or ""
 
     def _get_request_for_media_type(self, serializer: Any, direction: Any = "request") -> Any:
         # What a PATCH needs, its serializer says: the same as for a POST.
         method, self.method = self.method, "POST"
         try:
-            return super()._get_request_for_media_type(serializer, direction)  # type: ignore[no-untyped-call]
+            schema, _ = super()._get_request_for_media_type(serializer, direction)  # type: ignore[no-untyped-call]
         finally:
             self.method = method
+        body = self.view.bodies.get(self.action)
+        return schema, body is not None and (self.action in WITH_BODY or needs_a_field(body))
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
@@ -119,19 +170,32 @@ class ApiSchema(AutoSchema):
             yield from AUTHENTICATED
         if "{" in self.path:
             yield NotFoundError
-        if self.method in WITH_BODY:
+        if self.method in METHODS_WITH_BODY:
             yield from OF_BODIES
+        if self.is_idempotent:
+            yield from ONCE
 
     def _get_response_headers_for_code(self, status_code: str, direction: Any = "response") -> Any:
         headers = super()._get_response_headers_for_code(status_code, direction)
         for name, description in (*HEADERS[""], *HEADERS.get(status_code, ())):
             headers[name] = {"schema": {"type": "string"}, "description": description, "required": True}
+        if status_code in {"201", "202"} and self.action in self.view.located:
+            headers["Location"] = LOCATION
         return headers
 
 
 def only_the_api(endpoints: list[tuple[str, str, str, Any]], **_: object) -> list[tuple[str, str, str, Any]]:
     """Routes that the document describes."""
     return [endpoint for endpoint in endpoints if endpoint[0].startswith(PREFIX)]
+
+
+_building = Lock()
+
+
+def read_document() -> bytes:
+    """The document as JSON, built once: two threads at once would take twice the time, and drf-spectacular may not."""
+    with _building:
+        return build_document()
 
 
 @cache
@@ -145,4 +209,4 @@ def build_document() -> bytes:
 @cache_control(public=True, max_age=300)
 def show_document(_request: HttpRequest) -> HttpResponse:
     """`/api/schema`: for people's tools, so it needs no key."""
-    return HttpResponse(build_document(), content_type="application/json")
+    return HttpResponse(read_document(), content_type="application/json")

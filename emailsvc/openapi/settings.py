@@ -42,6 +42,7 @@ def build_settings(public_url: str) -> dict[str, Any]:
         "OAS_VERSION": "3.1.1",
         "SERVERS": [{"url": public_url}],
         "TAGS": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "PATH_CONVERTER_OVERRIDES": {"id": {"type": "string", "format": "uuid"}},
         "SCHEMA_PATH_PREFIX": "/api/v1",
         "PREPROCESSING_HOOKS": ["emailsvc.openapi.schema.only_the_api"],
         "POSTPROCESSING_HOOKS": [

@@ -1,13 +1,15 @@
 """May this email be sent? The checks that need the project's data, before anything is stored."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 from uuid import UUID
 
 from accounts.acting_for import Caller
 from accounts.services import RecipientNotAllowedError
 from common.addresses import Address
-from common.errors import FieldError, InvalidFieldsError
+from common.errors import ApiError, FieldError, FieldErrors, InvalidFieldsError
 from delivery.html.plaintext import text_from_html
 from delivery.simulator.script import DOMAIN as SIMULATED_DOMAIN
 from delivery.simulator.script import ScenarioError, read_script
@@ -16,10 +18,13 @@ from domains.services import Senders
 from messages.accepting.draft import Draft
 from messages.models import Recipient
 from providers.routing.selection import routes
-from templates_app.services import Renderer
+from templates_app.services import Rendered, Renderer
 from tracking.engagement.link_finding import Found, LinkFinder
 
 MAX_RECIPIENTS = 50
+# What follows a field's own name in the path of an error.
+FIELD = re.compile(r"[.\[].*", re.DOTALL)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,33 @@ class Admitted:
     resent_from_id: UUID | None = None
 
 
+class Findings(FieldErrors):
+    """What is wrong with a draft, gathered: its fields, and the first thing that is forbidden."""
+
+    def __init__(self, errors: Iterable[FieldError]) -> None:
+        super().__init__(errors)
+        self.wrong = {FIELD.sub("", error.field) for error in self.errors}
+        self.refusal: ApiError | None = None
+
+    def attempt(self, check: Callable[[], T], *needed: str) -> T | None:
+        """What `check` gives; None when it raises, or when a field that it needs is wrong already."""
+        if self.wrong.intersection(needed):
+            return None
+        try:
+            return check()
+        except InvalidFieldsError as error:
+            self.errors += error.errors
+        except ApiError as error:
+            self.refusal = self.refusal or error
+        return None
+
+    def raise_first(self) -> None:
+        """What is wrong with fields goes before what is forbidden."""
+        self.raise_all()
+        if self.refusal:
+            raise self.refusal
+
+
 class Admission:
     """The checks of one request: what its emails have in common is looked up once."""
 
@@ -54,16 +86,22 @@ class Admission:
         self.renderer = Renderer(key.project)
         self.links = LinkFinder()
 
-    def admit(self, draft: Draft) -> Admitted:
-        """The draft, made whole; ApiError when it may not be sent."""
-        sender = draft.from_ or self.choose_default(draft)
-        domain = self.senders.choose_domain(sender.domain, draft.domain_id)
-        recipients = fold_recipients(draft)
-        check_recipients(self.key, draft)
-        check_scenarios(draft)
-        rendered = None
-        if draft.template:
-            rendered = self.renderer.render(draft.template, draft.template_vars)
+    def admit(self, draft: Draft, errors: Iterable[FieldError] = ()) -> Admitted:
+        """The draft, made whole; ApiError when it may not be sent.
+
+        `errors` are what is wrong with fields that the draft has not got: all that can be said without them is told
+        with them.
+        """
+        findings = Findings(errors)
+        found = findings.attempt(lambda: self.choose_sender(draft), "from_", "domain_id")
+        recipients = findings.attempt(lambda: self.find_recipients(draft), "to", "cc", "bcc")
+        findings.attempt(lambda: check_scenarios(draft))
+        rendered = findings.attempt(lambda: self.render(draft), "template_id", "template_vars")
+        findings.raise_first()
+        assert found is not None
+        assert recipients is not None
+        sender, domain = found
+        if rendered:
             draft = replace(draft, subject=rendered.subject, html=rendered.html or "", text=rendered.text or "")
         if draft.html and not draft.text:
             # What is sent is decided now: the text part, too, is what GET shows.
@@ -81,6 +119,18 @@ class Admission:
     def find_tracked(self, draft: Draft) -> Found | None:
         is_tracked = draft.track_opens or draft.track_clicks
         return self.links.find(draft.html) if draft.html and is_tracked else None
+
+    def choose_sender(self, draft: Draft) -> tuple[Address, Domain | None]:
+        sender = draft.from_ or self.choose_default(draft)
+        return sender, self.senders.choose_domain(sender.domain, draft.domain_id)
+
+    def find_recipients(self, draft: Draft) -> list[Envelope]:
+        recipients = fold_recipients(draft)
+        check_recipients(self.key, draft)
+        return recipients
+
+    def render(self, draft: Draft) -> Rendered | None:
+        return self.renderer.render(draft.template, draft.template_vars) if draft.template else None
 
     def choose_default(self, draft: Draft) -> Address:
         """The default sender of the draft's domain or of the project."""

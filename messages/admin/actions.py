@@ -7,10 +7,10 @@ from uuid import uuid4
 from django.db import transaction
 
 from accounts.acting_for import Delegate
+from accounts.idempotency import StoredResponse, Ticket, fingerprint, run_once
 from accounts.services import write_audit
 from messages import services
 from messages.available_actions import has_returned, is_resendable, is_scheduled, is_uncertain
-from messages.idempotency import Answer, Ticket, fingerprint, run_once
 from messages.models import Message, Recipient
 from messages.services import Selection, Settlement
 
@@ -104,12 +104,12 @@ def new_ticket() -> str:
 def perform(act: Act, message: Message, *, actor: str, ticket: str) -> Message:
     """Do it once for each ticket; the message to look at next. ApiError when its state does not allow it."""
 
-    def once() -> Answer:
+    def once() -> StoredResponse:
         with transaction.atomic():
             result = act.run(message)
             data = {"project": message.project.name} | ({"new": str(result.pk)} if result.pk != message.pk else {})
             write_audit(actor, act.name, message.pk, **data)
-        return Answer(status=200, body={"id": str(result.pk)})
+        return StoredResponse(status=200, body={"id": str(result.pk)})
 
     key = f"admin:{ticket}:{message.pk}" if ticket else ""
     answer = run_once(

@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rest_framework.exceptions import ValidationError
-
 from accounts.models import ApiKey
 from common.errors import ApiError, FieldError, InvalidFieldsError
-from common.validation import list_field_errors
 from messages.accepting.admission import Admission, Admitted
-from messages.api.serializers import EMAIL_REQUEST, read_draft
+from messages.api.serializers import read_draft
 from messages.services import Prepared, finish
 
 MAX_BATCH = 500
@@ -43,9 +40,7 @@ def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> 
     refused: list[Refused] = []
     for index, item in enumerate(items):
         try:
-            admitted.append(admission.admit(read_draft(EMAIL_REQUEST, item)))
-        except ValidationError as error:
-            refused.append(Refused(index=index, error=InvalidFieldsError(list_field_errors(error))))
+            admitted.append(admission.admit(*read_draft(item)))
         except ApiError as error:
             refused.append(Refused(index=index, error=error))
     if refused and not (is_permissive and admitted):

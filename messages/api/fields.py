@@ -4,7 +4,7 @@ import binascii
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn, cast
+from typing import Any, ClassVar, NoReturn, cast
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
@@ -56,11 +56,14 @@ class LenientSerializer(StrictSerializer):
 
     takes_null = True
 
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            known = self.fields.keys() | self.aliases.keys()
-            data = {name: value for name, value in data.items() if value not in ABSENT or name not in known}
-        return super().to_internal_value(data)
+    # Fields of which an empty value is more likely a mistake than a way to leave them out.
+    strict_about: ClassVar[frozenset[str]] = frozenset()
+
+    def inspect(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        lenient = (self.fields.keys() | self.aliases.keys()) - self.strict_about
+        absent = {name for name, value in data.items() if name in lenient and value in ABSENT}
+        absent |= {name for name in self.strict_about if name in data and data[name] is None}
+        return super().inspect({name: value for name, value in data.items() if name not in absent})
 
 
 class StrictUUIDField(serializers.UUIDField):

@@ -175,24 +175,6 @@ class EmailAnswer(EmailRow):
         return [ATTEMPT.to_representation(attempt) for attempt in attempts]
 
 
-class EmailPage(serializers.Serializer[object]):
-    """Emails, newest first. `next` is the value for `after`; null at the end."""
-
-    data = EmailRow(many=True)  # type: ignore[assignment]  # the name is the API's
-    has_more = serializers.BooleanField()
-    limit = serializers.IntegerField()
-    offset = serializers.IntegerField()
-    next = serializers.UUIDField(allow_null=True)
-
-
-class TimelinePage(serializers.Serializer[object]):
-    """An email's events, the oldest first. `next` is the value for `after`; null at the end."""
-
-    data = EventAnswer(many=True)  # type: ignore[assignment]  # the name is the API's
-    has_more = serializers.BooleanField()
-    next = serializers.UUIDField(allow_null=True)
-
-
 # Serializers hold no state while they show: one serves all threads, and its fields are copied once, not per request.
 ATTEMPT = AttemptAnswer()
 ROW = EmailRow()

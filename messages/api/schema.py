@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import serializers
 
 from accounts.services import RecipientNotAllowedError
@@ -12,13 +12,11 @@ from common.openapi import FieldProblem, list_problems
 from domains.services import SenderNotVerifiedError
 from messages import services
 from messages.api.batch import MAX_BATCH
-from messages.api.queries import BatchQuery, EmailQuery, RawQuery, TimelineQuery
-from messages.api.responses import EmailAnswer, EmailPage, EmailRow, TimelinePage
-from messages.api.serializers import EmailRequest, RescheduleRequest, ResendRequest, SettleRequest
+from messages.api.responses import EmailAnswer, EmailRow
 from messages.api.views import NotComposedError
 from messages.explain.serializers import ExplanationAnswer
-from messages.idempotency import IdempotencyInFlightError, IdempotencyKeyInvalidError, IdempotencyKeyReusedError
 from messages.states import Status
+from tracking.event_serializers import EventAnswer
 
 ACCEPTED_ID = "01a2041b-7a3c-7c52-8f0e-6c2f6a1d3b9e"
 
@@ -44,26 +42,6 @@ class BatchAnswer(serializers.Serializer[object]):
     errors = BatchRefusal(many=True)  # type: ignore[assignment]
 
 
-IDEMPOTENCY = [
-    OpenApiParameter(
-        "Idempotency-Key",
-        {"type": "string", "minLength": 1, "maxLength": 258},
-        OpenApiParameter.HEADER,
-        description="1 to 256 printable ASCII characters, quoted or not. For 24 hours the same request under it gets "
-        "the same answer; a refused request leaves the key free.",
-    ),
-    OpenApiParameter(
-        "Idempotency-Replayed",
-        {"type": "string", "enum": ["true"]},
-        OpenApiParameter.HEADER,
-        response=[200, 202],
-        description="The answer is that of an earlier request under the same key.",
-    ),
-]
-LOCATION = OpenApiParameter(
-    "Location", str, OpenApiParameter.HEADER, response=[202], required=True, description="Where the new email is."
-)
-ONCE = (IdempotencyKeyInvalidError, IdempotencyKeyReusedError, IdempotencyInFlightError)
 REFUSED = (SenderNotVerifiedError, RecipientNotAllowedError)
 
 SIMPLE = {
@@ -160,49 +138,29 @@ class EmailViews(OpenApiViewExtension):  # type: ignore[no-untyped-call]
 
         @extend_schema_view(
             create=extend_schema(
-                operation_id="send_email",
-                request=EmailRequest,
-                responses={202: EmailRow, **list_problems(*REFUSED, *ONCE)},
-                parameters=[*IDEMPOTENCY, LOCATION],
-                examples=EXAMPLES,
+                operation_id="send_email", responses={202: EmailRow, **list_problems(*REFUSED)}, examples=EXAMPLES
             ),
             batch=extend_schema(
-                operation_id="send_batch",
-                request={"application/json": BATCH},
-                responses={202: BatchAnswer, **list_problems(*ONCE)},
-                parameters=[BatchQuery, *IDEMPOTENCY],
+                operation_id="send_batch", request={"application/json": BATCH}, responses={202: BatchAnswer}
             ),
-            list=extend_schema(parameters=[EmailQuery], responses=EmailPage),
+            list=extend_schema(responses=EmailRow),
             retrieve=extend_schema(responses=EmailAnswer),
             partial_update=extend_schema(
                 operation_id="reschedule_email",
-                request=RescheduleRequest,
                 responses={200: EmailAnswer, **list_problems(services.NotReschedulableError)},
             ),
-            cancel=extend_schema(
-                request=None,
-                responses={200: EmailAnswer, **list_problems(services.NotCancellableError, *ONCE)},
-                parameters=IDEMPOTENCY,
-            ),
+            cancel=extend_schema(responses={200: EmailAnswer, **list_problems(services.NotCancellableError)}),
             resend=extend_schema(
-                request=ResendRequest,
                 responses={
                     202: EmailRow,
-                    **list_problems(services.NotResendableError, services.NothingToResendError, *REFUSED, *ONCE),
-                },
-                parameters=[*IDEMPOTENCY, LOCATION],
+                    **list_problems(services.NotResendableError, services.NothingToResendError, *REFUSED),
+                }
             ),
-            settle=extend_schema(
-                request=SettleRequest,
-                responses={200: EmailAnswer, **list_problems(services.NotUncertainError)},
-            ),
+            settle=extend_schema(responses={200: EmailAnswer, **list_problems(services.NotUncertainError)}),
             explain=extend_schema(operation_id="explain_email", responses=ExplanationAnswer, examples=[EXPLAINED]),
-            events=extend_schema(
-                operation_id="list_email_events", parameters=[TimelineQuery], responses={200: TimelinePage}
-            ),
+            events=extend_schema(operation_id="list_email_events", responses=EventAnswer),
             raw=extend_schema(
                 operation_id="get_email_raw",
-                parameters=[RawQuery],
                 responses={(200, "message/rfc822"): EML, **list_problems(NotComposedError)},
             ),
             attachment=extend_schema(operation_id="get_email_attachment", responses={(200, "*/*"): BYTES}),

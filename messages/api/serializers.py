@@ -1,21 +1,24 @@
 """What callers may send, and the draft that it becomes."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 from rest_framework import serializers
 
 from common.addresses import Address
-from common.errors import FieldError, InvalidFieldsError, join_path
+from common.errors import FieldError
 from common.serializers import (
     SingleLineField,
     StrictBooleanField,
     StrictCharField,
+    StrictChoiceField,
     StrictDateTimeField,
     StrictSerializer,
+    wrong,
 )
+from common.validation import list_field_errors
 from messages.accepting.draft import Draft
 from messages.api.fields import (
     MAX_FILES,
@@ -69,8 +72,8 @@ class EmailRequest(LenientSerializer):
     headers = HeadersField(required=False)
     tags = TagsField(required=False)
     metadata = MetadataField(required=False)
-    priority = serializers.ChoiceField(choices=Lane.choices, required=False)
-    on_uncertain = serializers.ChoiceField(choices=OnUncertain.choices, required=False)
+    priority = StrictChoiceField(choices=Lane.choices, required=False)
+    on_uncertain = StrictChoiceField(choices=OnUncertain.choices, required=False)
 
     def validate_reply_to(self, addresses: list[Address]) -> list[Address]:
         folded = list({address.address.lower(): address for address in reversed(addresses)}.values())[::-1]
@@ -86,70 +89,67 @@ class EmailRequest(LenientSerializer):
             refuse("duplicate_content_id", "Two attachments have the same content_id.")
         return files
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        errors = [*check_content(attrs), *check_times(attrs), *check_headers(attrs)]
-        if errors:
-            raise InvalidFieldsError(errors)
-        return attrs
+    def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
+        return {**check_headers(values), **check_times(values), **check_content(given)}
 
 
 # Serializers hold no state while they read: one serves all threads, and its fields are copied once, not per request.
 EMAIL_REQUEST = EmailRequest()
 
 
-def read_draft(serializer: EmailRequest, data: object) -> Draft:
-    """`data` as a draft; ValidationError or InvalidFieldsError."""
-    values = dict(serializer.run_validation(data))
-    return Draft(template=values.pop("template_id", ""), **values)
+def read_draft(data: object) -> tuple[Draft, list[FieldError]]:
+    """`data` as a draft without the fields that are wrong, and what is wrong with those."""
+    if not isinstance(data, Mapping):
+        return Draft(), [FieldError("", "invalid", "Must be an object.")]
+    values, errors = EMAIL_REQUEST.inspect(data)
+    draft = Draft(template=values.pop("template_id", ""), **values)
+    return draft, list(list_field_errors(serializers.ValidationError(errors))) if errors else []
 
 
-def check_content(attrs: Mapping[str, Any]) -> list[FieldError]:
+def check_content(given: Collection[str]) -> dict[str, Any]:
     """Raw content or a template: one of the two, and whole."""
-    raw = [name for name in ("subject", "html", "text") if attrs.get(name)]
-    if "template_id" in attrs:
-        message = "Give a template or content, not both."
-        return [FieldError(name, "content_conflict", message) for name in raw]
-    errors = []
-    if "template_vars" in attrs:
-        errors.append(FieldError("template_vars", "content_conflict", "Variables need a template_id."))
+    raw = [name for name in ("subject", "html", "text") if name in given]
+    if "template_id" in given:
+        return {name: [wrong("Give a template or content, not both.", "content_conflict")] for name in raw}
+    errors = {}
+    if "template_vars" in given:
+        errors["template_vars"] = [wrong("Variables need a template_id.", "content_conflict")]
     if "subject" not in raw:
-        errors.append(FieldError("subject", "required", "A subject is required."))
+        errors["subject"] = [wrong("A subject is required.", "required")]
     if not {"html", "text"} & set(raw):
-        errors.append(FieldError("html", "required", "At least one of html and text is required."))
+        errors["html"] = [wrong("At least one of html and text is required.", "required")]
     return errors
 
 
-def check_times(attrs: Mapping[str, Any]) -> list[FieldError]:
+def check_times(values: Mapping[str, Any]) -> dict[str, Any]:
     """Scheduled in the future but not too far; expiry after both now and that."""
     now = timezone.now()
-    errors = []
-    scheduled_at, expires_at = attrs.get("scheduled_at"), attrs.get("expires_at")
-    if scheduled_at:
-        errors += check_scheduled_at(scheduled_at)
+    errors = {}
+    scheduled_at, expires_at = values.get("scheduled_at"), values.get("expires_at")
+    if scheduled_at and (error := check_scheduled_at(scheduled_at)):
+        errors["scheduled_at"] = [error]
     if expires_at and expires_at <= max(now, scheduled_at or now):
-        errors.append(FieldError("expires_at", "not_in_future", "Must be in the future and later than scheduled_at."))
+        message = "Must be in the future and later than scheduled_at."
+        errors["expires_at"] = [wrong(message, "not_in_future")]
     return errors
 
 
-def check_headers(attrs: Mapping[str, Any]) -> list[FieldError]:
+def check_headers(values: Mapping[str, Any]) -> dict[str, Any]:
     """Who has the unsubscribe headers written cannot give others of their own."""
-    if not attrs.get("enable_unsubscribe"):
-        return []
+    named = [name for name in values.get("headers", {}) if name.lower() in UNSUBSCRIBE_HEADERS]
+    if not named or not values.get("enable_unsubscribe"):
+        return {}
     message = "Is written by the service, since enable_unsubscribe is set."
-    return [
-        FieldError(join_path("headers", name), "header_reserved", message)
-        for name in attrs.get("headers", {})
-        if name.lower() in UNSUBSCRIBE_HEADERS
-    ]
+    return {"headers": {name: [wrong(message, "header_reserved")] for name in named}}
 
 
-def check_scheduled_at(scheduled_at: Any) -> list[FieldError]:
+def check_scheduled_at(scheduled_at: datetime) -> serializers.ErrorDetail | None:
     now = timezone.now()
     if scheduled_at <= now:
-        return [FieldError("scheduled_at", "not_in_future", "Must be in the future.")]
+        return wrong("Must be in the future.", "not_in_future")
     if scheduled_at > now + MAX_AHEAD:
-        return [FieldError("scheduled_at", "too_far_ahead", "Must be at most 365 days ahead.")]
-    return []
+        return wrong("Must be at most 365 days ahead.", "too_far_ahead")
+    return None
 
 
 class RescheduleRequest(StrictSerializer):
@@ -157,27 +157,16 @@ class RescheduleRequest(StrictSerializer):
 
     scheduled_at = StrictDateTimeField(help_text="In the future, at most 365 days ahead.")
 
-    def validate_scheduled_at(self, value: Any) -> Any:
-        for error in check_scheduled_at(value):
-            refuse(error.code, error.message)
+    def validate_scheduled_at(self, value: datetime) -> datetime:
+        if error := check_scheduled_at(value):
+            raise serializers.ValidationError([error])
         return value
-
-
-class NoFields(StrictSerializer):
-    """Nothing: `{}`, or no body at all."""
 
 
 class ResendRequest(LenientSerializer):
     """Whom a resend goes to: all recipients, or those that failed or bounced."""
 
-    recipients = serializers.ChoiceField(choices=[item.value for item in Selection], required=False)
-
-
-def read_fields(serializer_class: type[StrictSerializer], data: object) -> dict[str, Any]:
-    """`data` as the serializer's fields; ValidationError."""
-    serializer = serializer_class(data=data)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
+    recipients = StrictChoiceField(choices=[item.value for item in Selection], required=False)
 
 
 class SettleRequest(StrictSerializer):
@@ -185,4 +174,4 @@ class SettleRequest(StrictSerializer):
 
     def get_fields(self) -> dict[str, Any]:
         # `as` is a keyword of Python.
-        return {"as": serializers.ChoiceField(choices=[item.value for item in Settlement])}
+        return {"as": StrictChoiceField(choices=[item.value for item in Settlement])}

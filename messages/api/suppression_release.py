@@ -1,31 +1,30 @@
 """`/api/v1/suppressions/{address}/release`: here and not beside the list's other views, since it may send mail."""
 
-from http import HTTPStatus
+from collections.abc import Generator
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from accounts.idempotent_views import idempotent
 from accounts.permissions import require_scope
 from accounts.scopes import EMAILS_SEND, SUPPRESSIONS_WRITE
+from accounts.viewsets import ProjectView
 from common.errors import NotFoundError
-from common.parsers import read_optional_object
 from common.serializers import StrictBooleanField, StrictDateTimeField
 from common.times import format_time
 from messages.api.fields import LenientSerializer
-from messages.api.queries import NoQuery
-from messages.api.serializers import read_fields
-from messages.api.views import Act, answer_once, key_of, read_query
-from messages.idempotency import Answer
 from messages.suppressed_mail import Release, release_address
 from tracking.suppressions.views import normalise
 
 
 class ReleaseRequest(LenientSerializer):
     """Whether to send what was held back."""
+
+    # Taken for absent it would send again all that was ever held back.
+    strict_about = frozenset({"since"})
 
     resend = StrictBooleanField(required=False, help_text="Send the held-back emails to this address now.")
     since = StrictDateTimeField(required=False, help_text="Only those that were held back after this time.")
@@ -57,34 +56,25 @@ class ReleaseAnswer(serializers.Serializer[object]):
     left_count = serializers.IntegerField(help_text="Older ones that were too many; each can be sent again by itself.")
 
 
-class ReleaseView(APIView):
+class ReleaseView(ProjectView):
     """Takes an address off the list. With `resend` the key needs `emails:send` beside `suppressions:write`."""
 
     scopes: ClassVar = {"post": SUPPRESSIONS_WRITE}
-    is_body_optional = True
+    bodies = {"post": ReleaseRequest}
 
-    @extend_schema(operation_id="release_suppression", request=ReleaseRequest, responses=ReleaseAnswer)
-    def post(self, request: Request, address: str) -> Response:
+    @extend_schema(operation_id="release_suppression", responses=ReleaseAnswer)
+    @idempotent
+    def post(self, request: Request, address: str) -> Generator[None, None, Response]:
         """Write to the address again, and with `resend` send it now what was held back. 404 where it is not listed."""
-        read_query(NoQuery, request)
-
-        def prepare() -> Act:
-            fields = read_fields(ReleaseRequest, read_optional_object(request))
-            should_resend = fields.get("resend", False)
-            if should_resend:
-                require_scope(request, EMAILS_SEND)
-
-            def act() -> Answer:
-                found = release_address(
-                    key_of(request), normalise(address), should_resend=should_resend, since=fields.get("since")
-                )
-                if found is None:
-                    raise NotFoundError
-                return Answer(status=HTTPStatus.OK, body=show_release(found))
-
-            return act
-
-        return answer_once(request, prepare)
+        fields = self.read_body()
+        should_resend = fields.get("resend", False)
+        if should_resend:
+            require_scope(request, EMAILS_SEND)
+        yield
+        found = release_address(self.key, normalise(address), should_resend=should_resend, since=fields.get("since"))
+        if found is None:
+            raise NotFoundError
+        return Response(show_release(found))
 
 
 def show_release(found: Release) -> dict[str, Any]:

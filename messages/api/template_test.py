@@ -1,24 +1,31 @@
 """`/api/v1/templates/{id or alias}/test`: here and not beside the other views of templates, since it accepts mail."""
 
-from typing import ClassVar
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from accounts.acting_for import Caller
+from accounts.idempotent_views import idempotent
 from accounts.permissions import require_scope
 from accounts.scopes import EMAILS_SEND, TEMPLATES_WRITE
-from common.parsers import read_object
+from accounts.viewsets import ProjectView
+from common.addresses import Address
 from common.serializers import StrictIntegerField
+from messages.accepting.admission import Admission
+from messages.accepting.draft import Draft
 from messages.api.fields import AddressListField, LenientSerializer, SenderField
-from messages.api.queries import NoQuery
 from messages.api.responses import EmailRow
-from messages.api.serializers import read_fields
-from messages.api.trials import Trial, prepare_trial
-from messages.api.views import Act, answer_accepted, answer_once, key_of, read_query
-from templates_app.services import find_template
+from messages.api.views import accepted
+from messages.sending.personalisation import PLACEHOLDER
+from messages.services import Prepared, finish
+from templates_app.models import Template
+from templates_app.publishing import find_version
+from templates_app.services import Content, find_template, preview_template
 
 
 class TrialRequest(LenientSerializer):
@@ -34,27 +41,59 @@ class TrialRequest(LenientSerializer):
     from_ = SenderField(required=False, help_text="`from` is accepted too. Left out: the default sender.")
 
 
-class TemplateTestView(APIView):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """Who gets a template, and filled in with what. `version` None is the draft as it is now."""
+
+    to: Sequence[Address]
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    version: int | None = None
+    from_: Address | None = None
+
+
+def prepare_trial(key: Caller, template: Template, trial: Trial) -> Prepared:
+    """The email, checked like any other: errors as of `preview_template` and `Admission.admit`."""
+    content = preview_template(template, trial.variables, number=trial.version, is_mail=True)
+    admitted = Admission(key).admit(write_draft(content, trial))
+    # A draft has no version to name.
+    version = find_version(template, trial.version) if trial.version is not None else None
+    named = replace(admitted, template_id=template.pk, template_version_id=version.pk if version else None)
+    return finish(key, [named])
+
+
+def write_draft(content: Content, trial: Trial) -> Draft:
+    """The content as mail. A way to unsubscribe that the author wrote works: that it does is to be judged too."""
+    html, text = content.html or "", content.text or ""
+    return Draft(
+        from_=trial.from_,
+        to=trial.to,
+        subject=content.subject,
+        html=html,
+        text=text,
+        enable_unsubscribe=bool(PLACEHOLDER.search(html) or PLACEHOLDER.search(text)),
+    )
+
+
+class TemplateTestView(ProjectView):
     """Sends a draft. It is mail like any other, so the key needs `emails:send` beside `templates:write`."""
 
     scopes: ClassVar = {"post": TEMPLATES_WRITE}
+    bodies = {"post": TrialRequest}
+    located = frozenset({"post"})
 
-    @extend_schema(operation_id="test_template", request=TrialRequest, responses={202: EmailRow})
-    def post(self, request: Request, ref: str) -> Response:
+    @extend_schema(operation_id="test_template", responses={202: EmailRow})
+    @idempotent
+    def post(self, request: Request, ref: str) -> Generator[None, None, Response]:
         """Send the draft, or a published version, as one email. Suppressions and the key's limits hold."""
-        read_query(NoQuery, request)
-
-        def prepare() -> Act:
-            template = find_template(key_of(request).project, ref)
-            require_scope(request, EMAILS_SEND)
-            fields = read_fields(TrialRequest, read_object(request))
-            trial = Trial(
-                to=fields["to"],
-                variables=fields.get("template_vars", {}),
-                version=fields.get("version"),
-                from_=fields.get("from_"),
-            )
-            prepared = prepare_trial(key_of(request), template, trial)
-            return lambda: answer_accepted(prepared.store()[0])
-
-        return answer_once(request, prepare)
+        template = find_template(self.project, ref)
+        require_scope(request, EMAILS_SEND)
+        fields = self.read_body()
+        trial = Trial(
+            to=fields["to"],
+            variables=fields.get("template_vars", {}),
+            version=fields.get("version"),
+            from_=fields.get("from_"),
+        )
+        prepared = prepare_trial(self.key, template, trial)
+        yield
+        return accepted(prepared.store()[0])

@@ -1,55 +1,44 @@
 """The emails API: each view parses, calls one service, answers. `schema` describes them for OpenAPI."""
 
-from collections.abc import Callable
+from collections.abc import Generator
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.urls import reverse
 from django.utils.http import content_disposition_header
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from accounts import scopes
-from accounts.models import ApiKey
+from accounts.idempotent_views import idempotent
+from accounts.viewsets import ProjectViewSet, locate
 from common.errors import ConflictError
-from common.parsers import MAX_BATCH_BODY, MAX_BODY, read_array, read_object, read_optional_object, read_payload
-from common.serializers import QuerySerializer
+from common.parsers import MAX_BATCH_BODY, MAX_BODY, read_array, read_object
 from messages import services
+from messages.accepting.admission import Admission
 from messages.api.batch import prepare_batch
-from messages.api.filters import list_messages
-from messages.api.queries import BatchQuery, EmailQuery, NoQuery, RawQuery, TimelineQuery
-from messages.api.responses import EMAIL, ROW
-from messages.api.serializers import (
-    EMAIL_REQUEST,
-    NoFields,
-    RescheduleRequest,
-    ResendRequest,
-    SettleRequest,
-    read_draft,
-    read_fields,
+from messages.api.filters import (
+    BatchQuery,
+    EmailFilter,
+    EmailPagination,
+    EmailQuery,
+    RawQuery,
+    TimelinePagination,
+    TimelineQuery,
 )
+from messages.api.responses import EMAIL, ROW, EmailAnswer, EmailRow
+from messages.api.serializers import EmailRequest, RescheduleRequest, ResendRequest, SettleRequest, read_draft
 from messages.attachments import read_content
 from messages.explain.explain import explain
 from messages.explain.serializers import EXPLANATION
-from messages.idempotency import Answer, Ticket, find_answer, fingerprint, read_key, run_once
 from messages.models import Message
-from messages.selectors import (
-    find_attachment,
-    find_detailed,
-    find_explained,
-    find_message,
-    find_recipient,
-    list_timeline,
-)
+from messages.selectors import find_attachment, find_detailed, find_explained, find_recipient, timeline
 from messages.sending.composing import compose_raw
 from messages.services import Selection, Settlement
 from tracking.event_serializers import EventAnswer
-
-Act = Callable[[], Answer]
 
 
 class NotComposedError(ConflictError):
@@ -58,11 +47,10 @@ class NotComposedError(ConflictError):
     code = "not_composed"
 
 
-class EmailViewSet(ViewSet):
+class EmailViewSet(ProjectViewSet):
     """`/emails`."""
 
     max_body = MAX_BODY
-    is_body_optional = False
     scopes: ClassVar = {
         "create": scopes.EMAILS_SEND,
         "batch": scopes.EMAILS_SEND,
@@ -78,116 +66,91 @@ class EmailViewSet(ViewSet):
         "attachment": scopes.EMAILS_READ,
     }
 
-    def create(self, request: Request) -> Response:
+    pagination_class = EmailPagination
+    filter_backends = (EmailFilter,)
+    serializer_class = EmailRow
+    answers = {"retrieve": EmailAnswer, "events": EventAnswer}
+    queries = {"batch": BatchQuery, "list": EmailQuery, "events": TimelineQuery, "raw": RawQuery}
+    bodies = {
+        "create": EmailRequest,
+        # Each item of its array.
+        "batch": EmailRequest,
+        "partial_update": RescheduleRequest,
+        "resend": ResendRequest,
+        "settle": SettleRequest,
+    }
+    located = frozenset({"create", "resend"})
+
+    def get_queryset(self) -> QuerySet[Message]:
+        return self.project.messages.all()
+
+    @idempotent
+    def create(self, request: Request) -> Generator[None, None, Response]:
         """Accept one email. 202 comes after the commit that stored it."""
-        read_query(NoQuery, request)
-
-        def prepare() -> Act:
-            draft = read_draft(EMAIL_REQUEST, read_object(request))
-            prepared = services.prepare(key_of(request), [draft])
-            return lambda: answer_accepted(prepared.store()[0])
-
-        return answer_once(request, prepare)
+        draft, errors = read_draft(read_object(request))
+        prepared = services.finish(self.key, [Admission(self.key).admit(draft, errors)])
+        yield
+        return accepted(prepared.store()[0])
 
     @action(detail=False, methods=["post"], max_body=MAX_BATCH_BODY)
-    def batch(self, request: Request) -> Response:
+    @idempotent
+    def batch(self, request: Request) -> Generator[None, None, Response]:
         """Accept up to 500 emails in one transaction: all or none, or with `?mode=permissive` the good ones."""
-        mode = read_query(BatchQuery, request)["mode"]
-
-        def prepare() -> Act:
-            items = read_array(request)
-            prepared, refused = prepare_batch(key_of(request), items, is_permissive=mode == "permissive")
-            errors = [item.show() for item in refused]
-            return lambda: Answer(
-                status=HTTPStatus.ACCEPTED,
-                body={
-                    "data": [{"id": str(message.pk), "status": message.status} for message in prepared.store()],
-                    "errors": errors,
-                },
-            )
-
-        return answer_once(request, prepare)
+        is_permissive = self.query["mode"] == "permissive"
+        prepared, refused = prepare_batch(self.key, read_array(request), is_permissive=is_permissive)
+        errors = [item.show() for item in refused]
+        yield
+        stored = [{"id": str(message.pk), "status": message.status} for message in prepared.store()]
+        return Response({"data": stored, "errors": errors}, status=HTTPStatus.ACCEPTED)
 
     def list(self, request: Request) -> Response:
         """Emails, newest first."""
-        query = read_query(EmailQuery, request)
-        messages, has_more = list_messages(key_of(request).project, query)
-        # Below the page above a known email there is always that email.
-        is_followed = bool(messages) and (has_more or ("before" in query and "after" not in query))
-        return Response(
-            {
-                "data": [ROW.to_representation(message) for message in messages],
-                "has_more": has_more,
-                "limit": query["limit"],
-                "offset": query["offset"],
-                "next": str(messages[-1].pk) if is_followed else None,
-            }
-        )
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response([ROW.to_representation(message) for message in page or ()])
 
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """One email with all that support needs."""
-        read_query(NoQuery, request)
-        return Response(show_email(request, pk))
+        return self.show_whole(pk)
 
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Give a scheduled email another time."""
-        read_query(NoQuery, request)
-        message = find_message(key_of(request).project, pk)
-        fields = read_fields(RescheduleRequest, read_object(request))
-        services.reschedule(message, fields["scheduled_at"])
-        return Response(show_email(request, pk))
-
-    @action(detail=True, methods=["post"], is_body_optional=True)
-    def cancel(self, request: Request, pk: UUID) -> Response:
-        """Cancel a scheduled email. After a 200 it is never delivered."""
-        read_query(NoQuery, request)
-
-        def prepare() -> Act:
-            message = find_message(key_of(request).project, pk)
-            read_fields(NoFields, read_optional_object(request))
-
-            def act() -> Answer:
-                services.cancel(message)
-                return Answer(status=HTTPStatus.OK, body=show_email(request, pk))
-
-            return act
-
-        return answer_once(request, prepare)
-
-    @action(detail=True, methods=["post"], is_body_optional=True)
-    def resend(self, request: Request, pk: UUID) -> Response:
-        """Send the same content again, as a new email. The old one never changes."""
-        read_query(NoQuery, request)
-
-        def prepare() -> Act:
-            message = find_message(key_of(request).project, pk)
-            fields = read_fields(ResendRequest, read_optional_object(request))
-            selection = Selection(fields.get("recipients", Selection.ALL))
-            return lambda: answer_accepted(services.resend(key_of(request), message, selection))
-
-        return answer_once(request, prepare)
+        message = self.get_object()
+        services.reschedule(message, self.read_body()["scheduled_at"])
+        return self.show_whole(pk)
 
     @action(detail=True, methods=["post"])
-    def settle(self, request: Request, pk: UUID) -> Response:
-        """Say what became of attempts whose outcome nobody knows."""
-        read_query(NoQuery, request)
-        message = find_message(key_of(request).project, pk)
-        fields = read_fields(SettleRequest, read_object(request))
-        services.settle(message, Settlement(fields["as"]))
-        return Response(show_email(request, pk))
+    @idempotent
+    def cancel(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
+        """Cancel a scheduled email. After a 200 it is never delivered."""
+        message = self.get_object()
+        self.read_body()
+        yield
+        services.cancel(message)
+        return self.show_whole(pk)
 
-    @action(detail=True, methods=["get"])
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def resend(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
+        """Send the same content again, as a new email. The old one never changes."""
+        message = self.get_object()
+        selection = Selection(self.read_body().get("recipients", Selection.ALL))
+        yield
+        return accepted(services.resend(self.key, message, selection))
+
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def settle(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
+        """Say what became of attempts whose outcome nobody knows."""
+        message = self.get_object()
+        settlement = Settlement(self.read_body()["as"])
+        yield
+        services.settle(message, settlement)
+        return self.show_whole(pk)
+
+    @action(detail=True, methods=["get"], pagination_class=TimelinePagination)
     def events(self, request: Request, pk: UUID) -> Response:
         """What happened to the email, in order."""
-        query = read_query(TimelineQuery, request)
-        events, has_more = list_timeline(find_message(key_of(request).project, pk), query)
-        return Response(
-            {
-                "data": EventAnswer(events, many=True).data,
-                "has_more": has_more,
-                "next": str(events[-1].pk) if has_more else None,
-            }
-        )
+        return self.list_rows(timeline(self.get_object().pk))
 
     @action(detail=True, methods=["get"])
     def explain(self, request: Request, pk: UUID) -> Response:
@@ -195,71 +158,32 @@ class EmailViewSet(ViewSet):
 
         Decide by `status` and `status_reason`; the sentences are for people, and are mended from time to time.
         """
-        read_query(NoQuery, request)
-        return Response(EXPLANATION.to_representation(explain(find_explained(key_of(request).project, pk))))
+        return Response(EXPLANATION.to_representation(explain(find_explained(self.project, pk))))
 
     @action(detail=True, methods=["get"])
     def raw(self, request: Request, pk: UUID) -> HttpResponse:
         """The message as it was sent to one recipient."""
-        query = read_query(RawQuery, request)
-        message = find_message(key_of(request).project, pk)
-        recipient = find_recipient(message, query.get("recipient"))
+        message = self.get_object()
+        recipient = find_recipient(message, self.query.get("recipient"))
         if not recipient.attempts.filter(started_at__isnull=False).exists():
             raise NotComposedError
         return download(compose_raw(message.pk, recipient), "message/rfc822", f"{message.pk}.eml")
 
-    @action(detail=True, methods=["get"], url_path="attachments/<uuid:attachment_id>")
+    @action(detail=True, methods=["get"], url_path="attachments/<id:attachment_id>")
     def attachment(self, request: Request, pk: UUID, attachment_id: UUID) -> HttpResponse:
         """An attachment's bytes."""
-        read_query(NoQuery, request)
-        found = find_attachment(key_of(request).project, pk, attachment_id)
+        found = find_attachment(self.project, pk, attachment_id)
         return download(read_content(found.content), found.content_type, found.filename)
 
-
-def key_of(request: Request) -> ApiKey:
-    """The API key that the request came with."""
-    assert isinstance(request.auth, ApiKey)
-    return request.auth
+    def show_whole(self, pk: UUID) -> Response:
+        """The email with all that the detail shows."""
+        return Response(EMAIL.to_representation(find_detailed(self.project, pk)))
 
 
-def read_query(query_class: type[QuerySerializer], request: Request) -> dict[str, Any]:
-    return read_fields(query_class, request.query_params)
-
-
-def show_email(request: Request, pk: UUID) -> dict[str, Any]:
-    shown: dict[str, Any] = EMAIL.to_representation(find_detailed(key_of(request).project, pk))
-    return shown
-
-
-def answer_accepted(message: Message) -> Answer:
+def accepted(message: Message) -> Response:
     """202, with where to look the email up."""
-    return Answer(
-        status=HTTPStatus.ACCEPTED,
-        body=ROW.to_representation(message),
-        headers={"Location": reverse("email-detail", args=[message.pk])},
-    )
-
-
-def answer_once(request: Request, prepare: Callable[[], Act]) -> Response:
-    """The request's answer, or the one that its Idempotency-Key had before: the key is looked up before all fields."""
-    ticket = read_ticket(request)
-    answer = find_answer(ticket) or run_once(ticket, prepare())
-    headers = answer.headers | ({"Idempotency-Replayed": "true"} if answer.is_replayed else {})
-    return Response(answer.body, status=answer.status, headers=headers)
-
-
-def read_ticket(request: Request) -> Ticket | None:
-    """The request's idempotency key with what it is used for; None when the client sent none."""
-    key = read_key(request.headers.get("Idempotency-Key"))
-    if not key:
-        return None
-    query = request.META.get("QUERY_STRING", "")
-    path = request.path.rstrip("/") + (f"?{query}" if query else "")
-    return Ticket(
-        project_id=key_of(request).project_id,
-        key=key,
-        fingerprint=fingerprint(request.method or "", path, read_payload(request)),
-    )
+    headers = {"Location": locate("email-detail", message.pk)}
+    return Response(ROW.to_representation(message), status=HTTPStatus.ACCEPTED, headers=headers)
 
 
 def download(content: bytes, content_type: str, filename: str) -> HttpResponse:

@@ -15,8 +15,7 @@ from rich.progress import track
 from accounts.models import Project
 from common.errors import ApiError, InvalidFieldsError
 from common.validation import list_field_errors
-from messages.api.filters import narrow
-from messages.api.queries import EmailQuery
+from messages.api.filters import EmailQuery, narrow
 from messages.models import Message
 from messages.states import Status
 
@@ -67,7 +66,7 @@ def as_command_error(error: ApiError) -> CommandError:
 
 def walk(project: Project, query: Mapping[str, Any]) -> Iterator[UUID]:
     """The ids of the project's messages that fit, newest first, page by page; what is added meanwhile is left out."""
-    messages = narrow(project, dict(query)).order_by("-id").values_list("pk", flat=True)
+    messages = narrow(project.messages.all(), project, query).order_by("-id").values_list("pk", flat=True)
     page = list(messages[:500])
     while page:
         yield from page

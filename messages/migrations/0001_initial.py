@@ -176,24 +176,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name="IdempotencyKey",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("key", models.TextField()),
-                ("fingerprint", models.BinaryField(max_length=32)),
-                ("status", models.SmallIntegerField(null=True)),
-                ("headers", models.JSONField(default=dict)),
-                ("body", models.JSONField(null=True)),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                (
-                    "project",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.project"
-                    ),
-                ),
-            ],
-        ),
-        migrations.CreateModel(
             name="Subject",
             fields=[
                 (
@@ -405,14 +387,6 @@ class Migration(migrations.Migration):
                 ),
                 name="attachment_content_in_one_place",
             ),
-        ),
-        migrations.AddIndex(
-            model_name="idempotencykey",
-            index=models.Index(fields=["created_at"], name="idempotency_key_age"),
-        ),
-        migrations.AddConstraint(
-            model_name="idempotencykey",
-            constraint=models.UniqueConstraint(fields=("project", "key"), name="idempotency_key_once"),
         ),
         migrations.AddIndex(
             model_name="subject",

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db.models import F
 
-from messages import idempotency
-from messages.models import IdempotencyKey, Message
+from accounts import idempotency
+from accounts.models import IdempotencyKey
+from messages.models import Message
 from messages.states import Status
 from tests.api.conftest import EMAIL
 

@@ -16,8 +16,9 @@ from django.core.cache import cache
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from accounts.models import IdempotencyKey
 from ledger.timer import TICK_KEY
-from messages.models import AttachmentContent, Attempt, IdempotencyKey, Message, Recipient
+from messages.models import AttachmentContent, Attempt, Message, Recipient
 from messages.states import Lane, Reason, Status
 from tests.commands.running import run
 from tests.flows.conftest import worker_environment

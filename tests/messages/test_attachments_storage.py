@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.db.models import F
 
+from accounts.models import IdempotencyKey
 from messages.attachments import sweep_attachments
-from messages.models import Attachment, AttachmentContent, IdempotencyKey, Message, Upload
+from messages.models import Attachment, AttachmentContent, Message, Upload
 from messages.states import Status
 from tests.conftest import ApiClient
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from messages import idempotency
-from messages.idempotency import Answer, Ticket, run_once
-from messages.models import IdempotencyKey, Message, Recipient
+from accounts import idempotency
+from accounts.idempotency import StoredResponse, Ticket, run_once
+from accounts.models import IdempotencyKey
+from messages.models import Message, Recipient
 from tests.conftest import ApiClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -95,7 +96,7 @@ def test_who_waited_gets_the_firsts_answer_as_soon_as_there_is_one(api: ApiClien
     ticket = Ticket(project_id=api.key.project_id, key="one", fingerprint=b"x" * 32)
     is_taken = Event()
 
-    def act() -> Answer:
+    def act() -> StoredResponse:
         is_taken.set()
         # The other one is waiting for this transaction by now, as PostgreSQL can tell.
         with connection.cursor() as cursor:
@@ -103,13 +104,13 @@ def test_who_waited_gets_the_firsts_answer_as_soon_as_there_is_one(api: ApiClien
                 cursor.execute("SELECT pg_sleep(0.01), count(*) FROM pg_locks WHERE NOT granted")
                 if cursor.fetchone()[1]:
                     break
-        return Answer(status=202, body={"n": 1})
+        return StoredResponse(status=202, body={"n": 1})
 
-    def follow(number: int) -> Answer:
+    def follow(number: int) -> StoredResponse:
         if number == 0:
             return run_once(ticket, act)
         is_taken.wait(60)
-        return run_once(ticket, lambda: Answer(status=202, body={"n": 2}))
+        return run_once(ticket, lambda: StoredResponse(status=202, body={"n": 2}))
 
     first, second = in_parallel(2, follow)
     assert (first.body, first.is_replayed) == ({"n": 1}, False)
@@ -125,7 +126,7 @@ def test_a_crash_between_commit_and_answer_leads_to_the_same_email(api: ApiClien
         raise CrashError
 
     with monkeypatch.context() as patch:
-        patch.setattr("messages.api.views.Response", crash)
+        patch.setattr("accounts.idempotent_views.Response", crash)
         with pytest.raises(CrashError):
             post(api)
     pk = str(Message.objects.get().pk)

@@ -5,30 +5,36 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from common.serializers import QuerySerializer
+from common.serializers import PageQuery, QuerySerializer, wrong
+from common.suggestions import describe_unknown
 from tracking.feed.cursor import Cursor
 from tracking.feed.pages import find_end
 from tracking.models import EventType
 
 NOW = "now"
-MAX_LIMIT = 1000
+# Unknown types that one answer names.
+MAX_ERRORS = 3
 
 
 @extend_schema_field({"type": "string", "examples": ["email.bounced,email.failed"]})
 class TypesField(serializers.Field[list[str], str, list[str], Any]):
     """Event types in one parameter, `email.bounced,email.failed`."""
 
-    default_error_messages = {"invalid_choice": "There is no event type {type}."}
-
     def to_internal_value(self, data: str) -> list[str]:
-        types = [part.strip() for part in data.split(",") if part.strip()]
-        for name in types:
-            if name not in EventType.values:
-                self.fail("invalid_choice", type=name[:100])
-        return sorted(set(types))
+        types = {part.strip() for part in data.split(",") if part.strip()}
+        unknown = sorted(types - set(EventType.values))
+        if unknown:
+            raise serializers.ValidationError(
+                [wrong(describe_type(name), "invalid_choice") for name in unknown[:MAX_ERRORS]]
+            )
+        return sorted(types)
 
     def to_representation(self, value: list[str]) -> list[str]:
         return value
+
+
+def describe_type(name: str) -> str:
+    return describe_unknown(f"There is no event type {name[:100]}.", name, EventType.values)
 
 
 @extend_schema_field({"type": "string"})
@@ -49,10 +55,10 @@ class StreamQuery(QuerySerializer):
     types = TypesField(required=False, help_text="Event types, with commas between them. Left out: all.")
 
 
-class FeedQuery(StreamQuery):
+class FeedQuery(PageQuery):
     """A page of the feed."""
 
     after = CursorField(
         required=False, help_text="The `next` of the page before, or `now`. Left out: from the first event kept."
     )
-    limit = serializers.IntegerField(min_value=1, max_value=MAX_LIMIT, default=100)
+    types = TypesField(required=False, help_text="Event types, with commas between them. Left out: all.")

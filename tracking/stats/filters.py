@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from common.errors import FieldError, InvalidFieldsError
-from common.serializers import QueryDateTimeField, QueryIntegerField, QuerySerializer
+from common.serializers import QueryDateTimeField, QueryIntegerField, QuerySerializer, StrictChoiceField
 from tracking.models import Rollup
 from tracking.stats.report import LENGTHS, Question, Step
 
@@ -25,8 +25,8 @@ MAX_ROWS = 15_000
 class StatsQuery(QuerySerializer):
     """Which time, in which steps, and by which groups."""
 
-    by = serializers.ChoiceField(choices=list(Step), default=Step.DAY, help_text="The length of a step, in UTC.")
-    group = serializers.ChoiceField(choices=GROUPS, required=False, help_text="Left out: all mail together.")
+    by = StrictChoiceField(choices=list(Step), default=Step.DAY, help_text="The length of a step, in UTC.")
+    group = StrictChoiceField(choices=GROUPS, required=False, help_text="Left out: all mail together.")
     limit = QueryIntegerField(min_value=1, max_value=100, default=20, help_text="The largest groups that are told.")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:

@@ -5,9 +5,9 @@ from typing import ClassVar
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.scopes import STATS_READ
+from accounts.viewsets import ProjectView
 from tracking.stats.filters import StatsQuery, read_question
 from tracking.stats.report import count_mail
 from tracking.stats.serializers import StatsAnswer, show_statistics
@@ -54,19 +54,19 @@ EXAMPLE = OpenApiExample(
 )
 
 
-class StatsView(APIView):
+class StatsView(ProjectView):
     """The project's figures."""
 
     scopes: ClassVar = {"get": STATS_READ}
 
-    @extend_schema(operation_id="get_stats", parameters=[StatsQuery], responses=StatsAnswer, examples=[EXAMPLE])
+    queries = {"get": StatsQuery}
+
+    @extend_schema(operation_id="get_stats", responses=StatsAnswer, examples=[EXAMPLE])
     def get(self, request: Request) -> Response:
         """What became of the emails that were accepted in a time: by hour or day, by tag, template, provider or domain.
 
         Every fact counts in the step in which its email was accepted, however late it comes: a bounce after the
         delivery, a click a week later. So figures of the past may still grow. Mail of test keys is not counted.
         """
-        query = StatsQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        question = read_question(request.user.project.pk, query.validated_data)  # type: ignore[union-attr]
+        question = read_question(self.project.pk, self.query)
         return Response(show_statistics(question, count_mail(question)))

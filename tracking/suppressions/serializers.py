@@ -8,6 +8,7 @@ from common.serializers import (
     AddressField,
     PageQuery,
     SingleLineField,
+    StrictChoiceField,
     StrictDateTimeField,
     StrictSerializer,
 )
@@ -19,16 +20,15 @@ class SuppressionInput(StrictSerializer):
     """An address not to write to."""
 
     address = AddressField()
-    reason = serializers.ChoiceField(choices=Suppression.Reason.choices, default=Suppression.Reason.MANUAL)
+    reason = StrictChoiceField(choices=Suppression.Reason.choices, default=Suppression.Reason.MANUAL)
     note = SingleLineField(required=False, allow_blank=True, default="", max_length=MAX_NOTE)
 
 
 class SuppressionQuery(PageQuery):
     """The list's parameters."""
 
-    after = serializers.UUIDField(required=False, help_text="Older than this suppression's id (keyset).")
     address = AddressField(required=False, help_text="Exactly this address, in any case.")
-    reason = serializers.ChoiceField(choices=Suppression.Reason.choices, required=False)
+    reason = StrictChoiceField(choices=Suppression.Reason.choices, required=False)
 
 
 class SuppressionOutput(serializers.Serializer[Any]):
@@ -40,13 +40,3 @@ class SuppressionOutput(serializers.Serializer[Any]):
     note = serializers.CharField()
     email_id = serializers.UUIDField(source="message_id", allow_null=True)
     created_at = StrictDateTimeField()
-
-
-class SuppressionPage(serializers.Serializer[object]):
-    """A page of the list, the newest first. `next` is the value for `after`."""
-
-    data = SuppressionOutput(many=True)  # type: ignore[assignment]  # the name is the API's
-    has_more = serializers.BooleanField()
-    limit = serializers.IntegerField()
-    offset = serializers.IntegerField()
-    next = serializers.UUIDField(allow_null=True)

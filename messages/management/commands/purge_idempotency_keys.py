@@ -1,7 +1,7 @@
 from typing import Any
 
+from accounts.idempotency import purge
 from common.commands import ServiceCommand
-from messages.idempotency import purge
 
 
 class Command(ServiceCommand):

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
-from rest_framework.exceptions import ValidationError
 
 from accounts.acting_for import Delegate
 from accounts.management.project_command import ProjectCommand
 from accounts.services import write_audit
-from common.errors import ApiError, InvalidFieldsError
-from common.validation import list_field_errors
-from messages.api.serializers import EMAIL_REQUEST, read_draft
+from common.errors import ApiError
+from messages.accepting.admission import Admission
+from messages.api.serializers import read_draft
 from messages.management.selection import as_command_error
 from messages.models import Message
-from messages.services import accept
+from messages.services import finish
 from messages.states import TERMINAL, Lane, Status
 
 # The API's limit for all attachments together, and room for a body.
@@ -59,10 +58,9 @@ class Command(ProjectCommand):
     def handle(self, *, test: bool, wait: float | None, **options: Any) -> None:
         project = self.find_project(options)
         try:
-            draft = read_draft(EMAIL_REQUEST, build_body(options))
-            [message] = accept(Delegate(project=project, is_test=test), [draft])
-        except ValidationError as error:
-            raise as_command_error(InvalidFieldsError(list_field_errors(error))) from None
+            caller = Delegate(project=project, is_test=test)
+            admitted = Admission(caller).admit(*read_draft(build_body(options)))
+            [message] = finish(caller, [admitted]).store()
         except ApiError as error:
             raise as_command_error(error) from None
         write_audit("command", "send", message.pk, project=project.name)
