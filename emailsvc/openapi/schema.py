@@ -55,6 +55,11 @@ OF_BODIES = (
     *(BodyTooLargeError, UnsupportedMediaTypeError, WrongBodyTypeError),
 )
 
+# The web server answers so before the API has seen the request.
+URI_TOO_LONG = {
+    "description": "The request's first line is longer than 4,094 bytes.",
+    "content": {"text/html": {"schema": {"type": "string"}}},
+}
 ONCE = (IdempotencyKeyInvalidError, IdempotencyKeyReusedError, IdempotencyInFlightError)
 
 # Response headers, by status; "" is every status.
@@ -93,7 +98,7 @@ VERBS = {"list": "list", "create": "create", "retrieve": "get", "partial_update"
 class ApiSchema(AutoSchema):
     """Adds to each operation what its view declares (query, body, scope), its problems and every answer's headers."""
 
-    view: ProjectView
+    view: ProjectView  # type: ignore[override]  # the only views that the document has
 
     def get_summary(self) -> str | None:
         """The first sentence of what the view says of itself."""
@@ -159,6 +164,7 @@ class ApiSchema(AutoSchema):
                 bodies[code]["description"] += f"\n{response.description}"
             else:
                 bodies[code] = self._build_problem(code, content_type, response)
+        bodies["414"] = URI_TOO_LONG
         return dict(sorted(bodies.items()))
 
     def _build_problem(self, code: str, content_type: str, response: OpenApiResponse) -> Any:

@@ -13,8 +13,10 @@ reaches a provider: the whole timeline is played, and rows carry `"test": true`.
 **Errors** are `application/problem+json` (RFC 9457). Decide by `code`; `errors` names each field that is wrong. Fields
 and query parameters that do not exist are refused. Another project's object is answered as one that does not exist.
 
-**Retries.** Send an `Idempotency-Key` with what you may have to send again: for 24 hours the same request gets the same
-answer, with `Idempotency-Replayed: true`.
+**Lists** answer `data`, `has_more`, `limit` and `next`: pass `next` as `after` for the page that follows.
+
+**Retries.** Send an `Idempotency-Key` with any POST that you may have to send again: for 24 hours the same request gets
+the same answer, with `Idempotency-Replayed: true`.
 
 **Times** are ISO 8601 in UTC and end with `Z`; a time without an offset is refused. Ids are UUIDs (version 7). Paths
 are served with and without a slash at their end.
@@ -48,6 +50,7 @@ def build_settings(public_url: str) -> dict[str, Any]:
         "POSTPROCESSING_HOOKS": [
             "drf_spectacular.hooks.postprocess_schema_enums",
             "common.openapi.tidy_components",
+            "emailsvc.openapi.webhooks.add_webhooks",
             "emailsvc.documentation.openapi_examples.add_examples",
         ],
         # One name for each vocabulary, whichever serializers use it.

@@ -124,6 +124,7 @@ BATCH = {
     "minItems": 1,
     "maxItems": MAX_BATCH,
 }
+# Clients that are generated know only bytes: that is named first, and beside it what stands in Content-Type.
 BYTES = OpenApiResponse(OpenApiTypes.BINARY, "The bytes, as a download.")
 EML = OpenApiResponse({"type": "string"}, "The message (RFC 5322), as a download.")
 
@@ -161,9 +162,16 @@ class EmailViews(OpenApiViewExtension):  # type: ignore[no-untyped-call]
             events=extend_schema(operation_id="list_email_events", responses=EventAnswer),
             raw=extend_schema(
                 operation_id="get_email_raw",
-                responses={(200, "message/rfc822"): EML, **list_problems(NotComposedError)},
+                responses={
+                    (200, "application/octet-stream"): BYTES,
+                    (200, "message/rfc822"): EML,
+                    **list_problems(NotComposedError),
+                },
             ),
-            attachment=extend_schema(operation_id="get_email_attachment", responses={(200, "*/*"): BYTES}),
+            attachment=extend_schema(
+                operation_id="get_email_attachment",
+                responses={(200, "application/octet-stream"): BYTES, (200, "*/*"): BYTES},
+            ),
         )
         class Described(target):  # type: ignore[misc]
             pass

@@ -1,0 +1,271 @@
+"""The frame of the API: what every route of /api/v1 has in common, asked of each of them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from accounts.models import IdempotencyKey
+from messages.models import Recipient
+from messages.states import Reason, Status
+from tests.api.conftest import EMAIL
+from tests.api.test_conventions import list_routes
+from tests.architecture.test_tenancy import fill, owned  # noqa: F401  a fixture
+
+pytestmark = pytest.mark.django_db
+ROUTES = list_routes(fill=lambda part: part)
+PATHS = sorted({(method, path.removeprefix("/api/v1")) for method, path in ROUTES})
+PUBLIC_IP_URL = "https://93.184.215.14/"
+
+LISTS = (
+    "/domains",
+    "/emails",
+    "/emails/<id:pk>/events",
+    "/events",
+    "/providers",
+    "/suppressions",
+    "/templates",
+    "/templates/<str:ref>/versions",
+    "/webhooks",
+    "/webhooks/<id:pk>/deliveries",
+)
+# A body that each route takes; what is not named takes none.
+BODIES: dict[str, Any] = {
+    "POST /emails": EMAIL,
+    "POST /emails/batch": [EMAIL],
+    "POST /emails/<id:pk>/settle": {"as": "failed"},
+    "POST /domains": {"name": "new.test"},
+    "POST /providers": {"name": "new", "kind": "simulator"},
+    "POST /templates": {"alias": "new", "subject": "Hi", "text": "Hi"},
+    "POST /templates/<str:ref>/test": {"to": "a@x.test", "from_": "a@mine.test"},
+    "POST /webhooks": {"url": PUBLIC_IP_URL, "events": ["*"]},
+    "POST /webhooks/<id:pk>/replay": {"since": "2026-01-01T00:00:00Z"},
+    "POST /suppressions": {"address": "new@x.test"},
+    "PATCH /emails/<id:pk>": {"scheduled_at": (datetime.now(UTC) + timedelta(hours=2)).isoformat()},
+    "PATCH /domains/<id:pk>": {"default_from": "a@mine.test"},
+    "PATCH /providers/<id:pk>": {"weight": 2},
+    "PATCH /templates/<str:ref>": {"text": "Hello"},
+    "PATCH /webhooks/<id:pk>": {"description": "Mine"},
+}
+PREVIEWS = {"/templates/<str:ref>/preview"}
+POSTS = [path for method, path in PATHS if method == "POST"]
+REPEATABLE = [path for path in POSTS if path not in PREVIEWS]
+# Those that make one thing, by the list that it is in.
+MAKE_ONE = {
+    "/emails": "emails",
+    "/emails/<id:pk>/resend": "emails",
+    "/templates/<str:ref>/test": "emails",
+    "/domains": "domains",
+    "/providers": "providers",
+    "/templates": "templates",
+    "/webhooks": "webhooks",
+    "/suppressions": "suppressions",
+}
+SHOW_SECRETS = (
+    "/webhooks",
+    "/webhooks/<id:pk>/rotate",
+    "/providers",
+    "/providers/<id:pk>/pause",
+    "/providers/<id:pk>/resume",
+)
+
+
+@pytest.fixture
+def ask(api, owned):  # noqa: F811
+    """Calls a route with what its path needs: `ask("GET", "/emails/<id:pk>", "?limit=1")`."""
+
+    def call(method: str, path: str, query: str = "", body: Any = ..., **headers: str) -> Any:
+        full = fill(path, owned.get(path.split("/")[1], {}))
+        given = BODIES.get(f"{method} {path}") if body is ... else body
+        return api.request(method, f"{full}{query}", given, **headers)
+
+    return call
+
+
+@pytest.fixture
+def ready(api, owned, zone):  # noqa: F811
+    """Brings what a POST is about into the state that it needs."""
+
+    def prepare(path: str) -> None:
+        pk = owned["emails"]["pk"]
+        match path:
+            case "/emails/<id:pk>/cancel":
+                later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+                owned["emails"]["pk"] = api.post("/emails", {**EMAIL, "scheduled_at": later}).json()["id"]
+            case "/emails/<id:pk>/resend":
+                Recipient.objects.filter(message_id=pk).move_to(Status.BOUNCED)
+            case "/emails/<id:pk>/settle":
+                Recipient.objects.filter(message_id=pk).move_to(Status.DELIVERING)
+                Recipient.objects.filter(message_id=pk).update(status_reason=Reason.UNCERTAIN)
+            case "/providers/<id:pk>/check":
+                simulated = api.post("/providers", {"name": "simulated", "kind": "simulator"}).json()
+                owned["providers"]["pk"] = simulated["id"]
+
+    return prepare
+
+
+def errors_of(answer):
+    assert answer.status_code == 422, (answer.status_code, answer.content)
+    return {(error["field"], error["code"]) for error in answer.json()["errors"]}
+
+
+def test_the_tables_name_routes_that_there_are():
+    named = {f"GET {path}" for path in LISTS} | BODIES.keys() | {f"POST {path}" for path in (*MAKE_ONE, *SHOW_SECRETS)}
+    assert named <= {f"{method} {path}" for method, path in PATHS}
+
+
+@pytest.mark.parametrize("path", [path for method, path in PATHS if method == "GET"])
+def test_what_answers_with_rows_is_a_list_in_the_one_envelope(ask, path):
+    if path in LISTS:
+        body = ask("GET", path).json()
+        assert body.keys() - {"offset"} == {"data", "has_more", "limit", "next"}
+        assert ("offset" in body) is (path == "/emails")
+        assert body["limit"] == 20
+        assert (body["next"] is None) is (path != "/events")
+        return
+    if path not in {"/events/stream", "/emails/<id:pk>/attachments/<id:attachment_id>", "/emails/<id:pk>/raw"}:
+        body = ask("GET", path).json()
+        assert path == "/stats" or not isinstance(body.get("data"), list)
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_every_list_takes_limit_and_after_and_emails_alone_offset(ask, path):
+    for limit in (1, 100):
+        assert ask("GET", path, f"?limit={limit}").json()["limit"] == limit
+    for limit, code in ((0, "min_value"), (101, "max_value"), ("x", "invalid"), ("1.0", "invalid"), ("", "invalid")):
+        assert errors_of(ask("GET", path, f"?limit={limit}")) == {("limit", code)}
+    for after in ("x", "%00"):
+        answer = ask("GET", path, f"?after={after}")
+        assert (answer.status_code, "after" in answer.content.decode()) == (422, True)
+    if path == "/emails":
+        assert ask("GET", path, "?offset=0").status_code == 200
+    else:
+        assert errors_of(ask("GET", path, "?offset=0")) == {("offset", "unknown_field")}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_every_list_is_walked_page_by_page_without_a_gap(ask, api, ready, owned, post, path):  # noqa: F811
+    for number in range(2):
+        post(subject=f"{number}", to="gone@x.test")
+        api.post("/domains", {"name": f"more{number}.test"})
+        api.post("/providers", {"name": f"more{number}", "kind": "simulator", "priority": -number})
+        api.post("/suppressions", {"address": f"more{number}@x.test"})
+        api.post("/templates", {"alias": f"more{number}", "subject": "Hi", "text": "Hi"})
+        api.post("/webhooks", {"url": PUBLIC_IP_URL, "events": ["*"]})
+        api.post(f"/webhooks/{owned['webhooks']['pk']}/test")
+        ref = owned["templates"]["ref"]
+        api.patch(f"/templates/{ref}", {"text": f"Hi {number}"})
+        api.post(f"/templates/{ref}/publish")
+    Recipient.objects.filter(message_id=owned["emails"]["pk"]).move_to(Status.BOUNCED)
+    whole = ask("GET", path).json()["data"]
+    found, query = [], "?limit=1"
+    for _ in range(len(whole) + 1):
+        page = ask("GET", path, query).json()
+        found += page["data"]
+        query = f"?limit=1&after={page['next']}"
+        if not page["has_more"]:
+            break
+    assert found == whole
+    assert len(whole) >= (1 if path in {"/emails/<id:pk>/events", "/events"} else 2)
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+def test_an_unknown_parameter_is_refused(ask, method, path):
+    assert errors_of(ask(method, path, "?limti=1")) >= {("limti", "unknown_field")}
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in PATHS if route[0] != "GET"])
+def test_an_unknown_field_is_refused(ask, method, path):
+    good = BODIES.get(f"{method} {path}")
+    body = [{**EMAIL, "filed": 1}] if isinstance(good, list) else {**(good or {}), "filed": 1}
+    field = "[0].filed" if isinstance(good, list) else "filed"
+    assert errors_of(ask(method, path, body=body)) == {(field, "unknown_field")}
+
+
+@pytest.mark.parametrize("path", sorted({path for _, path in PATHS}))
+def test_options_tells_the_methods_to_anybody(anonymous, owned, path):  # noqa: F811
+    answer = anonymous.request("OPTIONS", fill(path, owned.get(path.split("/")[1], {})), None, Origin="https://x.test")
+    served = {method for method, other in PATHS if other == path}
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert served <= set(answer["Allow"].split(", "))
+    assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+@pytest.mark.parametrize("path", REPEATABLE)
+def test_every_post_is_done_once_under_its_key(ask, ready, path):
+    ready(path)
+    first = ask("POST", path, Idempotency_Key="once")
+    again = ask("POST", path, Idempotency_Key="once")
+    assert first.status_code in {200, 201, 202}, first.content
+    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    assert ("Idempotency-Replayed" in first, again["Idempotency-Replayed"]) == (False, "true")
+    assert again.headers.get("Location") == first.headers.get("Location")
+    other = ask("POST", path, body={"other": 1}, Idempotency_Key="once")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize("path", REPEATABLE)
+def test_a_refused_post_leaves_its_key_free(ask, ready, path):
+    ready(path)
+    assert ask("POST", path, body={"other": 1}, Idempotency_Key="once").status_code == 422
+    assert not IdempotencyKey.objects.exists()
+    assert ask("POST", path, Idempotency_Key="once").status_code in {200, 201, 202}
+
+
+@pytest.mark.parametrize("path", sorted(PREVIEWS))
+def test_a_preview_takes_no_notice_of_a_key(ask, path):
+    for _ in range(2):
+        answer = ask("POST", path, Idempotency_Key="once")
+        assert (answer.status_code, "Idempotency-Replayed" in answer) == (200, False)
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_what_is_made_says_where_it_is(ask, api, ready, path):
+    ready(path)
+    answer = ask("POST", path)
+    if path not in MAKE_ONE:
+        assert "Location" not in answer
+        return
+    start = f"{settings.PUBLIC_URL}/api/v1/{MAKE_ONE[path]}/"
+    assert answer["Location"].startswith(start)
+    found = api.get(answer["Location"].removeprefix(settings.PUBLIC_URL))
+    assert (found.status_code, found.json()["id"]) == (200, answer.json()["id"])
+
+
+@pytest.mark.parametrize("path", SHOW_SECRETS)
+def test_a_stored_answer_with_a_secret_is_encrypted(ask, api, ready, owned, path):  # noqa: F811
+    if path.startswith("/providers/"):
+        values = {"name": "esp", "kind": "esp", "settings": {"esp": "postmark", "server_token": "s3cret"}}
+        owned["providers"]["pk"] = api.post("/providers", values).json()["id"]
+    body = {"name": "other", "kind": "esp", "settings": {"esp": "postmark", "server_token": "s3cret"}}
+    answer = ask("POST", path, **({"body": body} if path == "/providers" else {}), Idempotency_Key="once").json()
+    secret = answer.get("secret") or answer["events_url"].rpartition("/")[2]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT row_to_json(k)::text FROM accounts_idempotencykey k")
+        stored = cursor.fetchone()[0]
+    assert len(secret) > 20
+    assert secret not in stored
+    assert json.loads(stored)["body"] is None
+
+
+@pytest.mark.parametrize("path", [path for method, path in PATHS if method == "GET" and "<id:pk>" in path])
+def test_ids_are_taken_in_any_case(ask, api, owned, path):  # noqa: F811
+    tag = path.split("/")[1]
+    lower = ask("GET", path)
+    owned[tag] = {name: value.upper() for name, value in owned[tag].items()}
+    assert ask("GET", path).status_code == lower.status_code != 404
+
+
+def test_an_id_of_a_template_is_taken_in_any_case(ask, owned):  # noqa: F811
+    owned["templates"]["ref"] = owned["templates"]["ref"].upper()
+    assert ask("GET", "/templates/<str:ref>").status_code == 200
+
+
+@pytest.mark.parametrize("since", ["", {}, []])
+def test_an_empty_since_does_not_release_all_that_was_ever_held(ask, since):
+    answer = ask("POST", "/suppressions/<path:address>/release", body={"resend": True, "since": since})
+    assert errors_of(answer) == {("since", "invalid_time")}
+    assert ask("GET", "/suppressions/<path:address>").status_code == 200
