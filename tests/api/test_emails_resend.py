@@ -42,7 +42,8 @@ def test_a_resend_is_a_new_email_with_the_same_content(api, sent):
     before = api.get(f"/emails/{sent['id']}").json()
     answer = api.post(f"/emails/{sent['id']}/resend")
     body = answer.json()
-    assert (answer.status_code, answer["Location"]) == (202, f"/api/v1/emails/{body['id']}")
+    assert answer.status_code == 202
+    assert answer["Location"].endswith(f"/api/v1/emails/{body['id']}")
     assert body["id"] != sent["id"]
     assert (body["status"], body["resent_from"], before["resent_from"]) == ("queued", sent["id"], None)
     assert [body[name] for name in SHOWN] == [sent[name] for name in SHOWN]

@@ -93,11 +93,12 @@ def test_every_operation_but_me_says_which_scope_it_needs(operations):
 
 def test_every_answer_is_described_and_errors_are_problems(operations):
     for method, path, operation in operations:
-        answers = operation["responses"]
+        answers = dict(operation["responses"])
         assert {"400", "401", "403", "422", "503"} <= answers.keys()
         assert ("404" in answers) is ("{" in path)
         assert ({"413", "415"} <= answers.keys()) is (method in {"post", "patch", "put"})
         assert any(code.startswith("2") for code in answers), (method, path)
+        assert answers.pop("414")["description"]
         for code, answer in answers.items():
             assert answer["description"]
             assert answer["headers"]["X-Request-Id"]["required"]
@@ -110,8 +111,10 @@ def test_every_answer_is_described_and_errors_are_problems(operations):
 
 def test_what_can_be_sent_again_says_so(document):
     paths = document["paths"]
-    for path in ("", "/batch", "/{id}/cancel", "/{id}/resend"):
-        operation = paths[f"/api/v1/emails{path}"]["post"]
+    for path, item in paths.items():
+        operation = item.get("post")
+        if operation is None or operation["operationId"] == "preview_template":
+            continue
         assert "Idempotency-Key" in [parameter["name"] for parameter in operation["parameters"]]
         good = next(answer for code, answer in operation["responses"].items() if code.startswith("2"))
         assert good["headers"]["Idempotency-Replayed"]
@@ -125,7 +128,8 @@ def test_objects_that_are_taken_take_nothing_unknown(document):
     for name in ("EmailRequest", "Attachment", "ResendRequest", "RescheduleRequest", "DomainInput", "TemplateInput"):
         assert document["components"]["schemas"][name]["additionalProperties"] is False
     properties = document["components"]["schemas"]["EmailRequest"]["properties"]
-    assert "from" in properties
+    # A generator of clients would make two fields with one name of it.
+    assert "from" not in properties
     assert properties["scheduled_at"]["type"] == ["string", "null"]
 
 
@@ -180,7 +184,7 @@ def test_real_answers_are_as_described(document, test_api, post, deliver):
     check(document, "EmailPage", test_api.get("/emails?limit=1").json())
     check(document, "ExplanationAnswer", test_api.get(f"/emails/{pk}/explain").json())
     check(document, "StatsAnswer", test_api.get("/stats?by=hour").json())
-    check(document, "TimelinePage", test_api.get(f"/emails/{pk}/events").json())
+    check(document, "EventPage", test_api.get(f"/emails/{pk}/events").json())
     check(document, "BatchAnswer", test_api.post("/emails/batch?mode=permissive", [EMAIL, {}]).json())
     check(document, "Problem", test_api.post("/emails", {}).json())
     assert b64decode(file["content_b64"]) == b"a"

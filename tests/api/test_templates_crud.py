@@ -59,10 +59,10 @@ def test_list_is_newest_first_and_cut_into_pages(api, template):
     second = api.post("/templates", {**WELCOME, "alias": "second"}).json()
     body = api.get("/templates?limit=1").json()
     assert [row["id"] for row in body["data"]] == [second["id"]]
-    assert (body["has_more"], body["limit"], body["offset"]) == (True, 1, 0)
-    assert [row["id"] for row in api.get("/templates?offset=1").json()["data"]] == [template["id"]]
+    assert (body["has_more"], body["limit"], body["next"]) == (True, 1, second["id"])
+    assert [row["id"] for row in api.get(f"/templates?after={second['id']}").json()["data"]] == [template["id"]]
     assert [row["id"] for row in api.get("/templates?alias=welcome").json()["data"]] == [template["id"]]
-    assert api.get("/templates?alias=nope").json() == {"data": [], "has_more": False, "limit": 20, "offset": 0}
+    assert api.get("/templates?alias=nope").json() == {"data": [], "has_more": False, "limit": 20, "next": None}
     assert api.get("/templates?limit=101").status_code == 422
 
 

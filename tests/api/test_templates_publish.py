@@ -37,7 +37,7 @@ def test_each_published_change_has_the_next_number(api, template):
         (2, "<b>{{ name }} {{ more }}</b>", ["more", "name"]),
         (1, "<p>{{ name }}</p>", ["name"]),
     ]
-    assert (body["has_more"], body["limit"], body["offset"]) == (False, 20, 0)
+    assert (body["has_more"], body["limit"], body["next"]) == (False, 20, None)
     assert api.get("/templates/welcome/versions?limit=1").json()["has_more"] is True
 
 

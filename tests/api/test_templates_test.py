@@ -30,9 +30,10 @@ def codes(answer: Any) -> dict[str, str]:
 def test_the_draft_is_sent_as_it_is_now(api, template):
     answer = api.post("/templates/welcome/test", TEST)
     body = answer.json()
-    assert (answer.status_code, answer["Location"]) == (202, f"/api/v1/emails/{body['id']}")
+    assert answer.status_code == 202
+    assert answer["Location"].endswith(f"/api/v1/emails/{body['id']}")
     assert (body["status"], body["subject"], body["to"]) == ("queued", "Hi <Ann> & co", ["me@rcpt.test"])
-    shown = api.get(answer["Location"]).json()
+    shown = api.get(f"/emails/{body['id']}").json()
     assert (shown["html"], shown["text"]) == ("<p>&lt;Ann&gt;</p>", "<Ann>!")
     assert shown["template_id"] == template["id"]
     assert api.get("/emails?template_id=welcome").json()["data"][0]["id"] == body["id"]

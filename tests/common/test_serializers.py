@@ -119,7 +119,9 @@ def test_an_unknown_field_that_is_close_to_a_known_one_gets_a_hint(name, hint):
     serializer = MailSerializer(data={name: 1})
     assert not serializer.is_valid()
     (message,) = next(iter(serializer.errors.values()))
-    assert message == (f"There is no such field; did you mean {hint}?" if hint else "There is no such field.")
+    assert message.startswith("There is no such field.")
+    assert ("Did you mean" in message) is bool(hint)
+    assert not hint or f"Did you mean {hint}?" in message
 
 
 def test_a_thousand_unknown_fields_cost_little():
