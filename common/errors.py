@@ -6,7 +6,7 @@ Packages define their own subclasses beside their services. `common.problems` tu
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from itertools import islice
 from typing import ClassVar
@@ -54,6 +54,20 @@ class ApiError(Exception):
         return self.code
 
 
+def as_problem(error: ApiError, request_id: str) -> dict[str, object]:
+    """The seven members of the answer (RFC 9457)."""
+    code = error.public_code
+    return {
+        "type": f"urn:emailsvc:problem:{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": int(error.status),
+        "detail": error.detail,
+        "code": code,
+        "request_id": request_id,
+        "errors": [asdict(item) for item in error.errors],
+    }
+
+
 class BadRequestError(ApiError):
     """The request is malformed."""
 
@@ -93,6 +107,13 @@ class BodyTooLargeError(ApiError):
 
     code = "body_too_large"
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class UriTooLongError(ApiError):
+    """The request's first line is longer than 4,094 bytes."""
+
+    code = "uri_too_long"
+    status = HTTPStatus.REQUEST_URI_TOO_LONG
 
 
 class UnsupportedMediaTypeError(ApiError):

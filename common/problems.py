@@ -7,7 +7,6 @@ Clients decide by `code`. When several fields are wrong in different ways, `code
 
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 
 import structlog
 from django.conf import settings
@@ -33,6 +32,7 @@ from common.errors import (
     PermissionDeniedError,
     TooManyRequestsError,
     UnsupportedMediaTypeError,
+    as_problem,
 )
 from common.validation import list_field_errors
 
@@ -46,16 +46,7 @@ log = structlog.get_logger(__name__)
 
 def build_problem(error: ApiError, request: HttpRequest | Request) -> dict[str, object]:
     """The seven members of the answer."""
-    code = error.public_code
-    return {
-        "type": f"urn:emailsvc:problem:{code}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": int(error.status),
-        "detail": error.detail,
-        "code": code,
-        "request_id": request.META.get(REQUEST_ID, ""),
-        "errors": [asdict(item) for item in error.errors],
-    }
+    return as_problem(error, request.META.get(REQUEST_ID, ""))
 
 
 def answer_problem(error: ApiError, request: HttpRequest) -> JsonResponse:

@@ -28,6 +28,7 @@ from common.errors import (
     InvalidFieldsError,
     NotFoundError,
     UnsupportedMediaTypeError,
+    UriTooLongError,
 )
 from common.openapi import list_problems
 from common.parsers import BodyRequiredError, IncompleteBodyError, WrongBodyTypeError
@@ -44,7 +45,7 @@ from common.strict_json import (
 PREFIX = "/api/v1/"
 METHODS_WITH_BODY = {"POST", "PUT", "PATCH"}
 
-ALWAYS: tuple[type[ApiError], ...] = (BadRequestError, InvalidFieldsError, DatabaseAwayError)
+ALWAYS: tuple[type[ApiError], ...] = (BadRequestError, UriTooLongError, InvalidFieldsError, DatabaseAwayError)
 AUTHENTICATED = (
     *(UnauthorizedError, InvalidKeyError, RevokedKeyError, ExpiredKeyError),
     *(MissingScopeError, IpNotAllowedError),
@@ -55,11 +56,6 @@ OF_BODIES = (
     *(BodyTooLargeError, UnsupportedMediaTypeError, WrongBodyTypeError),
 )
 
-# The web server answers so before the API has seen the request.
-URI_TOO_LONG = {
-    "description": "The request's first line is longer than 4,094 bytes.",
-    "content": {"text/html": {"schema": {"type": "string"}}},
-}
 ONCE = (IdempotencyKeyInvalidError, IdempotencyKeyReusedError, IdempotencyInFlightError)
 
 # Response headers, by status; "" is every status.
@@ -164,7 +160,6 @@ class ApiSchema(AutoSchema):
                 bodies[code]["description"] += f"\n{response.description}"
             else:
                 bodies[code] = self._build_problem(code, content_type, response)
-        bodies["414"] = URI_TOO_LONG
         return dict(sorted(bodies.items()))
 
     def _build_problem(self, code: str, content_type: str, response: OpenApiResponse) -> Any:

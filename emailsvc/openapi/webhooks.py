@@ -42,7 +42,7 @@ def add_webhooks(result: dict[str, Any], **_: object) -> dict[str, Any]:
         name: {"allOf": [{"$ref": "#/components/schemas/WebhookEvent"}, {"properties": {"type": {"const": name}}}]}
         for name in EventType.values
     }
-    bodies = {**events, TEST: {"$ref": "#/components/schemas/WebhookTest"}}
+    bodies: dict[str, dict[str, Any]] = {**events, TEST: {"$ref": "#/components/schemas/WebhookTest"}}
     return {**result, "webhooks": {name: {"post": describe_post(name, body)} for name, body in bodies.items()}}
 
 

@@ -5,14 +5,20 @@ others: some dozens of idle or slow clients stop the service. Here requests are 
 larger than 64 KiB finish arriving in a thread, and there with a time limit for each read.
 """
 
+import json
 import re
 import selectors
 import socket
 import time
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from gunicorn.http.errors import LimitRequestLine
 from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from common.errors import ApiError, UriTooLongError, as_problem
+from common.ids import new_id
 
 # The largest request that is gathered whole; also the largest head, which gunicorn limits further.
 GATHER_BYTES = 64 * 1024
@@ -94,11 +100,30 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             conn.sock.close()
         return True
 
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """gunicorn's own answers are pages; this one API callers bring about, so it is a problem."""
+        if isinstance(exc, LimitRequestLine):
+            with suppress(OSError):
+                client.sendall(build_answer(UriTooLongError()))
+        else:
+            super().handle_error(req, client, addr, exc)
+
     def _cap_keepalive(self, deadline: float) -> None:
         """The worker is stopping: who has not finished a request by then is not waited for."""
         super()._cap_keepalive(deadline)
         for conn in self.pending_conns:
             conn.timeout = min(conn.timeout, deadline)
+
+
+def build_answer(error: ApiError) -> bytes:
+    """The error as a whole HTTP answer, after which the connection is closed."""
+    request_id = str(new_id())
+    body = json.dumps(as_problem(error, request_id)).encode()
+    head = (
+        f"HTTP/1.1 {error.status.value} {error.status.phrase}\r\nConnection: close\r\n"
+        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\nX-Request-Id: {request_id}\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def is_whole(heard: bytearray) -> bool:

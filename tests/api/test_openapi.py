@@ -93,12 +93,11 @@ def test_every_operation_but_me_says_which_scope_it_needs(operations):
 
 def test_every_answer_is_described_and_errors_are_problems(operations):
     for method, path, operation in operations:
-        answers = dict(operation["responses"])
-        assert {"400", "401", "403", "422", "503"} <= answers.keys()
+        answers = operation["responses"]
+        assert {"400", "401", "403", "414", "422", "503"} <= answers.keys()
         assert ("404" in answers) is ("{" in path)
         assert ({"413", "415"} <= answers.keys()) is (method in {"post", "patch", "put"})
         assert any(code.startswith("2") for code in answers), (method, path)
-        assert answers.pop("414")["description"]
         for code, answer in answers.items():
             assert answer["description"]
             assert answer["headers"]["X-Request-Id"]["required"]
@@ -111,7 +110,7 @@ def test_every_answer_is_described_and_errors_are_problems(operations):
 
 def test_what_can_be_sent_again_says_so(document):
     paths = document["paths"]
-    for path, item in paths.items():
+    for item in paths.values():
         operation = item.get("post")
         if operation is None or operation["operationId"] == "preview_template":
             continue

@@ -1,6 +1,7 @@
 """The web server's worker with slow clients: a real gunicorn with two threads, and an application that echoes."""
 
 import http.client
+import json
 import socket
 import subprocess
 import sys
@@ -136,3 +137,13 @@ def test_a_client_that_expects_a_100_gets_it(port: int) -> None:
 )
 def test_a_request_is_whole_with_its_head_and_its_announced_body(heard: bytes, whole: bool) -> None:
     assert is_whole(bytearray(heard)) is whole
+
+
+def test_a_request_line_that_is_too_long_is_a_problem(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", "/api/v1/emails?q=" + "x" * 4_100)
+    answer = connection.getresponse()
+    body = json.loads(answer.read())
+    connection.close()
+    assert (answer.status, answer.getheader("Content-Type")) == (414, "application/problem+json")
+    assert (body["code"], body["request_id"]) == ("uri_too_long", answer.getheader("X-Request-Id"))
