@@ -174,7 +174,8 @@ def test_every_list_is_walked_page_by_page_without_a_gap(ask, api, ready, owned,
         if not page["has_more"]:
             break
     assert found == whole
-    assert len(whole) >= (1 if path in {"/emails/<id:pk>/events", "/events"} else 2)
+    # The feed shows what is committed, and a test commits nothing: tests/api/test_events_feed.py walks it.
+    assert len(whole) >= {"/events": 0, "/emails/<id:pk>/events": 1}.get(path, 2)
 
 
 @pytest.mark.parametrize(("method", "path"), PATHS)
