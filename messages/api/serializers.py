@@ -90,7 +90,10 @@ class EmailRequest(LenientSerializer):
         return files
 
     def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
-        return {**check_headers(values), **check_times(values), **check_content(given)}
+        conflicts = {**check_headers(values), **check_times(values)}
+        # Whether content is needed cannot be told while nobody knows which template is meant.
+        is_clear = "template_id" in values or "template_id" not in given
+        return conflicts | (check_content(given) if is_clear else {})
 
 
 # Serializers hold no state while they read: one serves all threads, and its fields are copied once, not per request.

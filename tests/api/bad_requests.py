@@ -273,9 +273,6 @@ FILES: list[Field] = [
 ]
 
 TEMPLATES: list[Field] = [
-    ({"template_id": "t", "subject": None}, "text", "content_conflict"),
-    ({"template_id": "t", "text": None}, "subject", "content_conflict"),
-    ({"template_id": "t", "text": None, "subject": None, "html": "<p>"}, "html", "content_conflict"),
     ({"template_vars": {"a": 1}}, "template_vars", "content_conflict"),
     ({"template_id": "none", "text": None, "subject": None}, "template_id", "template_not_found"),
     (

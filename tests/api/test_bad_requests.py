@@ -80,3 +80,58 @@ def test_a_body_beyond_the_limit_is_413_before_it_is_read_as_json(api, path, meb
     check_problem(api.post(path, whole, Content_Type="application/json"), 400, "malformed_json")
     body = check_problem(api.post(path, whole + b"x", Content_Type="application/json"), 413, "body_too_large")
     assert str(limit) in body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        (
+            {},
+            {("to", "required"), ("subject", "required"), ("html", "required"), ("from_", "required")},
+        ),
+        (
+            {"to": "nobody", "from": "x", "scheduled_att": 1},
+            {
+                ("to", "invalid_address"),
+                ("from_", "invalid_address"),
+                ("scheduled_att", "unknown_field"),
+                ("subject", "required"),
+                ("html", "required"),
+            },
+        ),
+        (
+            {**EMAIL, "template_id": "none", "priority": "high"},
+            {
+                ("subject", "content_conflict"),
+                ("text", "content_conflict"),
+                ("template_id", "template_not_found"),
+                ("priority", "invalid_choice"),
+            },
+        ),
+        (
+            {**EMAIL, "from_": None, "to": [f"u{n}@x.test" for n in range(51)], "tags": [5]},
+            {("from_", "required"), ("to", "too_many_recipients"), ("tags[0]", "invalid")},
+        ),
+        (
+            {**EMAIL, "domain_id": "x", "cc": "open.2x@simulator.test", "expires_at": "2000-01-01T00:00:00Z"},
+            {("domain_id", "invalid"), ("cc[0]", "unknown_scenario"), ("expires_at", "not_in_future")},
+        ),
+    ],
+    ids=["nothing", "form", "template", "recipients", "domain"],
+)
+def test_all_that_is_wrong_is_told_at_once(api, body, errors):
+    answer = api.post("/emails", body)
+    assert {
+        (error["field"], error["code"])
+        for error in check_problem(answer, 422, "invalid_fields" if body else "required")["errors"]
+    } == errors
+
+
+def test_an_error_names_the_nearest_word_or_the_choices(api):
+    errors = api.post("/emails", {**EMAIL, "priority": "norml", "on_uncertain": "x", "scheduled_att": 1}).json()[
+        "errors"
+    ]
+    told = {error["field"]: error["message"] for error in errors}
+    assert "Did you mean normal?" in told["priority"]
+    assert "Choose one of retry, hold." in told["on_uncertain"]
+    assert "Did you mean scheduled_at?" in told["scheduled_att"]

@@ -10,13 +10,14 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
+from accounts.viewsets import ProjectView
 from common import problems
 from common.routers import ApiRouter, api_path
 
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
-class ThingViewSet(ViewSet):
+class ThingViewSet(ProjectView, ViewSet):
     authentication_classes = ()
     permission_classes = ()
     lookup_field = "id"

@@ -133,9 +133,8 @@ def test_a_thousand_unknown_fields_cost_little():
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("", {"limit": 20, "offset": 0}),
-        ("limit=1&offset=7", {"limit": 1, "offset": 7}),
-        ("limit=100", {"limit": 100, "offset": 0}),
+        ("", {"limit": 20}),
+        ("limit=100", {"limit": 100}),
     ],
 )
 def test_a_page_is_read_from_the_query(query, expected):
@@ -155,8 +154,8 @@ def test_a_page_is_read_from_the_query(query, expected):
         ("limit=", ("limit", "invalid")),
         ("limit=%00", ("limit", "invalid")),
         ("limit=" + "9" * 5_000, ("limit", "max_string_length")),
-        ("offset=-1", ("offset", "min_value")),
-        ("offset=99999999999999999999", ("offset", "max_value")),
+        ("offset=0", ("offset", "unknown_field")),
+        ("after=x", ("after", "invalid")),
         ("limit=5&limit=6", ("limit", "repeated_parameter")),
         ("ofset=5", ("ofset", "unknown_field")),
     ],
