@@ -77,6 +77,10 @@ class Migration(migrations.Migration):
                 ("track_clicks", models.BooleanField(default=False)),
                 ("enable_unsubscribe", models.BooleanField(default=False)),
                 (
+                    "tracked_places",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), null=True, size=None),
+                ),
+                (
                     "priority",
                     models.TextField(
                         choices=[("critical", "Critical"), ("normal", "Normal"), ("bulk", "Bulk")], default="normal"
