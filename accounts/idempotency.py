@@ -219,6 +219,6 @@ def _store(row: int, response: StoredResponse) -> None:
     )
 
 
-def purge() -> int:
+def purge_keys() -> int:
     """Remove keys whose 24 hours are over; returns how many."""
     return execute(f"DELETE FROM {TABLE} WHERE created_at <= now() - %s", [KEPT_FOR])  # noqa: S608 - the table's name

@@ -149,7 +149,7 @@ def our_service(data: Path, sink: Sink) -> Iterator[Worker]:
             filling.await_worker()
             for _ in range(ROUNDS):
                 filling.fill(COUNT, SIZE)
-            yield Worker(worker.pid, lambda: filling.release(COUNT))
+            yield Worker(worker.pid, lambda: filling.release_messages(COUNT))
         finally:
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()

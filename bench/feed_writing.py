@@ -18,7 +18,7 @@ from django.db import connection, transaction  # noqa: E402
 from accounts.services import create_project  # noqa: E402
 from common.ids import new_id  # noqa: E402
 from ledger.sql import execute, fetch  # noqa: E402
-from tracking.events import Fact, record  # noqa: E402
+from tracking.events import Fact, record_facts  # noqa: E402
 from tracking.feed.cursor import Cursor  # noqa: E402
 from tracking.feed.pages import read_page  # noqa: E402
 from tracking.models import EventType  # noqa: E402
@@ -62,7 +62,7 @@ class Figures:
         return self.readers[OURS].pages
 
 
-def write(project_id: UUID, writer: int, count: int) -> None:
+def write_events(project_id: UUID, writer: int, count: int) -> None:
     """Commit `count` events in batches."""
     for batch in range(count // BATCH):
         with transaction.atomic():
@@ -79,7 +79,7 @@ def write(project_id: UUID, writer: int, count: int) -> None:
 
 def record_batch(project_id: UUID) -> None:
     message = new_id()
-    record([Fact(project_id=project_id, message_id=message, type=EventType.SENT) for _ in range(BATCH)])
+    record_facts([Fact(project_id=project_id, message_id=message, type=EventType.SENT) for _ in range(BATCH)])
 
 
 def read_feed(project_id: UUID, after: Any) -> tuple[list[UUID], Any]:
@@ -122,7 +122,9 @@ def race(count: int, writers: int) -> Figures:
     fork = multiprocessing.get_context("fork")
     is_over, results = fork.Event(), fork.Queue()
     reading = [fork.Process(target=read_along, args=(name, project.pk, is_over, results)) for name in READERS]
-    writing = [fork.Process(target=write, args=(project.pk, number, count // writers)) for number in range(writers)]
+    writing = [
+        fork.Process(target=write_events, args=(project.pk, number, count // writers)) for number in range(writers)
+    ]
     begun_at = time.time()
     for process in (*reading, *writing):
         process.start()

@@ -41,7 +41,7 @@ def await_worker() -> None:
 
 
 def fill(count: int, size: int) -> None:
-    """Accept `count` plain messages of about `size` bytes, due only when `release` says so."""
+    """Accept `count` plain messages of about `size` bytes, due only when `release_messages` says so."""
     key = ApiKey.objects.select_related("project").get()
     text = (LINE * (size // len(LINE) + 1))[: size - 400]
     later = timezone.now() + timedelta(days=1)
@@ -62,7 +62,7 @@ def fill(count: int, size: int) -> None:
     execute("ANALYZE")
 
 
-def release(count: int) -> None:
+def release_messages(count: int) -> None:
     """Make `count` of the waiting messages due now, and ring."""
     execute(
         "UPDATE mail_recipient SET next_attempt_at = now() WHERE id IN"

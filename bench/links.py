@@ -52,10 +52,12 @@ def prepare_whole(document: str, places: Sequence[int]) -> Callable[[], object]:
     django.setup()
     # Settings have to be complete before.
     from common.ids import new_id
-    from messages.sending.personalisation import Wishes, personalise
+    from messages.sending.personalisation import TrackingOptions, personalise
 
-    wishes = Wishes(track_opens=True, track_clicks=True, enable_unsubscribe=False, host="link.acme.test", places=places)
-    return lambda: personalise(document, "", wishes, new_id())
+    tracking_options = TrackingOptions(
+        track_opens=True, track_clicks=True, enable_unsubscribe=False, host="link.acme.test", places=places
+    )
+    return lambda: personalise(document, "", tracking_options, new_id())
 
 
 def run(_: Options) -> None:

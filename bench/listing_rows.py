@@ -35,7 +35,7 @@ FROM generate_series(1, %(count)s) i, LATERAL (SELECT now() - interval '30 days'
 SUBJECTS = "INSERT INTO mail_subject (message_id, text) SELECT id, lower(subject) FROM mail_message"
 RECIPIENTS = """
 INSERT INTO mail_recipient (id, message_id, project_id, kind, position, name, address, domain, status, status_reason,
-    last_reply, lane, is_simulated, attempt_count, retry_count, crash_count)
+    last_reply, lane, is_simulated, attempt_count, deferral_count, crash_count)
 SELECT gen_random_uuid(), id, project_id, 'to', 0, '',
     CASE WHEN n %% 4 < 2 THEN 'Popular@rcpt.test' ELSE 'user' || n || '@rcpt.test' END, 'rcpt.test',
     status, '', '250 ok', 'normal', false, 1, 0, 0

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from functools import partial
 
 from bench.measure import Options, compare
-from delivery.mime.message import Content, Mailbox, build, prepare
+from delivery.mime.message import Mailbox, MessageContent, build, prepare_message
 
 NOW = datetime(2025, 11, 22, 17, 36, 11, tzinfo=UTC)
 MESSAGE_ID = "019aabcd-0000-7000-8000-000000000001@acme.test"
@@ -28,8 +28,8 @@ def by_hand(html: str, text: str) -> bytes:
     return build(content(html, text), EXTRA)
 
 
-def content(html: str, text: str) -> Content:
-    return Content(
+def content(html: str, text: str) -> MessageContent:
+    return MessageContent(
         from_=Mailbox(name="Acme Billing", address="billing@acme.test"),
         to=[Mailbox(name="Jane Doe", address="jane@example.test")],
         subject="Your order is on its way",
@@ -62,7 +62,7 @@ def run(_: Options) -> None:
         ("20 KB, ASCII", "Jane", 20_000),
     ]:
         html, text = bodies(word, size)
-        prepared = prepare(content(html, text))
+        prepared = prepare_message(content(html, text))
         compare(
             title,
             "built by hand",

@@ -18,9 +18,9 @@ from accounts.scopes import STATS_READ  # noqa: E402
 from accounts.services import create_api_key, create_project  # noqa: E402
 from common.ids import new_id  # noqa: E402
 from ledger.sql import fetch  # noqa: E402
-from tracking.events import Fact, record  # noqa: E402
+from tracking.events import Fact, record_facts  # noqa: E402
 from tracking.models import EventType, Rollup  # noqa: E402
-from tracking.stats.aggregation import fold_all  # noqa: E402
+from tracking.stats.aggregation import aggregate_all  # noqa: E402
 
 WRITE_SECONDS = 10.0
 BATCH = 50
@@ -34,7 +34,7 @@ FROM generate_series(1, %(count)s) i, LATERAL (SELECT now() - interval '30 days'
 """
 RECIPIENTS = """
 INSERT INTO mail_recipient (id, message_id, project_id, kind, position, name, address, domain, status, status_reason,
-    last_reply, lane, is_simulated, attempt_count, retry_count, crash_count)
+    last_reply, lane, is_simulated, attempt_count, deferral_count, crash_count)
 SELECT gen_random_uuid(), id, project_id, 'to', 0, '', 'user@rcpt.test', 'rcpt.test', 'delivered', '', '', 'normal',
     false, 1, 0, 0
 FROM mail_message
@@ -74,7 +74,7 @@ class History:
 
     def fold(self) -> tuple[int, float]:
         begun_at = time.perf_counter()
-        return fold_all(timedelta(minutes=10)), time.perf_counter() - begun_at
+        return aggregate_all(timedelta(minutes=10)), time.perf_counter() - begun_at
 
     def rollups(self) -> int:
         return Rollup.objects.count()
@@ -100,7 +100,7 @@ def record_events(project_id: UUID, *, is_counted: bool) -> float:
         position = 0
         while not is_over.is_set():
             with transaction.atomic():
-                record(
+                record_facts(
                     [
                         Fact(
                             project_id=project_id,
@@ -139,7 +139,7 @@ def record_events(project_id: UUID, *, is_counted: bool) -> float:
 def count_along() -> None:
     """As beat and a worker do, in a process of its own."""
     while True:
-        fold_all(timedelta(seconds=2))
+        aggregate_all(timedelta(seconds=2))
         time.sleep(5)
 
 

@@ -7,7 +7,7 @@ import structlog
 from django.http import HttpRequest, HttpResponseBase
 
 from common.ids import new_id
-from common.problems import REQUEST_ID, answer_problem, replace_page, to_api_error, wants_problems
+from common.problems import REQUEST_ID, problem_response, replace_page, to_api_error, wants_problems
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 # DRF asks only whether the length is zero.
@@ -41,7 +41,7 @@ class ProblemMiddleware:
         return replace_page(request, self.get_response(request))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        return answer_problem(to_api_error(exception), request) if wants_problems(request) else None
+        return problem_response(to_api_error(exception), request) if wants_problems(request) else None
 
 
 class ChunkedBodyMiddleware:

@@ -49,7 +49,7 @@ def build_problem(error: ApiError, request: HttpRequest | Request) -> dict[str, 
     return as_problem(error, request.META.get(REQUEST_ID, ""))
 
 
-def answer_problem(error: ApiError, request: HttpRequest) -> JsonResponse:
+def problem_response(error: ApiError, request: HttpRequest) -> JsonResponse:
     """The problem as a plain Django response."""
     return JsonResponse(
         build_problem(error, request), status=error.status, headers=error.headers, content_type=CONTENT_TYPE
@@ -67,11 +67,11 @@ def handle_exception(exception: Exception, context: dict[str, object]) -> Respon
     )
 
 
-def answer_throttled(exception: drf.Throttled) -> ApiError:
+def throttled_response(exception: drf.Throttled) -> ApiError:
     return TooManyRequestsError(headers={"Retry-After": str(getattr(exception, "wait", None) or 1)})
 
 
-def answer_method(exception: drf.MethodNotAllowed) -> ApiError:
+def method_not_allowed_response(exception: drf.MethodNotAllowed) -> ApiError:
     return MethodNotAllowedError(method=exception.args[0] if exception.args else "used")
 
 
@@ -79,10 +79,10 @@ def answer_method(exception: drf.MethodNotAllowed) -> ApiError:
 TRANSLATIONS: tuple[tuple[type[Exception], Callable[..., ApiError]], ...] = (
     (ApiError, lambda exception: exception),
     (drf.ValidationError, lambda exception: InvalidFieldsError(list_field_errors(exception))),
-    (drf.MethodNotAllowed, answer_method),
+    (drf.MethodNotAllowed, method_not_allowed_response),
     (drf.UnsupportedMediaType, lambda _: UnsupportedMediaTypeError()),
     (drf.ParseError, lambda _: BadRequestError()),
-    (drf.Throttled, answer_throttled),
+    (drf.Throttled, throttled_response),
     (drf.NotFound, lambda _: NotFoundError()),
     (drf.PermissionDenied, lambda _: PermissionDeniedError()),
     (Http404, lambda _: NotFoundError()),
@@ -138,27 +138,27 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     if not wants_problems(request):
         return defaults.bad_request(request, exception)
     is_known = isinstance(exception, SuspiciousOperation)
-    return answer_problem(to_api_error(exception) if is_known else BadRequestError(), request)
+    return problem_response(to_api_error(exception) if is_known else BadRequestError(), request)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """`handler403` of the root urlconf."""
     if wants_problems(request):
-        return answer_problem(PermissionDeniedError(), request)
+        return problem_response(PermissionDeniedError(), request)
     return defaults.permission_denied(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """`handler404` of the root urlconf."""
     if wants_problems(request):
-        return answer_problem(NotFoundError(), request)
+        return problem_response(NotFoundError(), request)
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """`handler500` of the root urlconf."""
     if wants_problems(request):
-        return answer_problem(InternalError(), request)
+        return problem_response(InternalError(), request)
     return defaults.server_error(request)
 
 
@@ -175,4 +175,4 @@ def replace_page(request: HttpRequest, response: HttpResponseBase) -> HttpRespon
     """An HTML error page below an API path becomes the matching problem; any other response stays."""
     make = BY_STATUS.get(response.status_code)
     is_page = isinstance(response, HttpResponse) and response.get("Content-Type", "").startswith("text/")
-    return answer_problem(make(), request) if make and is_page and wants_problems(request) else response
+    return problem_response(make(), request) if make and is_page and wants_problems(request) else response

@@ -18,7 +18,7 @@ from delivery.tls import make_client_context
 # Below what common servers keep: a connection that is being closed just now would leave a call uncertain.
 KEEP_ALIVE_SECONDS = 4.0
 MAX_CONNECTIONS = 100
-MAX_ANSWER_BYTES = 1024 * 1024
+MAX_RESULT_BYTES = 1024 * 1024
 # httpcore's name for the moment when the connection stands and the first byte of the request is to be written.
 _WRITING = "send_request_headers.started"
 
@@ -42,7 +42,7 @@ class HttpRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
+class HttpResult:
     """What was answered; names of headers in lower case."""
 
     status: int
@@ -92,7 +92,7 @@ class HttpClient:
             network_backend=_Network(guard, self._clock),
         )
 
-    def call(self, request: HttpRequest, before_write: Callable[[], None] = lambda: None) -> HttpAnswer:
+    def call(self, request: HttpRequest, before_write: Callable[[], None] = lambda: None) -> HttpResult:
         """The answer, whatever it says. `before_write` is called once the connection stands; what it raises ends the
         call with nothing written. UnreachableError, BrokenError.
         """
@@ -110,9 +110,9 @@ class HttpClient:
         try:
             return self._exchange(request, trace)
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, RefusedError) as error:
-            raise (BrokenError if has_begun else UnreachableError)(describe(error)) from error
+            raise (BrokenError if has_begun else UnreachableError)(describe_http_error(error)) from error
         except httpcore.UnsupportedProtocol as error:
-            raise UnreachableError(describe(error)) from error
+            raise UnreachableError(describe_http_error(error)) from error
         finally:
             self._clock.deadline = float("inf")
             with self._lock:
@@ -121,7 +121,7 @@ class HttpClient:
             if is_last:
                 self._pool.close()
 
-    def _exchange(self, request: HttpRequest, trace: Callable[[str, Mapping[str, Any]], None]) -> HttpAnswer:
+    def _exchange(self, request: HttpRequest, trace: Callable[[str, Mapping[str, Any]], None]) -> HttpResult:
         seconds = self._seconds
         timeouts = {
             "connect": seconds.connect,
@@ -139,10 +139,10 @@ class HttpClient:
             body = b""
             for chunk in response.iter_stream():
                 body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
+                if len(body) > MAX_RESULT_BYTES:
                     raise httpcore.RemoteProtocolError("an answer without end")
             headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-            return HttpAnswer(status=response.status, headers=headers, body=body)
+            return HttpResult(status=response.status, headers=headers, body=body)
 
     def close(self) -> None:
         """Close kept connections; those of calls that are under way when these have ended."""
@@ -153,7 +153,7 @@ class HttpClient:
             self._pool.close()
 
 
-def describe(error: Exception) -> str:
+def describe_http_error(error: Exception) -> str:
     """An error in words; never with anything of the request."""
     kind = type(error).__name__
     told = str(error)

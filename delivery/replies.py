@@ -1,7 +1,7 @@
 """SMTP replies: reading them from the wire (RFC 5321, 4.2; RFC 3463) and what each means for a recipient.
 
-Reading trusts nothing: an answer is bounded in lines and bytes, and what is not an answer is `NonsenseError`.
-Meaning is a table, `VERDICTS`; `classify` looks it up and builds the `Reply`.
+Reading trusts nothing: an answer is bounded in lines and bytes, and what is not an answer is `MalformedReplyError`.
+Meaning is a table, `REPLY_VERDICTS`; `classify` looks it up and builds the `Reply`.
 """
 
 import re
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from delivery.envelope import Outcome, Reply, Stage
 
-MAX_ANSWER_BYTES = 16_384
-MAX_ANSWER_LINES = 128
+MAX_REPLY_BYTES = 16_384
+MAX_REPLY_LINES = 128
 MAX_TEXT = 1_000
 # What a server may ask us to wait: a hint beyond this is a mistake or a joke.
 MAX_RETRY_AFTER = timedelta(hours=8)
@@ -31,11 +31,11 @@ _RETRY_AFTER = re.compile(
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 
 
-class NonsenseError(Exception):
+class MalformedReplyError(Exception):
     """The other side sent what is no SMTP reply, or one without end."""
 
 
-class Answer(NamedTuple):
+class SmtpReply(NamedTuple):
     """One reply as it came: its code, and the text of its lines, raw and possibly hostile."""
 
     code: int
@@ -49,31 +49,31 @@ class Peer(NamedTuple):
     tls: str = ""
 
 
-def take_answer(buffer: bytes) -> tuple[Answer, int] | None:
+def take_reply(buffer: bytes) -> tuple[SmtpReply, int] | None:
     """The first whole reply in `buffer` and its length in bytes; None while it is incomplete.
 
     The last line's code counts, as a reply's lines must agree (RFC 5321, 4.2.1). Raises NonsenseError.
     """
     match = _LINE.match(buffer)
-    if match is not None and match[2] != b"-" and match.end() <= MAX_ANSWER_BYTES:
-        return Answer(int(match[1]), (match[3] or b"",)), match.end()
-    return _take_long_answer(buffer)
+    if match is not None and match[2] != b"-" and match.end() <= MAX_REPLY_BYTES:
+        return SmtpReply(int(match[1]), (match[3] or b"",)), match.end()
+    return _take_long_reply(buffer)
 
 
-def _take_long_answer(buffer: bytes) -> tuple[Answer, int] | None:
+def _take_long_reply(buffer: bytes) -> tuple[SmtpReply, int] | None:
     lines: list[bytes] = []
     end = 0
     while match := _LINE.match(buffer, end):
         lines.append(match[3] or b"")
         end = match.end()
-        if len(lines) > MAX_ANSWER_LINES or end > MAX_ANSWER_BYTES:
-            raise NonsenseError("a reply without end")
+        if len(lines) > MAX_REPLY_LINES or end > MAX_REPLY_BYTES:
+            raise MalformedReplyError("a reply without end")
         if match[2] != b"-":
-            return Answer(int(match[1]), tuple(lines)), end
+            return SmtpReply(int(match[1]), tuple(lines)), end
     if buffer.find(b"\n", end) >= 0:
-        raise NonsenseError("not an SMTP reply: " + clean_text(buffer[end : end + 80]))
-    if len(buffer) > MAX_ANSWER_BYTES:
-        raise NonsenseError("a reply without end")
+        raise MalformedReplyError("not an SMTP reply: " + clean_text(buffer[end : end + 80]))
+    if len(buffer) > MAX_REPLY_BYTES:
+        raise MalformedReplyError("a reply without end")
     return None
 
 
@@ -85,7 +85,7 @@ def clean_text(raw: bytes) -> str:
     return text.strip()[:MAX_TEXT]
 
 
-def read_text(answer: Answer) -> tuple[str, str]:
+def read_text(answer: SmtpReply) -> tuple[str, str]:
     """The enhanced code (`""` when there is none) and the text for people, the code taken off each line."""
     enhanced_code, words = "", []
     for line in answer.lines:
@@ -105,7 +105,7 @@ def read_retry_after(text: str) -> timedelta | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ReplyVerdict:
     """What a reply means, before it is known who said it."""
 
     outcome: Outcome
@@ -114,17 +114,17 @@ class Verdict:
     should_slow: bool = False
 
 
-DEFER = Verdict(outcome=Outcome.DEFERRED)
-SLOW = Verdict(outcome=Outcome.DEFERRED, should_slow=True)
-PAUSE = Verdict(outcome=Outcome.DEFERRED, should_pause=True)
-BOUNCE = Verdict(outcome=Outcome.BOUNCED)
-SUPPRESS = Verdict(outcome=Outcome.BOUNCED, should_suppress=True)
-FAIL = Verdict(outcome=Outcome.FAILED)
-UNCERTAIN = Verdict(outcome=Outcome.UNCERTAIN)
+DEFER = ReplyVerdict(outcome=Outcome.DEFERRED)
+SLOW = ReplyVerdict(outcome=Outcome.DEFERRED, should_slow=True)
+PAUSE = ReplyVerdict(outcome=Outcome.DEFERRED, should_pause=True)
+BOUNCE = ReplyVerdict(outcome=Outcome.BOUNCED)
+SUPPRESS = ReplyVerdict(outcome=Outcome.BOUNCED, should_suppress=True)
+FAIL = ReplyVerdict(outcome=Outcome.FAILED)
+UNCERTAIN = ReplyVerdict(outcome=Outcome.UNCERTAIN)
 
 # Looked up from the special to the general: code at any stage (`*`); stage and class; enhanced code and its subject, or
 # without one stage and code; code; class. Names of the enhanced codes: RFC 3463 and the IANA registry.
-VERDICTS: Mapping[str, Verdict] = {
+REPLY_VERDICTS: Mapping[str, ReplyVerdict] = {
     "* 421": SLOW,  # the host closes the line: too many of us, or shutting down
     "* 454": SLOW,  # TLS or authentication not available for now
     "* 530": PAUSE,  # authentication or STARTTLS wanted: ours to set right, whoever the recipient is
@@ -178,13 +178,13 @@ _ABOUT_RECIPIENT = {Stage.RCPT, Stage.DATA, Stage.DOT}
 _ABOUT_THIS_MAIL = {Stage.MAIL, *_ABOUT_RECIPIENT}
 
 
-def judge(stage: Stage, code: int, enhanced_code: str) -> Verdict:
+def judge_reply(stage: Stage, code: int, enhanced_code: str) -> ReplyVerdict:
     """What a refusal (or an answer out of step) at `stage` means. Code and enhanced code at odds: the milder holds."""
     if code >= 500 and enhanced_code.startswith("4."):
         code = 450
     if enhanced_code[:1] != str(code)[0]:
         enhanced_code = ""
-    verdict = next(VERDICTS[key] for key in _list_keys(stage, code, enhanced_code) if key in VERDICTS)
+    verdict = next(REPLY_VERDICTS[key] for key in _list_keys(stage, code, enhanced_code) if key in REPLY_VERDICTS)
     if verdict.should_suppress and stage not in _ABOUT_RECIPIENT:
         return replace(verdict, should_suppress=False)
     return verdict
@@ -203,15 +203,15 @@ def _list_keys(stage: Stage, code: int, enhanced_code: str) -> Iterator[str]:
     yield kind
 
 
-def classify(answer: Answer, *, stage: Stage, peer: Peer, is_final: bool) -> Reply:
+def classify(answer: SmtpReply, *, stage: Stage, peer: Peer, is_final: bool) -> Reply:
     """The `Reply` for what was answered at `stage`. A 2xx to the final dot is success: DELIVERED if the way out is
     final for the recipient (its MX, the inbox), else ACCEPTED.
     """
     enhanced_code, text = read_text(answer)
     if stage is Stage.DOT and 200 <= answer.code < 300:
-        verdict = Verdict(outcome=Outcome.DELIVERED if is_final else Outcome.ACCEPTED)
+        verdict = ReplyVerdict(outcome=Outcome.DELIVERED if is_final else Outcome.ACCEPTED)
     else:
-        verdict = judge(stage, answer.code, enhanced_code)
+        verdict = judge_reply(stage, answer.code, enhanced_code)
     return Reply(
         outcome=verdict.outcome,
         stage=stage,

@@ -58,7 +58,7 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class UrlTarget:
     """A URL taken apart. `host` is a lower-case name, an IPv4 address, or an IPv6 address without its brackets;
     `path` has the query, and is at least `/`.
     """
@@ -80,7 +80,7 @@ class Target:
         return f"{self.scheme}://{self.authority}{self.path}"
 
 
-def parse_target(url: str) -> Target:
+def parse_target(url: str) -> UrlTarget:
     """Take an http or https URL apart. RefusedError (`invalid_url`, `invalid_host`) for what is odd in any way.
 
     A host is a name of ASCII labels, an IPv4 address as four decimal numbers, or a bracketed IPv6 address in its
@@ -97,7 +97,7 @@ def parse_target(url: str) -> Target:
     if port > 65535:
         raise RefusedError("invalid_url", "The port must be at most 65535.")
     path = (match["path"] or "/") + (match["query"] or "")
-    return Target(scheme=scheme, host=_check_host(match["host"].lower()), port=port, path=path)
+    return UrlTarget(scheme=scheme, host=_check_host(match["host"].lower()), port=port, path=path)
 
 
 def _check_host(host: str) -> str:
@@ -157,7 +157,7 @@ class Guard:
         return is_allowed or is_public(address)
 
     def find_addresses(self, host: str, port: int) -> list[IpAddress]:
-        """Where `host` (of a `Target`) may be connected to now; at least one.
+        """Where `host` (of a `UrlTarget`) may be connected to now; at least one.
 
         RefusedError (`forbidden_address`) when any of its addresses is not admitted: a name that mixes them is either
         a mistake or an attack. OSError when it cannot be resolved. Blocks on the DNS.

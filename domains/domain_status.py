@@ -32,7 +32,7 @@ CHECK_EVERY = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class DomainState:
     """`failing_since` is set from the first check that misses a necessary record until one that finds it again."""
 
     status: DomainStatus
@@ -51,20 +51,20 @@ class Findings:
     is_certain: bool
 
 
-def next_standing(standing: Standing, findings: Findings, now: datetime) -> Standing:
+def next_domain_state(state: DomainState, findings: Findings, now: datetime) -> DomainState:
     """The standing after a check that began at `now`."""
     if findings.is_sound:
-        return Standing(status=DomainStatus.VERIFIED)
-    match standing.status:
+        return DomainState(status=DomainStatus.VERIFIED)
+    match state.status:
         case DomainStatus.VERIFIED if findings.is_certain:
-            return Standing(status=DomainStatus.WARNING, failing_since=now)
+            return DomainState(status=DomainStatus.WARNING, failing_since=now)
         case DomainStatus.WARNING:
-            since = standing.failing_since or now
+            since = state.failing_since or now
             if findings.is_certain and now - since >= SUSPEND_AFTER:
-                return Standing(status=DomainStatus.SUSPENDED, failing_since=since)
-            return Standing(status=DomainStatus.WARNING, failing_since=since)
+                return DomainState(status=DomainStatus.SUSPENDED, failing_since=since)
+            return DomainState(status=DomainStatus.WARNING, failing_since=since)
         case _:
-            return standing
+            return state
 
 
 def check_interval(status: DomainStatus, age: timedelta) -> timedelta:

@@ -6,7 +6,7 @@ from django.db.models import F, Q
 
 from common.fields import EncryptedTextField
 from common.ids import new_id
-from domains.dns.records import Purpose
+from domains.dns.records import RecordPurpose
 from domains.dns.resolver import RecordType
 from domains.dns.verdicts import RecordStatus
 from domains.domain_status import SENDING, DomainStatus
@@ -112,7 +112,7 @@ class RecordCheck(models.Model):
     """The last verdict on one record. A check that the DNS left unanswered changes its `advice` only."""
 
     domain = models.ForeignKey(Domain, models.CASCADE, related_name="record_checks")
-    purpose = models.TextField(choices=[(purpose.value, purpose.value) for purpose in Purpose])
+    purpose = models.TextField(choices=[(purpose.value, purpose.value) for purpose in RecordPurpose])
     type = models.TextField(choices=[(kind.value, kind.value) for kind in RecordType])
     name = models.TextField()
     value = models.TextField()

@@ -36,7 +36,7 @@ LOST = (
 )
 
 
-def tell_change(
+def write_change_notice(
     domain: Domain, before: DomainStatus, *, failing: Sequence[RecordCheck], lost: Sequence[RecordCheck]
 ) -> None:
     """Write a notice when a check changed the standing, or else when a record went that mail can do without.
@@ -45,12 +45,12 @@ def tell_change(
     """
     change = (before, DomainStatus(domain.status))
     if change in CHANGES:
-        write(domain, *CHANGES[change], checks=failing)
+        write_domain_notice(domain, *CHANGES[change], checks=failing)
     elif lost and domain.can_send:
-        write(domain, *LOST, checks=lost)
+        write_domain_notice(domain, *LOST, checks=lost)
 
 
-def write(domain: Domain, kind: str, text: str, *, checks: Sequence[RecordCheck]) -> None:
+def write_domain_notice(domain: Domain, kind: str, text: str, *, checks: Sequence[RecordCheck]) -> None:
     since = domain.failing_since
     sentence = text.format(
         name=domain.name,

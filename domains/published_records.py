@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from domains.dns.records import ExpectedRecord, Purpose, Zone, expected_records
+from domains.dns.records import ExpectedRecord, RecordPurpose, Zone, expected_records
 from domains.dns.verdicts import RecordStatus
 from domains.domain_status import SENDING
 from domains.models import DkimKey, Domain, RecordCheck
@@ -67,5 +67,5 @@ def explain_parting(key: DkimKey) -> str:
 
 def list_tracking_hosts() -> list[str]:
     """Names that lead to this service by a record that stands, for links in mail: all domains', all projects'."""
-    standing = RecordCheck.objects.filter(purpose=Purpose.TRACKING, status=RecordStatus.OK)
+    standing = RecordCheck.objects.filter(purpose=RecordPurpose.TRACKING, status=RecordStatus.OK)
     return list(standing.filter(domain__status__in=SENDING).values_list("name", flat=True).distinct())

@@ -5,7 +5,7 @@ from rest_framework import serializers
 
 from common.serializers import PageQuery, SingleLineField, StrictChoiceField, StrictDateTimeField, StrictSerializer
 from domains.dkim_keys import Algorithm
-from domains.dns.records import Purpose
+from domains.dns.records import RecordPurpose
 from domains.dns.resolver import RecordType
 from domains.dns.verdicts import RecordStatus
 from domains.domain_status import DomainStatus
@@ -49,7 +49,7 @@ class DomainQuery(PageQuery):
 class RecordOutput(serializers.Serializer[object]):
     """A record to publish, what was found in its place, and what to do."""
 
-    purpose = serializers.ChoiceField([purpose.value for purpose in Purpose], source="record.purpose")
+    purpose = serializers.ChoiceField([purpose.value for purpose in RecordPurpose], source="record.purpose")
     type = serializers.ChoiceField([kind.value for kind in RecordType], source="record.type")
     name = serializers.CharField(source="record.name")
     value = serializers.CharField(source="record.value")

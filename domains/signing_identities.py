@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from delivery.dkim.signing import Signer
-from domains.dns.records import Purpose
+from domains.dns.records import RecordPurpose
 from domains.dns.verdicts import RecordStatus
 from domains.models import DkimKey, Domain, RecordCheck
 
@@ -38,7 +38,7 @@ class Identity:
     tracking_host: str | None
 
 
-class Shelf(Generic[Kept]):
+class LruCache(Generic[Kept]):
     """A bounded, thread-safe dictionary that drops what was used longest ago."""
 
     def __init__(self, size: int) -> None:
@@ -68,8 +68,8 @@ class Identities:
     """The identities of this process, at most `MAX_IDENTITIES` of them, each at most `FRESH` old."""
 
     def __init__(self) -> None:
-        self._identities: Shelf[tuple[float, Identity]] = Shelf(MAX_IDENTITIES)
-        self._signers: Shelf[Signer] = Shelf(MAX_SIGNERS)
+        self._identities: LruCache[tuple[float, Identity]] = LruCache(MAX_IDENTITIES)
+        self._signers: LruCache[Signer] = LruCache(MAX_SIGNERS)
 
     def of(self, domain_id: UUID) -> Identity | None:
         """The identity of a domain; None when there is no such domain (any more)."""
@@ -93,14 +93,16 @@ class Identities:
             return None
         hosts = dict(
             RecordCheck.objects.filter(
-                domain_id=domain_id, status=RecordStatus.OK, purpose__in=[Purpose.RETURN_PATH, Purpose.TRACKING]
+                domain_id=domain_id,
+                status=RecordStatus.OK,
+                purpose__in=[RecordPurpose.RETURN_PATH, RecordPurpose.TRACKING],
             ).values_list("purpose", "name")
         )
         return Identity(
             domain=name,
             signers=self._read_signers(domain_id, name),
-            return_path_host=hosts.get(Purpose.RETURN_PATH),
-            tracking_host=hosts.get(Purpose.TRACKING),
+            return_path_host=hosts.get(RecordPurpose.RETURN_PATH),
+            tracking_host=hosts.get(RecordPurpose.TRACKING),
         )
 
     def _read_signers(self, domain_id: UUID, name: str) -> tuple[Signer, ...]:

@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from common.errors import NotFoundError
 from domains.dkim_keys import activate_keys, forget_retired_keys
-from domains.dns.checks import Check, check_records
+from domains.dns.checks import CheckedRecord, check_records
 from domains.dns.records import OWNERSHIP_LABEL
 from domains.dns.resolver import Resolver, default_resolver
 from domains.dns.verdicts import RecordStatus
-from domains.domain_status import DomainStatus, Findings, Standing, check_interval, next_standing
+from domains.domain_status import DomainState, DomainStatus, Findings, check_interval, next_domain_state
 from domains.models import DkimKey, Domain, RecordCheck
-from domains.notices import tell_change
+from domains.notices import write_change_notice
 from domains.published_records import records_of
 from domains.signing_identities import identities
 
@@ -85,7 +85,7 @@ class Judged:
         return self.stored.status == RecordStatus.OK
 
 
-def conclude(domain: Domain, checks: Sequence[Check], now: datetime) -> None:
+def conclude(domain: Domain, checks: Sequence[CheckedRecord], now: datetime) -> None:
     """Store the verdicts of a check that began at `now` and draw the consequences. The domain's row is locked."""
     forget_retired_keys(domain, now)
     judged = {each.stored.name: each for each in store_checks(domain, checks, now)}
@@ -100,9 +100,9 @@ def conclude(domain: Domain, checks: Sequence[Check], now: datetime) -> None:
         is_certain=any(each.is_certain and not each.is_ok for each in necessary),
     )
     before = DomainStatus(domain.status)
-    move(domain, findings, now)
+    update_domain_state(domain, findings, now)
     lost = [each.stored for each in judged.values() if each.was_ok and not each.is_ok]
-    tell_change(
+    write_change_notice(
         domain,
         before,
         failing=[each.stored for each in necessary if not each.is_ok],
@@ -110,11 +110,13 @@ def conclude(domain: Domain, checks: Sequence[Check], now: datetime) -> None:
     )
 
 
-def store_checks(domain: Domain, checks: Sequence[Check], now: datetime) -> list[Judged]:
+def store_checks(domain: Domain, checks: Sequence[CheckedRecord], now: datetime) -> list[Judged]:
     """Write the verdicts; a record that is no longer expected, or was not yet when the check began, is left out."""
     before = {check.name: check for check in domain.record_checks.all()}
     expected = records_of(domain)
-    judged = [judge(domain, check, before.get(check.record.name), now) for check in checks if check.record in expected]
+    judged = [
+        judge_record(domain, check, before.get(check.record.name), now) for check in checks if check.record in expected
+    ]
     RecordCheck.objects.bulk_create(
         [each.stored for each in judged],
         update_conflicts=True,
@@ -125,7 +127,7 @@ def store_checks(domain: Domain, checks: Sequence[Check], now: datetime) -> list
     return judged
 
 
-def judge(domain: Domain, check: Check, before: RecordCheck | None, now: datetime) -> Judged:
+def judge_record(domain: Domain, check: CheckedRecord, before: RecordCheck | None, now: datetime) -> Judged:
     """A verdict merged with the one before, which stands while the DNS does not answer."""
     record, verdict = check.record, check.verdict
     is_certain = verdict.status is not RecordStatus.UNKNOWN
@@ -155,10 +157,10 @@ def necessary_names(domain: Domain) -> list[str]:
     return [f"{OWNERSHIP_LABEL}.{domain.name}", *([key.record_name] if key else [])]
 
 
-def move(domain: Domain, findings: Findings, now: datetime) -> None:
+def update_domain_state(domain: Domain, findings: Findings, now: datetime) -> None:
     """Write the standing that follows, and when to look again."""
-    standing = Standing(status=DomainStatus(domain.status), failing_since=domain.failing_since)
-    after = next_standing(standing, findings, now)
+    standing = DomainState(status=DomainStatus(domain.status), failing_since=domain.failing_since)
+    after = next_domain_state(standing, findings, now)
     domain.status, domain.failing_since = after.status, after.failing_since
     if domain.can_send and domain.verified_at is None:
         domain.verified_at = now

@@ -12,7 +12,7 @@ import tracking.tasks
 import webhooks.tasks
 from emailsvc.celery import app
 from ledger.timer import Timer
-from messages.sending.worker_state import close_engine
+from messages.sending.worker_state import close_worker_state
 from webhooks.posting.loop import close_poster
 
 # Beat writes these into django-celery-beat's tables at its start, where operators see and change them.
@@ -57,5 +57,5 @@ def switch_threads_often(**_: Any) -> None:
 
 @worker_process_shutdown.connect
 def close_lines(**_: Any) -> None:
-    close_engine()
+    close_worker_state()
     close_poster()

@@ -16,7 +16,7 @@ BATCH = 200
 
 
 @dataclass(slots=True, kw_only=True)
-class Rekeyed:
+class RotationResult:
     """What became of one column's secrets: put under the newest key, found under it, or opened by no key."""
 
     model: str
@@ -34,12 +34,12 @@ def list_secret_columns() -> Iterator[tuple[type[models.Model], str]]:
                 yield model, column.attname
 
 
-def rekey_column(model: type[models.Model], name: str, progress: Callable[[int, int], None]) -> Rekeyed:
+def rekey_column(model: type[models.Model], name: str, progress: Callable[[int, int], None]) -> RotationResult:
     """Put one column under the newest key, in batches, each a transaction: may be stopped and started again.
 
     `progress(done, total)` is called after each batch. Secrets that no key opens are left as they are.
     """
-    rekeyed = Rekeyed(model=model._meta.label, column=name)
+    rekeyed = RotationResult(model=model._meta.label, column=name)
     rows = secrets_of(model, name)
     total = rows.count()
     done, last = 0, None
@@ -57,7 +57,7 @@ def secrets_of(model: type[models.Model], name: str) -> models.QuerySet[models.M
 
 
 @transaction.atomic
-def rekey_batch(rows: models.QuerySet[models.Model], name: str, rekeyed: Rekeyed) -> list[UUID | int]:
+def rekey_batch(rows: models.QuerySet[models.Model], name: str, rekeyed: RotationResult) -> list[UUID | int]:
     """The ids that were looked at, at most `BATCH`; empty at the end."""
     batch: list[tuple[UUID | int, str]] = list(rows.select_for_update().values_list("pk", "token")[:BATCH])
     newest = Fernet(settings.ENCRYPTION_KEYS[0])

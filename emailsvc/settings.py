@@ -149,7 +149,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "emailsvc.admin_site.lockout.find_address"
-AXES_LOCKOUT_CALLABLE = "emailsvc.admin_site.lockout.answer_lockout"
+AXES_LOCKOUT_CALLABLE = "emailsvc.admin_site.lockout.lockout_response"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 UNFOLD = theme.UNFOLD

@@ -23,14 +23,14 @@ class RecordThreads:
 
     def run(self, received: ReceivedReport) -> "asyncio.Future[str]":
         """Record it; awaitable in the running loop: the SMTP status to answer."""
-        return asyncio.get_running_loop().run_in_executor(self._pool, record, received)
+        return asyncio.get_running_loop().run_in_executor(self._pool, record_report, received)
 
     def close(self) -> None:
         """Begin nothing more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def record(received: ReceivedReport) -> str:
+def record_report(received: ReceivedReport) -> str:
     """Record a report in this thread. A mail that says nothing about ours is taken all the same, and forgotten: its
     sender could do nothing about it.
     """

@@ -10,7 +10,7 @@ import html
 import re
 from urllib.parse import unquote
 
-from inbox.mime import Content
+from inbox.mime import MailContent
 
 # A tag's name ends at white space, a slash or the closing bracket.
 # Void elements become `<basefont>`, which browsers parse as void, in the head too, and otherwise ignore.
@@ -28,7 +28,7 @@ PROLOGUE = re.compile(r"[\s\ufeff]*(?>(?:<!--(?>.*?-->)\s*)*)(?:<!doctype[^>]*>)
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
 
 
-def prepare_html(content: Content, attachments_url: str) -> str:
+def prepare_html(content: MailContent, attachments_url: str) -> str:
     """The HTML to serve: inline images point to `<attachments_url>/<index>`, links open in a tab of their own."""
     page = REACHING_VOID.sub("<basefont", content.html)
     page = META_TAG.sub(keep_meta, page)
@@ -46,7 +46,7 @@ def keep_meta(tag: re.Match[str]) -> str:
     return tag[0] if rest and "http-equiv" not in rest.lower() else f"<basefont{rest}"
 
 
-def link_images(page: str, content: Content, attachments_url: str) -> str:
+def link_images(page: str, content: MailContent, attachments_url: str) -> str:
     """Every `cid:` that names a part becomes that part's URL (RFC 2392)."""
     urls = {
         part.content_id.lower(): f"{attachments_url}/{index}"

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from common.client_ip import parse_ip
 from common.errors import ApiError, BadRequestError, NotFoundError
-from common.problems import answer_problem
+from common.problems import problem_response
 
 Rest = ParamSpec("Rest")
 View = Callable[Concatenate[HttpRequest, Rest], HttpResponseBase]
@@ -62,11 +62,11 @@ def local_only(view: View[Rest]) -> View[Rest]:
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponseBase:
         if not is_local(request):
-            return answer_problem(NotFoundError(), request)
+            return problem_response(NotFoundError(), request)
         try:
             request.get_host()
         except DisallowedHost:
-            return answer_problem(BadRequestError(), request)
+            return problem_response(BadRequestError(), request)
         return view(request, *args, **kwargs)
 
     return guarded

@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from common.listening import Place, open_server, tell_address
 from delivery.smtp.incoming import MESSAGE_BYTES, Budget, take_message
-from inbox.storing import StoreThreads, prune, store
+from inbox.storing import StoreThreads, prune, store_received
 
 RECIPIENT_LIMIT = 1000
 CONNECTION_LIMIT = 1000
@@ -147,7 +147,7 @@ class Listener:
                 return taken.refusal
             remote_host = str(peer[0]) if isinstance(peer, tuple) else ""
             mail_from = "" if envelope.mail_from == "<>" else str(envelope.mail_from)
-            job = partial(store, taken.data, (mail_from, list(envelope.rcpt_tos), remote_host))
+            job = partial(store_received, taken.data, (mail_from, list(envelope.rcpt_tos), remote_host))
             return await self._store(job)
 
     async def _store(self, job: partial[str]) -> str:

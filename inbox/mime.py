@@ -67,7 +67,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class MailContent:
     """What a message holds. `warnings` say, for people, what was not taken apart."""
 
     fields: list[Field]
@@ -77,7 +77,7 @@ class Content:
     warnings: list[str] = field(default_factory=list)
 
 
-def read_content(raw: bytes) -> Content:
+def read_content(raw: bytes) -> MailContent:
     """Take `raw` apart (RFC 2045, RFC 2046), leniently. Nested messages stay whole, as attachments."""
     warnings: list[str] = []
     parts = list(walk_parts(raw, warnings))
@@ -90,7 +90,7 @@ def read_content(raw: bytes) -> Content:
     )
     if max(len(text), len(html)) > TEXT_LENGTH:
         warnings.append(f"Only the first {TEXT_LENGTH} characters are shown.")
-    return Content(
+    return MailContent(
         fields=split_fields(raw, (0, len(raw)), ROOT_FIELDS)[0],
         text=text[:TEXT_LENGTH],
         html=html[:TEXT_LENGTH],

@@ -44,16 +44,16 @@ def parse_query(given: QueryDict) -> Query:
 def refuse_unknown(given: QueryDict, known: set[str]) -> None:
     """A misspelt filter must not list, or delete, everything."""
     if unknown := sorted(set(given) - known):
-        raise refuse(unknown[0][:100], "unknown_parameter", f"Known are {', '.join(sorted(known))}.")
+        raise refuse_parameter(unknown[0][:100], "unknown_parameter", f"Known are {', '.join(sorted(known))}.")
 
 
 def parse_filter(given: QueryDict) -> Filter:
     to, words = given.get("to", "").strip(), given.get("q", "").strip()
     if len(words) > WORDS_MOST:
-        raise refuse("q", "too_long", f"At most {WORDS_MOST} characters.")
+        raise refuse_parameter("q", "too_long", f"At most {WORDS_MOST} characters.")
     for name, text in (("to", to), ("q", words)):
         if found := find_control_character(text):
-            raise refuse(name, "control_character", f"Must not contain {found}.")
+            raise refuse_parameter(name, "control_character", f"Must not contain {found}.")
     return Filter(to=to, q=words)
 
 
@@ -63,7 +63,7 @@ def parse_number(given: QueryDict, name: str, bounds: tuple[float, float], defau
         return default
     least, most = bounds
     if not NUMBER.match(text) or not least <= float(text) <= most:
-        raise refuse(name, "invalid_number", f"Must be a number from {least:g} to {most:g}.")
+        raise refuse_parameter(name, "invalid_number", f"Must be a number from {least:g} to {most:g}.")
     return float(text)
 
 
@@ -71,8 +71,8 @@ def parse_after(text: str) -> UUID | None:
     try:
         return UUID(text) if text else None
     except ValueError:
-        raise refuse("after", "invalid_id", "Must be the id of a message.") from None
+        raise refuse_parameter("after", "invalid_id", "Must be the id of a message.") from None
 
 
-def refuse(name: str, code: str, message: str) -> InvalidFieldsError:
+def refuse_parameter(name: str, code: str, message: str) -> InvalidFieldsError:
     return InvalidFieldsError([FieldError(name, code, message)])

@@ -68,7 +68,7 @@ def run_job(future: Future[str], job: Callable[[], str]) -> None:
         future.set_exception(error)
 
 
-def store(data: bytearray, envelope: tuple[str, list[str], str]) -> str:
+def store_received(data: bytearray, envelope: tuple[str, list[str], str]) -> str:
     """Check and commit one message; the SMTP reply. `envelope` is sender, recipients, client's address."""
     content = unstuff(data)
     if refusal := judge_lines(content):

@@ -14,7 +14,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.csrf import csrf_exempt
 
 from common.errors import ApiError, MethodNotAllowedError, NotFoundError
-from common.problems import answer_problem, to_api_error
+from common.problems import problem_response, to_api_error
 from inbox.frames import build_policy, prepare_html
 from inbox.guard import CrossSiteError, is_own_page, local_only
 from inbox.mime import read_content
@@ -40,11 +40,11 @@ def route(is_welcome: Callable[[HttpRequest], bool] = is_own_page, **handlers: H
     @local_only
     def view(request: HttpRequest, /, **kwargs: Any) -> HttpResponseBase:
         if not is_welcome(request):
-            return answer_problem(CrossSiteError(), request)
+            return problem_response(CrossSiteError(), request)
         handler = handlers.get("GET" if request.method == "HEAD" else request.method or "")
         if handler is None:
             headers = {"Allow": ", ".join(handlers)}
-            return answer_problem(MethodNotAllowedError(method=request.method, headers=headers), request)
+            return problem_response(MethodNotAllowedError(method=request.method, headers=headers), request)
         return call_handler(handler, request, kwargs)
 
     return view
@@ -54,7 +54,7 @@ def call_handler(handler: Handler, request: HttpRequest, kwargs: dict[str, Any])
     try:
         return handler(request, **kwargs)
     except (ApiError, OperationalError, InterfaceError) as error:
-        return answer_problem(to_api_error(error), request)
+        return problem_response(to_api_error(error), request)
 
 
 def list_messages(request: HttpRequest) -> HttpResponse:
@@ -65,7 +65,7 @@ def list_messages(request: HttpRequest) -> HttpResponse:
     rows = found[: query.limit]
     has_more = len(found) > query.limit
     last = str(rows[-1].pk) if has_more else None
-    return answer_json({"data": [show_row(mail) for mail in rows], "has_more": has_more, "next": last})
+    return json_response({"data": [show_row(mail) for mail in rows], "has_more": has_more, "next": last})
 
 
 def delete_messages(request: HttpRequest) -> HttpResponse:
@@ -75,7 +75,7 @@ def delete_messages(request: HttpRequest) -> HttpResponse:
 
 
 def show_message(_: HttpRequest, mail_id: str) -> HttpResponse:
-    return answer_json(show_mail(get_mail(mail_id)))
+    return json_response(show_mail(get_mail(mail_id)))
 
 
 def delete_message(_: HttpRequest, mail_id: str) -> HttpResponse:
@@ -86,7 +86,7 @@ def delete_message(_: HttpRequest, mail_id: str) -> HttpResponse:
 
 def show_raw(_: HttpRequest, mail_id: str) -> HttpResponse:
     mail = get_mail(mail_id)
-    return answer_file(bytes(mail.raw), "message/rfc822", f"{mail.pk}.eml")
+    return file_response(bytes(mail.raw), "message/rfc822", f"{mail.pk}.eml")
 
 
 def show_html(request: HttpRequest, mail_id: str) -> HttpResponse:
@@ -98,7 +98,7 @@ def show_html(request: HttpRequest, mail_id: str) -> HttpResponse:
     response["Content-Security-Policy"] = build_policy(attachments_url)
     response["Referrer-Policy"] = "no-referrer"
     response["X-DNS-Prefetch-Control"] = "off"
-    return finish(response)
+    return finish_response(response)
 
 
 def show_attachment(_: HttpRequest, mail_id: str, index: int) -> HttpResponse:
@@ -107,7 +107,7 @@ def show_attachment(_: HttpRequest, mail_id: str, index: int) -> HttpResponse:
     if index >= len(attachments):
         raise NotFoundError
     part = attachments[index]
-    response = answer_file(part.decode(raw), part.content_type.value, part.filename or f"part-{index}")
+    response = file_response(part.decode(raw), part.content_type.value, part.filename or f"part-{index}")
     # To the browser, the sandboxed frame's inline images come from another origin.
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
@@ -124,7 +124,7 @@ def show_page(request: HttpRequest) -> HttpResponse:
     smtp_address = smtp.netloc.rpartition("@")[2] if smtp.scheme == "inbox" else ""
     response = render(request, "inbox/page.html", {"smtp_address": smtp_address})
     response["Content-Security-Policy"] = PAGE_POLICY
-    return finish(response)
+    return finish_response(response)
 
 
 def parse_id(text: str) -> UUID:
@@ -141,19 +141,19 @@ def get_mail(mail_id: str) -> Mail:
     return mail
 
 
-def answer_json(document: object) -> HttpResponse:
-    return finish(HttpResponse(json.dumps(document), content_type="application/json"))
+def json_response(document: object) -> HttpResponse:
+    return finish_response(HttpResponse(json.dumps(document), content_type="application/json"))
 
 
-def answer_file(data: bytes, content_type: str, filename: str) -> HttpResponse:
+def file_response(data: bytes, content_type: str, filename: str) -> HttpResponse:
     """A download: never shown, whatever it says that it is."""
     response = HttpResponse(data, content_type=content_type)
     response["Content-Disposition"] = str(content_disposition_header(as_attachment=True, filename=filename))
     response["Content-Security-Policy"] = FILE_POLICY
-    return finish(response)
+    return finish_response(response)
 
 
-def finish(response: HttpResponse) -> HttpResponse:
+def finish_response(response: HttpResponse) -> HttpResponse:
     """What every answer carries: stored nowhere, read by no other site, never guessed at."""
     response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"

@@ -16,7 +16,7 @@ from inbox.models import Mail
 from inbox.watch import LOOK_AGAIN, watch
 
 # Of the web server's 16 threads in each process, so that the API never waits for the inbox's readers.
-HELD_LIMIT = 12
+WAITING_LIMIT = 12
 STREAM_LIMIT = 2
 STREAM_SECONDS = 55.0
 # A write is how a server learns that the reader has gone.
@@ -24,7 +24,7 @@ BREATH_SECONDS = 4.0
 # Mail that pours in rings the page no more often than this.
 STREAM_PAUSE = 0.15
 
-held = threading.BoundedSemaphore(HELD_LIMIT)
+waiting_slots = threading.BoundedSemaphore(WAITING_LIMIT)
 streams = threading.BoundedSemaphore(STREAM_LIMIT)
 
 
@@ -47,12 +47,12 @@ def wait_for_mail(look: Callable[[], list[Mail]], concerns: Callable[[str], bool
 
     No database connection is held between looks. Raises TooManyWaitingError.
     """
-    if not held.acquire(blocking=False):
+    if not waiting_slots.acquire(blocking=False):
         raise TooManyWaitingError
     try:
         return keep_looking(look, concerns, time.monotonic() + seconds)
     finally:
-        held.release()
+        waiting_slots.release()
 
 
 def keep_looking(look: Callable[[], list[Mail]], concerns: Callable[[str], bool], deadline: float) -> list[Mail]:
@@ -74,7 +74,7 @@ def release_connection() -> None:
         connection.close()
 
 
-class Stream:
+class MailStream:
     """Server-sent events: `ready` at once, `mail` whenever something came or went; the end after `STREAM_SECONDS`.
 
     A class, not a generator: one that is closed before its first item would never give its place back.
@@ -113,7 +113,7 @@ def open_stream() -> StreamingHttpResponse:
     if not streams.acquire(blocking=False):
         raise TooManyWaitingError
     release_connection()
-    response = StreamingHttpResponse(Stream(), content_type="text/event-stream")
+    response = StreamingHttpResponse(MailStream(), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response

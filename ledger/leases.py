@@ -58,17 +58,17 @@ class Heartbeat(AbstractContextManager["Heartbeat"]):
 
 
 def renew(table: str, tokens: Iterable[UUID], lease: timedelta) -> None:
-    """Push `lease_until` on for all rows held under `tokens` whose lease still runs.
+    """Push `lease_until` on for all rows leased under `tokens` whose lease still runs.
 
     A row that is just being written is left for the next time: waiting for it would be waiting for the holder itself,
     which locks rows in an order of its own, and that ends in deadlocks.
     """
     execute(
         f"""
-        WITH held AS MATERIALIZED (
+        WITH leased AS MATERIALIZED (
             SELECT id FROM {table} WHERE lease_token = ANY(%s) AND lease_until > now() FOR NO KEY UPDATE SKIP LOCKED
         )
-        UPDATE {table} row SET lease_until = now() + %s FROM held WHERE row.id = held.id
+        UPDATE {table} row SET lease_until = now() + %s FROM leased WHERE row.id = leased.id
         """,  # noqa: S608 - the name of a model's table
         [list(tokens), lease],
     )

@@ -38,13 +38,13 @@ def insert_rows(*tables: Sequence[models.Model]) -> None:
 
 
 def _insert(rows: Sequence[models.Model]) -> None:
-    table = describe(type(rows[0]))
+    table = describe_table(type(rows[0]))
     for row in rows:
         execute(table.insert, list(table.values(row)))
 
 
 def _copy(rows: Sequence[models.Model]) -> None:
-    table = describe(type(rows[0]))
+    table = describe_table(type(rows[0]))
     with open_copy(table.copy) as copy:
         for row in rows:
             copy.write_row(list(table.values(row)))
@@ -93,5 +93,5 @@ def find_conversion(field: "models.Field[Any, Any]") -> Callable[[Any], Any] | N
 
 
 @cache
-def describe(model: type[models.Model]) -> Table:
+def describe_table(model: type[models.Model]) -> Table:
     return Table(model)

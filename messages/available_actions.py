@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from messages.models import Message, Recipient
-from messages.states import Reason, Status
+from messages.states import Status, StatusReason
 
 UNSETTLED = {Status.QUEUED, Status.SCHEDULED}
 RETURNED = {Status.FAILED, Status.BOUNCED}
@@ -12,7 +12,7 @@ Rule = Callable[[Message, Sequence[Recipient]], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Action:
     """A request of the API, below the email's own path, and what it does in words."""
 
     name: str
@@ -39,27 +39,27 @@ def has_returned(message: Message, recipients: Sequence[Recipient]) -> bool:
 
 def is_uncertain(_: Message, recipients: Sequence[Recipient]) -> bool:
     return any(
-        row.status == Status.DELIVERING and row.status_reason == Reason.UNCERTAIN and row.lease_token is None
+        row.status == Status.DELIVERING and row.status_reason == StatusReason.UNCERTAIN and row.lease_token is None
         for row in recipients
     )
 
 
-OFFERS: Sequence[Offer] = (
-    Offer(name="cancel", words="Cancel it: it is never delivered then.", is_offered=is_scheduled, verb="cancel"),
-    Offer(
+ACTIONS: Sequence[Action] = (
+    Action(name="cancel", words="Cancel it: it is never delivered then.", is_offered=is_scheduled, verb="cancel"),
+    Action(
         name="reschedule",
         words="Give it another time.",
         is_offered=is_scheduled,
         method="PATCH",
         body={"scheduled_at": "2030-01-31T12:00:00Z"},
     ),
-    Offer(
+    Action(
         name="resend",
         words="Send it again to all recipients, as a new email. What is under way goes on.",
         is_offered=is_resendable,
         verb="resend",
     ),
-    Offer(
+    Action(
         name="resend_failed",
         words="Send it again to those that failed or bounced.",
         is_offered=has_returned,
@@ -67,7 +67,7 @@ OFFERS: Sequence[Offer] = (
         body={"recipients": "failed"},
     ),
     *(
-        Offer(name=f"settle_{word}", words=words, is_offered=is_uncertain, verb="settle", body={"as": word})
+        Action(name=f"settle_{word}", words=words, is_offered=is_uncertain, verb="settle", body={"as": word})
         for word, words in (
             ("sent", "It did arrive: count it as sent, and try no more."),
             ("retry", "Try it again now, although it may arrive twice."),
@@ -77,6 +77,6 @@ OFFERS: Sequence[Offer] = (
 )
 
 
-def list_offers(message: Message) -> list[Offer]:
+def list_actions(message: Message) -> list[Action]:
     """What may be done with a message whose recipients were read."""
-    return [offer for offer in OFFERS if offer.is_offered(message, message.shown_recipients)]
+    return [offer for offer in ACTIONS if offer.is_offered(message, message.shown_recipients)]

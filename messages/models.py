@@ -12,7 +12,7 @@ from django.db.models.functions import Lower, Now
 
 from common.ids import new_id
 from ledger.models import DueRow
-from messages.states import OPEN, Lane, OnUncertain, Phase, Reason, Status
+from messages.states import OPEN, Lane, OnUncertain, Phase, Status, StatusReason
 from messages.transitions import RecipientQuerySet
 from tracking.models import Event
 
@@ -31,7 +31,7 @@ class Message(models.Model):
     )
     is_test = models.BooleanField(default=False)
     status = models.TextField(choices=Status.choices)
-    status_reason = models.TextField(choices=Reason.choices, blank=True)
+    status_reason = models.TextField(choices=StatusReason.choices, blank=True)
 
     from_name = models.TextField(blank=True)
     from_address = models.TextField()
@@ -125,16 +125,17 @@ class Subject(models.Model):
         ]
 
 
+class RecipientField(models.TextChoices):
+    TO = "to"
+    CC = "cc"
+    BCC = "bcc"
+
+
 class Recipient(DueRow):
     """One envelope recipient of a message, and a due row: while work is left on it, it is in the queue.
 
     Columns of the message that the claim needs are repeated here, since a claim reads this table alone.
     """
-
-    class Kind(models.TextChoices):
-        TO = "to"
-        CC = "cc"
-        BCC = "bcc"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     # Served by the index of `recipient_once_per_message`.
@@ -142,14 +143,14 @@ class Recipient(DueRow):
     project = models.ForeignKey(
         "accounts.Project", models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
     )
-    kind = models.TextField(choices=Kind.choices)
+    kind = models.TextField(choices=RecipientField.choices)
     position = models.SmallIntegerField()
     name = models.TextField(blank=True)
     address = models.TextField()
     domain = models.TextField()
 
     status = models.TextField(choices=Status.choices)
-    status_reason = models.TextField(choices=Reason.choices, blank=True)
+    status_reason = models.TextField(choices=StatusReason.choices, blank=True)
     last_reply = models.TextField(blank=True)
 
     lane = models.TextField(choices=Lane.choices)
@@ -157,7 +158,7 @@ class Recipient(DueRow):
     expires_at = models.DateTimeField(null=True)
     # Attempts claimed so far, which numbers them; tries that count for the retry schedule; crashes in a row.
     attempt_count = models.SmallIntegerField(default=0)
-    retry_count = models.SmallIntegerField(default=0)
+    deferral_count = models.SmallIntegerField(default=0)
     crash_count = models.SmallIntegerField(default=0)
 
     shown_attempts: "list[Attempt]"
@@ -303,7 +304,7 @@ class ReceivedFeedback(models.Model):
     key = models.TextField()
     content = models.JSONField(default=dict)
     due_at = models.DateTimeField(null=True)
-    try_count = models.SmallIntegerField(default=0)
+    postponed_count = models.SmallIntegerField(default=0)
     received_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -17,7 +17,7 @@ class LaneState:
     """How many recipients of a lane are in which state, and since when the oldest is due.
 
     `due` may be taken now, `later` waits for its next try, `leased` is being sent, `lost` was leased by a worker that
-    is gone, `held` waits for a person or for feedback.
+    is gone, `on_hold` waits for a person or for feedback.
     """
 
     lane: Lane
@@ -25,7 +25,7 @@ class LaneState:
     later: int = 0
     leased: int = 0
     lost: int = 0
-    held: int = 0
+    on_hold: int = 0
     oldest_due_at: datetime | None = None
     next_due_at: datetime | None = None
 
@@ -71,7 +71,7 @@ def read_queue() -> QueueState:
             later=row[2],
             leased=row[3],
             lost=row[4],
-            held=row[5],
+            on_hold=row[5],
             oldest_due_at=row[6],
             next_due_at=row[7],
         )

@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 from accounts.models import Project
 from common.addresses import Address
 from common.errors import NotFoundError
-from messages.models import Attachment, Attempt, Message, Recipient
+from messages.models import Attachment, Attempt, Message, Recipient, RecipientField
 from tracking.models import Event
 
 # The detail shows the first ones; `/events` pages through all.
@@ -79,7 +79,7 @@ def find_recipient(message: Message, address: Address | None) -> Recipient:
     if not rows:
         raise NotFoundError
     # A resend may have left nobody in `to`.
-    return next((row for row in rows if row.kind == Recipient.Kind.TO), rows[0])
+    return next((row for row in rows if row.kind == RecipientField.TO), rows[0])
 
 
 def find_attachment(project: Project, message_id: UUID, pk: UUID) -> Attachment:

@@ -13,13 +13,13 @@ from common.addresses import Address
 from common.errors import ConflictError, FieldError, InvalidFieldsError
 from messages.accepting.admission import Admission, Admitted
 from messages.accepting.draft import Draft
-from messages.accepting.persistence import store
+from messages.accepting.persistence import store_emails
 from messages.attachments import upload
-from messages.models import Attachment, Message, Recipient
-from messages.sending.outcomes import note, note_messages
-from messages.states import Lane, OnUncertain, Reason, Status
+from messages.models import Attachment, Message, Recipient, RecipientField
+from messages.sending.outcomes import record_message_events, record_status_events
+from messages.states import Lane, OnUncertain, Status, StatusReason
 from messages.tasks import ring
-from messages.transitions import Move, apply_moves, lock_messages
+from messages.transitions import Transition, apply_transitions, lock_messages
 from tracking.models import EventType
 
 
@@ -69,14 +69,14 @@ class Settlement(StrEnum):
 
 
 # What a settlement makes of the recipient, why, and when it is due again.
-SETTLEMENTS: dict[Settlement, tuple[Status, Reason, timedelta | None]] = {
-    Settlement.SENT: (Status.SENT, Reason.SETTLED, None),
-    Settlement.RETRY: (Status.DELIVERING, Reason.SETTLED, timedelta(0)),
-    Settlement.FAILED: (Status.FAILED, Reason.SETTLED, None),
+SETTLEMENTS: dict[Settlement, tuple[Status, StatusReason, timedelta | None]] = {
+    Settlement.SENT: (Status.SENT, StatusReason.SETTLED, None),
+    Settlement.RETRY: (Status.DELIVERING, StatusReason.SETTLED, timedelta(0)),
+    Settlement.FAILED: (Status.FAILED, StatusReason.SETTLED, None),
 }
 
 
-class Selection(StrEnum):
+class ResendRecipients(StrEnum):
     """Whom a resend goes to."""
 
     ALL = "all"
@@ -84,7 +84,7 @@ class Selection(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedEmails:
     """Emails that have passed every check and only need their rows."""
 
     key: Caller
@@ -94,34 +94,34 @@ class Prepared:
     def store(self) -> list[Message]:
         """Write them, all or none, in the caller's transaction or one of their own."""
         with transaction.atomic():
-            return store(self.key, self.admitted, self.uploaded)
+            return store_emails(self.key, self.admitted, self.uploaded)
 
 
-def prepare(key: Caller, drafts: Sequence[Draft]) -> Prepared:
+def prepare_emails(key: Caller, drafts: Sequence[Draft]) -> PreparedEmails:
     """Check emails and store their attachments' bytes; ApiError for the first that may not be sent."""
     admission = Admission(key)
-    return finish(key, [admission.admit(draft) for draft in drafts])
+    return upload_and_prepare(key, [admission.admit(draft) for draft in drafts])
 
 
-def finish(key: Caller, admitted: Sequence[Admitted]) -> Prepared:
+def upload_and_prepare(key: Caller, admitted: Sequence[Admitted]) -> PreparedEmails:
     files = [file for item in admitted for file in item.draft.attachments]
-    return Prepared(key=key, admitted=admitted, uploaded=upload(key.project_id, files))
+    return PreparedEmails(key=key, admitted=admitted, uploaded=upload(key.project_id, files))
 
 
 def accept(key: Caller, drafts: Sequence[Draft]) -> list[Message]:
     """Check and store emails, all or none."""
-    return prepare(key, drafts).store()
+    return prepare_emails(key, drafts).store()
 
 
 def cancel(message: Message) -> Message:
     """Cancel a scheduled message. Once this has committed no delivery follows; else NotCancellableError."""
     with transaction.atomic():
         lock_messages([message.pk])
-        moved = Recipient.objects.filter(message=message).move_to(Status.CANCELLED)
+        applied = Recipient.objects.filter(message=message).transition_to(Status.CANCELLED)
         message.refresh_from_db()
-        if not moved:
+        if not applied:
             raise NotCancellableError(message.status)
-        note_messages(moved, EventType.CANCELLED)
+        record_message_events(applied, EventType.CANCELLED)
     return message
 
 
@@ -141,12 +141,12 @@ def reschedule(message: Message, scheduled_at: datetime) -> Message:
     return message
 
 
-def resend(key: Caller, message: Message, selection: Selection = Selection.ALL) -> Message:
+def resend(key: Caller, message: Message, selection: ResendRecipients = ResendRecipients.ALL) -> Message:
     """Accept a new message with the old one's content; the old one never changes. Call it in a transaction or not."""
     if message.status in {Status.QUEUED, Status.SCHEDULED}:
         raise NotResendableError(message.status)
     recipients = message.recipients.order_by("position")
-    if selection is Selection.FAILED:
+    if selection is ResendRecipients.FAILED:
         recipients = recipients.filter(status__in=[Status.FAILED, Status.BOUNCED])
     return store_again(key, message, admit_again(key, message, list(recipients)))
 
@@ -154,7 +154,7 @@ def resend(key: Caller, message: Message, selection: Selection = Selection.ALL) 
 def store_again(key: Caller, message: Message, admitted: Admitted) -> Message:
     """Store `message` as a new one, as it was admitted again, with the files of the old one."""
     with transaction.atomic():
-        new = store(key, [admitted], {})[0]
+        new = store_emails(key, [admitted], {})[0]
         new.shown_attachments = [
             Attachment(
                 message=new,
@@ -174,15 +174,15 @@ def admit_again(key: Caller, message: Message, recipients: Sequence[Recipient]) 
     """The message as a new draft: what was rendered then, the sender checked anew. Its times are not copied."""
     if not recipients:
         raise NothingToResendError
-    kinds: dict[str, list[Address]] = {kind: [] for kind in Recipient.Kind}
+    kinds: dict[str, list[Address]] = {kind: [] for kind in RecipientField}
     for row in recipients:
         kinds[row.kind].append(Address(row.name, row.address, row.domain))
     admitted = Admission(key).admit(
         Draft(
             from_=as_address(message.from_name, message.from_address),
-            to=kinds[Recipient.Kind.TO],
-            cc=kinds[Recipient.Kind.CC],
-            bcc=kinds[Recipient.Kind.BCC],
+            to=kinds[RecipientField.TO],
+            cc=kinds[RecipientField.CC],
+            bcc=kinds[RecipientField.BCC],
             reply_to=[as_address(**mailbox) for mailbox in message.reply_to],
             subject=message.subject,
             html=message.html,
@@ -216,20 +216,20 @@ def settle(message: Message, settlement: Settlement) -> Message:
     with transaction.atomic():
         lock_messages([message.pk])
         uncertain = Recipient.objects.filter(
-            message=message, status=Status.DELIVERING, status_reason=Reason.UNCERTAIN, lease_token=None
+            message=message, status=Status.DELIVERING, status_reason=StatusReason.UNCERTAIN, lease_token=None
         )
         status, reason, wait = SETTLEMENTS[settlement]
-        moved = apply_moves(
+        applied = apply_transitions(
             [
-                Move(recipient_id=pk, message_id=message.pk, status=status, reason=reason, wait=wait)
+                Transition(recipient_id=pk, message_id=message.pk, status=status, reason=reason, wait=wait)
                 for pk in uncertain.values_list("pk", flat=True)
             ]
         )
-        if not moved:
+        if not applied:
             raise NotUncertainError
-        note(
-            [row for row in moved if row.status is not Status.DELIVERING],
-            {row.recipient_id: {"reason": Reason.SETTLED, "as": settlement} for row in moved},
+        record_status_events(
+            [row for row in applied if row.status is not Status.DELIVERING],
+            {row.recipient_id: {"reason": StatusReason.SETTLED, "as": settlement} for row in applied},
         )
         message.refresh_from_db()
         if settlement is Settlement.RETRY:

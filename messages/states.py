@@ -49,7 +49,7 @@ WHEN_NONE_FITS = S.CANCELLED
 
 
 def roll_up(statuses: Collection[Status]) -> Status:
-    """A message's status, from its recipients' (`moves.roll_up` says the same in SQL, from the same tables)."""
+    """A message's status, from its recipients' (`transitions.roll_up` says the same in SQL, from the same tables)."""
     for status in ROLL_UP:
         if status in statuses:
             return status
@@ -69,7 +69,7 @@ TIMESTAMPS = {
 ACCEPTANCES = frozenset({S.SENT, S.DELIVERED})
 
 
-class Reason(TextChoices):
+class StatusReason(TextChoices):
     """Why a recipient or message is in its state, for programs. `explain` says the same for people."""
 
     NONE = ""

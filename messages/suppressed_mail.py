@@ -15,7 +15,7 @@ from messages.models import Message, Recipient
 from messages.services import admit_again, store_again
 from messages.states import Status
 from tracking.models import Event, EventType, Suppression
-from tracking.suppressions.service import release
+from tracking.suppressions.service import release_suppression
 
 # At one release; somebody who was away for a year does not want that year's mail in one minute.
 MAX_RESENT = 100
@@ -24,7 +24,7 @@ SKEW = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class ResendRefusal:
     """A held message that may not be sent again, and why."""
 
     message: Message
@@ -32,24 +32,24 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class ReleaseResult:
     """What became of a release. `left_count` messages were held back too and not sent again: they were too many."""
 
     suppression: Suppression
     resent: Sequence[Message] = ()
-    refused: Sequence[Refusal] = ()
+    refused: Sequence[ResendRefusal] = ()
     left_count: int = 0
 
 
-def list_held(suppression: Suppression, *, is_test: bool, since: datetime | None = None) -> QuerySet[Recipient]:
+def list_suppressed(suppression: Suppression, *, is_test: bool, since: datetime | None = None) -> QuerySet[Recipient]:
     """The recipients that this suppression kept from getting mail, the newest first.
 
     Left out is what was sent to them again, and what is past its time: a one-time code of yesterday helps nobody.
     """
     begun_at = suppression.created_at - SKEW
     own = Recipient.objects.alias(lower=Lower("address")).filter(lower=suppression.address)
-    held = own.filter(project_id=suppression.project_id, status=Status.SUPPRESSED, message__is_test=is_test)
-    was_held = Event.objects.filter(
+    suppressed = own.filter(project_id=suppression.project_id, status=Status.SUPPRESSED, message__is_test=is_test)
+    was_suppressed = Event.objects.filter(
         message_id=OuterRef("message_id"),
         recipient_id=OuterRef("pk"),
         type=EventType.SUPPRESSED,
@@ -57,37 +57,37 @@ def list_held(suppression: Suppression, *, is_test: bool, since: datetime | None
     )
     again = own.filter(message__resent_from=OuterRef("message_id"), project_id=OuterRef("project_id"))
     is_current = Q(message__expires_at=None) | Q(message__expires_at__gt=Now())
-    return held.filter(is_current, Exists(was_held), ~Exists(again)).order_by("-message_id")
+    return suppressed.filter(is_current, Exists(was_suppressed), ~Exists(again)).order_by("-message_id")
 
 
 def release_address(
     key: Caller, address: str, *, should_resend: bool = False, since: datetime | None = None
-) -> Release | None:
+) -> ReleaseResult | None:
     """Take an address off the project's list, and send it what was held back; None where it is not on the list.
 
     `since` leaves out what was held back before. All in one transaction: an address is never released with its mail
     half sent. What may not be sent any more (the sender's domain is gone) is named and stays as it is.
     """
     with transaction.atomic():
-        suppression = release(key.project_id, address)
+        suppression = release_suppression(key.project_id, address)
         if suppression is None:
             return None
         if not should_resend:
-            return Release(suppression=suppression)
-        held = list_held(suppression, is_test=key.is_test, since=since)
-        ids = list(held.values_list("pk", flat=True))
+            return ReleaseResult(suppression=suppression)
+        suppressed = list_suppressed(suppression, is_test=key.is_test, since=since)
+        ids = list(suppressed.values_list("pk", flat=True))
         resent, refused = [], []
         # Accepted in the order in which they were then.
         for pk in reversed(ids[:MAX_RESENT]):
-            row = held.select_related("message").get(pk=pk)
+            row = suppressed.select_related("message").get(pk=pk)
             try:
-                resent.append(send_held(key, row))
+                resent.append(send_suppressed(key, row))
             except ApiError as error:
-                refused.append(Refusal(message=row.message, error=error))
-        return Release(suppression=suppression, resent=resent, refused=refused, left_count=len(ids[MAX_RESENT:]))
+                refused.append(ResendRefusal(message=row.message, error=error))
+        return ReleaseResult(suppression=suppression, resent=resent, refused=refused, left_count=len(ids[MAX_RESENT:]))
 
 
-def send_held(key: Caller, row: Recipient) -> Message:
+def send_suppressed(key: Caller, row: Recipient) -> Message:
     """The message as a new one, to this recipient alone; what was scheduled or expires still does."""
     message = row.message
     admitted = admit_again(key, message, [row])

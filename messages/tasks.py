@@ -11,7 +11,7 @@ from messages import attachments
 from messages.feedback import recording
 from messages.sending import lost_leases, schedule
 from messages.sending.claims import is_due
-from messages.sending.loop import Pump
+from messages.sending.loop import SendingLoop
 from messages.states import Lane
 
 log = structlog.get_logger(__name__)
@@ -22,7 +22,7 @@ def deliver_due(lane: str) -> None:
     """Send what is due in a lane for about two seconds; ring for more."""
     doorbell.answer(deliver_due, lane)
     schedule.release_due()
-    has_claimed = Pump(Lane(lane), lambda: ring(Lane(lane))).run()
+    has_claimed = SendingLoop(Lane(lane), lambda: ring(Lane(lane))).run()
     # What nobody can send now is looked at again by the clock; ringing for it would go round and round.
     if has_claimed and is_due(Lane(lane)):
         ring(Lane(lane))
@@ -51,7 +51,7 @@ def tick() -> None:
 @shared_task(name="mail.purge_idempotency_keys")
 def purge_idempotency_keys() -> None:
     """Forget requests that may no longer be replayed."""
-    log.info("idempotency_keys_purged", count=idempotency.purge())
+    log.info("idempotency_keys_purged", count=idempotency.purge_keys())
 
 
 @shared_task(name="mail.sweep_attachments")

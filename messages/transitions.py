@@ -16,8 +16,8 @@ from messages.states import (
     TRANSITIONS,
     WHEN_ALL_SUPPRESSED,
     WHEN_NONE_FITS,
-    Reason,
     Status,
+    StatusReason,
 )
 
 if TYPE_CHECKING:
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Transition:
     """One recipient's next state. `status` may equal the present one: then only the other columns are written."""
 
     recipient_id: UUID
     message_id: UUID
     status: Status
-    reason: Reason = Reason.NONE
+    reason: StatusReason = StatusReason.NONE
     # How long until the recipient is due, by the database's clock; None when nothing is left to do.
     wait: timedelta | None = None
     last_reply: str | None = None
-    retry_count: int | None = None
+    deferral_count: int | None = None
     crash_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class AppliedTransition:
     """A recipient whose row was written; `status` is the new state."""
 
     recipient_id: UUID
@@ -54,14 +54,16 @@ class Moved:
 class RecipientQuerySet(models.QuerySet["Recipient"]):
     """Recipients, and the only ways to change their state."""
 
-    def move_to(self, status: Status, reason: Reason = Reason.NONE, wait: timedelta | None = None) -> list[Moved]:
+    def transition_to(
+        self, status: Status, reason: StatusReason = StatusReason.NONE, wait: timedelta | None = None
+    ) -> list[AppliedTransition]:
         """Move every recipient of this set that may go there. What has meanwhile moved elsewhere stays as it is."""
         pairs = list(self.filter(status__in=list_sources(status)).values_list("id", "message_id"))
-        moves = [
-            Move(recipient_id=pk, message_id=message_id, status=status, reason=reason, wait=wait)
+        transitions = [
+            Transition(recipient_id=pk, message_id=message_id, status=status, reason=reason, wait=wait)
             for pk, message_id in pairs
         ]
-        return apply_moves(moves)
+        return apply_transitions(transitions)
 
 
 def list_sources(target: Status) -> list[Status]:
@@ -74,13 +76,13 @@ _PAIRS = ", ".join(
     f"('{source}', '{target}')" for source, exits in TRANSITIONS.items() for target in (*sorted(exits), source)
 )
 
-_MOVE = f"""
+_TRANSITION = f"""
 UPDATE mail_recipient r
 SET status = v.status, status_reason = v.reason, next_attempt_at = now() + v.wait,
-    last_reply = COALESCE(v.last_reply, r.last_reply), retry_count = COALESCE(v.retry_count, r.retry_count),
+    last_reply = COALESCE(v.last_reply, r.last_reply), deferral_count = COALESCE(v.deferral_count, r.deferral_count),
     crash_count = v.crash_count, lease_token = NULL, lease_until = NULL
 FROM jsonb_to_recordset(%s::jsonb) AS v(
-    recipient_id uuid, status text, reason text, wait interval, last_reply text, retry_count smallint,
+    recipient_id uuid, status text, reason text, wait interval, last_reply text, deferral_count smallint,
     crash_count smallint
 )
 WHERE r.id = v.recipient_id AND (r.status, v.status) IN ({_PAIRS})
@@ -98,18 +100,18 @@ def lock_messages(message_ids: Iterable[UUID]) -> None:
     execute("SELECT id FROM mail_message WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(set(message_ids))])
 
 
-def apply_moves(moves: Sequence[Move], tokens: Collection[UUID] = ()) -> list[Moved]:
-    """Write `moves`, free their leases, roll the messages up; within the caller's transaction.
+def apply_transitions(transitions: Sequence[Transition], tokens: Collection[UUID] = ()) -> list[AppliedTransition]:
+    """Write `transitions`, free their leases, roll the messages up; within the caller's transaction.
 
     A row is written only if the table of transitions allows the move, and if it is free or held under one of
     `tokens`. The rows that were written are returned: who is not among them lost a race, and nothing changed.
     """
-    if not moves:
+    if not transitions:
         return []
     assert connection.in_atomic_block, "a move and its roll-up are one transaction"
-    lock_messages(move.message_id for move in moves)
-    moved = [
-        Moved(
+    lock_messages(transition.message_id for transition in transitions)
+    applied = [
+        AppliedTransition(
             recipient_id=row[0],
             message_id=row[1],
             project_id=row[2],
@@ -117,16 +119,18 @@ def apply_moves(moves: Sequence[Move], tokens: Collection[UUID] = ()) -> list[Mo
             status=Status(row[4]),
             is_simulated=row[5],
         )
-        for row in fetch(_MOVE, [as_rows(map(asdict, moves)), list(tokens)])
+        for row in fetch(_TRANSITION, [as_rows(map(asdict, transitions)), list(tokens)])
     ]
-    roll_up(sorted({row.message_id for row in moved}))
-    return moved
+    roll_up(sorted({row.message_id for row in applied}))
+    return applied
 
 
-def write_moves(moves: Sequence[Move], tokens: Collection[UUID]) -> None:
-    """`apply_moves` for who holds the messages' locks and has seen that each move is allowed. Fits in a pipeline."""
-    execute(_MOVE, [as_rows(map(asdict, moves)), list(tokens)])
-    roll_up(sorted({move.message_id for move in moves}))
+def write_transitions(transitions: Sequence[Transition], tokens: Collection[UUID]) -> None:
+    """`apply_transitions` for who holds the messages' locks and has seen that each move is allowed. Fits in a
+    pipeline.
+    """
+    execute(_TRANSITION, [as_rows(map(asdict, transitions)), list(tokens)])
+    roll_up(sorted({transition.message_id for transition in transitions}))
 
 
 def _case(column: str) -> str:
@@ -153,7 +157,8 @@ WITH n AS (
 )
 UPDATE mail_message m
 SET status = n.status,
-    status_reason = CASE WHEN n.is_suppressed THEN '{Reason.SUPPRESSED}' ELSE COALESCE(n.reasons ->> n.status, '') END,
+    status_reason = CASE WHEN n.is_suppressed THEN '{StatusReason.SUPPRESSED}'
+        ELSE COALESCE(n.reasons ->> n.status, '') END,
     sent_at = CASE WHEN n.is_accepted THEN COALESCE(m.sent_at, now()) ELSE m.sent_at END,
     {_STAMPS}
 FROM n WHERE m.id = n.message_id

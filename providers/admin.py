@@ -14,14 +14,14 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from common.errors import InvalidFieldsError
 from providers import admin_buttons as buttons
-from providers.admin_buttons import Act, build_urls, list_buttons, may_act, note
-from providers.models import Kind, Provider
+from providers.admin_buttons import Act, build_urls, list_buttons, may_act, write_provider_audit
+from providers.models import Provider, ProviderKind
 from providers.routing.health import describe_health
 from providers.serializers import build_events_url
 from providers.services import (
     SHARED_NAME,
     ProviderExistsError,
-    Target,
+    ProviderTarget,
     add_provider,
     change_provider,
     read_target,
@@ -77,7 +77,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.add_error(name, "Must be above 0.")
         if url := values.get("new_url"):
             try:
-                read_target(Target(url=url), is_operated=True)
+                read_target(ProviderTarget(url=url), is_operated=True)
             except InvalidFieldsError as error:
                 self.add_error("new_url", error.detail.removeprefix("url: "))
         twins = Provider.objects.filter(
@@ -112,7 +112,7 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
         """Where events are to go is a secret: for those who could change it."""
         if obj is None:
             return ()
-        is_told = obj.kind == Kind.ESP and super().has_change_permission(request, obj)
+        is_told = obj.kind == ProviderKind.ESP and super().has_change_permission(request, obj)
         return (*self.facts, "events_go_to") if is_told else self.facts
 
     @admin.display(description="Events go to")
@@ -142,7 +142,7 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
         return bool(super().has_delete_permission(request, obj)) and not is_from_environment(obj)
 
     def save_model(self, request: HttpRequest, obj: Provider, form: ProviderForm, change: bool) -> None:
-        target = Target(url=form.cleaned_data["new_url"]) if form.cleaned_data["new_url"] else None
+        target = ProviderTarget(url=form.cleaned_data["new_url"]) if form.cleaned_data["new_url"] else None
         values = {name: getattr(obj, name) for name in COLUMNS}
         if change:
             change_provider(obj, target=target, is_operated=True, name=obj.name, **values)
@@ -150,10 +150,10 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
             assert target is not None
             added = add_provider(obj.project, name=obj.name, target=target, is_operated=True, **values)
             obj.__dict__.update(added.__dict__)
-        note(request, "change_provider" if change else "add_provider", obj)
+        write_provider_audit(request, "change_provider" if change else "add_provider", obj)
 
     def delete_model(self, request: HttpRequest, obj: Provider) -> None:
-        note(request, "delete_provider", obj)
+        write_provider_audit(request, "delete_provider", obj)
         remove_provider(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:

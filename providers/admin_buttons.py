@@ -26,7 +26,7 @@ Act = Callable[[HttpRequest, Provider], tuple[int, str]]
 def test(request: HttpRequest, provider: Provider) -> tuple[int, str]:
     """Ask it whether it would take mail."""
     found = check_provider(provider)
-    note(request, "check_provider", provider, ok=found.ok)
+    write_provider_audit(request, "check_provider", provider, ok=found.ok)
     if found.ok:
         return messages.SUCCESS, f"It would take mail: {found.detail} ({found.seconds:.2f} s)."
     return messages.ERROR, f"It would take no mail: {found.detail} ({found.seconds:.2f} s)."
@@ -35,14 +35,14 @@ def test(request: HttpRequest, provider: Provider) -> tuple[int, str]:
 def pause(request: HttpRequest, provider: Provider) -> tuple[int, str]:
     """Nothing goes this way until a person resumes it; mail waits."""
     pause_provider(provider.pk, reason=f"Paused by {request.user.get_username()}.", pause=None)
-    note(request, "pause_provider", provider)
+    write_provider_audit(request, "pause_provider", provider)
     return messages.SUCCESS, "Paused: mail waits until it is resumed, or goes by the others."
 
 
 def resume(request: HttpRequest, provider: Provider) -> tuple[int, str]:
     """End a pause: somebody has mended what it was for."""
     resume_provider(provider.pk)
-    note(request, "resume_provider", provider)
+    write_provider_audit(request, "resume_provider", provider)
     return messages.SUCCESS, "Resumed."
 
 
@@ -53,7 +53,7 @@ ACTS: dict[str, tuple[str, Act]] = {
 }
 
 
-def note(request: HttpRequest, action: str, provider: Provider, **data: object) -> None:
+def write_provider_audit(request: HttpRequest, action: str, provider: Provider, **data: object) -> None:
     data |= {"id": str(provider.pk), "kind": provider.kind}
     write_audit(request.user.get_username(), action, provider, **data)
 

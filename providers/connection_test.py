@@ -11,7 +11,7 @@ from delivery.smtp.config import Timeouts
 from delivery.smtp.transport import SmtpTransport
 from providers.esp.catalog import ESPS
 from providers.esp.credentials_check import probe_esp
-from providers.models import Kind, Provider
+from providers.models import Provider, ProviderKind
 from providers.network_policy import find_guard
 from providers.provider_url import parse_provider_url
 from providers.transports import find_resolver, smtp_config
@@ -25,7 +25,7 @@ TIMEOUTS = Timeouts(connect=SOON, tls=SOON, auth=SOON, greeting=SOON, ehlo=SOON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class ConnectionCheck:
     """`ok` when mail would be taken; `detail` says what was seen; `seconds` is how long it took."""
 
     ok: bool
@@ -33,14 +33,14 @@ class Check:
     seconds: float
 
 
-def check_provider(provider: Provider) -> Check:
+def check_provider(provider: Provider) -> ConnectionCheck:
     """Ask `provider`. Blocks for as long as it takes, and nothing is sent."""
     begun_at = monotonic()
     try:
-        is_ok, detail = CHECKS[Kind(provider.kind)](provider)
+        is_ok, detail = CHECKS[ProviderKind(provider.kind)](provider)
     except (ValueError, OSError) as error:
         is_ok, detail = False, str(error)
-    return Check(ok=is_ok, detail=detail, seconds=round(monotonic() - begun_at, 3))
+    return ConnectionCheck(ok=is_ok, detail=detail, seconds=round(monotonic() - begun_at, 3))
 
 
 def _check_smtp(provider: Provider) -> tuple[bool, str]:
@@ -73,9 +73,9 @@ def _check_esp(provider: Provider) -> tuple[bool, str]:
 
 
 CHECKS = {
-    Kind.SMTP: _check_smtp,
-    Kind.MX: _check_mx,
-    Kind.ESP: _check_esp,
-    Kind.INBOX: _check_smtp,
-    Kind.SIMULATOR: _check_simulator,
+    ProviderKind.SMTP: _check_smtp,
+    ProviderKind.MX: _check_mx,
+    ProviderKind.ESP: _check_esp,
+    ProviderKind.INBOX: _check_smtp,
+    ProviderKind.SIMULATOR: _check_simulator,
 }

@@ -7,7 +7,7 @@ from common.fields import EncryptedTextField
 from common.ids import new_id
 
 
-class Kind(models.TextChoices):
+class ProviderKind(models.TextChoices):
     """How a provider is spoken to."""
 
     SMTP = "smtp"  # a relay
@@ -23,7 +23,7 @@ class Provider(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey("accounts.Project", models.CASCADE, null=True, related_name="providers")
     name = models.TextField()
-    kind = models.TextField(choices=Kind.choices)
+    kind = models.TextField(choices=ProviderKind.choices)
     # All settings of all kinds: providers.provider_url takes it apart.
     url = EncryptedTextField(blank=True)
     # The lowest comes first; the others are for when those before cannot be used.
@@ -48,7 +48,7 @@ class Provider(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["project", "name"], name="provider_name_once", nulls_distinct=False),
-            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="provider_kind_known"),
+            models.CheckConstraint(condition=Q(kind__in=ProviderKind.values), name="provider_kind_known"),
             models.CheckConstraint(condition=Q(weight__gt=0), name="provider_weight_positive"),
             models.CheckConstraint(
                 condition=Q(rate_limit=None) | Q(rate_limit__gt=0), name="provider_rate_limit_positive"

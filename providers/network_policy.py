@@ -11,7 +11,7 @@ from django.conf import settings
 
 from delivery.ssrf import Guard, RefusedError, parse_target
 from providers.esp.catalog import API_URL
-from providers.models import Kind
+from providers.models import ProviderKind
 from providers.provider_url import ProviderAddress, ProviderUrlError
 
 # A name server that does not answer must not hold a request for long.
@@ -33,11 +33,11 @@ def check_reach(address: ProviderAddress) -> None:
     """
     if address.ca_file:
         raise ProviderUrlError("only the operator of the service may name files", "ca")
-    if address.kind is Kind.INBOX and address.host not in LOOPBACK:
+    if address.kind is ProviderKind.INBOX and address.host not in LOOPBACK:
         raise ProviderUrlError("the inbox is on this machine; for a relay the kind is smtp", "host")
-    if address.kind in {Kind.SMTP, Kind.INBOX}:
+    if address.kind in {ProviderKind.SMTP, ProviderKind.INBOX}:
         _check_host(address.host, address.port, "host")
-    if address.kind is Kind.ESP:
+    if address.kind is ProviderKind.ESP:
         _check_esp(address)
 
 

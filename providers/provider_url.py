@@ -11,27 +11,27 @@ from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from providers.esp.catalog import API_URL, ESPS, EVENT_LOGIN, TOPICS, is_secret, list_settings
-from providers.models import Kind
+from providers.models import ProviderKind
 
 Settings = Mapping[str, str]
 
 TLS_MODES = ("implicit", "never", "opportunistic", "starttls")
 # The settings that stand before the question mark of a URL; all others are its options.
 AUTHORITY = {
-    Kind.SMTP: ("host", "port", "username", "password"),
-    Kind.INBOX: ("host", "port"),
-    Kind.ESP: ("esp",),
-    Kind.MX: (),
-    Kind.SIMULATOR: (),
+    ProviderKind.SMTP: ("host", "port", "username", "password"),
+    ProviderKind.INBOX: ("host", "port"),
+    ProviderKind.ESP: ("esp",),
+    ProviderKind.MX: (),
+    ProviderKind.SIMULATOR: (),
 }
 OPTIONS = {
-    Kind.SMTP: ("tls", "verify", "ca"),
-    Kind.INBOX: ("tls", "verify", "ca"),
-    Kind.MX: ("port", "source", "helo", "ca"),
-    Kind.SIMULATOR: (),
+    ProviderKind.SMTP: ("tls", "verify", "ca"),
+    ProviderKind.INBOX: ("tls", "verify", "ca"),
+    ProviderKind.MX: ("port", "source", "helo", "ca"),
+    ProviderKind.SIMULATOR: (),
 }
-SCHEMES = {"smtp": Kind.SMTP, "smtps": Kind.SMTP, **{kind.value: kind for kind in Kind}}
-PORTS = {Kind.SMTP: 587, Kind.INBOX: 2525, Kind.MX: 25}
+SCHEMES = {"smtp": ProviderKind.SMTP, "smtps": ProviderKind.SMTP, **{kind.value: kind for kind in ProviderKind}}
+PORTS = {ProviderKind.SMTP: 587, ProviderKind.INBOX: 2525, ProviderKind.MX: 25}
 IMPLICIT_PORT = 465
 _TOPIC = re.compile(r"arn:aws(?:-[a-z-]+)?:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")
 
@@ -56,7 +56,7 @@ class ProviderAddress:
     knows.
     """
 
-    kind: Kind
+    kind: ProviderKind
     host: str = ""
     port: int = 0
     username: str = field(default="", repr=False)
@@ -76,7 +76,7 @@ def parse_provider_url(url: str) -> ProviderAddress:
     return check_settings(*split_provider_url(url))
 
 
-def split_provider_url(url: str) -> tuple[Kind, dict[str, str]]:
+def split_provider_url(url: str) -> tuple[ProviderKind, dict[str, str]]:
     """The kind and the settings that `url` spells out; only its form is checked."""
     try:
         parts = urlsplit(url)
@@ -87,7 +87,7 @@ def split_provider_url(url: str) -> tuple[Kind, dict[str, str]]:
     if kind is None:
         raise ProviderUrlError(f"the scheme must be one of {', '.join(SCHEMES)}")
     settings = {
-        ("esp" if kind is Kind.ESP else "host"): parts.hostname or "",
+        ("esp" if kind is ProviderKind.ESP else "host"): parts.hostname or "",
         "port": str(port or ""),
         "username": unquote(parts.username or ""),
         "password": unquote(parts.password or ""),
@@ -98,7 +98,7 @@ def split_provider_url(url: str) -> tuple[Kind, dict[str, str]]:
     return kind, {name: value for name, value in settings.items() if value}
 
 
-def build_provider_url(kind: Kind, settings: Settings) -> str:
+def build_provider_url(kind: ProviderKind, settings: Settings) -> str:
     """The URL that spells out `settings`; `split_provider_url` takes it apart again."""
     options = urlencode({name: value for name, value in settings.items() if name not in AUTHORITY[kind]})
     host = settings.get("host") or settings.get("esp", "")
@@ -111,13 +111,13 @@ def build_provider_url(kind: Kind, settings: Settings) -> str:
     return f"{kind}:{'//' + authority if authority else ''}{'?' + options if options else ''}"
 
 
-def check_settings(kind: Kind, settings: Settings) -> ProviderAddress:
+def check_settings(kind: ProviderKind, settings: Settings) -> ProviderAddress:
     """`settings` with their defaults, or ProviderUrlError."""
-    if kind is Kind.ESP:
+    if kind is ProviderKind.ESP:
         return _check_esp(settings)
     refuse_unknown(settings, (*AUTHORITY[kind], *OPTIONS[kind]))
     port = _read_port(settings, kind)
-    if kind in {Kind.MX, Kind.SIMULATOR}:
+    if kind in {ProviderKind.MX, ProviderKind.SIMULATOR}:
         _check_source(settings)
         return ProviderAddress(kind=kind, port=port, ca_file=settings.get("ca", ""), options=dict(settings))
     if not settings.get("host"):
@@ -147,15 +147,15 @@ def refuse_unknown(settings: Settings, known: tuple[str, ...]) -> None:
         raise ProviderUrlError(f"unknown option {unknown[0]}; known are {', '.join(known) or 'none'}", unknown[0])
 
 
-def _choose_tls(kind: Kind, settings: Settings, port: int) -> str:
-    if kind is Kind.INBOX:
+def _choose_tls(kind: ProviderKind, settings: Settings, port: int) -> str:
+    if kind is ProviderKind.INBOX:
         return "never"
     if port == IMPLICIT_PORT:
         return "implicit"
     return "starttls" if settings.get("username") else "opportunistic"
 
 
-def _read_port(settings: Settings, kind: Kind) -> int:
+def _read_port(settings: Settings, kind: ProviderKind) -> int:
     usual = IMPLICIT_PORT if settings.get("tls") == "implicit" else PORTS.get(kind, 0)
     text = settings.get("port") or str(usual)
     if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
@@ -186,12 +186,12 @@ def _check_esp(settings: Settings) -> ProviderAddress:
         raise ProviderUrlError(f"{EVENT_LOGIN} must be user:password", EVENT_LOGIN)
     if any(not _TOPIC.fullmatch(text.strip()) for text in options.get(TOPICS, "").split(",") if text.strip()):
         raise ProviderUrlError(f"{TOPICS} must be ARNs of SNS topics, with commas between", TOPICS)
-    return ProviderAddress(kind=Kind.ESP, host=settings["esp"], options=options)
+    return ProviderAddress(kind=ProviderKind.ESP, host=settings["esp"], options=options)
 
 
-def hide_secrets(kind: Kind, settings: Settings) -> dict[str, str]:
+def hide_secrets(kind: ProviderKind, settings: Settings) -> dict[str, str]:
     """What may be shown of `settings`: no credentials, not even that of a user name."""
-    if kind is Kind.ESP:
+    if kind is ProviderKind.ESP:
         esp = ESPS[settings["esp"]]
         return {name: value for name, value in settings.items() if name == "esp" or not is_secret(esp, name)}
     return {name: value for name, value in settings.items() if name not in {"username", "password"}}

@@ -20,7 +20,7 @@ from common.serializers import (
     StrictSerializer,
     wrong,
 )
-from providers.models import Kind, Provider
+from providers.models import Provider, ProviderKind
 from providers.routing.health import describe_health
 from providers.services import show_settings
 
@@ -66,7 +66,7 @@ class ProviderFields(StrictSerializer):
     """What a provider is, whether new or changed: `url`, or `kind` with `settings`."""
 
     name = SingleLineField(max_length=MAX_NAME)
-    kind = StrictChoiceField(choices=Kind.choices, required=False)
+    kind = StrictChoiceField(choices=ProviderKind.choices, required=False)
     url = SingleLineField(max_length=MAX_TEXT, required=False, help_text="Holds credentials and is never shown.")
     settings = SettingsField(required=False, help_text="The same by name; credentials are never shown.")
     priority = StrictIntegerField(
@@ -118,7 +118,7 @@ class ProviderOutput(serializers.Serializer[Provider]):
 
     id = serializers.UUIDField()
     name = serializers.CharField()
-    kind = serializers.ChoiceField(choices=Kind.choices)
+    kind = serializers.ChoiceField(choices=ProviderKind.choices)
     shared = serializers.SerializerMethodField()
     settings = serializers.SerializerMethodField()
     priority = serializers.IntegerField()
@@ -147,7 +147,7 @@ class OwnProviderOutput(ProviderOutput):
 
     def get_events_url(self, provider: Provider) -> str | None:
         """A secret: whoever knows it can tell what became of mail."""
-        if provider.project_id is None or provider.kind != Kind.ESP:
+        if provider.project_id is None or provider.kind != ProviderKind.ESP:
             return None
         return build_events_url(provider)
 

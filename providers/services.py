@@ -14,7 +14,7 @@ from django.db.models.functions import Greatest, Now
 from accounts.models import Project
 from common.errors import ApiError, ConflictError, FieldError, InvalidFieldsError
 from providers.esp.catalog import API_URL
-from providers.models import Kind, Provider
+from providers.models import Provider, ProviderKind
 from providers.network_policy import check_reach
 from providers.provider_url import (
     ProviderUrlError,
@@ -51,15 +51,15 @@ class SharedProviderError(ApiError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class ProviderTarget:
     """Where a provider is, as a caller gives it: a URL, or a kind with settings."""
 
-    kind: Kind | None = None
+    kind: ProviderKind | None = None
     url: str = ""
     settings: Mapping[str, str] | None = None
 
 
-def read_target(target: Target, *, is_operated: bool, kept: Provider | None = None) -> tuple[Kind, str]:
+def read_target(target: ProviderTarget, *, is_operated: bool, kept: Provider | None = None) -> tuple[ProviderKind, str]:
     """The kind and the URL to store. InvalidFieldsError, naming `url`, `kind` or `settings.…`.
 
     Settings for a provider that is `kept` replace its own; what is not named of its credentials stays, as long as
@@ -77,7 +77,7 @@ def read_target(target: Target, *, is_operated: bool, kept: Provider | None = No
     return kind, build_provider_url(kind, settings)
 
 
-def _read_settings(target: Target, kept: Provider | None) -> tuple[Kind, Mapping[str, str]]:
+def _read_settings(target: ProviderTarget, kept: Provider | None) -> tuple[ProviderKind, Mapping[str, str]]:
     if target.url:
         kind, settings = split_provider_url(target.url)
         if target.kind not in {None, kind}:
@@ -95,14 +95,14 @@ def _read_settings(target: Target, kept: Provider | None) -> tuple[Kind, Mapping
 
 
 def add_provider(
-    project: Project | None, *, name: str, target: Target, is_operated: bool, **values: object
+    project: Project | None, *, name: str, target: ProviderTarget, is_operated: bool, **values: object
 ) -> Provider:
     """A new provider of `project`, or a shared one. Errors as of `build_provider` and `store_provider`."""
     return store_provider(build_provider(project, name=name, target=target, is_operated=is_operated, **values))
 
 
 def build_provider(
-    project: Project | None, *, name: str, target: Target, is_operated: bool, **values: object
+    project: Project | None, *, name: str, target: ProviderTarget, is_operated: bool, **values: object
 ) -> Provider:
     """A new provider, checked and not stored. Asks the DNS: outside of transactions. InvalidFieldsError.
 
@@ -120,7 +120,7 @@ def store_provider(provider: Provider) -> Provider:
 
 
 def change_provider(
-    provider: Provider, *, target: Target | None = None, is_operated: bool, **values: object
+    provider: Provider, *, target: ProviderTarget | None = None, is_operated: bool, **values: object
 ) -> Provider:
     """Change what is given. Errors as those of `add_provider`. Workers follow within a second.
 
@@ -129,7 +129,7 @@ def change_provider(
     if target is not None:
         provider.kind, provider.url = read_target(target, is_operated=is_operated, kept=provider)
         provider.is_operated = is_operated
-        provider.event_secret = provider.event_secret or new_event_secret(Kind(provider.kind))
+        provider.event_secret = provider.event_secret or new_event_secret(ProviderKind(provider.kind))
         provider.paused_until = None
         forget_failures(provider.pk)
     for column, value in values.items():
@@ -153,8 +153,8 @@ def forget_routes() -> None:
     transaction.on_commit(routes.forget)
 
 
-def new_event_secret(kind: Kind) -> str:
-    return secrets.token_urlsafe(24) if kind is Kind.ESP else ""
+def new_event_secret(kind: ProviderKind) -> str:
+    return secrets.token_urlsafe(24) if kind is ProviderKind.ESP else ""
 
 
 def remove_provider(provider: Provider) -> None:
@@ -225,5 +225,5 @@ def resume_provider(provider_id: UUID) -> None:
 
 def show_settings(provider: Provider) -> dict[str, str]:
     """The provider's settings without its credentials."""
-    kind, settings = split_provider_url(provider.url) if provider.url else (Kind(provider.kind), {})
+    kind, settings = split_provider_url(provider.url) if provider.url else (ProviderKind(provider.kind), {})
     return hide_secrets(kind, settings)

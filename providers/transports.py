@@ -14,7 +14,7 @@ from delivery.envelope import Delivery, Outcome, Reply, Stage, Transport
 from delivery.http_client import HttpClient
 from delivery.mx.mta_sts import HttpsFetcher, PolicyFinder
 from delivery.mx.resolver import DnsMxResolver, read_name_server
-from delivery.mx.route import Router
+from delivery.mx.route import MxRouter
 from delivery.mx.transport import MxConfig, MxTransport
 from delivery.simulator.transport import SimulatorTransport
 from delivery.smtp.config import Security, SmtpConfig
@@ -22,12 +22,12 @@ from delivery.smtp.transport import SmtpTransport
 from delivery.ssrf import Guard
 from providers.esp.catalog import ESPS
 from providers.esp.transport import EspTransport
-from providers.models import Kind
+from providers.models import ProviderKind
 from providers.network_policy import find_guard
 from providers.provider_url import ProviderAddress, ProviderUrlError, parse_provider_url
 from providers.routing.redis_state import SharedPolicies
-from providers.routing.selection import Way
-from providers.routing.shared_breakers import mx_circuits
+from providers.routing.selection import ProviderRef
+from providers.routing.shared_breakers import mx_breakers
 
 COUNTED_IDLE_LIMIT = timedelta(seconds=5)
 
@@ -48,12 +48,12 @@ class BrokenTransport(AsyncTransport):
         """Nothing is held."""
 
 
-def build_transport(way: Way) -> Transport:
+def build_transport(provider: ProviderRef) -> Transport:
     """A transport for many conversations at once, connections kept open. Never an error: see BrokenTransport."""
     try:
-        return BUILDERS[way.kind](way, parse_provider_url(way.url or f"{way.kind}:"))
+        return BUILDERS[provider.kind](provider, parse_provider_url(provider.url or f"{provider.kind}:"))
     except (ProviderUrlError, OSError, ValueError, KeyError) as error:
-        log.warning("provider_unusable", provider=way.name, error=str(error))
+        log.warning("provider_unusable", provider=provider.name, error=str(error))
         return BrokenTransport(f"the provider cannot be used as it is configured: {error}")
 
 
@@ -62,7 +62,7 @@ def smtp_config(address: ProviderAddress, *, is_operated: bool) -> SmtpConfig:
     return SmtpConfig(
         host=address.host,
         port=address.port,
-        is_final=address.kind is Kind.INBOX,
+        is_final=address.kind is ProviderKind.INBOX,
         security=Security(address.tls),
         is_certificate_checked=address.is_certificate_checked,
         ca_file=address.ca_file,
@@ -78,17 +78,17 @@ def helo_name() -> str:
     return urlsplit(settings.PUBLIC_URL).hostname or "localhost"
 
 
-def _build_smtp(way: Way, address: ProviderAddress) -> Transport:
-    config = smtp_config(address, is_operated=way.is_operated)
+def _build_smtp(provider: ProviderRef, address: ProviderAddress) -> Transport:
+    config = smtp_config(address, is_operated=provider.is_operated)
     # Where connections are counted, one that nobody uses is another worker's (rate_limits.SHARE_TTL_MS).
-    return SmtpTransport(replace(config, idle_limit=COUNTED_IDLE_LIMIT) if way.connection_limit else config)
+    return SmtpTransport(replace(config, idle_limit=COUNTED_IDLE_LIMIT) if provider.connection_limit else config)
 
 
-def _build_mx(_way: Way, address: ProviderAddress) -> Transport:
+def _build_mx(_way: ProviderRef, address: ProviderAddress) -> Transport:
     guard = Guard(allowed=settings.MX_ALLOWED_NETWORKS)
     resolver = find_resolver()
     helo = address.options.get("helo") or helo_name()
-    router = Router(
+    router = MxRouter(
         resolver=resolver,
         guard=guard,
         policies=PolicyFinder(resolver, HttpsFetcher(guard), SharedPolicies()),
@@ -100,7 +100,7 @@ def _build_mx(_way: Way, address: ProviderAddress) -> Transport:
         source_address=address.options.get("source", ""),
         ca_file=address.ca_file,
     )
-    return MxTransport(config, router, mx_circuits)
+    return MxTransport(config, router, mx_breakers)
 
 
 @cache
@@ -109,18 +109,18 @@ def find_resolver() -> DnsMxResolver:
     return DnsMxResolver([read_name_server(text) for text in settings.DNS_SERVERS])
 
 
-def _build_esp(way: Way, address: ProviderAddress) -> Transport:
-    return EspTransport(ESPS[address.host], address.options, HttpClient(find_guard(is_operated=way.is_operated)))
+def _build_esp(provider: ProviderRef, address: ProviderAddress) -> Transport:
+    return EspTransport(ESPS[address.host], address.options, HttpClient(find_guard(is_operated=provider.is_operated)))
 
 
-def _build_simulator(_way: Way, _address: ProviderAddress) -> Transport:
+def _build_simulator(_way: ProviderRef, _address: ProviderAddress) -> Transport:
     return SimulatorTransport()
 
 
 BUILDERS = {
-    Kind.SMTP: _build_smtp,
-    Kind.MX: _build_mx,
-    Kind.ESP: _build_esp,
-    Kind.INBOX: _build_smtp,
-    Kind.SIMULATOR: _build_simulator,
+    ProviderKind.SMTP: _build_smtp,
+    ProviderKind.MX: _build_mx,
+    ProviderKind.ESP: _build_esp,
+    ProviderKind.INBOX: _build_smtp,
+    ProviderKind.SIMULATOR: _build_simulator,
 }

@@ -18,7 +18,7 @@ from accounts.viewsets import ProjectViewSet
 from common.openapi import list_problems
 from common.pagination import KeysetPagination
 from providers.connection_test import check_provider
-from providers.models import Kind, Provider
+from providers.models import Provider, ProviderKind
 from providers.serializers import (
     CheckOutput,
     OwnProviderOutput,
@@ -31,8 +31,8 @@ from providers.serializers import (
 )
 from providers.services import (
     ProviderExistsError,
+    ProviderTarget,
     SharedProviderError,
-    Target,
     build_provider,
     change_provider,
     pause_provider,
@@ -165,9 +165,9 @@ class ProviderViewSet(ProjectViewSet):
         return Response(CheckOutput(check_provider(provider)).data)
 
 
-def take_target(values: dict[str, Any]) -> Target | None:
+def take_target(values: dict[str, Any]) -> ProviderTarget | None:
     """Where the provider is to be, taken out of `values`; None when they do not say."""
     kind, url, settings = (values.pop(name, None) for name in ("kind", "url", "settings"))
     if not url and settings is None and kind is None:
         return None
-    return Target(kind=Kind(kind) if kind else None, url=url or "", settings=settings)
+    return ProviderTarget(kind=ProviderKind(kind) if kind else None, url=url or "", settings=settings)

@@ -21,7 +21,7 @@ from templates_app.errors import (
 )
 from templates_app.html.link_policy import SCHEMES, is_allowed
 from templates_app.layouts import Parts
-from templates_app.liquid.limits import MAX_SECONDS, Purse
+from templates_app.liquid.limits import MAX_SECONDS, RenderBudget
 from templates_app.models import Version
 from templates_app.template_parts import ParsedCache, ParsedTemplate, parse_parts, render_parts
 
@@ -74,7 +74,9 @@ class Renderer:
         resolved = self.resolve(template_ref)
         started = thread_time()
         try:
-            content = render_parts(resolved.parsed, variables, Purse(max(LEAST_SECONDS, MAX_SECONDS - self.wasted)))
+            content = render_parts(
+                resolved.parsed, variables, RenderBudget(max(LEAST_SECONDS, MAX_SECONDS - self.wasted))
+            )
         except TemplateError as error:
             if isinstance(error, TemplateLimitError):
                 self.wasted += thread_time() - started
@@ -117,10 +119,10 @@ def find_published(project: Project, ref: str) -> Resolved:
     """The published version that `ref` names, parsed. `InvalidFieldsError` when there is none."""
     row = project.templates.current().filter(match_ref(ref)).values_list("id", "published_version_id").first()
     if row is None:
-        refuse("template_not_found", "The project has no such template.")
+        refuse_content("template_not_found", "The project has no such template.")
     template_id, version_id = row
     if version_id is None:
-        refuse("template_not_published", "The template has not been published yet.")
+        refuse_content("template_not_published", "The template has not been published yet.")
     parsed = CACHE.get(version_id) or load(version_id)
     return Resolved(template_id=template_id, version_id=version_id, parsed=parsed)
 
@@ -132,12 +134,12 @@ def load(version_id: UUID) -> ParsedTemplate:
         parsed = parse_parts(Parts(subject=subject, html=html, text=text))
     except TemplateError as error:
         # It could be parsed when it was published: the language has changed since.
-        refuse(error.code, f"The template must be published again. {error}")
+        refuse_content(error.code, f"The template must be published again. {error}")
     CACHE.put(version_id, parsed, len(subject) + len(html) + len(text))
     return parsed
 
 
-def refuse(code: str, message: str) -> Never:
+def refuse_content(code: str, message: str) -> Never:
     raise InvalidFieldsError([FieldError("template_id", code, message)])
 
 

@@ -23,13 +23,13 @@ from templates_app.previews import FRAME_HEADERS, preview_posted
 from templates_app.services import (
     FIELDS,
     AliasTakenError,
-    Content,
+    RenderedContent,
     build_variables_sample,
     delete_template,
     fill_draft,
     is_alias,
     publish_template,
-    store,
+    save_template,
 )
 
 
@@ -129,7 +129,7 @@ class TemplateAdmin(ModelAdmin):  # type: ignore[misc]
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Template, _form: TemplateForm, change: bool) -> None:
-        store(fill_draft(obj, {}))
+        save_template(fill_draft(obj, {}))
         self.note(request, "change_template" if change else "add_template", obj)
 
     def get_deleted_objects(
@@ -201,7 +201,7 @@ class TemplateAdmin(ModelAdmin):  # type: ignore[misc]
             html = escape(error.detail)
         return HttpResponse(html, headers=FRAME_HEADERS)
 
-    def read_preview(self, request: HttpRequest) -> Content:
+    def read_preview(self, request: HttpRequest) -> RenderedContent:
         if request.method != "POST" or not self.has_view_permission(request):
             raise PermissionDenied
         return preview_posted(request.POST.dict())

@@ -11,9 +11,9 @@ from common.errors import FieldError
 from templates_app.errors import LayoutError, TemplateError, UnsafeLinkError
 from templates_app.html.compiling import compile_mjml
 from templates_app.html.link_policy import find_unsafe_link
-from templates_app.layouts import Source, fill_layout
+from templates_app.layouts import TemplateSource, fill_layout
 from templates_app.liquid.environment import HTML, PLAIN
-from templates_app.liquid.lexer import Kind, cut
+from templates_app.liquid.lexer import PieceKind, cut_source
 from templates_app.liquid.limits import MAX_LAYOUTS
 from templates_app.liquid.variables import list_optional_variables, list_variables
 from templates_app.models import Template
@@ -72,7 +72,7 @@ def parse_markup(part: str, source: str) -> BoundTemplate:
 
 def check_links(part: str, source: str) -> None:
     """Refuse a link that leads nowhere good, whatever the variables are."""
-    text = "".join(piece.inner if piece.kind is Kind.TEXT else VALUE for piece in cut(source))
+    text = "".join(piece.inner if piece.kind is PieceKind.TEXT else VALUE for piece in cut_source(source))
     if (address := find_unsafe_link(text)) is not None:
         error = UnsafeLinkError(address)
         error.part = part
@@ -105,9 +105,9 @@ def list_needs(template: Template) -> Needs:
     return Needs(sorted(needed), sorted(optional - needed))
 
 
-def build_source(template: Template) -> Source:
+def build_source(template: Template) -> TemplateSource:
     """The draft in its layout: the layout's published version, or its draft where it has none."""
-    own = Source(
+    own = TemplateSource(
         subject=template.subject,
         html=template.html,
         text=template.text,

@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 
 from templates_app.errors import LayoutError, TemplateLimitError
 from templates_app.html.compiling import compile_mjml, inline_css
-from templates_app.liquid.lexer import Kind, cut
+from templates_app.liquid.lexer import PieceKind, cut_source
 from templates_app.liquid.limits import MAX_LAYOUTS, MAX_SOURCE
 
 SLOT = "content"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class TemplateSource:
     """The parts as written, or filled into their layout. HTML is written as such or as MJML, or not at all.
 
     `depth` counts the layouts around it.
@@ -34,7 +34,7 @@ class Parts:
     text: str
 
 
-def fill_layout(layout: Source, content: Source) -> Source:
+def fill_layout(layout: TemplateSource, content: TemplateSource) -> TemplateSource:
     """`content` inside of `layout`. Raises `LayoutError` where the two do not fit."""
     if layout.depth >= MAX_LAYOUTS:
         raise LayoutError(f"more than {MAX_LAYOUTS} layouts stand in each other", part="layout")
@@ -52,7 +52,7 @@ def fill_layout(layout: Source, content: Source) -> Source:
 
 def fill_slot(layout: str, content: str) -> str:
     """`layout` with `content` in the place of its one `{{ content }}`."""
-    slots = [piece for piece in cut(layout) if piece.kind is Kind.OUTPUT and piece.inner == SLOT]
+    slots = [piece for piece in cut_source(layout) if piece.kind is PieceKind.OUTPUT and piece.inner == SLOT]
     if len(slots) != 1:
         raise LayoutError("the layout must hold {{ content }} exactly once", part="layout")
     filled = layout[: slots[0].start] + content + layout[slots[0].end :]
@@ -61,7 +61,7 @@ def fill_slot(layout: str, content: str) -> str:
     return filled
 
 
-def compile_source(source: Source) -> Parts:
+def compile_source(source: TemplateSource) -> Parts:
     """The parts of `source` ready to be parsed. Raises a `TemplateError` of what is compiled."""
     html = compile_mjml(source.mjml) if source.mjml else source.html
     if html and source.is_inlined:

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from common.ids import new_id
-from templates_app.layouts import Source
+from templates_app.layouts import TemplateSource
 from templates_app.liquid.limits import MAX_LAYOUTS
 
 # Columns that may hold megabytes.
@@ -103,9 +103,9 @@ class Version(models.Model):
     def __str__(self) -> str:
         return str(self.number)
 
-    def as_source(self) -> Source:
+    def as_source(self) -> TemplateSource:
         """What a template is filled into whose layout this is."""
-        return Source(
+        return TemplateSource(
             subject=self.subject,
             html="" if self.mjml else self.base_html or self.html,
             text=self.text,

@@ -10,16 +10,16 @@ from templates_app.accepted_content import list_render_errors
 from templates_app.draft_checks import as_field_error, build_source
 from templates_app.errors import TemplateError
 from templates_app.layouts import SLOT, Parts, compile_source
-from templates_app.liquid.limits import Purse
+from templates_app.liquid.limits import RenderBudget
 from templates_app.liquid.variables import build_sample
 from templates_app.models import Template
 from templates_app.publishing import find_version
-from templates_app.template_parts import Content, parse_parts, render_parts
+from templates_app.template_parts import RenderedContent, parse_parts, render_parts
 
 
 def preview_template(
     template: Template, variables: Mapping[str, Any], *, number: int | None = None, is_mail: bool = False
-) -> Content:
+) -> RenderedContent:
     """What the draft, or version `number`, makes of `variables`; errors as of `Renderer.render`, and of the draft.
 
     Where `is_mail`, the result must be fit to be sent: a subject is needed. Else a layout may be looked at alone.
@@ -30,7 +30,7 @@ def preview_template(
         raise InvalidFieldsError([as_field_error(error)]) from None
     given = dict(variables) if is_mail else {SLOT: SLOT_SAMPLE, **variables}
     try:
-        return render_parts(parsed, given, Purse(), needs_subject=is_mail)
+        return render_parts(parsed, given, RenderBudget(), needs_subject=is_mail)
     except TemplateError as error:
         raise InvalidFieldsError(list_render_errors(error, variables)) from None
 
@@ -64,7 +64,7 @@ FRAME_HEADERS = {
 }
 
 
-def preview_posted(posted: Mapping[str, str]) -> Content:
+def preview_posted(posted: Mapping[str, str]) -> RenderedContent:
     """The preview of a draft that is being written; `InvalidFieldsError` and other `ApiError`s.
 
     `posted` has the fields of the form, and `variables` as JSON; fields that it leaves out are those of the template

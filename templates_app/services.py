@@ -14,14 +14,14 @@ from templates_app.errors import TemplateError
 from templates_app.models import Template
 from templates_app.previews import build_variables_sample, preview_template
 from templates_app.publishing import publish_template
-from templates_app.template_parts import Content
+from templates_app.template_parts import RenderedContent
 
 __all__ = [
     "FIELDS",
     "AliasTakenError",
-    "Content",
     "Needs",
     "Rendered",
+    "RenderedContent",
     "Renderer",
     "build_variables_sample",
     "create_template",
@@ -34,7 +34,7 @@ __all__ = [
     "preview_template",
     "publish_template",
     "render_for_accept",
-    "store",
+    "save_template",
     "update_template",
 ]
 
@@ -68,7 +68,7 @@ def create_template(project: Project, values: Mapping[str, Any]) -> Template:
 
     `InvalidFieldsError` for what is wrong with a field, `AliasTakenError`.
     """
-    return store(fill_draft(Template(project=project), values))
+    return save_template(fill_draft(Template(project=project), values))
 
 
 def update_template(template: Template, values: Mapping[str, Any]) -> Template:
@@ -77,7 +77,7 @@ def update_template(template: Template, values: Mapping[str, Any]) -> Template:
         current = Template.objects.current().select_for_update().filter(pk=template.pk).first()
         if current is None:
             raise NotFoundError
-        return store(fill_draft(current, values))
+        return save_template(fill_draft(current, values))
 
 
 def fill_draft(template: Template, values: Mapping[str, Any]) -> Template:
@@ -105,7 +105,7 @@ def fill_draft(template: Template, values: Mapping[str, Any]) -> Template:
     return template
 
 
-def store(template: Template) -> Template:
+def save_template(template: Template) -> Template:
     """Write a checked draft. `AliasTakenError`."""
     try:
         with transaction.atomic():

@@ -21,14 +21,14 @@ from templates_app.errors import (
 )
 from templates_app.html.link_policy import find_unsafe_link
 from templates_app.layouts import Parts
-from templates_app.liquid.environment import HTML, PLAIN, BoundedContext, Dialect, write_path
-from templates_app.liquid.limits import MAX_SUBJECT, Purse
+from templates_app.liquid.environment import HTML, PLAIN, BoundedContext, LiquidEnvironment, write_path
+from templates_app.liquid.limits import MAX_SUBJECT, RenderBudget
 from templates_app.liquid.render import UNSUBSCRIBE, list_expressions, list_nodes, parse, render
 from templates_app.liquid.variables import list_certain_paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class RenderedContent:
     """What is mailed. `html` and `text` are None where nothing is left of them but blanks; one of them is not."""
 
     subject: str
@@ -57,9 +57,9 @@ def parse_parts(parts: Parts) -> ParsedTemplate:
     )
 
 
-def parse_part(part: str, source: str, dialect: Dialect) -> BoundTemplate:
+def parse_part(part: str, source: str, environment: LiquidEnvironment) -> BoundTemplate:
     try:
-        return parse(source, dialect)
+        return parse(source, environment)
     except TemplateError as error:
         error.part = part
         raise
@@ -76,28 +76,28 @@ def parse_subject(source: str) -> BoundTemplate:
 
 
 def render_parts(
-    parsed: ParsedTemplate, variables: Mapping[str, object], purse: Purse, *, needs_subject: bool = True
-) -> Content:
+    parsed: ParsedTemplate, variables: Mapping[str, object], budget: RenderBudget, *, needs_subject: bool = True
+) -> RenderedContent:
     """The content that `parsed` makes of `variables`.
 
     Raises `VariableMissingError` with every variable that is certainly needed and missing, or another `TemplateError`.
     """
     try:
-        subject = render_part("subject", parsed.subject, variables, purse)
-        html = render_part("html", parsed.html, variables, purse) if parsed.html else ""
-        text = render_part("text", parsed.text, variables, purse) if parsed.text else ""
+        subject = render_part("subject", parsed.subject, variables, budget)
+        html = render_part("html", parsed.html, variables, budget) if parsed.html else ""
+        text = render_part("text", parsed.text, variables, budget) if parsed.text else ""
     except VariableMissingError as error:
         raise VariableMissingError(*dict.fromkeys([*error.paths, *find_missing(parsed, variables)])) from None
     check_subject(subject, needs_subject=needs_subject)
     check_html(html)
     if not html.strip() and not text.strip():
         raise EmptyResultError("Neither HTML nor text is left after rendering.", part="html")
-    return Content(subject=subject, html=html if html.strip() else None, text=text if text.strip() else None)
+    return RenderedContent(subject=subject, html=html if html.strip() else None, text=text if text.strip() else None)
 
 
-def render_part(part: str, template: BoundTemplate, variables: Mapping[str, object], purse: Purse) -> str:
+def render_part(part: str, template: BoundTemplate, variables: Mapping[str, object], budget: RenderBudget) -> str:
     try:
-        return render(template, variables, purse)
+        return render(template, variables, budget)
     except TemplateError as error:
         error.part = part
         raise
@@ -105,7 +105,7 @@ def render_part(part: str, template: BoundTemplate, variables: Mapping[str, obje
 
 def find_missing(parsed: ParsedTemplate, variables: Mapping[str, object]) -> Iterator[str]:
     """The paths that every rendering reads and that `variables` does not hold."""
-    context = BoundedContext(parsed.subject, variables, Purse())
+    context = BoundedContext(parsed.subject, variables, RenderBudget())
     for steps in list_certain_paths(*parsed.list_parts()):
         value = context.get(list(steps), token=None)
         if isinstance(value, Undefined):

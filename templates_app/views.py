@@ -91,7 +91,7 @@ class TemplateViewSet(ProjectViewSet):
         """Write a draft. Nothing is sent from it before it is published."""
         template = services.fill_draft(Template(project=self.project), self.read_body())
         yield
-        return self.created(services.store(template))
+        return self.created(services.save_template(template))
 
     @extend_schema(responses={200: TemplateOutput, **list_problems(services.AliasTakenError)})
     def partial_update(self, request: Request, ref: str) -> Response:

@@ -14,7 +14,7 @@ from accounts.services import write_audit
 from common.addresses import AddressError, parse_address
 from tracking.models import Suppression
 from tracking.stats.admin import RollupAdmin as RollupAdmin
-from tracking.suppressions.service import Entry, release, suppress
+from tracking.suppressions.service import Entry, release_suppression, suppress
 
 
 class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -60,7 +60,7 @@ class SuppressionAdmin(ModelAdmin):  # type: ignore[misc]
 
     def delete_model(self, request: HttpRequest, obj: Suppression) -> None:
         self.note(request, "release", obj)
-        release(obj.project_id, obj.address)
+        release_suppression(obj.project_id, obj.address)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
         for row in queryset.select_related("project"):

@@ -6,7 +6,7 @@ from common.serializers import StrictDateTimeField
 from tracking.models import Event
 
 
-class EventAnswer(serializers.ModelSerializer[Event]):
+class EventOutput(serializers.ModelSerializer[Event]):
     """An event. `recipient` is the address; null for what concerns the whole email."""
 
     email_id = serializers.UUIDField(source="message_id")
@@ -21,10 +21,10 @@ class EventAnswer(serializers.ModelSerializer[Event]):
         return event.address or None
 
 
-class FeedEventAnswer(EventAnswer):
+class FeedEventOutput(EventOutput):
     """An event in the feed; `test` tells mail of a test key."""
 
     test = serializers.BooleanField(source="is_test")
 
-    class Meta(EventAnswer.Meta):
-        fields = (*EventAnswer.Meta.fields, "test")  # type: ignore[assignment]
+    class Meta(EventOutput.Meta):
+        fields = (*EventOutput.Meta.fields, "test")  # type: ignore[assignment]

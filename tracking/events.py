@@ -11,7 +11,7 @@ from common.ids import new_id
 from ledger.sql import as_rows, execute
 from tracking.facts import Fact as Fact
 from tracking.feed.cursor import POSITION
-from webhooks.publishing import PUBLISH, count_tries, listeners
+from webhooks.publishing import PUBLISH, listeners, max_attempts
 from webhooks.tasks import ring
 
 # The body that endpoints get: the standard's `type`, `timestamp` and `data`, in which the event's own facts stand
@@ -57,7 +57,7 @@ WITH facts AS MATERIALIZED ({_ROWS}), written AS ({_INSERT} facts), told AS (
 _LOCK = "SELECT id FROM mail_message WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 
 
-def record(facts: Sequence[Fact]) -> None:
+def record_facts(facts: Sequence[Fact]) -> None:
     """Append `facts` to the log, in the caller's transaction, which also changed what they tell of.
 
     Who changes a message's state has locked its row before: so the feed has its events in the order of their causes.
@@ -71,7 +71,7 @@ def record(facts: Sequence[Fact]) -> None:
         execute(_WRITE, {"rows": rows})
         return
     execute(_LOCK, [list({fact.message_id for fact in facts})])
-    execute(_WRITE_AND_TELL, {"rows": rows, "tries": count_tries()})
+    execute(_WRITE_AND_TELL, {"rows": rows, "attempts": max_attempts()})
     transaction.on_commit(ring)
 
 

@@ -9,20 +9,21 @@ from common.ids import new_id
 from webhooks.event_types import EventType as EventType
 
 
+class SuppressionReason(models.TextChoices):
+    BOUNCE = "bounce"
+    COMPLAINT = "complaint"
+    UNSUBSCRIBE = "unsubscribe"
+    MANUAL = "manual"
+
+
 class Suppression(models.Model):
     """An address that a project does not write to."""
-
-    class Reason(models.TextChoices):
-        BOUNCE = "bounce"
-        COMPLAINT = "complaint"
-        UNSUBSCRIBE = "unsubscribe"
-        MANUAL = "manual"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="suppressions")
     # Lower case: a person's address is theirs in any spelling.
     address = models.TextField()
-    reason = models.TextField(choices=Reason.choices)
+    reason = models.TextField(choices=SuppressionReason.choices)
     note = models.TextField(blank=True)
     # What it came of, for support; the message may be gone by retention.
     message_id = models.UUIDField(null=True)

@@ -5,18 +5,18 @@ from datetime import timedelta
 import structlog
 from celery import shared_task
 
-from tracking.stats.aggregation import fold_all
+from tracking.stats.aggregation import aggregate_all
 
 log = structlog.get_logger(__name__)
 
 # Less than the interval: the worker has other work by the clock.
-FOLD_TIME = timedelta(seconds=2)
+AGGREGATION_TIME = timedelta(seconds=2)
 
 
 @shared_task(name="tracking.fold_stats")
 def fold_stats() -> None:
     """Count what is new for the statistics."""
-    if count := fold_all(FOLD_TIME):
+    if count := aggregate_all(AGGREGATION_TIME):
         log.debug("stats_folded", count=count)
 
 

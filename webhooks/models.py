@@ -58,7 +58,7 @@ class Endpoint(models.Model):
 class WebhookDelivery(DueRow):
     """One event on its way to one endpoint, and afterwards the log of it.
 
-    `payload` is the body, byte for byte the same for every try. `tries` holds what came of each, the last twenty:
+    `payload` is the body, byte for byte the same for every try. `attempts` holds what came of each, the last twenty:
     `{"at", "duration_ms", "status", "error", "response"}`.
     """
 
@@ -77,8 +77,8 @@ class WebhookDelivery(DueRow):
     status = models.TextField(choices=DeliveryStatus.choices, default=DeliveryStatus.PENDING)
     attempt_count = models.SmallIntegerField(default=0)
     # A replay starts the schedule anew, a test event is tried once.
-    tries_left = models.SmallIntegerField()
-    tries = models.JSONField(default=list)
+    attempts_left = models.SmallIntegerField()
+    attempts = models.JSONField(default=list)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 

@@ -20,13 +20,13 @@ _NEW_ID = "(left(t.event_id::text, 28) || right(gen_random_uuid()::text, 8))::uu
 
 # The end of a statement that writes events: one delivery for each event and each endpoint of its project that wants it.
 # Before it stands a CTE `told` (project_id uuid, event_id uuid, type text, payload text), the payload finished JSON;
-# among the parameters is `tries` (see `count_tries`). The caller rings after the commit.
+# among the parameters is `attempts` (see `max_attempts`). The caller rings after the commit.
 PUBLISH = f"""
 INSERT INTO webhooks_webhookdelivery
-    (id, endpoint_id, project_id, event_id, type, payload, status, attempt_count, tries_left, tries, created_at,
+    (id, endpoint_id, project_id, event_id, type, payload, status, attempt_count, attempts_left, attempts, created_at,
      next_attempt_at)
 SELECT {_NEW_ID}, e.id, t.project_id, t.event_id, t.type, t.payload, '{DeliveryStatus.PENDING}', 0,
-    %(tries)s::smallint, '[]', now(), now()
+    %(attempts)s::smallint, '[]', now(), now()
 FROM told t JOIN webhooks_endpoint e
     ON e.project_id = t.project_id AND e.status = '{EndpointStatus.ENABLED}'
     AND (t.type = ANY(e.events) OR '{ALL}' = ANY(e.events))
@@ -65,7 +65,7 @@ def wait_until_known() -> None:
     time.sleep(FRESH_SECONDS)
 
 
-def count_tries() -> int:
+def max_attempts() -> int:
     """How often a delivery is tried, by the settings."""
     return len(settings.WEBHOOK_WAITS) + 1
 
@@ -79,17 +79,17 @@ class Publication:
     payload: str
 
 
-def publish_to(endpoint: Endpoint, publication: Publication, *, tries: int) -> UUID:
+def publish_to(endpoint: Endpoint, publication: Publication, *, attempts: int) -> UUID:
     """Put one event on its way to one endpoint, in the caller's transaction; the delivery's id."""
     assert connection.in_atomic_block, "a delivery is written with its event or not at all"
     pk = new_id()
     execute(
         "INSERT INTO webhooks_webhookdelivery (id, endpoint_id, project_id, event_id, type, payload, status,"
-        " attempt_count, tries_left, tries, created_at, next_attempt_at)"
+        " attempt_count, attempts_left, attempts, created_at, next_attempt_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, 0, %s, '[]', now(), now())",
         [
             *(pk, endpoint.pk, endpoint.project_id, publication.event_id, publication.type, publication.payload),
-            *(DeliveryStatus.PENDING, tries),
+            *(DeliveryStatus.PENDING, attempts),
         ],
     )
     transaction.on_commit(ring)

@@ -95,7 +95,7 @@ class EndpointWithSecret(EndpointOutput):
     previous_secret_until = StrictDateTimeField(allow_null=True)
 
 
-class TryOutput(serializers.Serializer[object]):
+class WebhookAttemptOutput(serializers.Serializer[object]):
     """One post: its answer's status and the beginning of its body, or why there was none."""
 
     at = serializers.DateTimeField()
@@ -122,13 +122,13 @@ class DeliveryOutput(serializers.Serializer[WebhookDelivery]):
 
     def get_response_status(self, delivery: WebhookDelivery) -> int | None:
         """Of the last post that had an answer or not."""
-        status: int | None = delivery.tries[-1]["status"] if delivery.tries else None
+        status: int | None = delivery.attempts[-1]["status"] if delivery.attempts else None
         return status
 
-    @extend_schema_field(TryOutput(many=True))
+    @extend_schema_field(WebhookAttemptOutput(many=True))
     def get_attempts(self, delivery: WebhookDelivery) -> list[dict[str, Any]]:
-        tries: list[dict[str, Any]] = delivery.tries
-        return tries
+        attempts: list[dict[str, Any]] = delivery.attempts
+        return attempts
 
     def get_payload(self, delivery: WebhookDelivery) -> dict[str, Any]:
         payload: dict[str, Any] = json.loads(delivery.payload)

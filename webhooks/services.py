@@ -22,7 +22,7 @@ from webhooks.event_types import ALL, TEST, EventType
 from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, WebhookDelivery
 from webhooks.posting.signing import new_secret
 from webhooks.posting.url_check import check_url
-from webhooks.publishing import Publication, count_tries, publish_to, wait_until_known
+from webhooks.publishing import Publication, max_attempts, publish_to, wait_until_known
 from webhooks.tasks import ring
 
 # How long the secret before the last rotation still signs.
@@ -152,12 +152,12 @@ def send_test(endpoint: Endpoint) -> WebhookDelivery:
     }
     publication = Publication(event_id=event_id, type=TEST, payload=json.dumps(payload, separators=(",", ":")))
     with transaction.atomic():
-        pk = publish_to(endpoint, publication, tries=1)
+        pk = publish_to(endpoint, publication, attempts=1)
     return WebhookDelivery.objects.get(pk=pk)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class ReplayFilter:
     """Which deliveries of an endpoint to post again: those whose event came in this time, of these types."""
 
     since: datetime
@@ -178,7 +178,7 @@ def replay_one(endpoint: Endpoint, delivery_id: UUID) -> int:
     return replay(found)
 
 
-def replay_selected(endpoint: Endpoint, selection: Selection) -> int:
+def replay_selected(endpoint: Endpoint, selection: ReplayFilter) -> int:
     """Post again what is selected; how many. EndpointDisabledError."""
     refuse_disabled(endpoint)
     found = endpoint.deliveries.filter(created_at__gte=selection.since).exclude(type=TEST)
@@ -192,14 +192,17 @@ def replay_selected(endpoint: Endpoint, selection: Selection) -> int:
 
 
 def replay(deliveries: QuerySet[WebhookDelivery]) -> int:
-    """Make them due now, with all tries before them, under their old ids: receivers can tell that they are repeated.
+    """Make them due now, with all attempts before them, under their old ids: receivers can tell that they are repeated.
 
     What waits for a later try is due now too; what is under way, or was never tried, is left alone.
     """
     idle = deliveries.filter(lease_token=None).exclude(status=DeliveryStatus.PENDING, attempt_count=0)
     with transaction.atomic():
         count = idle.update(
-            status=DeliveryStatus.PENDING, next_attempt_at=TransactionNow(), tries_left=count_tries(), finished_at=None
+            status=DeliveryStatus.PENDING,
+            next_attempt_at=TransactionNow(),
+            attempts_left=max_attempts(),
+            finished_at=None,
         )
         transaction.on_commit(ring)
     return count

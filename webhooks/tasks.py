@@ -8,7 +8,7 @@ from celery import shared_task
 from ledger.doorbell import doorbell
 from webhooks.endpoint_health import end_stranded
 from webhooks.posting.claims import is_due, sweep_lost_leases
-from webhooks.posting.loop import Run
+from webhooks.posting.loop import PostingLoop
 from webhooks.retention import purge
 
 log = structlog.get_logger(__name__)
@@ -21,7 +21,7 @@ LANE = "webhooks"
 def post_due(lane: str) -> None:
     """Post what is due, and what becomes due meanwhile."""
     doorbell.answer(post_due, lane)
-    Run().run()
+    PostingLoop().run()
     if is_due():
         ring()
 

@@ -144,9 +144,9 @@ class WebhookViewSet(ProjectViewSet):
         return Response({"replayed": count}, status=202)
 
 
-def read_selection(values: dict[str, Any]) -> services.Selection:
+def read_selection(values: dict[str, Any]) -> services.ReplayFilter:
     status = values.get("status", DeliveryStatus.FAILED)
-    return services.Selection(
+    return services.ReplayFilter(
         since=values["since"],
         until=values.get("until"),
         types=values.get("types"),

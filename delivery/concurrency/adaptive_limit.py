@@ -10,7 +10,7 @@ FIRST_REST = timedelta(seconds=2)
 MOST_REST = timedelta(minutes=5)
 
 
-class Pace:
+class AdaptiveConcurrency:
     """A limit that adapts, as TCP's congestion window does (RFC 5681): it doubles with each round of answers until the
     first trouble, from then on it grows by one a round. For one thread.
 

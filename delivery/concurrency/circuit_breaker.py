@@ -13,12 +13,12 @@ from time import time
 
 # How long a probe may take before another one is let through: it may have died with its worker.
 PROBE_TIME = timedelta(seconds=60)
-MAX_CIRCUITS = 20_000
+MAX_BREAKERS = 20_000
 MAX_REASON = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tripping:
+class BreakerPolicy:
     """When a circuit opens, and for how long: the first time, and at most, for the time doubles."""
 
     failures: int = 3
@@ -27,35 +27,35 @@ class Tripping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Open:
-    """An open circuit. `until` is seconds since the epoch, since processes tell each other; `trip_count` from 1.
+class OpenBreaker:
+    """An open circuit. `until` is seconds since the epoch, since processes tell each other; `open_count` from 1.
 
     `is_probed` tells that one mail is under way, and until when it is waited for.
     """
 
     until: float
     reason: str
-    trip_count: int = 1
+    open_count: int = 1
     is_probed: bool = False
 
 
-class Circuits:
+class CircuitBreakers:
     """The circuits of a process, by key. Safe for threads, and never slow."""
 
-    def __init__(self, tripping: Tripping = Tripping(), clock: Callable[[], float] = time) -> None:
-        self._tripping = tripping
+    def __init__(self, breaker_policy: BreakerPolicy = BreakerPolicy(), clock: Callable[[], float] = time) -> None:
+        self._tripping = breaker_policy
         self._clock = clock
         self._lock = Lock()
-        self._open: dict[str, Open] = {}
+        self._open: dict[str, OpenBreaker] = {}
         self._failures: OrderedDict[str, int] = OrderedDict()
-        self._changes: dict[str, Open | None] = {}
+        self._changes: dict[str, OpenBreaker | None] = {}
 
-    def find_open(self, key: str) -> Open | None:
+    def find_open(self, key: str) -> OpenBreaker | None:
         """The open circuit, None when it is closed or may be probed."""
         found = self._open.get(key)
         return found if found is not None and self._is_waiting(found) else None
 
-    def find_tripped(self, key: str) -> Open | None:
+    def find_tripped(self, key: str) -> OpenBreaker | None:
         """The circuit whether it waits or may be probed; None when it is closed."""
         return self._open.get(key)
 
@@ -96,16 +96,16 @@ class Circuits:
                 count = self._failures.pop(key, 0) + 1
                 if count < self._tripping.failures:
                     self._failures[key] = count
-                    while len(self._failures) > MAX_CIRCUITS:
+                    while len(self._failures) > MAX_BREAKERS:
                         self._failures.popitem(last=False)
                     return
             elif not found.is_probed and self._is_waiting(found):
                 return  # the rest of those that were under way when it opened
-            trip_count = found.trip_count + 1 if found else 1
+            trip_count = found.open_count + 1 if found else 1
             wait = self._find_wait(trip_count)
-            self._set(key, Open(until=self._clock() + wait, reason=reason[:MAX_REASON], trip_count=trip_count))
+            self._set(key, OpenBreaker(until=self._clock() + wait, reason=reason[:MAX_REASON], open_count=trip_count))
 
-    def exchange(self, others: Mapping[str, Open]) -> Mapping[str, Open | None]:
+    def exchange(self, others: Mapping[str, OpenBreaker]) -> Mapping[str, OpenBreaker | None]:
         """Learn what is open elsewhere; the answer is what has changed here since the last exchange (None: closed)."""
         with self._lock:
             changes, self._changes = self._changes, {}
@@ -116,16 +116,16 @@ class Circuits:
                     self._open.pop(key, None)
             return changes
 
-    def put_back(self, changes: Mapping[str, Open | None]) -> None:
+    def put_back(self, changes: Mapping[str, OpenBreaker | None]) -> None:
         """The others could not be told: they are with the next exchange."""
         with self._lock:
             self._changes = {**changes, **self._changes}
 
-    def _set(self, key: str, state: Open) -> None:
+    def _set(self, key: str, state: OpenBreaker) -> None:
         self._open[key] = state
         self._changes[key] = state
 
-    def _is_waiting(self, state: Open) -> bool:
+    def _is_waiting(self, state: OpenBreaker) -> bool:
         """Beyond the longest wait a clock was set back: then the time does not count."""
         longest = max(self._tripping.most_wait, PROBE_TIME).total_seconds()
         return 0 < state.until - self._clock() <= longest

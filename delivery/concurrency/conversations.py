@@ -13,11 +13,11 @@ from uuid import UUID
 
 from delivery.concurrency.async_transport import AsyncTransport
 from delivery.concurrency.loop_runner import LoopRunner
-from delivery.concurrency.protocol import Ask, Finished, Group, Word
+from delivery.concurrency.protocol import ConversationEvent, DeliveryGroup, Finished, SendPermit
 from delivery.concurrency.thread_runner import ThreadRunner
 from delivery.envelope import Delivery, Reply, Transport
 
-__all__ = ["Ask", "Conversations", "Finished", "Gathered"]
+__all__ = ["Conversations", "Finished", "Gathered", "SendPermit"]
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class Gathered:
     """What came since the last look; each conversation's words in the order in which it said them."""
 
     replies: list[tuple[UUID, Reply]] = field(default_factory=list)
-    asking: list[Ask] = field(default_factory=list)
+    asking: list[SendPermit] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -46,7 +46,7 @@ class Conversations:
     def __init__(self, limit: int | Callable[[Any], int], logger: logging.Logger | None = None) -> None:
         self._limit: Callable[[Any], int] = limit if callable(limit) else lambda _: limit
         self._logger = logger or logging.getLogger(__name__)
-        self._words: SimpleQueue[Sequence[Word]] = SimpleQueue()
+        self._words: SimpleQueue[Sequence[ConversationEvent]] = SimpleQueue()
         self._open_counts: Counter[Hashable] = Counter()
         self._is_closed = False
 
@@ -63,7 +63,7 @@ class Conversations:
         if self._is_closed:
             raise RuntimeError("these conversations are closed")
         self._open_counts[key] += 1
-        group = Group(key, delivery_group)
+        group = DeliveryGroup(key, delivery_group)
         if isinstance(transport, AsyncTransport):
             self._loop.submit(transport, group)
         else:
@@ -78,17 +78,17 @@ class Conversations:
                 self._sort(self._words.get_nowait(), gathered)
         return gathered
 
-    def _sort(self, words: Sequence[Word], gathered: Gathered) -> None:
-        for word in words:
-            if isinstance(word, tuple):
-                gathered.replies.append(word)
-            elif isinstance(word, Ask):
-                gathered.asking.append(word)
+    def _sort(self, events: Sequence[ConversationEvent], gathered: Gathered) -> None:
+        for event in events:
+            if isinstance(event, tuple):
+                gathered.replies.append(event)
+            elif isinstance(event, SendPermit):
+                gathered.asking.append(event)
             else:
-                self._open_counts[word.key] -= 1
-                gathered.finished.append(word)
+                self._open_counts[event.key] -= 1
+                gathered.finished.append(event)
 
-    def grant(self, asks: Iterable[Ask], allowed_ids: Collection[UUID]) -> None:
+    def grant(self, asks: Iterable[SendPermit], allowed_ids: Collection[UUID]) -> None:
         """Answer `asks`: their conversations send what is in `allowed_ids`, and nothing else."""
         allowed = frozenset(() if self._is_closed else allowed_ids)
         for ask in asks:

@@ -13,7 +13,7 @@ from uuid import UUID
 from weakref import WeakSet
 
 from delivery.concurrency.async_transport import AsyncTransport
-from delivery.concurrency.protocol import Ask, Group, Word, describe_fault
+from delivery.concurrency.protocol import ConversationEvent, DeliveryGroup, SendPermit, describe_fault
 
 # Kept connections are looked after this often.
 TIDY_SECONDS = 1.0
@@ -25,7 +25,7 @@ class LoopRunner:
     """
 
     def __init__(
-        self, limit: Callable[[Any], int], tell: Callable[[Sequence[Word]], None], logger: logging.Logger
+        self, limit: Callable[[Any], int], tell: Callable[[Sequence[ConversationEvent]], None], logger: logging.Logger
     ) -> None:
         self._limit = limit
         self._tell = tell
@@ -33,29 +33,29 @@ class LoopRunner:
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._run, name="conversations", daemon=True)
         # Shared by the owner and the loop; their single operations are atomic.
-        self._queues: dict[Hashable, deque[tuple[AsyncTransport, Group]]] = {}
-        self._unanswered: set[Ask] = set()
+        self._queues: dict[Hashable, deque[tuple[AsyncTransport, DeliveryGroup]]] = {}
+        self._unanswered: set[SendPermit] = set()
         self._posts: deque[Callable[[], None]] = deque()
         self._is_rung = False
         self._is_closed = False
         # The loop's own.
         self._running: defaultdict[Hashable, int] = defaultdict(int)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._words: list[Word] = []
+        self._words: list[ConversationEvent] = []
         self._transports: WeakSet[AsyncTransport] = WeakSet()
         self._is_tidying = False
         self._thread.start()
 
     # The owner's side
 
-    def submit(self, transport: AsyncTransport, group: Group) -> None:
+    def submit(self, transport: AsyncTransport, group: DeliveryGroup) -> None:
         """Queue one conversation."""
         self._queues.setdefault(group.key, deque()).append((transport, group))
         self._post(partial(self._fill, group.key))
 
-    def withdraw(self) -> list[Group]:
+    def withdraw(self) -> list[DeliveryGroup]:
         """Take back what was not begun."""
-        taken: list[Group] = []
+        taken: list[DeliveryGroup] = []
         for queue in self._queues.values():
             with suppress(IndexError):
                 while True:
@@ -95,14 +95,14 @@ class LoopRunner:
             except Exception:
                 self._logger.exception("A conversation could not go on.")
 
-    def _say(self, *words: Word) -> None:
+    def _say(self, *events: ConversationEvent) -> None:
         if not self._words:
             self._loop.call_soon(self._hand_over)
-        self._words += words
+        self._words += events
 
     def _hand_over(self) -> None:
-        words, self._words = self._words, []
-        self._tell(words)
+        events, self._words = self._words, []
+        self._tell(events)
 
     def _stop_when_done(self) -> None:
         if self._is_closed and not self._tasks:
@@ -142,7 +142,7 @@ class LoopRunner:
         self._stop_when_done()
         self._fill(key)
 
-    async def _converse(self, transport: AsyncTransport, group: Group) -> None:
+    async def _converse(self, transport: AsyncTransport, group: DeliveryGroup) -> None:
         fault: BaseException | None = None
         try:
             async with aclosing(transport.converse(group.deliveries, partial(self._ask, group))) as replies:
@@ -156,9 +156,9 @@ class LoopRunner:
             fault = error
         self._say(*group.close(describe_fault(fault)))
 
-    async def _ask(self, group: Group, ids: Collection[UUID]) -> Collection[UUID]:
+    async def _ask(self, group: DeliveryGroup, ids: Collection[UUID]) -> Collection[UUID]:
         answer: asyncio.Future[tuple[UUID, ...]] = self._loop.create_future()
-        ask = Ask(group.key, tuple(ids), lambda allowed: self._post(partial(answer.set_result, allowed)))
+        ask = SendPermit(group.key, tuple(ids), lambda allowed: self._post(partial(answer.set_result, allowed)))
         # In this order: whoever closes answers what it finds there, and what comes later sees that it is closed.
         self._unanswered.add(ask)
         if self._is_closed:
@@ -167,5 +167,5 @@ class LoopRunner:
             self._say(ask)
         allowed = await answer
         self._unanswered.discard(ask)
-        group.note_answer(ask.ids, allowed)
+        group.note_permit(ask.ids, allowed)
         return allowed

@@ -7,7 +7,7 @@ from uuid import UUID
 from delivery.envelope import Delivery, Outcome, Reply, Stage
 
 
-class Ask:
+class SendPermit:
     """One conversation's question: may the final dot be sent for `ids`? It waits until `Conversations.grant`."""
 
     __slots__ = ("_on_answer", "ids", "key")
@@ -32,10 +32,10 @@ class Finished:
     ids: tuple[UUID, ...]
 
 
-Word = tuple[UUID, Reply] | Ask | Finished
+ConversationEvent = tuple[UUID, Reply] | SendPermit | Finished
 
 
-class Group:
+class DeliveryGroup:
     """Deliveries that share a conversation, and what is to be said of each if the transport does not say it."""
 
     __slots__ = ("_pending", "deliveries", "ids", "key")
@@ -46,7 +46,7 @@ class Group:
         self.ids = tuple(delivery.recipient_id for delivery in deliveries)
         self._pending = dict.fromkeys(self.ids, Outcome.DEFERRED)
 
-    def note_answer(self, asked: Sequence[UUID], allowed: Sequence[UUID]) -> None:
+    def note_permit(self, asked: Sequence[UUID], allowed: Sequence[UUID]) -> None:
         """The dot may be written now for `allowed`; the others of `asked` are not ours any more."""
         for recipient_id in asked:
             self._pending.pop(recipient_id, None)
@@ -56,14 +56,14 @@ class Group:
         """Whether a reply for `recipient_id` is news. Says so once."""
         return self._pending.pop(recipient_id, None) is not None
 
-    def close(self, text: str) -> list[Word]:
+    def close(self, text: str) -> list[ConversationEvent]:
         """The last words: for whoever is still pending, and that the group is finished."""
-        words: list[Word] = []
+        events: list[ConversationEvent] = []
         for recipient_id, outcome in self._pending.items():
             is_sent = outcome is Outcome.UNCERTAIN
             stage = Stage.DOT if is_sent else Stage.CONNECT
-            words.append((recipient_id, Reply(outcome=outcome, stage=stage, text=text, has_reached=is_sent)))
-        return [*words, Finished(self.key, self.ids)]
+            events.append((recipient_id, Reply(outcome=outcome, stage=stage, text=text, has_reached=is_sent)))
+        return [*events, Finished(self.key, self.ids)]
 
 
 def describe_fault(error: BaseException | None) -> str:

@@ -9,13 +9,13 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from delivery.concurrency.protocol import Ask, Group, Word, describe_fault
+from delivery.concurrency.protocol import ConversationEvent, DeliveryGroup, SendPermit, describe_fault
 from delivery.envelope import Transport
 
 # A thread without work ends after this; its transport keeps the connections.
 IDLE_SECONDS = 10.0
 
-Job = tuple[Transport, Group]
+Job = tuple[Transport, DeliveryGroup]
 
 
 class _Crew:
@@ -31,16 +31,16 @@ class ThreadRunner:
     """At most `limit(key)` daemon threads for each key, made on demand, ended when idle. They say it to `tell`."""
 
     def __init__(
-        self, limit: Callable[[Any], int], tell: Callable[[Sequence[Word]], None], logger: logging.Logger
+        self, limit: Callable[[Any], int], tell: Callable[[Sequence[ConversationEvent]], None], logger: logging.Logger
     ) -> None:
         self._limit = limit
         self._tell = tell
         self._logger = logger
         self._crews: dict[Hashable, _Crew] = {}
-        self._unanswered: set[Ask] = set()
+        self._unanswered: set[SendPermit] = set()
         self._is_closed = False
 
-    def submit(self, transport: Transport, group: Group, open_count: int) -> None:
+    def submit(self, transport: Transport, group: DeliveryGroup, open_count: int) -> None:
         """Queue one conversation; `open_count` is how many its key has now."""
         crew = self._crews.setdefault(group.key, _Crew())
         with crew.lock:
@@ -50,9 +50,9 @@ class ThreadRunner:
                 crew.threads.add(thread)
                 thread.start()
 
-    def withdraw(self) -> list[Group]:
+    def withdraw(self) -> list[DeliveryGroup]:
         """Take back what no thread has begun."""
-        taken: list[Group] = []
+        taken: list[DeliveryGroup] = []
         for crew in self._crews.values():
             with suppress(Empty):
                 while job := crew.jobs.get_nowait():
@@ -85,10 +85,10 @@ class ThreadRunner:
                 return
             self._converse(*job)
 
-    def _converse(self, transport: Transport, group: Group) -> None:
+    def _converse(self, transport: Transport, group: DeliveryGroup) -> None:
         def before_dot(ids: Collection[UUID]) -> Collection[UUID]:
             allowed = self._ask(group, tuple(ids))
-            group.note_answer(tuple(ids), allowed)
+            group.note_permit(tuple(ids), allowed)
             return allowed
 
         fault: BaseException | None = None
@@ -101,9 +101,9 @@ class ThreadRunner:
             fault = error
         self._tell(group.close(describe_fault(fault)))
 
-    def _ask(self, group: Group, ids: tuple[UUID, ...]) -> tuple[UUID, ...]:
+    def _ask(self, group: DeliveryGroup, ids: tuple[UUID, ...]) -> tuple[UUID, ...]:
         answers: SimpleQueue[tuple[UUID, ...]] = SimpleQueue()
-        ask = Ask(group.key, ids, answers.put)
+        ask = SendPermit(group.key, ids, answers.put)
         # In this order: whoever closes answers what it finds there, and what comes later sees that it is closed.
         self._unanswered.add(ask)
         try:

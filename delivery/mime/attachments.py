@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from delivery.mime.bodies import base64_lines
-from delivery.mime.headers import HeaderError, check_value, fold, is_plain, parameter
+from delivery.mime.headers import HeaderError, check_value, fold_header, is_plain, parameter
 
 WORD = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"
 CONTENT_TYPE = re.compile(rf'({WORD}/{WORD})((?:\s*;\s*{WORD}=(?:{WORD}|"[^"\\]*"))*)\s*;?')
@@ -61,7 +61,7 @@ def parameterised(name: str, value: str, parameters: list[str]) -> bytes:
     """`Name: value; parameter; …`, folded before a parameter only."""
     chunks = [f" {chunk};" for chunk in (value, *parameters)]
     chunks[-1] = chunks[-1].removesuffix(";")
-    return fold(name, chunks)
+    return fold_header(name, chunks)
 
 
 def parse_content_type(content_type: str) -> tuple[str, list[str]]:

@@ -71,8 +71,8 @@ def unstructured(name: str, value: str) -> bytes:
         if len(name) + len(value) + 2 <= LINE and "=?" not in value and value == value.strip(" "):
             return f"{name}: {value}\r\n".encode("ascii")
         if not must_encode(name, value):
-            return fold(name, WORDS.findall(" " + value))
-    return fold(name, [" " + word for word in encoded_words(value, LINE - len(name) - 2)])
+            return fold_header(name, WORDS.findall(" " + value))
+    return fold_header(name, [" " + word for word in encoded_words(value, LINE - len(name) - 2)])
 
 
 def must_encode(name: str, value: str) -> bool:
@@ -88,7 +88,7 @@ def structured(name: str, value: str) -> bytes:
     check_value(name, value)
     if not value.isascii():
         raise HeaderError(name, "holds a character outside ASCII")
-    return fold(name, WORDS.findall(" " + value))
+    return fold_header(name, WORDS.findall(" " + value))
 
 
 def mailboxes(name: str, members: Sequence[Mailbox]) -> bytes:
@@ -99,7 +99,7 @@ def mailboxes(name: str, members: Sequence[Mailbox]) -> bytes:
         chunks += mailbox_chunks(name, mailbox)
         if index != last:
             chunks[-1] += ","
-    return fold(name, chunks) if chunks else b""
+    return fold_header(name, chunks) if chunks else b""
 
 
 def mailbox_chunks(name: str, mailbox: Mailbox) -> list[str]:
@@ -164,7 +164,7 @@ def byte_pieces(data: bytes, room: int) -> Iterable[bytes]:
         start, room = end, ENCODED_ROOM // 4 * 3
 
 
-def fold(name: str, chunks: Iterable[str]) -> bytes:
+def fold_header(name: str, chunks: Iterable[str]) -> bytes:
     """Put `chunks`, each with the white space that precedes it, on lines of 76 where they allow it; with a CRLF.
 
     Unfolding (removing CRLF) gives back exactly what was joined. The first line keeps its first chunk, since readers

@@ -18,12 +18,12 @@ __all__ = [
     "Attachment",
     "AttachmentTypeError",
     "BodyError",
-    "Content",
     "HeaderError",
     "Mailbox",
-    "Prepared",
+    "MessageContent",
+    "PreparedMessage",
     "build",
-    "prepare",
+    "prepare_message",
 ]
 
 MESSAGE_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+")
@@ -40,7 +40,7 @@ Segment = tuple[str, bytes]  # what it holds ("text", "html" or anything else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class MessageContent:
     """What a message says, the same for all its recipients. Blind copies have no place here: they are envelope only.
 
     `message_id` comes without angle brackets and also seeds the boundaries. `date` has an offset. `html` or `text` is
@@ -61,7 +61,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedMessage:
     """A message whose common parts are encoded. Safe to share between threads."""
 
     head: bytes
@@ -86,12 +86,12 @@ class Prepared:
         return b"".join([self.head, *custom_headers(extra_headers), b"MIME-Version: 1.0\r\n", *segments])
 
 
-def build(content: Content, extra_headers: Sequence[tuple[str, str]] = ()) -> bytes:
-    """The message for one recipient: see `prepare` and `Prepared.render`."""
-    return prepare(content).render(extra_headers)
+def build(content: MessageContent, extra_headers: Sequence[tuple[str, str]] = ()) -> bytes:
+    """The message for one recipient: see `prepare_message` and `PreparedMessage.render`."""
+    return prepare_message(content).render(extra_headers)
 
 
-def prepare(content: Content) -> Prepared:
+def prepare_message(content: MessageContent) -> PreparedMessage:
     """Encode what all recipients share.
 
     Text alone is text/plain. HTML is multipart/alternative with the text, made from it when there is none. What the
@@ -101,7 +101,7 @@ def prepare(content: Content) -> Prepared:
     message_head = head(content)
     segments = lay_out(content)
     kinds = [kind for kind, _ in segments]
-    return Prepared(
+    return PreparedMessage(
         head=message_head,
         segments=tuple(data for _, data in segments),
         text_at=kinds.index("text"),
@@ -110,7 +110,7 @@ def prepare(content: Content) -> Prepared:
     )
 
 
-def head(content: Content) -> bytes:
+def head(content: MessageContent) -> bytes:
     """The header fields in common, from From to the caller's own."""
     if not MESSAGE_ID.fullmatch(content.message_id):
         raise HeaderError("Message-ID", "is not of the form id@domain")
@@ -139,7 +139,7 @@ def custom_headers(headers: Sequence[tuple[str, str]]) -> list[bytes]:
     return fields
 
 
-def lay_out(content: Content) -> list[Segment]:
+def lay_out(content: MessageContent) -> list[Segment]:
     """The body's entities in order, the text's and the HTML's in segments of their own."""
     html, text = content.html, content.text
     if text is None:

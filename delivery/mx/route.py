@@ -36,7 +36,7 @@ class UnroutableError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Router:
+class MxRouter:
     """Finds routes. Blocking, and safe for many threads.
 
     `own_names` are the names that we have as a mail exchanger ourselves: mail is not sent to them, nor to worse ones.
@@ -61,14 +61,14 @@ class Router:
         try:
             records = self.resolver.find_mx(domain)
         except NoNameError:
-            raise refuse(f"the domain {domain} does not exist", "5.1.2") from None
+            raise refuse_domain(f"the domain {domain} does not exist", "5.1.2") from None
         except NoAnswerError as error:
-            raise postpone(f"the mail exchangers of {domain} are not known: {error}") from None
+            raise postpone_domain(f"the mail exchangers of {domain} are not known: {error}") from None
         if not records:
             return [MxRecord(0, domain)]  # the implicit MX
         hosts = [record for record in records if record.host]
         if not hosts:
-            raise refuse(f"the domain {domain} takes no mail (null MX)", "5.1.10")
+            raise refuse_domain(f"the domain {domain} takes no mail (null MX)", "5.1.10")
         return hosts
 
     def _order(self, records: Sequence[MxRecord], domain: str) -> list[str]:
@@ -88,11 +88,11 @@ class Router:
     def _obey(self, policy: Policy, hosts: list[str], domain: str) -> list[str]:
         admitted = [host for host in hosts if policy.admits(host)]
         if not admitted:
-            raise postpone(f"no mail exchanger of {domain} is one that its MTA-STS policy names", "4.7.5")
+            raise postpone_domain(f"no mail exchanger of {domain} is one that its MTA-STS policy names", "4.7.5")
         return admitted
 
     def _find_destinations(self, domain: str, hosts: list[str], *, is_tls_checked: bool) -> tuple[Destination, ...]:
-        problems: list[Problem] = []
+        problems: list[HostProblem] = []
         found = tuple(
             islice(
                 (Destination(host, str(address), is_tls_checked) for host, address in self._walk(hosts, problems)),
@@ -103,44 +103,44 @@ class Router:
             return found
         text = f"no mail exchanger of {domain} can be reached: {'; '.join(one.text for one in problems)}"
         if any(one.is_temporary for one in problems):
-            raise postpone(text)
+            raise postpone_domain(text)
         raise UnroutableError(build_refusal(Outcome.FAILED, text, "5.4.4"))
 
-    def _walk(self, hosts: list[str], problems: "list[Problem]") -> Iterator[tuple[str, IpAddress]]:
+    def _walk(self, hosts: list[str], problems: "list[HostProblem]") -> Iterator[tuple[str, IpAddress]]:
         for host in hosts:
             try:
                 addresses = self.resolver.find_addresses(host)
             except NoNameError:
-                problems.append(Problem(f"{host} does not exist"))
+                problems.append(HostProblem(f"{host} does not exist"))
                 continue
             except NoAnswerError as error:
-                problems.append(Problem(f"{host}: {error}", is_temporary=True))
+                problems.append(HostProblem(f"{host}: {error}", is_temporary=True))
                 continue
             if not addresses:
-                problems.append(Problem(f"{host} has no address"))
+                problems.append(HostProblem(f"{host} has no address"))
             for address in addresses:
                 if not self.guard.admits(address):
-                    problems.append(Problem(f"{host} is at {address}, which is no public address"))
+                    problems.append(HostProblem(f"{host} is at {address}, which is no public address"))
                 elif not self.is_reachable(address):
-                    problems.append(Problem(f"{address} is out of this machine's reach", is_temporary=True))
+                    problems.append(HostProblem(f"{address} is out of this machine's reach", is_temporary=True))
                 else:
                     yield host, address
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class HostProblem:
     """Why a host is of no use."""
 
     text: str
     is_temporary: bool = False
 
 
-def refuse(text: str, enhanced_code: str) -> UnroutableError:
+def refuse_domain(text: str, enhanced_code: str) -> UnroutableError:
     """The recipient's domain is such that no mail will ever reach it."""
     return UnroutableError(build_refusal(Outcome.BOUNCED, text, enhanced_code))
 
 
-def postpone(text: str, enhanced_code: str = "4.4.3") -> UnroutableError:
+def postpone_domain(text: str, enhanced_code: str = "4.4.3") -> UnroutableError:
     return UnroutableError(build_refusal(Outcome.DEFERRED, text, enhanced_code))
 
 

@@ -8,13 +8,13 @@ from functools import partial
 from time import monotonic
 
 from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies
-from delivery.concurrency.circuit_breaker import Circuits, Tripping
+from delivery.concurrency.circuit_breaker import BreakerPolicy, CircuitBreakers
 from delivery.concurrency.waiting import run_blocking
 from delivery.envelope import Delivery, Outcome, Reply, Stage
-from delivery.mx.route import Destination, Router, UnroutableError
+from delivery.mx.route import Destination, MxRouter, UnroutableError
 from delivery.smtp.config import Security, SmtpConfig, Timeouts
 from delivery.smtp.pool import SessionPool
-from delivery.smtp.session import RefusedError, Session
+from delivery.smtp.session import Session, SessionRefusedError
 from delivery.smtp.transaction import SmtpSeconds, Transaction
 from delivery.smtp.transport import check_paths
 
@@ -39,8 +39,8 @@ class MxConfig:
     # Strangers' servers: connections are not kept for long, nor used for much.
     idle_limit: timedelta = timedelta(seconds=10)
     max_messages: int = 50
-    tripping: Tripping = field(
-        default_factory=lambda: Tripping(first_wait=timedelta(seconds=30), most_wait=timedelta(minutes=15))
+    breaker_policy: BreakerPolicy = field(
+        default_factory=lambda: BreakerPolicy(first_wait=timedelta(seconds=30), most_wait=timedelta(minutes=15))
     )
 
 
@@ -60,10 +60,10 @@ class MxTransport(AsyncTransport):
     not answer are passed over for a while (`circuits`, by host and address).
     """
 
-    def __init__(self, config: MxConfig, router: Router, circuits: Circuits | None = None) -> None:
+    def __init__(self, config: MxConfig, router: MxRouter, circuits: CircuitBreakers | None = None) -> None:
         self._config = config
         self._router = router
-        self._circuits = circuits or Circuits(config.tripping)
+        self._circuits = circuits or CircuitBreakers(config.breaker_policy)
         self._routes: OrderedDict[str, _Route] = OrderedDict()
         self._pools: OrderedDict[Destination, tuple[SessionPool, SmtpSeconds]] = OrderedDict()
 
@@ -108,7 +108,7 @@ class MxTransport(AsyncTransport):
         while True:
             try:
                 session = pool.take() or (await pool.open())
-            except RefusedError as error:
+            except SessionRefusedError as error:
                 self._circuits.note_failure(_key(destination), f"{error.reply.stage}: {error.reply.text}")
                 return error.reply
             self._circuits.note_success(_key(destination))
@@ -179,7 +179,7 @@ async def _run(pool: SessionPool, session: Session, transaction: Transaction) ->
         if transaction.is_line_usable:
             pool.give_back(session)
         else:
-            session.line.close()
+            session.connection.close()
 
 
 def _may_go_on(reply: Reply) -> bool:

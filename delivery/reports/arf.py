@@ -7,7 +7,7 @@ from datetime import datetime
 
 from delivery.reports.addresses import find_addresses, find_received_for, fold_addresses
 from delivery.reports.dsn import read_date, read_mta
-from delivery.reports.mime import Part, parse_headers, walk
+from delivery.reports.mime import MimePart, parse_headers, walk_parts
 
 # RFC 5965, 7.3, and RFC 6591: what is no complaint by a person.
 _NO_COMPLAINT = {"auth-failure", "not-spam", "dmarc", "none"}
@@ -27,9 +27,9 @@ class Complaint:
     arrived_at: datetime | None = None
 
 
-def read_feedback(mail: Part, original: Part | None) -> Complaint | None:
+def read_feedback(mail: MimePart, original: MimePart | None) -> Complaint | None:
     """The complaint in `mail`, about `original`; None for what is none, such as a report on failed authentication."""
-    fields = next((parse_headers(part.text()) for part in walk(mail) if is_feedback(part)), None)
+    fields = next((parse_headers(part.text()) for part in walk_parts(mail) if is_feedback(part)), None)
     if fields is None:
         if original is None or not _SUBJECT.match(mail.header("subject")):
             return None
@@ -46,12 +46,12 @@ def read_feedback(mail: Part, original: Part | None) -> Complaint | None:
     )
 
 
-def is_feedback(part: Part) -> bool:
+def is_feedback(part: MimePart) -> bool:
     """Whether this part holds the report's fields."""
     return part.media_type in {"message/feedback-report", "text/feedback-report"}
 
 
-def _find_recipients(fields: dict[str, tuple[str, ...]], original: Part | None) -> list[str]:
+def _find_recipients(fields: dict[str, tuple[str, ...]], original: MimePart | None) -> list[str]:
     named = _list_addresses(value for name in _RECIPIENT_FIELDS for value in fields.get(name, ()))
     if named or original is None:
         return named

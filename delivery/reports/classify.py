@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from delivery.envelope import Stage
 from delivery.reports.codes import REPLIES, find_reply_code, find_stage, list_statuses, name_status
-from delivery.reports.model import HARD, Reason
+from delivery.reports.model import HARD, BounceReason
 from delivery.reports.phrases import CATEGORIES, read_plainly, read_vaguely
 
 # IronPort's, and so Amazon's, way to quote: `5.1.0 - Unknown address error 550-'5.7.1 Access denied'`.
@@ -23,7 +23,7 @@ _TELLS = {"4.1"}  # Exchange Online, of an address that its directory lacks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class BounceEvidence:
     """All that is known of one refusal. `status` is the reporting host's own code, `remark` what it wrote beside it,
     `context` the text around.
     """
@@ -36,10 +36,10 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class BounceVerdict:
     """`status` and `code` are the best that were found, `""` and None when there are none."""
 
-    reason: Reason
+    reason: BounceReason
     hard: bool
     status: str
     code: int | None
@@ -55,7 +55,7 @@ class _Said:
     is_named: bool
 
 
-def judge(evidence: Evidence) -> Verdict:
+def classify_bounce(evidence: BounceEvidence) -> BounceVerdict:
     """Weigh `evidence`; without any the reason is unknown and nothing is hard."""
     diagnostic = _unwrap(evidence.diagnostic)
     status = _find_best_status(diagnostic, evidence)
@@ -63,15 +63,15 @@ def judge(evidence: Evidence) -> Verdict:
     stage = find_stage(evidence.diagnostic) or find_stage(evidence.context)
     category = CATEGORIES.get(evidence.remark.rpartition(" ")[2].lower())
     reason = _read_first(read_plainly, diagnostic, evidence.remark) or category or name_status(status)
-    if reason is Reason.DISABLED and status[2:] in _NO_MAILBOX:
-        reason = Reason.NO_SUCH_USER
+    if reason is BounceReason.DISABLED and status[2:] in _NO_MAILBOX:
+        reason = BounceReason.NO_SUCH_USER
     reason = reason or read_plainly(evidence.context)
     reason = reason or _read_first(read_vaguely, diagnostic, evidence.remark, evidence.context)
-    reason = reason or (REPLIES.get(code or 0) if stage in {None, Stage.RCPT} else None) or Reason.UNKNOWN
+    reason = reason or (REPLIES.get(code or 0) if stage in {None, Stage.RCPT} else None) or BounceReason.UNKNOWN
     if reason in HARD and category not in HARD:
         is_named = _NAMED.search(diagnostic) is not None
         reason = _doubt(reason, _Said(stage=stage, status=status, code=code, is_named=is_named))
-    return Verdict(reason=reason, hard=reason in HARD and not evidence.is_delayed, status=status, code=code)
+    return BounceVerdict(reason=reason, hard=reason in HARD and not evidence.is_delayed, status=status, code=code)
 
 
 def _unwrap(diagnostic: str) -> str:
@@ -83,34 +83,34 @@ def _unwrap(diagnostic: str) -> str:
     return f"{match[2]} {outer} {match[3]}"
 
 
-def _find_best_status(diagnostic: str, evidence: Evidence) -> str:
+def _find_best_status(diagnostic: str, evidence: BounceEvidence) -> str:
     """The most telling enhanced code: one that names a cause before `5.0.0`, the refusing host's before the other's."""
     found = list_statuses(f"{diagnostic} {evidence.remark}") + list_statuses(evidence.status)
     found = found or list_statuses(evidence.context)
     return next((code for code in found if not code.endswith(".0.0")), found[0] if found else "")
 
 
-def _read_first(read: Callable[[str], Reason | None], *texts: str) -> Reason | None:
+def _read_first(read: Callable[[str], BounceReason | None], *texts: str) -> BounceReason | None:
     return next((reason for text in texts if text and (reason := read(text))), None)
 
 
-def _doubt(reason: Reason, said: _Said) -> Reason:
+def _doubt(reason: BounceReason, said: _Said) -> BounceReason:
     """The reason, given where it was said: before RCPT nobody has asked about the recipient, after it he was accepted.
 
     Some providers say "user unknown" when the recipient's own filter refuses the mail. It is believed at RCPT, with a
     code that says the same, and from a host that speaks of its own mailboxes and not in SMTP replies.
     """
     if said.stage is Stage.MAIL:
-        return Reason.SENDER_REJECTED
+        return BounceReason.SENDER_REJECTED
     if said.stage is Stage.CONNECT:
-        return reason if reason is Reason.NO_MAIL_SERVICE else Reason.BLOCKED
+        return reason if reason is BounceReason.NO_MAIL_SERVICE else BounceReason.BLOCKED
     detail = said.status[2:]
-    if reason is not Reason.NO_SUCH_USER or detail.startswith("1."):
+    if reason is not BounceReason.NO_SUCH_USER or detail.startswith("1."):
         return reason
     is_temporary = said.code is not None and said.code < 500
     if is_temporary or detail == "2.0" or said.stage is Stage.DOT:
-        return Reason.FILTERED
+        return BounceReason.FILTERED
     if said.stage is Stage.RCPT or said.code is None:
         return reason
     is_nowhere = said.stage is None and detail not in _TELLS and not said.is_named
-    return Reason.FILTERED if is_nowhere or detail.startswith(("2.", "7.")) else reason
+    return BounceReason.FILTERED if is_nowhere or detail.startswith(("2.", "7.")) else reason

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from delivery.reports.arf import read_feedback
-from delivery.reports.classify import Evidence, judge
+from delivery.reports.classify import BounceEvidence, classify_bounce
 from delivery.reports.dsn import StatusFields, read_status
-from delivery.reports.mime import Part, walk
-from delivery.reports.model import Kind, Reason, Report, ReportedRecipient
-from delivery.reports.sections import Opened, guess_recipients, list_addressed, list_addresses
+from delivery.reports.mime import MimePart, walk_parts
+from delivery.reports.model import BounceReason, Report, ReportedRecipient, ReportKind
+from delivery.reports.sections import MailSections, guess_recipients, list_addressed, list_addresses
 from delivery.reports.ses import NoticeRecipient, read_notice
-from delivery.reports.text_bounce import Letter, is_bounce, is_delay
+from delivery.reports.text_bounce import TextBounce, is_bounce, is_delay
 from delivery.reports.text_recipients import Passage, find_passages, find_telling
 
 MAX_DIAGNOSTIC = 1_000
@@ -29,9 +29,9 @@ _DONE_STATUS = re.compile(r"(?<![\d.])2\.\d{1,3}\.\d{1,3}(?![\d.])")
 _DONE_CODE = re.compile(r"(?<![\d.])2[0-5]\d(?![\d.])")
 
 
-def read_complaint(opened: Opened) -> Report | None:
+def read_complaint(sections: MailSections) -> Report | None:
     """A feedback-loop report (RFC 5965)."""
-    complaint = read_feedback(opened.mail, opened.returned)
+    complaint = read_feedback(sections.mail, sections.returned)
     if complaint is None:
         return None
     return Report(
@@ -44,17 +44,17 @@ def read_complaint(opened: Opened) -> Report | None:
     )
 
 
-def read_delivery_status(opened: Opened) -> Report | None:
+def read_delivery_status(sections: MailSections) -> Report | None:
     """Delivery status fields (RFC 3464), in their own part or pasted into the text."""
-    parts = [part.text() for part in walk(opened.mail) if "delivery-status" in part.media_type]
+    parts = [part.text() for part in walk_parts(sections.mail) if "delivery-status" in part.media_type]
     status = read_status("\n\n".join(parts))
     if not status.recipients:
-        status = read_status(opened.text)
+        status = read_status(sections.text)
     if not status.recipients:
         return None
     count = len(status.recipients)
-    passages = {one.address.lower(): one for one in find_passages(opened.notice, ())} if count > 1 else {}
-    recipients = _fold([_judge_fields(one, passages, opened.notice, count) for one in status.recipients])
+    passages = {one.address.lower(): one for one in find_passages(sections.notice, ())} if count > 1 else {}
+    recipients = _fold([_judge_fields(one, passages, sections.notice, count) for one in status.recipients])
     return Report(
         kind=name_kind(recipients),
         recipients=tuple(recipients),
@@ -64,9 +64,9 @@ def read_delivery_status(opened: Opened) -> Report | None:
     )
 
 
-def read_json(opened: Opened) -> Report | None:
+def read_json(sections: MailSections) -> Report | None:
     """Amazon SES's notice, mailed by SNS."""
-    notice = read_notice(opened.text)
+    notice = read_notice(sections.text)
     if notice is None:
         return None
     recipients = [_judge_notice(one) for one in notice.recipients if one.address]
@@ -79,32 +79,32 @@ def read_json(opened: Opened) -> Report | None:
     )
 
 
-def read_letter(opened: Opened) -> Report | None:
+def read_text_bounce(sections: MailSections) -> Report | None:
     """A bounce in prose that names its recipients."""
-    failed = list_addresses(opened.mail, _FAILED)
-    own = {address.lower() for address in list_addressed(opened.mail)}
-    passages = find_passages(opened.notice, own - {address.lower() for address in failed})
+    failed = list_addresses(sections.mail, _FAILED)
+    own = {address.lower() for address in list_addressed(sections.mail)}
+    passages = find_passages(sections.notice, own - {address.lower() for address in failed})
     if failed:
         known = {one.address.lower(): one for one in passages}
         passages = [known.get(address.lower(), Passage(address)) for address in failed]
-    return _judge_letter(opened, passages)
+    return _judge_text_bounce(sections, passages)
 
 
-def read_vague_letter(opened: Opened) -> Report | None:
+def read_vague_text_bounce(sections: MailSections) -> Report | None:
     """A bounce in prose that names nobody."""
-    return _judge_letter(opened, [Passage(address) for address in guess_recipients(opened)])
+    return _judge_text_bounce(sections, [Passage(address) for address in guess_recipients(sections)])
 
 
-def read_reply(opened: Opened) -> tuple[ReportedRecipient, ...]:
+def read_reply(sections: MailSections) -> tuple[ReportedRecipient, ...]:
     """Who answered by machine (RFC 3834), if the mail is such an answer."""
-    senders = list_addresses(opened.mail, ("from",))
-    is_reply = _is_reply(opened.mail) or _REPLIED_SUBJECT.search(opened.mail.header("subject"))
+    senders = list_addresses(sections.mail, ("from",))
+    is_reply = _is_reply(sections.mail) or _REPLIED_SUBJECT.search(sections.mail.header("subject"))
     if not is_reply or not senders or _MACHINE.search(senders[0]):
         return ()
-    return (ReportedRecipient(address=senders[0], action="replied", reason=Reason.VACATION),)
+    return (ReportedRecipient(address=senders[0], action="replied", reason=BounceReason.VACATION),)
 
 
-def name_kind(recipients: Sequence[ReportedRecipient]) -> Kind:
+def name_kind(recipients: Sequence[ReportedRecipient]) -> ReportKind:
     """The gravest that happened to any recipient."""
     actions = {one.action for one in recipients}
     return "bounce" if "failed" in actions else "delayed" if "delayed" in actions else "delivered"
@@ -119,7 +119,7 @@ def _judge_fields(one: StatusFields, passages: Mapping[str, Passage], notice: st
     passage = passages.get(one.address.lower()) or passages.get(one.original_address.lower())
     return _judge(
         recipient,
-        Evidence(
+        BounceEvidence(
             diagnostic=one.diagnostic,
             status=one.status,
             remark=one.remark,
@@ -136,29 +136,29 @@ def _judge_notice(one: NoticeRecipient) -> ReportedRecipient:
     if one.action in _DONE:
         return _confirm(recipient, one.status, one.diagnostic)
     is_delayed = one.action == "delayed"
-    return _judge(recipient, Evidence(diagnostic=one.diagnostic, status=one.status, is_delayed=is_delayed))
+    return _judge(recipient, BounceEvidence(diagnostic=one.diagnostic, status=one.status, is_delayed=is_delayed))
 
 
-def _judge_letter(opened: Opened, passages: Sequence[Passage]) -> Report | None:
-    mail = opened.mail
+def _judge_text_bounce(sections: MailSections, passages: Sequence[Passage]) -> Report | None:
+    mail = sections.mail
     return_path = mail.header("return-path").strip()
-    letter = Letter(
-        notice=opened.notice,
+    bounce = TextBounce(
+        notice=sections.notice,
         subject=mail.header("subject"),
         sender=f"{mail.header('from')} {return_path.strip('<>')} {mail.header('x-mlserver')}",
         is_from_nobody=return_path == "<>",
-        is_returning=opened.is_returning,
+        is_returning=sections.is_returning,
         is_reply=_is_reply(mail),
     )
     is_named = any(mail.header(name) for name in _FAILED)
-    if not passages or _REPLIED_SUBJECT.search(letter.subject) or not (is_named or is_bounce(letter)):
+    if not passages or _REPLIED_SUBJECT.search(bounce.subject) or not (is_named or is_bounce(bounce)):
         return None
-    notice = letter.notice if len(passages) == 1 else ""
-    recipients = [_judge_passage(one, notice, is_delay(letter)) for one in passages]
+    notice = bounce.notice if len(passages) == 1 else ""
+    recipients = [_judge_passage(one, notice, is_delay(bounce)) for one in passages]
     return Report(kind=name_kind(recipients), recipients=tuple(recipients))
 
 
-def _is_reply(mail: Part) -> bool:
+def _is_reply(mail: MimePart) -> bool:
     return (
         mail.header("auto-submitted").lower().startswith("auto-replied")
         or mail.header("precedence").lower().replace("_", "-") == "auto-reply"
@@ -173,7 +173,7 @@ def _judge_passage(passage: Passage, notice: str, is_delayed: bool) -> ReportedR
             original_address=passage.original_address,
             action="delayed" if is_delayed else "failed",
         ),
-        Evidence(
+        BounceEvidence(
             diagnostic=find_telling("\n".join(passage.lines)) or find_telling(notice) or passage.said,
             context=f"{passage.said}\n{notice}",
             is_delayed=is_delayed,
@@ -181,8 +181,8 @@ def _judge_passage(passage: Passage, notice: str, is_delayed: bool) -> ReportedR
     )
 
 
-def _judge(recipient: ReportedRecipient, evidence: Evidence) -> ReportedRecipient:
-    verdict = judge(evidence)
+def _judge(recipient: ReportedRecipient, evidence: BounceEvidence) -> ReportedRecipient:
+    verdict = classify_bounce(evidence)
     said = evidence.diagnostic or evidence.remark or find_telling(evidence.context) or evidence.context
     return replace(
         recipient,
@@ -200,13 +200,13 @@ def _confirm(recipient: ReportedRecipient, status: str, diagnostic: str) -> Repo
         recipient,
         status=found[0] if found else "",
         code=int(code[0]) if code else None,
-        reason=Reason.DELIVERED,
+        reason=BounceReason.DELIVERED,
         diagnostic=_make_line(diagnostic),
     )
 
 
 def _complain(address: str) -> ReportedRecipient:
-    return ReportedRecipient(address=address, action="complained", reason=Reason.COMPLAINT)
+    return ReportedRecipient(address=address, action="complained", reason=BounceReason.COMPLAINT)
 
 
 def _make_line(text: str) -> str:

@@ -45,14 +45,14 @@ _HIDDEN = re.compile(r"<(/?)(?:style|script|head|title)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class MimePart:
     """One entity (RFC 2045, 2.4): decoded headers by lower-case name, its content, and what it is made of."""
 
     headers: Mapping[str, tuple[str, ...]]
     media_type: str
     content_type: str
     body: bytes
-    children: tuple["Part", ...] = ()
+    children: tuple["MimePart", ...] = ()
 
     def header(self, name: str) -> str:
         """The first value of `name`, or `""`."""
@@ -70,7 +70,7 @@ class Part:
         return strip_markup(text) if self.media_type == "text/html" else text
 
 
-def parse_mail(raw: bytes) -> Part:
+def parse_mail(raw: bytes) -> MimePart:
     """The whole mail as a tree; at most MAX_RAW bytes are looked at."""
     return _parse_part(raw[:MAX_RAW].replace(b"\r\n", b"\n").replace(b"\r", b"\n"), 0, [MAX_PARTS])
 
@@ -88,12 +88,12 @@ def split_mbox(raw: bytes) -> list[bytes]:
     return [raw[start:end] for start, end in pairwise(starts)]
 
 
-def walk(part: Part) -> Iterator[Part]:
+def walk_parts(part: MimePart) -> Iterator[MimePart]:
     """`part` and all below it that is not inside an enclosed mail, in order."""
     yield part
     if not part.is_message:
         for child in part.children:
-            yield from walk(child)
+            yield from walk_parts(child)
 
 
 def parse_headers(block: str) -> dict[str, tuple[str, ...]]:
@@ -155,7 +155,7 @@ def strip_markup(html: str) -> str:
     return unescape("".join(pieces)).replace("\xa0", " ")
 
 
-def _parse_part(raw: bytes, depth: int, budget: list[int]) -> Part:
+def _parse_part(raw: bytes, depth: int, budget: list[int]) -> MimePart:
     budget[0] -= 1
     headers, body = _split_headers(raw)
     content_type = headers.get("content-type", ("text/plain",))[0]
@@ -163,7 +163,7 @@ def _parse_part(raw: bytes, depth: int, budget: list[int]) -> Part:
     media_type = match[1].lower() if match else "text/plain"
     encoding = headers.get("content-transfer-encoding", ("",))[0].strip().lower()
     boundary = _BOUNDARY.search(content_type)
-    children: tuple[Part, ...] = ()
+    children: tuple[MimePart, ...] = ()
     if media_type.startswith("multipart/") and boundary and depth < MAX_DEPTH:
         pieces = _split_body(body, (boundary[1] or boundary[2]).rstrip())
         children = tuple(_parse_part(piece[:MAX_PART], depth + 1, budget) for piece in pieces if budget[0] > 0)
@@ -173,7 +173,7 @@ def _parse_part(raw: bytes, depth: int, budget: list[int]) -> Part:
         body = _decode_body(body[: 2 * MAX_TEXT], encoding)
     # A parent's text is its children's: held once.
     kept = b"" if children else body[:MAX_TEXT]
-    return Part(headers=headers, media_type=media_type, content_type=content_type, body=kept, children=children)
+    return MimePart(headers=headers, media_type=media_type, content_type=content_type, body=kept, children=children)
 
 
 def _split_headers(raw: bytes) -> tuple[dict[str, tuple[str, ...]], bytes]:

@@ -5,10 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-Kind = Literal["bounce", "complaint", "delivered", "delayed", "none"]
+ReportKind = Literal["bounce", "complaint", "delivered", "delayed", "none"]
 
 
-class Reason(StrEnum):
+class BounceReason(StrEnum):
     """Why, in our own few words. `HARD` says which of them mean that this address will never work."""
 
     NO_SUCH_USER = "no_such_user"
@@ -38,7 +38,9 @@ class Reason(StrEnum):
     UNKNOWN = "unknown"
 
 
-HARD = frozenset({Reason.NO_SUCH_USER, Reason.HOST_UNKNOWN, Reason.NO_MAIL_SERVICE, Reason.MOVED})
+HARD = frozenset(
+    {BounceReason.NO_SUCH_USER, BounceReason.HOST_UNKNOWN, BounceReason.NO_MAIL_SERVICE, BounceReason.MOVED}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class ReportedRecipient:
     status: str = ""
     code: int | None = None
     hard: bool = False
-    reason: Reason = Reason.UNKNOWN
+    reason: BounceReason = BounceReason.UNKNOWN
     diagnostic: str = ""
     remote_mta: str = ""
 
@@ -72,7 +74,7 @@ class Report:
     `arrived_at` is when the reporting host took our mail. `feedback_type` is set for complaints (RFC 5965, 3.1).
     """
 
-    kind: Kind
+    kind: ReportKind
     recipients: tuple[ReportedRecipient, ...] = ()
     addressed_to: tuple[str, ...] = ()
     original_message_id: str = ""

@@ -11,23 +11,23 @@ from delivery.reports.formats import (
     read_complaint,
     read_delivery_status,
     read_json,
-    read_letter,
     read_reply,
-    read_vague_letter,
+    read_text_bounce,
+    read_vague_text_bounce,
 )
-from delivery.reports.mime import Part, parse_mail, split_mbox, walk
-from delivery.reports.model import HARD, Kind, Reason, Report, ReportedRecipient
-from delivery.reports.sections import Opened, find_message_id, list_addressed, open_mail
+from delivery.reports.mime import MimePart, parse_mail, split_mbox, walk_parts
+from delivery.reports.model import HARD, BounceReason, Report, ReportedRecipient, ReportKind
+from delivery.reports.sections import MailSections, find_message_id, list_addressed, split_sections
 
-__all__ = ["HARD", "Kind", "Reason", "Report", "ReportedRecipient", "describe_report", "parse_report"]
+__all__ = ["HARD", "BounceReason", "Report", "ReportKind", "ReportedRecipient", "describe_report", "parse_report"]
 
 MAX_ENCLOSED = 3
 MAX_CANDIDATES = 10
 
-_FORMS = (read_complaint, read_delivery_status, read_json, read_letter)
-_GRAVITY: tuple[Kind, ...] = ("bounce", "complaint", "delayed", "delivered", "none")
+_FORMS = (read_complaint, read_delivery_status, read_json, read_text_bounce)
+_GRAVITY: tuple[ReportKind, ...] = ("bounce", "complaint", "delayed", "delivered", "none")
 # A warning of a delay says of the recipient what a soft bounce says: not now, and the address may be well.
-_DESCRIBED: Mapping[Kind, str] = {"delayed": "bounce"}
+_DESCRIBED: Mapping[ReportKind, str] = {"delayed": "bounce"}
 
 
 def parse_report(raw: bytes) -> Report:
@@ -57,31 +57,31 @@ def describe_report(file: str, report: Report) -> dict[str, object]:
     }
 
 
-def _read_mail(mail: Part) -> Report:
-    candidates = [open_mail(part) for part in _list_candidates(mail)]
+def _read_mail(mail: MimePart) -> Report:
+    candidates = [split_sections(part) for part in _list_candidates(mail)]
     addressed_to = tuple(list_addressed(mail))
-    for forms in (_FORMS, (read_vague_letter,)):
-        for opened in candidates:
-            report = next((found for form in forms if (found := form(opened))), None)
+    for forms in (_FORMS, (read_vague_text_bounce,)):
+        for sections in candidates:
+            report = next((found for form in forms if (found := form(sections))), None)
             if report is not None:
-                message_id = report.original_message_id or find_message_id(opened)
+                message_id = report.original_message_id or find_message_id(sections)
                 return replace(report, addressed_to=addressed_to, original_message_id=message_id)
     return _read_other(candidates[0], addressed_to)
 
 
-def _read_other(opened: Opened, addressed_to: tuple[str, ...]) -> Report:
+def _read_other(sections: MailSections, addressed_to: tuple[str, ...]) -> Report:
     """A mail that reports nothing; an automatic reply still tells what it answers."""
-    recipients = read_reply(opened)
-    message_id = find_message_id(opened) if recipients else ""
+    recipients = read_reply(sections)
+    message_id = find_message_id(sections) if recipients else ""
     return Report(kind="none", recipients=recipients, addressed_to=addressed_to, original_message_id=message_id)
 
 
-def _list_candidates(mail: Part) -> list[Part]:
+def _list_candidates(mail: MimePart) -> list[MimePart]:
     """The mail, then the mails in it, level by level."""
     return list(_iterate_levels([mail]))[:MAX_CANDIDATES]
 
 
-def _iterate_levels(level: Sequence[Part]) -> Iterator[Part]:
+def _iterate_levels(level: Sequence[MimePart]) -> Iterator[MimePart]:
     for _ in range(MAX_ENCLOSED):
         yield from level
-        level = [child for one in level for part in walk(one) if part.is_message for child in part.children]
+        level = [child for one in level for part in walk_parts(one) if part.is_message for child in part.children]

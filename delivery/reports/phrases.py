@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from delivery.reports.addresses import ADDRESS_PATTERN
-from delivery.reports.model import Reason
+from delivery.reports.model import BounceReason
 from delivery.reports.phrases_recipient import ABOUT_RECIPIENT, VAGUELY_ABOUT_RECIPIENT
 from delivery.reports.phrases_sender import ABOUT_US, VAGUELY_ABOUT_US
 
@@ -26,10 +26,10 @@ _NOISE = re.compile(
 )
 _SPACE = re.compile(r"[\s_]+")
 
-Rows = Iterable[tuple[Reason, tuple[str, ...]]]
+Rows = Iterable[tuple[BounceReason, tuple[str, ...]]]
 
 
-def _compile(*tables: Rows) -> tuple[tuple[Reason, re.Pattern[str]], ...]:
+def _compile(*tables: Rows) -> tuple[tuple[BounceReason, re.Pattern[str]], ...]:
     return tuple((reason, re.compile("|".join(patterns))) for table in tables for reason, patterns in table)
 
 
@@ -37,33 +37,33 @@ _PLAIN = _compile(ABOUT_US, ABOUT_RECIPIENT)
 _VAGUE = _compile(VAGUELY_ABOUT_US, VAGUELY_ABOUT_RECIPIENT)
 
 # PowerMTA names the cause itself.
-CATEGORIES: Mapping[str, Reason] = {
-    "bad-mailbox": Reason.NO_SUCH_USER,
-    "bad-domain": Reason.HOST_UNKNOWN,
-    "inactive-mailbox": Reason.DISABLED,
-    "quota-issues": Reason.MAILBOX_FULL,
-    "spam-related": Reason.SPAM,
-    "virus-related": Reason.VIRUS,
-    "policy-related": Reason.POLICY,
-    "content-related": Reason.CONTENT,
-    "relaying-issues": Reason.RELAYING,
-    "invalid-sender": Reason.SENDER_REJECTED,
-    "message-expired": Reason.EXPIRED,
-    "no-answer-from-host": Reason.NETWORK,
-    "bad-connection": Reason.NETWORK,
-    "routing-errors": Reason.NETWORK,
-    "bad-configuration": Reason.SYSTEM,
-    "protocol-errors": Reason.PROTOCOL,
+CATEGORIES: Mapping[str, BounceReason] = {
+    "bad-mailbox": BounceReason.NO_SUCH_USER,
+    "bad-domain": BounceReason.HOST_UNKNOWN,
+    "inactive-mailbox": BounceReason.DISABLED,
+    "quota-issues": BounceReason.MAILBOX_FULL,
+    "spam-related": BounceReason.SPAM,
+    "virus-related": BounceReason.VIRUS,
+    "policy-related": BounceReason.POLICY,
+    "content-related": BounceReason.CONTENT,
+    "relaying-issues": BounceReason.RELAYING,
+    "invalid-sender": BounceReason.SENDER_REJECTED,
+    "message-expired": BounceReason.EXPIRED,
+    "no-answer-from-host": BounceReason.NETWORK,
+    "bad-connection": BounceReason.NETWORK,
+    "routing-errors": BounceReason.NETWORK,
+    "bad-configuration": BounceReason.SYSTEM,
+    "protocol-errors": BounceReason.PROTOCOL,
 }
 
 
-def read_plainly(text: str) -> Reason | None:
+def read_plainly(text: str) -> BounceReason | None:
     """The cause that the words name, or None."""
     words = _clean(text)
     return next((reason for reason, pattern in _PLAIN if pattern.search(words)), None)
 
 
-def read_vaguely(text: str) -> Reason | None:
+def read_vaguely(text: str) -> BounceReason | None:
     """The cause that the words hint at, or None."""
     words = _clean(text)
     return next((reason for reason, pattern in _VAGUE if pattern.search(words)), None)

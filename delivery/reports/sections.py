@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from delivery.reports.addresses import find_addresses, find_received_for, fold_addresses, read_verp
-from delivery.reports.mime import Part, parse_headers, walk
+from delivery.reports.mime import MimePart, parse_headers, walk_parts
 from delivery.reports.text_bounce import split_notice, unquote
 
 MAX_ADDRESSES = 20
@@ -22,25 +22,25 @@ _MESSAGE_ID = re.compile(r"<?([^<>\s]{1,250})>?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class MailSections:
     """`text` is all that the mail itself says, `notice` the part of it before our mail, `returned` our mail's headers.
 
     `is_returning` tells whether anything of our mail came along, even if no header of it can be read.
     """
 
-    mail: Part
+    mail: MimePart
     text: str
     notice: str
-    returned: Part | None
+    returned: MimePart | None
     is_returning: bool
 
 
-def open_mail(mail: Part) -> Opened:
+def split_sections(mail: MimePart) -> MailSections:
     """Take the mail's own words and ours apart."""
-    original = next((part for part in walk(mail) if part.media_type in _ORIGINAL_TYPES), None)
+    original = next((part for part in walk_parts(mail) if part.media_type in _ORIGINAL_TYPES), None)
     text = unquote("\n".join(_list_texts(mail)))
     notice, rest = split_notice(text)
-    return Opened(
+    return MailSections(
         mail=mail,
         text=text,
         notice=notice,
@@ -49,41 +49,41 @@ def open_mail(mail: Part) -> Opened:
     )
 
 
-def list_addresses(part: Part, names: Sequence[str]) -> list[str]:
+def list_addresses(part: MimePart, names: Sequence[str]) -> list[str]:
     """Every address in the header fields `names`, each once, in order."""
     values = (value for name in names for value in part.headers.get(name, ()))
     return fold_addresses(address for value in values for address in find_addresses(value))
 
 
-def list_addressed(mail: Part) -> list[str]:
+def list_addressed(mail: MimePart) -> list[str]:
     """The addresses that a mail came to, the envelope's before the header's."""
     return list_addresses(mail, _ADDRESSED)[:MAX_ADDRESSES]
 
 
-def find_message_id(opened: Opened) -> str:
+def find_message_id(sections: MailSections) -> str:
     """Our mail's Message-ID without brackets: from our mail, else from what the report says it answers; or `""`."""
     for part, name in (
-        (opened.returned, "message-id"),
-        (opened.mail, "in-reply-to"),
-        (opened.mail, "references"),
+        (sections.returned, "message-id"),
+        (sections.mail, "in-reply-to"),
+        (sections.mail, "references"),
     ):
         if part is not None and (match := _MESSAGE_ID.search(part.header(name))):
             return match[1]
     return ""
 
 
-def guess_recipients(opened: Opened) -> list[str]:
+def guess_recipients(sections: MailSections) -> list[str]:
     """Whom our mail was for, when the report names nobody: from our mail's headers, else from our VERP address."""
-    if opened.returned is not None:
+    if sections.returned is not None:
         for name in ("x-original-to", "to"):
-            if len(found := list_addresses(opened.returned, (name,))) == 1:
+            if len(found := list_addresses(sections.returned, (name,))) == 1:
                 return found
-        if found := find_addresses(find_received_for(opened.returned.headers.get("received", ()))):
+        if found := find_addresses(find_received_for(sections.returned.headers.get("received", ()))):
             return found
-    return [verp for address in list_addressed(opened.mail) if (verp := read_verp(address))][:1]
+    return [verp for address in list_addressed(sections.mail) if (verp := read_verp(address))][:1]
 
 
-def _list_texts(part: Part) -> Iterator[str]:
+def _list_texts(part: MimePart) -> Iterator[str]:
     """The texts of the report itself; of alternatives the plain one."""
     if part.media_type == "multipart/alternative" and part.children:
         plain = (one for one in part.children if one.media_type == "text/plain" and one.body.strip())
@@ -95,12 +95,12 @@ def _list_texts(part: Part) -> Iterator[str]:
         yield part.text()
 
 
-def _open_original(part: Part | None) -> Part | None:
+def _open_original(part: MimePart | None) -> MimePart | None:
     if part is None:
         return None
     return part.children[0] if part.children else _read_headers(part.text())
 
 
-def _read_headers(text: str) -> Part | None:
+def _read_headers(text: str) -> MimePart | None:
     headers = parse_headers(text[:64_000])
-    return Part(headers=headers, media_type="text/plain", content_type="", body=b"") if headers else None
+    return MimePart(headers=headers, media_type="text/plain", content_type="", body=b"") if headers else None

@@ -29,7 +29,7 @@ class NoticeRecipient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class SesNotice:
     """One notice."""
 
     recipients: tuple[NoticeRecipient, ...]
@@ -38,7 +38,7 @@ class Notice:
     feedback_type: str
 
 
-def read_notice(text: str) -> Notice | None:
+def read_notice(text: str) -> SesNotice | None:
     """The notice that `text` begins with, or None. Lines that sendmail broke (`!` at the end) are joined."""
     text = text.lstrip()
     if not text.startswith("{") or '"mail"' not in text:
@@ -51,7 +51,7 @@ def read_notice(text: str) -> Notice | None:
     if name not in _KINDS:
         return None
     event, mail = _dict(data, _KINDS[name]), _dict(data, "mail")
-    return Notice(
+    return SesNotice(
         recipients=tuple(_read_recipients(event, name))[:MAX_RECIPIENTS],
         message_id=_text(_dict(mail, "commonHeaders"), "messageId").strip("<> "),
         reporting_mta=_text(event, "reportingMTA").rpartition(";")[2].strip(),

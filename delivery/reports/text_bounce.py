@@ -90,7 +90,7 @@ _DELAYED = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class TextBounce:
     """What speaks for a bounce: the letter's own words, and its outside."""
 
     notice: str
@@ -101,22 +101,22 @@ class Letter:
     is_reply: bool  # marked as an automatic answer (RFC 3834), as both bounces and absence notes are
 
 
-def is_bounce(letter: Letter) -> bool:
+def is_bounce(bounce: TextBounce) -> bool:
     """Whether the letter says that mail was not delivered, in a host's words and with a host's looks."""
-    words = " ".join(letter.notice[:MAX_NOTICE].lower().split())
-    has_subject = bool(_SUBJECT.search(letter.subject))
-    has_evidence = letter.is_returning or find_reply_code(letter.notice[:MAX_NOTICE]) is not None
-    is_daemon = bool(_DAEMON.search(letter.sender)) or (letter.is_from_nobody and not letter.is_reply)
+    words = " ".join(bounce.notice[:MAX_NOTICE].lower().split())
+    has_subject = bool(_SUBJECT.search(bounce.subject))
+    has_evidence = bounce.is_returning or find_reply_code(bounce.notice[:MAX_NOTICE]) is not None
+    is_daemon = bool(_DAEMON.search(bounce.sender)) or (bounce.is_from_nobody and not bounce.is_reply)
     if not is_daemon and not (has_subject and (has_evidence or _FORMAL.search(words))):
         return False
-    if has_subject and (has_evidence or _ANNOUNCES.search(letter.subject.lower())):
+    if has_subject and (has_evidence or _ANNOUNCES.search(bounce.subject.lower())):
         return True
     return bool(_ANNOUNCES.search(words))
 
 
-def is_delay(letter: Letter) -> bool:
+def is_delay(bounce: TextBounce) -> bool:
     """Whether the letter only warns that mail is late."""
-    return bool(_DELAYED.search(" ".join(f"{letter.subject} {letter.notice}"[:MAX_NOTICE].lower().split())))
+    return bool(_DELAYED.search(" ".join(f"{bounce.subject} {bounce.notice}"[:MAX_NOTICE].lower().split())))
 
 
 def split_notice(text: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from delivery.envelope import Outcome, Stage
-from delivery.replies import judge
+from delivery.replies import judge_reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Scene:
             return Outcome.UNCERTAIN if self.stage is Stage.DOT else Outcome.DEFERRED
         if self.code < 300:
             return Outcome.DELIVERED if self.is_final else Outcome.ACCEPTED
-        return judge(self.stage, self.code, self.text.partition(" ")[0]).outcome
+        return judge_reply(self.stage, self.code, self.text.partition(" ")[0]).outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

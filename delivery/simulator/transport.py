@@ -8,7 +8,7 @@ from time import sleep
 from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies
 from delivery.concurrency.waiting import run_blocking
 from delivery.envelope import Delivery, Reply, Stage
-from delivery.replies import Answer, Peer, classify
+from delivery.replies import Peer, SmtpReply, classify
 from delivery.simulator.scenes import DELIVERED, Scene
 from delivery.simulator.script import DOMAIN, ScenarioError, choose_step, read_script
 
@@ -53,7 +53,7 @@ def choose_scene(address: str, attempt_number: int) -> Scene:
 def play(scene: Scene) -> Reply:
     """The reply of a scene, judged by the same table as a real one; the simulator itself is never slowed or paused."""
     if scene.code is not None:
-        answer = Answer(scene.code, (scene.text.encode(),))
+        answer = SmtpReply(scene.code, (scene.text.encode(),))
         reply = classify(answer, stage=scene.stage, peer=PEER, is_final=scene.is_final)
         return replace(reply, should_slow=False, should_pause=False)
     return Reply(

@@ -6,9 +6,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
-from delivery.replies import Answer
+from delivery.replies import SmtpReply
 from delivery.smtp.config import SmtpConfig
-from delivery.smtp.connection import Line
+from delivery.smtp.connection import Connection
 
 # What a mechanism says, one step for each challenge of the server.
 Step = Callable[[SmtpConfig, bytes], bytes]
@@ -58,40 +58,40 @@ def choose_mechanisms(offered: str, *, is_password_safe: bool) -> list[str]:
     raise NoMechanismError(f"the server offers no authentication that we know: {' '.join(names) or 'none'}")
 
 
-async def authenticate(line: Line, config: SmtpConfig, mechanisms: Sequence[str]) -> Answer:
+async def authenticate(connection: Connection, config: SmtpConfig, mechanisms: Sequence[str]) -> SmtpReply:
     """The server's last word: 235 is success. Raises LineError."""
     deadline = monotonic() + config.timeouts.auth.total_seconds()
     for name in mechanisms:
-        answer = await _try_mechanism(line, config, name, deadline)
+        answer = await _try_mechanism(connection, config, name, deadline)
         if answer.code not in NOT_THIS_MECHANISM:
             break
     return answer
 
 
-async def _try_mechanism(line: Line, config: SmtpConfig, name: str, deadline: float) -> Answer:
+async def _try_mechanism(connection: Connection, config: SmtpConfig, name: str, deadline: float) -> SmtpReply:
     said: list[bytes] = []
-    answer = await _ask(line, b"AUTH " + name.encode(), deadline)
+    answer = await _ask(connection, b"AUTH " + name.encode(), deadline)
     for step in MECHANISMS[name]:
         if answer.code != CHALLENGE:
             break
         try:
             challenge = b64decode(answer.lines[0], validate=name == "CRAM-MD5")
         except binascii.Error:
-            return await _ask(line, b"*", deadline)
+            return await _ask(connection, b"*", deadline)
         said.append(b64encode(step(config, challenge)))
-        answer = await _ask(line, said[-1], deadline)
+        answer = await _ask(connection, said[-1], deadline)
     return _hide_secrets(answer, said)
 
 
-async def _ask(line: Line, data: bytes, deadline: float) -> Answer:
+async def _ask(connection: Connection, data: bytes, deadline: float) -> SmtpReply:
     seconds = max(0.0, deadline - monotonic())
-    await line.write(data + b"\r\n", seconds)
-    return await line.read_answer(seconds)
+    await connection.write(data + b"\r\n", seconds)
+    return await connection.read_reply(seconds)
 
 
-def _hide_secrets(answer: Answer, said: Sequence[bytes]) -> Answer:
+def _hide_secrets(answer: SmtpReply, said: Sequence[bytes]) -> SmtpReply:
     """A server out of step quotes what it did not understand, which may be the password."""
     text = b" ".join(answer.lines)
     if any(secret and secret in text for secret in said):
-        return Answer(answer.code, (b"(not shown: the answer repeats the credentials)",))
+        return SmtpReply(answer.code, (b"(not shown: the answer repeats the credentials)",))
     return answer

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 from delivery.concurrency.waiting import await_socket
-from delivery.replies import MAX_ANSWER_BYTES, Answer, NonsenseError, take_answer
+from delivery.replies import MAX_REPLY_BYTES, MalformedReplyError, SmtpReply, take_reply
 
 BLOCK = 65_536
 # One result of socket.getaddrinfo.
@@ -18,7 +18,7 @@ SocketAddress = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class LineError(Exception):
+class ConnectionBrokenError(Exception):
     """The line is of no use any more: cut, silent for too long, or full of nonsense.
 
     `unsent` is how many bytes of the last write had not been taken by the kernel.
@@ -29,7 +29,7 @@ class LineError(Exception):
         self.unsent = unsent
 
 
-class TlsError(LineError):
+class TlsError(ConnectionBrokenError):
     """The TLS handshake failed."""
 
     def __init__(self, text: str, *, is_about_certificate: bool = False) -> None:
@@ -37,7 +37,7 @@ class TlsError(LineError):
         self.is_about_certificate = is_about_certificate
 
 
-class Line:
+class Connection:
     """A socket, plain or TLS, not blocking. Used by one conversation at a time."""
 
     __slots__ = ("_buffer", "_fileno", "_has_asked", "_socket", "is_tls")
@@ -56,7 +56,7 @@ class Line:
         that came in clear behind the answer to STARTTLS: an injection (CVE-2011-0411).
         """
         if self._buffer:
-            raise LineError("bytes in clear after the answer to STARTTLS: refused")
+            raise ConnectionBrokenError("bytes in clear after the answer to STARTTLS: refused")
         try:
             encrypted = context.wrap_socket(self._socket, server_hostname=server_name, do_handshake_on_connect=False)
         except (OSError, ValueError) as error:
@@ -92,23 +92,23 @@ class Line:
                 now = monotonic()
                 deadline = deadline or now + seconds * (1 + len(data) // BLOCK)
                 if now >= deadline:
-                    raise LineError("timed out while writing", unsent=len(view)) from None
+                    raise ConnectionBrokenError("timed out while writing", unsent=len(view)) from None
                 await await_socket(self._fileno, not isinstance(error, ssl.SSLWantReadError), deadline)
             except OSError as error:
-                raise LineError(f"the line broke: {describe_error(error)}", unsent=len(view)) from error
+                raise ConnectionBrokenError(f"the line broke: {describe_error(error)}", unsent=len(view)) from error
             else:
                 if not view:
                     self._has_asked = True
                     return
 
-    async def read_answer(self, seconds: float) -> Answer:
+    async def read_reply(self, seconds: float) -> SmtpReply:
         """The next reply, whole, within `seconds`. Raises LineError."""
         deadline = 0.0
         fresh = self._buffer
         while True:
             # A server that drips bytes does not have its reply parsed for each of them.
-            if b"\n" in fresh or len(self._buffer) > MAX_ANSWER_BYTES:
-                answer = self._take_answer()
+            if b"\n" in fresh or len(self._buffer) > MAX_REPLY_BYTES:
+                answer = self._take_reply()
                 if answer is not None:
                     return answer
             if self._has_asked:
@@ -123,20 +123,20 @@ class Line:
                 now = monotonic()
                 deadline = deadline or now + seconds
                 if now >= deadline:
-                    raise LineError("timed out waiting for a reply") from None
+                    raise ConnectionBrokenError("timed out waiting for a reply") from None
                 await await_socket(self._fileno, isinstance(error, ssl.SSLWantWriteError), deadline)
             except OSError as error:
-                raise LineError(f"the line broke: {describe_error(error)}") from error
+                raise ConnectionBrokenError(f"the line broke: {describe_error(error)}") from error
             else:
                 if not fresh:
-                    raise LineError("the other side closed the line")
+                    raise ConnectionBrokenError("the other side closed the line")
                 self._buffer += fresh
 
-    def _take_answer(self) -> Answer | None:
+    def _take_reply(self) -> SmtpReply | None:
         try:
-            taken = take_answer(self._buffer)
-        except NonsenseError as error:
-            raise LineError(str(error)) from error
+            taken = take_reply(self._buffer)
+        except MalformedReplyError as error:
+            raise ConnectionBrokenError(str(error)) from error
         if taken is None:
             return None
         self._buffer = self._buffer[taken[1] :]
@@ -170,7 +170,7 @@ class Line:
         self._socket.close()
 
 
-async def dial(address: SocketAddress, source_address: str, deadline: float) -> Line:
+async def connect(address: SocketAddress, source_address: str, deadline: float) -> Connection:
     """A line to one address. Raises OSError."""
     family, kind, protocol, _name, target = address
     dialled = socket.socket(family, kind, protocol)
@@ -179,7 +179,7 @@ async def dial(address: SocketAddress, source_address: str, deadline: float) -> 
         if source_address:
             dialled.bind((source_address, 0))
         await _connect(dialled, target, deadline)
-        return Line(dialled)
+        return Connection(dialled)
     except BaseException:
         dialled.close()
         raise

@@ -11,11 +11,11 @@ from time import monotonic
 
 from delivery.concurrency.waiting import run_blocking
 from delivery.envelope import Outcome, Reply, Stage
-from delivery.replies import Answer, Peer, classify, clean_text
+from delivery.replies import Peer, SmtpReply, classify, clean_text
 from delivery.smtp.auth import ACCEPTED, NoMechanismError, authenticate, choose_mechanisms
 from delivery.smtp.config import Security, SmtpConfig
-from delivery.smtp.connection import Line, LineError, SocketAddress, TlsError, describe_error, dial
-from delivery.smtp.session import RefusedError, Session
+from delivery.smtp.connection import Connection, ConnectionBrokenError, SocketAddress, TlsError, connect, describe_error
+from delivery.smtp.session import Session, SessionRefusedError
 from delivery.ssrf import Guard, IpAddress
 from delivery.ssrf import RefusedError as NotAdmittedError
 from delivery.tls import make_client_context, make_unchecked_context
@@ -33,11 +33,11 @@ def build_tls_context(config: SmtpConfig) -> ssl.SSLContext:
 
 async def open_session(config: SmtpConfig, context: ssl.SSLContext) -> Session:
     """A session ready for MAIL, with the first of the host's addresses that greets us. Raises RefusedError."""
-    refusal: RefusedError | None = None
+    refusal: SessionRefusedError | None = None
     for address in await _find_addresses(config):
         try:
             return await _open_at(address, config, context)
-        except RefusedError as error:
+        except SessionRefusedError as error:
             if error.reply.stage not in TRY_NEXT_ADDRESS:
                 raise
             refusal = error
@@ -74,24 +74,24 @@ async def _find_admitted(config: SmtpConfig, guard: Guard) -> Sequence[SocketAdd
     ]
 
 
-def _refuse_unconnected(config: SmtpConfig, text: str, *, should_pause: bool = False) -> RefusedError:
+def _refuse_unconnected(config: SmtpConfig, text: str, *, should_pause: bool = False) -> SessionRefusedError:
     host = f"{config.host}:{config.port}"
     reply = Reply(outcome=Outcome.DEFERRED, stage=Stage.CONNECT, text=text, remote_host=host, should_pause=should_pause)
-    return RefusedError(reply)
+    return SessionRefusedError(reply)
 
 
 async def _open_at(address: SocketAddress, config: SmtpConfig, context: ssl.SSLContext) -> Session:
     """Opportunistic TLS that fails is followed by one try in clear (RFC 7435), unless there are credentials or the
     certificate is to be checked.
     """
-    opening = _Opening(address, config, context)
+    opening = _Handshake(address, config, context)
     try:
         return await opening.open(is_tls_wanted=config.security is not Security.NEVER)
     except TlsError as error:
         may_be_clear = config.security is Security.OPPORTUNISTIC and not config.is_certificate_checked
         if not may_be_clear or config.username:
             raise opening.refuse(str(error), should_pause=error.is_about_certificate) from error
-    return await _Opening(address, config, context).open(is_tls_wanted=False)
+    return await _Handshake(address, config, context).open(is_tls_wanted=False)
 
 
 def write_helo_name(name: str) -> str:
@@ -106,7 +106,7 @@ def write_helo_name(name: str) -> str:
     return encoded if _HOST_NAME.fullmatch(encoded) else "localhost"
 
 
-class _Opening:
+class _Handshake:
     """One way to a session. Keeps stage and peer, so that whatever goes wrong is told with both."""
 
     def __init__(self, address: SocketAddress, config: SmtpConfig, context: ssl.SSLContext) -> None:
@@ -116,25 +116,25 @@ class _Opening:
         self._stage = Stage.CONNECT
         self._peer = Peer(f"{config.host}:{config.port}")
         self._ip = str(address[4][0])
-        self._line: Line | None = None
+        self._connection: Connection | None = None
 
     async def open(self, *, is_tls_wanted: bool) -> Session:
         """A session. Raises RefusedError, and TlsError when the handshake failed. Without a session no line stays."""
         try:
             session = await self._talk(is_tls_wanted)
-            self._line = None
+            self._connection = None
             return session
         except TlsError:
             raise
-        except LineError as error:
+        except ConnectionBrokenError as error:
             raise self.refuse(str(error)) from error
         finally:
-            if self._line is not None:
-                self._line.close()
+            if self._connection is not None:
+                self._connection.close()
 
-    def refuse(self, text: str, *, should_pause: bool = False) -> RefusedError:
+    def refuse(self, text: str, *, should_pause: bool = False) -> SessionRefusedError:
         """What is to be raised when nothing was answered, or nothing that can be used."""
-        return RefusedError(
+        return SessionRefusedError(
             Reply(
                 outcome=Outcome.DEFERRED,
                 stage=self._stage,
@@ -147,41 +147,41 @@ class _Opening:
 
     async def _talk(self, is_tls_wanted: bool) -> Session:
         config, times = self._config, self._config.timeouts
-        line = self._line = await self._dial()
+        connection = self._connection = await self._dial()
         if config.security is Security.IMPLICIT:
-            await self._start_tls(line)
+            await self._start_tls(connection)
         self._stage = Stage.GREETING
-        self._check((await line.read_answer(times.greeting.total_seconds())), 220)
-        offers = await self._say_hello(line)
-        if is_tls_wanted and not line.is_tls and (await self._ask_for_tls(line, offers)):
-            await self._start_tls(line)
+        self._check((await connection.read_reply(times.greeting.total_seconds())), 220)
+        offers = await self._say_hello(connection)
+        if is_tls_wanted and not connection.is_tls and (await self._ask_for_tls(connection, offers)):
+            await self._start_tls(connection)
             # What was said in clear counts no more (RFC 3207, 4.2).
-            offers = await self._say_hello(line)
+            offers = await self._say_hello(connection)
         if config.username:
-            await self._authenticate(line, offers)
-        return Session(line, offers, self._peer)
+            await self._authenticate(connection, offers)
+        return Session(connection, offers, self._peer)
 
-    async def _dial(self) -> Line:
+    async def _dial(self) -> Connection:
         config = self._config
         deadline = monotonic() + config.timeouts.connect.total_seconds()
         try:
-            line = await dial(self._address, config.source_address, deadline)
+            connection = await connect(self._address, config.source_address, deadline)
         except OSError as error:
             raise self.refuse(f"no connection to {self._ip}: {describe_error(error)}") from error
         self._peer = Peer(f"{config.host}[{self._ip}]:{config.port}")
-        return line
+        return connection
 
-    async def _say_hello(self, line: Line) -> dict[str, str]:
+    async def _say_hello(self, connection: Connection) -> dict[str, str]:
         self._stage = Stage.EHLO
         name = write_helo_name(self._config.helo_name)
-        answer = await self._ask(line, f"EHLO {name}")
+        answer = await self._ask(connection, f"EHLO {name}")
         if 500 <= answer.code < 600:
-            self._check((await self._ask(line, f"HELO {name}")), 250)
+            self._check((await self._ask(connection, f"HELO {name}")), 250)
             return {}
         self._check(answer, 250)
         return _read_offers(answer)
 
-    async def _ask_for_tls(self, line: Line, offers: Mapping[str, str]) -> bool:
+    async def _ask_for_tls(self, connection: Connection, offers: Mapping[str, str]) -> bool:
         """Whether the handshake may begin; False is to go on in clear."""
         self._stage = Stage.TLS
         is_needed = self._config.security is not Security.OPPORTUNISTIC or self._config.is_certificate_checked
@@ -189,42 +189,42 @@ class _Opening:
             if is_needed:
                 raise self.refuse("the server does not offer STARTTLS", should_pause=True)
             return False
-        answer = await self._ask(line, "STARTTLS")
+        answer = await self._ask(connection, "STARTTLS")
         if is_needed:
             self._check(answer, 220)
         return answer.code == 220
 
-    async def _start_tls(self, line: Line) -> None:
+    async def _start_tls(self, connection: Connection) -> None:
         self._stage = Stage.TLS
         config = self._config
         seconds = config.timeouts.tls.total_seconds()
-        tls = await line.start_tls(self._context, config.server_name or config.host, seconds)
+        tls = await connection.start_tls(self._context, config.server_name or config.host, seconds)
         self._peer = Peer(self._peer.remote_host, tls)
 
-    async def _authenticate(self, line: Line, offers: Mapping[str, str]) -> None:
+    async def _authenticate(self, connection: Connection, offers: Mapping[str, str]) -> None:
         self._stage = Stage.AUTH
-        is_safe = line.is_tls or self._config.is_clear_auth_allowed or ip_address(self._ip).is_loopback
+        is_safe = connection.is_tls or self._config.is_clear_auth_allowed or ip_address(self._ip).is_loopback
         try:
             mechanisms = choose_mechanisms(offers.get("AUTH", ""), is_password_safe=is_safe)
         except NoMechanismError as error:
             raise self.refuse(str(error), should_pause=True) from error
-        self._check((await authenticate(line, self._config, mechanisms)), ACCEPTED)
+        self._check((await authenticate(connection, self._config, mechanisms)), ACCEPTED)
 
-    async def _ask(self, line: Line, command: str) -> Answer:
+    async def _ask(self, connection: Connection, command: str) -> SmtpReply:
         seconds = self._config.timeouts.ehlo.total_seconds()
-        await line.write(command.encode("ascii") + b"\r\n", seconds)
-        return await line.read_answer(seconds)
+        await connection.write(command.encode("ascii") + b"\r\n", seconds)
+        return await connection.read_reply(seconds)
 
-    def _check(self, answer: Answer, code: int) -> None:
+    def _check(self, answer: SmtpReply, code: int) -> None:
         if answer.code != code:
-            raise RefusedError(classify(answer, stage=self._stage, peer=self._peer, is_final=False))
+            raise SessionRefusedError(classify(answer, stage=self._stage, peer=self._peer, is_final=False))
 
 
-def _read_offers(answer: Answer) -> dict[str, str]:
+def _read_offers(answer: SmtpReply) -> dict[str, str]:
     """EHLO's keywords and their parameters; the first line is the server's name."""
     offers: dict[str, str] = {}
-    for line in answer.lines[1:]:
+    for connection in answer.lines[1:]:
         # `AUTH=LOGIN` is an old form that some servers still send beside `AUTH LOGIN`.
-        keyword, _, parameters = clean_text(line).replace("AUTH=", "AUTH ", 1).partition(" ")
+        keyword, _, parameters = clean_text(connection).replace("AUTH=", "AUTH ", 1).partition(" ")
         offers[keyword.upper()] = f"{offers.get(keyword.upper(), '')} {parameters}".strip()
     return offers

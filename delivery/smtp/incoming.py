@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 MESSAGE_BYTES = 40 * 1024 * 1024
 # All messages that are being received or stored, together; more is refused for now.
-HELD_BYTES = 256 * 1024 * 1024
+BUFFERED_BYTES = 256 * 1024 * 1024
 LINE_BYTES = 1000  # with its CRLF (RFC 5321, 4.5.3.1.6)
 TERMINATOR = b"\r\n.\r\n"
 EVERYTHING = 2**30  # more than a reader ever holds
@@ -25,14 +25,14 @@ BARE_LINE_END = "554 5.6.0 Bare CR or LF in the message: every line ends in CRLF
 class Budget:
     """How many bytes one message may have, and all that are being received or stored together."""
 
-    def __init__(self, limit: int = HELD_BYTES, message_limit: int = MESSAGE_BYTES) -> None:
+    def __init__(self, limit: int = BUFFERED_BYTES, message_limit: int = MESSAGE_BYTES) -> None:
         self.limit = limit
         self.message_limit = message_limit
-        self.held = 0
+        self.buffered = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ReceivedMessage:
     """A message as it came, dots still stuffed, after one CRLF that is not its own; or why it was not kept."""
 
     data: bytearray
@@ -40,7 +40,7 @@ class Taken:
 
 
 @asynccontextmanager
-async def take_message(reader: asyncio.StreamReader, budget: Budget) -> AsyncIterator[Taken]:
+async def take_message(reader: asyncio.StreamReader, budget: Budget) -> AsyncIterator[ReceivedMessage]:
     """Read up to the final dot, whatever happens (RFC 5321, 4.2.5: the reply comes after it).
 
     While inside, the message counts against the budget. Commands that follow the dot stay in the reader (RFC 2920).
@@ -53,7 +53,7 @@ async def take_message(reader: asyncio.StreamReader, budget: Budget) -> AsyncIte
             if not refusal:
                 refusal = judge_size(len(data), budget)
             if refusal:
-                budget.held, counted = budget.held - counted, 0
+                budget.buffered, counted = budget.buffered - counted, 0
                 del data[:-4]
             scanned = max(len(data) - 4, 0)
             chunk = await reader.read(EVERYTHING)
@@ -61,20 +61,20 @@ async def take_message(reader: asyncio.StreamReader, budget: Budget) -> AsyncIte
                 raise ConnectionResetError
             data += chunk
             if not refusal:
-                budget.held, counted = budget.held + len(chunk), counted + len(chunk)
+                budget.buffered, counted = budget.buffered + len(chunk), counted + len(chunk)
         if following := bytes(data[end + len(TERMINATOR) :]):
             reader.feed_data(following)
         del data[end + 2 :]
-        yield Taken(data, refusal or judge_size(len(data) - 2, budget))
+        yield ReceivedMessage(data, refusal or judge_size(len(data) - 2, budget))
     finally:
-        budget.held -= counted
+        budget.buffered -= counted
 
 
 def judge_size(length: int, budget: Budget) -> str:
     """Why so much is not taken, or nothing."""
     if length > budget.message_limit:
         return TOO_LARGE
-    return TOO_BUSY if budget.held > budget.limit else ""
+    return TOO_BUSY if budget.buffered > budget.limit else ""
 
 
 def judge_lines(content: bytes) -> str:

@@ -35,10 +35,10 @@ class SessionPool:
                 session = self._idle.pop()
                 if monotonic() - session.used_at > self._idle_seconds:
                     self._leave(session)
-                elif session.line.is_quiet():
+                elif session.connection.is_quiet():
                     return session
                 else:
-                    session.line.close()
+                    session.connection.close()
         return None
 
     async def open(self) -> Session:
@@ -66,13 +66,13 @@ class SessionPool:
                 self._leave(self._idle.popleft())
         with suppress(IndexError):
             while self._is_closed or now - self._leaving[0].used_at > self._quit_seconds:
-                self._leaving.popleft().line.close()
+                self._leaving.popleft().connection.close()
         return bool(self._idle or self._leaving)
 
     def _leave(self, session: Session) -> None:
         """Say QUIT. The line stays for a moment for the answer (RFC 5321, 4.1.1.10), which nobody waits for."""
         session.used_at = monotonic()
-        session.line.write_at_once(b"QUIT\r\n")
+        session.connection.write_at_once(b"QUIT\r\n")
         self._leaving.append(session)
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class SessionPool:
         with suppress(IndexError):
             while True:
                 session = self._leaving.popleft()
-                session.line.await_word(max(0.0, deadline - monotonic()))
-                session.line.close()
+                session.connection.await_word(max(0.0, deadline - monotonic()))
+                session.connection.close()
         self._is_closed = True
         self.tidy()

@@ -6,12 +6,12 @@ from time import monotonic
 
 from delivery.envelope import Reply
 from delivery.replies import Peer
-from delivery.smtp.connection import Line
+from delivery.smtp.connection import Connection
 
 _SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870, 4
 
 
-class RefusedError(Exception):
+class SessionRefusedError(Exception):
     """No session: `reply` says why, and holds for every mail that waited for one."""
 
     def __init__(self, reply: Reply) -> None:
@@ -26,17 +26,17 @@ class Session:
         "can_8bit",
         "can_dsn",
         "can_pipeline",
+        "connection",
         "has_size",
         "is_dirty",
-        "line",
         "message_count",
         "peer",
         "size_limit",
         "used_at",
     )
 
-    def __init__(self, line: Line, offers: Mapping[str, str], peer: Peer) -> None:
-        self.line = line
+    def __init__(self, connection: Connection, offers: Mapping[str, str], peer: Peer) -> None:
+        self.connection = connection
         self.peer = peer
         self.can_pipeline = "PIPELINING" in offers
         self.can_8bit = "8BITMIME" in offers

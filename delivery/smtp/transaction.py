@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from delivery.concurrency.async_transport import AsyncBeforeDot
 from delivery.envelope import Delivery, Outcome, Reply, Stage
-from delivery.replies import Answer, classify
+from delivery.replies import SmtpReply, classify
 from delivery.smtp.config import SmtpConfig
-from delivery.smtp.connection import LineError
+from delivery.smtp.connection import ConnectionBrokenError
 from delivery.smtp.content import stuff_dots
 from delivery.smtp.session import Session
 
@@ -48,10 +48,10 @@ class Transaction:
 
     __slots__ = (
         "_before_dot",
+        "_connection",
         "_delivery",
         "_has_answered",
         "_is_final",
-        "_line",
         "_seconds",
         "_session",
         "_stage",
@@ -70,7 +70,7 @@ class Transaction:
     ) -> None:
         self._before_dot = before_dot
         self._session = session
-        self._line = session.line
+        self._connection = session.connection
         self._delivery = delivery
         self._seconds = seconds
         self._stage = Stage.MAIL
@@ -93,7 +93,7 @@ class Transaction:
             # A 421 in place of MAIL's answer was said to a line that had been idle too long, or used too often.
             self.is_stale = was_kept and refusal is not None and refusal.code == CLOSING and refusal.stage is Stage.MAIL
             return refusal or (await self._send_content())
-        except LineError as error:
+        except ConnectionBrokenError as error:
             self.is_stale = was_kept and not self._has_answered
             return self._build_reply(Outcome.DEFERRED, str(error))
 
@@ -120,9 +120,9 @@ class Transaction:
             rcpt += b" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;" + write_xtext(delivery.address)
         return mail + b"\r\n", rcpt + b"\r\n", b"DATA\r\n"
 
-    async def _read(self, stage: Stage) -> Answer:
+    async def _read(self, stage: Stage) -> SmtpReply:
         self._stage = stage
-        answer = await self._line.read_answer(self._seconds.of_stage[stage])
+        answer = await self._connection.read_reply(self._seconds.of_stage[stage])
         self._has_answered = True
         return answer
 
@@ -131,7 +131,7 @@ class Transaction:
         await self._clean_up()
         for stage, command in zip(ENVELOPE, self._list_commands(), strict=True):
             self._stage = stage
-            await self._line.write(command, self._seconds.of_stage[stage])
+            await self._connection.write(command, self._seconds.of_stage[stage])
             answer = await self._read(stage)
             if answer.code // 100 != GOES_ON[stage]:
                 return self._conclude(answer)
@@ -140,19 +140,19 @@ class Transaction:
 
     async def _clean_up(self) -> None:
         if self._session.is_dirty:
-            await self._line.write(b"RSET\r\n", self._seconds.of_stage[Stage.MAIL])
+            await self._connection.write(b"RSET\r\n", self._seconds.of_stage[Stage.MAIL])
             await self._read_reset()
 
     async def _read_reset(self) -> None:
-        answer = await self._line.read_answer(self._seconds.of_stage[Stage.MAIL])
+        answer = await self._connection.read_reply(self._seconds.of_stage[Stage.MAIL])
         if answer.code // 100 != 2:
-            raise LineError(f"the server refused RSET: {answer.code}")
+            raise ConnectionBrokenError(f"the server refused RSET: {answer.code}")
         self._session.is_dirty = False
 
     async def _offer_together(self) -> Reply | None:
         """The envelope in one write (RFC 2920); None when the server waits for the content."""
         reset = b"RSET\r\n" if self._session.is_dirty else b""
-        await self._line.write(reset + b"".join(self._list_commands()), self._seconds.of_stage[Stage.MAIL])
+        await self._connection.write(reset + b"".join(self._list_commands()), self._seconds.of_stage[Stage.MAIL])
         if reset:
             await self._read_reset()
         codes: list[int] = []
@@ -160,7 +160,7 @@ class Transaction:
         for stage in ENVELOPE:
             try:
                 answer = await self._read(stage)
-            except LineError:
+            except ConnectionBrokenError:
                 if refusal is None:
                     raise
                 return refusal
@@ -182,9 +182,9 @@ class Transaction:
         if rcpt_code // 100 == 2:
             return
         try:
-            await self._line.write(DOT, self._seconds.of_block)
-            answer = await self._line.read_answer(self._seconds.of_stage[Stage.DATA])
-        except LineError:
+            await self._connection.write(DOT, self._seconds.of_block)
+            answer = await self._connection.read_reply(self._seconds.of_stage[Stage.DATA])
+        except ConnectionBrokenError:
             return
         self.is_line_usable = answer.code != CLOSING
 
@@ -200,22 +200,22 @@ class Transaction:
         if self._delivery.recipient_id not in allowed:
             return None
         # The last moment at which a cut can be told from an unknown outcome.
-        if not self._line.is_quiet():
+        if not self._connection.is_quiet():
             return self._interrupt(await self._read(Stage.DATA))
         return await self._end_content(content + DOT)
 
-    async def _write_content(self, content: bytes) -> Answer | None:
+    async def _write_content(self, content: bytes) -> SmtpReply | None:
         """None when all was written; else what the server said before it closed the line."""
         try:
-            await self._line.write(content, self._seconds.of_block)
+            await self._connection.write(content, self._seconds.of_block)
             return None
-        except LineError as broken:
+        except ConnectionBrokenError as broken:
             try:
-                return await self._line.read_answer(0.0)
-            except LineError:
+                return await self._connection.read_reply(0.0)
+            except ConnectionBrokenError:
                 raise broken from None
 
-    def _interrupt(self, answer: Answer) -> Reply:
+    def _interrupt(self, answer: SmtpReply) -> Reply:
         """The server spoke before the dot: that is its answer, and the end of the line."""
         reply = self._conclude(answer)
         self.is_line_usable = False
@@ -223,20 +223,20 @@ class Transaction:
 
     async def _end_content(self, rest: bytes) -> Reply:
         try:
-            await self._line.write(rest, self._seconds.of_block)
-        except LineError as error:
+            await self._connection.write(rest, self._seconds.of_block)
+        except ConnectionBrokenError as error:
             # Bytes that the kernel did not take were not sent; a TLS record may have been, whatever was reported.
-            if error.unsent >= len(DOT) and not self._line.is_tls:
+            if error.unsent >= len(DOT) and not self._connection.is_tls:
                 raise
             return self._build_reply(Outcome.UNCERTAIN, f"while the final dot was written: {error}")
         try:
             answer = await self._read(Stage.DOT)
-        except LineError as error:
+        except ConnectionBrokenError as error:
             return self._build_reply(Outcome.UNCERTAIN, f"after the final dot: {error}")
         self._session.is_dirty = False
         return self._conclude(answer)
 
-    def _conclude(self, answer: Answer) -> Reply:
+    def _conclude(self, answer: SmtpReply) -> Reply:
         reply = classify(answer, stage=self._stage, peer=self._session.peer, is_final=self._is_final)
         # Out of step (a 2xx where a 3xx belongs) is as bad as gone.
         kind = answer.code // 100

@@ -8,7 +8,7 @@ from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport,
 from delivery.envelope import Delivery, Outcome, Reply, Stage
 from delivery.smtp.config import SmtpConfig
 from delivery.smtp.pool import SessionPool
-from delivery.smtp.session import RefusedError, Session
+from delivery.smtp.session import Session, SessionRefusedError
 from delivery.smtp.transaction import SmtpSeconds, Transaction
 
 # Printable ASCII but space and angle brackets: nothing that could end the path, or the command.
@@ -44,7 +44,7 @@ class SmtpTransport(AsyncTransport):
         """Open a session and keep it for the first mail; the refusal if there is none. Blocks, and sends nothing."""
         try:
             self._pool.give_back(asyncio.run(self._pool.open()))
-        except RefusedError as error:
+        except SessionRefusedError as error:
             return error.reply
         return None
 
@@ -81,7 +81,7 @@ class _Conversation:
                 if not transaction.is_stale:
                     return reply
                 session = await self._pool.open()
-        except RefusedError as error:
+        except SessionRefusedError as error:
             self._refusal = error.reply
             return error.reply
 
@@ -91,7 +91,7 @@ class _Conversation:
         finally:
             # Also when an exception passes, or the driver gives up.
             if not transaction.is_line_usable:
-                session.line.close()
+                session.connection.close()
             elif session.message_count >= self._config.max_messages:
                 self._pool.give_back(session)
             else:
@@ -99,10 +99,10 @@ class _Conversation:
 
     def _take_kept(self) -> Session | None:
         session, self._session = self._session, None
-        if session is not None and session.line.is_quiet():
+        if session is not None and session.connection.is_quiet():
             return session
         if session is not None:
-            session.line.close()
+            session.connection.close()
         return self._pool.take()
 
     def end(self) -> None:

@@ -1,22 +1,22 @@
 """Verdicts on the names that have to lead to this service: return path and tracking host."""
 
 from domains.dns.records import ExpectedRecord
-from domains.dns.resolver import Answer, LookUpStatus, RecordType, Resolver
-from domains.dns.verdicts import RecordStatus, Verdict, judge_absence, judge_failure, judge_missing, list_zones
+from domains.dns.resolver import DnsResult, LookUpStatus, RecordType, Resolver
+from domains.dns.verdicts import RecordStatus, RecordVerdict, judge_absence, judge_failure, judge_missing, list_zones
 
 
-def judge_tracking(record: ExpectedRecord, resolver: Resolver) -> Verdict:
+def judge_tracking(record: ExpectedRecord, resolver: Resolver) -> RecordVerdict:
     """The tracking host leads to this service."""
     if record.name == record.value:
         advice = "This is the service's own name: nothing to publish."
-        return Verdict(status=RecordStatus.OK, found=(record.value,), advice=advice)
+        return RecordVerdict(status=RecordStatus.OK, found=(record.value,), advice=advice)
     answer = resolver.look_up(record.name, record.type)
     if record.type is RecordType.CNAME:
         return judge_alias(record, answer, resolver)
     return judge_absence(record, answer, resolver) or judge_addresses(record, answer.values)
 
 
-def judge_return_path(record: ExpectedRecord, resolver: Resolver) -> Verdict:
+def judge_return_path(record: ExpectedRecord, resolver: Resolver) -> RecordVerdict:
     """The return path leads to this service, whose SPF record then speaks for it."""
     verdict = judge_tracking(record, resolver)
     if verdict.status is not RecordStatus.OK or verdict.advice:
@@ -27,17 +27,19 @@ def judge_return_path(record: ExpectedRecord, resolver: Resolver) -> Verdict:
         return verdict
     fault = "publishes no SPF record" if not policies else "publishes several SPF records, which makes all of them void"
     advice = f"This record is right, but {record.value} {fault}. The operator of this service has to put that right."
-    return Verdict(status=RecordStatus.OK, found=verdict.found, advice=advice)
+    return RecordVerdict(status=RecordStatus.OK, found=verdict.found, advice=advice)
 
 
-def judge_alias(record: ExpectedRecord, answer: Answer, resolver: Resolver) -> Verdict:
+def judge_alias(record: ExpectedRecord, answer: DnsResult, resolver: Resolver) -> RecordVerdict:
     if record.value in answer.aliases:
-        return Verdict(status=RecordStatus.OK, found=answer.values)
+        return RecordVerdict(status=RecordStatus.OK, found=answer.values)
     if answer.status is LookUpStatus.NO_DATA:
         return judge_flattened(record, answer, resolver)
     if verdict := judge_absence(record, answer, resolver):
         return verdict
-    return Verdict(status=RecordStatus.WRONG, found=answer.values, advice=explain_target(record, answer.values[0]))
+    return RecordVerdict(
+        status=RecordStatus.WRONG, found=answer.values, advice=explain_target(record, answer.values[0])
+    )
 
 
 def explain_target(record: ExpectedRecord, target: str) -> str:
@@ -46,20 +48,20 @@ def explain_target(record: ExpectedRecord, target: str) -> str:
     return f"The alias leads to {target}. Make it {record.value}."
 
 
-def judge_flattened(record: ExpectedRecord, answer: Answer, resolver: Resolver) -> Verdict:
+def judge_flattened(record: ExpectedRecord, answer: DnsResult, resolver: Resolver) -> RecordVerdict:
     """Without a CNAME, equal addresses do as well: ALIAS records and flattening look like that from outside."""
     own, ours = (collect_addresses(name, resolver) for name in (record.name, record.value))
     if own is not None and not own:
         return judge_missing(record, answer, resolver)
     if own is None or ours is None:
-        return judge_failure(record, Answer(status=LookUpStatus.TIMEOUT))
+        return judge_failure(record, DnsResult(status=LookUpStatus.TIMEOUT))
     if own <= ours:
-        return Verdict(status=RecordStatus.OK, found=tuple(sorted(own)))
+        return RecordVerdict(status=RecordStatus.OK, found=tuple(sorted(own)))
     advice = (
         f"{record.name} has addresses of its own in place of an alias. Remove them and publish the CNAME shown; "
         "if a proxy of your DNS provider stands in between, turn it off for this name."
     )
-    return Verdict(status=RecordStatus.WRONG, found=tuple(sorted(own)), advice=advice)
+    return RecordVerdict(status=RecordStatus.WRONG, found=tuple(sorted(own)), advice=advice)
 
 
 def collect_addresses(name: str, resolver: Resolver) -> set[str] | None:
@@ -70,11 +72,11 @@ def collect_addresses(name: str, resolver: Resolver) -> set[str] | None:
     return {value for answer in answers for value in answer.values}
 
 
-def judge_addresses(record: ExpectedRecord, values: tuple[str, ...]) -> Verdict:
+def judge_addresses(record: ExpectedRecord, values: tuple[str, ...]) -> RecordVerdict:
     if record.value not in values:
         advice = f"The address is {', '.join(values)}. Make it {record.value}."
-        return Verdict(status=RecordStatus.WRONG, found=values, advice=advice)
+        return RecordVerdict(status=RecordStatus.WRONG, found=values, advice=advice)
     if len(values) > 1:
         advice = f"There are several addresses. Leave only {record.value}."
-        return Verdict(status=RecordStatus.SEVERAL, found=values, advice=advice)
-    return Verdict(status=RecordStatus.OK, found=values)
+        return RecordVerdict(status=RecordStatus.SEVERAL, found=values, advice=advice)
+    return RecordVerdict(status=RecordStatus.OK, found=values)

@@ -13,7 +13,7 @@ RETURN_PATH_LABEL = "bounce"
 TRACKING_LABEL = "link"
 
 
-class Purpose(StrEnum):
+class RecordPurpose(StrEnum):
     """What a record is for."""
 
     OWNERSHIP = "ownership"
@@ -27,7 +27,7 @@ class Purpose(StrEnum):
 class ExpectedRecord:
     """A record to publish: names are A-labels without a final dot, a TXT value is one string without quotes."""
 
-    purpose: Purpose
+    purpose: RecordPurpose
     type: RecordType
     name: str
     value: str
@@ -57,15 +57,15 @@ def expected_records(zone: Zone) -> list[ExpectedRecord]:
     ]
 
 
-def list_rows(zone: Zone) -> Iterator[tuple[Purpose, str, RecordType, str]]:
-    yield Purpose.OWNERSHIP, OWNERSHIP_LABEL, RecordType.TXT, OWNERSHIP_PREFIX + zone.ownership_token
+def list_rows(zone: Zone) -> Iterator[tuple[RecordPurpose, str, RecordType, str]]:
+    yield RecordPurpose.OWNERSHIP, OWNERSHIP_LABEL, RecordType.TXT, OWNERSHIP_PREFIX + zone.ownership_token
     for selector, value in zone.dkim:
-        yield Purpose.DKIM, f"{selector}._domainkey", RecordType.TXT, value
+        yield RecordPurpose.DKIM, f"{selector}._domainkey", RecordType.TXT, value
     # One alias brings the MX and SPF that the operator keeps at the service's own name; the domain's owner never has
     # to follow a change of them.
-    yield Purpose.RETURN_PATH, RETURN_PATH_LABEL, alias_type(zone.host), zone.host
-    yield Purpose.TRACKING, TRACKING_LABEL, alias_type(zone.host), zone.host
-    yield Purpose.DMARC, "_dmarc", RecordType.TXT, "v=DMARC1; p=none"
+    yield RecordPurpose.RETURN_PATH, RETURN_PATH_LABEL, alias_type(zone.host), zone.host
+    yield RecordPurpose.TRACKING, TRACKING_LABEL, alias_type(zone.host), zone.host
+    yield RecordPurpose.DMARC, "_dmarc", RecordType.TXT, "v=DMARC1; p=none"
 
 
 def alias_type(host: str) -> RecordType:

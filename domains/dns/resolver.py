@@ -59,7 +59,7 @@ class LookUpStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class DnsResult:
     """What the DNS said.
 
     `values` is empty unless `status` is FOUND. A TXT record's strings are joined to one value, as RFC 6376, 3.6.2.2
@@ -77,7 +77,7 @@ class Answer:
 class Resolver(Protocol):
     """The port. Implementations may be called by many threads at once."""
 
-    def look_up(self, name: str, record_type: RecordType) -> Answer:
+    def look_up(self, name: str, record_type: RecordType) -> DnsResult:
         """Ask for one name (A-labels) and type, CNAMEs followed. Raises nothing for what the DNS does."""
 
 
@@ -93,7 +93,7 @@ class DnsResolver:
         self._resolver.timeout = min(TRY_TIME, look_up_time / 2).total_seconds()
         self._look_up_time = look_up_time.total_seconds()
 
-    def look_up(self, name: str, record_type: RecordType) -> Answer:
+    def look_up(self, name: str, record_type: RecordType) -> DnsResult:
         """As the port says, within `look_up_time` however many aliases there are."""
         deadline = monotonic() + self._look_up_time
         aliases: list[str] = []
@@ -104,37 +104,37 @@ class DnsResolver:
             if has_circle([name, *aliases]):
                 break
             match answer:
-                case Answer(status=LookUpStatus.FOUND, values=(target, *_)) if record_type is RecordType.CNAME:
+                case DnsResult(status=LookUpStatus.FOUND, values=(target, *_)) if record_type is RecordType.CNAME:
                     aliases.append(target)
                     question = target
-                case Answer(status=LookUpStatus.NO_DATA, aliases=(*_, target)):
+                case DnsResult(status=LookUpStatus.NO_DATA, aliases=(*_, target)):
                     # An authoritative server stops at the border of its zone: ask on from there.
                     question = target
                 case _:
-                    return finish(answer, aliases, record_type)
-        return Answer(status=LookUpStatus.ENDLESS, aliases=tuple(aliases))
+                    return conclude_look_up(answer, aliases, record_type)
+        return DnsResult(status=LookUpStatus.ENDLESS, aliases=tuple(aliases))
 
-    def _ask(self, name: str, record_type: RecordType, deadline: float) -> Answer:
+    def _ask(self, name: str, record_type: RecordType, deadline: float) -> DnsResult:
         lifetime = deadline - monotonic()
         if lifetime <= 0:
-            return Answer(status=LookUpStatus.TIMEOUT)
+            return DnsResult(status=LookUpStatus.TIMEOUT)
         try:
             reply = self._resolver.resolve(
                 dns.name.from_text(name), record_type.value, raise_on_no_answer=False, lifetime=lifetime, search=False
             )
         except dns.resolver.NXDOMAIN as error:
-            return Answer(status=LookUpStatus.NO_NAME, aliases=tuple(read_aliases(error)))
+            return DnsResult(status=LookUpStatus.NO_NAME, aliases=tuple(read_aliases(error)))
         except dns.exception.Timeout:
-            return Answer(status=LookUpStatus.TIMEOUT)
+            return DnsResult(status=LookUpStatus.TIMEOUT)
         except dns.resolver.NoNameservers as error:
-            return Answer(status=read_failure(error))
+            return DnsResult(status=read_failure(error))
         except dns.exception.DNSException:
             # YXDOMAIN, a label over 63 octets from a DNAME, and whatever else a broken server may say.
-            return Answer(status=LookUpStatus.SERVFAIL)
+            return DnsResult(status=LookUpStatus.SERVFAIL)
         aliases = tuple(name_text(cname[0].target) for cname in reply.chaining_result.cnames)
         if reply.rrset is None:
-            return Answer(status=LookUpStatus.NO_DATA, aliases=aliases)
-        return Answer(status=LookUpStatus.FOUND, values=tuple(map(value_text, reply.rrset)), aliases=aliases)
+            return DnsResult(status=LookUpStatus.NO_DATA, aliases=aliases)
+        return DnsResult(status=LookUpStatus.FOUND, values=tuple(map(value_text, reply.rrset)), aliases=aliases)
 
 
 def default_resolver() -> DnsResolver:
@@ -167,13 +167,13 @@ def parse_server(server: str) -> dns.nameserver.Nameserver:
         raise ImproperlyConfigured(f"DNS_SERVERS: {server} is not an address, or an address and a port") from None
 
 
-def finish(answer: Answer, aliases: Sequence[str], record_type: RecordType) -> Answer:
+def conclude_look_up(answer: DnsResult, aliases: Sequence[str], record_type: RecordType) -> DnsResult:
     """The last answer of a chain as the answer to the first question."""
     if record_type is not RecordType.CNAME or not aliases:
-        return Answer(status=answer.status, values=answer.values, aliases=tuple(aliases))
+        return DnsResult(status=answer.status, values=answer.values, aliases=tuple(aliases))
     # A chain ends where no further CNAME is, whether or not that name has other records.
     status = LookUpStatus.FOUND if answer.status.is_definite else answer.status
-    return Answer(status=status, values=(aliases[0],), aliases=tuple(aliases))
+    return DnsResult(status=status, values=(aliases[0],), aliases=tuple(aliases))
 
 
 def has_circle(names: Sequence[str]) -> bool:

@@ -5,46 +5,48 @@ from dataclasses import dataclass
 
 from domains.dns.records import ExpectedRecord
 from domains.dns.resolver import RecordType, Resolver
-from domains.dns.verdicts import RecordStatus, Verdict, judge_absence, judge_failure, list_zones
+from domains.dns.verdicts import RecordStatus, RecordVerdict, judge_absence, judge_failure, list_zones
 
 Tags = dict[str, str]
 POLICIES = {"none", "quarantine", "reject"}
 
 
-def judge_ownership(record: ExpectedRecord, resolver: Resolver) -> Verdict:
+def judge_ownership(record: ExpectedRecord, resolver: Resolver) -> RecordVerdict:
     """Any of several values may be the right one: each project that uses the domain has its own."""
     answer = resolver.look_up(record.name, record.type)
     if verdict := judge_absence(record, answer, resolver):
         return verdict
     if record.value in (value.strip() for value in answer.values):
-        return Verdict(status=RecordStatus.OK, found=answer.values)
+        return RecordVerdict(status=RecordStatus.OK, found=answer.values)
     if any(record.value in value for value in answer.values):
         advice = "The value has more around it, such as quotation marks. Leave only the value shown."
     else:
         advice = f"{record.name} holds other values. Add the value shown; those of other projects may stay."
-    return Verdict(status=RecordStatus.WRONG, found=answer.values, advice=advice)
+    return RecordVerdict(status=RecordStatus.WRONG, found=answer.values, advice=advice)
 
 
-def judge_dkim(record: ExpectedRecord, resolver: Resolver) -> Verdict:
+def judge_dkim(record: ExpectedRecord, resolver: Resolver) -> RecordVerdict:
     """One record with our key. With several the result of every signature is undefined (RFC 6376, 3.6.2.2)."""
     answer = resolver.look_up(record.name, record.type)
     if verdict := judge_absence(record, answer, resolver):
         return verdict
-    keys = [Key(value=value, tags=parse_tags(value), expected=parse_tags(record.value)) for value in answer.values]
+    keys = [
+        DkimRecord(value=value, tags=parse_tags(value), expected=parse_tags(record.value)) for value in answer.values
+    ]
     faults = [explain_key_fault(key) for key in keys]
     if not all(faults) and len(faults) > 1:
         advice = "There are several TXT records at this name, which makes them all void. Leave only the one shown."
-        return Verdict(status=RecordStatus.SEVERAL, found=answer.values, advice=advice)
+        return RecordVerdict(status=RecordStatus.SEVERAL, found=answer.values, advice=advice)
     if fault := faults[0]:
-        return Verdict(status=RecordStatus.WRONG, found=answer.values, advice=fault)
+        return RecordVerdict(status=RecordStatus.WRONG, found=answer.values, advice=fault)
     advice = ""
     if "y" in list_flags(keys[0].tags, "t"):
         advice = "The record says t=y (testing): receivers may treat signed mail as unsigned. Remove that tag."
-    return Verdict(status=RecordStatus.OK, found=answer.values, advice=advice)
+    return RecordVerdict(status=RecordStatus.OK, found=answer.values, advice=advice)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class DkimRecord:
     """A published DKIM key record beside the tags that it should have."""
 
     value: str
@@ -52,13 +54,13 @@ class Key:
     expected: Tags
 
 
-def explain_key_fault(key: Key) -> str:
+def explain_key_fault(key: DkimRecord) -> str:
     """What is wrong with a key record, or nothing when it serves. Order and white space do not matter."""
     return next((advice for is_faulty, advice in KEY_FAULTS if is_faulty(key)), "")
 
 
 # The first fault that applies is the one to tell.
-KEY_FAULTS: tuple[tuple[Callable[[Key], bool], str], ...] = (
+KEY_FAULTS: tuple[tuple[Callable[[DkimRecord], bool], str], ...] = (
     (lambda key: '"' in key.value, "The value contains quotation marks. Enter it without them."),
     (lambda key: "\\" in key.value, "The value contains backslashes. Enter it without them."),
     (lambda key: "p" not in key.tags, "This is not a DKIM key record. Replace it by the value shown."),
@@ -92,7 +94,7 @@ KEY_FAULTS: tuple[tuple[Callable[[Key], bool], str], ...] = (
 )
 
 
-def judge_dmarc(record: ExpectedRecord, resolver: Resolver) -> Verdict:
+def judge_dmarc(record: ExpectedRecord, resolver: Resolver) -> RecordVerdict:
     """A policy at the domain, or at a name above that covers it. Which policy it is, is the owner's choice."""
     answers = []
     for zone in list_zones(record.domain):
@@ -105,20 +107,20 @@ def judge_dmarc(record: ExpectedRecord, resolver: Resolver) -> Verdict:
     return judge_absence(record, answers[0], resolver) or judge_stray(answers[0].values)
 
 
-def judge_policies(name: str, policies: tuple[str, ...], *, is_inherited: bool) -> Verdict:
+def judge_policies(name: str, policies: tuple[str, ...], *, is_inherited: bool) -> RecordVerdict:
     if len(policies) > 1:
         advice = f"{name} holds several DMARC policies, which makes them all void (RFC 7489, 6.6.3). Leave one."
-        return Verdict(status=RecordStatus.SEVERAL, found=policies, advice=advice)
+        return RecordVerdict(status=RecordStatus.SEVERAL, found=policies, advice=advice)
     if parse_tags(policies[0]).get("p", "").lower() not in POLICIES:
         advice = f"The policy at {name} has no valid p= tag. Write p=none, p=quarantine or p=reject."
-        return Verdict(status=RecordStatus.WRONG, found=policies, advice=advice)
+        return RecordVerdict(status=RecordStatus.WRONG, found=policies, advice=advice)
     advice = f"The policy at {name} covers this domain: nothing to publish." if is_inherited else ""
-    return Verdict(status=RecordStatus.OK, found=policies, advice=advice)
+    return RecordVerdict(status=RecordStatus.OK, found=policies, advice=advice)
 
 
-def judge_stray(values: tuple[str, ...]) -> Verdict:
+def judge_stray(values: tuple[str, ...]) -> RecordVerdict:
     advice = "None of the values at this name begins with v=DMARC1. Publish the value shown."
-    return Verdict(status=RecordStatus.WRONG, found=values, advice=advice)
+    return RecordVerdict(status=RecordStatus.WRONG, found=values, advice=advice)
 
 
 def parse_tags(value: str) -> Tags:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domains.dns.records import ExpectedRecord, Purpose
-from domains.dns.resolver import Answer, LookUpStatus, Resolver
+from domains.dns.records import ExpectedRecord, RecordPurpose
+from domains.dns.resolver import DnsResult, LookUpStatus, Resolver
 
 
 class RecordStatus(StrEnum):
@@ -19,7 +19,7 @@ class RecordStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class RecordVerdict:
     """`found` is what stands at the record's name; `advice` says in plain words what to change, or is empty."""
 
     status: RecordStatus
@@ -28,11 +28,13 @@ class Verdict:
 
 
 CONSEQUENCES = {
-    Purpose.OWNERSHIP: "Until then nothing can be sent from this domain.",
-    Purpose.DKIM: "Until then no mail is signed with this key.",
-    Purpose.RETURN_PATH: "Until then bounces go to this service's own name, and SPF does not align with the domain.",
-    Purpose.TRACKING: "Until then tracked links lead to this service's own name.",
-    Purpose.DMARC: "This is advice, not a condition: large mailbox providers expect a policy.",
+    RecordPurpose.OWNERSHIP: "Until then nothing can be sent from this domain.",
+    RecordPurpose.DKIM: "Until then no mail is signed with this key.",
+    RecordPurpose.RETURN_PATH: (
+        "Until then bounces go to this service's own name, and SPF does not align with the domain."
+    ),
+    RecordPurpose.TRACKING: "Until then tracked links lead to this service's own name.",
+    RecordPurpose.DMARC: "This is advice, not a condition: large mailbox providers expect a policy.",
 }
 FAILURES = {
     LookUpStatus.SERVFAIL: "The name servers answered with a failure",
@@ -40,7 +42,7 @@ FAILURES = {
 }
 
 
-def judge_absence(record: ExpectedRecord, answer: Answer, resolver: Resolver) -> Verdict | None:
+def judge_absence(record: ExpectedRecord, answer: DnsResult, resolver: Resolver) -> RecordVerdict | None:
     """The verdict when the answer holds no values, else None."""
     match answer.status:
         case LookUpStatus.FOUND:
@@ -49,22 +51,22 @@ def judge_absence(record: ExpectedRecord, answer: Answer, resolver: Resolver) ->
             return judge_failure(record, answer)
         case LookUpStatus.ENDLESS:
             advice = f"The aliases that start at {record.name} never end. Remove that CNAME record."
-            return Verdict(status=RecordStatus.WRONG, found=alias_lines(answer), advice=advice)
+            return RecordVerdict(status=RecordStatus.WRONG, found=alias_lines(answer), advice=advice)
         case _:
             return judge_missing(record, answer, resolver)
 
 
-def judge_failure(record: ExpectedRecord, answer: Answer) -> Verdict:
+def judge_failure(record: ExpectedRecord, answer: DnsResult) -> RecordVerdict:
     advice = f"{FAILURES[answer.status]} for {record.name}. Nothing follows from that; it will be asked again."
-    return Verdict(status=RecordStatus.UNKNOWN, found=alias_lines(answer), advice=advice)
+    return RecordVerdict(status=RecordStatus.UNKNOWN, found=alias_lines(answer), advice=advice)
 
 
-def judge_missing(record: ExpectedRecord, answer: Answer, resolver: Resolver) -> Verdict:
+def judge_missing(record: ExpectedRecord, answer: DnsResult, resolver: Resolver) -> RecordVerdict:
     advice = explain_missing(record, answer, resolver)
-    return Verdict(status=RecordStatus.MISSING, found=alias_lines(answer), advice=advice)
+    return RecordVerdict(status=RecordStatus.MISSING, found=alias_lines(answer), advice=advice)
 
 
-def explain_missing(record: ExpectedRecord, answer: Answer, resolver: Resolver) -> str:
+def explain_missing(record: ExpectedRecord, answer: DnsResult, resolver: Resolver) -> str:
     if answer.aliases:
         return (
             f"{record.name} is an alias of {answer.aliases[-1]}, which has no {record.type} record. "
@@ -85,5 +87,5 @@ def list_zones(domain: str) -> Iterator[str]:
         yield ".".join(labels[start:])
 
 
-def alias_lines(answer: Answer) -> tuple[str, ...]:
+def alias_lines(answer: DnsResult) -> tuple[str, ...]:
     return tuple(f"CNAME {alias}" for alias in answer.aliases)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from delivery.envelope import Outcome
 from messages.models import Attempt, Recipient
-from messages.states import OnUncertain, Phase, Reason, Status
+from messages.states import OnUncertain, Phase, Status, StatusReason
 from tracking.models import Event
 
 # How many lease times after its end a lease must have been noticed.
@@ -65,7 +65,7 @@ class RecipientRow:
     @property
     def is_pending(self) -> bool:
         """Whether it honestly waits: for its time, for a worker, or for a person."""
-        is_held = self.status is Status.DELIVERING and self.reason == Reason.UNCERTAIN
+        is_held = self.status is Status.DELIVERING and self.reason == StatusReason.UNCERTAIN
         is_for_a_person = is_held and self.on_uncertain is OnUncertain.HOLD
         return self.status is Status.SCHEDULED or self.is_due or self.is_leased or is_for_a_person
 

@@ -29,11 +29,14 @@ class Finding:
     statuses: Mapping[str, int] = field(default_factory=dict)
 
 
-def judge(evidence: Evidence) -> Finding:
+def judge_evidence(evidence: Evidence) -> Finding:
     """Promises 1 to 3, over everything that the drill's project has in the database and in the journals."""
     copies = Counter(evidence.taken)
     lost = list_lost(evidence, copies)
-    problems = [describe("lost", lost), *(describe(name, check(evidence)) for name, check in CHECKS.items())]
+    problems = [
+        describe_finding("lost", lost),
+        *(describe_finding(name, check(evidence)) for name, check in CHECKS.items()),
+    ]
     return Finding(
         accepted=len(evidence.accepted),
         lost=len(lost),
@@ -44,7 +47,7 @@ def judge(evidence: Evidence) -> Finding:
     )
 
 
-def describe(name: str, found: Sequence[str]) -> str:
+def describe_finding(name: str, found: Sequence[str]) -> str:
     """`3 lost: …; …; …`, empty when nothing was found."""
     more = ["…"] if len(found) > EXAMPLES else []
     return f"{len(found)} {name}: {'; '.join([*found[:EXAMPLES], *more])}" if found else ""

@@ -21,7 +21,7 @@ REPEAT_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reply:
+class ApiResponse:
     """What the API answered; `status` 0 is a broken line."""
 
     status: int
@@ -37,15 +37,15 @@ class Client:
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         self._line: HTTPConnection | None = None
 
-    def post(self, path: str, body: object = None, **headers: str) -> Reply:
+    def post(self, path: str, body: object = None, **headers: str) -> ApiResponse:
         """POST below /api/v1. Never raises: a broken line is an answer too."""
         return self._ask("POST", path, json.dumps(body) if body is not None else "", headers)
 
-    def get(self, path: str) -> Reply:
+    def get(self, path: str) -> ApiResponse:
         """GET below /api/v1, as `post`."""
         return self._ask("GET", path, None, {})
 
-    def _ask(self, verb: str, path: str, body: str | None, headers: Mapping[str, str]) -> Reply:
+    def _ask(self, verb: str, path: str, body: str | None, headers: Mapping[str, str]) -> ApiResponse:
         begun_at = time.monotonic()
         try:
             if self._line is None:
@@ -58,7 +58,7 @@ class Client:
         except (OSError, HTTPException, ValueError) as error:
             self.close()
             status, answer = 0, {"detail": f"{type(error).__name__}: {error}"}
-        return Reply(status=status, body=answer, seconds=time.monotonic() - begun_at)
+        return ApiResponse(status=status, body=answer, seconds=time.monotonic() - begun_at)
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +135,7 @@ class Load:
                 self.refused[reply.status] += 1
         client.close()
 
-    def _post(self, client: Client, number: int) -> Reply:
+    def _post(self, client: Client, number: int) -> ApiResponse:
         """One email. A persistent application asks again where it got no answer, with the key that it gave before."""
         if not self._is_persistent:
             return client.post("/emails", self._build(number))

@@ -11,7 +11,7 @@ from typing import Any
 
 from drills.harness.catalogue import DRILLS, PARTS
 from drills.harness.ground import Ground
-from drills.harness.report import Verdict, build_head, describe_machine
+from drills.harness.report import DrillVerdict, build_head, describe_machine
 from drills.harness.scaled import shorten
 from drills.harness.scene import open_scene
 from drills.harness.stack import NotUpError, Stack, running_stack
@@ -20,13 +20,13 @@ from drills.harness.watch import PATIENCE_SECONDS
 BROKEN_SECONDS = 20.0
 
 
-def run(ground: Ground, options: Namespace) -> int:
+def run_drills(ground: Ground, options: Namespace) -> int:
     """Exit status 1 when a drill has failed."""
     names = [name for name in options.only or DRILLS for _ in range(options.repeat)]
-    changes = [shorten, *(find(PARTS[part]) for part in options.without)]
+    changes = [shorten, *(find_drill(PARTS[part]) for part in options.without)]
     # Without a part of the product nobody needs to wait long for what will not come.
     patience = BROKEN_SECONDS if options.without else PATIENCE_SECONDS
-    verdicts: list[Verdict] = []
+    verdicts: list[DrillVerdict] = []
     begun_at = time.monotonic()
     with running_stack(ground, changes) as stack:
         if not options.json:
@@ -39,7 +39,7 @@ def run(ground: Ground, options: Namespace) -> int:
     return 1 if failed else 0
 
 
-def build_summary(verdicts: Sequence[Verdict], seconds: float) -> str:
+def build_summary(verdicts: Sequence[DrillVerdict], seconds: float) -> str:
     """The last line: how many have failed, and which; how long it took, and where."""
     failed = [verdict.drill for verdict in verdicts if not verdict.is_passed]
     skipped = [verdict.drill for verdict in verdicts if verdict.result == "skipped"]
@@ -53,19 +53,19 @@ def build_summary(verdicts: Sequence[Verdict], seconds: float) -> str:
     return "; ".join(words)
 
 
-def find(place: str) -> Callable[..., Any]:
+def find_drill(place: str) -> Callable[..., Any]:
     """`package.module:function`."""
     module, _, function = place.partition(":")
     found: Callable[..., Any] = getattr(import_module(module), function)
     return found
 
 
-def play(stack: Stack, name: str, patience: float) -> Verdict:
+def play(stack: Stack, name: str, patience: float) -> DrillVerdict:
     """Set-up, fault, quiet, judgement: the drill does the first three."""
     begun_at = time.monotonic()
     with open_scene(stack, name, patience) as scene:
         try:
-            find(DRILLS[name])(scene)
+            find_drill(DRILLS[name])(scene)
         except NotUpError as error:
             scene.problems.append(str(error))
         except Exception as error:  # noqa: BLE001 - a fault of the drill's own: it has failed, the others are played

@@ -13,7 +13,7 @@ NOT_PLAYED = "not_played"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class DrillVerdict:
     """A drill's numbers. `window` is how many attempts ended in doubt; duplicates may not exceed it."""
 
     drill: str

@@ -7,20 +7,20 @@ product's own.
 from datetime import timedelta
 
 from delivery.concurrency import circuit_breaker
-from delivery.concurrency.circuit_breaker import Circuits, Tripping
+from delivery.concurrency.circuit_breaker import BreakerPolicy, CircuitBreakers
 from delivery.http_client import HttpClient
 from delivery.mx import transport
 from delivery.smtp.config import SmtpConfig
 from messages.sending import outcomes
-from providers.routing.shared_breakers import mx_circuits, provider_circuits
+from providers.routing.shared_breakers import mx_breakers, provider_breakers
 
 # RFC 5321, 4.5.3.2: minutes.
 CONNECT = timedelta(seconds=2)
 # How long a route, and the lack of one, is believed.
 ROUTE_SECONDS = 1.0
 UNROUTABLE_SECONDS = 0.5
-PROVIDER_TRIPPING = Tripping(first_wait=timedelta(seconds=1), most_wait=timedelta(seconds=4))
-MX_TRIPPING = Tripping(first_wait=timedelta(seconds=1), most_wait=timedelta(seconds=4))
+PROVIDER_BREAKER_POLICY = BreakerPolicy(first_wait=timedelta(seconds=1), most_wait=timedelta(seconds=4))
+MX_BREAKER_POLICY = BreakerPolicy(first_wait=timedelta(seconds=1), most_wait=timedelta(seconds=4))
 PROBE = timedelta(seconds=5)
 THROTTLED = timedelta(seconds=1)
 
@@ -32,8 +32,8 @@ def shorten() -> None:
     transport.UNROUTABLE_SECONDS = UNROUTABLE_SECONDS
     circuit_breaker.PROBE_TIME = PROBE
     outcomes.THROTTLED_WAIT = THROTTLED
-    set_tripping(provider_circuits, PROVIDER_TRIPPING)
-    set_tripping(mx_circuits, MX_TRIPPING)
+    set_breaker_policy(provider_breakers, PROVIDER_BREAKER_POLICY)
+    set_breaker_policy(mx_breakers, MX_BREAKER_POLICY)
 
 
 def lose_patience(seconds: float) -> None:
@@ -49,5 +49,5 @@ def set_timeout(stage: str, time: timedelta) -> None:
     object.__setattr__(SmtpConfig.__dataclass_fields__["timeouts"].default, stage, time)
 
 
-def set_tripping(found: Circuits, tripping: Tripping) -> None:
-    found._tripping = tripping
+def set_breaker_policy(found: CircuitBreakers, breaker_policy: BreakerPolicy) -> None:
+    found._tripping = breaker_policy

@@ -15,9 +15,9 @@ from accounts.models import ApiKey, Project
 from accounts.services import create_api_key, create_project
 from common.addresses import parse_address
 from drills.harness.evidence import Accepted, Evidence, collect_recipients
-from drills.harness.judge import judge
-from drills.harness.load import Client, Load, Reply, build_email, read_accepted
-from drills.harness.report import Verdict
+from drills.harness.judge import judge_evidence
+from drills.harness.load import ApiResponse, Client, Load, build_email, read_accepted
+from drills.harness.report import DrillVerdict
 from drills.harness.stack import Stack
 from drills.harness.watch import PATIENCE_SECONDS, Watch
 from drills.stand_ins.rules import Rule, as_usual
@@ -25,7 +25,7 @@ from drills.stand_ins.sink import Sink
 from messages import services
 from messages.accepting.draft import Draft
 from messages.states import Status
-from providers.models import Kind, Provider
+from providers.models import Provider, ProviderKind
 
 T = TypeVar("T")
 BATCH = 500
@@ -51,7 +51,7 @@ class Scene(Watch):
     def open_sink(self, rule: Rule = as_usual, *, receive_buffer: int = 0, project: Project | None = None) -> Sink:
         """A sink that is the way out of all projects, or of one."""
         sink = self.add_sink(rule, receive_buffer=receive_buffer)
-        Provider.objects.create(project=project, name=f"sink-{len(self.sinks)}", kind=Kind.INBOX, url=sink.url)
+        Provider.objects.create(project=project, name=f"sink-{len(self.sinks)}", kind=ProviderKind.INBOX, url=sink.url)
         return sink
 
     def add_sink(self, rule: Rule = as_usual, **options: Any) -> Sink:
@@ -90,7 +90,7 @@ class Scene(Watch):
         if load.refused:
             self.details["refused"] = dict(load.refused)
 
-    def post(self, address: str, **values: object) -> Reply:
+    def post(self, address: str, **values: object) -> ApiResponse:
         """One email through the API; it must be accepted."""
         with self.client() as client:
             reply = client.post("/emails", build_email(address, **values))
@@ -133,18 +133,18 @@ class Scene(Watch):
             for message in services.accept(key or self.key, drafts):
                 self.accepted += [Accepted(message.pk, row.address) for row in message.shown_recipients]
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> DrillVerdict:
         """What the judge says of all that is there, when nothing moves any more."""
         self.stack.kill_programs()
         connection.close()
         rows = collect_recipients([project.pk for project in self.projects])
         taken = [(mail.message_id, mail.address) for sink in self.sinks for mail in sink.taken]
-        finding = judge(Evidence(accepted=self.accepted, recipients=rows, taken=taken))
+        finding = judge_evidence(Evidence(accepted=self.accepted, recipients=rows, taken=taken))
         # A POST whose answer was lost may have been accepted as well: such mail is no less to be delivered.
         wanted = {str(Status.DELIVERED): len(rows)} if self.wanted is None else self.wanted
         if not self.may_wait and finding.statuses != wanted:
-            self.problems.append(f"ended {show(finding.statuses)} instead of {show(wanted)}")
-        return Verdict(
+            self.problems.append(f"ended {format_statuses(finding.statuses)} instead of {format_statuses(wanted)}")
+        return DrillVerdict(
             drill=self.name,
             accepted=finding.accepted,
             lost=finding.lost,
@@ -156,7 +156,7 @@ class Scene(Watch):
         )
 
 
-def show(statuses: Mapping[str, int]) -> str:
+def format_statuses(statuses: Mapping[str, int]) -> str:
     """`3 delivered, 1 failed`."""
     return ", ".join(f"{count} {status}" for status, count in sorted(statuses.items())) or "nothing"
 

@@ -30,7 +30,7 @@ SAME_TOKEN = UUID("00000000-0000-4000-8000-000000000000")
 MINE_SECONDS = 3.0
 
 
-def claim() -> None:
+def claim_without_lock() -> None:
     """Due recipients are taken as a plain SELECT finds them, and everybody holds them under the same token."""
     stripped = {name: strip(getattr(claims, name)) for name in ("_HEALTHY", "_SUSPECT")}
     for name, sql in stripped.items():

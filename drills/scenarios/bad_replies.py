@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from drills.harness.load import build_email, read_accepted
 from drills.harness.scene import Scene
-from drills.stand_ins.rules import Act, Answer, Drop, Mail, Stage, as_usual
+from drills.stand_ins.rules import Act, Drop, ReplyWith, SinkMail, Stage, as_usual
 from messages.models import Attempt
 from messages.states import OnUncertain, Status
 from tracking.models import Suppression
@@ -28,7 +28,7 @@ class Cutter:
         self.cut = Counter[str]()
         self._count = 0
 
-    def __call__(self, stage: Stage, mail: Mail) -> Act:
+    def __call__(self, stage: Stage, mail: SinkMail) -> Act:
         policy = mail.address.partition("-")[0]
         if stage is not Stage.DOT or mail.earlier_count or self.cut[policy] >= CUTS:
             return None
@@ -78,10 +78,10 @@ STORM = {
 }
 
 
-def answer_stormy(stage: Stage, mail: Mail) -> Act:
+def answer_stormy(stage: Stage, mail: SinkMail) -> Act:
     """Each mail at a stage of its own."""
     stages = list(STORM)
-    return Answer(STORM[stage]) if stage is stages[mail.number % len(stages)] else None
+    return ReplyWith(STORM[stage]) if stage is stages[mail.number % len(stages)] else None
 
 
 def refused_recipients(scene: Scene) -> None:
@@ -107,6 +107,6 @@ def refused_recipients(scene: Scene) -> None:
     scene.expect_statuses({Status.BOUNCED: MESSAGES * len(REFUSED), Status.DELIVERED: MESSAGES * len(GOOD) + 1})
 
 
-def answer_refused(stage: Stage, mail: Mail) -> Act:
+def answer_refused(stage: Stage, mail: SinkMail) -> Act:
     text = REFUSED.get(mail.address[:1])
-    return Answer(text) if text and stage is Stage.RCPT else None
+    return ReplyWith(text) if text and stage is Stage.RCPT else None

@@ -10,7 +10,7 @@ from threading import Barrier
 
 from django.db import connection
 
-from drills.harness.load import Client, Reply, build_email, read_accepted
+from drills.harness.load import ApiResponse, Client, build_email, read_accepted
 from drills.harness.scene import Scene
 from emailsvc.launcher.ports import LOOPBACK
 from messages.models import Message
@@ -56,11 +56,11 @@ def build_round(number: int) -> dict[str, object]:
     return build_email(f"one-{number}@drill.test")
 
 
-def race(pool: ThreadPoolExecutor, clients: Sequence[Client], number: int) -> list[Reply]:
+def race(pool: ThreadPoolExecutor, clients: Sequence[Client], number: int) -> list[ApiResponse]:
     """All of them at the same moment."""
     start = Barrier(len(clients))
 
-    def call(client: Client) -> Reply:
+    def call(client: Client) -> ApiResponse:
         start.wait()
         return client.post("/emails", build_round(number), Idempotency_Key=f"order-{number}")
 

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from drills.harness.processes import list_children, send
 from drills.harness.scene import Scene
-from drills.stand_ins.rules import Act, Mail, Stage, Wait
+from drills.stand_ins.rules import Act, SinkMail, Stage, Wait
 
 # Long enough that every kill finds mail between its dot and its answer.
 ANSWER_SECONDS = 0.05
@@ -19,7 +19,7 @@ MAILS_BETWEEN_KILLS = 10
 CHILDREN = 2
 
 
-def answer_slowly(stage: Stage, _mail: Mail) -> Act:
+def answer_slowly(stage: Stage, _mail: SinkMail) -> Act:
     return Wait(ANSWER_SECONDS) if stage is Stage.DOT else None
 
 

@@ -54,7 +54,7 @@ def ten_thousand(scene: Scene) -> None:
         scene.post_batch(BATCH, name=f"first{number}", each=[{"text": TEXT}] * BATCH)
     scene.wait_for_quiet(since=time.monotonic())
     programs = {"web": scene.stack.webs, "worker": [worker]}
-    before = {name: measure(pids) for name, pids in programs.items()}
+    before = {name: measure_memory(pids) for name, pids in programs.items()}
     begun_at = time.monotonic()
     for number in range(2, BATCHES):
         scene.post_batch(BATCH, name=f"batch{number}", each=[{"text": TEXT}] * BATCH)
@@ -73,7 +73,7 @@ def ten_thousand(scene: Scene) -> None:
         scene.expect(most < MOST_MB, f"a process of {name} has needed {most:.0f} MB")
 
 
-def measure(programs: Iterable[int]) -> Mapping[int, float]:
+def measure_memory(programs: Iterable[int]) -> Mapping[int, float]:
     """The size of each of their processes in MB, from which its peak counts anew."""
     pids = [member for pid in programs for member in list_family(pid)]
     for pid in pids:

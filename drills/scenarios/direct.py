@@ -5,7 +5,7 @@ import time
 from drills.harness.load import Load, build_email, percentile
 from drills.harness.scene import Scene
 from drills.stand_ins.exchangers import Exchangers
-from drills.stand_ins.rules import Act, Answer, Mail, Stage, Wait, as_usual
+from drills.stand_ins.rules import Act, ReplyWith, SinkMail, Stage, Wait, as_usual
 from messages.models import Attempt, Recipient
 from messages.states import Status
 
@@ -35,8 +35,8 @@ def greylist(scene: Scene) -> None:
     scene.expect(set(tries) == {2}, f"mail was tried {sorted(set(tries))} times instead of twice")
 
 
-def answer_grey(stage: Stage, mail: Mail) -> Act:
-    return Answer("450 4.7.1 greylisted, come again") if stage is Stage.RCPT and not mail.earlier_count else None
+def answer_grey(stage: Stage, mail: SinkMail) -> Act:
+    return ReplyWith("450 4.7.1 greylisted, come again") if stage is Stage.RCPT and not mail.earlier_count else None
 
 
 def busy(scene: Scene) -> None:
@@ -51,19 +51,21 @@ def busy(scene: Scene) -> None:
     scene.expect(refusals > 0, "no attempt has noted the 421")
 
 
-def answer_busy(stage: Stage, mail: Mail) -> Act:
+def answer_busy(stage: Stage, mail: SinkMail) -> Act:
     match stage:
         case Stage.GREETING if mail.earlier_count % 2:
-            return Answer("421 4.3.2 too busy")
+            return ReplyWith("421 4.3.2 too busy")
         case Stage.RCPT if not mail.earlier_count and mail.number % BUSY_EVERY == 0:
-            return Answer("421 4.7.0 enough for now")
+            return ReplyWith("421 4.7.0 enough for now")
     return None
 
 
 def second_mx(scene: Scene) -> None:
     """The best exchanger greets with 554, or is not there at all: the next one gets the mail, in the same attempt."""
     exchangers = Exchangers(scene)
-    first = exchangers.add("two.test", lambda stage, _: Answer("554 5.3.2 not me") if stage is Stage.GREETING else None)
+    first = exchangers.add(
+        "two.test", lambda stage, _: ReplyWith("554 5.3.2 not me") if stage is Stage.GREETING else None
+    )
     second = exchangers.add("two.test", preference=20)
     scene.stack.start("worker")
     begun_at = time.monotonic()

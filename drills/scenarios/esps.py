@@ -7,13 +7,13 @@ from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 from drills.harness.scene import Scene
-from drills.stand_ins.esp import SIGNING_KEY, EspStandIn, Told, build_event
+from drills.stand_ins.esp import SIGNING_KEY, EspAnswer, EspStandIn, build_event
 from emailsvc.launcher.ports import LOOPBACK
 from messages.models import Recipient
-from messages.states import OnUncertain, Reason, Status
-from providers.models import Kind, Provider
+from messages.states import OnUncertain, Status, StatusReason
+from providers.models import Provider, ProviderKind
 from providers.serializers import build_events_url
-from providers.services import Target, add_provider
+from providers.services import ProviderTarget, add_provider
 from tracking.models import Event
 
 EACH = 6
@@ -22,12 +22,12 @@ PATIENCE = 2.0
 SILENT_SECONDS = 4.0
 # How each kind of mail is answered at its first call; after that all goes well.
 FIRST = {
-    "good": Told(),
-    "silent": Told(seconds=SILENT_SECONDS),
-    "held": Told(seconds=SILENT_SECONDS),
-    "throttled": Told(is_taken=False, status=429, body=b'{"message": "slow down"}', headers={"Retry-After": "1"}),
-    "broken": Told(is_taken=False, status=500, body=b"<h1>Oops</h1>"),
-    "nonsense": Told(body=b"\x00\xff{]"),
+    "good": EspAnswer(),
+    "silent": EspAnswer(seconds=SILENT_SECONDS),
+    "held": EspAnswer(seconds=SILENT_SECONDS),
+    "throttled": EspAnswer(is_taken=False, status=429, body=b'{"message": "slow down"}', headers={"Retry-After": "1"}),
+    "broken": EspAnswer(is_taken=False, status=500, body=b"<h1>Oops</h1>"),
+    "nonsense": EspAnswer(body=b"\x00\xff{]"),
 }
 # Taken, and not said so in words that can be read: sent again, but for those that are to be held.
 DOUBLED = ("silent", "nonsense")
@@ -39,7 +39,9 @@ def esp(scene: Scene) -> None:
     stand_in = scene.keep_open(EspStandIn(scene.journal(), answer))
     scene.sinks.append(stand_in)
     settings = {"esp": "mailgun", "api_key": "key", "webhook_signing_key": SIGNING_KEY, "api_url": stand_in.api_url}
-    provider = add_provider(None, name="esp", target=Target(kind=Kind.ESP, settings=settings), is_operated=True)
+    provider = add_provider(
+        None, name="esp", target=ProviderTarget(kind=ProviderKind.ESP, settings=settings), is_operated=True
+    )
     scene.stack.start("worker", patience=PATIENCE)
     begun_at = time.monotonic()
     for number in range(EACH):
@@ -53,8 +55,8 @@ def esp(scene: Scene) -> None:
     judge_events(scene)
 
 
-def answer(address: str, earlier_count: int) -> Told:
-    return Told() if earlier_count else FIRST[address.partition("-")[0]]
+def answer(address: str, earlier_count: int) -> EspAnswer:
+    return EspAnswer() if earlier_count else FIRST[address.partition("-")[0]]
 
 
 def judge_answers(scene: Scene) -> None:
@@ -62,7 +64,7 @@ def judge_answers(scene: Scene) -> None:
     copies = Counter(mail.address.partition("-")[0] for mail in scene.sink.taken)
     wanted = {name: 2 * EACH if name in DOUBLED else EACH for name in FIRST}
     scene.expect(copies == wanted, f"the ESP was given {dict(copies)} instead of {wanted}")
-    rows = Recipient.objects.filter(project__in=scene.projects, status_reason=Reason.UNCERTAIN)
+    rows = Recipient.objects.filter(project__in=scene.projects, status_reason=StatusReason.UNCERTAIN)
     held = set(rows.values_list("address", flat=True))
     scene.expect(len(held) == EACH, f"{len(held)} mails are held, there must be {EACH}")
     scene.details["held"] = len(held)

@@ -6,12 +6,12 @@ from typing import Any
 
 from drills.harness.load import Load, build_email
 from drills.harness.scene import Scene
-from drills.stand_ins.rules import Act, Mail, Stage, Wait, as_usual
+from drills.stand_ins.rules import Act, SinkMail, Stage, Wait, as_usual
 from drills.stand_ins.sink import Sink
 from emailsvc.launcher.ports import LOOPBACK, held_port
 from messages.models import Attempt, Recipient
-from messages.states import OnUncertain, Reason, Status
-from providers.models import Kind, Provider
+from messages.states import OnUncertain, Status, StatusReason
+from providers.models import Provider, ProviderKind
 
 FIRST, SECOND = "a", "b"
 RATE = 20.0
@@ -29,8 +29,8 @@ def failover(scene: Scene) -> None:
     second = scene.add_sink()
     port = scene.keep_open(held_port())
     first_url = f"smtp://{LOOPBACK}:{port}?tls=never"
-    Provider.objects.create(name=FIRST, kind=Kind.SMTP, url=first_url, priority=0)
-    Provider.objects.create(name=SECOND, kind=Kind.SMTP, url=second.relay_url, priority=10)
+    Provider.objects.create(name=FIRST, kind=ProviderKind.SMTP, url=first_url, priority=0)
+    Provider.objects.create(name=SECOND, kind=ProviderKind.SMTP, url=second.relay_url, priority=10)
     scene.stack.start("worker", patience=PATIENCE)
     with Load([scene.client() for _ in range(4)], RATE, build_mail) as load:
         # Nobody listens where A is said to be.
@@ -54,7 +54,7 @@ def build_mail(number: int) -> dict[str, object]:
     return build_email(f"{policy}-{number}@drill.test", on_uncertain=policy)
 
 
-def answer_never(stage: Stage, _mail: Mail) -> Act:
+def answer_never(stage: Stage, _mail: SinkMail) -> Act:
     return Wait(SILENT_SECONDS) if stage is Stage.DOT else None
 
 
@@ -70,7 +70,7 @@ def count_uncertain(scene: Scene) -> int:
 def judge_policies(scene: Scene, accepted_count: int) -> None:
     """What A may have taken is sent again by `retry`, and waits for a person with `hold`."""
     held = Recipient.objects.filter(
-        project__in=scene.projects, status=Status.DELIVERING, status_reason=Reason.UNCERTAIN, next_attempt_at=None
+        project__in=scene.projects, status=Status.DELIVERING, status_reason=StatusReason.UNCERTAIN, next_attempt_at=None
     ).count()
     by_provider = {name: count_accepted(scene, name) for name in (FIRST, SECOND)}
     scene.details |= {f"by_{name}": count for name, count in by_provider.items()}
@@ -95,14 +95,14 @@ def judge_story(scene: Scene) -> None:
         return
     with scene.client() as client:
         email = client.get(f"/emails/{found.recipient.message_id}").body
-    story = [tell(attempt) for attempt in email["attempts"]]
+    story = [describe_attempt(attempt) for attempt in email["attempts"]]
     scene.details["story"] = " → ".join(story)
     scene.expect(f"{FIRST} uncertain" in " → ".join(story), f"the email's JSON says {story}")
     reasons = [attempt["decision"] for attempt in email["attempts"] if attempt["decision"]]
     scene.expect(reasons, "no attempt of it says why it went by its provider")
 
 
-def tell(attempt: Mapping[str, Any]) -> str:
+def describe_attempt(attempt: Mapping[str, Any]) -> str:
     """`a uncertain (probe)`."""
     decision = attempt["decision"]
     return f"{attempt['provider']} {attempt['outcome']}" + (f" ({decision['because']})" if decision else "")

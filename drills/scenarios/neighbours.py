@@ -8,10 +8,10 @@ from django.conf import settings
 from drills.harness.load import percentile
 from drills.harness.processes import find_peer, list_children, send
 from drills.harness.scene import Scene
-from drills.stand_ins.rules import Act, Hold, Mail, Stage, Wait, as_usual
+from drills.stand_ins.rules import Act, Hold, SinkMail, Stage, Wait, as_usual
 from messages.models import Recipient
 from messages.sending.lost_leases import MAX_CRASHES
-from messages.states import Lane, Reason, Status
+from messages.states import Lane, Status, StatusReason
 
 BULK = 10_000
 CRITICAL = 5
@@ -77,7 +77,7 @@ def slow_relay(scene: Scene) -> None:
     scene.wait_for_quiet(since=time.monotonic())
 
 
-def answer_late(stage: Stage, _mail: Mail) -> Act:
+def answer_late(stage: Stage, _mail: SinkMail) -> Act:
     return Wait(SLOW_SECONDS) if stage is Stage.DOT else None
 
 
@@ -95,7 +95,7 @@ def poison(scene: Scene) -> None:
     scene.wait_for_quiet(since=begun_at)
     scene.expect(len(killed) == MAX_CRASHES, f"it took down {len(killed)} children")
     reason = Recipient.objects.get(address=POISON).status_reason
-    scene.expect(reason == Reason.WORKER_CRASH, f"it was parked as {reason!r}")
+    scene.expect(reason == StatusReason.WORKER_CRASH, f"it was parked as {reason!r}")
     scene.expect_statuses({Status.DELIVERED: NEIGHBOURS, Status.FAILED: 1})
 
 

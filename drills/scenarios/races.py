@@ -11,7 +11,7 @@ from uuid import UUID
 
 from drills.harness.load import Client
 from drills.harness.scene import Scene
-from drills.stand_ins.rules import Act, Mail, Stage, Wait
+from drills.stand_ins.rules import Act, SinkMail, Stage, Wait
 from messages.models import Message
 from messages.states import Lane, Status
 from messages.tasks import deliver_due
@@ -27,7 +27,7 @@ SPREAD_SECONDS = 0.3
 LEAD_SECONDS = 4.0
 
 
-def answer_soon(stage: Stage, _mail: Mail) -> Act:
+def answer_soon(stage: Stage, _mail: SinkMail) -> Act:
     return Wait(0.02) if stage is Stage.DOT else None
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from django.db import connection
 
 from drills.harness.scene import Scene
-from drills.stand_ins.rules import Act, Hold, Mail, Stage
+from drills.stand_ins.rules import Act, Hold, SinkMail, Stage
 from messages.states import Lane, OnUncertain, Status
 
 KILLS = 20
@@ -53,7 +53,7 @@ def kill_before_dot(scene: Scene) -> None:
     scene.expect(len(scene.sink.taken) == KILLS, f"{len(scene.sink.taken)} mails in the sink, there must be {KILLS}")
 
 
-def stop_before_dot(stage: Stage, mail: Mail) -> Act:
+def stop_before_dot(stage: Stage, mail: SinkMail) -> Act:
     wanted = Stage.CONTENT if mail.address.startswith("large") else Stage.DATA
     return Hold() if stage is wanted and not mail.earlier_count else None
 

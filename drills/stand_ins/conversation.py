@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from drills.stand_ins.rules import Act, Answer, Drop, Hold, Mail, Stage, Wait
+from drills.stand_ins.rules import Act, Drop, Hold, ReplyWith, SinkMail, Stage, Wait
 
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>]+>)", re.IGNORECASE | re.MULTILINE)
 OFFERS = b"250-sink.test\r\n250-PIPELINING\r\n250-SIZE 67108864\r\n250 8BITMIME\r\n"
@@ -24,10 +24,10 @@ CLOSING = "421"
 class House:
     """What a conversation asks of its sink: the rule, the count of earlier mail, the journal, and to be held."""
 
-    ask: Callable[[Stage, Mail], Act]
+    ask: Callable[[Stage, SinkMail], Act]
     count: Callable[[str], int]
-    note: Callable[[Mail], Awaitable[None]]
-    hold: Callable[[Stage, Mail], Awaitable[None]]
+    note: Callable[[SinkMail], Awaitable[None]]
+    hold: Callable[[Stage, SinkMail], Awaitable[None]]
 
 
 class Conversation:
@@ -37,7 +37,7 @@ class Conversation:
         self._house = house
         self._reader = reader
         self._writer = writer
-        self._mail: Mail | None = None
+        self._mail: SinkMail | None = None
 
     async def run(self) -> None:
         """Until QUIT or the end of the line."""
@@ -60,7 +60,7 @@ class Conversation:
 
     async def _greet(self) -> bool:
         """Whether there will be a conversation."""
-        mail = Mail(address="", earlier_count=self._house.count(""), peer_port=self._peer_port)
+        mail = SinkMail(address="", earlier_count=self._house.count(""), peer_port=self._peer_port)
         return await self._play(self._house.ask(Stage.GREETING, mail), Stage.GREETING, mail, "220 sink.test ESMTP")
 
     @property
@@ -71,10 +71,10 @@ class Conversation:
         if text:
             self._writer.write(text.encode() + b"\r\n")
 
-    async def _play(self, act: Act, stage: Stage, mail: Mail, usual: str) -> bool:
+    async def _play(self, act: Act, stage: Stage, mail: SinkMail, usual: str) -> bool:
         """Answer as the rule wants it; whether the transaction goes on."""
         match act:
-            case Answer(text):
+            case ReplyWith(text):
                 self._say(text)
                 if text.startswith(CLOSING):
                     await self._writer.drain()
@@ -91,7 +91,7 @@ class Conversation:
 
     async def _begin_mail(self, line: bytes) -> None:
         address = line[line.index(b"<") + 1 : line.index(b">")].decode()
-        mail = Mail(address=address, earlier_count=self._house.count(address), peer_port=self._peer_port)
+        mail = SinkMail(address=address, earlier_count=self._house.count(address), peer_port=self._peer_port)
         is_taken = await self._play(self._house.ask(Stage.RCPT, mail), Stage.RCPT, mail, "250 2.1.5 ok")
         self._mail = mail if is_taken else None
 
@@ -104,11 +104,11 @@ class Conversation:
             found = MESSAGE_ID.search(content)
             mail.message_id = found[1].decode() if found else ""
             act = self._house.ask(Stage.DOT, mail)
-            if not isinstance(act, Answer):
+            if not isinstance(act, ReplyWith):
                 await self._house.note(mail)
             await self._play(act, Stage.DOT, mail, "250 2.0.0 noted")
 
-    async def _read_content(self, mail: Mail) -> bytes:
+    async def _read_content(self, mail: SinkMail) -> bytes:
         first = await self._reader.readexactly(1)
         act = self._house.ask(Stage.CONTENT, mail)
         if act is not None:

@@ -15,13 +15,13 @@ from typing import Any, Self
 from uuid import uuid4
 
 from drills.stand_ins.conversation import MESSAGE_ID
-from drills.stand_ins.sink import Taken
+from drills.stand_ins.sink import SunkMail
 from drills.stand_ins.webhook_receiver import Server
 from emailsvc.launcher.ports import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class EspAnswer:
     """How a call is answered: `is_taken` or not, after `seconds`, with `status` and `body` in place of the usual."""
 
     is_taken: bool = True
@@ -32,7 +32,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
+class EspMail:
     """One that was taken: the name that the ESP gave it, and what our ids came as."""
 
     address: str
@@ -41,7 +41,7 @@ class Mail:
 
 
 # The address, and how many calls for it came before.
-Rule = Callable[[str, int], Told]
+Rule = Callable[[str, int], EspAnswer]
 # What is signed with the events.
 SIGNING_KEY = "drills-signing-key"
 
@@ -51,8 +51,8 @@ class EspStandIn:
 
     def __init__(self, path: Path, rule: Rule) -> None:
         self.rule = rule
-        self.mails: dict[str, Mail] = {}
-        self._taken: list[Taken] = []
+        self.mails: dict[str, EspMail] = {}
+        self._taken: list[SunkMail] = []
         self._seen = Counter[str]()
         self._lock = threading.Lock()
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -64,7 +64,7 @@ class EspStandIn:
         return f"http://{LOOPBACK}:{self._server.server_address[1]}/"
 
     @property
-    def taken(self) -> list[Taken]:
+    def taken(self) -> list[SunkMail]:
         """What is on disk so far, in order."""
         return list(self._taken)
 
@@ -77,7 +77,7 @@ class EspStandIn:
         self._server.server_close()
         os.close(self._file)
 
-    def _hear(self, content_type: str, body: bytes) -> Told:
+    def _hear(self, content_type: str, body: bytes) -> EspAnswer:
         """Take a call, or not, as the rule wants it; the answer."""
         fields = read_form(content_type, body)
         address = fields["to"].decode()
@@ -88,18 +88,18 @@ class EspStandIn:
                 remote_id = f"<{uuid4()}@esp.test>"
                 self._note(address, body)
                 variables = {key[2:]: value.decode() for key, value in fields.items() if key.startswith("v:")}
-                self.mails.setdefault(address, Mail(address=address, remote_id=remote_id, variables=variables))
+                self.mails.setdefault(address, EspMail(address=address, remote_id=remote_id, variables=variables))
         if not told.is_taken or told.body:
             return told
         usual = json.dumps({"id": remote_id, "message": "Queued. Thank you."}).encode()
-        return Told(status=told.status, body=usual, seconds=told.seconds)
+        return EspAnswer(status=told.status, body=usual, seconds=told.seconds)
 
     def _note(self, address: str, content: bytes) -> None:
         found = MESSAGE_ID.search(content)
         message_id = found[1].decode() if found else ""
         os.write(self._file, f"{message_id} {address}\n".encode())
         os.fsync(self._file)
-        self._taken.append(Taken(message_id, address, time.monotonic()))
+        self._taken.append(SunkMail(message_id, address, time.monotonic()))
 
     def _build_handler(self) -> type[BaseHTTPRequestHandler]:
         hear = self._hear
@@ -140,7 +140,7 @@ def read_form(content_type: str, body: bytes) -> Mapping[str, bytes]:
     return {part.get_param("name", header="content-disposition"): part.get_payload(decode=True) for part in plain}
 
 
-def build_event(kind: str, mail: Mail, *, key: str = SIGNING_KEY) -> dict[str, Any]:
+def build_event(kind: str, mail: EspMail, *, key: str = SIGNING_KEY) -> dict[str, Any]:
     """What Mailgun posts when `kind` (`accepted`, `delivered`, `failed`) has become of a mail, signed with `key`."""
     sent_at, token = str(int(time.time())), uuid4().hex
     return {

@@ -4,7 +4,7 @@ from drills.harness.scene import Scene
 from drills.stand_ins.rules import Rule, as_usual
 from drills.stand_ins.sink import Sink
 from emailsvc.launcher.ports import held_port
-from providers.models import Kind, Provider
+from providers.models import Provider, ProviderKind
 
 # Within `ground.EXCHANGERS`.
 ADDRESS = "127.0.1.{}"
@@ -28,7 +28,7 @@ class Exchangers:
         sink = self._scene.add_sink(rule, place=(address, self._port))
         if not self._is_known:
             self._is_known = True
-            Provider.objects.create(name="direct", kind=Kind.MX, url=f"mx:?port={self._port}")
+            Provider.objects.create(name="direct", kind=ProviderKind.MX, url=f"mx:?port={self._port}")
         host = f"mx{self._count}.{domain}"
         self._names.tell(host, "A", address)
         self._names.add(domain, "MX", f"{preference} {host}.")

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """When a rule is asked. At DOT the mail is on disk before the rule's act, unless that is an `Answer`.
+    """When a rule is asked. At DOT the mail is on disk before the rule's act, unless that is an `ReplyWith`.
 
     At GREETING there is no mail yet: its address is empty, and `earlier_count` counts connections.
     """
@@ -19,7 +19,7 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReplyWith:
     """Say this in place of the usual. At DOT: the mail is not taken. After a 421, or as a greeting: and hang up."""
 
     text: str
@@ -42,11 +42,11 @@ class Drop:
     """Close the line in place of an answer. At DOT: the mail has been taken."""
 
 
-Act = Answer | Hold | Wait | Drop | None
+Act = ReplyWith | Hold | Wait | Drop | None
 
 
 @dataclass(slots=True, kw_only=True)
-class Mail:
+class SinkMail:
     """A transaction: its one recipient, how many for the same came before it, and the port it comes from."""
 
     address: str
@@ -61,9 +61,9 @@ class Mail:
         return int(digits) if digits.isdecimal() else 0
 
 
-Rule = Callable[[Stage, Mail], Act]
+Rule = Callable[[Stage, SinkMail], Act]
 
 
-def as_usual(_stage: Stage, _mail: Mail) -> Act:
+def as_usual(_stage: Stage, _mail: SinkMail) -> Act:
     """Take everything."""
     return None

@@ -13,14 +13,14 @@ from time import monotonic
 from typing import Self
 
 from drills.stand_ins.conversation import Conversation, House
-from drills.stand_ins.rules import Mail, Rule, Stage, as_usual
+from drills.stand_ins.rules import Rule, SinkMail, Stage, as_usual
 from emailsvc.launcher.ports import LOOPBACK, listen
 
 CONTENT_LIMIT = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class SunkMail:
     """A mail that is on disk, and since when (monotonic seconds)."""
 
     message_id: str
@@ -28,10 +28,10 @@ class Taken:
     at: float
 
 
-class Held:
+class HeldConversation:
     """A conversation that waits at `stage` until it is released."""
 
-    def __init__(self, stage: Stage, mail: Mail, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, stage: Stage, mail: SinkMail, loop: asyncio.AbstractEventLoop) -> None:
         self.stage = stage
         self.mail = mail
         self._loop = loop
@@ -49,11 +49,11 @@ class Journal:
     """The file. What comes in one round of the loop is written together and forced to disk once."""
 
     def __init__(self, path: Path) -> None:
-        self.taken: list[Taken] = []
-        self._waiting: list[tuple[Mail, asyncio.Future[None]]] = []
+        self.taken: list[SunkMail] = []
+        self._waiting: list[tuple[SinkMail, asyncio.Future[None]]] = []
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
-    async def note(self, mail: Mail) -> None:
+    async def note(self, mail: SinkMail) -> None:
         """Return when the mail is on disk."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
@@ -66,7 +66,7 @@ class Journal:
         waiting, self._waiting = self._waiting, []
         os.write(self._file, b"".join(f"{mail.message_id} {mail.address}\n".encode() for mail, _ in waiting))
         os.fsync(self._file)
-        self.taken += [Taken(mail.message_id, mail.address, monotonic()) for mail, _ in waiting]
+        self.taken += [SunkMail(mail.message_id, mail.address, monotonic()) for mail, _ in waiting]
         for _, done in waiting:
             if not done.done():
                 done.set_result(None)
@@ -92,7 +92,7 @@ class Sink:
         place: tuple[str, int] = (LOOPBACK, 0),
     ) -> None:
         self.rule = rule
-        self.held: dict[str, Held] = {}
+        self.held: dict[str, HeldConversation] = {}
         self._journal = Journal(path)
         self._seen: Counter[str] = Counter()
         self._socket = listen(place[1], place[0])
@@ -118,7 +118,7 @@ class Sink:
         return f"smtp://{LOOPBACK}:{self.port}?tls=never"
 
     @property
-    def taken(self) -> list[Taken]:
+    def taken(self) -> list[SunkMail]:
         """What has come so far, in order."""
         return list(self._journal.taken)
 
@@ -163,6 +163,6 @@ class Sink:
         self._seen[address] += 1
         return self._seen[address] - 1
 
-    async def _hold(self, stage: Stage, mail: Mail) -> None:
-        held = self.held[mail.address] = Held(stage, mail, self._loop)
+    async def _hold(self, stage: Stage, mail: SinkMail) -> None:
+        held = self.held[mail.address] = HeldConversation(stage, mail, self._loop)
         await held.wait()

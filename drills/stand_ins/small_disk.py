@@ -49,21 +49,21 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 @contextmanager
 def tables_on(folder: Path, tables: Sequence[str]) -> Iterator[None]:
     """PostgreSQL keeps these tables on that disk meanwhile."""
-    run(f"CREATE TABLESPACE {SPACE} LOCATION '{folder}'")
+    run_statement(f"CREATE TABLESPACE {SPACE} LOCATION '{folder}'")
     try:
         move(tables, SPACE)
         yield
     finally:
         move(tables, "pg_default")
-        run(f"DROP TABLESPACE {SPACE}")
+        run_statement(f"DROP TABLESPACE {SPACE}")
 
 
 def move(tables: Sequence[str], space: str) -> None:
     for table in tables:
-        run(f"ALTER TABLE {table} SET TABLESPACE {space}")
+        run_statement(f"ALTER TABLE {table} SET TABLESPACE {space}")
 
 
-def run(statement: str) -> None:
+def run_statement(statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
 

@@ -17,7 +17,7 @@ IN_TIME_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class ReceivedPost:
     """A post that came, whatever it was answered. `event_id` is the `webhook-id`, the same for every try."""
 
     path: str
@@ -52,7 +52,7 @@ class Receiver:
     """
 
     def __init__(self) -> None:
-        self._heard: list[Heard] = []
+        self._heard: list[ReceivedPost] = []
         self._answers: dict[str, Answering] = {}
         self._secrets: dict[str, Webhook] = {}
         self._server = Server((LOOPBACK, 0), self._build_handler())
@@ -67,7 +67,7 @@ class Receiver:
     def answer_as(self, path: str, answering: Answering) -> None:
         self._answers[path] = answering
 
-    def heard(self, path: str) -> Sequence[Heard]:
+    def heard(self, path: str) -> Sequence[ReceivedPost]:
         """What came to a path so far, in order."""
         return [each for each in list(self._heard) if each.path == path]
 
@@ -83,7 +83,7 @@ class Receiver:
         told: Any = json.loads(body)
         answering = self._answers.get(path, Answering())
         self._heard.append(
-            Heard(
+            ReceivedPost(
                 path=path,
                 event_id=headers.get("webhook-id", ""),
                 type=told["type"],

@@ -15,7 +15,7 @@ def find_address(request: HttpRequest) -> str | None:
     return str(address) if address else None
 
 
-def answer_lockout(request: HttpRequest, *_: Any) -> HttpResponse:
+def lockout_response(request: HttpRequest, *_: Any) -> HttpResponse:
     """429: whoever guesses passwords waits. The same for right and wrong ones, so that guessing tells nothing."""
     wait = settings.AXES_COOLOFF_TIME
     response = render(request, "emailsvc/locked_out.html", {"wait": wait, "title": "Too many attempts"}, status=429)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from emailsvc.documentation.samples import Call, Kind
+from emailsvc.documentation.samples import ResponseKind, SampleCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +14,7 @@ class Example:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     fill: Mapping[str, str] = field(default_factory=dict)
-    kind: Kind = Kind.JSON
+    kind: ResponseKind = ResponseKind.JSON
     file: str = ""
 
 
@@ -38,7 +38,7 @@ EMAIL = {
     "text": "It should be with you tomorrow.",
 }
 ONE = {"from_": "hello@acme.example", "subject": "Hello", "text": "Hello."}
-NOTHING = Example(kind=Kind.EMPTY)
+NOTHING = Example(kind=ResponseKind.EMPTY)
 
 EXAMPLES: Mapping[str, Example] = {
     "send_email": Example(headers={"Idempotency-Key": "order-1042"}, body=EMAIL),
@@ -51,10 +51,10 @@ EXAMPLES: Mapping[str, Example] = {
     "settle_email": Example(body={"as": "sent"}),
     "list_email_events": Example(),
     "explain_email": Example(),
-    "get_email_raw": Example(kind=Kind.FILE, file="message.eml"),
-    "get_email_attachment": Example(kind=Kind.FILE, file="invoice.pdf"),
+    "get_email_raw": Example(kind=ResponseKind.FILE, file="message.eml"),
+    "get_email_attachment": Example(kind=ResponseKind.FILE, file="invoice.pdf"),
     "list_events": Example(query={"types": "email.bounced,email.complained", "limit": "100"}),
-    "stream_events": Example(kind=Kind.STREAM),
+    "stream_events": Example(kind=ResponseKind.STREAM),
     "list_templates": Example(query={"limit": "10"}),
     "create_template": Example(
         body={
@@ -111,11 +111,11 @@ EXAMPLES: Mapping[str, Example] = {
 }
 
 
-def build_call(method: str, path: str, tag: str, example: Example) -> Call:
+def build_call(method: str, path: str, tag: str, example: Example) -> SampleCall:
     """The request of an example; `path` as in the OpenAPI document."""
     for name, value in {**PARAMETERS.get(tag, {}), **example.fill}.items():
         path = path.replace(f"{{{name}}}", value)
-    return Call(
+    return SampleCall(
         method=method.upper(),
         path=path,
         query=example.query,

@@ -29,13 +29,13 @@ def show_settings() -> str:
 
 def list_errors() -> list[type[ApiError]]:
     """Every error that an answer may be, one for each code, in the order of their status and code."""
-    by_code = {kind.code: kind for kind in walk(ApiError)}
+    by_code = {kind.code: kind for kind in walk_subclasses(ApiError)}
     return sorted(by_code.values(), key=lambda kind: (int(kind.status), kind.code))
 
 
-def walk(kind: type[ApiError]) -> Iterator[type[ApiError]]:
+def walk_subclasses(kind: type[ApiError]) -> Iterator[type[ApiError]]:
     for child in kind.__subclasses__():
-        yield from walk(child)
+        yield from walk_subclasses(child)
         # One without words of its own only groups others.
         if "code" in vars(child) and inspect.getdoc(child):
             yield child

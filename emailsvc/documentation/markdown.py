@@ -27,7 +27,7 @@ _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class CodeBlock:
     """A code block; `needs` is what its info string says beside the language."""
 
     language: str
@@ -53,7 +53,7 @@ class Document:
     lead: str
     html: str
     headings: Sequence[Heading]
-    blocks: Sequence[Block]
+    blocks: Sequence[CodeBlock]
 
 
 def new_parser() -> MarkdownIt:
@@ -141,7 +141,7 @@ def find_headings(tokens: Sequence[Token]) -> Iterator[Heading]:
     for place, token in enumerate(tokens):
         if token.type == "heading_open":
             if found:
-                yield finish(found, words)
+                yield finish_heading(found, words)
             text = find_text(tokens[place + 1])
             found = Heading(level=int(token.tag[1]), anchor=str(token.attrGet("id")), text=text)
             words = []
@@ -150,10 +150,10 @@ def find_headings(tokens: Sequence[Token]) -> Iterator[Heading]:
         elif token.type == "fence":
             words.append(token.content)
     if found:
-        yield finish(found, words)
+        yield finish_heading(found, words)
 
 
-def finish(heading: Heading, words: Sequence[str]) -> Heading:
+def finish_heading(heading: Heading, words: Sequence[str]) -> Heading:
     # The first of the words are the heading's own.
     return Heading(level=heading.level, anchor=heading.anchor, text=heading.text, body=" ".join(words[1:]))
 
@@ -187,9 +187,9 @@ def render_tokens(parser: MarkdownIt, tokens: Sequence[Token]) -> str:
     return html.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace("</table>", "</table></div>")
 
 
-def read_run(tokens: Sequence[Token], place: int, base: str) -> tuple[int, list[Block]]:
+def read_run(tokens: Sequence[Token], place: int, base: str) -> tuple[int, list[CodeBlock]]:
     """The code block here, with those behind it that say the same in another language; how many tokens that were."""
-    run: list[Block] = []
+    run: list[CodeBlock] = []
     fences = 0
     for token in tokens[place:]:
         blocks = read_blocks(token, base) if token.type == "fence" else []
@@ -201,17 +201,17 @@ def read_run(tokens: Sequence[Token], place: int, base: str) -> tuple[int, list[
     return fences, run
 
 
-def read_blocks(fence: Token, base: str) -> list[Block]:
+def read_blocks(fence: Token, base: str) -> list[CodeBlock]:
     """What a code block holds: itself, or a request in every language."""
     language, *words = fence.info.split() or [""]
     needs = dict(word.split("=", 1) for word in words)
     if language != REQUEST:
-        return [Block(language=language, needs=needs, code=fence.content)]
+        return [CodeBlock(language=language, needs=needs, code=fence.content)]
     samples = build_samples(read_call(fence.content, file=needs.pop("file", "")), base)
-    return [Block(language=name, needs=needs, code=code) for name, code in samples.items()]
+    return [CodeBlock(language=name, needs=needs, code=code) for name, code in samples.items()]
 
 
-def render_samples(blocks: Sequence[Block], name: str) -> str:
+def render_samples(blocks: Sequence[CodeBlock], name: str) -> str:
     """One block, or several as tabs; `name` is unique on its page."""
     panes = [
         {

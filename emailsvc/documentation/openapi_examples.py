@@ -22,11 +22,11 @@ def add_examples(result: dict[str, Any], **_: object) -> dict[str, Any]:
     for path, item in result["paths"].items():
         for method in METHODS:
             if method in item and item[method]["operationId"] in EXAMPLES:
-                describe(item[method], method, path, EXAMPLES[item[method]["operationId"]])
+                add_operation_example(item[method], method, path, EXAMPLES[item[method]["operationId"]])
     return result
 
 
-def describe(operation: dict[str, Any], method: str, path: str, example: Example) -> None:
+def add_operation_example(operation: dict[str, Any], method: str, path: str, example: Example) -> None:
     tag, name = operation["tags"][0], operation["operationId"]
     day = timezone.now().date() + AHEAD
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")

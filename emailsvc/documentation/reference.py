@@ -13,13 +13,13 @@ from django.utils.safestring import mark_safe
 from markdown_it import MarkdownIt
 
 from emailsvc.documentation.calls import EXAMPLES, Example, build_call
-from emailsvc.documentation.markdown import SAMPLES, Block, Heading, render_samples
+from emailsvc.documentation.markdown import SAMPLES, CodeBlock, Heading, render_samples
 from emailsvc.documentation.pages import fill_in
-from emailsvc.documentation.samples import Call, build_samples
-from emailsvc.documentation.schemas import Field, Schema, Schemas
+from emailsvc.documentation.samples import SampleCall, build_samples
+from emailsvc.documentation.schemas import Schema, SchemaField, Schemas
 from emailsvc.openapi.schema import build_document
 
-Sampling: TypeAlias = Callable[[Call], dict[str, str]]
+Sampling: TypeAlias = Callable[[SampleCall], dict[str, str]]
 METHODS = ("post", "get", "put", "patch", "delete")
 _SCOPE = re.compile(r"Needs the scope `(?P<scope>[a-z:]+)`\.|Needs no scope\.")
 _PROBLEM = re.compile(r"^- `(?P<code>\w+)`: (?P<text>.*)$", re.MULTILINE)
@@ -28,7 +28,7 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class OperationProblem:
     """An error that an operation may answer with."""
 
     status: str
@@ -37,12 +37,12 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class OperationResponse:
     """A success."""
 
     status: str
     html: str
-    fields: Sequence[Field]
+    fields: Sequence[SchemaField]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +57,11 @@ class Operation:
     summary: str
     html: str
     scope: str
-    parameters: Sequence[Field]
-    body_fields: Sequence[Field]
+    parameters: Sequence[SchemaField]
+    body_fields: Sequence[SchemaField]
     body_html: str
-    answers: Sequence[Answer]
-    problems: Sequence[Problem]
+    answers: Sequence[OperationResponse]
+    problems: Sequence[OperationProblem]
     samples: Mapping[str, str]
     samples_html: str
 
@@ -73,7 +73,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class OperationGroup:
     """The operations of one tag."""
 
     tag: str
@@ -95,7 +95,7 @@ class Group:
 
 
 @lru_cache(maxsize=2)
-def list_groups(base: str, today: date) -> dict[str, Group]:
+def list_groups(base: str, today: date) -> dict[str, OperationGroup]:
     """The groups by their tags, in the document's order, with examples for the service at `base`."""
     document: dict[str, Any] = json.loads(build_document())
     schemas = Schemas(document["components"]["schemas"])
@@ -106,7 +106,7 @@ def list_groups(base: str, today: date) -> dict[str, Group]:
                 operation = read_operation(method, path, item[method], schemas, partial(build, base, today))
                 found.setdefault(item[method]["tags"][0], []).append(operation)
     return {
-        tag["name"]: Group(
+        tag["name"]: OperationGroup(
             tag=tag["name"], text=tag["description"], operations=sorted(found[tag["name"]], key=find_rank)
         )
         for tag in document["tags"]
@@ -119,7 +119,7 @@ def find_rank(operation: Operation) -> tuple[int, str, int]:
     return operation.path.count("{"), operation.path, METHODS.index(operation.method.lower())
 
 
-def build(base: str, today: date, call: Call) -> dict[str, str]:
+def build(base: str, today: date, call: SampleCall) -> dict[str, str]:
     return {language: fill_in(code, base, today) for language, code in build_samples(call, base).items()}
 
 
@@ -140,11 +140,12 @@ def read_operation(method: str, path: str, spec: Mapping[str, Any], schemas: Sch
         parameters=[read_parameter(each, schemas) for each in spec.get("parameters", ())],
         body_fields=[show_field(each) for each in schemas.list_fields(body)] if body else [],
         body_html=show_markdown(str(schemas.follow(body).get("description", ""))),
-        answers=list(read_answers(spec["responses"], schemas)),
+        answers=list(read_responses(spec["responses"], schemas)),
         problems=list(read_problems(spec["responses"])),
         samples=samples,
         samples_html=render_samples(
-            [Block(language=name, needs={}, code=samples[name]) for name in SAMPLES], f"sample-{spec['operationId']}"
+            [CodeBlock(language=name, needs={}, code=samples[name]) for name in SAMPLES],
+            f"sample-{spec['operationId']}",
         ),
     )
 
@@ -176,15 +177,15 @@ def show_inline(text: str) -> str:
     return mark_safe(str(_MARKDOWN.renderInline(text)))  # noqa: S308 - HTML is switched off
 
 
-def show_field(field: Field) -> Field:
-    return Field(
+def show_field(field: SchemaField) -> SchemaField:
+    return SchemaField(
         name=field.name, type=show_inline(field.type), is_required=field.is_required, text=show_inline(field.text)
     )
 
 
-def read_parameter(spec: Mapping[str, Any], schemas: Schemas) -> Field:
+def read_parameter(spec: Mapping[str, Any], schemas: Schemas) -> SchemaField:
     where = {"query": "query", "header": "header", "path": "path"}[spec["in"]]
-    return Field(
+    return SchemaField(
         name=spec["name"],
         type=show_inline(f"{where}, {schemas.name_type(spec['schema'])}"),
         is_required=bool(spec.get("required")),
@@ -192,16 +193,16 @@ def read_parameter(spec: Mapping[str, Any], schemas: Schemas) -> Field:
     )
 
 
-def read_answers(responses: Mapping[str, Any], schemas: Schemas) -> Iterator[Answer]:
+def read_responses(responses: Mapping[str, Any], schemas: Schemas) -> Iterator[OperationResponse]:
     for status, response in responses.items():
         if status.startswith("2"):
             schema = find_schema(response)
             text = str(schemas.follow(schema).get("description", "")) or response["description"]
             fields = [show_field(each) for each in schemas.list_fields(schema)] if schema else []
-            yield Answer(status=status, html=show_inline(text), fields=fields)
+            yield OperationResponse(status=status, html=show_inline(text), fields=fields)
 
 
-def read_problems(responses: Mapping[str, Any]) -> Iterator[Problem]:
+def read_problems(responses: Mapping[str, Any]) -> Iterator[OperationProblem]:
     for status, response in responses.items():
         for match in _PROBLEM.finditer(response["description"]):
-            yield Problem(status=status, code=match["code"], html=show_inline(match["text"]))
+            yield OperationProblem(status=status, code=match["code"], html=show_inline(match["text"]))

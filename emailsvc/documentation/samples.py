@@ -15,7 +15,7 @@ from emailsvc.documentation.literals import JAVASCRIPT, JSON, PYTHON, spell
 _VARIABLE = re.compile(r"\{([A-Z_]+)\}")
 
 
-class Kind(Enum):
+class ResponseKind(Enum):
     """What an answer is, and so what is done with it."""
 
     JSON = "json"
@@ -25,7 +25,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class SampleCall:
     """A request. `path` may hold environment variables as `{EMAIL_ID}`; `file` is where an answer of bytes goes."""
 
     method: str
@@ -33,7 +33,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: object = None
-    kind: Kind = Kind.JSON
+    kind: ResponseKind = ResponseKind.JSON
     file: str = ""
 
     @property
@@ -45,7 +45,7 @@ class Call:
         return bool(_VARIABLE.search(self.path))
 
 
-def read_call(text: str, *, file: str = "") -> Call:
+def read_call(text: str, *, file: str = "") -> SampleCall:
     """A request as pages write it: a line of method and target, headers, and behind an empty line JSON.
 
     Its answer is kept in `file` where one is named.
@@ -54,8 +54,8 @@ def read_call(text: str, *, file: str = "") -> Call:
     first, *headers = head.strip().splitlines()
     method, target = first.split()
     path, _, query = target.partition("?")
-    kind = Kind.FILE if file else Kind.EMPTY if method == "DELETE" else Kind.JSON
-    return Call(
+    kind = ResponseKind.FILE if file else ResponseKind.EMPTY if method == "DELETE" else ResponseKind.JSON
+    return SampleCall(
         method=method,
         path=path,
         query=dict(parse_qsl(query)),
@@ -66,7 +66,7 @@ def read_call(text: str, *, file: str = "") -> Call:
     )
 
 
-def build_samples(call: Call, base: str) -> dict[str, str]:
+def build_samples(call: SampleCall, base: str) -> dict[str, str]:
     """Language → program, for the service at `base`."""
     return {
         "bash": build_curl(call, base),
@@ -75,10 +75,10 @@ def build_samples(call: Call, base: str) -> dict[str, str]:
     }
 
 
-def build_curl(call: Call, base: str) -> str:
+def build_curl(call: SampleCall, base: str) -> str:
     url = base + _VARIABLE.sub(r"$\1", call.target)
     # Stopped when it has shown how events come; it would go on for ever.
-    options = {Kind.FILE: f"-f -o {call.file}", Kind.STREAM: "-iN --max-time 2"}.get(call.kind, "-i")
+    options = {ResponseKind.FILE: f"-f -o {call.file}", ResponseKind.STREAM: "-iN --max-time 2"}.get(call.kind, "-i")
     lines = [f'curl {options} "{url}"' if set(url) & set("$?&*") else f"curl {options} {url}"]
     if call.method != "GET" and not (call.method == "POST" and call.body is not None):
         lines[0] = lines[0].replace("curl ", f"curl -X {call.method} ", 1)
@@ -91,7 +91,7 @@ def build_curl(call: Call, base: str) -> str:
     return " \\\n  ".join(lines) + "\n"
 
 
-def build_javascript(call: Call, base: str) -> str:
+def build_javascript(call: SampleCall, base: str) -> str:
     url = base + _VARIABLE.sub(r"${process.env.\1}", call.target)
     quote = "`" if call.has_variables else '"'
     headers = ["Authorization: `Bearer ${process.env.EMAILSVC_KEY}`"]
@@ -108,12 +108,14 @@ def build_javascript(call: Call, base: str) -> str:
     return JAVASCRIPT_HEADS.get(call.kind, "") + request + JAVASCRIPT_ENDS[call.kind].replace("FILE", call.file)
 
 
-JAVASCRIPT_HEADS = {Kind.FILE: 'import { writeFile } from "node:fs/promises";\n\n'}
+JAVASCRIPT_HEADS = {ResponseKind.FILE: 'import { writeFile } from "node:fs/promises";\n\n'}
 JAVASCRIPT_ENDS = {
-    Kind.JSON: "console.log(answer.status, await answer.json());\n",
-    Kind.EMPTY: "console.log(answer.status);\n",
-    Kind.FILE: 'await writeFile("FILE", Buffer.from(await answer.arrayBuffer()));\nconsole.log(answer.status);\n',
-    Kind.STREAM: """\
+    ResponseKind.JSON: "console.log(answer.status, await answer.json());\n",
+    ResponseKind.EMPTY: "console.log(answer.status);\n",
+    ResponseKind.FILE: (
+        'await writeFile("FILE", Buffer.from(await answer.arrayBuffer()));\nconsole.log(answer.status);\n'
+    ),
+    ResponseKind.STREAM: """\
 console.log(answer.status);
 for await (const chunk of answer.body.pipeThrough(new TextDecoderStream())) {
   console.log(chunk);
@@ -123,7 +125,7 @@ for await (const chunk of answer.body.pipeThrough(new TextDecoderStream())) {
 }
 
 
-def build_python(call: Call, base: str) -> str:
+def build_python(call: SampleCall, base: str) -> str:
     url = base + _VARIABLE.sub(r"{os.environ['\1']}", call.target)
     headers = ['"Authorization": f"Bearer {os.environ[\'EMAILSVC_KEY\']}"']
     headers += [f'"{name}": "{value}"' for name, value in call.headers.items()]
@@ -135,20 +137,22 @@ def build_python(call: Call, base: str) -> str:
     ]
     if call.body is not None:
         arguments.append(f"json={spell(call.body, PYTHON, depth=1, taken=5)}")
-    if call.kind is Kind.STREAM:
+    if call.kind is ResponseKind.STREAM:
         arguments.insert(0, f'"{call.method}"')
     joined = "\n    " + ",\n    ".join(arguments) + ",\n"
-    imports = "import os\n" + ("from pathlib import Path\n" if call.kind is Kind.FILE else "") + "\nimport httpx\n\n"
-    verb = "stream" if call.kind is Kind.STREAM else call.method.lower()
+    imports = (
+        "import os\n" + ("from pathlib import Path\n" if call.kind is ResponseKind.FILE else "") + "\nimport httpx\n\n"
+    )
+    verb = "stream" if call.kind is ResponseKind.STREAM else call.method.lower()
     request = f"httpx.{verb}({joined})"
     return imports + PYTHON_ENDS[call.kind].replace("REQUEST", request).replace("FILE", call.file)
 
 
 PYTHON_ENDS = {
-    Kind.JSON: "answer = REQUEST\nprint(answer.status_code, answer.json())\n",
-    Kind.EMPTY: "answer = REQUEST\nprint(answer.status_code)\n",
-    Kind.FILE: 'answer = REQUEST\nPath("FILE").write_bytes(answer.content)\nprint(answer.status_code)\n',
-    Kind.STREAM: """\
+    ResponseKind.JSON: "answer = REQUEST\nprint(answer.status_code, answer.json())\n",
+    ResponseKind.EMPTY: "answer = REQUEST\nprint(answer.status_code)\n",
+    ResponseKind.FILE: 'answer = REQUEST\nPath("FILE").write_bytes(answer.content)\nprint(answer.status_code)\n',
+    ResponseKind.STREAM: """\
 with REQUEST as answer:
     print(answer.status_code)
     for line in answer.iter_lines():

@@ -11,7 +11,7 @@ FORMATS = {"date-time": "time", "uuid": "id", "uri": "URL", "binary": "bytes"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class SchemaField:
     """One member of an object, or one parameter. `text` is Markdown."""
 
     name: str
@@ -35,7 +35,7 @@ class Schemas:
             return {**self.follow(schema["allOf"][0]), **{k: v for k, v in schema.items() if k != "allOf"}}
         return schema
 
-    def list_fields(self, schema: Schema, *, prefix: str = "", depth: int = 0) -> Iterator[Field]:
+    def list_fields(self, schema: Schema, *, prefix: str = "", depth: int = 0) -> Iterator[SchemaField]:
         """The members of an object, or of the objects in an array, each followed by its own members."""
         schema = self.follow(schema)
         if schema.get("type") == "array":
@@ -45,7 +45,9 @@ class Schemas:
             full = self.follow(member)
             description = str(full.get("description", "") if "description" in member or not depth else "")
             text = description if "description" in member or "$ref" not in member else ""
-            yield Field(name=prefix + name, type=self.name_type(member), is_required=name in required, text=tidy(text))
+            yield SchemaField(
+                name=prefix + name, type=self.name_type(member), is_required=name in required, text=tidy(text)
+            )
             if depth + 1 < MAX_DEPTH:
                 is_list = "array" in as_types(full)
                 inner = f"{prefix}{name}{'[]' if is_list else ''}."

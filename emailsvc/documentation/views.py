@@ -12,9 +12,9 @@ from django.views.decorators.http import require_safe
 from emailsvc.documentation import pages
 from emailsvc.documentation.markdown import Document, Heading
 from emailsvc.documentation.pages import HOME, Link, Section
-from emailsvc.documentation.reference import Group, list_groups
+from emailsvc.documentation.reference import OperationGroup, list_groups
 from emailsvc.documentation.search import Place, search
-from emailsvc.web.pages import PAGE_POLICY, SWAGGER_POLICY, answer_page
+from emailsvc.web.pages import PAGE_POLICY, SWAGGER_POLICY, page_response
 
 API = f"{HOME}/api"
 MAX_QUERY = 200
@@ -23,7 +23,7 @@ MAX_QUERY = 200
 def list_sections() -> list[Section]:
     """The navigation."""
     sections = [
-        Section(title=title, links=[Link(url=pages.url_of(name), title=read(name).title) for name in names])
+        Section(title=title, links=[Link(url=pages.url_of(name), title=read_cached_page(name).title) for name in names])
         for title, names in pages.list_pages().items()
         if names
     ]
@@ -33,15 +33,15 @@ def list_sections() -> list[Section]:
     return [start, guides, api, *rest]
 
 
-def groups() -> dict[str, Group]:
+def groups() -> dict[str, OperationGroup]:
     return list_groups(settings.PUBLIC_URL, timezone.now().date())
 
 
-def read(name: str) -> Document:
+def read_cached_page(name: str) -> Document:
     return pages.read_page(name, settings.PUBLIC_URL, timezone.now().date())
 
 
-def answer(request: HttpRequest, template: str, policy: str = PAGE_POLICY, **context: Any) -> HttpResponse:
+def docs_response(request: HttpRequest, template: str, policy: str = PAGE_POLICY, **context: Any) -> HttpResponse:
     """A page of the site, with its navigation and with the ways to the page before it and the one after."""
     sections = list_sections()
     links = [link for section in sections for link in section.links]
@@ -50,7 +50,7 @@ def answer(request: HttpRequest, template: str, policy: str = PAGE_POLICY, **con
         "previous": links[here - 1] if here else None,
         "following": links[here + 1] if here is not None and here + 1 < len(links) else None,
     }
-    return answer_page(
+    return page_response(
         request,
         f"emailsvc/docs/{template}",
         policy,
@@ -64,15 +64,15 @@ def answer(request: HttpRequest, template: str, policy: str = PAGE_POLICY, **con
 @require_safe
 def show_home(request: HttpRequest) -> HttpResponse:
     """Where to begin, and Swagger UI, from this server alone."""
-    return answer(request, "home.html", SWAGGER_POLICY)
+    return docs_response(request, "home.html", SWAGGER_POLICY)
 
 
 @require_safe
 def show_page(request: HttpRequest, name: str) -> HttpResponse:
     if not pages.has_page(name):
         raise Http404
-    document = read(name)
-    return answer(
+    document = read_cached_page(name)
+    return docs_response(
         request,
         "page.html",
         title=document.title,
@@ -87,20 +87,20 @@ def show_group(request: HttpRequest, tag: str) -> HttpResponse:
     group = groups().get(tag)
     if group is None:
         raise Http404
-    return answer(request, "group.html", title=group.title, group=group, headings=group.headings)
+    return docs_response(request, "group.html", title=group.title, group=group, headings=group.headings)
 
 
 @require_safe
 def show_search(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "")[:MAX_QUERY]
-    return answer(request, "search.html", title="Search", query=query, hits=search(list_places(), query))
+    return docs_response(request, "search.html", title="Search", query=query, hits=search(list_places(), query))
 
 
 def list_places() -> Iterator[Place]:
     """Every section of the site."""
     for names in pages.list_pages().values():
         for name in names:
-            document = read(name)
+            document = read_cached_page(name)
             url = pages.url_of(name)
             yield Place(url=url, page=document.title, heading=Heading(level=1, anchor="", text="", body=document.lead))
             for heading in document.headings:

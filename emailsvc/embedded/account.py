@@ -72,7 +72,7 @@ def run_as(
     )
 
 
-def answer_of(account: Account | None, arguments: list[str]) -> str | None:
+def output_of(account: Account | None, arguments: list[str]) -> str | None:
     """What the command prints when that user runs it, None when it cannot be run or fails."""
     try:
         done = run_as(account, arguments)

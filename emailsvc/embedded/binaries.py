@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from emailsvc.embedded.account import Account, answer_of
+from emailsvc.embedded.account import Account, output_of
 from emailsvc.embedded.errors import EmbeddedError
 
 LEAST_POSTGRES = 15
@@ -90,7 +90,7 @@ def usable_postgres(account: Account | None, runtime: Path) -> Iterator[Postgres
 
 def probe_postgres(folder: Path, account: Account | None) -> Postgres | None:
     """The PostgreSQL in the folder, if both its programs answer."""
-    answers = [answer_of(account, [str(folder / program), "--version"]) for program in ("initdb", "postgres")]
+    answers = [output_of(account, [str(folder / program), "--version"]) for program in ("initdb", "postgres")]
     majors = [re.search(r"\(PostgreSQL\) (\d+)", answer) for answer in answers if answer]
     if len(majors) < 2 or not majors[1]:
         return None
@@ -138,7 +138,7 @@ def usable_redis(account: Account | None, runtime: Path) -> Iterator[Redis | Non
 
 def probe_redis(executable: Path, account: Account | None) -> Redis | None:
     """The server, if it answers: `Valkey server v=9.1.2 …`, `Redis server v=7.0.15 …`."""
-    answer = answer_of(account, [str(executable), "--version"])
+    answer = output_of(account, [str(executable), "--version"])
     match = re.match(r"(\w+) server v=(\d+)", answer or "")
     return Redis(executable=executable, version=f"{match[1].lower()} {match[2]}") if match else None
 

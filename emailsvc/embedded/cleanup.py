@@ -16,7 +16,7 @@ from typing import TextIO
 
 
 @contextmanager
-def janitor(lock: Path, *paths: Path) -> Iterator[None]:
+def cleanup_process(lock: Path, *paths: Path) -> Iterator[None]:
     """While this lasts, our sudden death removes the paths, unless somebody else has the lock file by then."""
     words = [sys.executable, "-I", "-S", __file__, str(lock), *map(str, paths)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, cwd="/", start_new_session=True) as process:

@@ -45,16 +45,16 @@ class Child:
 
 def start(program: Program) -> Child:
     """The started program. Call it from the main thread: the kernel takes the end of the forking thread for ours."""
-    return Child(program=program, log_start=measure(program.log), process=spawn(program))
+    return Child(program=program, log_start=log_size(program.log), process=spawn(program))
 
 
 def restart(child: Child) -> None:
     """Give a child that has ended a new process."""
-    child.log_start = measure(child.program.log)
+    child.log_start = log_size(child.program.log)
     child.process = spawn(child.program)
 
 
-def measure(log: Path) -> int:
+def log_size(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 

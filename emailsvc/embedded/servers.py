@@ -20,7 +20,7 @@ LOCK_SECONDS = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class ServerKind:
     """One server: the variable that names it, and how it is built, awaited and addressed."""
 
     variable: str
@@ -30,8 +30,8 @@ class Kind:
 
 
 KINDS = (
-    Kind(variable="DATABASE_URL", build=build_postgres, await_ready=await_postgres, url=database_url),
-    Kind(variable="REDIS_URL", build=build_valkey, await_ready=await_valkey, url=redis_url),
+    ServerKind(variable="DATABASE_URL", build=build_postgres, await_ready=await_postgres, url=database_url),
+    ServerKind(variable="REDIS_URL", build=build_valkey, await_ready=await_valkey, url=redis_url),
 )
 
 
@@ -41,7 +41,7 @@ class Servers:
 
     data: Path
     runtime: Path
-    kinds: tuple[Kind, ...]
+    kinds: tuple[ServerKind, ...]
     lock: TextIO
     is_durable: bool
     children: list[Child] = field(default_factory=list)

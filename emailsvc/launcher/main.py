@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 
-from emailsvc.embedded.cleanup import janitor
+from emailsvc.embedded.cleanup import cleanup_process
 from emailsvc.embedded.errors import EmbeddedError
 from emailsvc.embedded.programs import has_ended, start, stop, tail
 from emailsvc.embedded.servers import Servers, claimed_servers
@@ -28,10 +28,10 @@ from emailsvc.launcher.data_folder import (
 )
 from emailsvc.launcher.log_files import trim_logs
 from emailsvc.launcher.ports import LOOPBACK, listen, listen_near
-from emailsvc.launcher.processes import STOP_STAGES, Lineup, build_lineup, build_preparation
+from emailsvc.launcher.processes import STOP_STAGES, ProcessOptions, build_preparation, build_processes
 from emailsvc.launcher.readiness import Ports, list_obstacles
 from emailsvc.launcher.ready_file import FILE_NAME as READY_NAME
-from emailsvc.launcher.ready_file import Announcement, build_banner, ready_content
+from emailsvc.launcher.ready_file import ReadyFile, build_banner, ready_content
 from emailsvc.launcher.secrets_file import ADMIN_USER, keep_secrets, write_private
 from emailsvc.launcher.supervisor import Alarm, Supervisor
 
@@ -46,7 +46,7 @@ TRIM_SECONDS = 60.0
 class Service:
     """One run: what is watched, and what its programs are told. `made` is the part of that which we made up."""
 
-    lineup: Lineup
+    process_options: ProcessOptions
     made: Mapping[str, str]
     ports: Ports
     servers: Servers
@@ -66,12 +66,12 @@ def main() -> int:
         with ExitStack() as stack:
             serve(build_service(options, alarm, stack), stack)
     except EmbeddedError as error:
-        tell(f"emailsvc: {error}")
+        print_line(f"emailsvc: {error}")
         return 1
     return 0
 
 
-def tell(text: str) -> None:
+def print_line(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
@@ -84,7 +84,7 @@ def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -
     listeners = open_ports(options.port, stack)
     ports = read_ports(listeners)
     servers = stack.enter_context(claimed_servers(data, os.environ))
-    stack.enter_context(janitor(data / LOCK_NAME, data / READY_NAME, data / ENVIRONMENT_NAME, servers.runtime))
+    stack.enter_context(cleanup_process(data / LOCK_NAME, data / READY_NAME, data / ENVIRONMENT_NAME, servers.runtime))
     made = {
         "PUBLIC_URL": f"http://{LOOPBACK}:{ports.web}",
         "PROVIDER_URL": f"inbox://{LOOPBACK}:{ports.smtp}",
@@ -94,12 +94,19 @@ def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -
         **servers.environment,
     }
     environment = build_environment(os.environ, made)
-    lineup = Lineup(
+    process_options = ProcessOptions(
         data=data,
         environment=environment,
         sockets={name: listener.fileno() for name, listener in listeners.items()},
     )
-    return Service(lineup=lineup, made=made, ports=ports, servers=servers, supervisor=Supervisor(tell), alarm=alarm)
+    return Service(
+        process_options=process_options,
+        made=made,
+        ports=ports,
+        servers=servers,
+        supervisor=Supervisor(print_line),
+        alarm=alarm,
+    )
 
 
 def open_ports(web_port: int, stack: ExitStack) -> dict[str, socket]:
@@ -129,31 +136,31 @@ def serve(service: Service, stack: ExitStack) -> None:
     await_ready(service)
     if not service.alarm.is_stopping:
         announce(service, stack)
-    logs = service.lineup.data / "logs"
+    logs = service.process_options.data / "logs"
     while not service.alarm.is_stopping:
         trim_logs(logs)
         tend(service, TRIM_SECONDS)
-    tell("emailsvc is stopping")
+    print_line("emailsvc is stopping")
 
 
 def start_all(service: Service, stack: ExitStack) -> None:
     """Servers, then the database's preparation, then the programs; each loads while what it needs is made ready."""
-    preparation = start(build_preparation(service.lineup))
+    preparation = start(build_preparation(service.process_options))
     stack.callback(stop, [preparation])
     service.servers.start()
     service.supervisor.watch(service.servers.children)
-    service.lineup.servers_gate.open()
+    service.process_options.servers_gate.open()
     for stage in reversed(STOP_STAGES):
         stack.callback(service.supervisor.stop, stage)
-    service.supervisor.watch(start(program) for program in build_lineup(service.lineup))
+    service.supervisor.watch(start(program) for program in build_processes(service.process_options))
     while not has_ended(preparation) and not service.alarm.is_stopping:
         service.alarm.wait(1.0)
     if service.alarm.is_stopping:
         return
     if preparation.process.returncode:
         raise EmbeddedError(f"cannot start; {preparation.program.log} says:\n{tail(preparation)}")
-    stack.enter_context(kept_environment(service.lineup.data, service.made))
-    service.lineup.database_gate.open()
+    stack.enter_context(kept_environment(service.process_options.data, service.made))
+    service.process_options.database_gate.open()
 
 
 def tend(service: Service, seconds: float) -> None:
@@ -170,7 +177,7 @@ def await_ready(service: Service) -> None:
     pause = 0.1
     while not service.alarm.is_stopping and (obstacles := list_obstacles(service.ports)):
         if time.monotonic() > impatient_at:
-            tell("emailsvc is not ready yet: " + "; ".join(obstacles))
+            print_line("emailsvc is not ready yet: " + "; ".join(obstacles))
             impatient_at += PATIENCE_SECONDS
         tend(service, pause)
         pause = min(pause * 1.1, 1.0)
@@ -178,10 +185,10 @@ def await_ready(service: Service) -> None:
 
 def announce(service: Service, stack: ExitStack) -> None:
     """Write ready.json, which `stack` removes again, and print the banner."""
-    data = service.lineup.data
+    data = service.process_options.data
     secrets = keep_secrets(data, os.environ)
-    url = service.lineup.environment["PUBLIC_URL"].rstrip("/")
-    announcement = Announcement(
+    url = service.process_options.environment["PUBLIC_URL"].rstrip("/")
+    ready = ReadyFile(
         url=url,
         admin_url=f"{url}/admin/",
         admin_user=ADMIN_USER,
@@ -195,8 +202,8 @@ def announce(service: Service, stack: ExitStack) -> None:
         report_port=service.ports.reports,
     )
     stack.callback((data / READY_NAME).unlink, missing_ok=True)
-    write_private(data / READY_NAME, ready_content(announcement))
-    tell(build_banner(announcement))
+    write_private(data / READY_NAME, ready_content(ready))
+    print_line(build_banner(ready))
 
 
 if __name__ == "__main__":

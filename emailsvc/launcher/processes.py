@@ -26,7 +26,7 @@ COMMANDS = {
 }
 
 
-class Gate:
+class StartGate:
     """Programs behind it have loaded, and wait until it is opened."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Gate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lineup:
+class ProcessOptions:
     """What our programs need to be told; `sockets` are the listening descriptors that servers inherit, by program.
 
     They are ours and outlive a server that dies: clients wait a moment and are not refused, and nobody else can listen
@@ -47,31 +47,38 @@ class Lineup:
     data: Path
     environment: Mapping[str, str]
     sockets: Mapping[str, int]
-    servers_gate: Gate = field(default_factory=Gate)
-    database_gate: Gate = field(default_factory=Gate)
+    servers_gate: StartGate = field(default_factory=StartGate)
+    database_gate: StartGate = field(default_factory=StartGate)
 
 
-def build_lineup(lineup: Lineup) -> list[Program]:
+def build_processes(process_options: ProcessOptions) -> list[Program]:
     """In the order in which they start; they wait for the database, and are stopped by `STOP_STAGES`."""
-    inbox = ("manage", "run_inbox", "--fd", str(lineup.sockets["inbox"]))
-    web = (*COMMANDS["web"], "--bind", f"fd://{lineup.sockets['web']}")
-    reports = ("manage", "run_report_listener", "--fd", str(lineup.sockets["reports"]))
+    inbox = ("manage", "run_inbox", "--fd", str(process_options.sockets["inbox"]))
+    web = (*COMMANDS["web"], "--bind", f"fd://{process_options.sockets['web']}")
+    reports = ("manage", "run_report_listener", "--fd", str(process_options.sockets["reports"]))
     commands = {"inbox": inbox, **COMMANDS, "web": web, "reports": reports}
-    return [_program(lineup, lineup.database_gate, name, command) for name, command in commands.items()]
+    return [
+        _program(process_options, process_options.database_gate, name, command) for name, command in commands.items()
+    ]
 
 
-def build_preparation(lineup: Lineup) -> Program:
+def build_preparation(process_options: ProcessOptions) -> Program:
     """What has to be done before the others start; it waits for the servers, and ends by itself."""
-    return _program(lineup, lineup.servers_gate, "prepare", ("manage", "prepare", "--secrets", str(lineup.data)))
+    return _program(
+        process_options,
+        process_options.servers_gate,
+        "prepare",
+        ("manage", "prepare", "--secrets", str(process_options.data)),
+    )
 
 
-def _program(lineup: Lineup, gate: Gate, name: str, command: tuple[str, ...]) -> Program:
-    sockets = [lineup.sockets[name]] if name in lineup.sockets else []
+def _program(process_options: ProcessOptions, gate: StartGate, name: str, command: tuple[str, ...]) -> Program:
+    sockets = [process_options.sockets[name]] if name in process_options.sockets else []
     return Program(
         name=name,
         arguments=(sys.executable, "-m", "emailsvc.launcher.start_gate", str(gate.entrance), *command),
-        log=lineup.data / "logs" / f"{name}.log",
-        environment=lineup.environment,
+        log=process_options.data / "logs" / f"{name}.log",
+        environment=process_options.environment,
         folder=ROOT,
         inherited=(gate.entrance, *sockets),
         stop_seconds=STOP_SECONDS.get(name, 2.0),

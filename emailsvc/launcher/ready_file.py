@@ -8,7 +8,7 @@ FILE_NAME = "ready.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Announcement:
+class ReadyFile:
     """The fields of `ready.json`. `admin_password` is None once a person has changed it in the admin."""
 
     url: str
@@ -23,19 +23,19 @@ class Announcement:
     report_port: int
 
 
-def ready_content(announcement: Announcement) -> dict[str, object]:
-    return asdict(announcement)
+def ready_content(ready: ReadyFile) -> dict[str, object]:
+    return asdict(ready)
 
 
-def build_curl(announcement: Announcement) -> str:
+def build_curl(ready: ReadyFile) -> str:
     """One line for the shell that posts a first email."""
     email = {"from_": "Demo <demo@example.test>", "to": "you@example.test", "subject": "Hello", "text": "It works."}
     words = (
         "curl",
         "-i",
-        f"{announcement.url}/api/v1/emails",
+        f"{ready.url}/api/v1/emails",
         "-H",
-        f"Authorization: Bearer {announcement.api_key}",
+        f"Authorization: Bearer {ready.api_key}",
         "-H",
         "Content-Type: application/json",
         "-d",
@@ -44,22 +44,22 @@ def build_curl(announcement: Announcement) -> str:
     return shlex.join(words)
 
 
-def build_banner(announcement: Announcement) -> str:
+def build_banner(ready: ReadyFile) -> str:
     """The lines for the terminal."""
-    password = announcement.admin_password or "(as you changed it)"
+    password = ready.admin_password or "(as you changed it)"
     return f"""
 emailsvc is ready.
 
-  URL       {announcement.url}
-  Inbox     {announcement.inbox_url}
-  Admin     {announcement.admin_url}   {announcement.admin_user} / {password}
-  API key   {announcement.api_key}
-  SMTP      {announcement.smtp_host}:{announcement.smtp_port} (the inbox: keeps what it gets, delivers nothing)
-  Reports   {announcement.report_host}:{announcement.report_port} (bounces and complaints come back here)
+  URL       {ready.url}
+  Inbox     {ready.inbox_url}
+  Admin     {ready.admin_url}   {ready.admin_user} / {password}
+  API key   {ready.api_key}
+  SMTP      {ready.smtp_host}:{ready.smtp_port} (the inbox: keeps what it gets, delivers nothing)
+  Reports   {ready.report_host}:{ready.report_port} (bounces and complaints come back here)
 
 Post a first email, then look at it in the inbox:
 
-  {build_curl(announcement)}
+  {build_curl(ready)}
 
 Ctrl-C stops everything; the data stays.
 """

@@ -31,7 +31,7 @@ REDIS_OPTIONS = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0, "retry": 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class HealthCheck:
     """`failed` makes the service not ready; `warning` is for people."""
 
     status: Literal["ok", "warning", "failed"]
@@ -61,18 +61,18 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     return JsonResponse(body, status=200 if is_ready else 503)
 
 
-def run_check(name: str, check: Callable[[], Check]) -> Check:
+def run_check(name: str, check: Callable[[], HealthCheck]) -> HealthCheck:
     try:
         return check()
     except (DatabaseError, redis.RedisError, OSError) as error:
         log.warning("readiness_check_failed", check=name, error=type(error).__name__)
-        return Check(status="failed", detail="does not answer")
+        return HealthCheck(status="failed", detail="does not answer")
 
 
-def check_database() -> Check:
+def check_database() -> HealthCheck:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    return Check(status="ok", detail="answers")
+    return HealthCheck(status="ok", detail="answers")
 
 
 class MigrationsCheck:
@@ -81,41 +81,41 @@ class MigrationsCheck:
     def __init__(self) -> None:
         self._is_done = False
 
-    def __call__(self) -> Check:
+    def __call__(self) -> HealthCheck:
         if not self._is_done:
             executor = MigrationExecutor(connection)
             waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
             if waiting:
-                return Check(status="failed", detail=f"{len(waiting)} not applied")
+                return HealthCheck(status="failed", detail=f"{len(waiting)} not applied")
             self._is_done = True
-        return Check(status="ok", detail="applied")
+        return HealthCheck(status="ok", detail="applied")
 
 
-def check_redis() -> Check:
+def check_redis() -> HealthCheck:
     with redis.Redis.from_url(settings.REDIS_URL, **REDIS_OPTIONS) as client:
         client.ping()
-    return Check(status="ok", detail="answers")
+    return HealthCheck(status="ok", detail="answers")
 
 
-def check_provider() -> Check:
+def check_provider() -> HealthCheck:
     if has_shared_provider():
-        return Check(status="ok", detail="present")
-    return Check(status="failed", detail="no shared provider: set PROVIDER_URL")
+        return HealthCheck(status="ok", detail="present")
+    return HealthCheck(status="failed", detail="no shared provider: set PROVIDER_URL")
 
 
-def check_workers() -> Check:
+def check_workers() -> HealthCheck:
     """Mail is accepted and kept without workers, so their absence is a warning."""
     check_redis()
     ticked_at = cache.get(TICK_KEY)
     if ticked_at is None:
-        return Check(status="warning", detail="no worker has been seen")
+        return HealthCheck(status="warning", detail="no worker has been seen")
     age = time.time() - float(ticked_at)
     if age > TICK_SECONDS:
-        return Check(status="warning", detail=f"no worker seen for {age:.0f} s")
-    return Check(status="ok", detail=f"seen {max(age, 0.0):.1f} s ago")
+        return HealthCheck(status="warning", detail=f"no worker seen for {age:.0f} s")
+    return HealthCheck(status="ok", detail=f"seen {max(age, 0.0):.1f} s ago")
 
 
-CHECKS: dict[str, Callable[[], Check]] = {
+CHECKS: dict[str, Callable[[], HealthCheck]] = {
     "database": check_database,
     "migrations": MigrationsCheck(),
     "redis": check_redis,

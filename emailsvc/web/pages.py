@@ -23,10 +23,10 @@ SCHEMA_URL = "/api/schema"
 @require_safe
 def show_landing(request: HttpRequest) -> HttpResponse:
     """Where everything is, and how to send the first email."""
-    return answer_page(request, "emailsvc/landing.html", PAGE_POLICY)
+    return page_response(request, "emailsvc/landing.html", PAGE_POLICY)
 
 
-def answer_page(request: HttpRequest, template: str, policy: str, **context: Any) -> HttpResponse:
+def page_response(request: HttpRequest, template: str, policy: str, **context: Any) -> HttpResponse:
     """A page under its policy."""
     # The inbox answers only its own machine: elsewhere it is not offered.
     common = {"public_url": settings.PUBLIC_URL, "has_inbox": is_local(request), "schema_url": SCHEMA_URL}

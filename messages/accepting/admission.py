@@ -16,7 +16,7 @@ from delivery.simulator.script import ScenarioError, read_script
 from domains.models import Domain
 from domains.services import Senders
 from messages.accepting.draft import Draft
-from messages.models import Recipient
+from messages.models import RecipientField
 from providers.routing.selection import routes
 from templates_app.services import Rendered, Renderer
 from tracking.engagement.link_finding import Found, LinkFinder
@@ -31,7 +31,7 @@ T = TypeVar("T")
 class Envelope:
     """One recipient on its way into the ledger."""
 
-    kind: Recipient.Kind
+    kind: RecipientField
     address: Address
 
 
@@ -183,5 +183,5 @@ def check_scenarios(draft: Draft) -> None:
         raise InvalidFieldsError(errors)
 
 
-def lists_of(draft: Draft) -> Mapping[Recipient.Kind, Sequence[Address]]:
-    return {Recipient.Kind.TO: draft.to, Recipient.Kind.CC: draft.cc, Recipient.Kind.BCC: draft.bcc}
+def lists_of(draft: Draft) -> Mapping[RecipientField, Sequence[Address]]:
+    return {RecipientField.TO: draft.to, RecipientField.CC: draft.cc, RecipientField.BCC: draft.bcc}

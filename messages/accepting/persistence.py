@@ -18,14 +18,14 @@ from ledger.sql import fetch_one
 from messages.accepting.admission import Admitted
 from messages.attachments import File, save_contents
 from messages.models import Attachment, Message, Recipient, Subject
-from messages.states import Lane, Reason, Status, roll_up
+from messages.states import Lane, Status, StatusReason, roll_up
 from messages.tasks import ring
-from tracking.events import Fact, record
+from tracking.events import Fact, record_facts
 from tracking.models import EventType, TrackedLinks
 from tracking.suppressions.service import find_suppressed
 
 
-def store(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, str]) -> list[Message]:
+def store_emails(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, str]) -> list[Message]:
     """Rows for each admitted email, in order; workers are woken after the commit. In the caller's transaction.
 
     The messages carry their recipients and attachments as a list's query would have fetched them.
@@ -46,7 +46,7 @@ def store(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, st
     subjects = [Subject(message_id=message.pk, text=fold(message.subject)) for message in messages]
     insert_rows(messages, subjects, recipients, list_tracked(messages, admitted))
     store_attachments(key.project_id, messages, admitted, uploaded)
-    note_accepted(messages, recipients)
+    record_accepted_events(messages, recipients)
     for lane in {Lane(message.priority) for message in messages if message.status == Status.QUEUED}:
         transaction.on_commit(partial(ring, lane))
     return messages
@@ -101,7 +101,7 @@ def build_recipients(message: Message, item: Admitted, suppressed: Mapping[str, 
                 address=envelope.address.address,
                 domain=envelope.address.domain,
                 status=Status.SUPPRESSED if is_suppressed else status,
-                status_reason=Reason.SUPPRESSED if is_suppressed else Reason.NONE,
+                status_reason=StatusReason.SUPPRESSED if is_suppressed else StatusReason.NONE,
                 lane=message.priority,
                 is_simulated=message.is_test or envelope.address.domain == SIMULATED_DOMAIN,
                 expires_at=expires_at,
@@ -112,10 +112,10 @@ def build_recipients(message: Message, item: Admitted, suppressed: Mapping[str, 
 
 
 def finish_message(message: Message, rows: Sequence[Recipient]) -> None:
-    """The status that follows from the recipients, as `moves.roll_up` will keep it."""
+    """The status that follows from the recipients, as `transitions.roll_up` will keep it."""
     message.status = roll_up({Status(row.status) for row in rows})
     if message.status == Status.FAILED:
-        message.status_reason = Reason.SUPPRESSED
+        message.status_reason = StatusReason.SUPPRESSED
         message.failed_at = message.created_at
     if message.status == Status.QUEUED:
         message.queued_at = message.created_at
@@ -156,7 +156,7 @@ def store_attachments(
 FIRST_EVENTS = {Status.QUEUED: EventType.QUEUED, Status.SCHEDULED: EventType.SCHEDULED}
 
 
-def note_accepted(messages: Sequence[Message], recipients: Sequence[Recipient]) -> None:
+def record_accepted_events(messages: Sequence[Message], recipients: Sequence[Recipient]) -> None:
     """The first events: each message's own, and one for each suppressed recipient."""
     firsts = [
         Fact(project_id=message.project_id, message_id=message.pk, type=FIRST_EVENTS[status])
@@ -174,7 +174,7 @@ def note_accepted(messages: Sequence[Message], recipients: Sequence[Recipient]) 
         for row in recipients
         if row.status == Status.SUPPRESSED
     ]
-    record([*firsts, *suppressed])
+    record_facts([*firsts, *suppressed])
 
 
 def read_clock() -> datetime:

@@ -12,11 +12,11 @@ from accounts.services import write_audit
 from messages import services
 from messages.available_actions import has_returned, is_resendable, is_scheduled, is_uncertain
 from messages.models import Message, Recipient
-from messages.services import Selection, Settlement
+from messages.services import ResendRecipients, Settlement
 
 
 @dataclass(frozen=True, kw_only=True)
-class Act:
+class AdminAction:
     """One verb: its button, the question before it, what is told after it, and when it is offered."""
 
     name: str
@@ -28,7 +28,7 @@ class Act:
     is_dangerous: bool = False
 
 
-def resend(selection: Selection) -> Callable[[Message], Message]:
+def resend(selection: ResendRecipients) -> Callable[[Message], Message]:
     """The message again, for its own project: a test message stays one."""
     return lambda message: services.resend(
         Delegate(project=message.project, is_test=message.is_test), message, selection
@@ -39,10 +39,10 @@ def settle(settlement: Settlement) -> Callable[[Message], Message]:
     return lambda message: services.settle(message, settlement)
 
 
-ACTS = {
+ADMIN_ACTIONS = {
     act.name: act
     for act in (
-        Act(
+        AdminAction(
             name="cancel",
             label="Cancel",
             question="Cancel this message? It is never delivered then, and cannot be brought back.",
@@ -51,23 +51,23 @@ ACTS = {
             is_offered=is_scheduled,
             is_dangerous=True,
         ),
-        Act(
+        AdminAction(
             name="resend",
             label="Resend",
             question="Send this message again, as a new one, to all of its recipients?",
             done="Sent again: this is the new message.",
-            run=resend(Selection.ALL),
+            run=resend(ResendRecipients.ALL),
             is_offered=is_resendable,
         ),
-        Act(
+        AdminAction(
             name="resend_failed",
             label="Resend to failed",
             question="Send this message again, as a new one, to those recipients only that failed or bounced?",
             done="Sent again to those that failed: this is the new message.",
-            run=resend(Selection.FAILED),
+            run=resend(ResendRecipients.FAILED),
             is_offered=has_returned,
         ),
-        Act(
+        AdminAction(
             name="settle_sent",
             label="It was taken",
             question="Count the uncertain attempt as sent? Nothing more is tried.",
@@ -75,7 +75,7 @@ ACTS = {
             run=settle(Settlement.SENT),
             is_offered=is_uncertain,
         ),
-        Act(
+        AdminAction(
             name="settle_retry",
             label="Try it again",
             question="Try again now? If the first try did arrive, the recipient gets the message twice.",
@@ -83,7 +83,7 @@ ACTS = {
             run=settle(Settlement.RETRY),
             is_offered=is_uncertain,
         ),
-        Act(
+        AdminAction(
             name="settle_failed",
             label="Give it up",
             question="Count the uncertain attempt as failed? Nothing more is tried.",
@@ -101,7 +101,7 @@ def new_ticket() -> str:
     return str(uuid4())
 
 
-def perform(act: Act, message: Message, *, actor: str, ticket: str) -> Message:
+def perform(act: AdminAction, message: Message, *, actor: str, ticket: str) -> Message:
     """Do it once for each ticket; the message to look at next. ApiError when its state does not allow it."""
 
     def once() -> StoredResponse:

@@ -37,12 +37,12 @@ def read_images(message: Message) -> dict[str, tuple[str, bytes]]:
 
 def frame_text(message: Message) -> HttpResponse:
     """The text part."""
-    return show_text(cut(message.text))
+    return show_text(cut_preview(message.text))
 
 
 def frame_source(message: Message) -> HttpResponse:
     """The message as its first recipient is sent it."""
-    return show_text(cut(compose_first(message).decode(errors="replace").replace("\r\n", "\n")))
+    return show_text(cut_preview(compose_first(message).decode(errors="replace").replace("\r\n", "\n")))
 
 
 def frame_headers(message: Message) -> HttpResponse:
@@ -65,7 +65,7 @@ FRAMES = {"html": frame_html, "text": frame_text, "source": frame_source, "heade
 
 def download_raw(message: Message) -> HttpResponse:
     """The message as its first recipient is sent it, as a file."""
-    return answer_file(compose_first(message), "message/rfc822", f"{message.pk}.eml")
+    return file_response(compose_first(message), "message/rfc822", f"{message.pk}.eml")
 
 
 def download_attachment(message: Message, attachment_id: UUID) -> HttpResponse:
@@ -73,10 +73,10 @@ def download_attachment(message: Message, attachment_id: UUID) -> HttpResponse:
     file = message.attachments.select_related("content").filter(pk=attachment_id).first()
     if file is None:
         raise Http404
-    return answer_file(read_content(file.content), file.content_type, file.filename)
+    return file_response(read_content(file.content), file.content_type, file.filename)
 
 
-def answer_file(content: bytes, content_type: str, filename: str) -> HttpResponse:
+def file_response(content: bytes, content_type: str, filename: str) -> HttpResponse:
     """A download: even a browser that shows it after all runs nothing of it."""
     disposition = content_disposition_header(as_attachment=True, filename=filename) or "attachment"
     return HttpResponse(
@@ -102,6 +102,6 @@ def first_recipient(message: Message) -> Recipient | None:
     return message.recipients.order_by("position").first()
 
 
-def cut(text: str) -> str:
+def cut_preview(text: str) -> str:
     rest = len(text) - MAX_SHOWN
     return text if rest <= 0 else f"{text[:MAX_SHOWN]}\n… {rest:,} characters more: download the message."

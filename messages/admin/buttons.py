@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from common.errors import ApiError
-from messages.admin.actions import Act, new_ticket, perform
+from messages.admin.actions import AdminAction, new_ticket, perform
 from messages.admin.page import COLOURS
 from messages.models import Message
 
@@ -43,7 +43,7 @@ class ActingAdmin(ModelAdmin):  # type: ignore[misc]
     def url_of(self, message: Message) -> str:
         return reverse("admin:mail_message_change", args=[message.pk])
 
-    def button(self, act: Act) -> Callable[..., HttpResponse]:
+    def button(self, act: AdminAction) -> Callable[..., HttpResponse]:
         """The view behind one of the buttons: on POST only."""
 
         @require_POST
@@ -62,12 +62,12 @@ class ActingAdmin(ModelAdmin):  # type: ignore[misc]
         view: Callable[..., HttpResponse] = self.admin_site.admin_view(press)
         return view
 
-    def act(self, request: HttpRequest, act: Act, message: Message) -> Message:
+    def act(self, request: HttpRequest, act: AdminAction, message: Message) -> Message:
         ticket = request.POST.get("ticket", "")[:100]
         return perform(act, message, actor=request.user.get_username(), ticket=ticket)
 
     def act_on_many(
-        self, request: HttpRequest, queryset: QuerySet[Message], acts: Sequence[Act]
+        self, request: HttpRequest, queryset: QuerySet[Message], acts: Sequence[AdminAction]
     ) -> HttpResponseBase | None:
         """Ask first; on the second POST, which names the act, do it for each message that allows it."""
         rows = list(queryset.select_related("project").defer("html", "text").order_by("-id")[: MAX_BULK + 1])
@@ -85,7 +85,7 @@ class ActingAdmin(ModelAdmin):  # type: ignore[misc]
             self.message_user(request, refusal, messages.WARNING)
         return None
 
-    def try_act(self, request: HttpRequest, act: Act, message: Message) -> str:
+    def try_act(self, request: HttpRequest, act: AdminAction, message: Message) -> str:
         """Empty when it was done, else why not."""
         try:
             self.act(request, act, message)
@@ -93,7 +93,7 @@ class ActingAdmin(ModelAdmin):  # type: ignore[misc]
             return f"“{message.subject[:60]}”: {error.detail}"
         return ""
 
-    def ask(self, request: HttpRequest, rows: Sequence[Message], acts: Sequence[Act]) -> HttpResponse:
+    def ask(self, request: HttpRequest, rows: Sequence[Message], acts: Sequence[AdminAction]) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": f"{acts[0].label} {len(rows)} message{'s' if len(rows) != 1 else ''}?",

@@ -31,7 +31,7 @@ body { background: #fff; color: #1d1b19; font-family: system-ui, sans-serif; mar
 </style>"""
 
 
-def answer_frame(body: str) -> HttpResponse:
+def frame_response(body: str) -> HttpResponse:
     """`body`, an HTML fragment or document, as the content of a sandboxed frame."""
     return HttpResponse(
         f'<!doctype html><meta charset="utf-8">{STYLE}{body}',
@@ -49,12 +49,12 @@ def answer_frame(body: str) -> HttpResponse:
 
 def show_text(text: str) -> HttpResponse:
     """Plain text in a frame."""
-    return answer_frame(f"<pre dir=auto>{html.escape(text)}</pre>")
+    return frame_response(f"<pre dir=auto>{html.escape(text)}</pre>")
 
 
 def show_html(document: str, images: Mapping[str, tuple[str, bytes]]) -> HttpResponse:
     """A message's HTML in a frame. `images` are its inline ones: content id → (content type, bytes)."""
-    return answer_frame(defuse(document, images))
+    return frame_response(defuse(document, images))
 
 
 def defuse(document: str, images: Mapping[str, tuple[str, bytes]]) -> str:

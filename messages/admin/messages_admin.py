@@ -16,10 +16,10 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from messages.admin import bodies
-from messages.admin.actions import ACTS, new_ticket
+from messages.admin.actions import ADMIN_ACTIONS, new_ticket
 from messages.admin.buttons import STYLE, ActingAdmin
 from messages.admin.change_list import CreatedFilter, KeysetChangeList, TagFilter, find_conditions, shorten
-from messages.admin.page import COLOURS, is_moving, tell_message, with_page
+from messages.admin.page import COLOURS, build_message_story, is_moving, with_page
 from messages.admin.suppressions import HoldingAdmin
 from messages.models import Message
 from tracking.models import Suppression
@@ -118,7 +118,7 @@ class MessageAdmin(ActingAdmin):
             "title": message.subject or "(no subject)",
             "opts": self.opts,
             "media": STYLE,
-            "story": tell_message(message),
+            "story": build_message_story(message),
             "may_act": self.has_act_permission(request),
             "ticket": new_ticket(),
             "now": now,
@@ -135,7 +135,10 @@ class MessageAdmin(ActingAdmin):
         prefix = "<uuid:pk>"
         own = [
             *(path(f"{prefix}/{name}/", self.frame(name), name=f"mail_message_{name}") for name in bodies.FRAMES),
-            *(path(f"{prefix}/{name}/", self.button(act), name=f"mail_message_{name}") for name, act in ACTS.items()),
+            *(
+                path(f"{prefix}/{name}/", self.button(act), name=f"mail_message_{name}")
+                for name, act in ADMIN_ACTIONS.items()
+            ),
             path(f"{prefix}/raw/", self.admin_site.admin_view(self.download_raw), name="mail_message_raw"),
             path(
                 f"{prefix}/attachments/<uuid:attachment_id>/",
@@ -163,11 +166,11 @@ class MessageAdmin(ActingAdmin):
 
     @admin.action(description="Cancel", permissions=["act"])
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponseBase | None:
-        return self.act_on_many(request, queryset, [ACTS["cancel"]])
+        return self.act_on_many(request, queryset, [ADMIN_ACTIONS["cancel"]])
 
     @admin.action(description="Resend", permissions=["act"])
     def resend_selected(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponseBase | None:
-        return self.act_on_many(request, queryset, [ACTS["resend"], ACTS["resend_failed"]])
+        return self.act_on_many(request, queryset, [ADMIN_ACTIONS["resend"], ADMIN_ACTIONS["resend_failed"]])
 
 
 def format_moment(at: datetime) -> str:

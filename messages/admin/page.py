@@ -9,12 +9,12 @@ from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 
 from accounts.models import AuditEntry
 from delivery.envelope import Outcome
-from messages.admin.actions import ACTS, Act
+from messages.admin.actions import ADMIN_ACTIONS, AdminAction
 from messages.api.responses import format_mailbox
 from messages.explain.attempts import find_attempt_meaning
 from messages.explain.context import Background
 from messages.explain.explain import explain
-from messages.explain.model import Explanation, RecipientExplanation
+from messages.explain.model import MessageExplanation, RecipientExplanation
 from messages.models import Attachment, Attempt, Message, Recipient
 from messages.selectors import timeline, with_details
 from messages.states import Phase, Status
@@ -113,16 +113,16 @@ class MessageStory:
     message: Message
     sender: str
     reply_to: Sequence[str]
-    explanation: Explanation
+    explanation: MessageExplanation
     colour: str
     recipients: Sequence[RecipientStory]
     timeline: Sequence[Moment]
     files: Sequence[Attachment]
     resends: Sequence[Message]
-    acts: Sequence[Act] = field(default_factory=tuple)
+    acts: Sequence[AdminAction] = field(default_factory=tuple)
 
 
-def tell_message(message: Message) -> MessageStory:
+def build_message_story(message: Message) -> MessageStory:
     """Everything about a message but its bodies, in a fixed number of queries. It comes with `with_page`."""
     rows = message.shown_recipients
     explanation = explain(message)
@@ -132,11 +132,11 @@ def tell_message(message: Message) -> MessageStory:
         reply_to=[format_mailbox(each["name"], each["address"]) for each in message.reply_to],
         explanation=explanation,
         colour=COLOURS[message.status],
-        recipients=[tell_recipient(each, explanation.background) for each in explanation.recipients],
-        timeline=tell_timeline(message),
+        recipients=[build_recipient_story(each, explanation.background) for each in explanation.recipients],
+        timeline=list_moments(message),
         files=message.shown_attachments,
         resends=list(message.resends.defer("html", "text").order_by("id")),
-        acts=[act for act in ACTS.values() if act.is_offered(message, rows)],
+        acts=[act for act in ADMIN_ACTIONS.values() if act.is_offered(message, rows)],
     )
 
 
@@ -149,13 +149,13 @@ def is_moving(message: Message, now: datetime) -> bool:
 
 
 def with_page(messages: QuerySet[Message]) -> QuerySet[Message]:
-    """Messages with what `tell_message` needs, and whether they have bodies, without those."""
+    """Messages with what `build_message_story` needs, and whether they have bodies, without those."""
     bodies = {f"has_{name}": ExpressionWrapper(~Q(**{name: ""}), BooleanField()) for name in ("html", "text")}
     related = with_details(messages).select_related("project", "api_key", "domain")
     return related.annotate(**bodies).defer("html", "text")
 
 
-def tell_recipient(explanation: RecipientExplanation, background: Background) -> RecipientStory:
+def build_recipient_story(explanation: RecipientExplanation, background: Background) -> RecipientStory:
     row = explanation.row
     suppression = background.find_suppression(row)
     return RecipientStory(
@@ -163,12 +163,12 @@ def tell_recipient(explanation: RecipientExplanation, background: Background) ->
         mailbox=format_mailbox(row.name, row.address),
         explanation=explanation,
         colour=COLOURS[row.status],
-        attempts=[tell_attempt(attempt, row, background) for attempt in row.shown_attempts],
+        attempts=[build_attempt_story(attempt, row, background) for attempt in row.shown_attempts],
         suppressed=suppression.reason if suppression else "",
     )
 
 
-def tell_attempt(attempt: Attempt, row: Recipient, background: Background) -> AttemptStory:
+def build_attempt_story(attempt: Attempt, row: Recipient, background: Background) -> AttemptStory:
     took = attempt.finished_at - attempt.started_at if attempt.finished_at and attempt.started_at else None
     state = attempt.outcome or PHASES.get(Phase(attempt.phase), attempt.phase)
     meaning = find_attempt_meaning(attempt, row, background)
@@ -181,11 +181,11 @@ def tell_attempt(attempt: Attempt, row: Recipient, background: Background) -> At
     )
 
 
-def tell_timeline(message: Message) -> list[Moment]:
+def list_moments(message: Message) -> list[Moment]:
     """Events and what staff did, in order."""
     events = timeline(message.pk)[:MAX_EVENTS]
     entries = AuditEntry.objects.filter(object=str(message.pk)).order_by("id")[:MAX_EVENTS]
-    moments = [tell_event(event) for event in events] + [tell_entry(entry) for entry in entries]
+    moments = [build_event_moment(event) for event in events] + [build_audit_moment(entry) for entry in entries]
     accepted = Moment(at=message.created_at, icon="add_circle", title=describe_origin(message))
     return [accepted, *sorted(moments, key=lambda moment: moment.at)]
 
@@ -196,7 +196,7 @@ def describe_origin(message: Message) -> str:
     return "Accepted from staff or a command"
 
 
-def tell_event(event: Event) -> Moment:
+def build_event_moment(event: Event) -> Moment:
     icon, title = EVENTS[event.type]
     return Moment(
         at=event.occurred_at,
@@ -212,6 +212,6 @@ def list_details(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     return ((name.replace("_", " "), str(value)) for name, value in data.items() if value not in (None, "", [], {}))
 
 
-def tell_entry(entry: AuditEntry) -> Moment:
+def build_audit_moment(entry: AuditEntry) -> Moment:
     words = STAFF.get(entry.action, entry.action.replace("_", " "))
     return Moment(at=entry.at, icon="person", title=f"{entry.actor} {words}", message_id=str(entry.data.get("new", "")))

@@ -15,7 +15,7 @@ from accounts.acting_for import Delegate
 from accounts.services import write_audit
 from messages.admin.buttons import STYLE
 from messages.models import Recipient
-from messages.suppressed_mail import MAX_RESENT, Release, list_held, release_address
+from messages.suppressed_mail import MAX_RESENT, ReleaseResult, list_suppressed, release_address
 from tracking.admin import SuppressionAdmin
 from tracking.models import Suppression
 
@@ -70,7 +70,7 @@ class HoldingAdmin(SuppressionAdmin):
             reason=row.reason,
             resent=resent,
         )
-        self.message_user(request, tell(found), messages.WARNING if found.refused else messages.SUCCESS)
+        self.message_user(request, describe_release(found), messages.WARNING if found.refused else messages.SUCCESS)
 
     def ask(self, request: HttpRequest, rows: Sequence[Suppression]) -> TemplateResponse:
         context = {
@@ -78,21 +78,21 @@ class HoldingAdmin(SuppressionAdmin):
             "title": f"Release {len(rows)} address{'es' if len(rows) != 1 else ''}?",
             "opts": self.opts,
             "media": STYLE,
-            "rows": [(row, list_messages(row)) for row in rows],
+            "rows": [(row, list_suppressed_messages(row)) for row in rows],
             "most": MAX_RESENT,
             "action": request.POST["action"],
         }
         return TemplateResponse(request, "mail/admin/release.html", context)
 
 
-def list_messages(suppression: Suppression) -> list[Recipient]:
+def list_suppressed_messages(suppression: Suppression) -> list[Recipient]:
     """What would be sent, and one more where that is not all."""
-    held = list_held(suppression, is_test=False).select_related("message")
-    return list(held.defer("message__html", "message__text")[: MAX_RESENT + 1])
+    suppressed = list_suppressed(suppression, is_test=False).select_related("message")
+    return list(suppressed.defer("message__html", "message__text")[: MAX_RESENT + 1])
 
 
 def list_shown(suppression: Suppression) -> list[tuple[str, ...]]:
-    from_newest = list_messages(suppression)[:MAX_SHOWN]
+    from_newest = list_suppressed_messages(suppression)[:MAX_SHOWN]
     return [
         (
             reverse("admin:mail_message_change", args=[row.message_id]),
@@ -103,7 +103,7 @@ def list_shown(suppression: Suppression) -> list[tuple[str, ...]]:
     ]
 
 
-def tell(found: Release) -> str:
+def describe_release(found: ReleaseResult) -> str:
     sent = len(found.resent)
     words = f"{found.suppression.address} is written to again; {sent} held-back message{'s' if sent != 1 else ''} sent."
     if found.refused:

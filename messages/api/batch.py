@@ -8,7 +8,7 @@ from accounts.models import ApiKey
 from common.errors import ApiError, FieldError, InvalidFieldsError
 from messages.accepting.admission import Admission, Admitted
 from messages.api.serializers import read_draft
-from messages.services import Prepared, finish
+from messages.services import PreparedEmails, upload_and_prepare
 
 MAX_BATCH = 500
 
@@ -31,7 +31,7 @@ class Refused:
         return [FieldError(f"[{self.index}].{error.field}".rstrip("."), error.code, error.message) for error in errors]
 
 
-def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> tuple[Prepared, list[Refused]]:
+def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> tuple[PreparedEmails, list[Refused]]:
     """Check every email. Strict: InvalidFieldsError names all that is wrong. Permissive: only when none is good."""
     if not 1 <= len(items) <= MAX_BATCH:
         raise InvalidFieldsError([FieldError("", "batch_size", f"A batch has 1 to {MAX_BATCH} emails.")])
@@ -45,4 +45,4 @@ def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> 
             refused.append(Refused(index=index, error=error))
     if refused and not (is_permissive and admitted):
         raise InvalidFieldsError([error for item in refused for error in item.located()])
-    return finish(key, admitted), refused
+    return upload_and_prepare(key, admitted), refused

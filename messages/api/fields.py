@@ -47,7 +47,7 @@ ADDRESS_SCHEMA = {"type": "string", "example": "Jo Doe <jo@example.com>"}
 ABSENT: tuple[object, ...] = (None, "", {}, [])
 
 
-def refuse(code: str, message: str) -> NoReturn:
+def fail_field(code: str, message: str) -> NoReturn:
     raise serializers.ValidationError(message, code)
 
 
@@ -85,9 +85,9 @@ class AddressListField(serializers.Field[list[Address], Any, list[str], Any]):
         if isinstance(data, str):
             return [self._one.to_internal_value(data)]
         if not isinstance(data, list):
-            refuse("invalid", "Must be an address or a list of addresses.")
+            fail_field("invalid", "Must be an address or a list of addresses.")
         if len(data) > MAX_ADDRESSES:
-            refuse("max_length", f"At most {MAX_ADDRESSES} addresses; these are {len(data)}.")
+            fail_field("max_length", f"At most {MAX_ADDRESSES} addresses; these are {len(data)}.")
         return collect(enumerate(data), self._one.to_internal_value)
 
     def to_representation(self, value: list[Address]) -> list[str]:
@@ -105,7 +105,7 @@ class SenderField(AddressField):
         address = super().to_internal_value(data)
         spelt = data.rpartition("@")[2].strip(" >").lower()
         if spelt != address.domain and not INTERNATIONAL.search(address.domain):
-            refuse("invalid_address", f"Spell the domain plainly: {address.domain}.")
+            fail_field("invalid_address", f"Spell the domain plainly: {address.domain}.")
         return address
 
 
@@ -128,11 +128,11 @@ def collect(items: Iterable[tuple[int | str, Any]], check: Callable[[Any], Any])
 
 def check_line(value: object, limit: int = MAX_LINE) -> str:
     if not isinstance(value, str):
-        refuse("invalid", "Must be a string.")
+        fail_field("invalid", "Must be a string.")
     if len(value) > limit:
-        refuse("max_length", f"Must have at most {limit} characters.")
+        fail_field("max_length", f"Must have at most {limit} characters.")
     if found := find_control_character(value):
-        refuse("control_character", f"Must not hold the control character {found}.")
+        fail_field("control_character", f"Must not hold the control character {found}.")
     return value
 
 
@@ -142,7 +142,7 @@ class BodyField(StrictCharField):
     def to_internal_value(self, data: object) -> str:
         value: str = super().to_internal_value(data)
         if len(value) > MAX_BODY_BYTES or len(value.encode()) > MAX_BODY_BYTES:
-            refuse("max_length", "Must have at most 2 MiB.")
+            fail_field("max_length", "Must have at most 2 MiB.")
         return value
 
 
@@ -153,7 +153,7 @@ class HeadersField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
     def to_internal_value(self, data: object) -> dict[str, str]:
         headers = check_object(data, MAX_HEADERS)
         if len({name.lower() for name in headers}) < len(headers):
-            refuse("duplicate_header", "A header is named twice, in different case.")
+            fail_field("duplicate_header", "A header is named twice, in different case.")
         values = collect(headers.items(), check_line)
         names = collect(((name, name) for name in headers), check_header_name)
         return check_time_scale(dict(zip(names, values, strict=True)))
@@ -164,9 +164,9 @@ class HeadersField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
 
 def check_header_name(name: str) -> str:
     if not NAME.fullmatch(name):
-        refuse("invalid_header_name", "Is not a header name (RFC 5322: letters, digits and hyphens).")
+        fail_field("invalid_header_name", "Is not a header name (RFC 5322: letters, digits and hyphens).")
     if RESERVED.fullmatch(name) or THEIRS.fullmatch(name):
-        refuse("header_reserved", "Is written by the service and cannot be given here.")
+        fail_field("header_reserved", "Is written by the service and cannot be given here.")
     return TIME_SCALE_HEADER if name.lower() == TIME_SCALE_HEADER.lower() else name
 
 
@@ -181,9 +181,9 @@ def check_time_scale(headers: dict[str, str]) -> dict[str, str]:
 
 def check_object(data: object, limit: int) -> Mapping[str, Any]:
     if not isinstance(data, dict):
-        refuse("invalid", "Must be an object.")
+        fail_field("invalid", "Must be an object.")
     if len(data) > limit:
-        refuse("max_length", f"At most {limit} members; these are {len(data)}.")
+        fail_field("max_length", f"At most {limit} members; these are {len(data)}.")
     return data
 
 
@@ -193,9 +193,9 @@ class TagsField(serializers.Field[list[str], Any, list[str], Any]):
 
     def to_internal_value(self, data: object) -> list[str]:
         if not isinstance(data, list):
-            refuse("invalid", "Must be a list of strings.")
+            fail_field("invalid", "Must be a list of strings.")
         if len(data) > MAX_TAGS:
-            refuse("max_length", f"At most {MAX_TAGS} tags; these are {len(data)}.")
+            fail_field("max_length", f"At most {MAX_TAGS} tags; these are {len(data)}.")
         return list(dict.fromkeys(collect(enumerate(data), check_tag)))
 
     def to_representation(self, value: list[str]) -> list[str]:
@@ -205,7 +205,7 @@ class TagsField(serializers.Field[list[str], Any, list[str], Any]):
 def check_tag(tag: object) -> str:
     value = check_line(tag, MAX_TAG)
     if not value.strip():
-        refuse("blank", "Must not be blank.")
+        fail_field("blank", "Must not be blank.")
     return value
 
 
@@ -218,7 +218,7 @@ class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any])
         collect(((key, key) for key in metadata), lambda key: check_line(key, MAX_METADATA_KEY))
         values = collect(metadata.items(), check_metadata_value)
         if sum(len(key.encode()) + len(str(value).encode()) for key, value in metadata.items()) > MAX_METADATA_BYTES:
-            refuse("max_length", "Must have at most 8 KiB in all.")
+            fail_field("max_length", "Must have at most 8 KiB in all.")
         return dict(zip(metadata, values, strict=True))
 
     def to_representation(self, value: dict[str, str]) -> dict[str, str]:
@@ -227,9 +227,9 @@ class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any])
 
 def check_metadata_value(value: object) -> str:
     if not isinstance(value, str):
-        refuse("invalid", "Must be a string.")
+        fail_field("invalid", "Must be a string.")
     if "\0" in value:
-        refuse("control_character", "Must not hold the control character U+0000.")
+        fail_field("control_character", "Must not hold the control character U+0000.")
     return value
 
 
@@ -245,35 +245,37 @@ class AttachmentSerializer(LenientSerializer):
         name = re.split(r"[/\\]", value)[-1].strip()
         check_line(name)
         if name in {"", ".", ".."}:
-            refuse("invalid_filename", "Names no file.")
+            fail_field("invalid_filename", "Names no file.")
         if len(name.encode()) > MAX_FILENAME_BYTES:
-            refuse("max_length", f"Must have at most {MAX_FILENAME_BYTES} bytes.")
+            fail_field("max_length", f"Must have at most {MAX_FILENAME_BYTES} bytes.")
         return name
 
     def validate_content_type(self, value: str) -> str:
         try:
             parse_content_type(value)
         except AttachmentTypeError:
-            refuse("invalid_content_type", "Must be a media type such as application/pdf; not multipart, not message.")
+            fail_field(
+                "invalid_content_type", "Must be a media type such as application/pdf; not multipart, not message."
+            )
         return value
 
     def validate_content_b64(self, value: str) -> bytes:
         # Four characters for three bytes: what cannot fit is not decoded.
         if len(value) > MAX_FILES_BYTES * 4 // 3 + 4:
-            refuse("attachments_too_large", "All attachments together may have 5 MiB.")
+            fail_field("attachments_too_large", "All attachments together may have 5 MiB.")
         try:
             content = b64decode(value, validate=True)
         except (binascii.Error, ValueError):
-            refuse("invalid_base64", "Is not base64 (RFC 4648, 4).")
+            fail_field("invalid_base64", "Is not base64 (RFC 4648, 4).")
         # Python takes more padding than there should be, and bits behind the last byte.
         if b64encode(content[(len(content) - 1) // 3 * 3 :]).decode() != value[(len(content) - 1) // 3 * 4 :]:
-            refuse("invalid_base64", "Is not base64 (RFC 4648, 4): its end is not as an encoder writes it.")
+            fail_field("invalid_base64", "Is not base64 (RFC 4648, 4): its end is not as an encoder writes it.")
         return content
 
     def validate_content_id(self, value: str) -> str:
         bare = value.removeprefix("<").removesuffix(">")
         if not CONTENT_ID.fullmatch(bare):
-            refuse("invalid_content_id", "Must have 1 to 200 letters, digits or any of !#$%&'*+/=?^_`{|}~.@-.")
+            fail_field("invalid_content_id", "Must have 1 to 200 letters, digits or any of !#$%&'*+/=?^_`{|}~.@-.")
         return bare
 
     def to_internal_value(self, data: Any) -> Any:

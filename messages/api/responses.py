@@ -7,10 +7,10 @@ from rest_framework import serializers
 
 from common.serializers import StrictDateTimeField
 from delivery.envelope import Outcome
-from messages.models import Attachment, Attempt, Message, Recipient
-from messages.states import Lane, OnUncertain, Reason, Status
+from messages.models import Attachment, Attempt, Message, Recipient, RecipientField
+from messages.states import Lane, OnUncertain, Status, StatusReason
 from providers.routing.selection import routes
-from tracking.event_serializers import EventAnswer
+from tracking.event_serializers import EventOutput
 
 
 def format_mailbox(name: str, address: str) -> str:
@@ -37,7 +37,7 @@ class AbsentTextField(serializers.CharField):
 class MailboxesField(serializers.Field[Any, Any, list[str], Message]):
     """The recipients of one kind, in the form that POST takes."""
 
-    def __init__(self, kind: Recipient.Kind) -> None:
+    def __init__(self, kind: RecipientField) -> None:
         super().__init__(source="*")
         self.kind = kind
 
@@ -52,33 +52,33 @@ class TimeField(StrictDateTimeField):
         super().__init__(allow_null=True, **kwargs)
 
 
-class RecipientAnswer(serializers.Serializer[Recipient]):
+class RecipientOutput(serializers.Serializer[Recipient]):
     """One envelope recipient: the state is its own, the email's is the roll-up."""
 
     address = serializers.CharField()
     name = serializers.CharField()
-    kind = serializers.ChoiceField(choices=Recipient.Kind.choices)
+    kind = serializers.ChoiceField(choices=RecipientField.choices)
     status = serializers.ChoiceField(choices=Status.choices)
     status_reason = AbsentTextField(help_text="Why, for programs.")
     next_attempt_at = TimeField(help_text="Null when nothing is left to do, or all waits for a person.")
     last_reply = AbsentTextField(help_text="What the other side said last.")
 
 
-class SkippedAnswer(serializers.Serializer[object]):
+class SkippedOutput(serializers.Serializer[object]):
     """A provider that would have come first, and why it was passed over."""
 
     provider = serializers.CharField()
     because = serializers.CharField()
 
 
-class DecisionAnswer(serializers.Serializer[object]):
+class DecisionOutput(serializers.Serializer[object]):
     """Why an attempt went by its provider."""
 
     because = serializers.CharField(help_text="priority, weight, failover, probe, again or only.")
-    skipped = SkippedAnswer(many=True)
+    skipped = SkippedOutput(many=True)
 
 
-class AttemptAnswer(serializers.Serializer[Attempt]):
+class AttemptOutput(serializers.Serializer[Attempt]):
     """One transaction with a provider for one recipient."""
 
     number = serializers.IntegerField(help_text="From 1, for each recipient.")
@@ -93,10 +93,10 @@ class AttemptAnswer(serializers.Serializer[Attempt]):
     remote_host = AbsentTextField()
     tls = AbsentTextField(help_text="Protocol and cipher; null without TLS.")
     next_attempt_at = TimeField()
-    decision = DecisionAnswer(allow_null=True, help_text="Why this provider; null where there was no other.")
+    decision = DecisionOutput(allow_null=True, help_text="Why this provider; null where there was no other.")
 
 
-class AttachmentAnswer(serializers.Serializer[Attachment]):
+class AttachmentOutput(serializers.Serializer[Attachment]):
     """An attachment; its bytes are at `/emails/{id}/attachments/{attachment_id}`."""
 
     id = serializers.UUIDField()
@@ -116,9 +116,9 @@ class EmailRow(serializers.Serializer[Message]):
     )
     test = serializers.BooleanField(source="is_test", help_text="Whether a test key sent it: nothing leaves.")
     from_ = serializers.SerializerMethodField()
-    to = MailboxesField(Recipient.Kind.TO)
-    cc = MailboxesField(Recipient.Kind.CC)
-    bcc = MailboxesField(Recipient.Kind.BCC)
+    to = MailboxesField(RecipientField.TO)
+    cc = MailboxesField(RecipientField.CC)
+    bcc = MailboxesField(RecipientField.BCC)
     reply_to = serializers.SerializerMethodField()
     subject = serializers.CharField()
     template_id = serializers.UUIDField(allow_null=True)
@@ -144,8 +144,8 @@ class EmailRow(serializers.Serializer[Message]):
         source="resent_from_id", allow_null=True, help_text="The email that this one sends again."
     )
     message_id = serializers.CharField(help_text="The Message-ID header.")
-    recipients = RecipientAnswer(many=True, source="shown_recipients")
-    attachments = AttachmentAnswer(many=True, source="shown_attachments")
+    recipients = RecipientOutput(many=True, source="shown_recipients")
+    attachments = AttachmentOutput(many=True, source="shown_attachments")
 
     def get_from_(self, message: Message) -> str:
         return format_mailbox(message.from_name, message.from_address)
@@ -155,20 +155,20 @@ class EmailRow(serializers.Serializer[Message]):
 
     def get_status_reason(self, message: Message) -> str | None:
         """What is stored, or that nothing can happen for want of a way out: that may change without the row knowing."""
-        if message.status == Status.QUEUED and not message.is_test and not routes.has_way(message.project_id):
-            return Reason.NO_PROVIDER
+        if message.status == Status.QUEUED and not message.is_test and not routes.has_provider(message.project_id):
+            return StatusReason.NO_PROVIDER
         return message.status_reason or None
 
 
-class EmailAnswer(EmailRow):
+class EmailOutput(EmailRow):
     """An email with everything that support needs."""
 
     html = AbsentTextField()
     text = AbsentTextField()
     attempts = serializers.SerializerMethodField()
-    events = EventAnswer(many=True, source="shown_events", help_text="The first hundred.")
+    events = EventOutput(many=True, source="shown_events", help_text="The first hundred.")
 
-    @extend_schema_field(AttemptAnswer(many=True))
+    @extend_schema_field(AttemptOutput(many=True))
     def get_attempts(self, message: Message) -> list[dict[str, Any]]:
         attempts = [attempt for row in message.shown_recipients for attempt in row.shown_attempts]
         attempts.sort(key=lambda attempt: attempt.pk)
@@ -176,6 +176,6 @@ class EmailAnswer(EmailRow):
 
 
 # Serializers hold no state while they show: one serves all threads, and its fields are copied once, not per request.
-ATTEMPT = AttemptAnswer()
+ATTEMPT = AttemptOutput()
 ROW = EmailRow()
-EMAIL = EmailAnswer()
+EMAIL = EmailOutput()

@@ -12,11 +12,11 @@ from common.openapi import FieldProblem, list_problems
 from domains.services import SenderNotVerifiedError
 from messages import services
 from messages.api.batch import MAX_BATCH
-from messages.api.responses import EmailAnswer, EmailRow
+from messages.api.responses import EmailOutput, EmailRow
 from messages.api.views import NotComposedError
-from messages.explain.serializers import ExplanationAnswer
+from messages.explain.serializers import ExplanationOutput
 from messages.states import Status
-from tracking.event_serializers import EventAnswer
+from tracking.event_serializers import EventOutput
 
 ACCEPTED_ID = "01a2041b-7a3c-7c52-8f0e-6c2f6a1d3b9e"
 
@@ -35,7 +35,7 @@ class BatchRefusal(serializers.Serializer[object]):
     errors = FieldProblem(many=True)  # type: ignore[assignment]  # the name is the API's
 
 
-class BatchAnswer(serializers.Serializer[object]):
+class BatchOutput(serializers.Serializer[object]):
     """The accepted emails in their order, and those that were not."""
 
     data = BatchItem(many=True)  # type: ignore[assignment]  # the name is the API's
@@ -142,24 +142,24 @@ class EmailViews(OpenApiViewExtension):  # type: ignore[no-untyped-call]
                 operation_id="send_email", responses={202: EmailRow, **list_problems(*REFUSED)}, examples=EXAMPLES
             ),
             batch=extend_schema(
-                operation_id="send_batch", request={"application/json": BATCH}, responses={202: BatchAnswer}
+                operation_id="send_batch", request={"application/json": BATCH}, responses={202: BatchOutput}
             ),
             list=extend_schema(responses=EmailRow),
-            retrieve=extend_schema(responses=EmailAnswer),
+            retrieve=extend_schema(responses=EmailOutput),
             partial_update=extend_schema(
                 operation_id="reschedule_email",
-                responses={200: EmailAnswer, **list_problems(services.NotReschedulableError)},
+                responses={200: EmailOutput, **list_problems(services.NotReschedulableError)},
             ),
-            cancel=extend_schema(responses={200: EmailAnswer, **list_problems(services.NotCancellableError)}),
+            cancel=extend_schema(responses={200: EmailOutput, **list_problems(services.NotCancellableError)}),
             resend=extend_schema(
                 responses={
                     202: EmailRow,
                     **list_problems(services.NotResendableError, services.NothingToResendError, *REFUSED),
                 }
             ),
-            settle=extend_schema(responses={200: EmailAnswer, **list_problems(services.NotUncertainError)}),
-            explain=extend_schema(operation_id="explain_email", responses=ExplanationAnswer, examples=[EXPLAINED]),
-            events=extend_schema(operation_id="list_email_events", responses=EventAnswer),
+            settle=extend_schema(responses={200: EmailOutput, **list_problems(services.NotUncertainError)}),
+            explain=extend_schema(operation_id="explain_email", responses=ExplanationOutput, examples=[EXPLAINED]),
+            events=extend_schema(operation_id="list_email_events", responses=EventOutput),
             raw=extend_schema(
                 operation_id="get_email_raw",
                 responses={

@@ -32,10 +32,10 @@ from messages.api.fields import (
     SenderField,
     StrictUUIDField,
     TagsField,
-    refuse,
+    fail_field,
 )
 from messages.attachments import File
-from messages.services import Selection, Settlement
+from messages.services import ResendRecipients, Settlement
 from messages.states import Lane, OnUncertain
 
 MAX_AHEAD = timedelta(days=365)
@@ -78,15 +78,15 @@ class EmailRequest(LenientSerializer):
     def validate_reply_to(self, addresses: list[Address]) -> list[Address]:
         folded = list({address.address.lower(): address for address in reversed(addresses)}.values())[::-1]
         if len(folded) > MAX_REPLY_TO:
-            refuse("max_length", f"At most {MAX_REPLY_TO} addresses; these are {len(folded)}.")
+            fail_field("max_length", f"At most {MAX_REPLY_TO} addresses; these are {len(folded)}.")
         return folded
 
     def validate_attachments(self, files: list[File]) -> list[File]:
         if sum(len(file.content) for file in files) > MAX_FILES_BYTES:
-            refuse("attachments_too_large", "All attachments together may have 5 MiB.")
+            fail_field("attachments_too_large", "All attachments together may have 5 MiB.")
         named = [file.content_id for file in files if file.content_id]
         if len(set(named)) < len(named):
-            refuse("duplicate_content_id", "Two attachments have the same content_id.")
+            fail_field("duplicate_content_id", "Two attachments have the same content_id.")
         return files
 
     def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
@@ -169,7 +169,7 @@ class RescheduleRequest(StrictSerializer):
 class ResendRequest(LenientSerializer):
     """Whom a resend goes to: all recipients, or those that failed or bounced."""
 
-    recipients = StrictChoiceField(choices=[item.value for item in Selection], required=False)
+    recipients = StrictChoiceField(choices=[item.value for item in ResendRecipients], required=False)
 
 
 class SettleRequest(StrictSerializer):

@@ -16,7 +16,7 @@ from common.errors import NotFoundError
 from common.serializers import StrictBooleanField, StrictDateTimeField
 from common.times import format_time
 from messages.api.fields import LenientSerializer
-from messages.suppressed_mail import Release, release_address
+from messages.suppressed_mail import ReleaseResult, release_address
 from tracking.suppressions.views import normalise
 
 
@@ -45,7 +45,7 @@ class RefusedEmail(serializers.Serializer[object]):
     detail = serializers.CharField()
 
 
-class ReleaseAnswer(serializers.Serializer[object]):
+class ReleaseOutput(serializers.Serializer[object]):
     """The address that is written to again, and the emails that were held back."""
 
     address = serializers.CharField()
@@ -62,7 +62,7 @@ class ReleaseView(ProjectView):
     scopes: ClassVar = {"post": SUPPRESSIONS_WRITE}
     bodies = {"post": ReleaseRequest}
 
-    @extend_schema(operation_id="release_suppression", responses=ReleaseAnswer)
+    @extend_schema(operation_id="release_suppression", responses=ReleaseOutput)
     @idempotent
     def post(self, request: Request, address: str) -> Generator[None, None, Response]:
         """Write to the address again, and with `resend` send it now what was held back. 404 where it is not listed."""
@@ -77,7 +77,7 @@ class ReleaseView(ProjectView):
         return Response(show_release(found))
 
 
-def show_release(found: Release) -> dict[str, Any]:
+def show_release(found: ReleaseResult) -> dict[str, Any]:
     return {
         "address": found.suppression.address,
         "reason": found.suppression.reason,

@@ -22,13 +22,13 @@ from messages.api.fields import AddressListField, LenientSerializer, SenderField
 from messages.api.responses import EmailRow
 from messages.api.views import accepted
 from messages.sending.personalisation import PLACEHOLDER
-from messages.services import Prepared, finish
+from messages.services import PreparedEmails, upload_and_prepare
 from templates_app.models import Template
 from templates_app.publishing import find_version
-from templates_app.services import Content, find_template, preview_template
+from templates_app.services import RenderedContent, find_template, preview_template
 
 
-class TrialRequest(LenientSerializer):
+class TemplateTestRequest(LenientSerializer):
     """Who gets the template, and filled in with what."""
 
     aliases: ClassVar = {"from": "from_"}
@@ -42,7 +42,7 @@ class TrialRequest(LenientSerializer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class TemplateTest:
     """Who gets a template, and filled in with what. `version` None is the draft as it is now."""
 
     to: Sequence[Address]
@@ -51,22 +51,22 @@ class Trial:
     from_: Address | None = None
 
 
-def prepare_trial(key: Caller, template: Template, trial: Trial) -> Prepared:
+def prepare_template_test(key: Caller, template: Template, template_test: TemplateTest) -> PreparedEmails:
     """The email, checked like any other: errors as of `preview_template` and `Admission.admit`."""
-    content = preview_template(template, trial.variables, number=trial.version, is_mail=True)
-    admitted = Admission(key).admit(write_draft(content, trial))
+    content = preview_template(template, template_test.variables, number=template_test.version, is_mail=True)
+    admitted = Admission(key).admit(write_draft(content, template_test))
     # A draft has no version to name.
-    version = find_version(template, trial.version) if trial.version is not None else None
+    version = find_version(template, template_test.version) if template_test.version is not None else None
     named = replace(admitted, template_id=template.pk, template_version_id=version.pk if version else None)
-    return finish(key, [named])
+    return upload_and_prepare(key, [named])
 
 
-def write_draft(content: Content, trial: Trial) -> Draft:
+def write_draft(content: RenderedContent, template_test: TemplateTest) -> Draft:
     """The content as mail. A way to unsubscribe that the author wrote works: that it does is to be judged too."""
     html, text = content.html or "", content.text or ""
     return Draft(
-        from_=trial.from_,
-        to=trial.to,
+        from_=template_test.from_,
+        to=template_test.to,
         subject=content.subject,
         html=html,
         text=text,
@@ -78,7 +78,7 @@ class TemplateTestView(ProjectView):
     """Sends a draft. It is mail like any other, so the key needs `emails:send` beside `templates:write`."""
 
     scopes: ClassVar = {"post": TEMPLATES_WRITE}
-    bodies = {"post": TrialRequest}
+    bodies = {"post": TemplateTestRequest}
     located = frozenset({"post"})
 
     @extend_schema(operation_id="test_template", responses={202: EmailRow})
@@ -88,12 +88,12 @@ class TemplateTestView(ProjectView):
         template = find_template(self.project, ref)
         require_scope(request, EMAILS_SEND)
         fields = self.read_body()
-        trial = Trial(
+        template_test = TemplateTest(
             to=fields["to"],
             variables=fields.get("template_vars", {}),
             version=fields.get("version"),
             from_=fields.get("from_"),
         )
-        prepared = prepare_trial(self.key, template, trial)
+        prepared = prepare_template_test(self.key, template, template_test)
         yield
         return accepted(prepared.store()[0])

@@ -29,7 +29,7 @@ from messages.api.filters import (
     TimelinePagination,
     TimelineQuery,
 )
-from messages.api.responses import EMAIL, ROW, EmailAnswer, EmailRow
+from messages.api.responses import EMAIL, ROW, EmailOutput, EmailRow
 from messages.api.serializers import EmailRequest, RescheduleRequest, ResendRequest, SettleRequest, read_draft
 from messages.attachments import read_content
 from messages.explain.explain import explain
@@ -37,8 +37,8 @@ from messages.explain.serializers import EXPLANATION
 from messages.models import Message
 from messages.selectors import find_attachment, find_detailed, find_explained, find_recipient, timeline
 from messages.sending.composing import compose_raw
-from messages.services import Selection, Settlement
-from tracking.event_serializers import EventAnswer
+from messages.services import ResendRecipients, Settlement
+from tracking.event_serializers import EventOutput
 
 
 class NotComposedError(ConflictError):
@@ -69,7 +69,7 @@ class EmailViewSet(ProjectViewSet):
     pagination_class = EmailPagination
     filter_backends = (EmailFilter,)
     serializer_class = EmailRow
-    answers = {"retrieve": EmailAnswer, "events": EventAnswer}
+    answers = {"retrieve": EmailOutput, "events": EventOutput}
     queries = {"batch": BatchQuery, "list": EmailQuery, "events": TimelineQuery, "raw": RawQuery}
     bodies = {
         "create": EmailRequest,
@@ -88,7 +88,7 @@ class EmailViewSet(ProjectViewSet):
     def create(self, request: Request) -> Generator[None, None, Response]:
         """Accept one email. 202 comes after the commit that stored it."""
         draft, errors = read_draft(read_object(request))
-        prepared = services.finish(self.key, [Admission(self.key).admit(draft, errors)])
+        prepared = services.upload_and_prepare(self.key, [Admission(self.key).admit(draft, errors)])
         yield
         return accepted(prepared.store()[0])
 
@@ -133,7 +133,7 @@ class EmailViewSet(ProjectViewSet):
     def resend(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Send the same content again, as a new email. The old one never changes."""
         message = self.get_object()
-        selection = Selection(self.read_body().get("recipients", Selection.ALL))
+        selection = ResendRecipients(self.read_body().get("recipients", ResendRecipients.ALL))
         yield
         return accepted(services.resend(self.key, message, selection))
 

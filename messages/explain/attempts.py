@@ -11,10 +11,10 @@ from messages.explain.status_codes import WAIT, Meaning, find_meaning
 from messages.explain.wording import capitalize, end_sentence, quote, say_time
 from messages.models import Attempt, Recipient
 from messages.states import Phase, Status
-from providers.models import Kind
+from providers.models import ProviderKind
 from tracking.models import Event
 
-MAX_TRIES_TOLD = 5
+MAX_ATTEMPTS_EXPLAINED = 5
 SEND_AGAIN = "Send it again later."
 
 # What became of it, by outcome: between who answered and when.
@@ -36,7 +36,7 @@ CHOICES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class QuotedReply:
     """What the other side said, by whom, and what that means; `meaning` is empty where no table has it."""
 
     at: datetime
@@ -51,11 +51,11 @@ class Said:
         return quote(self.code, self.enhanced_code, self.reply)
 
 
-def read_said(attempt: Attempt, row: Recipient, background: Background) -> Said | None:
+def read_attempt_reply(attempt: Attempt, row: Recipient, background: Background) -> QuotedReply | None:
     """What was answered to a try; None where nobody said anything."""
     if attempt.code is None:
         return None
-    return Said(
+    return QuotedReply(
         at=attempt.finished_at or attempt.claimed_at,
         by=name_speaker(attempt, background),
         code=attempt.code,
@@ -71,17 +71,17 @@ def find_attempt_meaning(attempt: Attempt, row: Recipient, background: Backgroun
     is_own = attempt.outcome == Outcome.DEFERRED and row.status == Status.QUEUED
     kind = background.find_kind(attempt)
     # A relay that refuses before it has heard of the mail speaks of itself; later it may pass on what others said.
-    server = SPEAKERS[kind] if is_own or kind in {Kind.MX, Kind.INBOX} else "the receiving server"
+    server = SPEAKERS[kind] if is_own or kind in {ProviderKind.MX, ProviderKind.INBOX} else "the receiving server"
     return find_meaning(attempt.enhanced_code, attempt.code, server.format(name=attempt.provider_name))
 
 
-def read_feedback_said(event: Event) -> Said | None:
+def read_feedback_reply(event: Event) -> QuotedReply | None:
     """What a report or an ESP's event said."""
     code, enhanced_code = event.data.get("code"), str(event.data.get("enhanced_code") or "")
     reply = str(event.data.get("reply") or "")
     if not (code or enhanced_code or reply):
         return None
-    return Said(
+    return QuotedReply(
         at=event.occurred_at,
         by=name_source(event),
         code=code,
@@ -97,23 +97,23 @@ def name_source(event: Event) -> str:
     if source == "report":
         by = event.data.get("reporting_mta")
         return f"a report from {by}" if by else "a report that came by mail"
-    if source == Kind.SIMULATOR:
-        return SPEAKERS[Kind.SIMULATOR]
+    if source == ProviderKind.SIMULATOR:
+        return SPEAKERS[ProviderKind.SIMULATOR]
     return f'the events of "{source}"' if source else "feedback"
 
 
-def tell_try(attempt: Attempt, row: Recipient, background: Background) -> str:
+def explain_attempt(attempt: Attempt, row: Recipient, background: Background) -> str:
     """One sentence or two about a try that has ended."""
     at = say_time(attempt.finished_at or attempt.claimed_at)
-    said = read_said(attempt, row, background)
-    if said is None:
-        return tell_silence(attempt, background, at)
+    last_reply = read_attempt_reply(attempt, row, background)
+    if last_reply is None:
+        return explain_silence(attempt, background, at)
     did = TOOK.get(attempt.outcome, "answered")
-    words = f": {said.meaning.words}" if said.meaning else ""
-    return f"{capitalize(said.by)} {did} on {at}{words}. It said: {said.quoted}."
+    words = f": {last_reply.meaning.words}" if last_reply.meaning else ""
+    return f"{capitalize(last_reply.by)} {did} on {at}{words}. It said: {last_reply.quoted}."
 
 
-def tell_silence(attempt: Attempt, background: Background, at: str) -> str:
+def explain_silence(attempt: Attempt, background: Background, at: str) -> str:
     """A try to which nobody answered: the words are our own."""
     if not attempt.provider_name:
         return end_sentence(attempt.reply)
@@ -121,10 +121,10 @@ def tell_silence(attempt: Attempt, background: Background, at: str) -> str:
     return f"The try with {by} on {at} did not get through: {end_sentence(attempt.reply or 'no answer')}"
 
 
-def tell_choices(row: Recipient) -> Iterator[str]:
+def explain_choices(row: Recipient) -> Iterator[str]:
     """Why the last tries went by their providers, where there was a choice."""
-    told = [attempt for attempt in row.shown_attempts if attempt.decision and attempt.phase != Phase.CLAIMED]
-    for attempt in told[-MAX_TRIES_TOLD:]:
+    summary = [attempt for attempt in row.shown_attempts if attempt.decision and attempt.phase != Phase.CLAIMED]
+    for attempt in summary[-MAX_ATTEMPTS_EXPLAINED:]:
         decision = attempt.decision or {}
         words = CHOICES.get(decision.get("because", ""), "")
         skipped = "; ".join(f'"{each["provider"]}" {describe_skip(each["because"])}' for each in decision["skipped"])

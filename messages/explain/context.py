@@ -15,8 +15,8 @@ from messages.feedback.return_paths import find_return_path
 from messages.models import Attempt, Message, Recipient
 from messages.selectors import timeline
 from messages.states import Phase
-from providers.models import Kind
-from providers.routing.outlook import Outlook, look_out
+from providers.models import ProviderKind
+from providers.routing.outlook import ProviderStatus, provider_status
 from tracking.models import Event, EventType, Suppression
 
 # 50 recipients have some events each; what a loop of reports writes beyond that says nothing new.
@@ -41,7 +41,7 @@ class Background:
     events: Mapping[UUID | None, Sequence[Event]]
     visits: Mapping[tuple[UUID | None, str], Visits]
     suppressions: Mapping[str, Suppression]
-    outlook: Outlook
+    provider_status: ProviderStatus
     worker_age: float | None
     hears_bounces: bool
 
@@ -52,11 +52,11 @@ class Background:
     def find_suppression(self, row: Recipient) -> Suppression | None:
         return self.suppressions.get(row.address.lower())
 
-    def find_kind(self, attempt: Attempt) -> Kind | None:
+    def find_kind(self, attempt: Attempt) -> ProviderKind | None:
         """How the attempt's provider is spoken to; None when it is gone."""
         if attempt.provider_id is None:
-            return Kind.SIMULATOR if attempt.provider_name == Kind.SIMULATOR else None
-        return self.outlook.kinds.get(attempt.provider_id)
+            return ProviderKind.SIMULATOR if attempt.provider_name == ProviderKind.SIMULATOR else None
+        return self.provider_status.kinds.get(attempt.provider_id)
 
 
 def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
@@ -70,7 +70,7 @@ def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
         events=events,
         visits=read_visits(message),
         suppressions={each.address: each for each in found},
-        outlook=look_out(message.project_id),
+        provider_status=provider_status(message.project_id),
         worker_age=read_worker_age(),
         hears_bounces=bool(rows) and find_return_path(message.domain_id, rows[0].pk) is not None,
     )

@@ -6,34 +6,34 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from messages.explain.attempts import tell_choices
+from messages.explain.attempts import explain_choices
 from messages.explain.context import Background, read_background
 from messages.explain.finished import (
-    tell_bounced,
-    tell_cancelled,
-    tell_delivered,
-    tell_failed,
-    tell_sent,
-    tell_suppressed,
+    explain_bounced,
+    explain_cancelled,
+    explain_delivered,
+    explain_failed,
+    explain_sent,
+    explain_suppressed,
 )
-from messages.explain.model import Explanation, RecipientExplanation, Telling
-from messages.explain.waiting import Case, tell_held, tell_scheduled, tell_waiting
+from messages.explain.model import MessageExplanation, RecipientExplanation, StateExplanation
+from messages.explain.waiting import Case, explain_leased, explain_scheduled, explain_waiting
 from messages.explain.wording import say_count, say_time
 from messages.models import Message, Recipient
 from messages.states import ROLL_UP, Lane, OnUncertain, Status
 
 MAX_ADVICE = 5
 
-BY_STATUS: Mapping[Status, Callable[[Case], Telling]] = {
-    Status.SCHEDULED: tell_scheduled,
-    Status.QUEUED: tell_waiting,
-    Status.DELIVERING: tell_waiting,
-    Status.SENT: tell_sent,
-    Status.DELIVERED: tell_delivered,
-    Status.BOUNCED: tell_bounced,
-    Status.FAILED: tell_failed,
-    Status.SUPPRESSED: tell_suppressed,
-    Status.CANCELLED: tell_cancelled,
+BY_STATUS: Mapping[Status, Callable[[Case], StateExplanation]] = {
+    Status.SCHEDULED: explain_scheduled,
+    Status.QUEUED: explain_waiting,
+    Status.DELIVERING: explain_waiting,
+    Status.SENT: explain_sent,
+    Status.DELIVERED: explain_delivered,
+    Status.BOUNCED: explain_bounced,
+    Status.FAILED: explain_failed,
+    Status.SUPPRESSED: explain_suppressed,
+    Status.CANCELLED: explain_cancelled,
 }
 LANES: Mapping[str, str] = {
     Lane.CRITICAL: "It goes in the lane critical, which is served first.",
@@ -41,15 +41,15 @@ LANES: Mapping[str, str] = {
 }
 
 
-def explain(message: Message) -> Explanation:
+def explain(message: Message) -> MessageExplanation:
     """Everything about a message that `reading.with_details` has read, in a fixed number of further queries."""
     rows = message.shown_recipients
     background = read_background(message, rows)
     recipients = [explain_recipient(message, row, background) for row in rows]
-    return Explanation(
+    return MessageExplanation(
         message=message,
-        told=sum_up(message, recipients),
-        decisions=list(tell_decisions(message)),
+        summary=sum_up(message, recipients),
+        decisions=list(explain_decisions(message)),
         recipients=recipients,
         background=background,
     )
@@ -58,32 +58,33 @@ def explain(message: Message) -> Explanation:
 def explain_recipient(message: Message, row: Recipient, background: Background) -> RecipientExplanation:
     """What is going on with one recipient."""
     case = Case(message, row, background)
-    told = tell_held(case) if row.lease_token is not None else BY_STATUS[Status(row.status)](case)
-    return RecipientExplanation(row=row, told=told, decisions=list(tell_way(message, row)))
+    summary = explain_leased(case) if row.lease_token is not None else BY_STATUS[Status(row.status)](case)
+    return RecipientExplanation(row=row, summary=summary, decisions=list(explain_provider_order(message, row)))
 
 
-def sum_up(message: Message, recipients: Sequence[RecipientExplanation]) -> Telling:
+def sum_up(message: Message, recipients: Sequence[RecipientExplanation]) -> StateExplanation:
     """The story of the recipients which the message's status stands for; what happens soonest leads."""
     leading = [each for each in recipients if each.row.status == message.status] or list(recipients)
     if not leading:
-        return Telling(why="Its recipients were erased.")
+        return StateExplanation(why="Its recipients were erased.")
     first = min(
-        leading, key=lambda each: (each.told.next_at is None, each.told.next_at and each.told.next_at.timestamp())
+        leading,
+        key=lambda each: (each.summary.next_at is None, each.summary.next_at and each.summary.next_at.timestamp()),
     )
     if len(recipients) == 1:
-        return first.told
+        return first.summary
     counts = Counter(Status(each.row.status) for each in recipients)
     # What the message's status stands for comes first.
     tally = ", ".join(f"{counts[status]} {status}" for status in dict.fromkeys((*ROLL_UP, *Status)) if counts[status])
-    advice = list(dict.fromkeys(words for each in leading for words in each.told.advice))
+    advice = list(dict.fromkeys(words for each in leading for words in each.summary.advice))
     return replace(
-        first.told,
-        why=f"Of {say_count(len(recipients), 'recipient')}: {tally}. For {first.row.address}: {first.told.why}",
+        first.summary,
+        why=f"Of {say_count(len(recipients), 'recipient')}: {tally}. For {first.row.address}: {first.summary.why}",
         advice=advice[:MAX_ADVICE],
     )
 
 
-def tell_decisions(message: Message) -> Iterator[str]:
+def explain_decisions(message: Message) -> Iterator[str]:
     """What was decided for the whole message, in order."""
     yield f"It was accepted on {say_time(message.created_at)}."
     if message.resent_from_id:
@@ -100,8 +101,8 @@ def tell_decisions(message: Message) -> Iterator[str]:
         yield f"It is of no use after {say_time(message.expires_at)}, and not sent then."
 
 
-def tell_way(message: Message, row: Recipient) -> Iterator[str]:
+def explain_provider_order(message: Message, row: Recipient) -> Iterator[str]:
     """What was decided for one recipient, in order."""
     if row.is_simulated and not message.is_test:
         yield "Mail to this address goes to the simulator: nothing leaves this service."
-    yield from tell_choices(row)
+    yield from explain_choices(row)

@@ -7,47 +7,47 @@ from django.conf import settings
 from delivery.envelope import Outcome
 from messages.explain.attempts import (
     SEND_AGAIN,
-    Said,
+    QuotedReply,
     advise,
+    explain_attempt,
     name_source,
-    read_feedback_said,
-    read_said,
-    tell_try,
+    read_attempt_reply,
+    read_feedback_reply,
 )
-from messages.explain.model import Telling
+from messages.explain.model import StateExplanation
 from messages.explain.providers import name_speaker
-from messages.explain.waiting import Case, find_acceptance, find_said, tell_taken
+from messages.explain.waiting import Case, explain_taken, find_acceptance, find_quoted_reply
 from messages.explain.wording import capitalize, end_sentence, say_count, say_span, say_time
-from messages.states import Phase, Reason
-from providers.models import Kind
-from tracking.models import Event, EventType, Suppression
+from messages.states import Phase, StatusReason
+from providers.models import ProviderKind
+from tracking.models import Event, EventType, SuppressionReason
 
 # Why an address is on the suppression list, to stand behind "because".
 SUPPRESSED: Mapping[str, str] = {
-    Suppression.Reason.BOUNCE: "mail to it bounced",
-    Suppression.Reason.COMPLAINT: "its owner reported our mail as spam",
-    Suppression.Reason.UNSUBSCRIBE: "its owner unsubscribed",
-    Suppression.Reason.MANUAL: "somebody put it there",
+    SuppressionReason.BOUNCE: "mail to it bounced",
+    SuppressionReason.COMPLAINT: "its owner reported our mail as spam",
+    SuppressionReason.UNSUBSCRIBE: "its owner unsubscribed",
+    SuppressionReason.MANUAL: "somebody put it there",
 }
 RELEASE = (
     "If the address is right and works again, take it off the suppression list: until then a resend does not reach it."
 )
 RESPECT = "Leave it on the list, unless the recipient asks for your mail again."
 UNLISTED: Mapping[str, str] = {
-    Suppression.Reason.BOUNCE: RELEASE,
-    Suppression.Reason.COMPLAINT: RESPECT,
-    Suppression.Reason.UNSUBSCRIBE: RESPECT,
-    Suppression.Reason.MANUAL: RELEASE,
+    SuppressionReason.BOUNCE: RELEASE,
+    SuppressionReason.COMPLAINT: RESPECT,
+    SuppressionReason.UNSUBSCRIBE: RESPECT,
+    SuppressionReason.MANUAL: RELEASE,
 }
 LOOK_FOR_IT = "If the recipient does not see it: have them look into the spam folder, and search for its Message-ID"
 
 
-def tell_sent(case: Case) -> Telling:
+def explain_sent(case: Case) -> StateExplanation:
     """A relay or an ESP took it, and has told no more."""
-    if case.row.status_reason == Reason.SETTLED:
-        return Telling(why="A person counted the uncertain attempt as sent.")
+    if case.row.status_reason == StatusReason.SETTLED:
+        return StateExplanation(why="A person counted the uncertain attempt as sent.")
     took = find_acceptance(case)
-    is_esp = took is not None and case.background.find_kind(took) is Kind.ESP
+    is_esp = took is not None and case.background.find_kind(took) is ProviderKind.ESP
     advice: tuple[str, ...] = ()
     if is_esp:
         following = "The email service tells by its events what becomes of it, if they are set up."
@@ -56,35 +56,37 @@ def tell_sent(case: Case) -> Telling:
     else:
         following = "Nothing more is expected: bounces of this sender do not come back to this service."
         advice = ("To hear of bounces, give the sending domain a return path, or set REPORT_DOMAIN.",)
-    said = read_said(took, case.row, case.background) if took else None
-    quoted = f" It said: {said.quoted}." if said else ""
+    last_reply = read_attempt_reply(took, case.row, case.background) if took else None
+    quoted = f" It said: {last_reply.quoted}." if last_reply else ""
     event = None if took else case.background.find_event(case.row, EventType.SENT)
-    taken = tell_taken(case).strip() or (f"{capitalize(name_source(event))} told that it was taken." if event else "")
-    return Telling(
-        why=f"{taken}{quoted} Whether it reached the mailbox, nobody has told.{tell_afterlife(case)}".strip(),
+    taken = explain_taken(case).strip() or (
+        f"{capitalize(name_source(event))} told that it was taken." if event else ""
+    )
+    return StateExplanation(
+        why=f"{taken}{quoted} Whether it reached the mailbox, nobody has told.{explain_later_feedback(case)}".strip(),
         next=following,
         advice=(*advice, f"{LOOK_FOR_IT}, {case.message.message_id}, in the provider's log."),
-        said=said,
+        last_reply=last_reply,
     )
 
 
-def tell_delivered(case: Case) -> Telling:
+def explain_delivered(case: Case) -> StateExplanation:
     took = find_acceptance(case)
     is_direct = took is not None and took.outcome == Outcome.DELIVERED
     event = case.background.find_event(case.row, EventType.DELIVERED)
     if took is not None and is_direct:
-        said = read_said(took, case.row, case.background)
-        why = tell_try(took, case.row, case.background)
+        last_reply = read_attempt_reply(took, case.row, case.background)
+        why = explain_attempt(took, case.row, case.background)
     else:
-        said = read_feedback_said(event) if event else None
+        last_reply = read_feedback_reply(event) if event else None
         by = name_source(event) if event else "feedback"
         at = f" on {say_time(event.occurred_at)}" if event else ""
-        quoted = f" It said: {said.quoted}." if said and said.quoted else ""
-        why = f"{tell_taken(case)}{capitalize(by)} confirmed{at} that it was delivered.{quoted}"
-    return Telling(
-        why=why + tell_afterlife(case),
+        quoted = f" It said: {last_reply.quoted}." if last_reply and last_reply.quoted else ""
+        why = f"{explain_taken(case)}{capitalize(by)} confirmed{at} that it was delivered.{quoted}"
+    return StateExplanation(
+        why=why + explain_later_feedback(case),
         advice=tuple(advise_on_delivered(case)),
-        said=said,
+        last_reply=last_reply,
     )
 
 
@@ -96,7 +98,7 @@ def advise_on_delivered(case: Case) -> Iterator[str]:
         yield f"{LOOK_FOR_IT}, {case.message.message_id}."
 
 
-def tell_afterlife(case: Case) -> str:
+def explain_later_feedback(case: Case) -> str:
     """What the recipient did with it."""
     parts = []
     for type_, words in ((EventType.OPENED, "opened it"), (EventType.CLICKED, "followed a link in it")):
@@ -112,35 +114,35 @@ def tell_afterlife(case: Case) -> str:
     return "".join(parts)
 
 
-def tell_bounced(case: Case) -> Telling:
+def explain_bounced(case: Case) -> StateExplanation:
     event = case.background.find_event(case.row, EventType.BOUNCED)
-    said, why = tell_return(case, event)
-    listed, advice = tell_listing(case)
-    meaning = said.meaning if said else None
-    return Telling(
+    last_reply, why = explain_later_bounce(case, event)
+    listed, advice = explain_suppression(case)
+    meaning = last_reply.meaning if last_reply else None
+    return StateExplanation(
         why=f"{why} {listed}".strip(),
         advice=tuple(each for each in (advise(meaning, is_over=True), advice) if each),
-        said=said,
+        last_reply=last_reply,
     )
 
 
-def tell_return(case: Case, event: Event | None) -> tuple[Said | None, str]:
+def explain_later_bounce(case: Case, event: Event | None) -> tuple[QuotedReply | None, str]:
     """How it came back: at once, or with a report later on."""
     last = case.last
     if last is not None and last.outcome == Outcome.BOUNCED:
-        return read_said(last, case.row, case.background), tell_try(last, case.row, case.background)
+        return read_attempt_reply(last, case.row, case.background), explain_attempt(last, case.row, case.background)
     if event is None:
         return None, "It came back."
-    said = read_feedback_said(event)
+    last_reply = read_feedback_reply(event)
     delivered = case.background.find_event(case.row, EventType.DELIVERED)
-    taken = f"It was delivered on {say_time(delivered.occurred_at)}. " if delivered else tell_taken(case)
-    words = f": {said.meaning.words}" if said and said.meaning else ""
-    quoted = f" It said: {said.quoted}." if said and said.quoted else ""
+    taken = f"It was delivered on {say_time(delivered.occurred_at)}. " if delivered else explain_taken(case)
+    words = f": {last_reply.meaning.words}" if last_reply and last_reply.meaning else ""
+    quoted = f" It said: {last_reply.quoted}." if last_reply and last_reply.quoted else ""
     again = "Yet it came back" if taken else "It came back"
-    return said, f"{taken}{again}, as {name_source(event)} told on {say_time(event.occurred_at)}{words}.{quoted}"
+    return last_reply, f"{taken}{again}, as {name_source(event)} told on {say_time(event.occurred_at)}{words}.{quoted}"
 
 
-def tell_listing(case: Case) -> tuple[str, str]:
+def explain_suppression(case: Case) -> tuple[str, str]:
     """Whether the address is written to from now on, and what to do about that."""
     found = case.background.find_suppression(case.row)
     if found is None:
@@ -156,42 +158,42 @@ def tell_listing(case: Case) -> tuple[str, str]:
     )
 
 
-def tell_suppressed(case: Case) -> Telling:
+def explain_suppressed(case: Case) -> StateExplanation:
     """Nothing was sent, by the list."""
     found = case.background.find_suppression(case.row)
     if found is None:
-        return Telling(
+        return StateExplanation(
             why="The address was on the suppression list, so nothing was sent. It is not on the list any more.",
             advice=("Resend it: it reaches the address now.",),
         )
     note = f' ("{found.note}")' if found.note else ""
-    return Telling(
+    return StateExplanation(
         why=f"The address is on the project's suppression list since {say_time(found.created_at)}, because "
         f"{SUPPRESSED[found.reason]}{note}: nothing was sent to it.",
         advice=(UNLISTED[found.reason],),
     )
 
 
-def tell_failed(case: Case) -> Telling:
-    return FAILURES.get(Reason(case.row.status_reason), tell_other_failure)(case)
+def explain_failed(case: Case) -> StateExplanation:
+    return FAILURES.get(StatusReason(case.row.status_reason), explain_other_failure)(case)
 
 
-def tell_expired(case: Case) -> Telling:
+def explain_expired(case: Case) -> StateExplanation:
     by = f"by {say_time(case.row.expires_at)}" if case.row.expires_at else "in time"
     rule = "its expires_at" if case.message.expires_at else f"mail is tried for {say_span(settings.EXPIRY_TIME)}"
     last = case.last
     count = case.row.attempt_count
-    told = f" Last: {tell_try(last, case.row, case.background)}" if last and last.phase == Phase.DONE else ""
+    summary = f" Last: {explain_attempt(last, case.row, case.background)}" if last and last.phase == Phase.DONE else ""
     tries = f"after {say_count(count, 'try')}" if count else "before it was ever tried"
-    return Telling(
-        why=f"Nobody had taken it {by} ({rule}), so it was given up {tries}.{told}",
+    return StateExplanation(
+        why=f"Nobody had taken it {by} ({rule}), so it was given up {tries}.{summary}",
         advice=("Resend it, if it is still of use.",),
-        said=find_said(case),
+        last_reply=find_quoted_reply(case),
     )
 
 
-def tell_crash(case: Case) -> Telling:
-    return Telling(
+def explain_crash(case: Case) -> StateExplanation:
+    return StateExplanation(
         why=f"{say_count(case.row.crash_count, 'worker')} in a row died while sending it, so it was set aside. "
         "Other mail goes on.",
         advice=(
@@ -201,59 +203,63 @@ def tell_crash(case: Case) -> Telling:
     )
 
 
-def tell_provider_error(case: Case) -> Telling:
+def explain_provider_error(case: Case) -> StateExplanation:
     last = case.last
     if last is not None and last.outcome == Outcome.FAILED:
-        said = read_said(last, case.row, case.background)
-        return Telling(
-            why=tell_try(last, case.row, case.background) + " The address is not suppressed.",
+        last_reply = read_attempt_reply(last, case.row, case.background)
+        return StateExplanation(
+            why=explain_attempt(last, case.row, case.background) + " The address is not suppressed.",
             advice=(
-                advise(said.meaning if said else None, "Mend what it complains of, then resend it.", is_over=True),
+                advise(
+                    last_reply.meaning if last_reply else None,
+                    "Mend what it complains of, then resend it.",
+                    is_over=True,
+                ),
             ),
-            said=said,
+            last_reply=last_reply,
         )
-    return tell_other_failure(case)
+    return explain_other_failure(case)
 
 
-def tell_other_failure(case: Case) -> Telling:
+def explain_other_failure(case: Case) -> StateExplanation:
     """Given up by the provider, as it has told."""
     event = case.background.find_event(case.row, EventType.FAILED)
-    said = read_feedback_said(event) if event else None
-    words = f": {said.meaning.words}" if said and said.meaning else ""
-    quoted = f" It said: {said.quoted}." if said and said.quoted else ""
+    last_reply = read_feedback_reply(event) if event else None
+    words = f": {last_reply.meaning.words}" if last_reply and last_reply.meaning else ""
+    quoted = f" It said: {last_reply.quoted}." if last_reply and last_reply.quoted else ""
     by = (
         f", as {name_source(event)} told on {say_time(event.occurred_at)}" if event and event.data.get("source") else ""
     )
-    reply = "" if said or not case.row.last_reply else f" {end_sentence(case.row.last_reply)}"
-    return Telling(
-        why=f"{tell_taken(case)}It was given up{by}{words}.{quoted}{reply}",
-        advice=(advise(said.meaning if said else None, SEND_AGAIN, is_over=True),),
-        said=said,
+    reply = "" if last_reply or not case.row.last_reply else f" {end_sentence(case.row.last_reply)}"
+    return StateExplanation(
+        why=f"{explain_taken(case)}It was given up{by}{words}.{quoted}{reply}",
+        advice=(advise(last_reply.meaning if last_reply else None, SEND_AGAIN, is_over=True),),
+        last_reply=last_reply,
     )
 
 
-def tell_settled(case: Case) -> Telling:
+def explain_settled(case: Case) -> StateExplanation:
     taker = f" with {name_speaker(case.last, case.background)}" if case.last and case.last.provider_name else ""
-    return Telling(
+    return StateExplanation(
         why=f"A person counted the uncertain attempt{taker} as failed. If it did arrive all the same, the "
         "recipient has it.",
         advice=("Resend it, if it is to go again.",),
     )
 
 
-def tell_cancelled(case: Case) -> Telling:
+def explain_cancelled(case: Case) -> StateExplanation:
     at = f" on {say_time(case.message.cancelled_at)}" if case.message.cancelled_at else ""
     due = f", which was {say_time(case.message.scheduled_at)}" if case.message.scheduled_at else ""
-    return Telling(
+    return StateExplanation(
         why=f"It was cancelled{at}, before its time{due}. Nothing was sent, and nothing will be.",
         advice=("Resend it, if it is to go after all.",),
     )
 
 
-FAILURES: Mapping[Reason, Callable[[Case], Telling]] = {
-    Reason.EXPIRED: tell_expired,
-    Reason.WORKER_CRASH: tell_crash,
-    Reason.PROVIDER_ERROR: tell_provider_error,
-    Reason.SETTLED: tell_settled,
-    Reason.SUPPRESSED: tell_suppressed,
+FAILURES: Mapping[StatusReason, Callable[[Case], StateExplanation]] = {
+    StatusReason.EXPIRED: explain_expired,
+    StatusReason.WORKER_CRASH: explain_crash,
+    StatusReason.PROVIDER_ERROR: explain_provider_error,
+    StatusReason.SETTLED: explain_settled,
+    StatusReason.SUPPRESSED: explain_suppressed,
 }

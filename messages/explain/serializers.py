@@ -8,13 +8,13 @@ from rest_framework import serializers
 
 from common.serializers import StrictDateTimeField
 from messages.api.responses import AbsentTextField, TimeField
-from messages.available_actions import OFFERS, Offer, list_offers
-from messages.explain.attempts import Said
-from messages.explain.model import Explanation
+from messages.available_actions import ACTIONS, Action, list_actions
+from messages.explain.attempts import QuotedReply
+from messages.explain.model import MessageExplanation
 from messages.states import Status
 
 
-class SaidAnswer(serializers.Serializer[Said]):
+class QuotedReplyOutput(serializers.Serializer[QuotedReply]):
     """What the other side said last."""
 
     at = StrictDateTimeField()
@@ -24,18 +24,18 @@ class SaidAnswer(serializers.Serializer[Said]):
     reply = AbsentTextField(help_text="Its own words.")
     meaning = serializers.SerializerMethodField(help_text="What that means; null where there is nothing to add.")
 
-    def get_meaning(self, said: Said) -> str | None:
-        return said.meaning.words if said.meaning else None
+    def get_meaning(self, last_reply: QuotedReply) -> str | None:
+        return last_reply.meaning.words if last_reply.meaning else None
 
 
-class TellingAnswer(serializers.Serializer[Any]):
+class StateExplanationOutput(serializers.Serializer[Any]):
     """The parts that an email and each recipient have alike. Texts are for people and may change their wording."""
 
-    why = serializers.CharField(source="told.why", help_text="Why it is in its state.")
-    next = AbsentTextField(source="told.next", help_text="What happens next; null at the end.")
-    next_at = TimeField(source="told.next_at", help_text="When; null where it does not go by the clock.")
+    why = serializers.CharField(source="summary.why", help_text="Why it is in its state.")
+    next = AbsentTextField(source="summary.next", help_text="What happens next; null at the end.")
+    next_at = TimeField(source="summary.next_at", help_text="When; null where it does not go by the clock.")
     advice = serializers.ListField(
-        source="told.advice", child=serializers.CharField(), help_text="What a person can do about it."
+        source="summary.advice", child=serializers.CharField(), help_text="What a person can do about it."
     )
     decisions = serializers.ListField(
         child=serializers.CharField(), help_text="What was decided on its way, and why, in order."
@@ -48,7 +48,7 @@ class TellingAnswer(serializers.Serializer[Any]):
         return {name: fields.pop(name) for name in self.first} | fields
 
 
-class RecipientExplanationAnswer(TellingAnswer):
+class RecipientExplanationOutput(StateExplanationOutput):
     """A recipient's own story."""
 
     first = ("address", "status", "status_reason")
@@ -56,20 +56,20 @@ class RecipientExplanationAnswer(TellingAnswer):
     address = serializers.CharField(source="row.address")
     status = serializers.ChoiceField(source="row.status", choices=Status.choices)
     status_reason = AbsentTextField(source="row.status_reason", help_text="Why, for programs.")
-    said = SaidAnswer(source="told.said", allow_null=True)
+    said = QuotedReplyOutput(source="summary.last_reply", allow_null=True)
 
 
-class ActionAnswer(serializers.Serializer[Offer]):
+class ActionOutput(serializers.Serializer[Action]):
     """A request that is possible now."""
 
-    name = serializers.ChoiceField(choices=[offer.name for offer in OFFERS])
+    name = serializers.ChoiceField(choices=[offer.name for offer in ACTIONS])
     words = serializers.CharField(help_text="What it does.")
     method = serializers.ChoiceField(choices=["POST", "PATCH"])
     path = serializers.CharField()
     body = serializers.DictField(child=serializers.CharField(), allow_null=True, help_text="Its JSON; null for none.")
 
 
-class ExplanationAnswer(TellingAnswer):
+class ExplanationOutput(StateExplanationOutput):
     """An email in plain words: why it is in its state, what happens next and when, and what a person can do.
 
     With several recipients `why` and `next` are of those which the email's status stands for.
@@ -81,10 +81,10 @@ class ExplanationAnswer(TellingAnswer):
     status = serializers.ChoiceField(source="message.status", choices=Status.choices)
     test = serializers.BooleanField(source="message.is_test", help_text="Whether a test key sent it: nothing leaves.")
     actions = serializers.SerializerMethodField(help_text="What the API can be asked to do with it now.")
-    recipients = RecipientExplanationAnswer(many=True)
+    recipients = RecipientExplanationOutput(many=True)
 
-    @extend_schema_field(ActionAnswer(many=True))
-    def get_actions(self, explanation: Explanation) -> list[dict[str, Any]]:
+    @extend_schema_field(ActionOutput(many=True))
+    def get_actions(self, explanation: MessageExplanation) -> list[dict[str, Any]]:
         message = explanation.message
         own = reverse("email-detail", args=[message.pk])
         return [
@@ -95,8 +95,8 @@ class ExplanationAnswer(TellingAnswer):
                 "path": f"{own}/{offer.verb}" if offer.verb else own,
                 "body": offer.body,
             }
-            for offer in list_offers(message)
+            for offer in list_actions(message)
         ]
 
 
-EXPLANATION = ExplanationAnswer()
+EXPLANATION = ExplanationOutput()

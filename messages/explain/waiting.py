@@ -4,21 +4,21 @@ from dataclasses import dataclass, replace
 
 from delivery.envelope import Outcome
 from messages.explain.attempts import (
-    Said,
+    QuotedReply,
     advise,
+    explain_attempt,
     find_attempt_meaning,
     name_source,
-    read_feedback_said,
-    read_said,
-    tell_try,
+    read_attempt_reply,
+    read_feedback_reply,
 )
 from messages.explain.context import Background, find_current, find_last
-from messages.explain.model import Telling
+from messages.explain.model import StateExplanation
 from messages.explain.providers import find_block, name_speaker
 from messages.explain.status_codes import WAIT
 from messages.explain.wording import capitalize, end_sentence, say_time
 from messages.models import Attempt, Message, Recipient
-from messages.states import Phase, Reason, Status
+from messages.states import Phase, Status, StatusReason
 from tracking.models import EventType
 
 
@@ -40,8 +40,8 @@ class Case:
         return at is not None and at <= self.background.now
 
 
-def tell_scheduled(case: Case) -> Telling:
-    return Telling(
+def explain_scheduled(case: Case) -> StateExplanation:
+    return StateExplanation(
         why="It waits for its time.",
         next="It is queued, and sent at once.",
         next_at=case.message.scheduled_at,
@@ -49,15 +49,15 @@ def tell_scheduled(case: Case) -> Telling:
     )
 
 
-def tell_held(case: Case) -> Telling:
+def explain_leased(case: Case) -> StateExplanation:
     """A worker has it."""
     attempt, until = find_current(case.row), case.row.lease_until
     if until is not None and until < case.background.now:
-        return Telling(
+        return StateExplanation(
             why=f"The worker that was sending it has not been heard of since {say_time(until)}.",
             next="Within seconds it is given to another worker, or marked as uncertain if it was sent already.",
         )
-    after = Telling(
+    after = StateExplanation(
         why="", next="The answer is recorded. Should the worker die, another one sees to it within a minute."
     )
     if attempt is None or attempt.phase == Phase.CLAIMED:
@@ -72,69 +72,69 @@ def tell_held(case: Case) -> Telling:
     return replace(after, why=f"A worker is sending it to {speaker}{since}.")
 
 
-def tell_waiting(case: Case) -> Telling:
+def explain_waiting(case: Case) -> StateExplanation:
     """Queued or delivering, and nobody has it just now."""
-    if case.row.status == Status.DELIVERING and case.row.status_reason == Reason.UNCERTAIN:
-        return tell_uncertain(case)
+    if case.row.status == Status.DELIVERING and case.row.status_reason == StatusReason.UNCERTAIN:
+        return explain_uncertain(case)
     if case.row.next_attempt_at is None:
-        return tell_delaying(case)
+        return explain_delaying(case)
     block = find_block(case.row, case.background) if case.is_due else None
-    tried = tell_tries(case)
+    tried = explain_attempts(case)
     if block is not None:
-        return Telling(
+        return StateExplanation(
             why=f"{tried} {block.why}".strip(),
             next=block.next,
             next_at=block.next_at,
             advice=(block.advice,) if block.advice else (),
-            said=find_said(case),
+            last_reply=find_quoted_reply(case),
         )
     if not tried:
-        return Telling(why="It is in the queue, and a worker takes it at any moment.", next="It is sent.")
-    return tell_retry(case, tried)
+        return StateExplanation(why="It is in the queue, and a worker takes it at any moment.", next="It is sent.")
+    return explain_retry(case, tried)
 
 
-def tell_tries(case: Case) -> str:
+def explain_attempts(case: Case) -> str:
     """What has come of it so far; empty before the first try."""
-    if case.row.status_reason == Reason.SETTLED:
+    if case.row.status_reason == StatusReason.SETTLED:
         return "A person had the uncertain attempt tried again."
     last = case.last
     if last is None or last.phase != Phase.DONE:
         return ""
     count = case.row.attempt_count
-    return tell_try(last, case.row, case.background) + (f" That was try {count}." if count > 1 else "")
+    return explain_attempt(last, case.row, case.background) + (f" That was try {count}." if count > 1 else "")
 
 
-def tell_retry(case: Case, tried: str) -> Telling:
+def explain_retry(case: Case, tried: str) -> StateExplanation:
     until = case.row.expires_at
     meaning = find_attempt_meaning(case.last, case.row, case.background) if case.last else None
-    is_silent = case.last is not None and case.last.code is None and case.row.status_reason == Reason.DEFERRED
+    is_silent = case.last is not None and case.last.code is None and case.row.status_reason == StatusReason.DEFERRED
     name = case.last.provider_name if case.last else ""
     look = f'It is tried again by itself. If this goes on, look at whether "{name}" can be reached.'
     advice = advise(meaning, look if is_silent and name else WAIT, is_over=False)
-    return Telling(
+    return StateExplanation(
         why=tried,
         next="It is tried again" + (f", and given up if nobody has taken it by {say_time(until)}." if until else "."),
         next_at=case.row.next_attempt_at,
         advice=(advice,),
-        said=find_said(case),
+        last_reply=find_quoted_reply(case),
     )
 
 
-def tell_uncertain(case: Case) -> Telling:
+def explain_uncertain(case: Case) -> StateExplanation:
     """It was sent, and no answer was heard."""
-    why = f"{tell_break(case)} So nobody knows whether it was taken."
+    why = f"{explain_broken_connection(case)} So nobody knows whether it was taken."
     settle = (
         "If you know whether it arrived (ask the recipient, or look into the provider's log), settle it as sent or as "
         "failed."
     )
     if case.row.next_attempt_at is None:
-        return Telling(
+        return StateExplanation(
             why=f"{why} It asked to be held then (on_uncertain: hold).",
             next="It is held until feedback comes or a person settles it; then it is given up.",
             next_at=case.row.expires_at,
             advice=(settle, "To send it again although it may arrive twice, settle it as retry."),
         )
-    return Telling(
+    return StateExplanation(
         why=why,
         next="It is sent again, unless feedback tells before that it arrived. If it did arrive the first time, the "
         "recipient gets it twice.",
@@ -143,7 +143,7 @@ def tell_uncertain(case: Case) -> Telling:
     )
 
 
-def tell_break(case: Case) -> str:
+def explain_broken_connection(case: Case) -> str:
     """What came between the mail and its answer."""
     last = case.last
     if last is None or not last.provider_name:
@@ -153,24 +153,24 @@ def tell_break(case: Case) -> str:
     return f"It was sent to {name_speaker(last, case.background)}, and its answer was not heard by {at}: {reply}"
 
 
-def tell_delaying(case: Case) -> Telling:
+def explain_delaying(case: Case) -> StateExplanation:
     """The provider has it and tries on."""
     event = case.background.find_event(case.row, EventType.DELIVERING)
     by = name_source(event) if event else "the provider"
-    said = read_feedback_said(event) if event else None
-    words = f" {capitalize(said.meaning.words)}." if said and said.meaning else ""
-    quoted = f" It said: {said.quoted}." if said and said.quoted else ""
+    last_reply = read_feedback_reply(event) if event else None
+    words = f" {capitalize(last_reply.meaning.words)}." if last_reply and last_reply.meaning else ""
+    quoted = f" It said: {last_reply.quoted}." if last_reply and last_reply.quoted else ""
     at = f" on {say_time(event.occurred_at)}" if event else ""
-    taken = tell_taken(case)
-    return Telling(
+    taken = explain_taken(case)
+    return StateExplanation(
         why=f"{taken}{capitalize(by)} told{at} that it could not deliver it yet.{words}{quoted}",
         next="The provider tries on by itself and tells what comes of it; this service sends nothing more.",
         advice=("Nothing: wait for the provider.",),
-        said=said,
+        last_reply=last_reply,
     )
 
 
-def tell_taken(case: Case) -> str:
+def explain_taken(case: Case) -> str:
     """That a provider had taken it, as the begin of what happened to it then."""
     took = find_acceptance(case)
     if took is None or took.finished_at is None:
@@ -185,5 +185,5 @@ def find_acceptance(case: Case) -> Attempt | None:
     return next((attempt for attempt in reversed(case.row.shown_attempts) if attempt.outcome in took), None)
 
 
-def find_said(case: Case) -> Said | None:
-    return read_said(case.last, case.row, case.background) if case.last else None
+def find_quoted_reply(case: Case) -> QuotedReply | None:
+    return read_attempt_reply(case.last, case.row, case.background) if case.last else None

@@ -7,8 +7,8 @@ from datetime import timedelta
 from django.db import transaction
 from django.http import HttpRequest
 
-from messages.feedback.model import Feedback, Kind, Result
-from messages.feedback.recording import plan, receive
+from messages.feedback.model import Feedback, FeedbackKind, FeedbackResult
+from messages.feedback.recording import plan_feedback, receive_feedback
 from messages.feedback.reports import HARD_CODES, VAGUE_CODES
 from providers.esp.events import EspEvent, read_events
 from providers.models import Provider
@@ -16,18 +16,18 @@ from providers.provider_url import parse_provider_url
 from tracking.engagement.bot_detection import Actor, Visit, label
 
 # django-anymail's word to ours. What is not here tells nothing of the mail itself: an automatic answer, a subscription.
-KINDS: Mapping[str, Kind] = {
-    "queued": Kind.ACCEPTED,
-    "sent": Kind.ACCEPTED,
-    "deferred": Kind.DELAYED,
-    "delivered": Kind.DELIVERED,
-    "bounced": Kind.BOUNCED,
-    "rejected": Kind.FAILED,
-    "failed": Kind.FAILED,
-    "opened": Kind.OPENED,
-    "clicked": Kind.CLICKED,
-    "complained": Kind.COMPLAINED,
-    "unsubscribed": Kind.UNSUBSCRIBED,
+KINDS: Mapping[str, FeedbackKind] = {
+    "queued": FeedbackKind.ACCEPTED,
+    "sent": FeedbackKind.ACCEPTED,
+    "deferred": FeedbackKind.DELAYED,
+    "delivered": FeedbackKind.DELIVERED,
+    "bounced": FeedbackKind.BOUNCED,
+    "rejected": FeedbackKind.FAILED,
+    "failed": FeedbackKind.FAILED,
+    "opened": FeedbackKind.OPENED,
+    "clicked": FeedbackKind.CLICKED,
+    "complained": FeedbackKind.COMPLAINED,
+    "unsubscribed": FeedbackKind.UNSUBSCRIBED,
 }
 # Why an ESP rejects before it has asked anybody: for these the recipient was refused, for others the mail.
 OF_RECIPIENT = frozenset({"invalid", "bounced", "timed_out", "spam", "unsubscribed"})
@@ -39,16 +39,16 @@ _CODE = re.compile(r"(?<![\d.])([245]\d\d)(?=[ \-]|$)")
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 
 
-def receive_events(provider: Provider, request: HttpRequest) -> list[Result]:
+def receive_events(provider: Provider, request: HttpRequest) -> list[FeedbackResult]:
     """Check a post to the provider's address and write down what it says. Errors as those of `read_events`."""
     events = read_events(parse_provider_url(provider.url), request)
     told = [feedback for event in events if (feedback := build_feedback(provider, event))]
     if len(told) <= MAX_AT_ONCE:
-        return [receive(feedback) for feedback in told]
+        return [receive_feedback(feedback) for feedback in told]
     with transaction.atomic():
         for feedback in told:
-            plan(feedback, timedelta(0))
-    return [Result.LATER] * len(told)
+            plan_feedback(feedback, timedelta(0))
+    return [FeedbackResult.LATER] * len(told)
 
 
 def build_feedback(provider: Provider, event: EspEvent) -> Feedback | None:
@@ -57,7 +57,7 @@ def build_feedback(provider: Provider, event: EspEvent) -> Feedback | None:
     if kind is None or not (event.recipient_id or event.message_id or event.remote_id):
         return None
     if event.type == "rejected" and event.reason in OF_RECIPIENT:
-        kind = Kind.BOUNCED
+        kind = FeedbackKind.BOUNCED
     code, enhanced_code = read_codes(event.reply)
     is_hard = enhanced_code in HARD_CODES or (event.is_hard and enhanced_code in VAGUE_CODES)
     return Feedback(
@@ -73,7 +73,7 @@ def build_feedback(provider: Provider, event: EspEvent) -> Feedback | None:
         enhanced_code=enhanced_code,
         reply=event.reply,
         should_suppress=event.type == "bounced" and is_hard,
-        data=describe(event, kind),
+        data=esp_event_data(event, kind),
     )
 
 
@@ -83,24 +83,24 @@ def read_codes(reply: str) -> tuple[int | None, str]:
     return int(code[1]) if code else None, enhanced[1] if enhanced else ""
 
 
-def describe(event: EspEvent, kind: Kind) -> dict[str, str]:
+def esp_event_data(event: EspEvent, kind: FeedbackKind) -> dict[str, str]:
     """What the event tells beside."""
     told = {"reason": event.reason}
     if event.occurred_at is not None:
         told["told_at"] = event.occurred_at.isoformat()
-    if kind in {Kind.OPENED, Kind.CLICKED}:
+    if kind in {FeedbackKind.OPENED, FeedbackKind.CLICKED}:
         told |= {"url": event.url, "user_agent": event.user_agent[:500], **label_visitor(event, kind)}
     return {name: value for name, value in told.items() if value}
 
 
-def label_visitor(event: EspEvent, kind: Kind) -> Mapping[str, str]:
+def label_visitor(event: EspEvent, kind: FeedbackKind) -> Mapping[str, str]:
     """Who that was, as far as the ESP tells."""
     if not event.user_agent:
         return {"actor": Actor.UNKNOWN, "actor_reason": "told by the provider"}
-    found = label(Visit(method="GET", user_agent=event.user_agent, ip="", is_click=kind is Kind.CLICKED))
+    found = label(Visit(method="GET", user_agent=event.user_agent, ip="", is_click=kind is FeedbackKind.CLICKED))
     return {"actor": found.actor, "actor_reason": found.reason}
 
 
-def count(results: Sequence[Result]) -> Mapping[str, int]:
+def count_results(results: Sequence[FeedbackResult]) -> Mapping[str, int]:
     """How many of each, for the log."""
     return {result: results.count(result) for result in set(results)}

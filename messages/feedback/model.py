@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 
-class Kind(StrEnum):
+class FeedbackKind(StrEnum):
     """What happened."""
 
     ACCEPTED = "accepted"  # the provider has it and will carry it on
@@ -32,7 +32,7 @@ class Feedback:
     """
 
     key: str
-    kind: Kind
+    kind: FeedbackKind
     source: str
     recipient_id: UUID | None = None
     message_id: UUID | None = None
@@ -46,7 +46,7 @@ class Feedback:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Result(StrEnum):
+class FeedbackResult(StrEnum):
     """What came of feedback."""
 
     APPLIED = "applied"
@@ -67,4 +67,4 @@ def load_feedback(text: str) -> Feedback:
     """What `dump_feedback` was given."""
     values = json.loads(text)
     ids = {name: UUID(values[name]) for name in _IDS if values[name]}
-    return Feedback(**{**values, **ids, "kind": Kind(values["kind"])})
+    return Feedback(**{**values, **ids, "kind": FeedbackKind(values["kind"])})

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from delivery.reports.mime import split_mbox
 from delivery.reports.parse import Report, ReportedRecipient, parse_report
-from messages.feedback.model import Feedback, Kind, Result
-from messages.feedback.recording import receive
+from messages.feedback.model import Feedback, FeedbackKind, FeedbackResult
+from messages.feedback.recording import receive_feedback
 from messages.feedback.return_paths import read_recipient
 from messages.models import Recipient
 
@@ -19,13 +19,13 @@ SEARCHED_BYTES = 512 * 1024
 MAX_TOKENS = 20
 _RETURN_PATH = re.compile(rb"b\+[a-z2-7]{42}@[a-z0-9.-]{1,253}", re.IGNORECASE)
 
-KINDS: Mapping[str, Kind] = {
-    "failed": Kind.BOUNCED,
-    "delayed": Kind.DELAYED,
-    "delivered": Kind.DELIVERED,
-    "relayed": Kind.DELIVERED,  # into a network that reports no more: as far as anybody will ever tell
-    "expanded": Kind.DELIVERED,
-    "complained": Kind.COMPLAINED,
+KINDS: Mapping[str, FeedbackKind] = {
+    "failed": FeedbackKind.BOUNCED,
+    "delayed": FeedbackKind.DELAYED,
+    "delivered": FeedbackKind.DELIVERED,
+    "relayed": FeedbackKind.DELIVERED,  # into a network that reports no more: as far as anybody will ever tell
+    "expanded": FeedbackKind.DELIVERED,
+    "complained": FeedbackKind.COMPLAINED,
 }
 # Which of several things said about one mail of one recipient holds: that of his own address, else the best of them,
 # since a list or an alias passed it on.
@@ -50,21 +50,21 @@ class ReceivedReport:
     is_trusted: bool = False
 
 
-def receive_report(received: ReceivedReport) -> list[Result]:
+def receive_report(received: ReceivedReport) -> list[FeedbackResult]:
     """Understand the mail and write down what it says; one result for each thing said, none for what is no report."""
     results = []
     for raw in split_mbox(received.raw):
-        results += [receive(feedback) for feedback in read_feedback(received, raw, parse_report(raw))]
+        results += [receive_feedback(feedback) for feedback in read_feedback(received, raw, parse_report(raw))]
     return results
 
 
 def read_feedback(received: ReceivedReport, raw: bytes, report: Report) -> Iterator[Feedback]:
     """What the report says about mail of ours."""
     told = [one for one in report.recipients if one.action in KINDS]
-    recipient_id = received.recipient_id or find_recipient(raw, report)
+    recipient_id = received.recipient_id or find_reported_recipient(raw, report)
     if recipient_id is not None:
         address = Recipient.objects.filter(pk=recipient_id).values_list("address", flat=True).first()
-        if address is not None and (one := choose(told, address, report)):
+        if address is not None and (one := choose_reported(told, address, report)):
             yield build_feedback(one, report, address, recipient_id=recipient_id)
     elif (received.is_trusted or report.kind == "complaint") and (message_id := read_message_id(report)):
         if not told and report.kind == "complaint":
@@ -74,7 +74,7 @@ def read_feedback(received: ReceivedReport, raw: bytes, report: Report) -> Itera
             yield build_feedback(one, report, one.original_address or one.address, message_id=message_id)
 
 
-def find_recipient(raw: bytes, report: Report) -> UUID | None:
+def find_reported_recipient(raw: bytes, report: Report) -> UUID | None:
     """The recipient whose return path the report came to, or the only one that it holds."""
     for address in report.addressed_to:
         if found := read_recipient(address):
@@ -92,7 +92,7 @@ def read_message_id(report: Report) -> UUID | None:
         return None
 
 
-def choose(told: Sequence[ReportedRecipient], address: str, report: Report) -> ReportedRecipient | None:
+def choose_reported(told: Sequence[ReportedRecipient], address: str, report: Report) -> ReportedRecipient | None:
     """What holds for the one recipient whom the mail was for."""
     wanted = address.lower()
     own = [one for one in told if wanted in {one.address.lower(), one.original_address.lower()}]
@@ -124,7 +124,7 @@ def build_feedback(
         code=one.code,
         enhanced_code=one.status,
         reply=one.diagnostic,
-        should_suppress=kind is Kind.BOUNCED and is_hard(one) and is_about(one, address),
+        should_suppress=kind is FeedbackKind.BOUNCED and is_hard(one) and is_about(one, address),
         data=told | ({"feedback_type": report.feedback_type} if report.feedback_type else {}),
     )
 

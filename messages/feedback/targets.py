@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from ledger.sql import fetch, fetch_one
-from messages.feedback.model import Feedback, Kind
-from messages.states import OPEN, Phase, Reason, Status
+from messages.feedback.model import Feedback, FeedbackKind
+from messages.states import OPEN, Phase, Status, StatusReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class FeedbackTarget:
     """The recipient as it is now, locked.
 
-    `is_held` tells that a worker is talking about it; `is_pending` that something of ours is still to be done: a retry,
-    or a person's word on an uncertain attempt.
+    `is_leased` tells that a worker is talking about it; `is_pending` that something of ours is still to be done: a
+    retry, or a person's word on an uncertain attempt.
     """
 
     recipient_id: UUID
@@ -22,21 +22,21 @@ class Target:
     project_id: UUID
     address: str
     status: Status
-    reason: Reason
+    reason: StatusReason
     is_simulated: bool
-    is_held: bool
+    is_leased: bool
     has_next_attempt: bool
     track_opens: bool
     track_clicks: bool
 
     @property
     def is_pending(self) -> bool:
-        return self.status in OPEN and (self.has_next_attempt or self.reason is Reason.UNCERTAIN)
+        return self.status in OPEN and (self.has_next_attempt or self.reason is StatusReason.UNCERTAIN)
 
-    def wants(self, kind: Kind) -> bool:
+    def wants(self, kind: FeedbackKind) -> bool:
         """Whether an event of this kind is told: who did not ask for tracking gets none, whatever the ESP does."""
-        wishes = {Kind.OPENED: self.track_opens, Kind.CLICKED: self.track_clicks}
-        return self.is_simulated or wishes.get(kind, True)
+        tracking_options = {FeedbackKind.OPENED: self.track_opens, FeedbackKind.CLICKED: self.track_clicks}
+        return self.is_simulated or tracking_options.get(kind, True)
 
 
 # Mail that was never tried cannot be known to anybody. With a provider: only mail that it was given.
@@ -55,7 +55,7 @@ WHERE t.remote_id = %(remote)s AND {_ADDRESSED} AND {_TRIED} LIMIT 2
 """  # noqa: S608
 
 
-def find_recipient(feedback: Feedback) -> tuple[UUID, UUID] | None:
+def find_feedback_recipient(feedback: Feedback) -> tuple[UUID, UUID] | None:
     """The recipient that feedback is about, and its message; None when there is none, or it may be one of several."""
     values = {
         "recipient": feedback.recipient_id,
@@ -65,14 +65,14 @@ def find_recipient(feedback: Feedback) -> tuple[UUID, UUID] | None:
         "provider": feedback.provider_id,
         "phases": [Phase.STARTED, Phase.DOT_SENT, Phase.DONE],
     }
-    for sql in _list_questions(feedback):
+    for sql in _list_lookups(feedback):
         found = fetch(sql, values)
         if len(found) == 1:
             return found[0][0], found[0][1]
     return None
 
 
-def _list_questions(feedback: Feedback) -> Iterator[str]:
+def _list_lookups(feedback: Feedback) -> Iterator[str]:
     if feedback.recipient_id:
         yield _BY_RECIPIENT
     elif feedback.message_id:
@@ -88,20 +88,20 @@ FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id WHERE r.id = %s
 """
 
 
-def lock_target(recipient_id: UUID) -> Target | None:
+def lock_target(recipient_id: UUID) -> FeedbackTarget | None:
     """The recipient, locked; its message is locked already. None when it is gone."""
     row = fetch_one(_LOCK, [recipient_id])
     if row is None:
         return None
-    return Target(
+    return FeedbackTarget(
         recipient_id=recipient_id,
         message_id=row[0],
         project_id=row[1],
         address=row[2],
         status=Status(row[3]),
-        reason=Reason(row[4]),
+        reason=StatusReason(row[4]),
         is_simulated=row[5],
-        is_held=row[6],
+        is_leased=row[6],
         has_next_attempt=row[7],
         track_opens=row[8],
         track_clicks=row[9],

@@ -12,11 +12,11 @@ from django.views.decorators.csrf import csrf_exempt
 
 from common.errors import ApiError, BadRequestError, BodyTooLargeError, MethodNotAllowedError, NotFoundError
 from common.parsers import read_body, read_length
-from common.problems import answer_problem, to_api_error
-from messages.feedback.esp_events import count, receive_events
-from providers.esp.events import ForgedError, LoginError, NonsenseError
+from common.problems import problem_response, to_api_error
+from messages.feedback.esp_events import count_results, receive_events
+from providers.esp.events import ForgedError, LoginError, UnreadableEventError
 from providers.esp.sns import NotFetchedError
-from providers.models import Kind, Provider
+from providers.models import Provider, ProviderKind
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +61,7 @@ def keep_secret(view: View) -> View:
         try:
             return view(request, pk, secret)
         except Exception as error:  # noqa: BLE001 - logged there, without the path
-            response = answer_problem(to_api_error(error), request)
+            response = problem_response(to_api_error(error), request)
             vars(response)["_has_been_logged"] = True
             return response
 
@@ -87,19 +87,19 @@ def receive_feedback(request: HttpRequest, pk: UUID, secret: str) -> HttpRespons
     except ForgedError as error:
         log.warning("event_forged", provider=provider.name, why=str(error))
         raise ForgedEventError(why=error) from None
-    except NonsenseError as error:
+    except UnreadableEventError as error:
         log.warning("event_malformed", provider=provider.name, why=str(error))
         raise MalformedEventError(why=error) from None
     except NotFetchedError as error:
         log.warning("sns_not_asked", provider=provider.name, why=str(error))
         raise LaterError(headers={"Retry-After": "30"}) from None
-    log.info("events_received", provider=provider.name, **count(results))
+    log.info("events_received", provider=provider.name, **count_results(results))
     return JsonResponse({"received": len(results)})
 
 
 def find_provider(pk: UUID, secret: str) -> Provider:
     """The ESP whose address this is. One 404 for all that is not."""
-    provider = Provider.objects.filter(pk=pk, kind=Kind.ESP).first()
+    provider = Provider.objects.filter(pk=pk, kind=ProviderKind.ESP).first()
     known = provider.event_secret if provider else ""
     if not hmac.compare_digest(known.encode(), secret.encode()) or provider is None or not known:
         raise NotFoundError

@@ -45,7 +45,7 @@ def given_filters(options: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-def read_query(given: Mapping[str, str]) -> dict[str, Any]:
+def read_filters(given: Mapping[str, str]) -> dict[str, Any]:
     """`given` as the API would read it from a query string; CommandError names what is wrong."""
     data = QueryDict(mutable=True)
     data.update(given)
@@ -64,7 +64,7 @@ def as_command_error(error: ApiError) -> CommandError:
     return CommandError("; ".join(f"{each.field}: {each.message}".removeprefix(": ") for each in error.errors))
 
 
-def walk(project: Project, query: Mapping[str, Any]) -> Iterator[UUID]:
+def walk_messages(project: Project, query: Mapping[str, Any]) -> Iterator[UUID]:
     """The ids of the project's messages that fit, newest first, page by page; what is added meanwhile is left out."""
     messages = narrow(project.messages.all(), project, query).order_by("-id").values_list("pk", flat=True)
     page = list(messages[:500])

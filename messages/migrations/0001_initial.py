@@ -229,7 +229,7 @@ class Migration(migrations.Migration):
                 ("key", models.TextField()),
                 ("content", models.JSONField(default=dict)),
                 ("due_at", models.DateTimeField(null=True)),
-                ("try_count", models.SmallIntegerField(default=0)),
+                ("postponed_count", models.SmallIntegerField(default=0)),
                 ("received_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
@@ -292,7 +292,7 @@ class Migration(migrations.Migration):
                 ("is_simulated", models.BooleanField(default=False)),
                 ("expires_at", models.DateTimeField(null=True)),
                 ("attempt_count", models.SmallIntegerField(default=0)),
-                ("retry_count", models.SmallIntegerField(default=0)),
+                ("deferral_count", models.SmallIntegerField(default=0)),
                 ("crash_count", models.SmallIntegerField(default=0)),
                 (
                     "message",

@@ -16,7 +16,7 @@ from common.errors import ApiError
 from common.ids import least_id_at
 from messages.accepting.admission import Admission, Admitted, fold_recipients
 from messages.accepting.draft import Draft
-from messages.services import finish
+from messages.services import upload_and_prepare
 
 log = structlog.get_logger(__name__)
 
@@ -51,9 +51,9 @@ def mail(notices: Sequence[Notice]) -> None:
     assert project is not None
     caller = Delegate(project=project)
     try:
-        draft = write(project, notices)
+        draft = send_notices(project, notices)
         with transaction.atomic():
-            finish(caller, [admit(caller, draft)]).store()
+            upload_and_prepare(caller, [admit(caller, draft)]).store()
     except (ApiError, AddressError) as error:
         log.warning("notice_not_mailed", project_id=str(project.pk), count=len(notices), reason=str(error))
 
@@ -65,7 +65,7 @@ def admit(caller: Delegate, draft: Draft) -> Admitted:
     return Admitted(draft=draft, sender=draft.from_, recipients=fold_recipients(draft), domain=None)
 
 
-def write(project: Project, notices: Sequence[Notice]) -> Draft:
+def send_notices(project: Project, notices: Sequence[Notice]) -> Draft:
     """AddressError when the contact or NOTICE_FROM is no address."""
     first = notices[0].kind.replace("_", " ")
     more = f" and {len(notices) - 1} more" if len(notices) > 1 else ""

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from ledger.sql import execute, fetch, fetch_one
 from messages.states import Lane, Phase, Status
-from providers.routing.selection import Way
+from providers.routing.selection import ProviderRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class ClaimScope:
     """What may be claimed now: projects with a usable way out of their own, and those that use the shared one."""
 
     is_shared_open: bool
@@ -77,17 +77,17 @@ _HEALTHY = _CLAIM.format(suspects="crash_count = 0")
 _SUSPECT = _CLAIM.format(suspects="crash_count > 0")
 
 
-def claim(lane: Lane, limit: int, scope: Scope) -> list[Claim]:
+def claim_recipients(lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
     """Take due recipients of up to `limit` messages. Those whose last attempt took its worker down are left alone."""
     return _claim(_HEALTHY, lane, limit, scope)
 
 
-def claim_suspect(lane: Lane, scope: Scope) -> list[Claim]:
+def claim_suspect(lane: Lane, scope: ClaimScope) -> list[Claim]:
     """Take one recipient that a worker died with: alone, so that it takes no neighbours with it if it does so again."""
     return _claim(_SUSPECT, lane, 1, scope)
 
 
-def _claim(sql: str, lane: Lane, limit: int, scope: Scope) -> list[Claim]:
+def _claim(sql: str, lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
     token = uuid4()
     rows = fetch(
         sql,
@@ -135,43 +135,43 @@ def is_due(lane: Lane) -> bool:
 
 # Locking the recipient against the sweep makes the check and the mark one step: either the lease is ours until the
 # mark is committed, or there is no mark, and no dot either.
-_HELD = """
-WITH held AS MATERIALIZED (
+_LEASED = """
+WITH leased AS MATERIALIZED (
     SELECT id FROM mail_recipient
     WHERE id = ANY(%(recipients)s) AND lease_token = ANY(%(tokens)s) AND lease_until > now()
     ORDER BY id FOR NO KEY UPDATE
 )
 """
 _START = (
-    _HELD
+    _LEASED
     + """
 UPDATE mail_attempt a
 SET phase = %(phase)s, started_at = now(), provider_id = v.provider_id, provider_name = v.provider_name
-FROM held, unnest(%(attempts)s, %(provider_ids)s::uuid[], %(provider_names)s::text[])
+FROM leased, unnest(%(attempts)s, %(provider_ids)s::uuid[], %(provider_names)s::text[])
     AS v(id, provider_id, provider_name)
-WHERE a.id = v.id AND a.recipient_id = held.id AND a.phase = %(before)s
+WHERE a.id = v.id AND a.recipient_id = leased.id AND a.phase = %(before)s
 RETURNING a.recipient_id
 """
 )
 _DOT = (
-    _HELD
+    _LEASED
     + """
 UPDATE mail_attempt a SET phase = %(phase)s
-FROM held WHERE a.id = ANY(%(attempts)s) AND a.recipient_id = held.id AND a.phase = %(before)s
+FROM leased WHERE a.id = ANY(%(attempts)s) AND a.recipient_id = leased.id AND a.phase = %(before)s
 RETURNING a.recipient_id
 """
 )
 
 
-def mark_started(claims: Sequence[Claim], ways: Sequence[Way]) -> set[UUID]:
+def mark_started(claims: Sequence[Claim], providers: Sequence[ProviderRef]) -> set[UUID]:
     """Note that work begins, by which provider each; returns the recipients that are still ours."""
     return _mark(
         _START,
         claims,
         phase=Phase.STARTED,
         before=Phase.CLAIMED,
-        provider_ids=[way.id for way in ways],
-        provider_names=[way.name for way in ways],
+        provider_ids=[provider.id for provider in providers],
+        provider_names=[provider.name for provider in providers],
     )
 
 
@@ -216,7 +216,7 @@ DELETE FROM mail_attempt a USING freed WHERE a.id = ANY(%s) AND a.recipient_id =
 """
 
 
-def release(claims: Collection[Claim]) -> None:
+def release_claims(claims: Collection[Claim]) -> None:
     """Give back what was claimed and not begun, as if it had not been claimed."""
     if claims:
         execute(

@@ -16,19 +16,19 @@ from delivery.dkim.signing import sign_all
 from delivery.envelope import Delivery
 from delivery.mime.attachments import Attachment as MimeAttachment
 from delivery.mime.headers import Mailbox
-from delivery.mime.message import Content, Prepared, prepare
+from delivery.mime.message import MessageContent, PreparedMessage, prepare_message
 from delivery.simulator.script import TIME_SCALE_HEADER
 from domains.signing_identities import identities
 from ledger.sql import fetch
 from messages.attachments import read_content
 from messages.feedback.return_paths import find_return_path
-from messages.models import AttachmentContent, Recipient
+from messages.models import AttachmentContent, Recipient, RecipientField
 from messages.sending.claims import Claim
-from messages.sending.personalisation import Wishes, personalise
+from messages.sending.personalisation import TrackingOptions, personalise
 
 
 @dataclass(slots=True, kw_only=True)
-class Source:
+class MessageSource:
     """What a message is composed from. Plain rows: model instances would cost more than the composing itself."""
 
     id: UUID
@@ -40,17 +40,17 @@ class Source:
     html: str
     text: str
     headers: dict[str, str]
-    wishes: Wishes
+    tracking_options: TrackingOptions
     date: datetime
     mailboxes: dict[str, list[Mailbox]] = field(default_factory=lambda: defaultdict(list))
     attachments: list[MimeAttachment] = field(default_factory=list)
 
-    def content(self) -> Content:
+    def content(self) -> MessageContent:
         """What the message says. Blind copies are envelope only and appear nowhere."""
-        return Content(
+        return MessageContent(
             from_=Mailbox(name=self.from_name, address=self.from_address),
-            to=self.mailboxes[Recipient.Kind.TO],
-            cc=self.mailboxes[Recipient.Kind.CC],
+            to=self.mailboxes[RecipientField.TO],
+            cc=self.mailboxes[RecipientField.CC],
             reply_to=[Mailbox(**mailbox) for mailbox in self.reply_to],
             subject=self.subject,
             date=self.date,
@@ -78,11 +78,11 @@ WHERE a.message_id = ANY(%s) ORDER BY a.message_id, a.position
 """
 
 
-def read_sources(ids: Collection[UUID]) -> dict[UUID, Source]:
+def read_sources(ids: Collection[UUID]) -> dict[UUID, MessageSource]:
     """The messages with these ids, with three queries for any number."""
     wanted = list(ids)
     sources = {row[0]: build_source(row) for row in fetch(_MESSAGES, [wanted])}
-    for message_id, kind, name, address in fetch(_MAILBOXES, [wanted, Recipient.Kind.BCC]):
+    for message_id, kind, name, address in fetch(_MAILBOXES, [wanted, RecipientField.BCC]):
         sources[message_id].mailboxes[kind].append(Mailbox(name=name, address=address))
     for message_id, filename, content_type, content_id, data, storage_name in fetch(_ATTACHMENTS, [wanted]):
         sources[message_id].attachments.append(
@@ -96,8 +96,8 @@ def read_sources(ids: Collection[UUID]) -> dict[UUID, Source]:
     return sources
 
 
-def build_source(row: tuple[Any, ...]) -> Source:
-    return Source(
+def build_source(row: tuple[Any, ...]) -> MessageSource:
+    return MessageSource(
         id=row[0],
         domain_id=row[1],
         from_name=row[2],
@@ -107,7 +107,9 @@ def build_source(row: tuple[Any, ...]) -> Source:
         html=row[6],
         text=row[7],
         headers={name: value for name, value in json.loads(row[8]).items() if name != TIME_SCALE_HEADER},
-        wishes=Wishes(track_opens=row[9], track_clicks=row[10], enable_unsubscribe=row[11], places=row[12] or ()),
+        tracking_options=TrackingOptions(
+            track_opens=row[9], track_clicks=row[10], enable_unsubscribe=row[11], places=row[12] or ()
+        ),
         date=row[13],
     )
 
@@ -117,15 +119,15 @@ class Composer:
 
     def __init__(self, claims: Sequence[Claim]) -> None:
         self._sources = read_sources({claim.message_id for claim in claims})
-        self._prepared: dict[UUID, Prepared] = {}
+        self._prepared: dict[UUID, PreparedMessage] = {}
 
     def compose(self, claim: Claim) -> Delivery:
         """One recipient's envelope and message. Raises HeaderError, BodyError or AttachmentTypeError."""
         source = self._sources[claim.message_id]
         prepared = self._prepared.get(source.id)
         if prepared is None:
-            prepared = self._prepared[source.id] = prepare(source.content())
-        content = finish(source, prepared, claim.recipient_id)
+            prepared = self._prepared[source.id] = prepare_message(source.content())
+        content = sign_and_personalise(source, prepared, claim.recipient_id)
         return_path = find_return_path(source.domain_id, claim.recipient_id)
         return Delivery(
             recipient_id=claim.recipient_id,
@@ -142,15 +144,15 @@ class Composer:
 def compose_raw(message_id: UUID, recipient: Recipient) -> bytes:
     """The message as this recipient was or will be sent it."""
     source = read_sources({message_id})[message_id]
-    return finish(source, prepare(source.content()), recipient.pk)
+    return sign_and_personalise(source, prepare_message(source.content()), recipient.pk)
 
 
-def finish(source: Source, prepared: Prepared, recipient_id: UUID) -> bytes:
+def sign_and_personalise(source: MessageSource, prepared: PreparedMessage, recipient_id: UUID) -> bytes:
     """One recipient's message: what is its own put in, then signed by each active key of the sending domain."""
     identity = identities.of(source.domain_id) if source.domain_id else None
-    if source.wishes.are_any:
-        wishes = replace(source.wishes, host=identity.tracking_host if identity else None)
-        own = personalise(source.html, source.text, wishes, recipient_id)
+    if source.tracking_options.are_any:
+        tracking_options = replace(source.tracking_options, host=identity.tracking_host if identity else None)
+        own = personalise(source.html, source.text, tracking_options, recipient_id)
         content = prepared.render(own.headers, html=own.html, text=own.text)
     else:
         content = prepared.render()

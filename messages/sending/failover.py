@@ -40,7 +40,7 @@ def find_tried(claims: Sequence[Claim]) -> Mapping[UUID, Tried]:
     return {recipient_id: tried for recipient_id, tried in rounds.items() if tried}
 
 
-def is_providers(reply: Reply) -> bool:
+def is_about_provider(reply: Reply) -> bool:
     """Whether a reply tells of the provider and not of this mail: another one may take it, and nobody has it yet."""
     return reply.outcome is Outcome.DEFERRED and not reply.has_reached
 
@@ -49,4 +49,4 @@ def is_failure(reply: Reply) -> bool:
     """Whether a reply is a failure of the provider. That it wants less of us, or no such credentials, is none."""
     if reply.outcome is Outcome.UNCERTAIN:
         return True
-    return is_providers(reply) and not (reply.should_slow or reply.should_pause)
+    return is_about_provider(reply) and not (reply.should_slow or reply.should_pause)

@@ -26,24 +26,24 @@ from ledger.retrying import retry_database
 from messages.models import Recipient
 from messages.sending.claims import (
     Claim,
-    claim,
+    claim_recipients,
     claim_suspect,
     keep_decisions,
     mark_dot_sent,
     mark_started,
-    release,
+    release_claims,
 )
 from messages.sending.composing import Composer
 from messages.sending.failover import find_tried, is_failure
-from messages.sending.outcomes import Result, end, record
-from messages.sending.routing import Router
+from messages.sending.outcomes import AttemptResult, end_recipients, record_results
+from messages.sending.routing import ProviderRouter
 from messages.sending.simulated_feedback import plan_later
-from messages.sending.worker_state import Track, find_engine
-from messages.states import Lane, Reason, Status
+from messages.sending.worker_state import SendQueueKey, find_worker_state
+from messages.states import Lane, Status, StatusReason
 from messages.transitions import lock_messages
-from providers.models import Kind
-from providers.routing.selection import Tried, Way
-from providers.routing.shared_breakers import provider_circuits, provider_key
+from providers.models import ProviderKind
+from providers.routing.selection import ProviderRef, Tried
+from providers.routing.shared_breakers import provider_breakers, provider_key
 from providers.services import rest_provider
 from tracking.suppressions.service import find_suppressed_pairs
 
@@ -72,7 +72,7 @@ class Waiting:
     """A claim whose way is chosen and whose work has not begun."""
 
     claim: Claim
-    track: Track
+    queue_key: SendQueueKey
     composer: Composer
     decision: dict[str, Any] | None
     tried: Tried
@@ -83,33 +83,33 @@ class Work:
     """A claim on its way out."""
 
     claim: Claim
-    track: Track
+    queue_key: SendQueueKey
     tried: Tried
     begun_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """Work that was answered. `has_other_way`: the answer is about the provider, and another one is there."""
+    """Work that was answered. `has_other_provider`: the answer is about the provider, and another one is there."""
 
     work: Work
     reply: Reply
-    has_other_way: bool = False
+    has_other_provider: bool = False
 
 
-class Pump:
+class SendingLoop:
     """One run of the loop for one lane."""
 
     def __init__(self, lane: Lane, ask_for_help: Callable[[], None]) -> None:
         self.lanes: Sequence[Lane] = (lane,)
-        self.engine = find_engine()
+        self.state = find_worker_state()
         self._ask_for_help = ask_for_help
         self._waiting: list[Waiting] = []
         self._work: dict[UUID, Work] = {}
-        self._router = Router(self.engine)
+        self._router = ProviderRouter(self.state)
         self._deadline = 0.0
         self._is_over = False
-        self._stuck: set[Track] = set()
+        self._stuck: set[SendQueueKey] = set()
         self._look_at = 0.0
         self._has_done = False
 
@@ -122,7 +122,7 @@ class Pump:
             self._send_suspects()
             self._deadline = time.monotonic() + settings.DELIVER_TIME.total_seconds()
             while True:
-                self.engine.exchange.run()
+                self.state.exchange.run()
                 if self._may_claim():
                     self._refill()
                 if not self._work and not self._waiting:
@@ -137,7 +137,7 @@ class Pump:
                 self._advance()
 
     def _claim_suspect(self) -> Sequence[Claim]:
-        scope = retry_database(lambda: self._router.find_scope(self._count_held()))
+        scope = retry_database(lambda: self._router.find_scope(self._count_in_flight()))
         return retry_database(lambda: claim_suspect(self.lanes[0], scope))
 
     def _may_claim(self) -> bool:
@@ -149,38 +149,42 @@ class Pump:
             self._is_over = True
             self.lanes = NEIGHBOURS[self.lanes[0]]
             given_back, self._waiting = [item.claim for item in self._waiting], []
-            retry_database(lambda: release(given_back))
+            retry_database(lambda: release_claims(given_back))
         time_given = settings.DELIVER_TIME.total_seconds()
         # A provider that took its time once is closed until it has answered; one that is stuck, for the whole run.
-        self._stuck |= self._list_tracks(now - max(time_given, LINGER_SECONDS))
-        self._router.slow = self._stuck | self._list_tracks(now - LINGER_SECONDS)
+        self._stuck |= self._list_queue_keys(now - max(time_given, LINGER_SECONDS))
+        self._router.slow = self._stuck | self._list_queue_keys(now - LINGER_SECONDS)
         keeping = self._router.slow if now < self._deadline + MOST_OVERTIME * time_given else self._stuck
-        return any(work.track in keeping for work in self._work.values())
+        return any(work.queue_key in keeping for work in self._work.values())
 
-    def _list_tracks(self, begun_before: float) -> set[Track]:
+    def _list_queue_keys(self, begun_before: float) -> set[SendQueueKey]:
         """The tracks of work that was begun before a time and is not answered."""
-        return {work.track for work in self._work.values() if work.begun_at < begun_before}
+        return {work.queue_key for work in self._work.values() if work.begun_at < begun_before}
 
     def _refill(self) -> None:
         """Claim as much as the providers that are waiting for work can take, and mail by those that have none."""
-        held = self._count_held()
-        rooms = [room for way in {track.way for track in held} if (room := self._router.room(way, held))]
+        in_flight = self._count_in_flight()
+        rooms = [
+            room
+            for provider in {queue_key.provider for queue_key in in_flight}
+            if (room := self._router.room(provider, in_flight))
+        ]
         now = time.monotonic()
-        if held and not rooms and now < self._look_at:
+        if in_flight and not rooms and now < self._look_at:
             return
         limit = max(rooms, default=2 * settings.SMTP_CONVERSATIONS)
-        scope = retry_database(lambda: self._router.find_scope(held))
+        scope = retry_database(lambda: self._router.find_scope(in_flight))
         for lane in self.lanes:
-            claims = retry_database(lambda lane=lane: claim(lane, limit, scope))  # type: ignore[misc]
+            claims = retry_database(lambda lane=lane: claim_recipients(lane, limit, scope))  # type: ignore[misc]
             if len(claims) >= limit and not self._is_over:
                 self._ask_for_help()
             if self._take(claims):
                 return
         self._look_at = now + LOOK_SECONDS
 
-    def _count_held(self) -> Counter[Track]:
+    def _count_in_flight(self) -> Counter[SendQueueKey]:
         """How much of this child's work is on which track."""
-        return Counter([work.track for work in self._work.values()] + [item.track for item in self._waiting])
+        return Counter([work.queue_key for work in self._work.values()] + [item.queue_key for item in self._waiting])
 
     def _take(self, claims: Sequence[Claim]) -> bool:
         """Choose ways and read what is to be composed; whether there was anything to do."""
@@ -189,19 +193,19 @@ class Pump:
         self._heartbeat.add(claims[0].token)
         left = retry_database(lambda: drop_suppressed(claims))
         tried = retry_database(lambda: find_tried(left))
-        held = self._count_held()
-        choices = retry_database(lambda: self._router.choose(left, tried, held))
-        taken = [one for one in left if one.recipient_id in choices]
-        retry_database(lambda: release([one for one in left if one.recipient_id not in choices]))
+        in_flight = self._count_in_flight()
+        selections = retry_database(lambda: self._router.choose(left, tried, in_flight))
+        taken = [one for one in left if one.recipient_id in selections]
+        retry_database(lambda: release_claims([one for one in left if one.recipient_id not in selections]))
         composer = retry_database(lambda: Composer(taken))
         for one in taken:
-            choice = choices[one.recipient_id]
+            selection = selections[one.recipient_id]
             self._waiting.append(
                 Waiting(
                     claim=one,
-                    track=self.engine.track(choice.way, one),
+                    queue_key=self.state.queue_key(selection.provider, one),
                     composer=composer,
-                    decision=choice.describe(),
+                    decision=selection.describe(),
                     tried=tried.get(one.recipient_id, {}),
                 )
             )
@@ -213,45 +217,45 @@ class Pump:
         """What the conversations will come to soon, and no more: what is begun when a worker dies is suspect."""
         picked: list[Waiting] = []
         kept: list[Waiting] = []
-        rooms: dict[Track, int] = {}
+        rooms: dict[SendQueueKey, int] = {}
         bundles = bundle(self._waiting)
-        waiting = Counter(items[0].track for items in bundles)
+        waiting = Counter(items[0].queue_key for items in bundles)
         for items in bundles:
-            track = items[0].track
-            room = rooms.get(track)
+            queue_key = items[0].queue_key
+            room = rooms.get(queue_key)
             if room is None:
-                room = self.engine.admit(track, waiting[track])
-            rooms[track] = room - 1
+                room = self.state.admit(queue_key, waiting[queue_key])
+            rooms[queue_key] = room - 1
             (picked if room > 0 else kept).extend(items)
         self._waiting = kept
         return picked
 
     def _begin(self, items: Sequence[Waiting]) -> None:
         """One conversation for items of one track."""
-        track, deliveries = items[0].track, []
+        queue_key, deliveries = items[0].queue_key, []
         for item in items:
-            work = Work(claim=item.claim, track=track, tried=item.tried, begun_at=time.monotonic())
-            delivery = compose(item.composer, item.claim)
+            work = Work(claim=item.claim, queue_key=queue_key, tried=item.tried, begun_at=time.monotonic())
+            delivery = compose_delivery(item.composer, item.claim)
             if isinstance(delivery, Reply):
                 done = Done(work=work, reply=delivery)
-                retry_database(lambda done=done: write([done], [], []))  # type: ignore[misc]
+                retry_database(lambda done=done: write_progress([done], [], []))  # type: ignore[misc]
             else:
                 self._work[item.claim.recipient_id] = work
                 deliveries.append(delivery)
         if deliveries:
-            self.engine.conversations.submit(track, self.engine.transport(track.way), deliveries)
+            self.state.conversations.submit(queue_key, self.state.transport(queue_key.provider), deliveries)
 
     def _advance(self) -> None:
         """Wait for conversations; write down what they answered, which may send their dot, and what is begun next."""
         picked = self._pick()
-        gathered = self.engine.conversations.wait(0 if picked else WAIT_SECONDS)
+        gathered = self.state.conversations.wait(0 if picked else WAIT_SECONDS)
         ended = [(self._work.pop(pk), reply) for pk, reply in gathered.replies if pk in self._work]
         done = [self._finish(work, reply) for work, reply in ended]
         asking = [self._work[pk].claim for ask in gathered.asking for pk in ask.ids if pk in self._work]
         if not (done or asking or picked):
             return
-        ours = retry_database(lambda: write(done, asking, picked))
-        self.engine.conversations.grant(gathered.asking, ours)
+        ours = retry_database(lambda: write_progress(done, asking, picked))
+        self.state.conversations.grant(gathered.asking, ours)
         for lost in asking:
             if lost.recipient_id not in ours:
                 del self._work[lost.recipient_id]
@@ -260,42 +264,44 @@ class Pump:
             self._begin(items)
 
     def _finish(self, work: Work, reply: Reply) -> Done:
-        has_other = retry_database(lambda: self._router.has_other(work.claim, reply, work.tried, work.track.way))
-        return Done(work=work, reply=reply, has_other_way=has_other)
+        has_other = retry_database(
+            lambda: self._router.has_other(work.claim, reply, work.tried, work.queue_key.provider)
+        )
+        return Done(work=work, reply=reply, has_other_provider=has_other)
 
     def _note(self, done: Sequence[tuple[Work, Reply]]) -> None:
-        slowest: dict[Track, float] = {}
+        slowest: dict[SendQueueKey, float] = {}
         for work, reply in done:
-            slowest[work.track] = max(slowest.get(work.track, 0.0), time.monotonic() - work.begun_at)
-            self.engine.note(work.track, reply)
-            note_circuit(work.track.way, reply)
-            if reply.should_pause and work.track.way.id is not None:
-                rest_provider(work.track.way.id, reason=reply.text)
-        for track, seconds in slowest.items():
-            self.engine.note_pace(track, seconds)
+            slowest[work.queue_key] = max(slowest.get(work.queue_key, 0.0), time.monotonic() - work.begun_at)
+            self.state.note_reply(work.queue_key, reply)
+            note_breaker(work.queue_key.provider, reply)
+            if reply.should_pause and work.queue_key.provider.id is not None:
+                rest_provider(work.queue_key.provider.id, reason=reply.text)
+        for queue_key, seconds in slowest.items():
+            self.state.note_speed(queue_key, seconds)
 
 
 def bundle(items: Sequence[Waiting]) -> list[list[Waiting]]:
     """What goes in one conversation: an ESP takes a message's recipients together, all others one each."""
-    bundles: dict[tuple[Track, UUID], list[Waiting]] = {}
+    bundles: dict[tuple[SendQueueKey, UUID], list[Waiting]] = {}
     for item in items:
-        is_shared = item.track.way.kind is Kind.ESP
-        key = (item.track, item.claim.message_id if is_shared else item.claim.recipient_id)
+        is_shared = item.queue_key.provider.kind is ProviderKind.ESP
+        key = (item.queue_key, item.claim.message_id if is_shared else item.claim.recipient_id)
         bundles.setdefault(key, []).append(item)
     return list(bundles.values())
 
 
-def note_circuit(way: Way, reply: Reply) -> None:
+def note_breaker(provider: ProviderRef, reply: Reply) -> None:
     """Let the provider's circuit know of a reply. A recipient's own server has one of its own."""
-    if way.id is None or way.kind is Kind.MX:
+    if provider.id is None or provider.kind is ProviderKind.MX:
         return
     if is_failure(reply):
-        provider_circuits.note_failure(provider_key(way.id), reply.text)
+        provider_breakers.note_failure(provider_key(provider.id), reply.text)
     else:
-        provider_circuits.note_success(provider_key(way.id))
+        provider_breakers.note_success(provider_key(provider.id))
 
 
-def write(done: Sequence[Done], asking: Sequence[Claim], beginning: Sequence[Waiting]) -> set[UUID]:
+def write_progress(done: Sequence[Done], asking: Sequence[Claim], beginning: Sequence[Waiting]) -> set[UUID]:
     """In one transaction record replies, mark dots and what is begun; returns the recipients that may go on.
 
     While the database is away the replies are kept and tried again, for the other side has acted on them.
@@ -303,18 +309,18 @@ def write(done: Sequence[Done], asking: Sequence[Claim], beginning: Sequence[Wai
     with transaction.atomic():
         if done:
             results = [
-                Result(
+                AttemptResult(
                     claim=one.work.claim,
                     reply=one.reply,
-                    provider_name=one.work.track.way.name,
-                    has_other_way=one.has_other_way,
+                    provider_name=one.work.queue_key.provider.name,
+                    has_other_provider=one.has_other_provider,
                 )
                 for one in done
             ]
-            plan_later(results, record(results))
+            plan_later(results, record_results(results))
         ours = mark_dot_sent(asking) if asking else set()
         if beginning:
-            ours |= mark_started([item.claim for item in beginning], [item.track.way for item in beginning])
+            ours |= mark_started([item.claim for item in beginning], [item.queue_key.provider for item in beginning])
             keep_decisions({item.claim.attempt_id: item.decision for item in beginning if item.decision})
         return ours
 
@@ -326,12 +332,12 @@ def drop_suppressed(claims: Sequence[Claim]) -> list[Claim]:
     if dropped:
         with transaction.atomic():
             lock_messages(taken.message_id for taken in dropped)
-            release(dropped)
-            end([taken.recipient_id for taken in dropped], Status.SUPPRESSED, Reason.SUPPRESSED)
+            release_claims(dropped)
+            end_recipients([taken.recipient_id for taken in dropped], Status.SUPPRESSED, StatusReason.SUPPRESSED)
     return [taken for taken in claims if taken not in dropped]
 
 
-def compose(composer: Composer, taken: Claim) -> Delivery | Reply:
+def compose_delivery(composer: Composer, taken: Claim) -> Delivery | Reply:
     """The delivery, or what to record when the message cannot be written as one."""
     try:
         return composer.compose(taken)

@@ -9,9 +9,9 @@ from django.db import transaction
 
 from delivery.envelope import Outcome
 from ledger.sql import execute, fetch
-from messages.sending.outcomes import note
-from messages.states import OnUncertain, Phase, Reason, Status
-from messages.transitions import Move, apply_moves, lock_messages
+from messages.sending.outcomes import record_status_events
+from messages.states import OnUncertain, Phase, Status, StatusReason
+from messages.transitions import Transition, apply_transitions, lock_messages
 
 BATCH = 500
 # A recipient that takes its worker down this often in a row is not tried again.
@@ -35,7 +35,7 @@ LIMIT %s
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostLease:
     """A recipient whose lease ran out, and how far its attempt had gone. Locked."""
 
     recipient_id: UUID
@@ -70,26 +70,26 @@ def _sweep_batch() -> int:
         begun = [row for row in lost if row.phase is not Phase.CLAIMED]
         _end_attempts(begun)
         present = {row.recipient_id: row.status for row in begun}
-        moved = apply_moves([decide(row) for row in begun], {row.token for row in begun})
-        note(
-            [row for row in moved if row.status is not present[row.recipient_id]],
+        applied = apply_transitions([choose_crash_transition(row) for row in begun], {row.token for row in begun})
+        record_status_events(
+            [row for row in applied if row.status is not present[row.recipient_id]],
             {row.recipient_id: {"reply": REPLIES[row.phase], "outcome": OUTCOMES[row.phase]} for row in begun},
         )
     return len(lost)
 
 
-def decide(lost: Lost) -> Move:
+def choose_crash_transition(lost: LostLease) -> Transition:
     """What becomes of a recipient whose worker was lost while it worked on it."""
     crash_count = lost.crash_count + 1
-    status, reason = lost.status, Reason.DEFERRED
+    status, reason = lost.status, StatusReason.DEFERRED
     wait: timedelta | None = timedelta(0)
     if lost.phase is Phase.DOT_SENT:
-        status, reason = Status.DELIVERING, Reason.UNCERTAIN
+        status, reason = Status.DELIVERING, StatusReason.UNCERTAIN
         if lost.on_uncertain is OnUncertain.HOLD:
             wait = None
     if crash_count >= MAX_CRASHES:
-        status, reason, wait = Status.FAILED, Reason.WORKER_CRASH, None
-    return Move(
+        status, reason, wait = Status.FAILED, StatusReason.WORKER_CRASH, None
+    return Transition(
         recipient_id=lost.recipient_id,
         message_id=lost.message_id,
         status=status,
@@ -100,7 +100,7 @@ def decide(lost: Lost) -> Move:
     )
 
 
-def _lock_lost(recipient_ids: list[UUID]) -> list[Lost]:
+def _lock_lost(recipient_ids: list[UUID]) -> list[LostLease]:
     """Lock those that are still held under a lease that ran out, and read how far they had gone.
 
     Two statements: the attempts are read after the locks, so that a mark committed meanwhile is seen.
@@ -114,7 +114,7 @@ def _lock_lost(recipient_ids: list[UUID]) -> list[Lost]:
         )
     ]
     return [
-        Lost(row[0], row[1], Status(row[2]), row[3], OnUncertain(row[4]), row[5], Phase(row[6]), row[7])
+        LostLease(row[0], row[1], Status(row[2]), row[3], OnUncertain(row[4]), row[5], Phase(row[6]), row[7])
         for row in fetch(
             "SELECT r.id, r.message_id, r.status, r.crash_count, m.on_uncertain, a.id, a.phase, r.lease_token"
             " FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id"
@@ -124,7 +124,7 @@ def _lock_lost(recipient_ids: list[UUID]) -> list[Lost]:
     ]
 
 
-def _forget_unbegun(lost: list[Lost]) -> None:
+def _forget_unbegun(lost: list[LostLease]) -> None:
     """Undo claims that led to nothing; they count neither as attempts nor as crashes."""
     execute("DELETE FROM mail_attempt WHERE id = ANY(%s)", [[row.attempt_id for row in lost]])
     execute(
@@ -134,7 +134,7 @@ def _forget_unbegun(lost: list[Lost]) -> None:
     )
 
 
-def _end_attempts(lost: list[Lost]) -> None:
+def _end_attempts(lost: list[LostLease]) -> None:
     execute(
         "UPDATE mail_attempt a SET phase = %s, finished_at = now(), outcome = v.outcome, reply = v.reply"
         " FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS v(id, outcome, reply) WHERE a.id = v.id",

@@ -17,11 +17,10 @@ from delivery.simulator.script import TIME_SCALE_HEADER
 from ledger.sql import as_rows, execute, fetch, pipelined
 from messages.models import Recipient
 from messages.sending.claims import Claim
-from messages.states import TRANSITIONS, OnUncertain, Phase, Reason, Status
-from messages.transitions import Move, Moved, lock_messages, write_moves
-from tracking.events import Fact
-from tracking.events import record as record_facts
-from tracking.models import EventType, Suppression
+from messages.states import TRANSITIONS, OnUncertain, Phase, Status, StatusReason
+from messages.transitions import AppliedTransition, Transition, lock_messages, write_transitions
+from tracking.events import Fact, record_facts
+from tracking.models import EventType, SuppressionReason
 from tracking.suppressions.service import Entry, suppress_many
 
 # A provider that wants less of us without saying when.
@@ -30,7 +29,7 @@ THROTTLED_WAIT = timedelta(seconds=30)
 SPREAD = Random()  # noqa: S311
 
 # Which event tells that a recipient has reached a state. `queued`, `scheduled` and `cancelled` are once per message.
-EVENTS = {
+STATUS_EVENTS = {
     Status.SENT: EventType.SENT,
     Status.DELIVERING: EventType.DELIVERING,
     Status.DELIVERED: EventType.DELIVERED,
@@ -40,27 +39,27 @@ EVENTS = {
 }
 
 # What an outcome that ends the attempt for good makes of the recipient, and why.
-ENDS: dict[Outcome, tuple[Status, Reason]] = {
-    Outcome.ACCEPTED: (Status.SENT, Reason.NONE),
-    Outcome.DELIVERED: (Status.DELIVERED, Reason.NONE),
-    Outcome.BOUNCED: (Status.BOUNCED, Reason.REFUSED),
-    Outcome.FAILED: (Status.FAILED, Reason.PROVIDER_ERROR),
+ENDS: dict[Outcome, tuple[Status, StatusReason]] = {
+    Outcome.ACCEPTED: (Status.SENT, StatusReason.NONE),
+    Outcome.DELIVERED: (Status.DELIVERED, StatusReason.NONE),
+    Outcome.BOUNCED: (Status.BOUNCED, StatusReason.REFUSED),
+    Outcome.FAILED: (Status.FAILED, StatusReason.PROVIDER_ERROR),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class AttemptResult:
     """An attempt and what came of it."""
 
     claim: Claim
     reply: Reply
     provider_name: str
     # The reply is about the provider, and another one may take the mail at once.
-    has_other_way: bool = False
+    has_other_provider: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class LeasedRecipient:
     """A recipient that is still ours, as the record finds it, locked."""
 
     message_id: UUID
@@ -68,13 +67,13 @@ class Held:
     address: str
     is_simulated: bool
     status: Status
-    retry_count: int
+    deferral_count: int
     on_uncertain: OnUncertain
     # The simulator's waits are cut by it.
     time_scale: float
 
 
-def record(results: Sequence[Result]) -> set[UUID]:
+def record_results(results: Sequence[AttemptResult]) -> set[UUID]:
     """Write down what came of attempts; returns the recipients that were still ours.
 
     One transaction. What another worker has taken over since is left alone, unless all it did was to call our attempt
@@ -82,32 +81,37 @@ def record(results: Sequence[Result]) -> set[UUID]:
     """
     with transaction.atomic():
         lock_messages(result.claim.message_id for result in results)
-        held = _lock_held(results)
-        ours = [result for result in results if result.claim.recipient_id in held]
+        leased = _lock_leased(results)
+        ours = [result for result in results if result.claim.recipient_id in leased]
         if not ours:
             return set()
-        moves = {r.claim.recipient_id: decide(r, held[r.claim.recipient_id]) for r in ours}
-        changed = [r for r in ours if moves[r.claim.recipient_id].status is not held[r.claim.recipient_id].status]
-        suppress_refused(ours, held)
+        transitions = {r.claim.recipient_id: next_transition(r, leased[r.claim.recipient_id]) for r in ours}
+        changed = [
+            r for r in ours if transitions[r.claim.recipient_id].status is not leased[r.claim.recipient_id].status
+        ]
+        suppress_refused(ours, leased)
         with pipelined():
-            write_moves(list(moves.values()), {result.claim.token for result in ours})
-            _finish_attempts(ours, moves)
-            note(
-                [moved(held[r.claim.recipient_id], moves[r.claim.recipient_id]) for r in changed],
-                {r.claim.recipient_id: describe(r) for r in changed},
+            write_transitions(list(transitions.values()), {result.claim.token for result in ours})
+            _finish_attempts(ours, transitions)
+            record_status_events(
+                [
+                    build_applied_transition(leased[r.claim.recipient_id], transitions[r.claim.recipient_id])
+                    for r in changed
+                ],
+                {r.claim.recipient_id: attempt_event_data(r) for r in changed},
             )
-    return set(moves)
+    return set(transitions)
 
 
-def suppress_refused(results: Sequence[Result], held: Mapping[UUID, Held]) -> None:
+def suppress_refused(results: Sequence[AttemptResult], leased: Mapping[UUID, LeasedRecipient]) -> None:
     """Put addresses that do not exist on their project's list. Simulated mail suppresses nobody."""
     refused: dict[UUID, list[Entry]] = defaultdict(list)
     for result in results:
-        row = held[result.claim.recipient_id]
+        row = leased[result.claim.recipient_id]
         if result.reply.should_suppress and not row.is_simulated:
             entry = Entry(
                 address=row.address,
-                reason=Suppression.Reason.BOUNCE,
+                reason=SuppressionReason.BOUNCE,
                 note=result.reply.text[:500],
                 message_id=row.message_id,
             )
@@ -116,56 +120,56 @@ def suppress_refused(results: Sequence[Result], held: Mapping[UUID, Held]) -> No
         suppress_many(project_id, entries)
 
 
-def moved(held: Held, move: Move) -> Moved:
-    """What `move` makes of a recipient, for its event."""
-    return Moved(
-        recipient_id=move.recipient_id,
-        message_id=held.message_id,
-        project_id=held.project_id,
-        address=held.address,
-        status=move.status,
-        is_simulated=held.is_simulated,
+def build_applied_transition(leased: LeasedRecipient, transition: Transition) -> AppliedTransition:
+    """What `transition` makes of a recipient, for its event."""
+    return AppliedTransition(
+        recipient_id=transition.recipient_id,
+        message_id=leased.message_id,
+        project_id=leased.project_id,
+        address=leased.address,
+        status=transition.status,
+        is_simulated=leased.is_simulated,
     )
 
 
-def decide(result: Result, held: Held) -> Move:
+def next_transition(result: AttemptResult, leased: LeasedRecipient) -> Transition:
     """The recipient's next state after this reply, and how long until the next try."""
     reply = result.reply
     wait: timedelta | None = None
-    retry_count = held.retry_count
+    deferral_count = leased.deferral_count
     if reply.outcome in ENDS:
         status, reason = ENDS[reply.outcome]
     elif reply.outcome is Outcome.UNCERTAIN:
-        status, reason = Status.DELIVERING, Reason.UNCERTAIN
-        wait = settings.UNCERTAIN_WAIT if held.on_uncertain is OnUncertain.RETRY else None
+        status, reason = Status.DELIVERING, StatusReason.UNCERTAIN
+        wait = settings.UNCERTAIN_WAIT if leased.on_uncertain is OnUncertain.RETRY else None
     else:
-        status, reason = held.status, Reason.DEFERRED
+        status, reason = leased.status, StatusReason.DEFERRED
         if reply.has_reached:
             status = Status.DELIVERING
-        if result.has_other_way or reply.should_pause:
+        if result.has_other_provider or reply.should_pause:
             # The provider waits, not the mail: it is due as soon as there is a way out.
             wait = timedelta(0)
         elif reply.should_slow and not reply.has_reached:
             # Whoever wants less of us has said nothing about this mail: it does not count as a try.
             wait = reply.retry_after or THROTTLED_WAIT
         else:
-            retry_count += 1
-            wait = max(next_wait(retry_count, settings.RETRY_WAITS, SPREAD), reply.retry_after or timedelta(0))
-    if status is not held.status and status not in TRANSITIONS[held.status]:
+            deferral_count += 1
+            wait = max(next_wait(deferral_count, settings.RETRY_WAITS, SPREAD), reply.retry_after or timedelta(0))
+    if status is not leased.status and status not in TRANSITIONS[leased.status]:
         # Feedback was quicker than the answer and knew more.
-        status, reason, wait = held.status, Reason.NONE, None
-    return Move(
+        status, reason, wait = leased.status, StatusReason.NONE, None
+    return Transition(
         recipient_id=result.claim.recipient_id,
         message_id=result.claim.message_id,
         status=status,
         reason=reason,
-        wait=wait and wait * held.time_scale,
+        wait=wait and wait * leased.time_scale,
         last_reply=reply.text,
-        retry_count=retry_count,
+        deferral_count=deferral_count,
     )
 
 
-def describe(result: Result) -> dict[str, Any]:
+def attempt_event_data(result: AttemptResult) -> dict[str, Any]:
     """An attempt, as its event tells it."""
     reply = result.reply
     return {
@@ -178,7 +182,9 @@ def describe(result: Result) -> dict[str, Any]:
     }
 
 
-def note(moved: Iterable[Moved], data: Mapping[UUID, dict[str, Any]] | None = None) -> None:
+def record_status_events(
+    applied: Iterable[AppliedTransition], data: Mapping[UUID, dict[str, Any]] | None = None
+) -> None:
     """Write the events of recipients that reached a new state."""
     data = data or {}
     record_facts(
@@ -188,30 +194,30 @@ def note(moved: Iterable[Moved], data: Mapping[UUID, dict[str, Any]] | None = No
                 message_id=row.message_id,
                 recipient_id=row.recipient_id,
                 address=row.address,
-                type=EVENTS[row.status],
+                type=STATUS_EVENTS[row.status],
                 data=data.get(row.recipient_id, {}),
             )
-            for row in moved
+            for row in applied
         ]
     )
 
 
-def note_messages(moved: Iterable[Moved], type_: EventType) -> None:
-    """Write one event for each message among `moved`."""
-    projects = {row.message_id: row.project_id for row in moved}
+def record_message_events(applied: Iterable[AppliedTransition], type_: EventType) -> None:
+    """Write one event for each message among `applied`."""
+    projects = {row.message_id: row.project_id for row in applied}
     record_facts([Fact(project_id=project, message_id=message, type=type_) for message, project in projects.items()])
 
 
-def end(recipients: Collection[UUID], status: Status, reason: Reason) -> list[Moved]:
+def end_recipients(recipients: Collection[UUID], status: Status, reason: StatusReason) -> list[AppliedTransition]:
     """Bring recipients to a state that no attempt of now caused (expiry, a crash, a person), with their events."""
     with transaction.atomic():
-        moved = Recipient.objects.filter(pk__in=recipients).move_to(status, reason)
-        note(moved, {row.recipient_id: {"reason": reason} for row in moved})
-    return moved
+        applied = Recipient.objects.filter(pk__in=recipients).transition_to(status, reason)
+        record_status_events(applied, {row.recipient_id: {"reason": reason} for row in applied})
+    return applied
 
 
-_HELD = """
-SELECT r.id, r.message_id, r.project_id, r.address, r.is_simulated, r.status, r.retry_count, m.on_uncertain,
+_LEASED = """
+SELECT r.id, r.message_id, r.project_id, r.address, r.is_simulated, r.status, r.deferral_count, m.on_uncertain,
        CASE WHEN r.is_simulated THEN COALESCE(m.headers ->> %(time_scale)s, '1')::float ELSE 1 END
 FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id JOIN mail_attempt a ON a.id = ANY(%(attempts)s)
     AND a.recipient_id = r.id
@@ -223,21 +229,21 @@ ORDER BY r.id FOR NO KEY UPDATE OF r
 """
 
 
-def _lock_held(results: Sequence[Result]) -> dict[UUID, Held]:
+def _lock_leased(results: Sequence[AttemptResult]) -> dict[UUID, LeasedRecipient]:
     """The recipients that these results may still be written for, locked."""
     return {
-        row[0]: Held(
+        row[0]: LeasedRecipient(
             message_id=row[1],
             project_id=row[2],
             address=row[3],
             is_simulated=row[4],
             status=Status(row[5]),
-            retry_count=row[6],
+            deferral_count=row[6],
             on_uncertain=OnUncertain(row[7]),
             time_scale=row[8],
         )
         for row in fetch(
-            _HELD,
+            _LEASED,
             {
                 "attempts": [result.claim.attempt_id for result in results],
                 "recipients": [result.claim.recipient_id for result in results],
@@ -263,7 +269,7 @@ WHERE a.id = v.id
 """
 
 
-def _finish_attempts(results: Sequence[Result], moves: Mapping[UUID, Move]) -> None:
+def _finish_attempts(results: Sequence[AttemptResult], transitions: Mapping[UUID, Transition]) -> None:
     rows = [
         {
             "id": result.claim.attempt_id,
@@ -274,7 +280,7 @@ def _finish_attempts(results: Sequence[Result], moves: Mapping[UUID, Move]) -> N
             "remote_host": result.reply.remote_host,
             "tls": result.reply.tls,
             "remote_id": result.reply.remote_id,
-            "wait": moves[result.claim.recipient_id].wait,
+            "wait": transitions[result.claim.recipient_id].wait,
         }
         for result in results
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from tracking.engagement.link_rewriting import splice
-from tracking.engagement.tokens import Purpose
+from tracking.engagement.tokens import TokenPurpose
 from tracking.engagement.tracking_urls import build_url
 
 # The one reserved variable: kept at accept as it stands, filled here.
@@ -15,7 +15,7 @@ PLACEHOLDER = re.compile(r"\{\{-?\s*unsubscribe_url\s*-?\}\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class TrackingOptions:
     """What the caller opted in to, and the host that the URLs are on (None: ours).
 
     `places` are where the pixel and the links go in the HTML, as found at accept.
@@ -33,7 +33,7 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Personal:
+class RecipientContent:
     """One recipient's bodies and headers; None where the common ones will do."""
 
     html: str | None = None
@@ -41,32 +41,32 @@ class Personal:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def personalise(document: str, text: str, wishes: Wishes, recipient_id: UUID) -> Personal:
+def personalise(document: str, text: str, tracking_options: TrackingOptions, recipient_id: UUID) -> RecipientContent:
     """This recipient's copy of the HTML and text, and its List-Unsubscribe headers (RFC 2369, RFC 8058)."""
     own_html = own_text = None
     headers: tuple[tuple[str, str], ...] = ()
-    if wishes.places and (wishes.track_opens or wishes.track_clicks):
-        own_html = track(document, wishes, recipient_id)
-    if wishes.enable_unsubscribe:
-        url = build_url(wishes.host, Purpose.UNSUBSCRIBE, recipient_id)
-        own_html = fill(own_html if own_html is not None else document, html.escape(url)) or None
-        own_text = fill(text, url) or None
+    if tracking_options.places and (tracking_options.track_opens or tracking_options.track_clicks):
+        own_html = add_tracking(document, tracking_options, recipient_id)
+    if tracking_options.enable_unsubscribe:
+        url = build_url(tracking_options.host, TokenPurpose.UNSUBSCRIBE, recipient_id)
+        own_html = fill_unsubscribe_url(own_html if own_html is not None else document, html.escape(url)) or None
+        own_text = fill_unsubscribe_url(text, url) or None
         headers = (("List-Unsubscribe", f"<{url}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
-    return Personal(html=own_html, text=own_text, headers=headers)
+    return RecipientContent(html=own_html, text=own_text, headers=headers)
 
 
-def track(document: str, wishes: Wishes, recipient_id: UUID) -> str:
+def add_tracking(document: str, tracking_options: TrackingOptions, recipient_id: UUID) -> str:
     """The HTML with this recipient's links and pixel; all else stays byte for byte."""
 
     def wrap(index: int) -> str:
-        return build_url(wishes.host, Purpose.CLICK, recipient_id, index)
+        return build_url(tracking_options.host, TokenPurpose.CLICK, recipient_id, index)
 
     pixel = ""
-    if wishes.track_opens:
-        url = html.escape(build_url(wishes.host, Purpose.OPEN, recipient_id))
+    if tracking_options.track_opens:
+        url = html.escape(build_url(tracking_options.host, TokenPurpose.OPEN, recipient_id))
         pixel = f'<img width="1" height="1" alt="" src="{url}">'
-    return splice(document, wishes.places, wrap if wishes.track_clicks else None, pixel)
+    return splice(document, tracking_options.places, wrap if tracking_options.track_clicks else None, pixel)
 
 
-def fill(body: str, url: str) -> str:
+def fill_unsubscribe_url(body: str, url: str) -> str:
     return PLACEHOLDER.sub(lambda _: url, body)

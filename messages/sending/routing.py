@@ -7,84 +7,93 @@ from uuid import UUID
 from django.conf import settings
 
 from delivery.envelope import Reply
-from messages.sending.claims import Claim, Scope
-from messages.sending.failover import is_providers
-from messages.sending.worker_state import Engine, Track
-from providers.models import Kind
-from providers.routing.selection import Choice, Tried, Way, routes
+from messages.sending.claims import Claim, ClaimScope
+from messages.sending.failover import is_about_provider
+from messages.sending.worker_state import SendQueueKey, WorkerState
+from providers.models import ProviderKind
+from providers.routing.selection import ProviderRef, ProviderSelection, Tried, routes
 
 # Mail that one child holds for recipients' own servers, begun or not, whatever the number of domains.
 MAX_DIRECT = 200
 
 
-class Router:
+class ProviderRouter:
     """For one run of the sending loop. `slow` are the tracks that keep the child beyond its time: for them nothing more
-    is claimed. `held` is always how much of the child's work is on which track.
+    is claimed. `in_flight` is always how much of the child's work is on which track.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.slow: set[Track] = set()
+    def __init__(self, worker_state: WorkerState) -> None:
+        self._worker_state = worker_state
+        self.slow: set[SendQueueKey] = set()
 
-    def room(self, way: Way, held: Mapping[Track, int]) -> int:
+    def room(self, provider: ProviderRef, in_flight: Mapping[SendQueueKey, int]) -> int:
         """How many more claims there is a use for; 0 for what is not worth a claim, and for a provider that is slow.
         What goes straight to recipients' servers has a limit for each of these.
         """
-        self._engine.take_share(way)
-        if way.kind is Kind.MX:
-            room = MAX_DIRECT - sum(count for track, count in held.items() if track.way == way)
+        self._worker_state.take_share(provider)
+        if provider.kind is ProviderKind.MX:
+            room = MAX_DIRECT - sum(count for queue_key, count in in_flight.items() if queue_key.provider == provider)
             return room if room >= settings.SMTP_CONVERSATIONS else 0
-        track = Track(way)
-        if track in self.slow:
+        queue_key = SendQueueKey(provider)
+        if queue_key in self.slow:
             return 0
-        room = self._engine.capacity(track) - held.get(track, 0)
-        return room if room >= self._engine.limit(track) else 0
+        room = self._worker_state.capacity(queue_key) - in_flight.get(queue_key, 0)
+        return room if room >= self._worker_state.limit(queue_key) else 0
 
-    def judge(self, way: Way) -> str:
+    def availability(self, provider: ProviderRef) -> str:
         """Why a provider takes no mail at all now, `""` when it does."""
-        seconds = self._engine.rest_seconds(way)
+        seconds = self._worker_state.rest_seconds(provider)
         return f"throttled: it wants no mail for {seconds:.0f} s" if seconds else ""
 
-    def find_scope(self, held: Mapping[Track, int]) -> Scope:
+    def find_scope(self, in_flight: Mapping[SendQueueKey, int]) -> ClaimScope:
         """Projects whose mail can go out now: whose provider is neither paused nor full. Not to domains that are."""
-        usable = routes.find_usable(self.judge, lambda way: self.room(way, held) > 0)
-        slow = {track.domain for track in self.slow if track.domain}
-        return Scope(
+        usable = routes.find_usable(self.availability, lambda provider: self.room(provider, in_flight) > 0)
+        slow = {queue_key.domain for queue_key in self.slow if queue_key.domain}
+        return ClaimScope(
             is_shared_open=usable.is_shared_open,
             open_projects=usable.open_projects,
             closed_projects=usable.closed_projects,
             is_shared_direct=usable.is_shared_direct,
             direct_projects=usable.direct_projects,
-            closed_domains=[*self._engine.closed_domains(held), *slow],
+            closed_domains=[*self._worker_state.closed_domains(in_flight), *slow],
         )
 
-    def choose(self, claims: Sequence[Claim], tried: Mapping[UUID, Tried], held: Counter[Track]) -> dict[UUID, Choice]:
+    def choose(
+        self, claims: Sequence[Claim], tried: Mapping[UUID, Tried], in_flight: Counter[SendQueueKey]
+    ) -> dict[UUID, ProviderSelection]:
         """The ways of claims that have one now. For a domain that takes little at once no more is kept than it will
         take soon: the rest is claimed later, and others' mail before it.
         """
-        held = held.copy()
-        choices: dict[UUID, Choice] = {}
+        in_flight = in_flight.copy()
+        selections: dict[UUID, ProviderSelection] = {}
         for one in claims:
-            choice = routes.choose(
-                one.project_id, is_simulated=one.is_simulated, tried=tried.get(one.recipient_id), judge=self.judge
+            selection = routes.choose(
+                one.project_id,
+                is_simulated=one.is_simulated,
+                tried=tried.get(one.recipient_id),
+                availability=self.availability,
             )
-            if choice is None:
+            if selection is None:
                 continue
-            track = self._engine.track(choice.way, one)
-            if track.domain and not self._has_place(track, held):
+            queue_key = self._worker_state.queue_key(selection.provider, one)
+            if queue_key.domain and not self._has_place(queue_key, in_flight):
                 continue
-            held[track] += 1
-            choices[one.recipient_id] = choice
-        return choices
+            in_flight[queue_key] += 1
+            selections[one.recipient_id] = selection
+        return selections
 
-    def _has_place(self, track: Track, held: Mapping[Track, int]) -> bool:
-        is_closed = track in self.slow or self._engine.is_resting(track)
-        return not is_closed and held.get(track, 0) < self._engine.capacity(track)
+    def _has_place(self, queue_key: SendQueueKey, in_flight: Mapping[SendQueueKey, int]) -> bool:
+        is_closed = queue_key in self.slow or self._worker_state.is_resting(queue_key)
+        return not is_closed and in_flight.get(queue_key, 0) < self._worker_state.capacity(queue_key)
 
-    def has_other(self, claim: Claim, reply: Reply, tried: Tried, way: Way) -> bool:
-        """Whether mail that `way` did not take goes on to another provider at once. What is wrong with the recipient's
-        own server is so for all of them.
+    def has_other(self, claim: Claim, reply: Reply, tried: Tried, provider: ProviderRef) -> bool:
+        """Whether mail that `provider` did not take goes on to another provider at once. What is wrong with the
+        recipient's own server is so for all of them.
         """
-        if way.id is None or not is_providers(reply) or (way.kind is Kind.MX and not reply.should_pause):
+        if (
+            provider.id is None
+            or not is_about_provider(reply)
+            or (provider.kind is ProviderKind.MX and not reply.should_pause)
+        ):
             return False
-        return routes.has_other(claim.project_id, {**tried, way.id: reply.text}, self.judge)
+        return routes.has_other(claim.project_id, {**tried, provider.id: reply.text}, self.availability)

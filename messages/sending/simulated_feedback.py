@@ -7,19 +7,19 @@ from uuid import UUID
 from delivery.simulator.scenes import Later
 from delivery.simulator.script import TIME_SCALE_HEADER, ScenarioError, choose_step, read_script
 from ledger.sql import fetch
-from messages.feedback.model import Feedback, Kind
-from messages.feedback.recording import plan
-from messages.sending.outcomes import Result
+from messages.feedback.model import Feedback, FeedbackKind
+from messages.feedback.recording import plan_feedback
+from messages.sending.outcomes import AttemptResult
 from tracking.engagement.bot_detection import Actor
 
 SOURCE = "simulator"
 # Where a simulated click leads in a mail without tracked links.
 ELSEWHERE = "https://simulator.test/"
 # What the events of these kinds tell beside, as those of real ones do.
-DATA: Mapping[Kind, Mapping[str, Any]] = {
-    Kind.OPENED: {"actor": Actor.HUMAN, "actor_reason": "simulated"},
-    Kind.CLICKED: {"actor": Actor.HUMAN, "actor_reason": "simulated", "link": "0"},
-    Kind.COMPLAINED: {"feedback_type": "abuse"},
+DATA: Mapping[FeedbackKind, Mapping[str, Any]] = {
+    FeedbackKind.OPENED: {"actor": Actor.HUMAN, "actor_reason": "simulated"},
+    FeedbackKind.CLICKED: {"actor": Actor.HUMAN, "actor_reason": "simulated", "link": "0"},
+    FeedbackKind.COMPLAINED: {"feedback_type": "abuse"},
 }
 _MESSAGES = """
 SELECT m.id, COALESCE(m.headers ->> %s, '1')::float, COALESCE(t.urls[1], %s)
@@ -27,7 +27,7 @@ FROM mail_message m LEFT JOIN tracking_trackedlinks t ON t.message_id = m.id WHE
 """
 
 
-def plan_later(results: Sequence[Result], recorded: Collection[UUID]) -> None:
+def plan_later(results: Sequence[AttemptResult], recorded: Collection[UUID]) -> None:
     """Plan what follows attempts of simulated mail that were just `recorded`, in the transaction of the record."""
     wanted = {
         result.claim.recipient_id: later
@@ -43,10 +43,10 @@ def plan_later(results: Sequence[Result], recorded: Collection[UUID]) -> None:
         time_scale, url = messages[claim.message_id]
         for number, one in enumerate(wanted[claim.recipient_id]):
             key = f"{SOURCE}:{claim.recipient_id}:{claim.number}:{number}"
-            plan(build_feedback(key, one, claim.recipient_id, url), one.after * time_scale)
+            plan_feedback(build_feedback(key, one, claim.recipient_id, url), one.after * time_scale)
 
 
-def find_later(result: Result) -> Sequence[Later]:
+def find_later(result: AttemptResult) -> Sequence[Later]:
     """What the address of this attempt's mail says is to follow."""
     try:
         script = read_script(result.claim.address)
@@ -56,7 +56,7 @@ def find_later(result: Result) -> Sequence[Later]:
 
 
 def build_feedback(key: str, later: Later, recipient_id: UUID, url: str) -> Feedback:
-    kind = Kind(later.kind)
+    kind = FeedbackKind(later.kind)
     return Feedback(
         key=key,
         kind=kind,
@@ -65,5 +65,5 @@ def build_feedback(key: str, later: Later, recipient_id: UUID, url: str) -> Feed
         code=later.code,
         enhanced_code=later.enhanced_code,
         reply=later.text,
-        data={**DATA.get(kind, {}), **({"url": url} if kind is Kind.CLICKED else {})},
+        data={**DATA.get(kind, {}), **({"url": url} if kind is FeedbackKind.CLICKED else {})},
     )

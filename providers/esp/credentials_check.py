@@ -8,11 +8,11 @@ from contextlib import closing
 from typing import Any
 from urllib.parse import urljoin
 
-from delivery.http_client import BrokenError, HttpAnswer, HttpClient, HttpRequest, UnreachableError
+from delivery.http_client import BrokenError, HttpClient, HttpRequest, HttpResult, UnreachableError
 from providers.esp.catalog import Esp
-from providers.esp.http_adapter import Wire
+from providers.esp.http_adapter import HttpAdapter
 from providers.esp.payloads import open_backend
-from providers.esp.replies import describe_answer
+from providers.esp.replies import describe_http_result
 
 # Keys that may send and nothing else: the answer is no, and proves that the key is known.
 _ONLY_SENDS = re.compile(r"restricted_api_key|only send|AccessDenied|not authorized to perform", re.IGNORECASE)
@@ -24,23 +24,23 @@ class NoCredentialsFoundError(Exception):
 
 def probe_esp(esp: Esp, settings: Mapping[str, str], client: HttpClient) -> tuple[bool, str]:
     """Whether the ESP takes our credentials, and what was seen. ValueError for settings that cannot be used."""
-    with closing(Wire(client)) as wire:
-        backend = open_backend(esp, settings, wire)
+    with closing(HttpAdapter(client)) as adapter:
+        backend = open_backend(esp, settings, adapter)
         try:
-            return read_answer(esp, ask(esp, backend, settings, wire))
+            return judge_login_answer(esp, ask(esp, backend, settings, adapter))
         except (UnreachableError, BrokenError) as error:
             return False, str(error)
         except NoCredentialsFoundError:
             return False, "no credentials were found on this machine"
 
 
-def ask(esp: Esp, backend: Any, settings: Mapping[str, str], wire: Wire) -> HttpAnswer:
+def ask(esp: Esp, backend: Any, settings: Mapping[str, str], adapter: HttpAdapter) -> HttpResult:
     """Put the question. UnreachableError, BrokenError, NoCredentialsFoundError."""
     if esp.probe:
         headers = [build_login(esp, settings), ("Accept", "application/json"), ("User-Agent", "emailsvc")]
-        with wire.calling():
-            return wire.carry(HttpRequest(method="GET", url=urljoin(backend.api_url, esp.probe), headers=headers))
-    with wire.calling() as call:
+        with adapter.calling():
+            return adapter.carry(HttpRequest(method="GET", url=urljoin(backend.api_url, esp.probe), headers=headers))
+    with adapter.calling() as call:
         try:
             backend.client.get_account()
         except (UnreachableError, BrokenError):
@@ -61,7 +61,7 @@ def build_login(esp: Esp, settings: Mapping[str, str]) -> tuple[str, str]:
     return name, f"Basic {b64encode(login.encode()).decode()}" if scheme == "Basic" else value
 
 
-def read_answer(esp: Esp, answer: HttpAnswer) -> tuple[bool, str]:
+def judge_login_answer(esp: Esp, answer: HttpResult) -> tuple[bool, str]:
     if 200 <= answer.status < 300:
         try:
             json.loads(answer.body)
@@ -70,4 +70,4 @@ def read_answer(esp: Esp, answer: HttpAnswer) -> tuple[bool, str]:
         return True, "knows our credentials"
     if answer.status in {401, 403} and _ONLY_SENDS.search(answer.text[:4000]):
         return True, "knows our credentials, which may send and not ask; whether they may, the first mail will tell"
-    return False, f"HTTP {answer.status}: {describe_answer(answer)}"
+    return False, f"HTTP {answer.status}: {describe_http_result(answer)}"

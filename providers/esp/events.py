@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from delivery.replies import clean_text
-from providers.esp.bounce_hardness import HARD, read
+from providers.esp.bounce_hardness import HARD, read_hardness
 from providers.esp.catalog import ESPS, EVENT_LOGIN, TOPICS, Esp
 from providers.esp.payloads import MESSAGE_KEY, read_ids
 from providers.esp.quiet import be_quiet
@@ -39,7 +39,7 @@ class LoginError(Exception):
     """The HTTP login that the row asks for is missing or wrong."""
 
 
-class NonsenseError(Exception):
+class UnreadableEventError(Exception):
     """What was posted is no event of this ESP."""
 
 
@@ -86,7 +86,7 @@ def read_events(address: ProviderAddress, request: HttpRequest) -> list[EspEvent
         AttributeError,
         RecursionError,
     ) as e:
-        raise NonsenseError(f"it is no event of {esp.title}: {type(e).__name__}") from None
+        raise UnreadableEventError(f"it is no event of {esp.title}: {type(e).__name__}") from None
 
 
 def check_login(wanted: str, given: str) -> None:
@@ -107,9 +107,9 @@ def check_sns(address: ProviderAddress, posted: Posted) -> bool:
     try:
         message = json.loads(posted.body)
     except (ValueError, RecursionError):
-        raise NonsenseError("it is not JSON") from None
+        raise UnreadableEventError("it is not JSON") from None
     if not isinstance(message, dict):
-        raise NonsenseError("it is not a message of SNS")
+        raise UnreadableEventError("it is not a message of SNS")
     sns.check(message, read_topics(address))
     if message["Type"] == "SubscriptionConfirmation":
         sns.confirm(message)
@@ -125,7 +125,7 @@ def parse(esp: Esp, request: HttpRequest) -> Sequence[Any]:
     """django-anymail's events, read from what is known to be the ESP's."""
     # SNS itself says text/plain.
     if esp.name != "ses" and request.content_type != "application/json":
-        raise NonsenseError("it is not JSON")
+        raise UnreadableEventError("it is not JSON")
     # Checked already; some views want a key to be made at all.
     keys = {esp.event_key: "-"} if esp.name in {"mailersend", "mailgun"} else {}
     with be_quiet():
@@ -133,7 +133,7 @@ def parse(esp: Esp, request: HttpRequest) -> Sequence[Any]:
     view.setup(request)
     events: Sequence[Any] = read_ses(view, request) if esp.name == "ses" else view.parse_events(request)
     if len(events) > MAX_EVENTS:
-        raise NonsenseError("too many events at once")
+        raise UnreadableEventError("too many events at once")
     return events
 
 
@@ -173,7 +173,7 @@ def convert(name: str, events: Sequence[Any]) -> Iterator[EspEvent]:
 
 def find_metadata(name: str, event: Any, raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """Where our ids come back: SES puts them among its tags."""
-    found = read(raw, "mail", "tags") if name == "ses" else event.metadata
+    found = read_hardness(raw, "mail", "tags") if name == "ses" else event.metadata
     return found if isinstance(found, Mapping) and MESSAGE_KEY in found else {}
 
 
@@ -189,4 +189,4 @@ def write_text(value: object) -> str:
     return clean_text(str(value).encode("utf-8", "replace"))[:MAX_TEXT]
 
 
-__all__ = ["EspEvent", "ForgedError", "LoginError", "NonsenseError", "read_events"]
+__all__ = ["EspEvent", "ForgedError", "LoginError", "UnreadableEventError", "read_events"]

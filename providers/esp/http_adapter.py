@@ -11,21 +11,21 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from delivery.http_client import HttpAnswer, HttpClient, HttpRequest
+from delivery.http_client import HttpClient, HttpRequest, HttpResult
 
 # Written by the client below.
 _OWN_HEADERS = frozenset({"host", "content-length", "connection", "transfer-encoding"})
 
 
 @dataclass(slots=True)
-class Call:
+class HttpCall:
     """One call of this thread. `answer` is what the ESP said, None as long as it has said nothing."""
 
     before_write: Callable[[], None]
-    answer: HttpAnswer | None = None
+    answer: HttpResult | None = None
 
 
-class Wire:
+class HttpAdapter:
     """Carries the requests of `requests` and botocore. Safe for threads: each has its own call under way."""
 
     def __init__(self, client: HttpClient) -> None:
@@ -33,17 +33,17 @@ class Wire:
         self._own = threading.local()
 
     @contextmanager
-    def calling(self, before_write: Callable[[], None] = lambda: None) -> Iterator[Call]:
+    def calling(self, before_write: Callable[[], None] = lambda: None) -> Iterator[HttpCall]:
         """What this thread sends meanwhile is this call's, and comes after `before_write`."""
-        call = self._own.call = Call(before_write)
+        call = self._own.call = HttpCall(before_write)
         try:
             yield call
         finally:
             self._own.call = None
 
-    def carry(self, request: HttpRequest) -> HttpAnswer:
+    def carry(self, request: HttpRequest) -> HttpResult:
         """Send, and remember the answer. What http_calls raises."""
-        call: Call = self._own.call
+        call: HttpCall = self._own.call
         call.answer = self._client.call(request, call.before_write)
         return call.answer
 
@@ -51,15 +51,15 @@ class Wire:
         self._client.close()
 
 
-class WireAdapter(BaseAdapter):
+class RequestsAdapter(BaseAdapter):
     """`requests` over a wire."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, adapter: HttpAdapter) -> None:
         super().__init__()
-        self._wire = wire
+        self._adapter = adapter
 
     def send(self, request: Any, **_: object) -> Any:  # type: ignore[override]  # its own limits are not used
-        answer = self._wire.carry(build_request(request))
+        answer = self._adapter.carry(build_request(request))
         response = requests.Response()
         response.status_code = answer.status
         # A redirect would take the credentials elsewhere.
@@ -74,14 +74,14 @@ class WireAdapter(BaseAdapter):
         """The wire is closed by its owner."""
 
 
-def open_session(wire: Wire) -> requests.Session:
+def open_session(adapter: HttpAdapter) -> requests.Session:
     """A session that knows no proxy, no .netrc and no other way than the wire."""
     session = requests.Session()
     session.trust_env = False
     session.headers["User-Agent"] = "emailsvc"
     session.headers["Accept-Encoding"] = "identity"
     for scheme in ("http://", "https://"):
-        session.mount(scheme, WireAdapter(wire))
+        session.mount(scheme, RequestsAdapter(adapter))
     return session
 
 

@@ -9,25 +9,25 @@ from django.core.mail import EmailMultiAlternatives
 from django.utils.module_loading import import_string
 
 from providers.esp.catalog import API_URL, EVENT_LOGIN, Esp
-from providers.esp.http_adapter import RawBody, Wire, build_request, open_session
+from providers.esp.http_adapter import HttpAdapter, RawBody, build_request, open_session
 from providers.esp.quiet import be_quiet
-from providers.esp.repackaging import Parcel
+from providers.esp.repackaging import EspCall
 
 # The names under which an ESP's events bring our ids back. Postmark allows names of 20 characters at most.
 MESSAGE_KEY = "emailsvc_message"
 RECIPIENT_KEY = "emailsvc_recipient"
 
 
-def open_backend(esp: Esp, settings: Mapping[str, str], wire: Wire) -> Any:
+def open_backend(esp: Esp, settings: Mapping[str, str], adapter: HttpAdapter) -> Any:
     """The ESP's backend with the row's settings and over our wire. Safe for threads. ValueError when it cannot be."""
     try:
         with be_quiet():
             backend = import_string(esp.backend)(**BUILDERS.get(esp.name, list_arguments)(esp, settings))
             if hasattr(backend, "session"):
-                backend.session = open_session(wire)
+                backend.session = open_session(adapter)
             else:
                 backend.open()
-                backend.client.meta.events.register("before-send.sesv2.*", AwsHandler(wire))
+                backend.client.meta.events.register("before-send.sesv2.*", AwsHandler(adapter))
     except Exception as error:
         raise ValueError(f"{esp.title} cannot be used with these settings: {type(error).__name__}") from error
     return backend
@@ -58,51 +58,51 @@ BUILDERS: Mapping[str, Callable[[Esp, Mapping[str, str]], dict[str, Any]]] = {"s
 class AwsHandler:
     """botocore asks this before it would use its own HTTP."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, adapter: HttpAdapter) -> None:
+        self._adapter = adapter
 
     def __call__(self, request: Any, **_: object) -> Any:
-        answer = self._wire.carry(build_request(request))
+        answer = self._adapter.carry(build_request(request))
         make_response = import_string("botocore.awsrequest.AWSResponse")
         make_headers = import_string("botocore.compat.HTTPHeaders")
         headers = make_headers.from_dict(answer.headers)
         return make_response(request.url, answer.status, headers, RawBody(answer.body))
 
 
-def build_payload(backend: Any, esp: Esp, settings: Mapping[str, str], parcel: Parcel) -> tuple[Any, Any]:
+def build_payload(backend: Any, esp: Esp, settings: Mapping[str, str], esp_call: EspCall) -> tuple[Any, Any]:
     """The call's payload and the message that it was made from. Raises AnymailError for what the ESP cannot send."""
-    message = build_message(esp, settings, parcel)
+    message = build_message(esp, settings, esp_call)
     payload = backend.build_message_payload(message, {})
     if shape := SHAPES.get(esp.name):
-        shape(payload, parcel)
+        shape(payload, esp_call)
     if esp.idempotency_header:
-        payload.headers[esp.idempotency_header] = name_request(parcel)
+        payload.headers[esp.idempotency_header] = name_request(esp_call)
     return payload, message
 
 
-def build_message(esp: Esp, settings: Mapping[str, str], parcel: Parcel) -> Any:
+def build_message(esp: Esp, settings: Mapping[str, str], esp_call: EspCall) -> Any:
     """The parcel as Django and django-anymail write a message; only its envelope where our own bytes are taken."""
-    letter = parcel.letter
-    headers = dict(letter.headers)
+    parsed = esp_call.parsed
+    headers = dict(parsed.headers)
     if esp.idempotency_field:
-        headers[esp.idempotency_field] = name_request(parcel)
+        headers[esp.idempotency_field] = name_request(esp_call)
     message: Any = EmailMultiAlternatives(
-        letter.subject,
-        letter.text,
-        letter.from_,
-        to=list(parcel.to),
-        cc=list(parcel.cc),
-        bcc=list(parcel.bcc),
-        reply_to=list(letter.reply_to),
+        parsed.subject,
+        parsed.text,
+        parsed.from_,
+        to=list(esp_call.to),
+        cc=list(esp_call.cc),
+        bcc=list(esp_call.bcc),
+        reply_to=list(parsed.reply_to),
         headers={} if esp.takes_raw else headers,
     )
     if not esp.takes_raw:
-        if letter.html:
-            message.attach_alternative(letter.html, "text/html")
-        for file in letter.files:
+        if parsed.html:
+            message.attach_alternative(parsed.html, "text/html")
+        for file in parsed.files:
             message.attach(file)
     if esp.takes_metadata:
-        message.metadata = list_ids(parcel)
+        message.metadata = list_ids(esp_call)
     if esp.takes_silence:
         message.track_opens = message.track_clicks = False
     if "message_stream" in settings:
@@ -110,45 +110,47 @@ def build_message(esp: Esp, settings: Mapping[str, str], parcel: Parcel) -> Any:
     return message
 
 
-def list_ids(parcel: Parcel) -> dict[str, str]:
+def list_ids(esp_call: EspCall) -> dict[str, str]:
     """Whose mail it is, for the events that come back."""
-    ids = {MESSAGE_KEY: str(parcel.deliveries[0].message_id)}
-    if len(parcel.deliveries) == 1:
-        ids[RECIPIENT_KEY] = str(parcel.deliveries[0].recipient_id)
+    ids = {MESSAGE_KEY: str(esp_call.deliveries[0].message_id)}
+    if len(esp_call.deliveries) == 1:
+        ids[RECIPIENT_KEY] = str(esp_call.deliveries[0].recipient_id)
     return ids
 
 
-def name_request(parcel: Parcel) -> str:
+def name_request(esp_call: EspCall) -> str:
     """The same for each try to hand this mail to these recipients."""
-    return str(uuid5(NAMESPACE_URL, " ".join([str(parcel.deliveries[0].message_id), *sorted(map(str, parcel.ids))])))
+    return str(
+        uuid5(NAMESPACE_URL, " ".join([str(esp_call.deliveries[0].message_id), *sorted(map(str, esp_call.ids))]))
+    )
 
 
-def use_bytes_at_ses(payload: Any, parcel: Parcel) -> None:
-    payload.generate_raw_message = lambda: parcel.content
+def use_bytes_at_ses(payload: Any, esp_call: EspCall) -> None:
+    payload.generate_raw_message = lambda: esp_call.content
     # Events bring tags back, which allow no more than letters, digits, `_` and `-`.
-    payload.params["EmailTags"] = [{"Name": name, "Value": value} for name, value in list_ids(parcel).items()]
+    payload.params["EmailTags"] = [{"Name": name, "Value": value} for name, value in list_ids(esp_call).items()]
 
 
-def use_bytes_at_mailgun(payload: Any, parcel: Parcel) -> None:
+def use_bytes_at_mailgun(payload: Any, esp_call: EspCall) -> None:
     domain = payload.sender_domain or ""
     kept = {name: value for name, value in payload.data.items() if name.startswith("o:")}
-    payload.data = {**kept, "to": list(parcel.to)}
-    payload.files = [("message", ("message.mime", parcel.content, "message/rfc822"))]
+    payload.data = {**kept, "to": list(esp_call.to)}
+    payload.files = [("message", ("message.mime", esp_call.content, "message/rfc822"))]
     payload.get_api_endpoint = lambda: f"{quote(domain, safe='')}/messages.mime"
 
 
-def show_all_at_sparkpost(payload: Any, parcel: Parcel) -> None:
+def show_all_at_sparkpost(payload: Any, esp_call: EspCall) -> None:
     """`header_to` is what is shown, whoever gets the mail."""
-    shown = ", ".join(parcel.letter.to)
+    shown = ", ".join(esp_call.parsed.to)
     payload.data["recipients"] = [
-        {"address": {"email": one.address, "header_to": shown or one.address}} for one in parcel.deliveries
+        {"address": {"email": one.address, "header_to": shown or one.address}} for one in esp_call.deliveries
     ]
     payload._finalize_recipients = lambda: None
-    if parcel.letter.cc:
-        payload.data["content"].setdefault("headers", {})["Cc"] = ", ".join(parcel.letter.cc)
+    if esp_call.parsed.cc:
+        payload.data["content"].setdefault("headers", {})["Cc"] = ", ".join(esp_call.parsed.cc)
 
 
-SHAPES: Mapping[str, Callable[[Any, Parcel], None]] = {
+SHAPES: Mapping[str, Callable[[Any, EspCall], None]] = {
     "ses": use_bytes_at_ses,
     "mailgun": use_bytes_at_mailgun,
     "sparkpost": show_all_at_sparkpost,

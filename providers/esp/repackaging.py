@@ -18,7 +18,7 @@ from providers.esp.catalog import Esp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class ParsedMessage:
     """What a mail says. Mailboxes are `a@b.c` or `Name <a@b.c>`, in any letters; `headers` are the caller's own."""
 
     from_: str
@@ -33,13 +33,13 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class EspCall:
     """What one call hands over: the same mail for some of its recipients. `to`, `cc` and `bcc` are the call's fields,
     as mailboxes.
     """
 
     deliveries: Sequence[Delivery]
-    letter: Letter
+    parsed: ParsedMessage
     to: Sequence[str]
     cc: Sequence[str] = ()
     bcc: Sequence[str] = ()
@@ -53,31 +53,33 @@ class Parcel:
         return self.deliveries[0].content
 
 
-def plan_parcels(esp: Esp, deliveries: Sequence[Delivery]) -> list[Parcel]:
+def group_calls(esp: Esp, deliveries: Sequence[Delivery]) -> list[EspCall]:
     """The calls for one message's deliveries: those with the same content together, as far as the ESP allows."""
     groups: dict[bytes, list[Delivery]] = {}
     for delivery in deliveries:
         groups.setdefault(delivery.content, []).append(delivery)
-    return [parcel for content, group in groups.items() for parcel in pack(esp, read_letter(content), group)]
+    return [
+        esp_call for content, group in groups.items() for esp_call in build_call(esp, parse_message(content), group)
+    ]
 
 
-def pack(esp: Esp, letter: Letter, group: Sequence[Delivery]) -> list[Parcel]:
+def build_call(esp: Esp, parsed: ParsedMessage, group: Sequence[Delivery]) -> list[EspCall]:
     """One call; and one for each blind copy that would else be seen by another one."""
     if esp.takes_envelope:
-        return [Parcel(deliveries=group, letter=letter, to=[delivery.address for delivery in group])]
+        return [EspCall(deliveries=group, parsed=parsed, to=[delivery.address for delivery in group])]
     wanted = {delivery.address.lower() for delivery in group}
-    to = [mailbox for mailbox in letter.to if read_address(mailbox) in wanted]
-    cc = [mailbox for mailbox in letter.cc if read_address(mailbox) in wanted]
+    to = [mailbox for mailbox in parsed.to if read_address(mailbox) in wanted]
+    cc = [mailbox for mailbox in parsed.cc if read_address(mailbox) in wanted]
     shown = {read_address(mailbox) for mailbox in (*to, *cc)}
     hidden = [delivery for delivery in group if delivery.address.lower() not in shown]
     if not shown:
-        return [Parcel(deliveries=[one], letter=letter, to=[one.address]) for one in hidden]
+        return [EspCall(deliveries=[one], parsed=parsed, to=[one.address]) for one in hidden]
     # An ESP wants somebody in To.
     to, cc = (to, cc) if to else (cc, [])
-    return [Parcel(deliveries=group, letter=letter, to=to, cc=cc, bcc=[one.address for one in hidden])]
+    return [EspCall(deliveries=group, parsed=parsed, to=to, cc=cc, bcc=[one.address for one in hidden])]
 
 
-def read_letter(content: bytes) -> Letter:
+def parse_message(content: bytes) -> ParsedMessage:
     """The mail that `content` is."""
     message = email.message_from_bytes(content, policy=email.policy.default)
     assert isinstance(message, EmailMessage)
@@ -90,7 +92,7 @@ def read_letter(content: bytes) -> Letter:
             bodies[kind] = part.get_content().replace("\r\n", "\n")
         else:
             files.append(build_file(part))
-    return Letter(
+    return ParsedMessage(
         from_=list_mailboxes(message, "From")[0],
         to=list_mailboxes(message, "To"),
         cc=list_mailboxes(message, "Cc"),

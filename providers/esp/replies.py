@@ -12,16 +12,16 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from delivery.envelope import Outcome, Reply, Stage
-from delivery.http_client import HttpAnswer
-from delivery.replies import BOUNCE, DEFER, FAIL, MAX_RETRY_AFTER, PAUSE, SLOW, UNCERTAIN, Verdict, clean_text
+from delivery.http_client import HttpResult
+from delivery.replies import BOUNCE, DEFER, FAIL, MAX_RETRY_AFTER, PAUSE, SLOW, UNCERTAIN, ReplyVerdict, clean_text
 
 MAX_READ = 4_000
 
-ACCEPT = Verdict(outcome=Outcome.ACCEPTED)
+ACCEPT = ReplyVerdict(outcome=Outcome.ACCEPTED)
 # Put off without blame for the provider: the next try may find the sender known there.
-SENDER = Verdict(outcome=Outcome.DEFERRED)
+SENDER = ReplyVerdict(outcome=Outcome.DEFERRED)
 
-BY_STATUS: Mapping[str, Verdict] = {
+BY_STATUS: Mapping[str, ReplyVerdict] = {
     "301": PAUSE,  # the API is elsewhere: api_url is wrong
     "302": PAUSE,
     "307": PAUSE,
@@ -50,7 +50,7 @@ BY_STATUS: Mapping[str, Verdict] = {
 _SOME_ADDRESS = (
     r"(?:recipient|e-?mail address|email domain|['\"`.](?:to|cc|bcc)\b|\b(?:to|cc|bcc) (?:field|address|parameter))"
 )
-BY_WORDS: Sequence[tuple[re.Pattern[str], Verdict]] = [
+BY_WORDS: Sequence[tuple[re.Pattern[str], ReplyVerdict]] = [
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), verdict)
     for pattern, verdict in (
         (r"concurrent.{0,20}idempoten", DEFER),
@@ -74,7 +74,7 @@ BY_WORDS: Sequence[tuple[re.Pattern[str], Verdict]] = [
 _OF_SENDER = re.compile(r"(?:\bfrom\b|sender|reply.?to)", re.IGNORECASE)
 
 # django-anymail's word for one recipient of a call that was taken.
-BY_RECIPIENT: Mapping[str, Verdict] = {
+BY_RECIPIENT: Mapping[str, ReplyVerdict] = {
     "sent": ACCEPT,
     "queued": ACCEPT,
     # Taken; who of them was left out, events will tell.
@@ -86,7 +86,7 @@ BY_RECIPIENT: Mapping[str, Verdict] = {
 }
 
 
-def judge_answer(answer: HttpAnswer) -> Verdict:
+def judge_http_result(answer: HttpResult) -> ReplyVerdict:
     """What an answer means that does not say that the mail was taken."""
     if 400 <= answer.status < 500 and answer.status not in {401, 429}:
         text = answer.text[:MAX_READ]
@@ -99,7 +99,7 @@ def judge_answer(answer: HttpAnswer) -> Verdict:
 
 
 def build_reply(
-    verdict: Verdict, answer: HttpAnswer, *, text: str = "", remote_id: str = "", remote_host: str = ""
+    verdict: ReplyVerdict, answer: HttpResult, *, text: str = "", remote_id: str = "", remote_host: str = ""
 ) -> Reply:
     """The reply for one recipient. What blames the provider has not reached the mail, which may go another way."""
     is_providers = verdict.outcome is Outcome.DEFERRED and verdict is not SENDER
@@ -107,7 +107,7 @@ def build_reply(
         outcome=verdict.outcome,
         stage=Stage.DOT,
         code=answer.status,
-        text=text or describe_answer(answer),
+        text=text or describe_http_result(answer),
         remote_host=remote_host,
         has_reached=not is_providers,
         should_suppress=verdict.should_suppress,
@@ -146,7 +146,7 @@ _SENTENCES = (
 )
 
 
-def describe_answer(answer: HttpAnswer) -> str:
+def describe_http_result(answer: HttpResult) -> str:
     """What the ESP said, for people."""
     try:
         told = find_sentence(json.loads(answer.body))

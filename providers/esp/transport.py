@@ -12,13 +12,13 @@ from anymail.exceptions import AnymailConfigurationError, AnymailError
 from django.core.exceptions import ImproperlyConfigured
 
 from delivery.envelope import BeforeDot, Delivery, Outcome, Reply, Stage
-from delivery.http_client import BrokenError, HttpAnswer, HttpClient, UnreachableError
+from delivery.http_client import BrokenError, HttpClient, HttpResult, UnreachableError
 from delivery.replies import FAIL, clean_text
 from providers.esp.catalog import Esp
-from providers.esp.http_adapter import Wire
+from providers.esp.http_adapter import HttpAdapter
 from providers.esp.payloads import build_payload, open_backend
-from providers.esp.repackaging import Parcel, plan_parcels
-from providers.esp.replies import ACCEPT, BY_RECIPIENT, build_reply, judge_answer
+from providers.esp.repackaging import EspCall, group_calls
+from providers.esp.replies import ACCEPT, BY_RECIPIENT, build_reply, judge_http_result
 
 log = structlog.get_logger(__name__)
 
@@ -46,75 +46,75 @@ class EspTransport:
     def __init__(self, esp: Esp, settings: Mapping[str, str], client: HttpClient) -> None:
         self._esp = esp
         self._settings = settings
-        self._wire = Wire(client)
-        self._backend = open_backend(esp, settings, self._wire)
+        self._adapter = HttpAdapter(client)
+        self._backend = open_backend(esp, settings, self._adapter)
         self._host = find_host(self._backend)
 
     def transmit(self, deliveries: Sequence[Delivery], before_dot: BeforeDot) -> Said:
         """See `delivery.envelope.Transport`."""
-        for parcel in plan_parcels(self._esp, deliveries):
-            yield from self._hand_over(parcel, before_dot)
+        for esp_call in group_calls(self._esp, deliveries):
+            yield from self._hand_over(esp_call, before_dot)
 
-    def _hand_over(self, parcel: Parcel, before_dot: BeforeDot) -> Said:
+    def _hand_over(self, esp_call: EspCall, before_dot: BeforeDot) -> Said:
         """Ask and send; anew, without asking, for those still ours where others are not, or a grant came late."""
 
         def ask() -> None:
             begun_at = monotonic()
-            granted = frozenset(before_dot(parcel.ids))
+            granted = frozenset(before_dot(esp_call.ids))
             # A connection that has waited for long may be closed there: a new one costs less than an uncertain mail.
-            if granted != frozenset(parcel.ids) or monotonic() - begun_at > STALE_SECONDS:
+            if granted != frozenset(esp_call.ids) or monotonic() - begun_at > STALE_SECONDS:
                 raise AnewError(granted)
 
         try:
-            yield from self._settle(parcel, self._call(parcel, ask))
+            yield from self._settle(esp_call, self._call(esp_call, ask))
         except AnewError as anew:
-            kept = [one for one in parcel.deliveries if one.recipient_id in anew.kept]
-            for smaller in plan_parcels(self._esp, kept):
+            kept = [one for one in esp_call.deliveries if one.recipient_id in anew.kept]
+            for smaller in group_calls(self._esp, kept):
                 yield from self._settle(smaller, self._call(smaller))
 
-    def _settle(self, parcel: Parcel, replies: Mapping[UUID, Reply]) -> Said:
+    def _settle(self, esp_call: EspCall, replies: Mapping[UUID, Reply]) -> Said:
         """The replies. Where nobody got the mail, for the sake of one address or for who knows what, the others are
         tried without it: whom the ESP did not name, or each alone when it named nobody. Some take less copies than we.
         """
         if len(replies) < 2 or not all(is_refused_as_a_whole(reply) for reply in replies.values()):
             yield from replies.items()
             return
-        named = [one for one in parcel.deliveries if one.address.lower() in replies[one.recipient_id].text.lower()]
+        named = [one for one in esp_call.deliveries if one.address.lower() in replies[one.recipient_id].text.lower()]
         yield from ((one.recipient_id, replies[one.recipient_id]) for one in named)
-        others = [one for one in parcel.deliveries if one not in named]
+        others = [one for one in esp_call.deliveries if one not in named]
         for group in [others] if named else [[one] for one in others]:
-            for smaller in plan_parcels(self._esp, group):
+            for smaller in group_calls(self._esp, group):
                 yield from self._settle(smaller, self._call(smaller))
 
-    def _call(self, parcel: Parcel, before_write: Callable[[], None] = lambda: None) -> dict[UUID, Reply]:
+    def _call(self, esp_call: EspCall, before_write: Callable[[], None] = lambda: None) -> dict[UUID, Reply]:
         """One reply for each recipient; AnewError."""
-        with self._wire.calling(before_write) as call:
+        with self._adapter.calling(before_write) as call:
             try:
-                statuses = self._send(parcel)
+                statuses = self._send(esp_call)
             except AnewError:
                 raise
             except UnreachableError as error:
-                return self._say_all(parcel, Outcome.DEFERRED, Stage.CONNECT, str(error))
+                return self._say_all(esp_call, Outcome.DEFERRED, Stage.CONNECT, str(error))
             except BrokenError as error:
-                return self._say_all(parcel, Outcome.UNCERTAIN, Stage.DOT, str(error))
+                return self._say_all(esp_call, Outcome.UNCERTAIN, Stage.DOT, str(error))
             except (AnymailConfigurationError, ImproperlyConfigured) as error:
                 reply = self._build_own(Outcome.DEFERRED, Stage.AUTH, str(error))
-                return dict.fromkeys(parcel.ids, replace(reply, should_pause=True))
+                return dict.fromkeys(esp_call.ids, replace(reply, should_pause=True))
             except Exception as error:  # noqa: BLE001 - what libraries raise for an answer is told from the answer
                 if call.answer is None:
-                    return self._say_unsent(parcel, error)
+                    return self._say_unsent(esp_call, error)
                 statuses = {}
         assert call.answer is not None
-        return {one.recipient_id: self._read(one, call.answer, statuses) for one in parcel.deliveries}
+        return {one.recipient_id: self._read(one, call.answer, statuses) for one in esp_call.deliveries}
 
-    def _send(self, parcel: Parcel) -> Mapping[str, Any]:
+    def _send(self, esp_call: EspCall) -> Mapping[str, Any]:
         """django-anymail's status by address in lower case."""
-        payload, message = build_payload(self._backend, self._esp, self._settings, parcel)
+        payload, message = build_payload(self._backend, self._esp, self._settings, esp_call)
         response = self._backend.post_to_esp(payload, message)
         statuses = self._backend.parse_recipient_status(response, payload, message)
         return {address.lower(): status for address, status in statuses.items()}
 
-    def _read(self, one: Delivery, answer: HttpAnswer, statuses: Mapping[str, Any]) -> Reply:
+    def _read(self, one: Delivery, answer: HttpResult, statuses: Mapping[str, Any]) -> Reply:
         """The reply for one recipient of a call that was answered."""
         status = find_status(one.address.lower(), statuses) if self._is_understood(answer) else None
         verdict = BY_RECIPIENT.get(status.status) if status else None
@@ -127,26 +127,28 @@ class EspTransport:
                 remote_host=self._host,
             )
         if verdict is None or verdict in (ACCEPT, FAIL):
-            verdict = judge_answer(answer)
+            verdict = judge_http_result(answer)
         if verdict.outcome is Outcome.UNCERTAIN:
-            return self._build_own(Outcome.UNCERTAIN, Stage.DOT, f"nobody understands the answer: {say(answer)}")
+            return self._build_own(
+                Outcome.UNCERTAIN, Stage.DOT, f"nobody understands the answer: {reply_to_text(answer)}"
+            )
         return build_reply(verdict, answer, remote_host=self._host)
 
-    def _is_understood(self, answer: HttpAnswer) -> bool:
+    def _is_understood(self, answer: HttpResult) -> bool:
         return answer.status >= 400 or self._esp.taken_status in {None, answer.status}
 
-    def _say_unsent(self, parcel: Parcel, error: Exception) -> dict[UUID, Reply]:
+    def _say_unsent(self, esp_call: EspCall, error: Exception) -> dict[UUID, Reply]:
         """Nothing was sent: this ESP cannot send such a mail, or the account's settings are no good."""
         if isinstance(error, AnymailError) and not is_about_credentials(error):
-            return self._say_all(parcel, Outcome.FAILED, Stage.DATA, describe(error), has_reached=True)
+            return self._say_all(esp_call, Outcome.FAILED, Stage.DATA, describe_call_error(error), has_reached=True)
         log.warning("esp_unusable", esp=self._esp.title, error=type(error).__name__)
-        reply = self._build_own(Outcome.DEFERRED, Stage.AUTH, describe(error))
-        return dict.fromkeys(parcel.ids, replace(reply, should_pause=is_about_credentials(error)))
+        reply = self._build_own(Outcome.DEFERRED, Stage.AUTH, describe_call_error(error))
+        return dict.fromkeys(esp_call.ids, replace(reply, should_pause=is_about_credentials(error)))
 
     def _say_all(
-        self, parcel: Parcel, outcome: Outcome, stage: Stage, text: str, *, has_reached: bool | None = None
+        self, esp_call: EspCall, outcome: Outcome, stage: Stage, text: str, *, has_reached: bool | None = None
     ) -> dict[UUID, Reply]:
-        return dict.fromkeys(parcel.ids, self._build_own(outcome, stage, text, has_reached=has_reached))
+        return dict.fromkeys(esp_call.ids, self._build_own(outcome, stage, text, has_reached=has_reached))
 
     def _build_own(self, outcome: Outcome, stage: Stage, text: str, *, has_reached: bool | None = None) -> Reply:
         """What we say in the ESP's place."""
@@ -160,7 +162,7 @@ class EspTransport:
 
     def close(self) -> None:
         """Close kept connections. Calls under way end as they would; the libraries above hold none of their own."""
-        self._wire.close()
+        self._adapter.close()
 
 
 def find_host(backend: Any) -> str:
@@ -185,7 +187,7 @@ def is_refused_as_a_whole(reply: Reply) -> bool:
     return reply.outcome in {Outcome.BOUNCED, Outcome.FAILED} and reply.code in {400, 422}
 
 
-def say(answer: HttpAnswer) -> str:
+def reply_to_text(answer: HttpResult) -> str:
     return clean_text(f"{answer.status} {answer.text[:200]}".encode("utf-8", "replace"))
 
 
@@ -194,7 +196,7 @@ def is_about_credentials(error: BaseException) -> bool:
     return any("Credentials" in type(each).__name__ for each in (error, error.__cause__) if each)
 
 
-def describe(error: BaseException) -> str:
+def describe_call_error(error: BaseException) -> str:
     """An error's first words; what follows them in django-anymail's may quote the mail."""
     told = error.args[0] if error.args and isinstance(error.args[0], str) else ""
     return told or type(error).__name__

@@ -9,7 +9,7 @@ from rest_framework.serializers import Serializer
 
 from accounts.management.project_command import ProjectCommand
 from accounts.models import Project
-from providers.models import Kind, Provider
+from providers.models import Provider, ProviderKind
 from providers.serializers import ProviderOutput, build_events_url
 from providers.services import show_settings
 
@@ -61,7 +61,7 @@ class ProviderCommand(ProjectCommand):
             **ProviderOutput(provider).data,
             "project": provider.project.name if provider.project else None,
             "settings": show_settings(provider),
-            **({"events_url": build_events_url(provider)} if provider.kind == Kind.ESP else {}),
+            **({"events_url": build_events_url(provider)} if provider.kind == ProviderKind.ESP else {}),
         }
         health = item["health"]
         owner = item["project"] or "all projects"

@@ -7,7 +7,7 @@ from typing import Literal
 from django.utils import timezone
 
 from providers.models import Provider
-from providers.routing.shared_breakers import Exchange, provider_circuits, provider_key
+from providers.routing.shared_breakers import Exchange, provider_breakers, provider_key
 
 _exchange = Exchange()
 
@@ -29,13 +29,13 @@ def describe_health(provider: Provider) -> Health:
         return Health(status="paused", reason=provider.pause_reason)
     if provider.paused_until and provider.paused_until > timezone.now():
         return Health(status="paused", reason=provider.pause_reason, until=provider.paused_until)
-    return describe_circuit(provider)
+    return describe_breaker(provider)
 
 
-def describe_circuit(provider: Provider) -> Health:
+def describe_breaker(provider: Provider) -> Health:
     """What the workers have told of its circuit."""
     _exchange.run()
-    found = provider_circuits.find_tripped(provider_key(provider.pk))
+    found = provider_breakers.find_tripped(provider_key(provider.pk))
     if found is None:
         return Health(status="ok")
     return Health(status="failing", reason=found.reason, until=datetime.fromtimestamp(found.until, UTC))

@@ -6,42 +6,43 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from providers.models import Kind, Provider
+from providers.models import Provider, ProviderKind
 from providers.routing.health import Health, describe_health
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class ProviderState:
     """A provider and how it does."""
 
     name: str
-    kind: Kind
+    kind: ProviderKind
     health: Health
     rate_limit: float | None = None
     connection_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
-    """`ways` are those that the project's mail may take, as they are chosen (`choice.Routes`), enabled ones only;
-    `disabled` the names of those that are switched off. `kinds` is of every provider, by its id, for attempts of then.
+class ProviderStatus:
+    """`providers` are those that the project's mail may take, as they are chosen (`selection.Routes`), enabled ones
+    only; `disabled` the names of those that are switched off. `kinds` is of every provider, by its id, for attempts of
+    then.
     """
 
-    ways: Sequence[Way]
+    providers: Sequence[ProviderState]
     disabled: Sequence[str]
-    kinds: Mapping[UUID, Kind]
+    kinds: Mapping[UUID, ProviderKind]
 
 
-def look_out(project_id: UUID) -> Outlook:
+def provider_status(project_id: UUID) -> ProviderStatus:
     """One query. A project's own providers come before shared ones, whether they can be used or not."""
     rows = list(Provider.objects.filter(Q(project_id=project_id) | Q(project=None)).order_by("priority", "name"))
     enabled = [row for row in rows if row.is_enabled]
     used = [row for row in enabled if row.project_id is not None] or enabled
-    return Outlook(
-        ways=[
-            Way(
+    return ProviderStatus(
+        providers=[
+            ProviderState(
                 name=row.name,
-                kind=Kind(row.kind),
+                kind=ProviderKind(row.kind),
                 health=describe_health(row),
                 rate_limit=row.rate_limit,
                 connection_limit=row.connection_limit,
@@ -49,5 +50,5 @@ def look_out(project_id: UUID) -> Outlook:
             for row in used
         ],
         disabled=[row.name for row in rows if not row.is_enabled],
-        kinds={row.pk: Kind(row.kind) for row in rows},
+        kinds={row.pk: ProviderKind(row.kind) for row in rows},
     )

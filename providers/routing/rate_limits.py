@@ -102,7 +102,7 @@ class Shares:
             self._held[provider_id] = (share, now + SHARE_SECONDS)
         return share
 
-    def held(self, provider_id: UUID) -> int:
+    def share_of(self, provider_id: UUID) -> int:
         """What was said last. Any thread may ask."""
         return self._held.get(provider_id, (0, 0.0))[0]
 

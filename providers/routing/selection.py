@@ -11,8 +11,8 @@ from uuid import UUID
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
-from providers.models import Kind, Provider
-from providers.routing.shared_breakers import provider_circuits, provider_key
+from providers.models import Provider, ProviderKind
+from providers.routing.shared_breakers import provider_breakers, provider_key
 
 # How long a worker may decide by what it read: a new or paused provider is noticed after this.
 FRESH_SECONDS = 1.0
@@ -20,12 +20,12 @@ MAX_BECAUSE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ProviderRef:
     """A provider as the sending loop sees it. `id` is None for the built-in simulator."""
 
     id: UUID | None
     name: str
-    kind: Kind
+    kind: ProviderKind
     url: str = ""
     version: float = 0.0
     is_operated: bool = True
@@ -39,35 +39,35 @@ class Way:
     @property
     def is_local(self) -> bool:
         """Mail that goes this way never leaves the machine. Nobody knows that of an inbox that a project names."""
-        return self.kind is Kind.SIMULATOR or (self.kind is Kind.INBOX and self.is_operated)
+        return self.kind is ProviderKind.SIMULATOR or (self.kind is ProviderKind.INBOX and self.is_operated)
 
 
 # In every project, needs no row: test keys and addresses at simulator.test always go here.
-SIMULATOR = Way(None, "simulator", Kind.SIMULATOR)
+SIMULATOR = ProviderRef(None, "simulator", ProviderKind.SIMULATOR)
 
 # The providers that a mail was refused by as such in this round of tries, and what they said.
 Tried = Mapping[UUID, str]
 # Why a way takes nothing now, `""` when it does: what only the caller knows.
-Judge = Callable[[Way], str]
+Availability = Callable[[ProviderRef], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An enabled provider and what chooses among several."""
 
-    way: Way
+    provider: ProviderRef
     priority: int
     weight: int
     pause: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class ProviderSelection:
     """A way, and for people why this one: `only`, `priority`, `weight`, `failover`, `probe` (of one that has failed),
     `again` (all were tried). `skipped` are those that would have come before it.
     """
 
-    way: Way
+    provider: ProviderRef
     because: str
     skipped: Sequence[tuple[str, str]] = ()
 
@@ -82,7 +82,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usable:
+class UsableProjects:
     """Whose mail can go out now: that of all projects without providers of their own, or not, and of those with some.
 
     `…direct…` are those of them whose mail may go straight to the recipients' servers.
@@ -95,7 +95,7 @@ class Usable:
     direct_projects: Sequence[UUID]
 
 
-def admit_all(_way: Way) -> str:
+def always_available(_way: ProviderRef) -> str:
     return ""
 
 
@@ -110,8 +110,13 @@ class Routes:
         self._own: dict[UUID, list[Candidate]] = {}
 
     def choose(
-        self, project_id: UUID, *, is_simulated: bool, tried: Tried | None = None, judge: Judge = admit_all
-    ) -> Choice | None:
+        self,
+        project_id: UUID,
+        *,
+        is_simulated: bool,
+        tried: Tried | None = None,
+        availability: Availability = always_available,
+    ) -> ProviderSelection | None:
         """The way for one message, or None when the project has no usable provider.
 
         A project's own providers come before shared ones; among those of the best (lowest) priority that can be used
@@ -119,84 +124,86 @@ class Routes:
         `because` of a probe has taken it: its outcome has to be reported to the circuit.
         """
         if is_simulated:
-            return Choice(way=SIMULATOR, because="only")
+            return ProviderSelection(provider=SIMULATOR, because="only")
         candidates = self._candidates(project_id)
         skipped: list[tuple[str, str]] = []
         for group in group_by_priority(candidates):
-            usable = sift(group, skipped, lambda way: describe_tried(way, tried or {}) or judge(way))
+            usable = keep_available(
+                group, skipped, lambda provider: describe_tried(provider, tried or {}) or availability(provider)
+            )
             while usable:
                 chosen = draw(usable)
-                if found := self._take(chosen.way, candidates, group, skipped, tried):
+                if found := self._take(chosen.provider, candidates, group, skipped, tried):
                     return found
                 usable.remove(chosen)
-        return self._choose_again(candidates, judge) if tried else None
+        return self._choose_again(candidates, availability) if tried else None
 
     def _take(
         self,
-        way: Way,
+        provider: ProviderRef,
         candidates: Sequence[Candidate],
         group: Sequence[Candidate],
         skipped: Sequence[tuple[str, str]],
         tried: Tried | None,
-    ) -> Choice | None:
-        """The choice of `way`; None when its circuit has opened meanwhile, or its probe is another's."""
-        if way.id is not None and provider_circuits.find_tripped(provider_key(way.id)):
-            if not provider_circuits.may_try(provider_key(way.id)):
+    ) -> ProviderSelection | None:
+        """The choice of `provider`; None when its circuit has opened meanwhile, or its probe is another's."""
+        if provider.id is not None and provider_breakers.find_tripped(provider_key(provider.id)):
+            if not provider_breakers.may_try(provider_key(provider.id)):
                 return None
-            return Choice(way=way, because="probe", skipped=tuple(skipped))
+            return ProviderSelection(provider=provider, because="probe", skipped=tuple(skipped))
         if tried or skipped:
             because = "failover"
         elif len(candidates) == 1:
             because = "only"
         else:
             because = "weight" if len(group) > 1 else "priority"
-        return Choice(way=way, because=because, skipped=tuple(skipped))
+        return ProviderSelection(provider=provider, because=because, skipped=tuple(skipped))
 
-    def _choose_again(self, candidates: Sequence[Candidate], judge: Judge) -> Choice | None:
+    def _choose_again(self, candidates: Sequence[Candidate], availability: Availability) -> ProviderSelection | None:
         """All were tried: the best of them once more, if it takes anything."""
         skipped: list[tuple[str, str]] = []
         for group in group_by_priority(candidates):
-            for one in sift(group, skipped, judge):
-                if one.way.id is None or provider_circuits.may_try(provider_key(one.way.id)):
-                    return Choice(way=one.way, because="again", skipped=tuple(skipped))
+            for one in keep_available(group, skipped, availability):
+                if one.provider.id is None or provider_breakers.may_try(provider_key(one.provider.id)):
+                    return ProviderSelection(provider=one.provider, because="again", skipped=tuple(skipped))
         return None
 
-    def has_other(self, project_id: UUID, tried: Tried, judge: Judge = admit_all) -> bool:
+    def has_other(self, project_id: UUID, tried: Tried, availability: Availability = always_available) -> bool:
         """Whether a mail may go out now by a provider that was not tried in this round."""
         return any(
-            sift([one], [], lambda way: describe_tried(way, tried) or judge(way))
+            keep_available([one], [], lambda provider: describe_tried(provider, tried) or availability(provider))
             for one in self._candidates(project_id)
         )
 
-    def find_usable(self, judge: Judge, has_room: Callable[[Way], bool]) -> Usable:
+    def find_usable(self, availability: Availability, has_room: Callable[[ProviderRef], bool]) -> UsableProjects:
         """Who has a usable way now: the best that takes mail at all has room. A worse one is no way around a full one.
 
         A project's own providers come before shared ones, usable or not.
         """
 
-        def find_kinds(candidates: Sequence[Candidate]) -> set[Kind]:
+        def find_kinds(candidates: Sequence[Candidate]) -> set[ProviderKind]:
             for group in group_by_priority(candidates):
-                if usable := sift(group, [], judge):
-                    return {one.way.kind for one in usable if has_room(one.way)}
+                if usable := keep_available(group, [], availability):
+                    return {one.provider.kind for one in usable if has_room(one.provider)}
             return set()
 
         shared, own = self._current()
         shared_kinds = find_kinds(shared)
         kinds = {project: find_kinds(candidates) for project, candidates in own.items()}
         usable = sorted(project for project, found in kinds.items() if found)
-        return Usable(
+        return UsableProjects(
             is_shared_open=bool(shared_kinds),
             open_projects=usable,
             closed_projects=sorted(own.keys() - set(usable)),
-            is_shared_direct=Kind.MX in shared_kinds,
-            direct_projects=sorted(project for project, found in kinds.items() if Kind.MX in found),
+            is_shared_direct=ProviderKind.MX in shared_kinds,
+            direct_projects=sorted(project for project, found in kinds.items() if ProviderKind.MX in found),
         )
 
     def is_local_only(self, project_id: UUID) -> bool:
         """Whether the project's mail can reach only the inbox or the simulator, now and after any pause."""
-        return all(candidate.way.is_local for candidate in self._candidates(project_id))
+        return all(candidate.provider.is_local for candidate in self._candidates(project_id))
 
-    def has_way(self, project_id: UUID) -> bool:
+    def has_provider(self, project_id: UUID) -> bool:
         return bool(self._candidates(project_id))
 
     def forget(self) -> None:
@@ -221,16 +228,16 @@ class Routes:
             is_paused = row.is_paused or bool(row.is_waiting)
             pause = f"paused: {row.pause_reason}".rstrip(": ") if is_paused else None
             bucket = self._shared if row.project_id is None else self._own.setdefault(row.project_id, [])
-            bucket.append(Candidate(build_way(row), row.priority, row.weight, pause))
+            bucket.append(Candidate(build_provider_ref(row), row.priority, row.weight, pause))
         for candidates in (self._shared, *self._own.values()):
             candidates.sort(key=lambda one: one.priority)
 
 
-def build_way(row: Provider) -> Way:
-    return Way(
+def build_provider_ref(row: Provider) -> ProviderRef:
+    return ProviderRef(
         row.pk,
         row.name,
-        Kind(row.kind),
+        ProviderKind(row.kind),
         row.url,
         row.updated_at.timestamp(),
         row.is_operated,
@@ -249,25 +256,27 @@ def group_by_priority(candidates: Sequence[Candidate]) -> Sequence[Sequence[Cand
     return list(groups.values())
 
 
-def sift(group: Sequence[Candidate], skipped: list[tuple[str, str]], judge: Judge) -> list[Candidate]:
+def keep_available(
+    group: Sequence[Candidate], skipped: list[tuple[str, str]], availability: Availability
+) -> list[Candidate]:
     """Those of a group that take mail now; the others go to `skipped`, with the reason."""
     usable = []
     for one in group:
-        if why := one.pause or describe_circuit(one.way) or judge(one.way):
-            skipped.append((one.way.name, why))
+        if why := one.pause or describe_breaker(one.provider) or availability(one.provider):
+            skipped.append((one.provider.name, why))
         else:
             usable.append(one)
     return usable
 
 
-def describe_circuit(way: Way) -> str:
+def describe_breaker(provider: ProviderRef) -> str:
     """Why a provider's circuit keeps mail from it, `""` when it does not."""
-    found = provider_circuits.find_open(provider_key(way.id)) if way.id else None
+    found = provider_breakers.find_open(provider_key(provider.id)) if provider.id else None
     return f"failing: {found.reason}" if found else ""
 
 
-def describe_tried(way: Way, tried: Tried) -> str:
-    return f"tried: {tried[way.id]}" if way.id is not None and way.id in tried else ""
+def describe_tried(provider: ProviderRef, tried: Tried) -> str:
+    return f"tried: {tried[provider.id]}" if provider.id is not None and provider.id in tried else ""
 
 
 def draw(group: Sequence[Candidate]) -> Candidate:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from delivery.concurrency.circuit_breaker import Circuits, Open, Tripping
+from delivery.concurrency.circuit_breaker import BreakerPolicy, CircuitBreakers, OpenBreaker
 from providers.routing.redis_state import shared
 
 EXCHANGE_SECONDS = 1.0
@@ -16,10 +16,10 @@ EXCHANGE_SECONDS = 1.0
 FORGET_SECONDS = 6 * 3600.0
 BOARD = "circuits"
 
-provider_circuits = Circuits()
-mx_circuits = Circuits(Tripping(first_wait=timedelta(seconds=30), most_wait=timedelta(minutes=15)))
+provider_breakers = CircuitBreakers()
+mx_breakers = CircuitBreakers(BreakerPolicy(first_wait=timedelta(seconds=30), most_wait=timedelta(minutes=15)))
 # By the first word of their keys.
-GROUPS: Mapping[str, Circuits] = {"provider": provider_circuits, "mx": mx_circuits}
+GROUPS: Mapping[str, CircuitBreakers] = {"provider": provider_breakers, "mx": mx_breakers}
 
 
 def provider_key(provider_id: UUID) -> str:
@@ -29,7 +29,7 @@ def provider_key(provider_id: UUID) -> str:
 
 def forget_failures(provider_id: UUID) -> None:
     """Close a provider's circuit for all workers: somebody has mended it."""
-    provider_circuits.reset(provider_key(provider_id))
+    provider_breakers.reset(provider_key(provider_id))
     exchange()
 
 
@@ -53,7 +53,7 @@ def exchange() -> None:
     if found is None:
         return
     told = {key: state for key, text in found.items() if (state := read_state(text))}
-    changes: dict[str, Open | None] = {}
+    changes: dict[str, OpenBreaker | None] = {}
     for prefix, circuits in GROUPS.items():
         changes |= circuits.exchange({key: state for key, state in told.items() if key.startswith(f"{prefix}:")})
     changes |= {key: None for key in found if key not in told}
@@ -62,7 +62,7 @@ def exchange() -> None:
             circuits.put_back({key: state for key, state in changes.items() if key.startswith(f"{prefix}:")})
 
 
-def _publish(client: Any, changes: Mapping[str, Open | None]) -> bool:
+def _publish(client: Any, changes: Mapping[str, OpenBreaker | None]) -> bool:
     with client.pipeline(transaction=False) as pipeline:
         for key, state in changes.items():
             if state is None:
@@ -73,10 +73,10 @@ def _publish(client: Any, changes: Mapping[str, Open | None]) -> bool:
     return True
 
 
-def read_state(text: str) -> Open | None:
+def read_state(text: str) -> OpenBreaker | None:
     """An open circuit as another process has told of it; None for nonsense, and for what is long over."""
     try:
-        state = Open(**json.loads(text))
+        state = OpenBreaker(**json.loads(text))
         is_over = time.time() - state.until > FORGET_SECONDS
     except (ValueError, TypeError):
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from templates_app.errors import InlineCssError, MjmlError, TemplateError, TemplateLimitError
 from templates_app.html.link_policy import find_tags
-from templates_app.html.placeholders import Mask
+from templates_app.html.placeholders import Placeholders
 from templates_app.liquid.limits import MAX_OUTPUT
 
 PROGRAM = Path(__file__).with_name("compiler_process.py")
@@ -24,7 +24,7 @@ class CompilerError(Exception):
 
 
 @lru_cache(maxsize=16)
-def run(operation: str, source: str) -> str:
+def run_compiler(operation: str, source: str) -> str:
     """What the library makes of `source`. `CompilerError`, or `TemplateLimitError` when it was stopped."""
     try:
         done = subprocess.run(
@@ -47,29 +47,33 @@ POSITION = re.compile(r" at position (\d+):\d+")
 
 def compile_mjml(source: str) -> str:
     """HTML from MJML with Liquid in it. Tags may stand between sections, columns and their elements, and in texts."""
-    mask = Mask(source)
+    placeholders = Placeholders(source)
     try:
-        html = run("compile_mjml", mask.text)
+        html = run_compiler("compile_mjml", placeholders.text)
     except CompilerError as error:
         message = str(error)
         place = POSITION.search(message)
         # The library counts bytes.
-        line = find_line(mask, len(mask.text.encode()[: int(place[1])].decode(errors="ignore"))) if place else None
+        line = (
+            find_line(placeholders, len(placeholders.text.encode()[: int(place[1])].decode(errors="ignore")))
+            if place
+            else None
+        )
         raise MjmlError(POSITION.sub("", message).replace(" in root template", ""), part="mjml", line=line) from None
-    return restore(mask, html, MjmlError("a tag stands where MJML drops or repeats what it holds", part="mjml"))
+    return restore(placeholders, html, MjmlError("a tag stands where MJML drops or repeats what it holds", part="mjml"))
 
 
-def find_line(mask: Mask, position: int) -> int:
+def find_line(placeholders: Placeholders, position: int) -> int:
     """The line in the author's source of what the library names by its place in the masked one, blanks before it."""
-    blanks = len(mask.text[position:]) - len(mask.text[position:].lstrip())
-    return mask.restore(mask.text[: position + blanks]).count("\n") + 1
+    blanks = len(placeholders.text[position:]) - len(placeholders.text[position:].lstrip())
+    return placeholders.restore(placeholders.text[: position + blanks]).count("\n") + 1
 
 
-def restore(mask: Mask, html: str, error: TemplateError) -> str:
+def restore(placeholders: Placeholders, html: str, error: TemplateError) -> str:
     """`html` with its Liquid back in place; `error` unless every tag came back once and in order."""
-    if mask.find_tags(html) != mask.tags:
+    if placeholders.find_tags(html) != placeholders.tags:
         raise error
-    restored = mask.restore(html)
+    restored = placeholders.restore(html)
     if len(restored) > MAX_OUTPUT:
         raise TemplateLimitError("what it compiles to is too large", part=error.part)
     return restored
@@ -84,11 +88,11 @@ BEFORE, AFTER = "<html><head></head><body>", "</body></html>"
 
 def inline_css(source: str) -> str:
     """HTML with Liquid in it, its styles moved into the elements. A fragment stays a fragment, a doctype as it was."""
-    mask = Mask(source)
-    masked = "".join(place_words(mask))
+    placeholders = Placeholders(source)
+    masked = "".join(place_words(placeholders))
     is_fragment = not DOCUMENT.search(masked)
     try:
-        html = run("inline_css", f"{BEFORE}{masked}{AFTER}" if is_fragment else masked)
+        html = run_compiler("inline_css", f"{BEFORE}{masked}{AFTER}" if is_fragment else masked)
     except CompilerError as error:
         raise InlineCssError(str(error), part="html") from None
     if is_fragment:
@@ -99,7 +103,7 @@ def inline_css(source: str) -> str:
     doctype = DOCTYPE.match(masked)
     if doctype:
         html = doctype[0] + DOCTYPE.sub("", html, count=1)
-    return restore(mask, html, InlineCssError("inlining would move a tag to another place", part="html"))
+    return restore(placeholders, html, InlineCssError("inlining would move a tag to another place", part="html"))
 
 
 class Place(Enum):
@@ -110,21 +114,21 @@ class Place(Enum):
     RAW = auto()
 
 
-def place_words(mask: Mask) -> Iterator[str]:
+def place_words(placeholders: Placeholders) -> Iterator[str]:
     """The masked source, its words in a form that survives parsing where each stands."""
-    for place, text in split_html(mask.text):
+    for place, text in split_html(placeholders.text):
         if place is Place.TEXT:
-            yield mask.hide(text)
+            yield placeholders.hide(text)
             continue
-        if place is Place.TAG and mask.find_tags(QUOTED.sub("", text)):
-            refuse(mask, text, "inside an element's tag, outside of a quoted value")
-        if place is Place.STYLE and mask.find_tags(text):
-            refuse(mask, text, "inside a style")
+        if place is Place.TAG and placeholders.find_tags(QUOTED.sub("", text)):
+            refuse_placement(placeholders, text, "inside an element's tag, outside of a quoted value")
+        if place is Place.STYLE and placeholders.find_tags(text):
+            refuse_placement(placeholders, text, "inside a style")
         yield text
 
 
-def refuse(mask: Mask, text: str, where: str) -> None:
-    line = find_line(mask, mask.text.find(text))
+def refuse_placement(placeholders: Placeholders, text: str, where: str) -> None:
+    line = find_line(placeholders, placeholders.text.find(text))
     raise InlineCssError(f"styles cannot be inlined with a Liquid tag {where}", part="html", line=line)
 
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from zlib import crc32
 
-from templates_app.liquid.lexer import Kind, cut
+from templates_app.liquid.lexer import PieceKind, cut_source
 
 
-class Mask:
+class Placeholders:
     """A source whose tags and outputs are words. `text` is that source; `restore` puts the markup back.
 
     Words are lower-case letters and digits that occur nowhere else in the source, fit for a CSS identifier, and are
@@ -23,11 +23,11 @@ class Mask:
         self.text = "".join(self.replace(source))
 
     def replace(self, source: str) -> Iterator[str]:
-        for piece in cut(source):
-            if piece.kind is Kind.TEXT:
+        for piece in cut_source(source):
+            if piece.kind is PieceKind.TEXT:
                 yield piece.inner
-            elif piece.kind is not Kind.COMMENT:
-                if piece.kind is Kind.TAG:
+            elif piece.kind is not PieceKind.COMMENT:
+                if piece.kind is PieceKind.TAG:
                     self.tags.append(len(self.originals))
                 yield f"{self.prefix}{len(self.originals)}x"
                 self.originals.append(source[piece.start : piece.end])

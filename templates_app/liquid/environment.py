@@ -21,7 +21,7 @@ from liquid.undefined import UNDEFINED
 
 from templates_app.errors import TemplateLimitError
 from templates_app.liquid.filters import OURS, apply_filter
-from templates_app.liquid.limits import MAX_ITERATIONS, MAX_OUTPUT, Purse
+from templates_app.liquid.limits import MAX_ITERATIONS, MAX_OUTPUT, RenderBudget
 
 # Named one by one: what a later version of the library adds is looked at before it is offered. `include` and `render`
 # are left out, for layouts do their work.
@@ -96,12 +96,12 @@ REPLACEMENTS: Mapping[type, type] = {RangeLiteral: BoundedRange, MultiExpression
 class PaidBuffer(StringIO):
     """What a capture writes to."""
 
-    def __init__(self, purse: Purse) -> None:
+    def __init__(self, budget: RenderBudget) -> None:
         super().__init__()
-        self.purse = purse
+        self.budget = budget
 
     def write(self, text: str) -> int:
-        self.purse.spend_size(len(text))
+        self.budget.spend_size(len(text))
         return super().write(text)
 
 
@@ -129,15 +129,15 @@ class OutputBuffer:
 class BoundedContext(RenderContext):
     """Looks variables up, and asks the purse at everything that can be done often."""
 
-    __slots__ = ("purse",)
+    __slots__ = ("budget",)
 
-    def __init__(self, template: BoundTemplate, variables: Mapping[str, object], purse: Purse) -> None:
+    def __init__(self, template: BoundTemplate, variables: Mapping[str, object], budget: RenderBudget) -> None:
         super().__init__(template, globals=variables)
-        self.purse = purse
+        self.budget = budget
 
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:  # noqa: ARG002
-        if monotonic() > self.purse.clock_end:
-            self.purse.check_time()
+        if monotonic() > self.budget.clock_end:
+            self.budget.check_time()
         try:
             value: object = self.scope[path[0]]  # type: ignore[index]  # not only strings are asked for
             for key in path[1:]:
@@ -147,20 +147,20 @@ class BoundedContext(RenderContext):
         return value
 
     def filter(self, name: str, token: Token | None) -> Any:
-        return partial(apply_filter, self.purse, name, super().filter(name, token))
+        return partial(apply_filter, self.budget, name, super().filter(name, token))
 
     @contextmanager
     def loop(self, namespace: Mapping[str, object], forloop: ForLoop | TableRow) -> Iterator[RenderContext]:
-        self.purse.spend_iterations(forloop.length)
-        forloop.it = self.purse.watch(forloop.it)
+        self.budget.spend_iterations(forloop.length)
+        forloop.it = self.budget.watch(forloop.it)
         with super().loop(namespace, forloop) as context:
             yield context
 
     def get_buffer(self, buf: TextIO | None = None) -> StringIO:  # noqa: ARG002
-        return PaidBuffer(self.purse)
+        return PaidBuffer(self.budget)
 
 
-class Dialect(Environment):
+class LiquidEnvironment(Environment):
     """The tags and filters above, and no others."""
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:  # noqa: ARG002
@@ -171,5 +171,5 @@ class Dialect(Environment):
 
 
 # Values are escaped in the first unless `safe`, and stand as they are in the second: subjects and text parts.
-HTML = Dialect(undefined=Missing, autoescape=True)
-PLAIN = Dialect(undefined=Missing, autoescape=False)
+HTML = LiquidEnvironment(undefined=Missing, autoescape=True)
+PLAIN = LiquidEnvironment(undefined=Missing, autoescape=False)

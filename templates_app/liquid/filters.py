@@ -11,25 +11,25 @@ from liquid.exceptions import FilterArgumentError, FilterError, LiquidError
 from liquid.filter import sequence_filter, string_filter, with_environment
 
 from templates_app.errors import TemplateLimitError
-from templates_app.liquid.limits import MAX_BITS, MAX_DATE, Purse, measure
+from templates_app.liquid.limits import MAX_BITS, MAX_DATE, RenderBudget, measure_value
 
 # What Python's own functions raise below a filter, for values that the library did not foresee.
 SURPRISES = (ArithmeticError, LookupError, AttributeError, ValueError)
 
 
-def apply_filter(purse: Purse, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
-    """What the filter `name` makes of `args`, paid for by `purse`.
+def apply_filter(budget: RenderBudget, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
+    """What the filter `name` makes of `args`, paid for by `budget`.
 
     A missing variable reaches only `default`; for any other filter it raises the library's `UndefinedError`.
     """
-    purse.check_time()
+    budget.check_time()
     if name != "default":
         for value in args:
             if isinstance(value, Undefined):
                 str(value)
     forecast = FORECASTS.get(name)
     if forecast:
-        purse.spend_size(forecast(*args))
+        budget.spend_size(forecast(*args))
     try:
         result = function(*args, **kwargs)
     except LiquidError:
@@ -38,7 +38,7 @@ def apply_filter(purse: Purse, name: str, function: Callable[..., Any], *args: A
         raise FilterError(f"{name} cannot work with this value", token=None) from error
     if isinstance(result, int) and result.bit_length() > MAX_BITS:
         raise TemplateLimitError("a number grows too large")
-    purse.spend_size(measure(result))
+    budget.spend_size(measure_value(result))
     return result
 
 
@@ -54,7 +54,7 @@ def forecast_split(text: object, separator: object = "", *_: object) -> int:
 
 def forecast_join(items: object, separator: object = " ", *_: object) -> int:
     count = len(items) if isinstance(items, list | tuple | range) else 1
-    return measure(items) + count * len(str(separator))
+    return measure_value(items) + count * len(str(separator))
 
 
 # Filters whose result can be larger than all that they are given: its size, before memory is asked for it.

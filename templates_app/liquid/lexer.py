@@ -24,7 +24,7 @@ from templates_app.liquid.limits import (
 )
 
 
-class Kind(Enum):
+class PieceKind(Enum):
     TEXT = auto()
     OUTPUT = auto()
     TAG = auto()
@@ -40,7 +40,7 @@ class Piece(NamedTuple):
     `name` is a tag's name. `trims_left` and `trims_right` tell of `{%-` and `-%}`.
     """
 
-    kind: Kind
+    kind: PieceKind
     start: int
     end: int
     inner: str
@@ -65,14 +65,14 @@ def count_line(source: str, index: int) -> int:
     return source.count("\n", 0, index) + 1
 
 
-def cut(source: str) -> Iterator[Piece]:
+def cut_source(source: str) -> Iterator[Piece]:
     """The pieces of `source` in order; together they are the whole of it."""
     position = 0
     while opening := OPENING.search(source, position):
         if opening.start() > position:
             yield cut_text(source, position, opening.start())
         piece = cut_markup(source, opening.start())
-        if piece.kind is Kind.TAG and piece.name in RAW_ENDS:
+        if piece.kind is PieceKind.TAG and piece.name in RAW_ENDS:
             piece = cut_block(source, piece)
         yield piece
         position = piece.end
@@ -81,7 +81,7 @@ def cut(source: str) -> Iterator[Piece]:
 
 
 def cut_text(source: str, start: int, end: int) -> Piece:
-    return Piece(Kind.TEXT, start, end, source[start:end], start)
+    return Piece(PieceKind.TEXT, start, end, source[start:end], start)
 
 
 def cut_markup(source: str, start: int) -> Piece:
@@ -102,7 +102,7 @@ def cut_markup(source: str, start: int) -> Piece:
         if not match:
             raise TemplateSyntaxError("a tag without a name", line=count_line(source, start))
         name, inner_start = match[1], match.end()
-    kind = Kind.COMMENT if name == "#" else Kind.TAG if is_tag else Kind.OUTPUT
+    kind = PieceKind.COMMENT if name == "#" else PieceKind.TAG if is_tag else PieceKind.OUTPUT
     inner = source[inner_start:inner_end]
     lead = len(inner) - len(inner.lstrip())
     return Piece(kind, start, closing + 2, inner.strip(), inner_start + lead, name, trims_left, trims_right)
@@ -123,7 +123,7 @@ def cut_block(source: str, opening: Piece) -> Piece:
             depth -= 1
         if not depth:
             ending = cut_markup(source, start)
-            kind = Kind.RAW if opening.name == "raw" else Kind.COMMENT
+            kind = PieceKind.RAW if opening.name == "raw" else PieceKind.COMMENT
             inner = source[opening.end : start]
             return Piece(
                 kind,
@@ -145,17 +145,17 @@ def tokenize(source: str) -> list[Token]:
     tokens: list[Token] = []
     markup_count = expressions_size = 0
     trims = False
-    pieces = list(cut(source))
+    pieces = list(cut_source(source))
     for index, piece in enumerate(pieces):
         follower = pieces[index + 1] if index + 1 < len(pieces) else None
-        if piece.kind in {Kind.TEXT, Kind.RAW}:
+        if piece.kind in {PieceKind.TEXT, PieceKind.RAW}:
             text = piece.inner
-            if piece.kind is Kind.TEXT:
+            if piece.kind is PieceKind.TEXT:
                 text = text.lstrip() if trims else text
                 text = text.rstrip() if follower and follower.trims_left else text
             if text:
                 tokens.append(Token(TOKEN_CONTENT, text, piece.start, source))
-        elif piece.kind in {Kind.OUTPUT, Kind.TAG}:
+        elif piece.kind in {PieceKind.OUTPUT, PieceKind.TAG}:
             markup_count += 1
             expressions_size += len(piece.inner)
             check_markup(piece, markup_count, expressions_size)
@@ -165,11 +165,11 @@ def tokenize(source: str) -> list[Token]:
 
 
 def tokenize_markup(piece: Piece, source: str) -> Iterator[Token]:
-    if piece.kind is Kind.OUTPUT:
+    if piece.kind is PieceKind.OUTPUT:
         yield Token(TOKEN_OUTPUT, source[piece.start : piece.end], piece.start, source)
     else:
         yield Token(TOKEN_TAG, piece.name, piece.start, source)
-    if piece.inner or piece.kind is Kind.OUTPUT:
+    if piece.inner or piece.kind is PieceKind.OUTPUT:
         yield Token(TOKEN_EXPRESSION, piece.inner, piece.inner_start, source)
 
 

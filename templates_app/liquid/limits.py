@@ -42,7 +42,7 @@ MAX_DATE = 100
 Item = TypeVar("Item")
 
 
-class Purse:
+class RenderBudget:
     """What one rendering may still spend. Every method raises `TemplateLimitError` when it is empty."""
 
     __slots__ = ("clock_end", "iterations", "processor_end", "size")
@@ -75,7 +75,7 @@ class Purse:
             yield item
 
 
-def measure(value: object) -> int:
+def measure_value(value: object) -> int:
     """About how many bytes `value` has when written out, counting shared parts each time; stops beyond `MAX_VALUE`."""
     if isinstance(value, str):
         return len(value) * 4 if not value.isascii() else len(value)

@@ -24,10 +24,10 @@ from templates_app.errors import (
     UnsafeResultError,
     VariableMissingError,
 )
-from templates_app.liquid.environment import HTML, REPLACEMENTS, BoundedContext, Dialect, OutputBuffer
+from templates_app.liquid.environment import HTML, REPLACEMENTS, BoundedContext, LiquidEnvironment, OutputBuffer
 from templates_app.liquid.filters import SURPRISES
 from templates_app.liquid.lexer import count_line, tokenize
-from templates_app.liquid.limits import MAX_OUTPUT, Purse
+from templates_app.liquid.limits import MAX_OUTPUT, RenderBudget
 
 # Kept as it stands when a message is accepted; composing fills it for each recipient.
 UNSUBSCRIBE = "unsubscribe_url"
@@ -37,19 +37,19 @@ UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 DEEP_ERRORS = (BlockNestingError, ContextDepthError, RecursionError)
 
 
-def parse(source: str, dialect: Dialect = HTML) -> BoundTemplate:
+def parse(source: str, environment: LiquidEnvironment = HTML) -> BoundTemplate:
     """The parsed `source`, which may be rendered any number of times, by many threads at once.
 
     Raises `TemplateSyntaxError` with the line, or `TemplateLimitError`.
     """
     tokens = tokenize(source)
     try:
-        template = BoundTemplate(dialect, get_parser(dialect).parse(TokenStream(iter(tokens))))
+        template = BoundTemplate(environment, get_parser(environment).parse(TokenStream(iter(tokens))))
         for node in list_nodes(template):
             check_node(node)
             restrict(node)
             for expression in list_expressions(node):
-                check_expression(expression, dialect)
+                check_expression(expression, environment)
                 restrict(expression)
     except DEEP_ERRORS:
         raise TemplateLimitError("its tags or expressions are nested too deeply") from None
@@ -97,25 +97,25 @@ def check_node(node: Node) -> None:
             raise LiquidSyntaxError(f"{UNSUBSCRIBE} is reserved and cannot be assigned", token=node.token)
 
 
-def check_expression(expression: Expression, dialect: Dialect) -> None:
+def check_expression(expression: Expression, environment: LiquidEnvironment) -> None:
     """Refuse unknown filters, and those on the reserved variable, whose value is not known yet."""
     if not isinstance(expression, FilteredExpression) or not expression.filters:
         return
     for item in expression.filters:
-        if item.name not in dialect.filters:
+        if item.name not in environment.filters:
             raise LiquidSyntaxError(f"there is no filter {item.name}", token=item.token)
     if isinstance(expression.left, Path) and expression.left.path == [UNSUBSCRIBE]:
         raise LiquidSyntaxError(f"{UNSUBSCRIBE} takes no filters: it is filled in later", token=expression.token)
 
 
-def render(template: BoundTemplate, variables: Mapping[str, object], purse: Purse) -> str:
-    """What `template` makes of `variables`, paid for by `purse`. The reserved variable stays a placeholder.
+def render(template: BoundTemplate, variables: Mapping[str, object], budget: RenderBudget) -> str:
+    """What `template` makes of `variables`, paid for by `budget`. The reserved variable stays a placeholder.
 
     Raises `VariableMissingError` with the path of the first one that is missing, `TemplateLimitError`, or
     `TemplateRenderError` with the line.
     """
     placeholder = Markup(PLACEHOLDER) if template.env.autoescape else PLACEHOLDER
-    context = BoundedContext(template, {**variables, UNSUBSCRIBE: placeholder}, purse)
+    context = BoundedContext(template, {**variables, UNSUBSCRIBE: placeholder}, budget)
     buffer = OutputBuffer()
     try:
         for node in template.nodes:
@@ -131,10 +131,10 @@ def render(template: BoundTemplate, variables: Mapping[str, object], purse: Purs
         raise TemplateRenderError(str(error.message), line=line) from None
     except SURPRISES:
         raise TemplateRenderError("a value is of a kind that cannot be used so") from None
-    return finish(buffer.getvalue())
+    return clean_output(buffer.getvalue())
 
 
-def finish(text: str) -> str:
+def clean_output(text: str) -> str:
     """`text`, when it is no larger than allowed and PostgreSQL and mail can carry it."""
     if len(text) * 4 > MAX_OUTPUT and len(text.encode(errors="surrogatepass")) > MAX_OUTPUT:
         raise TemplateLimitError(f"its result is larger than {MAX_OUTPUT} bytes")

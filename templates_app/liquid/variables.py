@@ -42,7 +42,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class VariableScope:
     """What is known at a node: names that the template made, as the steps they stand for (None: its own value), and
     the roots that an enclosing condition found given."""
 
@@ -96,7 +96,7 @@ def list_uses(*templates: BoundTemplate) -> Iterator[Use]:
     for template in templates:
         visitor = Visitor(RenderContext(template))
         for node in template.nodes:
-            yield from visitor.visit(node, Scope())
+            yield from visitor.visit(node, VariableScope())
 
 
 class Visitor:
@@ -106,7 +106,7 @@ class Visitor:
         self.context = context
         self.made: set[str] = set()
 
-    def visit(self, node: Node, scope: Scope) -> Iterator[Use]:
+    def visit(self, node: Node, scope: VariableScope) -> Iterator[Use]:
         """The uses in `node` and below it."""
         is_test = isinstance(node, TESTS)
         for expression in node.expressions():
@@ -118,7 +118,7 @@ class Visitor:
         for child in node.children(self.context):
             yield from self.visit(child, self.enter(node, child, scope))
 
-    def enter(self, node: Node, child: Node, scope: Scope) -> Scope:
+    def enter(self, node: Node, child: Node, scope: VariableScope) -> VariableScope:
         """What is known inside `child`."""
         match node:
             case IfNode(condition=condition, consequence=first) if child is first:
@@ -133,7 +133,7 @@ class Visitor:
                 return replace(scope, is_certain=False)
         return scope
 
-    def name_items(self, node: ForNode | TablerowNode, scope: Scope) -> dict[str, Steps | None]:
+    def name_items(self, node: ForNode | TablerowNode, scope: VariableScope) -> dict[str, Steps | None]:
         """The names that a loop makes; its items stand for those of the list where that comes from outside."""
         names: dict[str, Steps | None] = {str(name): None for name in node.block_scope()}
         if isinstance(node.expression.iterable, Path):
@@ -141,7 +141,7 @@ class Visitor:
             names[node.expression.identifier] = (*source.steps, EACH) if source else None
         return names
 
-    def read(self, path: Path, scope: Scope, *, is_strict: bool) -> Use | None:
+    def read(self, path: Path, scope: VariableScope, *, is_strict: bool) -> Use | None:
         """The use that `path` is, None for what the template or the service gives itself."""
         root, *others = path.path
         if not isinstance(root, str) or (root not in scope.names and root in self.made | GIVEN):

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from messages.sending.loop import Pump
-from messages.sending.worker_state import close_engine
+from messages.sending.loop import SendingLoop
+from messages.sending.worker_state import close_worker_state
 from messages.states import Lane
 from providers.routing.selection import routes
 from providers.services import sync_shared_provider
@@ -21,7 +21,7 @@ def _fresh_process(settings: Any) -> Iterator[None]:
     settings.TRUSTED_SENDER_DOMAINS = ["mine.test"]
     routes.forget()
     yield
-    close_engine()
+    close_worker_state()
 
 
 @pytest.fixture
@@ -46,4 +46,4 @@ def server(db: None) -> Iterator[SmtpServer]:
 @pytest.fixture
 def deliver() -> Callable[[], None]:
     """One run of the sending loop, as a worker does it."""
-    return lambda: Pump(Lane.NORMAL, lambda: None).run()
+    return lambda: SendingLoop(Lane.NORMAL, lambda: None).run()

@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry
-from messages.admin.actions import ACTS
+from messages.admin.actions import ADMIN_ACTIONS
 from messages.models import Message
-from messages.states import Reason, Status
+from messages.states import Status, StatusReason
 from tests.admin.people import log_in
 from tests.smtp_server import SmtpServer
 
@@ -26,10 +26,10 @@ def url(message: Message, name: str = "change") -> str:
     return reverse(f"admin:mail_message_{name}", args=[message.pk])
 
 
-def move(message: Message, status: Status, reason: Reason = Reason.NONE, address: str = "") -> None:
+def move(message: Message, status: Status, reason: StatusReason = StatusReason.NONE, address: str = "") -> None:
     with transaction.atomic():
         rows = message.recipients.filter(address=address) if address else message.recipients.all()
-        rows.move_to(status, reason)
+        rows.transition_to(status, reason)
 
 
 def test_support_finds_a_bounced_message_sees_why_resends_it_and_watches_it_delivered(
@@ -90,7 +90,7 @@ def test_a_queued_message_is_neither_cancelled_nor_resent(sue, send):
 
 def test_a_button_pressed_twice_resends_once(sue, send):
     message = send()
-    move(message, Status.BOUNCED, Reason.REFUSED)
+    move(message, Status.BOUNCED, StatusReason.REFUSED)
     form = {"ticket": str(uuid4())}
     first, second = (sue.post(url(message, "resend"), form)["Location"] for _ in range(2))
     assert first == second
@@ -100,7 +100,7 @@ def test_a_button_pressed_twice_resends_once(sue, send):
 
 def test_only_those_that_failed_can_be_sent_to_again(sue, send):
     message = send("good@x.test", "bad@x.test")
-    move(message, Status.BOUNCED, Reason.REFUSED, "bad@x.test")
+    move(message, Status.BOUNCED, StatusReason.REFUSED, "bad@x.test")
     move(message, Status.DELIVERED, address="good@x.test")
     assert url(message, "resend_failed") in sue.get(url(message)).content.decode()
     sue.post(url(message, "resend_failed"))
@@ -115,18 +115,18 @@ def test_only_those_that_failed_can_be_sent_to_again(sue, send):
 def test_an_uncertain_attempt_is_settled(sue, send, name, status):
     message = send()
     assert url(message, name) not in sue.get(url(message)).content.decode()
-    move(message, Status.DELIVERING, Reason.UNCERTAIN)
+    move(message, Status.DELIVERING, StatusReason.UNCERTAIN)
     assert url(message, name) in sue.get(url(message)).content.decode()
     sue.post(url(message, name))
     row = message.recipients.get()
-    assert (row.status, row.status_reason) == (status, Reason.SETTLED)
+    assert (row.status, row.status_reason) == (status, StatusReason.SETTLED)
     assert AuditEntry.objects.get().action == name
 
 
 def test_a_resent_test_message_stays_one(sue, send):
     message = send()
     Message.objects.filter(pk=message.pk).update(is_test=True)
-    move(message, Status.BOUNCED, Reason.REFUSED)
+    move(message, Status.BOUNCED, StatusReason.REFUSED)
     sue.post(url(message, "resend"))
     assert Message.objects.exclude(pk=message.pk).get().is_test
 
@@ -139,7 +139,7 @@ def test_acting_needs_a_post_a_token_and_the_permission(send):
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(User.objects.create_superuser("root"), backend="django.contrib.auth.backends.ModelBackend")
     assert url(message, "cancel") not in viewer.get(url(message)).content.decode()
-    for name in ACTS:
+    for name in ADMIN_ACTIONS:
         assert viewer.get(url(message, name)).status_code == 405
         assert viewer.post(url(message, name)).status_code == 403
         assert strict.post(url(message, name)).status_code == 403
@@ -169,7 +169,7 @@ def test_many_are_cancelled_after_a_question(sue, send):
 def test_many_are_resent_once_after_a_question(sue, send):
     bounced = [send(), send()]
     for message in bounced:
-        move(message, Status.BOUNCED, Reason.REFUSED)
+        move(message, Status.BOUNCED, StatusReason.REFUSED)
     assert "Resend 2 messages?" in run_action(sue, "resend_selected", *bounced).content.decode()
     ticket = str(uuid4())
     for _ in range(2):

@@ -130,7 +130,7 @@ def test_a_provider_is_added_and_keeps_its_url_when_the_field_is_empty(root, pro
     provider = Provider.objects.get()
     assert (provider.kind, str(provider.url)) == ("smtp", url)
     assert provider.is_operated
-    assert routes.has_way(project.pk)
+    assert routes.has_provider(project.pk)
     address = reverse("admin:providers_provider_change", args=[provider.pk])
     assert root.post(address, provider_form(new_url="", weight="5")).status_code == 302
     provider.refresh_from_db()

@@ -9,7 +9,7 @@ from django.urls import reverse
 from accounts.services import create_project
 from tests.admin.people import log_in
 from tests.feed_settling import settle
-from tracking.stats.aggregation import fold_all
+from tracking.stats.aggregation import aggregate_all
 
 URL = "/admin/tracking/rollup/"
 
@@ -20,7 +20,7 @@ def test_staff_see_what_became_of_mail(root, send, deliver, server):
     send("a@x.test", "b@x.test", tags=["<welcome>"])
     deliver()
     settle()
-    fold_all(timedelta(minutes=1))
+    aggregate_all(timedelta(minutes=1))
     assert reverse("admin:tracking_rollup_changelist") == URL
     html = root.get(URL, {"group": "tag", "period": "day"}).content.decode()
     assert "2 recipients" in html

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from messages.models import Message, Recipient
-from messages.sending.loop import Pump
-from messages.sending.worker_state import close_engine
+from messages.sending.loop import SendingLoop
+from messages.sending.worker_state import close_worker_state
 from messages.states import Lane, Status
 from providers.routing.selection import routes
 from tests.conftest import ApiClient
@@ -21,7 +21,7 @@ def _fresh_process(request: pytest.FixtureRequest) -> Iterator[None]:
     """What a process remembers must not pass from test to test."""
     routes.forget()
     yield
-    close_engine()
+    close_worker_state()
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_api(make_api: Callable[..., ApiClient]) -> ApiClient:
 @pytest.fixture
 def deliver() -> Callable[[], None]:
     """One run of the sending loop, as a worker does it. Mail of test keys goes to the simulator."""
-    return lambda: Pump(Lane.NORMAL, lambda: None).run()
+    return lambda: SendingLoop(Lane.NORMAL, lambda: None).run()
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def settle_as() -> Callable[..., None]:
     """Moves an email's recipients to a status: `settle_as(id, Status.BOUNCED)`."""
 
     def move(pk: str, status: Status, **which: Any) -> None:
-        moved = Recipient.objects.filter(message_id=pk, **which).move_to(status)
+        moved = Recipient.objects.filter(message_id=pk, **which).transition_to(status)
         assert moved, "the table of transitions does not allow this"
 
     return move

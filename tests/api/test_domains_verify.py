@@ -8,7 +8,7 @@ from django.test import Client
 from accounts.models import Project
 from accounts.scopes import DOMAINS_READ, DOMAINS_WRITE
 from accounts.services import create_api_key, create_project
-from domains.dns.records import Purpose
+from domains.dns.records import RecordPurpose
 from domains.models import Domain
 from tests.domains.dns_server import DnsServer
 from tests.domains.owner import publish_records
@@ -57,7 +57,7 @@ def test_an_unpublished_domain_stays_pending_and_every_record_has_its_advice(cli
 
 
 def test_what_was_found_is_shown_beside_what_was_expected(zone, client, domain):
-    publish_records(zone, domain, without={Purpose.OWNERSHIP})
+    publish_records(zone, domain, without={RecordPurpose.OWNERSHIP})
     zone.put("_emailsvc.good.test", "TXT", "emailsvc-verification=<script>alert(1)</script>")
     record = client.post(f"/api/v1/domains/{domain.pk}/verify").json()["records"][0]
     assert (record["status"], record["found"]) == (

@@ -120,7 +120,7 @@ def test_only_aged_keys_are_purged(api):
     post(api, "old")
     age(hours=24)
     post(api, "new")
-    assert idempotency.purge() == 1
+    assert idempotency.purge_keys() == 1
     assert IdempotencyKey.objects.get().key == "new"
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from accounts.models import Project
 from accounts.scopes import EMAILS_READ, EVENTS_READ
 from tests.feed_settling import settle
-from tracking.events import Fact, record
+from tracking.events import Fact, record_facts
 from tracking.feed.cursor import Cursor
 from tracking.models import EventType
 
@@ -19,7 +19,7 @@ EMAIL = {"from_": "shop@mine.test", "to": "one@rcpt.test", "subject": "Hi", "tex
 def write(project: Project, *types: EventType, address: str = "") -> UUID:
     message = uuid4()
     with transaction.atomic():
-        record([Fact(project_id=project.pk, message_id=message, address=address, type=type_) for type_ in types])
+        record_facts([Fact(project_id=project.pk, message_id=message, address=address, type=type_) for type_ in types])
     settle()
     return message
 

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from accounts.models import Project
 from tests.feed_settling import settle
-from tracking.events import Fact, record
+from tracking.events import Fact, record_facts
 from tracking.feed import stream
 from tracking.models import EventType
 
@@ -32,7 +32,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write(project: Project, *types: EventType) -> None:
     with transaction.atomic():
-        record([Fact(project_id=project.pk, message_id=uuid4(), type=type_) for type_ in types])
+        record_facts([Fact(project_id=project.pk, message_id=uuid4(), type=type_) for type_ in types])
     settle()
 
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 from messages.models import Message
 from tests.conftest import ApiClient
 from tests.feed_settling import settle
-from tracking.events import Fact, record
+from tracking.events import Fact, record_facts
 from tracking.models import EventType
-from tracking.stats.aggregation import fold_all
+from tracking.stats.aggregation import aggregate_all
 
 # What is counted must be committed.
 counted = pytest.mark.django_db(transaction=True)
@@ -31,7 +31,7 @@ def stats(api: ApiClient) -> Callable[..., dict[str, Any]]:
 
     def ask(query: str = "", by: ApiClient = api) -> dict[str, Any]:
         settle()
-        fold_all(timedelta(minutes=1))
+        aggregate_all(timedelta(minutes=1))
         answer = by.get(f"/stats?{query}" if query else "/stats")
         assert answer.status_code == 200, answer.content
         body: dict[str, Any] = answer.json()
@@ -149,7 +149,7 @@ def test_a_late_fact_counts_where_its_email_was_accepted(mail: list[str], stats:
             data={"actor": actor},
         )
         with transaction.atomic():
-            record([fact])
+            record_facts([fact])
     assert stats()["totals"][0]["clicks"] == {"all": 0, "human": 0, "recipients": 0}
     begin, end = week.date(), week.date() + timedelta(days=1)
     told = stats(f"from={begin}T00:00:00Z&to={end}T00:00:00Z")

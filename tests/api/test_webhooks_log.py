@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from common.times import format_time
-from tracking.events import Fact, record
+from tracking.events import Fact, record_facts
 from tracking.models import Event, EventType
 from webhooks.models import WebhookDelivery
 
@@ -25,12 +25,12 @@ def path(api) -> str:
 
 def happen(project, *types):
     with transaction.atomic():
-        record([Fact(project_id=project.pk, message_id=uuid4(), type=type_) for type_ in types])
+        record_facts([Fact(project_id=project.pk, message_id=uuid4(), type=type_) for type_ in types])
 
 
 def fail_all():
     WebhookDelivery.objects.update(
-        status="failed", next_attempt_at=None, attempt_count=10, tries=[TRY], finished_at=timezone.now()
+        status="failed", next_attempt_at=None, attempt_count=10, attempts=[TRY], finished_at=timezone.now()
     )
 
 

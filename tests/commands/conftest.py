@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 
 from messages.models import Message
-from messages.states import Reason, Status
+from messages.states import Status, StatusReason
 from providers.routing.selection import routes
 
 
@@ -25,7 +25,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Non
 def bounce() -> Callable[[Message], Message]:
     def move(message: Message) -> Message:
         with transaction.atomic():
-            message.recipients.all().move_to(Status.BOUNCED, Reason.REFUSED)
+            message.recipients.all().transition_to(Status.BOUNCED, StatusReason.REFUSED)
         message.refresh_from_db()
         return message
 

@@ -19,7 +19,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from accounts.models import IdempotencyKey
 from ledger.timer import TICK_KEY
 from messages.models import AttachmentContent, Attempt, Message, Recipient
-from messages.states import Lane, Reason, Status
+from messages.states import Lane, Status, StatusReason
 from tests.commands.running import run
 from tests.flows.conftest import worker_environment
 
@@ -45,18 +45,18 @@ def test_queue_status_counts_by_lane_and_state(send):
     send(priority=Lane.CRITICAL)
     lease(send(), timedelta(minutes=1))
     lease(send(), timedelta(minutes=-1))
-    later, held, done = send(), send(), send()
+    later, on_hold, done = send(), send(), send()
     later.recipients.update(next_attempt_at=timezone.now() + timedelta(hours=1))
-    held.recipients.update(next_attempt_at=None, status=Status.DELIVERING, status_reason=Reason.UNCERTAIN)
+    on_hold.recipients.update(next_attempt_at=None, status=Status.DELIVERING, status_reason=StatusReason.UNCERTAIN)
     done.recipients.update(next_attempt_at=None, status=Status.SENT)
     found = lanes()
     assert list(found) == ["critical", "normal", "bulk"]
-    assert {name: found["normal"][name] for name in ("due", "later", "leased", "lost", "held")} == {
+    assert {name: found["normal"][name] for name in ("due", "later", "leased", "lost", "on_hold")} == {
         "due": 0,
         "later": 1,
         "leased": 1,
         "lost": 1,
-        "held": 1,
+        "on_hold": 1,
     }
     assert (found["critical"]["due"], found["bulk"]["due"]) == (1, 0)
     assert found["critical"]["oldest_due_at"]

@@ -8,22 +8,22 @@ from hypothesis import strategies as st
 
 from delivery.envelope import Outcome, Stage
 from delivery.replies import (
-    MAX_ANSWER_BYTES,
+    MAX_REPLY_BYTES,
     MAX_TEXT,
-    Answer,
-    NonsenseError,
+    MalformedReplyError,
     Peer,
+    SmtpReply,
     classify,
-    judge,
+    judge_reply,
     read_retry_after,
     read_text,
-    take_answer,
+    take_reply,
 )
 from tests.effort import assert_linear
 
 
 def say(line: str, stage: Stage = Stage.RCPT, *, is_final: bool = False):
-    taken = take_answer(line.encode() + b"\r\n")
+    taken = take_reply(line.encode() + b"\r\n")
     assert taken is not None
     return classify(taken[0], stage=stage, peer=Peer("mx.test[192.0.2.1]:25", "TLSv1.3 X"), is_final=is_final)
 
@@ -32,16 +32,16 @@ def say(line: str, stage: Stage = Stage.RCPT, *, is_final: bool = False):
 
 
 def test_one_line_is_a_reply():
-    assert take_answer(b"250 2.1.0 Ok\r\n354 go") == (Answer(250, (b"2.1.0 Ok",)), 14)
+    assert take_reply(b"250 2.1.0 Ok\r\n354 go") == (SmtpReply(250, (b"2.1.0 Ok",)), 14)
 
 
 def test_a_code_alone_is_a_reply():
-    assert take_answer(b"250\r\n") == (Answer(250, (b"",)), 5)
-    assert take_answer(b"250 \r\n") == (Answer(250, (b"",)), 6)
+    assert take_reply(b"250\r\n") == (SmtpReply(250, (b"",)), 5)
+    assert take_reply(b"250 \r\n") == (SmtpReply(250, (b"",)), 6)
 
 
 def test_many_lines_are_one_reply():
-    answer, end = take_answer(b"550-5.1.1 no such\r\n550-5.1.1 mailbox\r\n550 5.1.1 here\r\nrest")
+    answer, end = take_reply(b"550-5.1.1 no such\r\n550-5.1.1 mailbox\r\n550 5.1.1 here\r\nrest")
     assert answer.code == 550
     assert read_text(answer) == ("5.1.1", "no such mailbox here")
     assert end == len(b"550-5.1.1 no such\r\n550-5.1.1 mailbox\r\n550 5.1.1 here\r\n")
@@ -49,31 +49,31 @@ def test_many_lines_are_one_reply():
 
 @pytest.mark.parametrize("part", [b"", b"2", b"250", b"250 Ok", b"250 Ok\r", b"250-a\r\n", b"250-a\r\n250-b\r\n250"])
 def test_a_part_of_a_reply_is_waited_for(part):
-    assert take_answer(part) is None
+    assert take_reply(part) is None
 
 
 def test_a_bare_lf_ends_a_line_too():
-    assert take_answer(b"250-a\n250 b\n") == (Answer(250, (b"a", b"b")), 12)
+    assert take_reply(b"250-a\n250 b\n") == (SmtpReply(250, (b"a", b"b")), 12)
 
 
 @pytest.mark.parametrize(
     "junk", [b"hello\r\n", b"\r\n", b"25 x\r\n", b"999 x\r\n", b"2500 x\r\n", b"250-a\r\nx\r\n", b"\x00\xff\n"]
 )
 def test_what_is_no_reply_is_refused(junk):
-    with pytest.raises(NonsenseError):
-        take_answer(junk)
+    with pytest.raises(MalformedReplyError):
+        take_reply(junk)
 
 
 @pytest.mark.parametrize(
-    "junk", [b"250-x\r\n" * 1000, b"250 " + b"x" * MAX_ANSWER_BYTES + b"\r\n", b"250 " + b"x" * 2 * MAX_ANSWER_BYTES]
+    "junk", [b"250-x\r\n" * 1000, b"250 " + b"x" * MAX_REPLY_BYTES + b"\r\n", b"250 " + b"x" * 2 * MAX_REPLY_BYTES]
 )
 def test_a_reply_without_end_is_refused(junk):
-    with pytest.raises(NonsenseError, match="without end"):
-        take_answer(junk)
+    with pytest.raises(MalformedReplyError, match="without end"):
+        take_reply(junk)
 
 
 def test_text_is_printable_bounded_and_one_line():
-    answer = Answer(550, (b"5.7.1 a\x00b\x1b[31m\tc\r \xff\xc3\xa9\xe2\x80\xae " + b"y" * 5000,))
+    answer = SmtpReply(550, (b"5.7.1 a\x00b\x1b[31m\tc\r \xff\xc3\xa9\xe2\x80\xae " + b"y" * 5000,))
     enhanced_code, text = read_text(answer)
     assert enhanced_code == "5.7.1"
     assert text.startswith("a b [31m c �é y")
@@ -96,14 +96,14 @@ def test_text_is_printable_bounded_and_one_line():
     ],
 )
 def test_enhanced_codes_are_found_where_they_are(line, enhanced_code, text):
-    assert read_text(Answer(550, (line,))) == (enhanced_code, text)
+    assert read_text(SmtpReply(550, (line,))) == (enhanced_code, text)
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(raw):
     try:
-        taken = take_answer(raw)
-    except NonsenseError:
+        taken = take_reply(raw)
+    except MalformedReplyError:
         return
     if taken is not None:
         reply = classify(taken[0], stage=Stage.RCPT, peer=Peer(), is_final=False)
@@ -116,7 +116,7 @@ def test_hostile_text_costs_linear_time():
 
 
 def classify_hundred(text: bytes, size: int) -> None:
-    classify(Answer(450, (text[:size],) * 100), stage=Stage.RCPT, peer=Peer(), is_final=False)
+    classify(SmtpReply(450, (text[:size],) * 100), stage=Stage.RCPT, peer=Peer(), is_final=False)
 
 
 # Meaning
@@ -225,7 +225,7 @@ def test_an_answer_out_of_step_is_uncertain_only_after_the_dot():
 
 def test_every_code_has_a_verdict_that_keeps_the_promise():
     for stage, code, enhanced_code in product(Stage, range(100, 600), ("", "4.0.0", "5.1.1", "5.9.9", "2.0.0")):
-        verdict = judge(stage, code, enhanced_code)
+        verdict = judge_reply(stage, code, enhanced_code)
         assert not (verdict.should_suppress and verdict.outcome is not Outcome.BOUNCED)
         if code < 500:
             assert verdict.outcome in {Outcome.DEFERRED, Outcome.UNCERTAIN}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.ssrf import Guard, IpAddress, RefusedError, Target, is_public, parse_target
+from delivery.ssrf import Guard, IpAddress, RefusedError, UrlTarget, is_public, parse_target
 
 PUBLIC = ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "2a00:1450:4001:80b::200e"]
 CLOSED = [
@@ -88,20 +88,24 @@ def test_this_machine_knows_localhost_and_the_guard_refuses_it():
     [
         (
             "https://Hooks.Example.com/a/b?c=d",
-            Target(scheme="https", host="hooks.example.com", port=443, path="/a/b?c=d"),
+            UrlTarget(scheme="https", host="hooks.example.com", port=443, path="/a/b?c=d"),
             "https://hooks.example.com/a/b?c=d",
         ),
-        ("http://app:8080", Target(scheme="http", host="app", port=8080, path="/"), "http://app:8080/"),
-        ("http://a.test?x", Target(scheme="http", host="a.test", port=80, path="/?x"), "http://a.test/?x"),
-        ("https://192.0.2.1:443/", Target(scheme="https", host="192.0.2.1", port=443, path="/"), "https://192.0.2.1/"),
+        ("http://app:8080", UrlTarget(scheme="http", host="app", port=8080, path="/"), "http://app:8080/"),
+        ("http://a.test?x", UrlTarget(scheme="http", host="a.test", port=80, path="/?x"), "http://a.test/?x"),
+        (
+            "https://192.0.2.1:443/",
+            UrlTarget(scheme="https", host="192.0.2.1", port=443, path="/"),
+            "https://192.0.2.1/",
+        ),
         (
             "https://[2001:db8::1]:8443/h",
-            Target(scheme="https", host="2001:db8::1", port=8443, path="/h"),
+            UrlTarget(scheme="https", host="2001:db8::1", port=8443, path="/h"),
             "https://[2001:db8::1]:8443/h",
         ),
         (
             "https://my_app.internal/x%20y",
-            Target(scheme="https", host="my_app.internal", port=443, path="/x%20y"),
+            UrlTarget(scheme="https", host="my_app.internal", port=443, path="/x%20y"),
             "https://my_app.internal/x%20y",
         ),
     ],

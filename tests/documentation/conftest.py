@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from messages.sending.worker_state import close_engine
+from messages.sending.worker_state import close_worker_state
 from providers.routing.selection import routes
 from providers.services import sync_shared_provider
 from tests.conftest import ApiClient
@@ -61,5 +61,5 @@ def world(
     sync_shared_provider("simulator:")
     yield World(api=make_api(), relay=relay)
     close_poster()
-    close_engine()
+    close_worker_state()
     routes.forget()

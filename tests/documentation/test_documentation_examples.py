@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from emailsvc.documentation.calls import EXAMPLES
-from emailsvc.documentation.markdown import SAMPLES, Block
+from emailsvc.documentation.markdown import SAMPLES, CodeBlock
 from emailsvc.documentation.pages import list_pages, read_page
 from emailsvc.documentation.reference import Operation, list_groups
 from emailsvc.launcher.ports import held_port
@@ -64,7 +64,7 @@ def today() -> Any:
     return timezone.now().date()
 
 
-def blocks_of(page: str, base: str) -> list[Block]:
+def blocks_of(page: str, base: str) -> list[CodeBlock]:
     return [block for block in read_page(page, base, today()).blocks if block.language in PROGRAMS]
 
 
@@ -93,12 +93,12 @@ def test_the_examples_of_a_page_run(world: World, live_server: Any, tmp_path: Pa
         world.forget(*(kind for kind in KINDS if f"/api/v1/{kind}" in block.code))
 
 
-def check_receiver(world: World, block: Block, folder: Path) -> None:
+def check_receiver(world: World, block: CodeBlock, folder: Path) -> None:
     with held_port() as port:
         check_receiver_at(port, world, block, folder)
 
 
-def check_receiver_at(port: int, world: World, block: Block, folder: Path) -> None:
+def check_receiver_at(port: int, world: World, block: CodeBlock, folder: Path) -> None:
     """A receiver of webhooks takes what we post to it, and refuses what anybody else does."""
     endpoint = world.post("/webhooks", {"url": f"http://127.0.0.1:{port}/mail", "events": ["*"]})
     variables = {"WEBHOOK_SECRET": endpoint["secret"], "PORT": str(port)}

@@ -10,7 +10,7 @@ from common.errors import ApiError
 from drills.harness.catalogue import DRILLS
 from emailsvc.documentation.inserts import list_errors
 from emailsvc.documentation.pages import find_folder, list_pages
-from messages.states import Reason
+from messages.states import StatusReason
 from tests.architecture.sources import find_sources, parse
 from webhooks.event_types import TEST, EventType
 
@@ -72,7 +72,7 @@ def test_every_code_of_a_field_is_documented():
 def test_every_event_type_and_reason_is_documented():
     for name in (*EventType.values, TEST):
         assert f"`{name}`" in read("events"), name
-    for reason in filter(None, Reason.values):
+    for reason in filter(None, StatusReason.values):
         assert f"`{reason}`" in read("errors"), reason
 
 

@@ -15,12 +15,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from messages.sending.loop import Pump
+from messages.sending.loop import SendingLoop
 from messages.states import Lane
 from tests.conftest import ApiClient
 from tests.documentation.nursery import NURSERIES, Ended, find_node
 from tests.smtp_server import SmtpServer
-from webhooks.posting.loop import Run
+from webhooks.posting.loop import PostingLoop
 
 FILE = {"filename": "invoice.pdf", "content_type": "application/pdf", "content_b64": "JVBERi0xLjQK"}
 EMAIL: dict[str, Any] = {
@@ -75,7 +75,7 @@ class World:
 
     def delivered(self, **values: Any) -> dict[str, str]:
         found = self.email(**values)
-        Pump(Lane.NORMAL, lambda: None).run()
+        SendingLoop(Lane.NORMAL, lambda: None).run()
         return found
 
     def sent_email(self) -> dict[str, str]:
@@ -192,4 +192,4 @@ def wait_for_port(port: int, is_alive: Callable[[], bool]) -> None:
 
 def post_webhooks() -> None:
     """What the worker for webhooks does."""
-    Run().run()
+    PostingLoop().run()

@@ -11,13 +11,13 @@ from accounts.services import create_project
 from delivery.dkim.signing import sign_all
 from domains import signing_identities as identities_module
 from domains.dkim_keys import Algorithm, rotate_dkim
-from domains.dns.records import Purpose
+from domains.dns.records import RecordPurpose
 from domains.dns.resolver import RecordType, default_resolver
 from domains.domain_status import DomainStatus
 from domains.models import DkimKey, Domain
 from domains.published_records import KEEP_RETIRED, shown_records
 from domains.services import add_domain, remove_domain
-from domains.signing_identities import Identities, Shelf, identities
+from domains.signing_identities import Identities, LruCache, identities
 from domains.verification import verify_domain
 from tests.domains.dns_server import DnsServer
 from tests.domains.owner import publish_records, remove_records
@@ -40,7 +40,7 @@ def signing(domain: Domain) -> list[str]:
 
 def dkim_names(domain: Domain) -> list[str]:
     fresh = Domain.objects.get(pk=domain.pk)
-    return [shown.record.name for shown in shown_records(fresh) if shown.record.purpose is Purpose.DKIM]
+    return [shown.record.name for shown in shown_records(fresh) if shown.record.purpose is RecordPurpose.DKIM]
 
 
 def test_a_new_key_signs_only_once_its_record_is_seen(zone, domain):
@@ -73,7 +73,7 @@ def test_the_old_key_stays_published_for_a_while_and_is_then_forgotten(zone, dom
 
 
 def test_an_owner_who_replaces_the_record_at_once_loses_nothing(zone, domain):
-    remove_records(zone, domain, Purpose.DKIM)
+    remove_records(zone, domain, RecordPurpose.DKIM)
     (new,) = rotate_dkim(domain)
     zone.put(new.record_name, "TXT", new.public_record)
     assert verify_domain(domain).status == DomainStatus.VERIFIED
@@ -143,7 +143,7 @@ def test_an_identity_names_only_the_hosts_whose_records_stand(zone, domain):
         "bounce.good.test",
         "link.good.test",
     )
-    remove_records(zone, domain, Purpose.TRACKING)
+    remove_records(zone, domain, RecordPurpose.TRACKING)
     verify_domain(domain)
     identity = Identities().of(domain.pk)
     assert (identity.return_path_host, identity.tracking_host) == ("bounce.good.test", None)
@@ -185,7 +185,7 @@ def test_this_process_signs_nothing_for_a_domain_that_it_removed(domain):
 
 
 def test_a_shelf_drops_what_was_used_longest_ago():
-    shelf: Shelf[str] = Shelf(2)
+    shelf: LruCache[str] = LruCache(2)
     shelf.put("a", "A")
     shelf.put("b", "B")
     assert shelf.get("a") == "A"

@@ -7,11 +7,11 @@ from domains.domain_status import (
     PENDING_CHECK,
     PENDING_FRESH,
     SUSPEND_AFTER,
+    DomainState,
     DomainStatus,
     Findings,
-    Standing,
     check_interval,
-    next_standing,
+    next_domain_state,
 )
 
 NOW = datetime(2030, 1, 10, tzinfo=UTC)
@@ -24,8 +24,8 @@ P, V, W, S = DomainStatus
 
 @pytest.mark.parametrize("status", list(DomainStatus))
 def test_records_that_stand_verify_from_any_state(status):
-    before = Standing(status=status, failing_since=LONG_AGO if status in {W, S} else None)
-    assert next_standing(before, SOUND, NOW) == Standing(status=V, failing_since=None)
+    before = DomainState(status=status, failing_since=LONG_AGO if status in {W, S} else None)
+    assert next_domain_state(before, SOUND, NOW) == DomainState(status=V, failing_since=None)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_records_that_stand_verify_from_any_state(status):
     ],
 )
 def test_missing_records_warn_first_and_suspend_only_for_certain(before, findings, after):
-    standing = Standing(status=before[0], failing_since=before[1])
-    assert next_standing(standing, findings, NOW) == Standing(status=after[0], failing_since=after[1])
+    standing = DomainState(status=before[0], failing_since=before[1])
+    assert next_domain_state(standing, findings, NOW) == DomainState(status=after[0], failing_since=after[1])
 
 
 def test_a_domain_is_looked_at_daily_and_oftener_while_something_is_about_to_change():

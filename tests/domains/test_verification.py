@@ -10,8 +10,8 @@ from django.utils import timezone
 from accounts.models import Notice, Project
 from accounts.services import create_project
 from common.errors import NotFoundError
-from domains.dns.records import Purpose
-from domains.dns.resolver import Answer, DnsResolver, LookUpStatus, RecordType
+from domains.dns.records import RecordPurpose
+from domains.dns.resolver import DnsResolver, DnsResult, LookUpStatus, RecordType
 from domains.dns.verdicts import RecordStatus
 from domains.domain_status import SUSPEND_AFTER, DomainStatus
 from domains.models import Domain, RecordCheck
@@ -90,14 +90,14 @@ def test_a_domain_without_records_stays_pending_and_nobody_is_bothered(zone, dom
     assert notices(domain) == []
 
 
-@pytest.mark.parametrize("purpose", [Purpose.OWNERSHIP, Purpose.DKIM])
+@pytest.mark.parametrize("purpose", [RecordPurpose.OWNERSHIP, RecordPurpose.DKIM])
 def test_the_proof_of_ownership_and_the_key_are_both_necessary(zone, domain, purpose):
     publish_records(zone, domain, without={purpose})
     assert verify_domain(domain).status == DomainStatus.PENDING
 
 
 def test_return_path_tracking_and_policy_can_be_done_without(zone, domain):
-    publish_records(zone, domain, without={Purpose.RETURN_PATH, Purpose.TRACKING, Purpose.DMARC})
+    publish_records(zone, domain, without={RecordPurpose.RETURN_PATH, RecordPurpose.TRACKING, RecordPurpose.DMARC})
     assert verify_domain(domain).status == DomainStatus.VERIFIED
 
 
@@ -126,7 +126,7 @@ def test_a_token_that_is_not_exactly_ours_proves_nothing(zone, domain, value):
 
 
 def test_a_proof_below_or_beside_the_domain_proves_nothing(zone, domain):
-    publish_records(zone, domain, without={Purpose.OWNERSHIP})
+    publish_records(zone, domain, without={RecordPurpose.OWNERSHIP})
     proof = records_of(domain)[0].value
     for name in ("_emailsvc.sub.good.test", "_emailsvc.evilgood.test", "_emailsvc.test", "good.test"):
         zone.put(name, "TXT", proof)
@@ -136,7 +136,7 @@ def test_a_proof_below_or_beside_the_domain_proves_nothing(zone, domain):
 def test_a_necessary_record_that_goes_missing_warns_once_and_mail_goes_on(zone, domain):
     publish_records(zone, domain)
     verify_domain(domain)
-    remove_records(zone, domain, Purpose.OWNERSHIP)
+    remove_records(zone, domain, RecordPurpose.OWNERSHIP)
     for _ in range(2):
         checked = verify_domain(domain)
     assert checked.status == DomainStatus.WARNING
@@ -150,7 +150,7 @@ def test_a_necessary_record_that_goes_missing_warns_once_and_mail_goes_on(zone, 
 def test_after_the_stated_time_it_is_suspended_and_the_records_release_it(zone, domain):
     publish_records(zone, domain)
     verify_domain(domain)
-    remove_records(zone, domain, Purpose.DKIM)
+    remove_records(zone, domain, RecordPurpose.DKIM)
     verify_domain(domain)
     make_old(domain, SUSPEND_AFTER - timedelta(hours=1))
     assert recheck_domains() == {"warning": 1}
@@ -171,7 +171,7 @@ def test_name_servers_that_fail_never_warn_and_never_suspend(zone, domain, failu
     verify_domain(domain)
     names = [record.name for record in records_of(domain)]
     if is_failing_already:
-        remove_records(zone, domain, Purpose.OWNERSHIP)
+        remove_records(zone, domain, RecordPurpose.OWNERSHIP)
         verify_domain(domain)
         make_old(domain, SUSPEND_AFTER * 10)
     before, known = reread(domain), states(domain)
@@ -196,7 +196,7 @@ def test_a_domain_never_seen_stays_unknown_while_name_servers_fail(zone, domain)
 def test_a_lost_record_that_mail_can_do_without_is_told_once_and_warns_of_nothing(zone, domain):
     publish_records(zone, domain)
     verify_domain(domain)
-    remove_records(zone, domain, Purpose.RETURN_PATH)
+    remove_records(zone, domain, RecordPurpose.RETURN_PATH)
     for _ in range(2):
         assert verify_domain(domain).status == DomainStatus.VERIFIED
     assert notices(domain) == ["domain_verified", "domain_record_missing"]
@@ -244,8 +244,8 @@ def test_rechecking_stops_when_its_time_is_used_up(zone, domain):
 class EmptyResolver:
     """A DNS without any name."""
 
-    def look_up(self, name: str, record_type: RecordType) -> Answer:
-        return Answer(status=LookUpStatus.NO_NAME)
+    def look_up(self, name: str, record_type: RecordType) -> DnsResult:
+        return DnsResult(status=LookUpStatus.NO_NAME)
 
 
 def test_a_domain_removed_while_it_is_checked_is_not_found(domain):
@@ -267,9 +267,9 @@ def test_no_transaction_is_open_while_the_network_is_asked(zone, domain):
     class Watching:
         in_transaction: list[bool] = []
 
-        def look_up(self, name: str, record_type: RecordType) -> Answer:
+        def look_up(self, name: str, record_type: RecordType) -> DnsResult:
             self.in_transaction.append(connections["default"].in_atomic_block)
-            return Answer(status=LookUpStatus.NO_NAME)
+            return DnsResult(status=LookUpStatus.NO_NAME)
 
     verify_domain(domain, Watching())
     assert Watching.in_transaction

@@ -9,9 +9,11 @@ import pytest
 from drills.__main__ import read_options
 from drills.harness.catalogue import DRILLS, PARTS
 from drills.harness.program import build_summary
-from drills.harness.report import COLUMNS, Verdict, build_head
+from drills.harness.report import COLUMNS, DrillVerdict, build_head
 
-VERDICT = Verdict(drill="storm", accepted=200, lost=1, duplicates=2, window=3, recovery_s=4.5, details={"p99_ms": 9})
+VERDICT = DrillVerdict(
+    drill="storm", accepted=200, lost=1, duplicates=2, window=3, recovery_s=4.5, details={"p99_ms": 9}
+)
 LINE = ("drill", "accepted", "lost", "duplicates", "window", "recovery_s", "pass")
 
 
@@ -60,7 +62,7 @@ def test_a_json_line_has_the_promised_names_first():
 
 
 def test_a_verdict_with_problems_has_failed_and_names_them():
-    failed = Verdict(drill="storm", problems=["1 lost: one@rcpt.test"])
+    failed = DrillVerdict(drill="storm", problems=["1 lost: one@rcpt.test"])
     assert json.loads(failed.as_json())["pass"] is False
     row, problem = failed.as_row().splitlines()
     assert "FAILED" in row
@@ -68,7 +70,7 @@ def test_a_verdict_with_problems_has_failed_and_names_them():
 
 
 def test_what_could_not_be_played_is_neither_a_pass_nor_a_failure():
-    skipped = Verdict(drill="disk-full", details={"not_played": "only root mounts disks"})
+    skipped = DrillVerdict(drill="disk-full", details={"not_played": "only root mounts disks"})
     assert "skipped" in skipped.as_row()
     assert json.loads(skipped.as_json())["not_played"]
     summary = build_summary([VERDICT, skipped], 61.4)
@@ -76,7 +78,7 @@ def test_what_could_not_be_played_is_neither_a_pass_nor_a_failure():
 
 
 def test_the_summary_names_what_has_failed():
-    failed = Verdict(drill="storm", problems=["1 lost: one@rcpt.test"])
+    failed = DrillVerdict(drill="storm", problems=["1 lost: one@rcpt.test"])
     assert build_summary([VERDICT, failed], 1.0).startswith("1 of 2 drills failed: storm; 1 s on ")
 
 

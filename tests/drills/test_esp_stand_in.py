@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from drills.stand_ins.esp import EspStandIn, Mail, Told, build_event
+from drills.stand_ins.esp import EspAnswer, EspMail, EspStandIn, build_event
 from providers.esp.signatures import ForgedError, Posted, check_signature
 
-MAIL = Mail(address="one@rcpt.test", remote_id="<one@esp.test>", variables={})
+MAIL = EspMail(address="one@rcpt.test", remote_id="<one@esp.test>", variables={})
 FORM = (
     '--b\r\nContent-Disposition: form-data; name="to"\r\n\r\none@rcpt.test\r\n'
     '--b\r\nContent-Disposition: form-data; name="v:id"\r\n\r\n7\r\n'
@@ -22,7 +22,7 @@ FORM = (
 
 @pytest.fixture
 def stand_in(tmp_path: Path) -> Iterator[EspStandIn]:
-    with EspStandIn(tmp_path / "journal", lambda _address, _count: Told()) as server:
+    with EspStandIn(tmp_path / "journal", lambda _address, _count: EspAnswer()) as server:
         yield server
 
 
@@ -46,8 +46,8 @@ def test_a_mail_is_in_the_journal_when_the_call_is_answered(stand_in, tmp_path):
 
 
 def test_what_is_refused_is_not_taken_and_nonsense_is(stand_in):
-    told = {0: Told(is_taken=False, status=429, body=b"{}"), 1: Told(body=b"\xff")}
-    stand_in.rule = lambda _address, count: told.get(count, Told())
+    told = {0: EspAnswer(is_taken=False, status=429, body=b"{}"), 1: EspAnswer(body=b"\xff")}
+    stand_in.rule = lambda _address, count: told.get(count, EspAnswer())
     assert call(stand_in) == (429, b"{}")
     assert not stand_in.taken
     assert call(stand_in) == (200, b"\xff")

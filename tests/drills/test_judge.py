@@ -9,7 +9,7 @@ import pytest
 
 from delivery.envelope import Outcome
 from drills.harness.evidence import Accepted, AttemptRow, Evidence, RecipientRow
-from drills.harness.judge import judge
+from drills.harness.judge import judge_evidence
 from messages.states import OnUncertain, Phase, Status
 
 EMAIL = uuid4()
@@ -53,7 +53,7 @@ def evidence(row: RecipientRow | None, copies: int = 1, accepted: Sequence[UUID]
 
 
 def test_a_mail_that_was_delivered_once_is_as_promised():
-    finding = judge(evidence(DELIVERED))
+    finding = judge_evidence(evidence(DELIVERED))
     assert (finding.accepted, finding.lost, finding.duplicates, finding.window) == (1, 0, 0, 0)
     assert not finding.problems
 
@@ -67,19 +67,19 @@ def test_a_mail_that_was_delivered_once_is_as_promised():
     ],
 )
 def test_a_lost_mail_is_found(row, copies, words):
-    finding = judge(evidence(row, copies))
+    finding = judge_evidence(evidence(row, copies))
     assert finding.lost == 1
     assert any(words in problem for problem in finding.problems)
 
 
 @pytest.mark.parametrize("change", [{"is_due": True}, {"is_leased": True}])
 def test_a_mail_that_waits_honestly_is_not_lost(change):
-    finding = judge(evidence(replace(QUEUED, **change), copies=0))
+    finding = judge_evidence(evidence(replace(QUEUED, **change), copies=0))
     assert (finding.lost, list(finding.problems)) == (0, [])
 
 
 def test_a_second_copy_that_no_attempt_owns_up_to_is_found():
-    finding = judge(evidence(DELIVERED, copies=2))
+    finding = judge_evidence(evidence(DELIVERED, copies=2))
     assert finding.duplicates == 1
     assert any("duplicated beyond the window" in problem for problem in finding.problems)
 
@@ -87,7 +87,7 @@ def test_a_second_copy_that_no_attempt_owns_up_to_is_found():
 def test_a_second_copy_after_an_uncertain_attempt_is_within_the_window():
     tries = [attempt(1, Outcome.UNCERTAIN), attempt(2, begin=2, end=3)]
     path = [Status.QUEUED, Status.DELIVERING, Status.DELIVERED]
-    finding = judge(evidence(replace(DELIVERED, attempts=tries, path=path), copies=2))
+    finding = judge_evidence(evidence(replace(DELIVERED, attempts=tries, path=path), copies=2))
     assert (finding.duplicates, finding.window, list(finding.problems)) == (1, 1, [])
 
 
@@ -105,14 +105,14 @@ def test_a_second_copy_after_an_uncertain_attempt_is_within_the_window():
     ],
 )
 def test_what_must_not_be_is_found(change, words):
-    assert any(words in problem for problem in judge(evidence(replace(DELIVERED, **change))).problems)
+    assert any(words in problem for problem in judge_evidence(evidence(replace(DELIVERED, **change))).problems)
 
 
 def test_what_the_provider_told_later_needs_no_attempt_that_knows():
     told = replace(DELIVERED, attempts=[attempt(1, Outcome.UNCERTAIN)], is_told=True)
-    assert not judge(evidence(told)).problems
+    assert not judge_evidence(evidence(told)).problems
 
 
 def test_mail_that_nobody_posted_is_found():
-    finding = judge(Evidence(accepted=[], recipients=[], taken=[(MESSAGE_ID, ADDRESS)]))
+    finding = judge_evidence(Evidence(accepted=[], recipients=[], taken=[(MESSAGE_ID, ADDRESS)]))
     assert any("is not in the database" in problem for problem in finding.problems)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from drills.stand_ins import sink as sinks
-from drills.stand_ins.rules import Act, Answer, Drop, Hold, Mail, Stage
+from drills.stand_ins.rules import Act, Drop, Hold, ReplyWith, SinkMail, Stage
 from drills.stand_ins.sink import Sink
 
 MAIL = "Message-ID: <{}@drill.test>\r\nSubject: Hi\r\n\r\nHello.\r\n"
@@ -27,7 +27,7 @@ def send(sink: Sink, name: str) -> None:
         client.sendmail("a@shop.test", [f"{name}@rcpt.test"], MAIL.format(name))
 
 
-def at(stage: Stage, act: Act) -> Callable[[Stage, Mail], Act]:
+def at(stage: Stage, act: Act) -> Callable[[Stage, SinkMail], Act]:
     """A rule that acts at one stage of the first mail for each address."""
     return lambda asked, mail: act if asked is stage and not mail.earlier_count else None
 
@@ -66,7 +66,7 @@ def test_a_disk_that_fails_means_no_250(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("stage", [Stage.RCPT, Stage.DATA, Stage.DOT])
 def test_what_was_refused_is_not_taken_and_the_next_mail_is(sink, stage):
-    sink.rule = at(stage, Answer("450 4.2.0 not now"))
+    sink.rule = at(stage, ReplyWith("450 4.2.0 not now"))
     errors: Any = (SMTPRecipientsRefused, SMTPDataError)
     with pytest.raises(errors):
         send(sink, "one")
@@ -84,7 +84,7 @@ def test_a_line_cut_after_the_dot_leaves_the_mail_taken(sink):
 
 @pytest.mark.parametrize("text", ["554 5.3.2 not me", "421 4.3.2 too busy"])
 def test_a_greeting_can_be_a_refusal(sink, text):
-    sink.rule = at(Stage.GREETING, Answer(text))
+    sink.rule = at(Stage.GREETING, ReplyWith(text))
     client = SMTP(timeout=PATIENCE_SECONDS)
     assert client.connect("127.0.0.1", sink.port)[0] == int(text[:3])
     client.close()
@@ -93,7 +93,7 @@ def test_a_greeting_can_be_a_refusal(sink, text):
 
 
 def test_a_421_ends_the_conversation(sink):
-    sink.rule = at(Stage.RCPT, Answer("421 4.7.0 enough"))
+    sink.rule = at(Stage.RCPT, ReplyWith("421 4.7.0 enough"))
     with SMTP("127.0.0.1", sink.port, timeout=PATIENCE_SECONDS) as client:
         client.ehlo()
         client.mail("a@shop.test")

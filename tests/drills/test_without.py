@@ -6,12 +6,12 @@ import pytest
 
 from drills.harness import without
 from messages.sending import claims, lost_leases
-from messages.sending.claims import Scope, claim
+from messages.sending.claims import ClaimScope, claim_recipients
 from messages.states import Lane
 
 pytestmark = pytest.mark.django_db
 EMAIL = {"from_": "shop@mine.test", "to": "one@rcpt.test", "subject": "Hi", "text": "Hello."}
-ALL = Scope(is_shared_open=True, open_projects=[], closed_projects=[])
+ALL = ClaimScope(is_shared_open=True, open_projects=[], closed_projects=[])
 
 
 @pytest.fixture(autouse=True)
@@ -28,18 +28,18 @@ def _queued(api):
 
 @pytest.mark.usefixtures("_queued")
 def test_with_the_claim_a_recipient_is_held_once():
-    assert len(claim(Lane.NORMAL, 10, ALL)) == 1
-    assert claim(Lane.NORMAL, 10, ALL) == []
+    assert len(claim_recipients(Lane.NORMAL, 10, ALL)) == 1
+    assert claim_recipients(Lane.NORMAL, 10, ALL) == []
 
 
 @pytest.mark.usefixtures("_queued")
 def test_without_the_claim_each_process_takes_it_under_one_token(monkeypatch):
-    without.claim()
-    (mine,) = claim(Lane.NORMAL, 10, ALL)
-    assert claim(Lane.NORMAL, 10, ALL) == []
+    without.claim_without_lock()
+    (mine,) = claim_recipients(Lane.NORMAL, 10, ALL)
+    assert claim_recipients(Lane.NORMAL, 10, ALL) == []
     # Another process remembers nothing.
     monkeypatch.setattr(claims.fetch.__self__, "_taken", {uuid4(): 0.0})
-    (theirs,) = claim(Lane.NORMAL, 10, ALL)
+    (theirs,) = claim_recipients(Lane.NORMAL, 10, ALL)
     assert (mine.recipient_id, mine.token) == (theirs.recipient_id, theirs.token)
 
 
@@ -52,4 +52,4 @@ def test_without_the_sweeper_nothing_is_swept():
 def test_a_claim_that_has_changed_is_noticed(monkeypatch, name):
     monkeypatch.setattr(claims, name, "SELECT 1")
     with pytest.raises(without.NotThereError):
-        without.claim()
+        without.claim_without_lock()

@@ -9,8 +9,8 @@ import pytest
 
 from messages.feedback.recording import apply_due
 from messages.models import Message, Recipient
-from messages.sending.loop import Pump
-from messages.sending.worker_state import close_engine
+from messages.sending.loop import SendingLoop
+from messages.sending.worker_state import close_worker_state
 from messages.states import Lane
 from providers.routing.selection import routes
 from providers.services import sync_shared_provider
@@ -77,11 +77,11 @@ def send(api: ApiClient, postfix: Postfix, settings: Any) -> Iterator[Callable[[
         email = {"from_": "shop@mine.test", "to": to, "subject": "Hi", "text": "Hello."}
         posted = api.post("/emails", email)
         assert posted.status_code == 202, posted.content
-        Pump(Lane.NORMAL, lambda: None).run()
+        SendingLoop(Lane.NORMAL, lambda: None).run()
         return Message.objects.get(pk=posted.json()["id"])
 
     yield accept
-    close_engine()
+    close_worker_state()
 
 
 def list_events(message: Message) -> list[str]:

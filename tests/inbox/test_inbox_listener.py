@@ -206,9 +206,9 @@ def test_more_bytes_than_all_may_hold_are_refused_for_now(inbox: RunningListener
         begin_data(wire)
         wire.write((b"x" * 70 + b"\r\n") * 2000 + b".\r\n")
         wire.expect("452")
-    assert budget.held == 0
+    assert budget.buffered == 0
     assert send(inbox, HELLO)[0] == 250
-    assert budget.held == 0
+    assert budget.buffered == 0
 
 
 def test_a_client_that_goes_away_amid_the_message_leaves_nothing(inbox: RunningListener) -> None:
@@ -218,7 +218,7 @@ def test_a_client_that_goes_away_amid_the_message_leaves_nothing(inbox: RunningL
         wire.write(b"Subject: cut\r\n\r\nhalf a")
     assert send(inbox, HELLO)[0] == 250
     assert Mail.objects.get().subject == "Hello"
-    assert inbox.listener._budget.held == 0
+    assert inbox.listener._budget.buffered == 0
 
 
 @pytest.mark.parametrize(

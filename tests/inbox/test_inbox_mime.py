@@ -3,10 +3,10 @@
 import pytest
 
 from inbox.headers import decode_base64, decode_bytes, decode_words, parse_parameters
-from inbox.mime import Content, read_content
+from inbox.mime import MailContent, read_content
 
 
-def read(text: str | bytes) -> Content:
+def read(text: str | bytes) -> MailContent:
     raw = text.encode() if isinstance(text, str) else text
     return read_content(raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
 

@@ -107,7 +107,7 @@ def test_waiting_without_to_takes_any_mail(client: Client, receive: Receive, els
 def test_ten_mails_find_the_ten_who_wait_for_them(
     client: Client, receive: Receive, elsewhere: ThreadPoolExecutor
 ) -> None:
-    with patch.object(waiting, "held", threading.BoundedSemaphore(10)):
+    with patch.object(waiting, "waiting_slots", threading.BoundedSemaphore(10)):
         held = {f"u{n}@example.test": elsewhere.submit(wait_for, client, f"u{n}@example.test", LONG) for n in range(10)}
         wait_until_held(10)
         for address in held:
@@ -119,7 +119,7 @@ def test_ten_mails_find_the_ten_who_wait_for_them(
 def test_no_database_connection_is_held_while_waiting(
     client: Client, receive: Receive, elsewhere: ThreadPoolExecutor
 ) -> None:
-    with patch.object(waiting, "held", threading.BoundedSemaphore(10)):
+    with patch.object(waiting, "waiting_slots", threading.BoundedSemaphore(10)):
         held = [elsewhere.submit(wait_for, client, "ann@example.test", LONG) for _ in range(8)]
         wait_until_held(8)
         # Ours and the watch's; while it waits, a request looks again now and then.
@@ -155,7 +155,7 @@ def test_mail_is_found_though_the_watch_lost_its_connection(
 
 
 def test_one_request_too_many_is_told_so(client: Client, elsewhere: ThreadPoolExecutor) -> None:
-    with patch.object(waiting, "held", threading.BoundedSemaphore(1)):
+    with patch.object(waiting, "waiting_slots", threading.BoundedSemaphore(1)):
         held = elsewhere.submit(wait_for, client, "nobody@example.test", 1)
         wait_until_held(1)
         response = client.get(MESSAGES, {"to": "nobody@example.test", "wait": 5})

@@ -13,8 +13,8 @@ from common.addresses import parse_address
 from messages import services
 from messages.accepting.draft import Draft
 from messages.models import Message, Recipient
-from messages.sending.loop import Pump
-from messages.sending.worker_state import close_engine
+from messages.sending.loop import SendingLoop
+from messages.sending.worker_state import close_worker_state
 from messages.states import Lane
 from providers.routing.selection import routes
 from providers.services import sync_shared_provider
@@ -27,7 +27,7 @@ def _fresh_process(settings: Any) -> Iterator[None]:
     settings.TRUSTED_SENDER_DOMAINS = ["mine.test"]
     routes.forget()
     yield
-    close_engine()
+    close_worker_state()
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def deliver() -> Callable[..., None]:
             # Retries are due by now. The database's clock stands still within a test's transaction.
             waiting = Recipient.objects.filter(next_attempt_at__isnull=False)
             waiting.update(next_attempt_at=timezone.now() - timedelta(days=1))
-        Pump(lane, lambda: None).run()
+        SendingLoop(lane, lambda: None).run()
 
     return run
 

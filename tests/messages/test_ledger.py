@@ -10,24 +10,32 @@ from django.utils import timezone
 from delivery.envelope import Outcome, Reply, Stage
 from messages import services
 from messages.models import Attempt, Message, Recipient
-from messages.sending.claims import Claim, Scope, claim, claim_suspect, mark_dot_sent, mark_started, release
+from messages.sending.claims import (
+    Claim,
+    ClaimScope,
+    claim_recipients,
+    claim_suspect,
+    mark_dot_sent,
+    mark_started,
+    release_claims,
+)
 from messages.sending.lost_leases import MAX_CRASHES, sweep_lost_leases
-from messages.sending.outcomes import Result, record
+from messages.sending.outcomes import AttemptResult, record_results
 from messages.sending.schedule import expire_due, release_due
 from messages.services import NotCancellableError, NotUncertainError, Settlement
-from messages.states import Lane, OnUncertain, Reason, Status
+from messages.states import Lane, OnUncertain, Status, StatusReason
 from providers.routing.selection import SIMULATOR
 from tests.smtp_server import SmtpServer
 from tracking.models import Event
 
 pytestmark = pytest.mark.django_db
 Send = Callable[..., Message]
-ANY = Scope(is_shared_open=True, open_projects=[], closed_projects=[])
+ANY = ClaimScope(is_shared_open=True, open_projects=[], closed_projects=[])
 TAKEN = Reply(outcome=Outcome.DELIVERED, stage=Stage.DOT, code=250, text="ok", has_reached=True)
 
 
 def take(lane: Lane = Lane.NORMAL) -> list[Claim]:
-    return claim(lane, 100, ANY)
+    return claim_recipients(lane, 100, ANY)
 
 
 def lose_leases() -> None:
@@ -35,8 +43,8 @@ def lose_leases() -> None:
     Recipient.objects.filter(lease_token__isnull=False).update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
-def result(taken: Claim, reply: Reply = TAKEN) -> Result:
-    return Result(claim=taken, reply=reply, provider_name="p")
+def result(taken: Claim, reply: Reply = TAKEN) -> AttemptResult:
+    return AttemptResult(claim=taken, reply=reply, provider_name="p")
 
 
 def test_what_is_claimed_is_not_claimed_again(send: Send) -> None:
@@ -47,7 +55,7 @@ def test_what_is_claimed_is_not_claimed_again(send: Send) -> None:
 
 def test_a_claim_takes_all_due_recipients_of_its_messages(send: Send) -> None:
     send(to=["a@x.test", "b@x.test", "c@x.test"])
-    assert len(claim(Lane.NORMAL, 1, ANY)) == 3
+    assert len(claim_recipients(Lane.NORMAL, 1, ANY)) == 3
 
 
 def test_lanes_are_queues_of_their_own(send: Send) -> None:
@@ -58,15 +66,17 @@ def test_lanes_are_queues_of_their_own(send: Send) -> None:
 
 def test_a_project_whose_provider_is_full_is_not_claimed(send: Send) -> None:
     message = send()
-    closed = Scope(is_shared_open=True, open_projects=[], closed_projects=[message.project_id])
-    assert claim(Lane.NORMAL, 10, closed) == []
-    assert claim(Lane.NORMAL, 10, Scope(is_shared_open=False, open_projects=[], closed_projects=[])) == []
-    assert len(claim(Lane.NORMAL, 10, ANY)) == 1
+    closed = ClaimScope(is_shared_open=True, open_projects=[], closed_projects=[message.project_id])
+    assert claim_recipients(Lane.NORMAL, 10, closed) == []
+    assert (
+        claim_recipients(Lane.NORMAL, 10, ClaimScope(is_shared_open=False, open_projects=[], closed_projects=[])) == []
+    )
+    assert len(claim_recipients(Lane.NORMAL, 10, ANY)) == 1
 
 
 def test_released_claims_leave_no_trace(send: Send) -> None:
     send()
-    release(take())
+    release_claims(take())
     assert Attempt.objects.count() == 0
     assert take()[0].number == 1
 
@@ -77,10 +87,10 @@ def test_a_worker_that_lost_its_lease_cannot_write(send: Send) -> None:
     lose_leases()
     sweep_lost_leases()
     (new,) = take()
-    assert record([result(old)]) == set()
+    assert record_results([result(old)]) == set()
     message.refresh_from_db()
     assert message.status == Status.QUEUED
-    assert record([result(new)]) == {new.recipient_id}
+    assert record_results([result(new)]) == {new.recipient_id}
     message.refresh_from_db()
     assert message.status == Status.DELIVERED
 
@@ -143,7 +153,7 @@ def test_a_lease_lost_after_the_dot_is_uncertain(send: Send, policy: OnUncertain
     lose_leases()
     sweep_lost_leases()
     message.refresh_from_db()
-    assert (message.status, message.status_reason) == (Status.DELIVERING, Reason.UNCERTAIN)
+    assert (message.status, message.status_reason) == (Status.DELIVERING, StatusReason.UNCERTAIN)
     assert (Recipient.objects.get().next_attempt_at is not None) is is_due_again
     assert Attempt.objects.get().outcome == "uncertain"
 
@@ -155,7 +165,7 @@ def test_what_the_lost_worker_knew_settles_its_uncertain_attempt(send: Send) -> 
     mark_dot_sent([taken])
     lose_leases()
     sweep_lost_leases()
-    assert record([result(taken)]) == {taken.recipient_id}
+    assert record_results([result(taken)]) == {taken.recipient_id}
     message.refresh_from_db()
     assert message.status == Status.DELIVERED
 
@@ -171,7 +181,7 @@ def test_a_recipient_that_took_its_worker_down_is_claimed_alone_and_parked_in_th
         lose_leases()
         sweep_lost_leases()
     poison.refresh_from_db()
-    assert (poison.status, poison.status_reason) == (Status.FAILED, Reason.WORKER_CRASH)
+    assert (poison.status, poison.status_reason) == (Status.FAILED, StatusReason.WORKER_CRASH)
     assert claim_suspect(Lane.NORMAL, ANY) == []
 
 
@@ -180,7 +190,7 @@ def test_a_recorded_answer_ends_the_row_of_crashes(send: Send) -> None:
     Recipient.objects.update(crash_count=3)
     (taken,) = claim_suspect(Lane.NORMAL, ANY)
     mark_started([taken], [SIMULATOR])
-    record([result(taken, Reply(outcome=Outcome.DEFERRED, stage=Stage.RCPT, code=451, text="later"))])
+    record_results([result(taken, Reply(outcome=Outcome.DEFERRED, stage=Stage.RCPT, code=451, text="later"))])
     assert Recipient.objects.get().crash_count == 0
 
 
@@ -218,7 +228,7 @@ def test_mail_past_its_time_fails_as_expired(send: Send) -> None:
     Recipient.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert expire_due() == 1
     message.refresh_from_db()
-    assert (message.status, message.status_reason) == (Status.FAILED, Reason.EXPIRED)
+    assert (message.status, message.status_reason) == (Status.FAILED, StatusReason.EXPIRED)
     assert take() == []
 
 
@@ -256,15 +266,15 @@ def test_what_is_certain_cannot_be_settled(send: Send) -> None:
 
 def test_states_only_move_forward(send: Send) -> None:
     send()
-    record([result(taken) for taken in take()])
-    assert Recipient.objects.all().move_to(Status.QUEUED) == []
+    record_results([result(taken) for taken in take()])
+    assert Recipient.objects.all().transition_to(Status.QUEUED) == []
     assert Recipient.objects.get().status == Status.DELIVERED
 
 
 def test_a_bounce_may_follow_a_delivery(send: Send) -> None:
     message = send()
-    record([result(taken) for taken in take()])
-    Recipient.objects.all().move_to(Status.BOUNCED, Reason.REFUSED)
+    record_results([result(taken) for taken in take()])
+    Recipient.objects.all().transition_to(Status.BOUNCED, StatusReason.REFUSED)
     message.refresh_from_db()
     assert message.status == Status.BOUNCED
     assert message.delivered_at is not None

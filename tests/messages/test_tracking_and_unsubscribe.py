@@ -230,5 +230,5 @@ def test_a_click_that_cannot_be_counted_still_leads_on(
     def fail(*_: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(recording, "record", fail)
+    monkeypatch.setattr(recording, "record_facts", fail)
     assert client.get(path).status_code == 302

@@ -9,13 +9,13 @@ import pytest
 from accounts.models import Project
 from delivery import ssrf
 from messages.models import Message
-from messages.sending.loop import Pump
-from messages.sending.worker_state import close_engine
+from messages.sending.loop import SendingLoop
+from messages.sending.worker_state import close_worker_state
 from messages.states import Lane
 from providers import network_policy
-from providers.models import Kind, Provider
+from providers.models import Provider, ProviderKind
 from providers.routing.selection import routes
-from providers.services import Target, add_provider, change_provider
+from providers.services import ProviderTarget, add_provider, change_provider
 from tests.conftest import ApiClient
 from tests.smtp_server import SmtpServer
 
@@ -28,7 +28,7 @@ LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 def _fresh_process() -> Iterator[None]:
     routes.forget()
     yield
-    close_engine()
+    close_worker_state()
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_the_machines_own_credentials_are_not_for_projects(api: ApiClient, proje
     settings = {"esp": "ses", "region_name": "eu-central-1"}
     body = {"name": "a", "kind": "esp", "settings": settings}
     assert refusal(api.post("/providers", body)) == ("settings.aws_access_key_id", "invalid_provider")
-    target = Target(kind=Kind.ESP, settings=settings)
+    target = ProviderTarget(kind=ProviderKind.ESP, settings=settings)
     assert add_provider(project, name="a", target=target, is_operated=True).is_operated
 
 
@@ -78,7 +78,7 @@ def test_networks_that_the_operator_opens_are_open(api: ApiClient, settings: Any
 
 
 def test_a_provider_of_the_operator_cannot_be_turned_inwards_by_the_api(api: ApiClient, project: Project) -> None:
-    target = Target(url="smtp://127.0.0.1:2525")
+    target = ProviderTarget(url="smtp://127.0.0.1:2525")
     provider = add_provider(project, name="relay", target=target, is_operated=True)
     path = f"/providers/{provider.pk}"
     assert refusal(api.patch(path, {"settings": {"host": "127.0.0.1", "port": 6379}}))[1] == "forbidden_address"
@@ -92,11 +92,11 @@ def test_whoever_changes_where_a_provider_leads_answers_for_it(
     api: ApiClient, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(network_policy, "_check_host", lambda *_: None)
-    provider = add_provider(project, name="relay", target=Target(url="smtp://127.0.0.1:25"), is_operated=True)
+    provider = add_provider(project, name="relay", target=ProviderTarget(url="smtp://127.0.0.1:25"), is_operated=True)
     assert api.patch(f"/providers/{provider.pk}", {"url": "smtp://relay.test"}).status_code == 200
     provider.refresh_from_db()
     assert not provider.is_operated
-    change_provider(provider, target=Target(url="smtp://127.0.0.1:25"), is_operated=True)
+    change_provider(provider, target=ProviderTarget(url="smtp://127.0.0.1:25"), is_operated=True)
     assert provider.is_operated
 
 
@@ -114,7 +114,7 @@ def test_each_connection_is_guarded_and_the_mail_waits(
     provider = lead_inside(project, server, is_operated=is_operated)
     email = {"from_": "shop@mine.test", "to": "one@rcpt.test", "subject": "Hi", "text": "Hello."}
     assert api.post("/emails", email).status_code == 202
-    Pump(Lane.NORMAL, lambda: None).run()
+    SendingLoop(Lane.NORMAL, lambda: None).run()
     assert server.connection_count == int(is_operated)
     assert Message.objects.get().status == ("sent" if is_operated else "queued")
     provider.refresh_from_db()

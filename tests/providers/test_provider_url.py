@@ -2,7 +2,7 @@
 
 import pytest
 
-from providers.models import Kind
+from providers.models import ProviderKind
 from providers.provider_url import (
     ProviderUrlError,
     build_provider_url,
@@ -68,7 +68,7 @@ def test_neither_repr_nor_what_is_shown_holds_a_secret() -> None:
         assert "pass-9" not in repr(parse_provider_url(url))
         assert "pass-9" not in str(hide_secrets(*split_provider_url(url)))
         assert "user-9" not in str(hide_secrets(*split_provider_url(url)))
-    assert hide_secrets(Kind.ESP, {"esp": "mailgun", "api_key": "k", "sender_domain": "x"}) == {
+    assert hide_secrets(ProviderKind.ESP, {"esp": "mailgun", "api_key": "k", "sender_domain": "x"}) == {
         "esp": "mailgun",
         "sender_domain": "x",
     }

@@ -17,7 +17,7 @@ from messages import services
 from messages.accepting.draft import Draft
 from messages.models import Message
 from tests.feed_settling import settle
-from tracking.events import Fact, record
+from tracking.events import Fact, record_facts
 from tracking.models import EventType, Rollup
 from tracking.stats.counting import NAMES
 
@@ -77,7 +77,7 @@ def tell(message: Message, recipient_id: UUID | None, type_: EventType, **data: 
         fact = Fact(
             project_id=message.project_id, message_id=message.pk, recipient_id=recipient_id, type=type_, data=data
         )
-        record([fact])
+        record_facts([fact])
 
 
 def has_happened(recipient_id: UUID, type_: str) -> bool:

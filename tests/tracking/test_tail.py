@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from tests.feed_settling import settle
-from tracking.events import Fact, record
+from tracking.events import Fact, record_facts
 from tracking.models import EventType
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def write(project, type_, **data):
     with transaction.atomic():
-        record([Fact(project_id=project.pk, message_id=uuid4(), address="one@rcpt.test", type=type_, data=data)])
+        record_facts([Fact(project_id=project.pk, message_id=uuid4(), address="one@rcpt.test", type=type_, data=data)])
     settle()
 
 

@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from accounts.models import Project
 from tests.webhooks.receiver import Receiver, run_receiver
-from tracking.events import Fact, record
+from tracking.events import Fact, record_facts
 from tracking.models import EventType
 from webhooks.models import Endpoint, WebhookDelivery
-from webhooks.posting.loop import Run, close_poster
+from webhooks.posting.loop import PostingLoop, close_poster
 from webhooks.services import add_endpoint
 
 
@@ -46,7 +46,7 @@ def happen(project: Project) -> Callable[..., UUID]:
     def write(*types: EventType, message: UUID | None = None, of: Project = project, **data: object) -> UUID:
         message = message or uuid4()
         with transaction.atomic():
-            record(
+            record_facts(
                 [
                     Fact(project_id=of.pk, message_id=message, type=type_, address="one@rcpt.test", data=data)
                     for type_ in types or (EventType.DELIVERED,)
@@ -66,6 +66,6 @@ def post() -> Callable[..., None]:
             # The database's clock stands still within a test's transaction.
             waiting = WebhookDelivery.objects.filter(next_attempt_at__isnull=False)
             waiting.update(next_attempt_at=timezone.now() - timedelta(days=1))
-        Run().run()
+        PostingLoop().run()
 
     return run

@@ -16,13 +16,13 @@ from accounts.services import create_project
 from tests.webhooks.receiver import Answer, Receiver, run_receiver
 from tracking.models import Event, EventType
 from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, WebhookDelivery
-from webhooks.posting.claims import LOST, claim, sweep_lost_leases
-from webhooks.posting.http_client import Answered
-from webhooks.posting.outcomes import Result, record
+from webhooks.posting.claims import LOST, claim_deliveries, sweep_lost_leases
+from webhooks.posting.http_client import PostOutcome
+from webhooks.posting.outcomes import PostResult, record_posts
 from webhooks.retention import purge
 from webhooks.services import (
     EndpointChange,
-    Selection,
+    ReplayFilter,
     add_endpoint,
     change_endpoint,
     remove_endpoint,
@@ -59,7 +59,7 @@ def test_an_event_is_posted_signed(endpoint: Endpoint, receiver: Receiver, happe
     row = delivery()
     assert (row.status, row.attempt_count, row.next_attempt_at, row.lease_token) == ("delivered", 1, None, None)
     assert row.finished_at is not None
-    (attempt,) = row.tries
+    (attempt,) = row.attempts
     assert (attempt["status"], attempt["response"], attempt["error"]) == (200, "ok", "")
     assert attempt["at"].endswith("Z")
     assert attempt["duration_ms"] >= 0
@@ -126,7 +126,12 @@ def test_a_failed_post_is_tried_again_with_the_same_id_and_body(
     happen()
     post()
     row = delivery()
-    assert (row.status, row.tries_left, row.tries[0]["status"], row.tries[0]["response"]) == ("pending", 9, 500, "oh")
+    assert (row.status, row.attempts_left, row.attempts[0]["status"], row.attempts[0]["response"]) == (
+        "pending",
+        9,
+        500,
+        "oh",
+    )
     wait = row.next_attempt_at - timezone.now()
     assert timedelta(seconds=0) < wait < timedelta(seconds=7)
     post(is_later=True)
@@ -134,7 +139,7 @@ def test_a_failed_post_is_tried_again_with_the_same_id_and_body(
     assert timedelta(minutes=3) < wait < timedelta(minutes=7)
     post(is_later=True)
     assert delivery().status == DeliveryStatus.DELIVERED
-    assert [attempt["status"] for attempt in delivery().tries] == [500, 404, 200]
+    assert [attempt["status"] for attempt in delivery().attempts] == [500, 404, 200]
     assert len({(each.headers["webhook-id"], each.body) for each in receiver.requests}) == 1
 
 
@@ -168,7 +173,7 @@ def test_an_endpoint_that_is_down_is_tried_again(project: Project, happen: Happe
     happen()
     post()
     assert delivery().status == DeliveryStatus.PENDING
-    assert "refused" in delivery().tries[0]["error"]
+    assert "refused" in delivery().attempts[0]["error"]
     endpoint.refresh_from_db()
     assert endpoint.failing_since is not None
 
@@ -219,7 +224,7 @@ def test_a_host_that_leads_inside_ends_as_failed(endpoint: Endpoint, receiver: R
     settings.WEBHOOK_ALLOWED_NETWORKS = []
     post()
     assert delivery().status == DeliveryStatus.FAILED
-    assert delivery().tries[0]["error"] == "127.0.0.1 is not at a public address."
+    assert delivery().attempts[0]["error"] == "127.0.0.1 is not at a public address."
     assert receiver.connection_count == 0
 
 
@@ -228,7 +233,7 @@ def test_a_url_that_is_not_admitted_any_more_ends_as_failed(endpoint: Endpoint, 
     happen()
     post()
     assert delivery().status == DeliveryStatus.FAILED
-    assert "four decimal numbers" in delivery().tries[0]["error"]
+    assert "four decimal numbers" in delivery().attempts[0]["error"]
 
 
 def test_both_secrets_sign_for_a_day_after_a_rotation(
@@ -278,18 +283,18 @@ def test_all_that_failed_is_replayed_and_the_rest_is_not(
     WebhookDelivery.objects.exclude(type="email.delivered").update(status="failed", next_attempt_at=None)
     post()
     assert len(receiver.requests) == 1
-    assert replay_selected(endpoint, Selection(since=timezone.now() + timedelta(minutes=1))) == 0
-    assert replay_selected(endpoint, Selection(since=LONG_AGO, until=LONG_AGO + timedelta(days=1))) == 0
-    assert replay_selected(endpoint, Selection(since=LONG_AGO, types=["email.bounced"])) == 1
+    assert replay_selected(endpoint, ReplayFilter(since=timezone.now() + timedelta(minutes=1))) == 0
+    assert replay_selected(endpoint, ReplayFilter(since=LONG_AGO, until=LONG_AGO + timedelta(days=1))) == 0
+    assert replay_selected(endpoint, ReplayFilter(since=LONG_AGO, types=["email.bounced"])) == 1
     post()
-    assert replay_selected(endpoint, Selection(since=LONG_AGO)) == 1
+    assert replay_selected(endpoint, ReplayFilter(since=LONG_AGO)) == 1
     post()
     assert [json.loads(request.body)["type"] for request in receiver.requests] == [
         "email.delivered",
         "email.bounced",
         "email.sent",
     ]
-    assert replay_selected(endpoint, Selection(since=LONG_AGO, status=None)) == 3
+    assert replay_selected(endpoint, ReplayFilter(since=LONG_AGO, status=None)) == 3
 
 
 def test_a_replay_starts_the_schedule_anew(endpoint: Endpoint, receiver: Receiver, happen: Happen, post: Post):
@@ -300,7 +305,7 @@ def test_a_replay_starts_the_schedule_anew(endpoint: Endpoint, receiver: Receive
     replay_one(endpoint, delivery().pk)
     post()
     row = delivery()
-    assert (row.status, row.attempt_count, row.tries_left, len(row.tries)) == ("pending", 11, 9, 11)
+    assert (row.status, row.attempt_count, row.attempts_left, len(row.attempts)) == ("pending", 11, 9, 11)
 
 
 def test_the_log_of_tries_does_not_grow_for_ever(endpoint: Endpoint, receiver: Receiver, happen: Happen, post: Post):
@@ -308,7 +313,7 @@ def test_the_log_of_tries_does_not_grow_for_ever(endpoint: Endpoint, receiver: R
     for _ in range(25):
         post()
         replay_one(endpoint, delivery().pk)
-    assert (len(delivery().tries), delivery().attempt_count) == (20, 25)
+    assert (len(delivery().attempts), delivery().attempt_count) == (20, 25)
 
 
 def test_a_disabled_endpoint_is_told_nothing_until_it_is_enabled(
@@ -322,7 +327,7 @@ def test_a_disabled_endpoint_is_told_nothing_until_it_is_enabled(
     assert delivery().status == DeliveryStatus.FAILED
     assert not Notice.objects.exists()
     change_endpoint(endpoint, EndpointChange(status=EndpointStatus.ENABLED))
-    assert replay_selected(endpoint, Selection(since=LONG_AGO)) == 1
+    assert replay_selected(endpoint, ReplayFilter(since=LONG_AGO)) == 1
     post()
     assert len(receiver.requests) == 1
 
@@ -341,7 +346,7 @@ def test_what_was_written_while_its_endpoint_was_disabled_fails_and_can_be_repla
     endpoint.refresh_from_db()
     change_endpoint(endpoint, EndpointChange(status=EndpointStatus.ENABLED))
     endpoint.refresh_from_db()
-    assert replay_selected(endpoint, Selection(since=LONG_AGO)) == 1
+    assert replay_selected(endpoint, ReplayFilter(since=LONG_AGO)) == 1
     post()
     assert [request.headers["webhook-id"] for request in receiver.requests] == [str(row.event_id)]
     assert delivery().pk == waiting
@@ -369,48 +374,48 @@ def test_a_removed_endpoint_takes_its_log_along(endpoint: Endpoint, happen: Happ
     assert not WebhookDelivery.objects.exists()
 
 
-def answered(pk: UUID, **values: object) -> Answered:
-    return Answered(id=pk, **{"status": 200, **values})
+def answered(pk: UUID, **values: object) -> PostOutcome:
+    return PostOutcome(id=pk, **{"status": 200, **values})
 
 
 def test_what_is_claimed_is_not_claimed_again(endpoint: Endpoint, happen: Happen):
     happen()
-    assert len(claim(10)) == 1
-    assert claim(10) == []
+    assert len(claim_deliveries(10)) == 1
+    assert claim_deliveries(10) == []
 
 
 def test_a_worker_that_lost_its_lease_cannot_write(endpoint: Endpoint, happen: Happen):
     happen()
-    (old,) = claim(10)
+    (old,) = claim_deliveries(10)
     WebhookDelivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert sweep_lost_leases() == 1
-    (new,) = claim(10)
-    assert record([Result(claim=old, answered=answered(old.delivery_id))]) == set()
+    (new,) = claim_deliveries(10)
+    assert record_posts([PostResult(claim=old, answered=answered(old.delivery_id))]) == set()
     assert delivery().status == DeliveryStatus.PENDING
-    assert record([Result(claim=new, answered=answered(new.delivery_id))]) == {new.delivery_id}
-    assert [attempt["error"] for attempt in delivery().tries] == [LOST, ""]
+    assert record_posts([PostResult(claim=new, answered=answered(new.delivery_id))]) == {new.delivery_id}
+    assert [attempt["error"] for attempt in delivery().attempts] == [LOST, ""]
 
 
 def test_what_takes_its_worker_down_ten_times_has_failed(endpoint: Endpoint, happen: Happen):
     happen()
     for _ in range(10):
-        assert len(claim(10)) == 1
+        assert len(claim_deliveries(10)) == 1
         WebhookDelivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
         assert sweep_lost_leases() == 1
     assert delivery().status == DeliveryStatus.FAILED
-    assert claim(10) == []
+    assert claim_deliveries(10) == []
 
 
 def test_an_endpoint_has_so_many_places_and_one_while_it_fails(endpoint: Endpoint, happen: Happen, settings):
     settings.WEBHOOK_CONNECTIONS = 3
     for _ in range(5):
         happen()
-    assert len(claim(100)) == 3
-    assert claim(100) == []
+    assert len(claim_deliveries(100)) == 3
+    assert claim_deliveries(100) == []
     WebhookDelivery.objects.update(lease_token=None, lease_until=None)
     Endpoint.objects.update(failing_since=timezone.now())
-    assert len(claim(100)) == 1
-    assert claim(100) == []
+    assert len(claim_deliveries(100)) == 1
+    assert claim_deliveries(100) == []
 
 
 def test_a_heap_for_a_dead_endpoint_leaves_room_for_the_others(endpoint: Endpoint, project: Project, happen, settings):
@@ -419,7 +424,7 @@ def test_a_heap_for_a_dead_endpoint_leaves_room_for_the_others(endpoint: Endpoin
         happen()
     quick = add_endpoint(project, url="http://127.0.0.1:9/quick", events=["*"])
     happen()
-    taken = claim(100)
+    taken = claim_deliveries(100)
     assert [each.endpoint_id for each in taken].count(quick.pk) == 1
     assert len(taken) == 4
 

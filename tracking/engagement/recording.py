@@ -12,8 +12,8 @@ from common.ids import least_id_at
 from ledger.sql import fetch_one
 from tracking.engagement.bot_detection import MANY_LINKS_WINDOW, Visit, label
 from tracking.engagement.tokens import Token
-from tracking.events import Fact, record
-from tracking.models import EventType, Suppression
+from tracking.events import Fact, record_facts
+from tracking.models import EventType, SuppressionReason
 from tracking.suppressions.service import Entry, suppress
 
 # Where a delivery stands in the log of a message to fifty, and more than a program following all links writes.
@@ -39,7 +39,7 @@ MAX_USER_AGENT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class TrackedRecipient:
     """The recipient that a token names, and where its link leads; no `url` when the message has no such link."""
 
     recipient_id: UUID
@@ -54,7 +54,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Visitor:
     """Who asks, as far as the request tells."""
 
     method: str
@@ -63,7 +63,7 @@ class Client:
     purpose: str = ""
 
 
-def find_subject(token: Token) -> Subject | None:
+def find_tracked_recipient(token: Token) -> TrackedRecipient | None:
     """Whose token it is; None when the recipient is gone (retention, erasure)."""
     row = fetch_one(
         _SUBJECT,
@@ -77,7 +77,7 @@ def find_subject(token: Token) -> Subject | None:
     )
     if row is None:
         return None
-    return Subject(
+    return TrackedRecipient(
         recipient_id=token.recipient_id,
         project_id=row[0],
         message_id=row[1],
@@ -90,28 +90,28 @@ def find_subject(token: Token) -> Subject | None:
     )
 
 
-def record_open(subject: Subject, client: Client) -> None:
-    _record(subject, EventType.OPENED, _describe(subject, client, is_click=False))
+def record_open(subject: TrackedRecipient, client: Visitor) -> None:
+    _record_visit(subject, EventType.OPENED, _visit_event_data(subject, client, is_click=False))
 
 
-def record_click(subject: Subject, client: Client, token: Token) -> None:
+def record_click(subject: TrackedRecipient, client: Visitor, token: Token) -> None:
     target = {"url": subject.url, "link": str(token.link)}
-    _record(subject, EventType.CLICKED, {**target, **_describe(subject, client, is_click=True)})
+    _record_visit(subject, EventType.CLICKED, {**target, **_visit_event_data(subject, client, is_click=True)})
 
 
-def unsubscribe(subject: Subject, client: Client) -> bool:
+def unsubscribe(subject: TrackedRecipient, client: Visitor) -> bool:
     """Suppress the address for its project; whether that is new. Simulated mail suppresses nobody."""
     with transaction.atomic():
         is_new = True
         if not subject.is_simulated:
-            entry = Entry(address=subject.address, reason=Suppression.Reason.UNSUBSCRIBE, message_id=subject.message_id)
+            entry = Entry(address=subject.address, reason=SuppressionReason.UNSUBSCRIBE, message_id=subject.message_id)
             _, is_new = suppress(subject.project_id, entry)
         if is_new:
-            _record(subject, EventType.UNSUBSCRIBED, {"user_agent": client.user_agent[:MAX_USER_AGENT]})
+            _record_visit(subject, EventType.UNSUBSCRIBED, {"user_agent": client.user_agent[:MAX_USER_AGENT]})
     return is_new
 
 
-def _describe(subject: Subject, client: Client, *, is_click: bool) -> dict[str, Any]:
+def _visit_event_data(subject: TrackedRecipient, client: Visitor, *, is_click: bool) -> dict[str, Any]:
     since = timezone.now() - subject.delivered_at if subject.delivered_at else None
     visit = Visit(
         method=client.method,
@@ -131,9 +131,9 @@ def _describe(subject: Subject, client: Client, *, is_click: bool) -> dict[str, 
     }
 
 
-def _record(subject: Subject, type_: EventType, data: dict[str, Any]) -> None:
+def _record_visit(subject: TrackedRecipient, type_: EventType, data: dict[str, Any]) -> None:
     with transaction.atomic():
-        record(
+        record_facts(
             [
                 Fact(
                     project_id=subject.project_id,

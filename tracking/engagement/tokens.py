@@ -21,7 +21,7 @@ MAC_SIZE = 16
 LENGTH = 47  # 35 bytes, as base64url without padding
 
 
-class Purpose(IntEnum):
+class TokenPurpose(IntEnum):
     """What a token is good for. One purpose's token is no good for another."""
 
     OPEN = 1
@@ -33,7 +33,7 @@ class Purpose(IntEnum):
 class Token:
     """What a genuine token names. `link` is the link's place in the message's list, 0 where none is meant."""
 
-    purpose: Purpose
+    purpose: TokenPurpose
     recipient_id: UUID
     link: int = 0
 
@@ -43,7 +43,7 @@ def write_token(token: Token) -> str:
     return urlsafe_b64encode(body + _sign(body)).rstrip(b"=").decode()
 
 
-def read_token(text: str, purpose: Purpose) -> Token | None:
+def read_token(text: str, purpose: TokenPurpose) -> Token | None:
     """What `text` names, or None when it is not a token of ours for this purpose, in exactly the form we write."""
     if len(text) != LENGTH or not text.isascii():
         return None
@@ -55,7 +55,7 @@ def read_token(text: str, purpose: Purpose) -> Token | None:
     if not hmac.compare_digest(mac, _sign(body)):
         return None
     kind, recipient, link = LAYOUT.unpack(body)
-    token = Token(Purpose(kind), UUID(bytes=recipient), link)
+    token = Token(TokenPurpose(kind), UUID(bytes=recipient), link)
     # The last character has spare bits: another spelling of the same bytes is not what we wrote.
     return token if kind == purpose and write_token(token) == text else None
 

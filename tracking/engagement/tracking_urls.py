@@ -7,19 +7,19 @@ from uuid import UUID
 from django.conf import settings
 from django.urls import reverse
 
-from tracking.engagement.tokens import Purpose, Token, write_token
+from tracking.engagement.tokens import Token, TokenPurpose, write_token
 
 # Names of routes, by what the token in them is good for.
-ROUTES = {Purpose.OPEN: "track-open", Purpose.CLICK: "track-click", Purpose.UNSUBSCRIBE: "unsubscribe"}
+ROUTES = {TokenPurpose.OPEN: "track-open", TokenPurpose.CLICK: "track-click", TokenPurpose.UNSUBSCRIBE: "unsubscribe"}
 
 
-def build_url(host: str | None, purpose: Purpose, recipient_id: UUID, link: int = 0) -> str:
+def build_url(host: str | None, purpose: TokenPurpose, recipient_id: UUID, link: int = 0) -> str:
     """`https://link.example.com/t/c/…`: on the sending domain's tracking host where it has one, else on ours."""
     return find_prefix(settings.PUBLIC_URL, host, purpose) + write_token(Token(purpose, recipient_id, link))
 
 
 @lru_cache(maxsize=4096)
-def find_prefix(public_url: str, host: str | None, purpose: Purpose) -> str:
+def find_prefix(public_url: str, host: str | None, purpose: TokenPurpose) -> str:
     """What stands before the token. A tracking host leads to this machine, where we are at PUBLIC_URL's port.
 
     Kept, since a mail of 40 links would spend more on finding its path than on everything else.

@@ -18,9 +18,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from common.client_ip import client_ip
-from tracking.engagement.recording import Client, find_subject, record_click, record_open, unsubscribe
+from tracking.engagement.recording import Visitor, find_tracked_recipient, record_click, record_open, unsubscribe
 from tracking.engagement.redirects import write_location
-from tracking.engagement.tokens import Purpose, read_token
+from tracking.engagement.tokens import TokenPurpose, read_token
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ def excuse_absence(view: View) -> View:
     return answer
 
 
-class AnswerThenRecord(HttpResponse):
+class RespondThenRecord(HttpResponse):
     """A response after which a visit is written down: whoever asked has it by then, and need not wait for our disk.
 
     What cannot be written is logged and lost: people want to get on, and a mail must not show a broken picture because
@@ -77,26 +77,26 @@ class AnswerThenRecord(HttpResponse):
 @require_http_methods(["GET", "HEAD"])
 def open_pixel(request: HttpRequest, text: str) -> HttpResponse:
     """Always the pixel, never cached; an open is logged when the token is ours."""
-    token, client = read_token(text, Purpose.OPEN), client_of(request)
+    token, client = read_token(text, TokenPurpose.OPEN), visitor_of(request)
 
     def record() -> None:
-        subject = find_subject(token) if token else None
+        subject = find_tracked_recipient(token) if token else None
         if subject:
             record_open(subject, client)
 
-    return AnswerThenRecord(PIXEL, content_type="image/gif", record=record)
+    return RespondThenRecord(PIXEL, content_type="image/gif", record=record)
 
 
 @require_http_methods(["GET", "HEAD"])
 @excuse_absence
 def follow_link(request: HttpRequest, text: str) -> HttpResponse:
     """302 to the link's target, which is looked up; 404 for a token that is not ours."""
-    token = read_token(text, Purpose.CLICK)
-    subject = find_subject(token) if token else None
+    token = read_token(text, TokenPurpose.CLICK)
+    subject = find_tracked_recipient(token) if token else None
     if token is None or subject is None or not (subject.url or "").lower().startswith(("http://", "https://")):
-        return answer_gone(request)
-    record = partial(record_click, subject, client_of(request), token)
-    response = AnswerThenRecord(status=HTTPStatus.FOUND, record=record)
+        return gone_response(request)
+    record = partial(record_click, subject, visitor_of(request), token)
+    response = RespondThenRecord(status=HTTPStatus.FOUND, record=record)
     response.headers["Location"] = write_location(subject.url or "")
     # The target need not learn the token.
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -108,18 +108,18 @@ def follow_link(request: HttpRequest, text: str) -> HttpResponse:
 @excuse_absence
 def unsubscribe_page(request: HttpRequest, text: str) -> HttpResponse:
     """GET asks, POST acts (RFC 8058): programs that follow links must not unsubscribe anybody."""
-    token = read_token(text, Purpose.UNSUBSCRIBE)
-    subject = find_subject(token) if token else None
+    token = read_token(text, TokenPurpose.UNSUBSCRIBE)
+    subject = find_tracked_recipient(token) if token else None
     if subject is None:
-        return answer_gone(request)
+        return gone_response(request)
     is_done = request.method == "POST"
     if is_done:
-        unsubscribe(subject, client_of(request))
+        unsubscribe(subject, visitor_of(request))
     context = {"project": subject.project_name, "address": subject.address, "is_done": is_done}
     return finish_page(render(request, "tracking/unsubscribe.html", context))
 
 
-def answer_gone(request: HttpRequest) -> HttpResponse:
+def gone_response(request: HttpRequest) -> HttpResponse:
     return finish_page(render(request, "tracking/gone.html", status=HTTPStatus.NOT_FOUND))
 
 
@@ -132,9 +132,9 @@ def finish_page(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def client_of(request: HttpRequest) -> Client:
+def visitor_of(request: HttpRequest) -> Visitor:
     ip = client_ip(request.META)
-    return Client(
+    return Visitor(
         method=request.method or "",
         user_agent=request.headers.get("User-Agent", ""),
         ip=str(ip) if ip else "",

@@ -15,7 +15,7 @@ from django.http import StreamingHttpResponse
 from rest_framework.utils.encoders import JSONEncoder
 
 from common.errors import ApiError
-from tracking.event_serializers import FeedEventAnswer
+from tracking.event_serializers import FeedEventOutput
 from tracking.feed.cursor import Cursor
 from tracking.feed.pages import FeedPage, cursor_of, read_page
 from tracking.models import Event
@@ -51,7 +51,7 @@ def follow(project_id: UUID, *, after: Cursor, types: Sequence[str] | None) -> I
             time.sleep(POLL_SECONDS)
 
 
-class Stream:
+class EventStream:
     """What a client is sent, for `STREAM_SECONDS`.
 
     A class, not a generator: one that is closed before its first item would never give its place back.
@@ -89,7 +89,7 @@ class Stream:
 
 def format_event(event: Event) -> bytes:
     """One event as the stream sends it. JSON has no raw line ends, so `data` is one line."""
-    data = json.dumps(FeedEventAnswer(event).data, cls=JSONEncoder)
+    data = json.dumps(FeedEventOutput(event).data, cls=JSONEncoder)
     return f"id: {cursor_of(event).write()}\nevent: {event.type}\ndata: {data}\n\n".encode()
 
 
@@ -97,7 +97,7 @@ def open_stream(project_id: UUID, *, after: Cursor, types: Sequence[str] | None)
     """The response that streams. Raises TooManyStreamsError."""
     if not streams.acquire(blocking=False):
         raise TooManyStreamsError
-    stream = Stream(follow(project_id, after=after, types=types))
+    stream = EventStream(follow(project_id, after=after, types=types))
     response = StreamingHttpResponse(stream, content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from accounts.scopes import EVENTS_READ
 from accounts.viewsets import ProjectView
 from common.pagination import build_page
-from tracking.event_serializers import FeedEventAnswer
+from tracking.event_serializers import FeedEventOutput
 from tracking.feed.cursor import Cursor
 from tracking.feed.filters import CursorField, FeedQuery, StreamQuery
 from tracking.feed.pages import find_end, read_page
@@ -21,10 +21,10 @@ from tracking.feed.stream import open_stream
 
 
 @extend_schema_serializer(many=False)
-class FeedPageAnswer(serializers.Serializer[object]):
+class FeedPageOutput(serializers.Serializer[object]):
     """Events, the oldest first. `next` is the value for `after`; it goes on also where `data` is empty."""
 
-    data = FeedEventAnswer(many=True)  # type: ignore[assignment]  # the name is the API's
+    data = FeedEventOutput(many=True)  # type: ignore[assignment]  # the name is the API's
     has_more = serializers.BooleanField(help_text="Whether more is there already.")
     limit = serializers.IntegerField()
     next = CursorField()
@@ -43,7 +43,7 @@ class FeedView(ProjectView):
     scopes: ClassVar = {"get": EVENTS_READ}
     queries = {"get": FeedQuery}
 
-    @extend_schema(operation_id="list_events", responses=FeedPageAnswer)
+    @extend_schema(operation_id="list_events", responses=FeedPageOutput)
     def get(self, request: Request) -> Response:
         """All that happened to the project's mail, each event once and in order, the oldest first.
 
@@ -52,7 +52,7 @@ class FeedView(ProjectView):
         """
         after, limit = self.query.get("after", Cursor()), self.query["limit"]
         page = read_page(self.project.pk, after=after, limit=limit, types=self.query.get("types"))
-        data = FeedEventAnswer(page.events, many=True).data
+        data = FeedEventOutput(page.events, many=True).data
         return Response(build_page(data, has_more=page.has_more, limit=limit, next_=page.next.write()))
 
 

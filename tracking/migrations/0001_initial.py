@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 import common.ids
 
-# For rows that are not written by `tracking.events.record`, which says the same inline.
+# For rows that are not written by `tracking.events.record_facts`, which says the same inline.
 POSITION = """
 CREATE FUNCTION tracking_position() RETURNS bigint LANGUAGE sql VOLATILE AS $$
     SELECT greatest(pg_current_xact_id()::text::bigint + 1, pg_snapshot_xmax(pg_current_snapshot())::text::bigint)

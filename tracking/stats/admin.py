@@ -16,15 +16,15 @@ from accounts.models import Project
 from templates_app.models import Template
 from tracking.models import Rollup
 from tracking.stats.filters import GROUPS, read_question
-from tracking.stats.report import LENGTHS, Question, Row, Statistics, Step, count_mail
+from tracking.stats.report import LENGTHS, Row, Statistics, StatsRequest, StatsStep, count_mail
 from tracking.stats.serializers import show_row
 
 # Name → its title, its length, and the steps that it is told in.
-PERIODS: Mapping[str, tuple[str, timedelta, Step]] = {
-    "day": ("the last 24 hours", timedelta(hours=24), Step.HOUR),
-    "week": ("the last 7 days", timedelta(days=7), Step.DAY),
-    "month": ("the last 30 days", timedelta(days=30), Step.DAY),
-    "quarter": ("the last 90 days", timedelta(days=90), Step.DAY),
+PERIODS: Mapping[str, tuple[str, timedelta, StatsStep]] = {
+    "day": ("the last 24 hours", timedelta(hours=24), StatsStep.HOUR),
+    "week": ("the last 7 days", timedelta(days=7), StatsStep.DAY),
+    "month": ("the last 30 days", timedelta(days=30), StatsStep.DAY),
+    "quarter": ("the last 90 days", timedelta(days=90), StatsStep.DAY),
 }
 USUAL = "week"
 
@@ -60,7 +60,7 @@ class RollupAdmin(ModelAdmin):  # type: ignore[misc]
             "period": period,
             "groups": GROUPS,
             "group": group,
-            **(describe(project.pk, str(period), str(group)) if project else {}),
+            **(describe_statistics(project.pk, str(period), str(group)) if project else {}),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "tracking/statistics.html", context)
@@ -70,7 +70,7 @@ class RollupAdmin(ModelAdmin):  # type: ignore[misc]
             raise PermissionDenied
 
 
-def describe(project_id: UUID, period: str, group: str) -> dict[str, Any]:
+def describe_statistics(project_id: UUID, period: str, group: str) -> dict[str, Any]:
     """The figures that the page shows."""
     _, length, step = PERIODS[period]
     now = timezone.now()
@@ -88,11 +88,11 @@ def describe(project_id: UUID, period: str, group: str) -> dict[str, Any]:
     }
 
 
-def describe_steps(question: Question, statistics: Statistics) -> list[dict[str, Any]]:
+def describe_steps(question: StatsRequest, statistics: Statistics) -> list[dict[str, Any]]:
     """The rows of the time, the newest first."""
     shown = [show_row(row, is_provider=False) | {"at": row.at} for row in reversed(statistics.rows)]
     most = max((row["accepted"] for row in shown), default=0) or 1
-    return [{**row, "most": most, "has_time": question.step is Step.HOUR} for row in shown]
+    return [{**row, "most": most, "has_time": question.step is StatsStep.HOUR} for row in shown]
 
 
 def describe_groups(group: str, rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from django.db import DataError, IntegrityError, transaction
 from ledger.sql import execute, fetch, fetch_one
 from tracking.feed.cursor import Cursor, find_horizon
 from tracking.stats.counting import count_events
-from tracking.stats.event_source import read_cursor, read_events, read_pasts, read_subjects
+from tracking.stats.event_source import read_counted_messages, read_cursor, read_events, read_pasts
 from tracking.stats.rollups import add_to_rollups
 
 log = structlog.get_logger(__name__)
@@ -41,14 +41,14 @@ SET position = EXCLUDED.position, serial = EXCLUDED.serial, counted_at = EXCLUDE
 _LOCK_SPACE = 0x57A75
 
 
-def fold_all(limit: timedelta) -> int:
+def aggregate_all(limit: timedelta) -> int:
     """Count what is new in all projects, for about so long, in turns; returns how many events."""
     until = time.monotonic() + limit.total_seconds()
     count = 0
     while time.monotonic() < until:
         progress = 0
         for (project_id,) in fetch(_BEHIND, [find_horizon()]):
-            progress += try_fold(project_id)
+            progress += try_aggregate(project_id)
             if time.monotonic() >= until:
                 break
         count += progress
@@ -57,16 +57,16 @@ def fold_all(limit: timedelta) -> int:
     return count
 
 
-def try_fold(project_id: UUID) -> int:
-    """`fold`, where what is wrong with one project's rows holds up no other's: it is tried again the next time."""
+def try_aggregate(project_id: UUID) -> int:
+    """`aggregate`, where what is wrong with one project's rows holds up no other's: it is tried again the next time."""
     try:
-        return fold(project_id)
+        return aggregate(project_id)
     except (DataError, IntegrityError):
         log.exception("fold_failed", project_id=str(project_id))
         return 0
 
 
-def fold(project_id: UUID, batch: int = BATCH) -> int:
+def aggregate(project_id: UUID, batch: int = BATCH) -> int:
     """Count a project's next events, at most `batch`; returns how many. 0 also while another one is at it."""
     with transaction.atomic():
         if not try_lock(project_id):
@@ -76,10 +76,10 @@ def fold(project_id: UUID, batch: int = BATCH) -> int:
         if not events:
             return 0
         message_ids = {event.message_id for event in events}
-        subjects = read_subjects(message_ids)
-        tallies = count_events(events, subjects, read_pasts(subjects.keys(), after))
-        if tallies:
-            add_to_rollups(project_id, tallies)
+        subjects = read_counted_messages(message_ids)
+        counters_by_key = count_events(events, subjects, read_pasts(subjects.keys(), after))
+        if counters_by_key:
+            add_to_rollups(project_id, counters_by_key)
         move_cursor(project_id, end)
     return len(events)
 

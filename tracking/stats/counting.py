@@ -48,7 +48,7 @@ class EventRow(NamedTuple):
     occurred_at: datetime
 
 
-class Subject(NamedTuple):
+class CountedMessage(NamedTuple):
     """What a message's events count under."""
 
     hour: datetime
@@ -58,7 +58,7 @@ class Subject(NamedTuple):
     tags: tuple[str, ...]
 
 
-class Cell(NamedTuple):
+class CounterKey(NamedTuple):
     """What is counted together."""
 
     hour: datetime
@@ -69,7 +69,7 @@ class Cell(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
+class Counters:
     """Counts and durations."""
 
     counts: list[int] = field(default_factory=lambda: [0] * len(NAMES))
@@ -79,7 +79,7 @@ class Tally:
     def add(self, name: str, count: int = 1) -> None:
         self.counts[INDEX[name]] += count
 
-    def merge(self, other: "Tally") -> None:
+    def merge(self, other: "Counters") -> None:
         self.counts = [own + more for own, more in zip(self.counts, other.counts, strict=True)]
         self.handoff.update(other.handoff)
         self.delivery.update(other.delivery)
@@ -107,7 +107,7 @@ class MessagePast:
     queued_at: datetime | None = None
     recipients: dict[UUID | None, RecipientPast] = field(default_factory=dict)
     # By provider, since a cell's hash takes longer than all the rest.
-    tallies: dict[str | None, Tally] = field(default_factory=dict)
+    counters_by_key: dict[str | None, Counters] = field(default_factory=dict)
 
     def of(self, recipient_id: UUID | None) -> RecipientPast:
         found = self.recipients.get(recipient_id)
@@ -120,19 +120,19 @@ class Count(NamedTuple):
     """One event in its circumstances."""
 
     event: EventRow
-    subject: Subject
+    subject: CountedMessage
     message: MessagePast
     past: RecipientPast
-    tally: Tally
+    counters: Counters
 
 
 def count_events(
-    events: Iterable[EventRow], subjects: Mapping[UUID, Subject], pasts: dict[UUID, MessagePast]
-) -> dict[Cell, Tally]:
+    events: Iterable[EventRow], subjects: Mapping[UUID, CountedMessage], pasts: dict[UUID, MessagePast]
+) -> dict[CounterKey, Counters]:
     """Tallies by cell, in the order in which the cells first come up. `pasts` goes on. What has no subject is left out:
     mail of test keys, and mail that is gone.
     """
-    tallies: dict[Cell, Tally] = {}
+    counters_by_key: dict[CounterKey, Counters] = {}
     for event in events:
         subject = subjects.get(event.message_id)
         if subject is None:
@@ -141,19 +141,19 @@ def count_events(
         past = message.of(event.recipient_id)
         if event.provider:
             past.provider = event.provider
-        tally = message.tallies.get(past.provider)
-        if tally is None:
-            cell = Cell(subject.hour, subject.template, subject.domain, subject.tags, past.provider)
-            tally = message.tallies[past.provider] = tallies.setdefault(cell, Tally())
-        count_one(Count(event, subject, message, past, tally))
-    return tallies
+        counters = message.counters_by_key.get(past.provider)
+        if counters is None:
+            counter_key = CounterKey(subject.hour, subject.template, subject.domain, subject.tags, past.provider)
+            counters = message.counters_by_key[past.provider] = counters_by_key.setdefault(counter_key, Counters())
+        count_one(Count(event, subject, message, past, counters))
+    return counters_by_key
 
 
 def count_one(count: Count) -> None:
     if not count.message.is_known:
         count.message.is_known = True
-        count.tally.add("emails")
-        count.tally.add("accepted", count.subject.recipient_count)
+        count.counters.add("emails")
+        count.counters.add("accepted", count.subject.recipient_count)
     if rule := RULES.get(count.event.type):
         rule(count)
     count.past.types.add(count.event.type)
@@ -167,41 +167,41 @@ def count_sent(count: Count) -> None:
     """The handover, once: what goes straight to delivered was handed over by that."""
     if count.past.sent_at is None:
         count.past.sent_at = count.event.occurred_at
-        count.tally.add("sent")
+        count.counters.add("sent")
         if count.message.queued_at is not None:
-            count.tally.handoff[find_slot(count.event.occurred_at - count.message.queued_at)] += 1
+            count.counters.handoff[find_slot(count.event.occurred_at - count.message.queued_at)] += 1
 
 
 def count_delivered(count: Count) -> None:
     if count.past.sent_at is not None:
-        count.tally.delivery[find_slot(count.event.occurred_at - count.past.sent_at)] += 1
+        count.counters.delivery[find_slot(count.event.occurred_at - count.past.sent_at)] += 1
     count_sent(count)
-    count.tally.add("delivered")
+    count.counters.add("delivered")
 
 
 def count_bounced(count: Count) -> None:
-    count.tally.add("bounced")
+    count.counters.add("bounced")
     if count.past.sent_at is not None:
-        count.tally.add("bounced_late")
+        count.counters.add("bounced_late")
 
 
 def count_cancelled(count: Count) -> None:
-    count.tally.add("cancelled", count.subject.recipient_count)
+    count.counters.add("cancelled", count.subject.recipient_count)
 
 
 def count_opened(count: Count) -> None:
-    count.tally.add("opens")
+    count.counters.add("opens")
     if count.event.is_human:
-        count.tally.add("opens_human")
-        count.tally.add("opened", 0 if count.past.has_opened else 1)
+        count.counters.add("opens_human")
+        count.counters.add("opened", 0 if count.past.has_opened else 1)
         count.past.has_opened = True
 
 
 def count_clicked(count: Count) -> None:
-    count.tally.add("clicks")
+    count.counters.add("clicks")
     if count.event.is_human:
-        count.tally.add("clicks_human")
-        count.tally.add("clicked", 0 if count.past.has_clicked else 1)
+        count.counters.add("clicks_human")
+        count.counters.add("clicked", 0 if count.past.has_clicked else 1)
         count.past.has_clicked = True
 
 
@@ -210,7 +210,7 @@ def count_once(name: str) -> Callable[[Count], None]:
 
     def rule(count: Count) -> None:
         if count.event.type not in count.past.types:
-            count.tally.add(name)
+            count.counters.add(name)
 
     return rule
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from ledger.sql import fetch, fetch_one
 from tracking.feed.cursor import Cursor
 from tracking.models import EventType
-from tracking.stats.counting import EventRow, MessagePast, Subject
+from tracking.stats.counting import CountedMessage, EventRow, MessagePast
 
 # The columns of an `EventRow`, and the event's place.
 EVENT = """
@@ -69,10 +69,10 @@ def read_events(project_id: UUID, after: Cursor, *, horizon: int, limit: int) ->
     return Batch([EventRow(*row[:6]) for row in rows], end)
 
 
-def read_subjects(message_ids: Collection[UUID]) -> dict[UUID, Subject]:
+def read_counted_messages(message_ids: Collection[UUID]) -> dict[UUID, CountedMessage]:
     """What the messages' events count under, without those of test keys and those that are gone."""
     return {
-        pk: Subject(floor_hour(created_at), count, template, domain, tuple(dict.fromkeys(tags)))
+        pk: CountedMessage(floor_hour(created_at), count, template, domain, tuple(dict.fromkeys(tags)))
         for pk, created_at, count, template, domain, tags in fetch(_SUBJECTS, [list(message_ids)])
     }
 

@@ -11,12 +11,12 @@ from rest_framework import serializers
 from common.errors import FieldError, InvalidFieldsError
 from common.serializers import QueryDateTimeField, QueryIntegerField, QuerySerializer, StrictChoiceField
 from tracking.models import Rollup
-from tracking.stats.report import LENGTHS, Question, Step
+from tracking.stats.report import LENGTHS, StatsRequest, StatsStep
 
 GROUPS = [dimension.value for dimension in Rollup.Dimension if dimension is not Rollup.Dimension.ALL]
 # The longest time by step, and the usual one.
-LONGEST: Mapping[Step, timedelta] = {Step.HOUR: timedelta(days=31), Step.DAY: timedelta(days=366)}
-USUAL: Mapping[Step, timedelta] = {Step.HOUR: timedelta(days=1), Step.DAY: timedelta(days=7)}
+LONGEST: Mapping[StatsStep, timedelta] = {StatsStep.HOUR: timedelta(days=31), StatsStep.DAY: timedelta(days=366)}
+USUAL: Mapping[StatsStep, timedelta] = {StatsStep.HOUR: timedelta(days=1), StatsStep.DAY: timedelta(days=7)}
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 # Steps times groups.
 MAX_ROWS = 15_000
@@ -25,7 +25,7 @@ MAX_ROWS = 15_000
 class StatsQuery(QuerySerializer):
     """Which time, in which steps, and by which groups."""
 
-    by = StrictChoiceField(choices=list(Step), default=Step.DAY, help_text="The length of a step, in UTC.")
+    by = StrictChoiceField(choices=list(StatsStep), default=StatsStep.DAY, help_text="The length of a step, in UTC.")
     group = StrictChoiceField(choices=GROUPS, required=False, help_text="Left out: all mail together.")
     limit = QueryIntegerField(min_value=1, max_value=100, default=20, help_text="The largest groups that are told.")
 
@@ -44,9 +44,9 @@ class StatsQuery(QuerySerializer):
         return {**times, **super().get_fields()}
 
 
-def read_question(project_id: UUID, given: Mapping[str, Any]) -> Question:
+def read_question(project_id: UUID, given: Mapping[str, Any]) -> StatsRequest:
     """The question that a query asks. InvalidFieldsError for a time that is too long or not one."""
-    step = Step(given["by"])
+    step = StatsStep(given["by"])
     length = LENGTHS[step]
     to = given.get("to", timezone.now())
     if not EARLIEST <= to < LATEST:
@@ -62,7 +62,7 @@ def read_question(project_id: UUID, given: Mapping[str, Any]) -> Question:
     if "group" in given and steps * given["limit"] > MAX_ROWS:
         message = f"At most {MAX_ROWS // steps} groups can be told of so many steps."
         raise InvalidFieldsError([FieldError("limit", "too_many_rows", message)])
-    return Question(
+    return StatsRequest(
         project_id=project_id,
         begins_at=begins_at,
         ends_at=ends_at,

@@ -11,7 +11,7 @@ from ledger.sql import execute, fetch, fetch_one
 from tracking.feed.cursor import Cursor
 from tracking.stats.aggregation import locked
 from tracking.stats.counting import EventRow, count_events
-from tracking.stats.event_source import EVENT, floor_hour, read_cursor, read_subjects
+from tracking.stats.event_source import EVENT, floor_hour, read_counted_messages, read_cursor
 from tracking.stats.rollups import add_to_rollups
 
 HOUR = timedelta(hours=1)
@@ -69,12 +69,12 @@ def rebuild(project_id: UUID, since: datetime | None = None) -> Iterator[Rebuilt
 def rebuild_hour(project_id: UUID, hour: datetime) -> int:
     with locked(project_id):
         message_ids = [row[0] for row in fetch(_MESSAGES, [project_id, hour, hour + HOUR])]
-        subjects = read_subjects(message_ids)
-        tallies = count_events(stream_events(list(subjects), read_cursor(project_id)), subjects, {})
+        subjects = read_counted_messages(message_ids)
+        counters_by_key = count_events(stream_events(list(subjects), read_cursor(project_id)), subjects, {})
         # From here on the transaction writes, which holds the feed back: reading was the long part.
         execute("DELETE FROM tracking_rollup WHERE project_id = %s AND starts_at = %s", [project_id, hour])
-        if tallies:
-            add_to_rollups(project_id, tallies)
+        if counters_by_key:
+            add_to_rollups(project_id, counters_by_key)
     return len(subjects)
 
 

@@ -9,22 +9,22 @@ from uuid import UUID
 
 from ledger.sql import fetch, fetch_one
 from tracking.models import Rollup
-from tracking.stats.counting import NAMES, Tally
+from tracking.stats.counting import NAMES, Counters
 from tracking.stats.rollups import read_histogram
 
 
-class Step(StrEnum):
+class StatsStep(StrEnum):
     """How long each row's time is."""
 
     HOUR = "hour"
     DAY = "day"
 
 
-LENGTHS: Mapping[Step, timedelta] = {Step.HOUR: timedelta(hours=1), Step.DAY: timedelta(days=1)}
+LENGTHS: Mapping[StatsStep, timedelta] = {StatsStep.HOUR: timedelta(hours=1), StatsStep.DAY: timedelta(days=1)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class StatsRequest:
     """`begins_at` (inclusive) and `ends_at` (exclusive) lie on the bounds of a step, in UTC. A dimension other than
     `all` asks for its `group_limit` largest groups.
     """
@@ -32,7 +32,7 @@ class Question:
     project_id: UUID
     begins_at: datetime
     ends_at: datetime
-    step: Step = Step.DAY
+    step: StatsStep = StatsStep.DAY
     dimension: str = Rollup.Dimension.ALL
     group_limit: int = 20
 
@@ -46,7 +46,7 @@ class Row:
     at: datetime | None
     group: str | None
     is_other: bool
-    tally: Tally
+    counters: Counters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ GROUP BY at, value
 """  # noqa: S608 - built from constants of this package
 
 
-def count_mail(question: Question) -> Statistics:
+def count_mail(question: StatsRequest) -> Statistics:
     """The answer. Reads rollups alone, however much mail they are about."""
     params = {
         "project": question.project_id,
@@ -87,16 +87,16 @@ def count_mail(question: Question) -> Statistics:
         "limit": question.group_limit,
     }
     values = [row[0] for row in fetch(_GROUPS, params)]
-    found: dict[tuple[datetime, str | None], Tally] = {}
+    found: dict[tuple[datetime, str | None], Counters] = {}
     wanted = {"values": [value for value in values if value is not None], "has_other": None in values}
     for row in fetch(_SUMS, {**params, **wanted}) if values else []:
-        found[row[0].astimezone(UTC), row[1]] = read_tally(row[2:])
+        found[row[0].astimezone(UTC), row[1]] = read_counters(row[2:])
     is_all = question.dimension == Rollup.Dimension.ALL
     groups: Sequence[str | None] = [""] if is_all else values
     steps = list_steps(question)
     return Statistics(
         rows=[
-            build_row(at, group, found.get((at, group), Tally()), is_all=is_all)
+            build_row(at, group, found.get((at, group), Counters()), is_all=is_all)
             for at in steps
             for group in groups
             if is_all or (at, group) in found
@@ -106,33 +106,33 @@ def count_mail(question: Question) -> Statistics:
     )
 
 
-def read_tally(columns: Sequence[object]) -> Tally:
+def read_counters(columns: Sequence[object]) -> Counters:
     """A tally of summed counters and the histograms that belong to them."""
     counts, histograms = columns[: len(NAMES)], columns[len(NAMES) :]
-    tally = Tally(list(counts))  # type: ignore[arg-type]
-    for total, parts in zip((tally.handoff, tally.delivery), histograms, strict=True):
+    counters = Counters(list(counts))  # type: ignore[arg-type]
+    for total, parts in zip((counters.handoff, counters.delivery), histograms, strict=True):
         for part in parts or []:  # type: ignore[attr-defined]
             total.update(read_histogram(part))
-    return tally
+    return counters
 
 
 def sum_groups(
-    groups: Sequence[str | None], found: Mapping[tuple[datetime, str | None], Tally]
-) -> Mapping[str | None, Tally]:
+    groups: Sequence[str | None], found: Mapping[tuple[datetime, str | None], Counters]
+) -> Mapping[str | None, Counters]:
     """Each group's figures over the whole time."""
-    totals: dict[str | None, Tally] = defaultdict(Tally)
+    totals: dict[str | None, Counters] = defaultdict(Counters)
     for group in groups:
-        totals[group] = Tally()
-    for (_, group), tally in found.items():
-        totals[group].merge(tally)
+        totals[group] = Counters()
+    for (_, group), counters in found.items():
+        totals[group].merge(counters)
     return totals
 
 
-def build_row(at: datetime | None, group: str | None, tally: Tally, *, is_all: bool) -> Row:
-    return Row(at=at, group=None if is_all else group, is_other=not is_all and group is None, tally=tally)
+def build_row(at: datetime | None, group: str | None, counters: Counters, *, is_all: bool) -> Row:
+    return Row(at=at, group=None if is_all else group, is_other=not is_all and group is None, counters=counters)
 
 
-def list_steps(question: Question) -> list[datetime]:
+def list_steps(question: StatsRequest) -> list[datetime]:
     length = LENGTHS[question.step]
     return [question.begins_at + length * n for n in range((question.ends_at - question.begins_at) // length)]
 

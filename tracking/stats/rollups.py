@@ -9,7 +9,7 @@ from uuid import UUID
 
 from ledger.sql import as_rows, execute, fetch
 from tracking.models import Rollup
-from tracking.stats.counting import NAMES, Cell, Tally
+from tracking.stats.counting import NAMES, CounterKey, Counters
 from tracking.stats.histograms import Histogram
 
 # Values of one dimension in one hour, such as tags. A tag for each order would else make a row for each email; what
@@ -18,7 +18,7 @@ MAX_VALUES = 500
 Dimension = Rollup.Dimension
 
 
-class Key(NamedTuple):
+class RollupKey(NamedTuple):
     """What a rollup is about."""
 
     dimension: str
@@ -47,65 +47,65 @@ WHERE project_id = %s AND starts_at = ANY(%s) AND value IS NOT NULL GROUP BY dim
 """
 
 
-def add_to_rollups(project_id: UUID, tallies: Mapping[Cell, Tally]) -> None:
+def add_to_rollups(project_id: UUID, counters_by_key: Mapping[CounterKey, Counters]) -> None:
     """Add tallies to what is there, in the caller's transaction."""
-    added = spread(tallies)
+    added = spread(counters_by_key)
     kept = read_rollups(project_id, list(added))
     merged = merge(added, kept, count_values(project_id, {key.hour for key in added if key not in kept}))
     # What there was no room for went to keys that may be there and were not asked for.
     others = {key for key in merged if key.value is None}
-    for key, tally in read_rollups(project_id, list(others)).items():
-        merged[key].merge(tally)
+    for key, counters in read_rollups(project_id, list(others)).items():
+        merged[key].merge(counters)
     write_rollups(project_id, merged)
 
 
-def spread(tallies: Mapping[Cell, Tally]) -> dict[Key, Tally]:
+def spread(counters_by_key: Mapping[CounterKey, Counters]) -> dict[RollupKey, Counters]:
     """Cells as rollups: each counts in several. In the order in which the keys first come up."""
-    added: dict[Key, Tally] = defaultdict(Tally)
-    for cell, tally in tallies.items():
-        for key in list_keys(cell):
-            added[key].merge(tally)
+    added: dict[RollupKey, Counters] = defaultdict(Counters)
+    for counter_key, counters in counters_by_key.items():
+        for key in list_keys(counter_key):
+            added[key].merge(counters)
     return dict(added)
 
 
-def list_keys(cell: Cell) -> Iterator[Key]:
-    yield Key(Dimension.ALL, cell.hour, "")
-    yield Key(Dimension.DOMAIN, cell.hour, cell.domain)
-    if cell.template:
-        yield Key(Dimension.TEMPLATE, cell.hour, cell.template)
-    if cell.provider:
-        yield Key(Dimension.PROVIDER, cell.hour, cell.provider)
-    for tag in cell.tags:
-        yield Key(Dimension.TAG, cell.hour, tag)
+def list_keys(counter_key: CounterKey) -> Iterator[RollupKey]:
+    yield RollupKey(Dimension.ALL, counter_key.hour, "")
+    yield RollupKey(Dimension.DOMAIN, counter_key.hour, counter_key.domain)
+    if counter_key.template:
+        yield RollupKey(Dimension.TEMPLATE, counter_key.hour, counter_key.template)
+    if counter_key.provider:
+        yield RollupKey(Dimension.PROVIDER, counter_key.hour, counter_key.provider)
+    for tag in counter_key.tags:
+        yield RollupKey(Dimension.TAG, counter_key.hour, tag)
 
 
 def merge(
-    added: Mapping[Key, Tally], kept: Mapping[Key, Tally], counts: Counter[tuple[str, datetime]]
-) -> dict[Key, Tally]:
+    added: Mapping[RollupKey, Counters], kept: Mapping[RollupKey, Counters], counts: Counter[tuple[str, datetime]]
+) -> dict[RollupKey, Counters]:
     """What the rollups are to be. Who comes first has the room, so that batches of any size give the same."""
-    merged: dict[Key, Tally] = {}
-    for key, tally in added.items():
+    merged: dict[RollupKey, Counters] = {}
+    for key, counters in added.items():
         if key in kept:
-            tally.merge(kept[key])
+            counters.merge(kept[key])
         elif counts[key.dimension, key.hour] < MAX_VALUES:
             counts[key.dimension, key.hour] += 1
         else:
             key = key._replace(value=None)
         if key in merged:
-            merged[key].merge(tally)
+            merged[key].merge(counters)
         else:
-            merged[key] = tally
+            merged[key] = counters
     return merged
 
 
-def read_rollups(project_id: UUID, keys: Sequence[Key]) -> dict[Key, Tally]:
+def read_rollups(project_id: UUID, keys: Sequence[RollupKey]) -> dict[RollupKey, Counters]:
     """Those of `keys` that there are."""
     if not keys:
         return {}
     dimensions, hours, values = zip(*keys, strict=True)
     end = 3 + len(NAMES)
     return {
-        Key(*row[:3]): Tally(list(row[3:end]), read_histogram(row[end]), read_histogram(row[end + 1]))
+        RollupKey(*row[:3]): Counters(list(row[3:end]), read_histogram(row[end]), read_histogram(row[end + 1]))
         for row in fetch(_READ, [list(dimensions), list(hours), list(values), project_id])
     }
 
@@ -121,17 +121,17 @@ def count_values(project_id: UUID, hours: set[datetime]) -> Counter[tuple[str, d
     return Counter({(dimension, hour): count for dimension, hour, count in rows})
 
 
-def write_rollups(project_id: UUID, rollups: Mapping[Key, Tally]) -> None:
+def write_rollups(project_id: UUID, rollups: Mapping[RollupKey, Counters]) -> None:
     """Put rollups in the place of what is there."""
     rows = (
         {
             "dimension": key.dimension,
             "starts_at": key.hour.isoformat(),
             "value": key.value,
-            **dict(zip(NAMES, tally.counts, strict=True)),
-            "handoff": tally.handoff,
-            "delivery": tally.delivery,
+            **dict(zip(NAMES, counters.counts, strict=True)),
+            "handoff": counters.handoff,
+            "delivery": counters.delivery,
         }
-        for key, tally in rollups.items()
+        for key, counters in rollups.items()
     )
     execute(_WRITE, [project_id, as_rows(rows)])

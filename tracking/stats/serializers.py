@@ -9,7 +9,7 @@ from tracking.models import Rollup
 from tracking.stats.counting import COUNTERS, INDEX
 from tracking.stats.filters import GROUPS
 from tracking.stats.histograms import Histogram, find_percentile
-from tracking.stats.report import Question, Row, Statistics, Step
+from tracking.stats.report import Row, Statistics, StatsRequest, StatsStep
 
 # What no provider has had a part in yet.
 BEFORE_PROVIDERS = frozenset({"emails", "accepted", "suppressed", "cancelled"})
@@ -17,7 +17,7 @@ BEFORE_PROVIDERS = frozenset({"emails", "accepted", "suppressed", "cancelled"})
 NESTED = ("opens", "opens_human", "opened", "clicks", "clicks_human", "clicked")
 
 
-class VisitsAnswer(serializers.Serializer[object]):
+class VisitsOutput(serializers.Serializer[object]):
     """Opens or clicks."""
 
     all = serializers.IntegerField(help_text="By whomever, scanners and proxies too.")
@@ -25,14 +25,14 @@ class VisitsAnswer(serializers.Serializer[object]):
     recipients = serializers.IntegerField(help_text="How many recipients did it themselves.")
 
 
-class PercentilesAnswer(serializers.Serializer[object]):
+class PercentilesOutput(serializers.Serializer[object]):
     """Seconds, right to 5 %; null where nothing was measured."""
 
     p50 = serializers.FloatField(allow_null=True)
     p95 = serializers.FloatField(allow_null=True)
 
 
-class RatesAnswer(serializers.Serializer[object]):
+class RatesOutput(serializers.Serializer[object]):
     """Shares from 0 to 1; null where there is nothing to share. Of delivered and bounced: of the recipients that were
     sent or refused. All others: of those that were sent.
     """
@@ -66,23 +66,23 @@ class StatsRow(serializers.Serializer[Row]):
         return {
             **super().get_fields(),
             **counters,
-            "opens": VisitsAnswer(),
-            "clicks": VisitsAnswer(),
-            "rates": RatesAnswer(),
-            "handoff_seconds": PercentilesAnswer(help_text="From queued to taken by the provider."),
-            "delivery_seconds": PercentilesAnswer(
+            "opens": VisitsOutput(),
+            "clicks": VisitsOutput(),
+            "rates": RatesOutput(),
+            "handoff_seconds": PercentilesOutput(help_text="From queued to taken by the provider."),
+            "delivery_seconds": PercentilesOutput(
                 help_text="From there to the confirmed delivery. What goes straight to the recipient's server is not "
                 "in it: there both are one."
             ),
         }
 
 
-class StatsAnswer(serializers.Serializer[Statistics]):
+class StatsOutput(serializers.Serializer[Statistics]):
     """Statistics. Every fact counts in the step in which its email was accepted, however late it comes."""
 
     begins_at = StrictDateTimeField()
     ends_at = StrictDateTimeField()
-    by = serializers.ChoiceField(choices=list(Step))
+    by = serializers.ChoiceField(choices=list(StatsStep))
     grouped_by = serializers.ChoiceField(choices=GROUPS, allow_null=True)
     counted_at = StrictDateTimeField(
         allow_null=True, help_text="When events were last counted; some seconds pass between an event and its count."
@@ -93,7 +93,7 @@ class StatsAnswer(serializers.Serializer[Statistics]):
 
 def show_row(row: Row, *, is_provider: bool) -> dict[str, Any]:
     """A row, its counts in groups and its rates worked out."""
-    count = {name: row.tally.counts[index] for name, index in INDEX.items()}
+    count = {name: row.counters.counts[index] for name, index in INDEX.items()}
     hidden = BEFORE_PROVIDERS if is_provider else frozenset()
     return {
         "at": StrictDateTimeField().to_representation(row.at) if row.at else None,
@@ -103,8 +103,8 @@ def show_row(row: Row, *, is_provider: bool) -> dict[str, Any]:
         "opens": {"all": count["opens"], "human": count["opens_human"], "recipients": count["opened"]},
         "clicks": {"all": count["clicks"], "human": count["clicks_human"], "recipients": count["clicked"]},
         "rates": work_out_rates(count),
-        "handoff_seconds": show_percentiles(row.tally.handoff),
-        "delivery_seconds": show_percentiles(row.tally.delivery),
+        "handoff_seconds": show_percentiles(row.counters.handoff),
+        "delivery_seconds": show_percentiles(row.counters.delivery),
     }
 
 
@@ -119,7 +119,7 @@ def show_percentiles(histogram: Histogram) -> dict[str, float | None]:
     return {"p50": find_percentile(histogram, 0.5), "p95": find_percentile(histogram, 0.95)}
 
 
-def show_statistics(question: Question, statistics: Statistics) -> dict[str, Any]:
+def show_statistics(question: StatsRequest, statistics: Statistics) -> dict[str, Any]:
     """The answer's JSON."""
     time = StrictDateTimeField()
     is_all = question.dimension == Rollup.Dimension.ALL

@@ -10,7 +10,7 @@ from accounts.scopes import STATS_READ
 from accounts.viewsets import ProjectView
 from tracking.stats.filters import StatsQuery, read_question
 from tracking.stats.report import count_mail
-from tracking.stats.serializers import StatsAnswer, show_statistics
+from tracking.stats.serializers import StatsOutput, show_statistics
 
 FIGURES = {
     "group": "welcome",
@@ -61,7 +61,7 @@ class StatsView(ProjectView):
 
     queries = {"get": StatsQuery}
 
-    @extend_schema(operation_id="get_stats", responses=StatsAnswer, examples=[EXAMPLE])
+    @extend_schema(operation_id="get_stats", responses=StatsOutput, examples=[EXAMPLE])
     def get(self, request: Request) -> Response:
         """What became of the emails that were accepted in a time: by hour or day, by tag, template, provider or domain.
 

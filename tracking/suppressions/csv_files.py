@@ -12,7 +12,7 @@ from django.db import transaction
 from common.addresses import AddressError, parse_address
 from common.errors import ApiError
 from common.times import TimeError, format_time, parse_time
-from tracking.models import Suppression
+from tracking.models import Suppression, SuppressionReason
 from tracking.suppressions.service import STRENGTH, Counts, Entry, suppress_many
 
 BATCH = 2_000
@@ -51,7 +51,7 @@ class LineError(ValueError):
 class ImportPlan:
     """How a file is read: what an address without a reason gets, and whether one bad line refuses all."""
 
-    reason: str = Suppression.Reason.MANUAL
+    reason: str = SuppressionReason.MANUAL
     is_strict: bool = False
 
 
@@ -87,16 +87,16 @@ def import_suppressions(
 
     entries = read_entries(lines, plan, count)
     if not plan.is_strict:
-        counts = store(project_id, entries)
+        counts = store_entries(project_id, entries)
     else:
         with transaction.atomic():
-            counts = store(project_id, entries)
+            counts = store_entries(project_id, entries)
             if refused:
                 raise ImportRefusedError(count=refused)
     return ImportResult(added=counts.added, known=counts.known, refused=refused)
 
 
-def store(project_id: UUID, entries: Iterator[Entry]) -> Counts:
+def store_entries(project_id: UUID, entries: Iterator[Entry]) -> Counts:
     added = known = 0
     while batch := list(islice(entries, BATCH)):
         counts = suppress_many(project_id, batch)

@@ -12,7 +12,7 @@ from common.serializers import (
     StrictDateTimeField,
     StrictSerializer,
 )
-from tracking.models import Suppression
+from tracking.models import SuppressionReason
 from tracking.suppressions.csv_files import MAX_NOTE
 
 
@@ -20,7 +20,7 @@ class SuppressionInput(StrictSerializer):
     """An address not to write to."""
 
     address = AddressField()
-    reason = StrictChoiceField(choices=Suppression.Reason.choices, default=Suppression.Reason.MANUAL)
+    reason = StrictChoiceField(choices=SuppressionReason.choices, default=SuppressionReason.MANUAL)
     note = SingleLineField(required=False, allow_blank=True, default="", max_length=MAX_NOTE)
 
 
@@ -28,7 +28,7 @@ class SuppressionQuery(PageQuery):
     """The list's parameters."""
 
     address = AddressField(required=False, help_text="Exactly this address, in any case.")
-    reason = StrictChoiceField(choices=Suppression.Reason.choices, required=False)
+    reason = StrictChoiceField(choices=SuppressionReason.choices, required=False)
 
 
 class SuppressionOutput(serializers.Serializer[Any]):
@@ -36,7 +36,7 @@ class SuppressionOutput(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     address = serializers.CharField()
-    reason = serializers.ChoiceField(choices=Suppression.Reason.choices)
+    reason = serializers.ChoiceField(choices=SuppressionReason.choices)
     note = serializers.CharField()
     email_id = serializers.UUIDField(source="message_id", allow_null=True)
     created_at = StrictDateTimeField()

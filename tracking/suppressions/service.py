@@ -12,14 +12,14 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from common.ids import new_id
-from tracking.models import Suppression
+from tracking.models import Suppression, SuppressionReason
 
 # A reason never gives way to a weaker one: who complained or unsubscribed is not written to because a bounce is over.
 STRENGTH: Mapping[str, int] = {
-    Suppression.Reason.BOUNCE: 0,
-    Suppression.Reason.MANUAL: 1,
-    Suppression.Reason.UNSUBSCRIBE: 2,
-    Suppression.Reason.COMPLAINT: 3,
+    SuppressionReason.BOUNCE: 0,
+    SuppressionReason.MANUAL: 1,
+    SuppressionReason.UNSUBSCRIBE: 2,
+    SuppressionReason.COMPLAINT: 3,
 }
 
 
@@ -124,7 +124,7 @@ SELECT count(*) FILTER (WHERE is_new) FROM put
 """  # noqa: S608  # put together from constants
 
 
-def release(project_id: UUID, address: str) -> Suppression | None:
+def release_suppression(project_id: UUID, address: str) -> Suppression | None:
     """Take an address off the list; what stood there, None where nothing did.
 
     The row tells since when mail was held back: whoever sends that again does so in the same transaction.

@@ -15,7 +15,7 @@ from common.addresses import AddressError, parse_address
 from common.errors import NotFoundError
 from tracking.models import Suppression
 from tracking.suppressions.serializers import SuppressionInput, SuppressionOutput, SuppressionQuery
-from tracking.suppressions.service import Entry, release, suppress
+from tracking.suppressions.service import Entry, release_suppression, suppress
 
 
 class SuppressionViewSet(ProjectViewSet):
@@ -75,7 +75,7 @@ class SuppressionViewSet(ProjectViewSet):
     def destroy(self, request: Request, address: str) -> Response:
         """Take an address off the list, so that it is written to again."""
         self.read_body()
-        if release(self.project.pk, normalise(address)) is None:
+        if release_suppression(self.project.pk, normalise(address)) is None:
             raise NotFoundError
         return Response(status=204)
 

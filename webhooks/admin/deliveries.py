@@ -38,14 +38,16 @@ def log_url(endpoint: Endpoint) -> str:
 
 def describe_rows(deliveries: Iterable[WebhookDelivery]) -> list[dict[str, Any]]:
     """Rows of the log as a page shows them: the delivery, its colour, its last answer in a few words."""
-    return [{"delivery": row, "colour": COLOURS[row.status], "answer": describe_answer(row)} for row in deliveries]
+    return [
+        {"delivery": row, "colour": COLOURS[row.status], "answer": describe_last_attempt(row)} for row in deliveries
+    ]
 
 
-def describe_answer(delivery: WebhookDelivery) -> str:
+def describe_last_attempt(delivery: WebhookDelivery) -> str:
     """What the last try came to."""
-    if not delivery.tries:
+    if not delivery.attempts:
         return "not posted yet"
-    last: dict[str, Any] = delivery.tries[-1]
+    last: dict[str, Any] = delivery.attempts[-1]
     took = "" if last["duration_ms"] is None else f" after {last['duration_ms']} ms"
     return f"{last['status']}{took}" if last["status"] else str(last["error"])
 
@@ -107,7 +109,7 @@ class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="Answer")
     def answer(self, delivery: WebhookDelivery) -> str:
-        return describe_answer(delivery)
+        return describe_last_attempt(delivery)
 
     @admin.display(description="Endpoint")
     def url(self, delivery: WebhookDelivery) -> str:
@@ -127,9 +129,9 @@ class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
             "media": self.media,
             "delivery": delivery,
             "colour": COLOURS[delivery.status],
-            "answer": describe_answer(delivery),
+            "answer": describe_last_attempt(delivery),
             "payload": json.dumps(json.loads(delivery.payload), indent=2, ensure_ascii=False),
-            "tries": list(reversed(delivery.tries)),
+            "attempts": list(reversed(delivery.attempts)),
             "may_replay": self.has_replay_permission(request),
         }
         return TemplateResponse(request, "webhooks/delivery.html", context)

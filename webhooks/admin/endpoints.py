@@ -29,7 +29,7 @@ from webhooks.event_types import ALL
 from webhooks.models import Endpoint, EndpointStatus
 from webhooks.services import (
     EndpointChange,
-    Selection,
+    ReplayFilter,
     add_endpoint,
     change_endpoint,
     remove_endpoint,
@@ -221,7 +221,7 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
 
     def replay(self, request: HttpRequest, endpoint: Endpoint) -> None:
         _, reach = REACHES.get(request.POST.get("reach", ""), REACHES["day"])
-        count = replay_selected(endpoint, Selection(since=timezone.now() - reach))
+        count = replay_selected(endpoint, ReplayFilter(since=timezone.now() - reach))
         self.note(request, "replay_webhook", endpoint, count=count)
         self.message_user(request, f"{count} failed deliveries are on their way again.", messages.SUCCESS)
 

@@ -70,8 +70,8 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("attempt_count", models.SmallIntegerField(default=0)),
-                ("tries_left", models.SmallIntegerField()),
-                ("tries", models.JSONField(default=list)),
+                ("attempts_left", models.SmallIntegerField()),
+                ("attempts", models.JSONField(default=list)),
                 ("created_at", models.DateTimeField()),
                 ("finished_at", models.DateTimeField(null=True)),
                 (

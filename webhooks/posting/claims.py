@@ -27,7 +27,7 @@ class WebhookClaim:
     url: str
     secrets: tuple[str, ...]
     payload: str
-    tries_left: int
+    attempts_left: int
     token: UUID
 
 
@@ -54,15 +54,15 @@ WITH open AS MATERIALIZED (
 ), claimed AS (
     UPDATE webhooks_webhookdelivery d
     SET lease_token = %(token)s, lease_until = now() + %(lease)s, attempt_count = attempt_count + 1,
-        tries_left = tries_left - 1
-    FROM due WHERE d.id = due.id RETURNING d.id, d.endpoint_id, d.event_id, d.payload, d.tries_left
+        attempts_left = attempts_left - 1
+    FROM due WHERE d.id = due.id RETURNING d.id, d.endpoint_id, d.event_id, d.payload, d.attempts_left
 )
-SELECT c.id, c.endpoint_id, c.event_id, c.payload, c.tries_left, open.url, open.secret, open.previous
+SELECT c.id, c.endpoint_id, c.event_id, c.payload, c.attempts_left, open.url, open.secret, open.previous
 FROM claimed c JOIN open ON open.id = c.endpoint_id
 """
 
 
-def claim(limit: int) -> list[WebhookClaim]:
+def claim_deliveries(limit: int) -> list[WebhookClaim]:
     """Take at most `limit` due deliveries, and of each endpoint no more than it may have under way."""
     token = uuid4()
     rows = fetch(
@@ -84,7 +84,7 @@ def claim(limit: int) -> list[WebhookClaim]:
             url=row[5],
             secrets=secrets[row[1]],
             payload=row[3],
-            tries_left=row[4],
+            attempts_left=row[4],
             token=token,
         )
         for row in rows
@@ -109,10 +109,10 @@ def is_due() -> bool:
 _SWEEP = """
 UPDATE webhooks_webhookdelivery
 SET lease_token = NULL, lease_until = NULL,
-    status = CASE WHEN tries_left > 0 THEN status ELSE %(failed)s END,
-    next_attempt_at = CASE WHEN tries_left > 0 THEN now() + %(wait)s END,
-    finished_at = CASE WHEN tries_left > 0 THEN finished_at ELSE now() END,
-    tries = tries || jsonb_build_object('at', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    status = CASE WHEN attempts_left > 0 THEN status ELSE %(failed)s END,
+    next_attempt_at = CASE WHEN attempts_left > 0 THEN now() + %(wait)s END,
+    finished_at = CASE WHEN attempts_left > 0 THEN finished_at ELSE now() END,
+    attempts = attempts || jsonb_build_object('at', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         'duration_ms', NULL, 'status', NULL, 'error', %(error)s::text, 'response', '')
 WHERE lease_token IS NOT NULL AND lease_until < now()
 """

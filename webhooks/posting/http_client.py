@@ -17,7 +17,7 @@ from uuid import UUID
 import httpcore
 import structlog
 
-from delivery.ssrf import Guard, RefusedError, Target
+from delivery.ssrf import Guard, RefusedError, UrlTarget
 from delivery.tls import make_client_context
 from webhooks.posting.failures import EXPECTED, describe_failure
 from webhooks.posting.guarded_backend import GuardedBackend
@@ -42,13 +42,13 @@ class Post:
     """One request to make."""
 
     id: UUID
-    target: Target
+    target: UrlTarget
     headers: Mapping[str, str]
     body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class PostOutcome:
     """What came of a post: a status, or an error in words when there is none. `is_refused`: by our own guard."""
 
     id: UUID
@@ -70,7 +70,7 @@ class Poster:
     def __init__(self, guard: Guard, *, deadline: timedelta) -> None:
         self.guard = guard
         self._deadline = deadline.total_seconds()
-        self._answers: queue.SimpleQueue[Answered] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[PostOutcome] = queue.SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._backend = GuardedBackend(guard)
@@ -88,7 +88,7 @@ class Poster:
         """Begin a post; its answer comes out of `wait`, whatever happens."""
         self._loop.call_soon_threadsafe(self._begin, post)
 
-    def wait(self, seconds: float, linger: float = 0.0) -> list[Answered]:
+    def wait(self, seconds: float, linger: float = 0.0) -> list[PostOutcome]:
         """The answers that have come, after waiting for the first one; `linger` longer for those just behind it."""
         try:
             answers = [self._answers.get(timeout=seconds)]
@@ -128,7 +128,7 @@ class Poster:
 
     async def _answer(self, post: Post) -> None:
         began = time.monotonic()
-        heard = Heard()
+        heard = PartialResponse()
         try:
             async with asyncio.timeout(self._deadline):
                 await self._exchange(post, heard)
@@ -142,7 +142,7 @@ class Poster:
                 log.exception("webhook_post_failed", delivery_id=str(post.id))
         self._answers.put(heard.conclude(post.id, timedelta(seconds=time.monotonic() - began)))
 
-    async def _exchange(self, post: Post, heard: "Heard") -> None:
+    async def _exchange(self, post: Post, heard: "PartialResponse") -> None:
         target = post.target
         # Taken apart by our parser: no other one gets to read the URL in its own way.
         url = httpcore.URL(
@@ -163,7 +163,7 @@ def find_header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
 
 
 @dataclass(slots=True, kw_only=True)
-class Heard:
+class PartialResponse:
     """What an answer has told so far. A status that came is the answer, though the body may never end."""
 
     status: int | None = None
@@ -172,8 +172,8 @@ class Heard:
     retry_after: timedelta | None = None
     is_refused: bool = False
 
-    def conclude(self, post_id: UUID, duration: timedelta) -> Answered:
-        return Answered(
+    def conclude(self, post_id: UUID, duration: timedelta) -> PostOutcome:
+        return PostOutcome(
             id=post_id,
             status=self.status,
             error=self.error if self.status is None else "",

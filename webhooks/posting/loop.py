@@ -14,9 +14,9 @@ from delivery.ssrf import RefusedError, parse_target
 from ledger.leases import Heartbeat
 from ledger.retrying import retry_database
 from webhooks.models import WebhookDelivery
-from webhooks.posting.claims import WebhookClaim, claim
-from webhooks.posting.http_client import Answered, Post, Poster
-from webhooks.posting.outcomes import Result, record
+from webhooks.posting.claims import WebhookClaim, claim_deliveries
+from webhooks.posting.http_client import Post, Poster, PostOutcome
+from webhooks.posting.outcomes import PostResult, record_posts
 from webhooks.posting.signing import build_headers
 from webhooks.posting.url_check import current_guard
 
@@ -51,13 +51,13 @@ def close_poster() -> None:
     _poster = None
 
 
-class Run:
+class PostingLoop:
     """One run of the loop."""
 
     def __init__(self) -> None:
         self._poster = find_poster()
         self._claims: dict[UUID, WebhookClaim] = {}
-        self._refused: list[Answered] = []
+        self._refused: list[PostOutcome] = []
 
     def run(self) -> None:
         """Post what is due until nothing is due or under way."""
@@ -71,7 +71,7 @@ class Run:
                 self._record(self._refused or self._poster.wait(LOOK_SECONDS, LINGER_SECONDS))
 
     def _take(self, heartbeat: Heartbeat) -> None:
-        claims = retry_database(lambda: claim(MAX_UNDER_WAY - len(self._claims)))
+        claims = retry_database(lambda: claim_deliveries(MAX_UNDER_WAY - len(self._claims)))
         if claims:
             heartbeat.add(claims[0].token)
         for taken in claims:
@@ -80,16 +80,16 @@ class Run:
                 self._poster.post(build_post(taken))
             except RefusedError as error:
                 # The URL was admitted once; the guard has learned since.
-                self._refused.append(Answered(id=taken.delivery_id, error=error.message, is_refused=True))
+                self._refused.append(PostOutcome(id=taken.delivery_id, error=error.message, is_refused=True))
 
-    def _record(self, answers: list[Answered]) -> None:
+    def _record(self, answers: list[PostOutcome]) -> None:
         results = [
-            Result(claim=self._claims.pop(answered.id), answered=answered)
+            PostResult(claim=self._claims.pop(answered.id), answered=answered)
             for answered in answers
             if answered.id in self._claims
         ]
         self._refused = []
-        retry_database(lambda: record(results))
+        retry_database(lambda: record_posts(results))
 
 
 def build_post(taken: WebhookClaim) -> Post:

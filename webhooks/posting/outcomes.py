@@ -18,59 +18,59 @@ from ledger.sql import fetch
 from webhooks.endpoint_health import GONE, disable, disable_long_failing, note_health
 from webhooks.models import DeliveryStatus
 from webhooks.posting.claims import WebhookClaim
-from webhooks.posting.http_client import Answered
+from webhooks.posting.http_client import PostOutcome
 
 # Jitter needs no secrecy.
 SPREAD = Random()  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class PostResult:
     """A delivery that was posted, and what came of it."""
 
     claim: WebhookClaim
-    answered: Answered
+    answered: PostOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class DeliveryDecision:
     """The delivery's next state, and how long until the next try; None when there is none."""
 
     status: DeliveryStatus
     wait: timedelta | None = None
 
 
-def decide(result: Result) -> Verdict:
-    """Any 2xx is a success. Everything else is tried again while tries are left, but for two that a person must mend:
-    410 (RFC 9110, 15.5.11), and a host that the guard refuses.
+def decide_delivery(result: PostResult) -> DeliveryDecision:
+    """Any 2xx is a success. Everything else is tried again while attempts are left, but for two that a person must
+    mend: 410 (RFC 9110, 15.5.11), and a host that the guard refuses.
     """
-    answered, tries_left = result.answered, result.claim.tries_left
+    answered, attempts_left = result.answered, result.claim.attempts_left
     if answered.is_success:
-        return Verdict(status=DeliveryStatus.DELIVERED)
-    if answered.is_refused or answered.status == HTTPStatus.GONE or tries_left <= 0:
-        return Verdict(status=DeliveryStatus.FAILED)
+        return DeliveryDecision(status=DeliveryStatus.DELIVERED)
+    if answered.is_refused or answered.status == HTTPStatus.GONE or attempts_left <= 0:
+        return DeliveryDecision(status=DeliveryStatus.FAILED)
     waits = settings.WEBHOOK_WAITS
-    wait = next_wait(max(len(waits) + 1 - tries_left, 1), waits, SPREAD)
-    return Verdict(status=DeliveryStatus.PENDING, wait=max(wait, answered.retry_after or timedelta(0)))
+    wait = next_wait(max(len(waits) + 1 - attempts_left, 1), waits, SPREAD)
+    return DeliveryDecision(status=DeliveryStatus.PENDING, wait=max(wait, answered.retry_after or timedelta(0)))
 
 
-# The log of tries keeps the last twenty: a delivery may be replayed for ever.
+# The log of attempts keeps the last twenty: a delivery may be replayed for ever.
 _RECORD = """
 UPDATE webhooks_webhookdelivery d
 SET status = v.status, next_attempt_at = now() + v.wait, lease_token = NULL, lease_until = NULL,
     finished_at = CASE WHEN v.wait IS NULL THEN now() END,
-    tries = CASE WHEN jsonb_array_length(d.tries) < 20 THEN d.tries ELSE d.tries - 0 END || v.try
+    attempts = CASE WHEN jsonb_array_length(d.attempts) < 20 THEN d.attempts ELSE d.attempts - 0 END || v.try
 FROM unnest(%s::uuid[], %s::text[], %s::interval[], %s::jsonb[]) AS v(id, status, wait, try)
 WHERE d.id = v.id AND d.lease_token = ANY(%s)
 RETURNING d.id
 """
 
 
-def record(results: Sequence[Result]) -> set[UUID]:
+def record_posts(results: Sequence[PostResult]) -> set[UUID]:
     """Write down what came of posts; returns the deliveries that were still ours."""
     if not results:
         return set()
-    verdicts = [decide(result) for result in results]
+    verdicts = [decide_delivery(result) for result in results]
     succeeded = {result.claim.endpoint_id for result in results if result.answered.is_success}
     failed = {result.claim.endpoint_id for result in results} - succeeded
     with transaction.atomic():
@@ -81,7 +81,7 @@ def record(results: Sequence[Result]) -> set[UUID]:
                 [result.claim.delivery_id for result in results],
                 [verdict.status for verdict in verdicts],
                 [verdict.wait for verdict in verdicts],
-                [json.dumps(describe(result.answered)) for result in results],
+                [json.dumps(attempt_log_entry(result.answered)) for result in results],
                 list({result.claim.token for result in results}),
             ],
         )
@@ -91,7 +91,7 @@ def record(results: Sequence[Result]) -> set[UUID]:
     return {row[0] for row in rows}
 
 
-def describe(answered: Answered) -> dict[str, Any]:
+def attempt_log_entry(answered: PostOutcome) -> dict[str, Any]:
     """A try, as the log shows it."""
     return {
         "at": format_time(datetime.now(UTC) - answered.duration),

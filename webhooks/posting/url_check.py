@@ -6,7 +6,7 @@ from concurrent.futures import TimeoutError as WaitedTooLongError
 from django.conf import settings
 
 from common.errors import FieldError, InvalidFieldsError
-from delivery.ssrf import Guard, RefusedError, Target, parse_target
+from delivery.ssrf import Guard, RefusedError, UrlTarget, parse_target
 
 # A name server that does not answer must not hold a request for long.
 LOOK_UP_SECONDS = 3.0
@@ -32,7 +32,7 @@ def check_url(url: str) -> str:
     return target.url
 
 
-def look_up(target: Target) -> None:
+def look_up(target: UrlTarget) -> None:
     looking = _look_ups.submit(current_guard().find_addresses, target.host, target.port)
     try:
         looking.result(LOOK_UP_SECONDS)

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from common.commands import ServiceCommand
-from emailsvc.key_rotation import Rekeyed, list_secret_columns, rekey_column
+from emailsvc.key_rotation import RotationResult, list_secret_columns, rekey_column
 
 
 class Command(ServiceCommand):
@@ -15,7 +15,7 @@ class Command(ServiceCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        unreadable: list[Rekeyed] = []
+        unreadable: list[RotationResult] = []
         for model, name in list_secret_columns():
             rekeyed = rekey_column(model, name, self.progress_of(f"{model._meta.label}.{name}"))
             if rekeyed.unreadable_ids:

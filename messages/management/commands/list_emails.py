@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 from accounts.management.project_command import ProjectCommand
 from common.times import format_time
 from messages.api.responses import ROW
-from messages.management.selection import add_filters, given_filters, read_query, walk
+from messages.management.selection import add_filters, given_filters, read_filters, walk_messages
 from messages.models import Message
 from messages.selectors import with_rows
 
@@ -25,17 +25,17 @@ class Command(ProjectCommand):
     def handle(self, *, limit: int, after: str | None, **options: Any) -> None:
         if limit < 0:
             raise CommandError("--limit: must not be negative.")
-        query = read_query(given_filters(options) | ({"after": after} if after else {}))
-        ids = walk(self.find_project(options), query)
+        query = read_filters(given_filters(options) | ({"after": after} if after else {}))
+        ids = walk_messages(self.find_project(options), query)
         for page in iter(lambda: list(islice(ids, PAGE)), []):
             wanted = page if not limit else page[:limit]
             for message in with_rows(Message.objects.filter(pk__in=wanted)).order_by("-id"):
-                self.emit(ROW.to_representation(message), describe(message))
+                self.emit(ROW.to_representation(message), describe_email(message))
             if limit and (limit := limit - len(wanted)) <= 0:
                 return
 
 
-def describe(message: Message) -> str:
+def describe_email(message: Message) -> str:
     to = ", ".join(row.address for row in message.shown_recipients[:2])
     more = f" +{len(message.shown_recipients) - 2}" if len(message.shown_recipients) > 2 else ""
     at = str(format_time(message.created_at.replace(microsecond=0)))

@@ -32,12 +32,12 @@ class Command(ServiceCommand):
             report = parse_report(raw)
             results = [] if options["dry_run"] else receive_report(ReceivedReport(raw=raw, is_trusted=True))
             tally = Counter(result.value for result in results)
-            self.emit(describe_report(name, report), describe(name, report, tally))
+            self.emit(describe_report(name, report), describe_report_result(name, report, tally))
         if is_any_unreadable:
             raise SystemExit(1)
 
 
-def describe(name: str, report: Report, tally: Counter[str]) -> str:
+def describe_report_result(name: str, report: Report, tally: Counter[str]) -> str:
     """One file in a line for people."""
     told = ", ".join(f"{one.address or 'somebody'} {one.status} {one.reason}" for one in report.recipients)
     recorded = ", ".join(f"{count} {result}" for result, count in tally.items())

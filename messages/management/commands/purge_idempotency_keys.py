@@ -1,6 +1,6 @@
 from typing import Any
 
-from accounts.idempotency import purge
+from accounts.idempotency import purge_keys
 from common.commands import ServiceCommand
 
 
@@ -8,5 +8,5 @@ class Command(ServiceCommand):
     help = "Forget idempotency keys whose 24 hours are over. Beat does so each hour."
 
     def handle(self, *_: Any, **__: Any) -> None:
-        count = purge()
+        count = purge_keys()
         self.emit({"purged": count}, f"{count} forgotten")

@@ -10,13 +10,13 @@ from common.commands import ServiceCommand
 from messages.management.selection import age_of, format_age
 from messages.queue_stats import QueueState, read_queue
 
-COLUMNS = ("due", "later", "leased", "lost", "held")
+COLUMNS = ("due", "later", "leased", "lost", "on_hold")
 
 
 class Command(ServiceCommand):
     help = (
         "What is in the queue: recipients by lane and state (due: may be sent now; later: waits for its next try; "
-        "leased: being sent; lost: its worker is gone; held: waits for a person), and who works on it."
+        "leased: being sent; lost: its worker is gone; on_hold: waits for a person), and who works on it."
     )
 
     def add_options(self, parser: ArgumentParser) -> None:
@@ -53,7 +53,7 @@ class Command(ServiceCommand):
                 time.sleep(seconds)
 
     def show(self, state: QueueState) -> None:
-        self.emit(state.describe(), describe(state))
+        self.emit(state.describe(), queue_as_json(state))
 
 
 def build_table(state: QueueState) -> Table:
@@ -68,7 +68,7 @@ def build_table(state: QueueState) -> Table:
     return table
 
 
-def describe(state: QueueState) -> str:
+def queue_as_json(state: QueueState) -> str:
     """The same in plain lines."""
     lines = []
     for lane in state.lanes:

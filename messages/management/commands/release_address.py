@@ -7,7 +7,7 @@ from accounts.management.project_command import ProjectCommand
 from accounts.services import write_audit
 from common.addresses import parse_address
 from common.times import TimeError, parse_time
-from messages.suppressed_mail import Release, release_address
+from messages.suppressed_mail import ReleaseResult, release_address
 
 
 class Command(ProjectCommand):
@@ -28,11 +28,11 @@ class Command(ProjectCommand):
         found = release_address(Delegate(project=project), bare, should_resend=resend, since=begun_at)
         if found is None:
             raise CommandError(f"{bare} is not on the suppression list.")
-        write_audit("command", "release", found.suppression, project=project.name, **describe(found))
-        self.emit({"address": bare, **describe(found)}, tell(found))
+        write_audit("command", "release", found.suppression, project=project.name, **release_as_json(found))
+        self.emit({"address": bare, **release_as_json(found)}, release_as_text(found))
 
 
-def describe(found: Release) -> dict[str, object]:
+def release_as_json(found: ReleaseResult) -> dict[str, object]:
     return {
         "reason": found.suppression.reason,
         "resent": [str(new.pk) for new in found.resent],
@@ -41,7 +41,7 @@ def describe(found: Release) -> dict[str, object]:
     }
 
 
-def tell(found: Release) -> str:
+def release_as_text(found: ReleaseResult) -> str:
     lines = [
         f"{found.suppression.address} is written to again; it was on the list for {found.suppression.reason}.",
         *(f"{new.resent_from_id} sent again as {new.pk}" for new in found.resent),

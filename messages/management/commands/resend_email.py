@@ -11,9 +11,16 @@ from accounts.management.project_command import ProjectCommand
 from accounts.services import write_audit
 from common.errors import ApiError
 from messages.available_actions import UNSETTLED
-from messages.management.selection import add_filters, find_message, given_filters, read_query, show_progress, walk
+from messages.management.selection import (
+    add_filters,
+    find_message,
+    given_filters,
+    read_filters,
+    show_progress,
+    walk_messages,
+)
 from messages.models import Message
-from messages.services import Selection, resend
+from messages.services import ResendRecipients, resend
 
 
 class Command(ProjectCommand):
@@ -34,7 +41,7 @@ class Command(ProjectCommand):
         if bool(ids) == bool(filters):
             raise CommandError("Give ids or filters, one of the two.")
         chosen = [find_message(text).pk for text in ids] if ids else self.choose(options, filters)
-        selection = Selection.FAILED if failed else Selection.ALL
+        selection = ResendRecipients.FAILED if failed else ResendRecipients.ALL
         refused = 0
         for pk in show_progress(chosen, "Sending again", is_silent=self.is_json):
             refused += not self.resend(pk, selection, is_dry=dry_run)
@@ -46,10 +53,10 @@ class Command(ProjectCommand):
 
     def choose(self, options: dict[str, Any], filters: dict[str, str]) -> list[UUID]:
         """The ids that fit, newest first, as they are now: what is sent again meanwhile may fit too."""
-        ids = list(walk(self.find_project(options), read_query(filters)))
+        ids = list(walk_messages(self.find_project(options), read_filters(filters)))
         return [pk for page in split(ids, 500) for pk in keep_resendable(page)]
 
-    def resend(self, pk: UUID, selection: Selection, *, is_dry: bool) -> bool:
+    def resend(self, pk: UUID, selection: ResendRecipients, *, is_dry: bool) -> bool:
         message = Message.objects.select_related("project").get(pk=pk)
         if is_dry:
             self.emit({"id": pk, "status": message.status, "subject": message.subject})

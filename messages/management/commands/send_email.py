@@ -16,7 +16,7 @@ from messages.accepting.admission import Admission
 from messages.api.serializers import read_draft
 from messages.management.selection import as_command_error
 from messages.models import Message
-from messages.services import finish
+from messages.services import upload_and_prepare
 from messages.states import TERMINAL, Lane, Status
 
 # The API's limit for all attachments together, and room for a body.
@@ -60,7 +60,7 @@ class Command(ProjectCommand):
         try:
             caller = Delegate(project=project, is_test=test)
             admitted = Admission(caller).admit(*read_draft(build_body(options)))
-            [message] = finish(caller, [admitted]).store()
+            [message] = upload_and_prepare(caller, [admitted]).store()
         except ApiError as error:
             raise as_command_error(error) from None
         write_audit("command", "send", message.pk, project=project.name)

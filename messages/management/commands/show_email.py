@@ -4,10 +4,10 @@ from typing import Any
 
 from common.commands import ServiceCommand, make_printable
 from common.times import format_time
-from messages.admin.page import MessageStory, RecipientStory, tell_message, with_page
-from messages.api.responses import EmailAnswer
+from messages.admin.page import MessageStory, RecipientStory, build_message_story, with_page
+from messages.api.responses import EmailOutput
 from messages.explain.explain import explain
-from messages.explain.model import Telling
+from messages.explain.model import StateExplanation
 from messages.explain.serializers import EXPLANATION
 from messages.explain.wording import say_time
 from messages.management.selection import find_message
@@ -26,16 +26,16 @@ class Command(ServiceCommand):
         if self.is_json:
             detailed = find_detailed(message.project, message.pk)
             explained = EXPLANATION.to_representation(explain(detailed))
-            self.emit({**EmailAnswer(detailed).data, "explanation": explained})
+            self.emit({**EmailOutput(detailed).data, "explanation": explained})
             return
-        told = tell_message(with_page(Message.objects.filter(pk=message.pk)).get())
-        self.stdout.write(make_printable("\n".join(describe(told))))
+        summary = build_message_story(with_page(Message.objects.filter(pk=message.pk)).get())
+        self.stdout.write(make_printable("\n".join(describe_story(summary))))
 
 
-def describe(story: MessageStory) -> Iterator[str]:
+def describe_story(story: MessageStory) -> Iterator[str]:
     message = story.message
     yield f"{message.subject or '(no subject)'}"
-    yield from describe_told(f"{message.status.upper()}: ", story.explanation.told, "")
+    yield from describe_summary(f"{message.status.upper()}: ", story.explanation.summary, "")
     yield ""
     for decision in story.explanation.decisions:
         yield f"  {decision}"
@@ -71,7 +71,7 @@ def describe_recipient(story: RecipientStory, *, is_only: bool) -> Iterator[str]
     if is_only:
         yield begin
     else:
-        yield from describe_told(f"{begin}. ", story.explanation.told, "  ")
+        yield from describe_summary(f"{begin}. ", story.explanation.summary, "  ")
     for decision in story.explanation.decisions:
         yield f"  {decision}"
     for attempt in story.attempts:
@@ -88,11 +88,11 @@ def describe_recipient(story: RecipientStory, *, is_only: bool) -> Iterator[str]
             yield f"     next try {format_time(row.next_attempt_at)}"
 
 
-def describe_told(begin: str, told: Telling, indent: str) -> Iterator[str]:
+def describe_summary(begin: str, summary: StateExplanation, indent: str) -> Iterator[str]:
     """Why, next and what to do, a line each."""
-    yield f"{begin}{told.why}"
-    if told.next:
-        at = f"{say_time(told.next_at)}: " if told.next_at else ""
-        yield f"{indent}Next: {at}{told.next}"
-    for advice in told.advice:
+    yield f"{begin}{summary.why}"
+    if summary.next:
+        at = f"{say_time(summary.next_at)}: " if summary.next_at else ""
+        yield f"{indent}Next: {at}{summary.next}"
+    for advice in summary.advice:
         yield f"{indent}What to do: {advice}"

@@ -8,9 +8,9 @@ from django.core.management.base import CommandError
 
 from accounts.services import write_audit
 from providers.management.provider_command import ProviderCommand
-from providers.models import Kind
+from providers.models import ProviderKind
 from providers.serializers import ProviderFields
-from providers.services import Target, add_provider
+from providers.services import ProviderTarget, add_provider
 
 VALUES = ("name", "priority", "weight", "rate_limit", "connection_limit")
 
@@ -21,7 +21,7 @@ class Command(ProviderCommand):
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="What to call it.")
         parser.add_argument("url", nargs="?", help="smtp://…, smtps://…, mx:, esp://postmark?server_token=…, inbox://…")
-        parser.add_argument("--kind", choices=Kind.values, help="With --set in place of a URL.")
+        parser.add_argument("--kind", choices=ProviderKind.values, help="With --set in place of a URL.")
         parser.add_argument(
             "--set", action="append", default=[], metavar="NAME=VALUE", help="One setting; may stand several times."
         )
@@ -34,12 +34,12 @@ class Command(ProviderCommand):
         if bool(options["url"]) == bool(options["kind"]):
             raise CommandError("Give a URL, or --kind with --set.")
         settings = dict(read_setting(text) for text in options["set"])
-        kind = Kind(options["kind"]) if options["kind"] else None
+        kind = ProviderKind(options["kind"]) if options["kind"] else None
         given = {name: options[name] for name in VALUES if options[name] is not None}
         values = self.read_values(ProviderFields(data=given))
         provider = add_provider(
             self.find_owner(options),
-            target=Target(kind=kind, url=options["url"] or "", settings=settings),
+            target=ProviderTarget(kind=kind, url=options["url"] or "", settings=settings),
             is_operated=True,
             **values,
         )

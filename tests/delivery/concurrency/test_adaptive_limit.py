@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from delivery.concurrency.adaptive_limit import Pace
+from delivery.concurrency.adaptive_limit import AdaptiveConcurrency
 
 
 class Clock:
@@ -14,7 +14,7 @@ class Clock:
 
 
 def test_it_doubles_with_each_round_until_the_first_trouble() -> None:
-    pace = Pace(2, 20)
+    pace = AdaptiveConcurrency(2, 20)
     for expected in (4, 8, 16, 20, 20):
         for _ in range(pace.limit):
             pace.note_success()
@@ -23,7 +23,7 @@ def test_it_doubles_with_each_round_until_the_first_trouble() -> None:
 
 def test_trouble_halves_it_and_then_it_grows_slowly() -> None:
     clock = Clock()
-    pace = Pace(16, 20, clock)
+    pace = AdaptiveConcurrency(16, 20, clock)
     pace.note_trouble()
     assert pace.limit == 8
     for _ in range(8):
@@ -36,7 +36,7 @@ def test_trouble_halves_it_and_then_it_grows_slowly() -> None:
 
 def test_trouble_of_many_conversations_at_once_is_one_trouble() -> None:
     clock = Clock()
-    pace = Pace(16, 20, clock)
+    pace = AdaptiveConcurrency(16, 20, clock)
     for _ in range(16):
         pace.note_trouble()
     assert pace.limit == 8
@@ -47,7 +47,7 @@ def test_trouble_of_many_conversations_at_once_is_one_trouble() -> None:
 
 def test_trouble_at_the_lowest_pace_is_followed_by_longer_and_longer_rests() -> None:
     clock = Clock()
-    pace = Pace(1, 20, clock)
+    pace = AdaptiveConcurrency(1, 20, clock)
     rests = []
     for _ in range(10):
         pace.note_trouble()
@@ -65,7 +65,7 @@ def test_trouble_at_the_lowest_pace_is_followed_by_longer_and_longer_rests() -> 
 
 def test_a_rest_that_was_asked_for_is_kept_and_bounded() -> None:
     clock = Clock()
-    pace = Pace(20, 20, clock)
+    pace = AdaptiveConcurrency(20, 20, clock)
     pace.note_trouble(timedelta(seconds=30))
     assert (pace.limit, pace.rest_seconds) == (10, 30)
     pace.note_trouble(timedelta(days=3))

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from delivery.concurrency.circuit_breaker import Circuits, Open, Tripping
+from delivery.concurrency.circuit_breaker import BreakerPolicy, CircuitBreakers, OpenBreaker
 
-TRIPPING = Tripping(failures=3, first_wait=timedelta(seconds=10), most_wait=timedelta(seconds=40))
+TRIPPING = BreakerPolicy(failures=3, first_wait=timedelta(seconds=10), most_wait=timedelta(seconds=40))
 
 
 class Clock:
@@ -23,16 +23,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def circuits(clock: Clock) -> Circuits:
-    return Circuits(TRIPPING, clock)
+def circuits(clock: Clock) -> CircuitBreakers:
+    return CircuitBreakers(TRIPPING, clock)
 
 
-def trip(circuits: Circuits, times: int = 3) -> None:
+def trip(circuits: CircuitBreakers, times: int = 3) -> None:
     for number in range(times):
         circuits.note_failure("a", f"refused {number}")
 
 
-def test_failures_in_a_row_open_it(circuits: Circuits) -> None:
+def test_failures_in_a_row_open_it(circuits: CircuitBreakers) -> None:
     trip(circuits, 2)
     assert circuits.may_try("a")
     trip(circuits, 1)
@@ -43,14 +43,14 @@ def test_failures_in_a_row_open_it(circuits: Circuits) -> None:
     assert circuits.may_try("b")
 
 
-def test_a_success_between_failures_starts_the_count_anew(circuits: Circuits) -> None:
+def test_a_success_between_failures_starts_the_count_anew(circuits: CircuitBreakers) -> None:
     trip(circuits, 2)
     circuits.note_success("a")
     trip(circuits, 2)
     assert circuits.may_try("a")
 
 
-def test_after_its_time_one_probe_decides(circuits: Circuits, clock: Clock) -> None:
+def test_after_its_time_one_probe_decides(circuits: CircuitBreakers, clock: Clock) -> None:
     trip(circuits)
     clock.now += 10
     assert circuits.find_open("a") is None
@@ -61,7 +61,7 @@ def test_after_its_time_one_probe_decides(circuits: Circuits, clock: Clock) -> N
     assert circuits.may_try("a")
 
 
-def test_each_probe_that_fails_doubles_the_wait_up_to_the_most(circuits: Circuits, clock: Clock) -> None:
+def test_each_probe_that_fails_doubles_the_wait_up_to_the_most(circuits: CircuitBreakers, clock: Clock) -> None:
     trip(circuits)
     waits = []
     for _ in range(4):
@@ -74,14 +74,14 @@ def test_each_probe_that_fails_doubles_the_wait_up_to_the_most(circuits: Circuit
     assert waits == [10, 20, 40, 40]
 
 
-def test_those_that_were_under_way_when_it_opened_do_not_count_again(circuits: Circuits, clock: Clock) -> None:
+def test_those_that_were_under_way_when_it_opened_do_not_count_again(circuits: CircuitBreakers, clock: Clock) -> None:
     trip(circuits, 30)
     found = circuits.find_open("a")
     assert found is not None
-    assert (found.until - clock.now, found.trip_count) == (10, 1)
+    assert (found.until - clock.now, found.open_count) == (10, 1)
 
 
-def test_a_probe_that_never_reports_is_followed_by_another(circuits: Circuits, clock: Clock) -> None:
+def test_a_probe_that_never_reports_is_followed_by_another(circuits: CircuitBreakers, clock: Clock) -> None:
     trip(circuits)
     clock.now += 10
     assert circuits.may_try("a")
@@ -91,17 +91,17 @@ def test_a_probe_that_never_reports_is_followed_by_another(circuits: Circuits, c
     assert circuits.may_try("a")
 
 
-def test_a_clock_that_is_set_back_holds_nothing_up(circuits: Circuits, clock: Clock) -> None:
+def test_a_clock_that_is_set_back_holds_nothing_up(circuits: CircuitBreakers, clock: Clock) -> None:
     trip(circuits)
     clock.now -= 7200
     assert circuits.may_try("a")
 
 
 def test_processes_learn_of_each_others(clock: Clock) -> None:
-    one, two = Circuits(TRIPPING, clock), Circuits(TRIPPING, clock)
-    board: dict[str, Open] = {}
+    one, two = CircuitBreakers(TRIPPING, clock), CircuitBreakers(TRIPPING, clock)
+    board: dict[str, OpenBreaker] = {}
 
-    def exchange(circuits: Circuits) -> None:
+    def exchange(circuits: CircuitBreakers) -> None:
         for key, state in circuits.exchange(dict(board)).items():
             board.pop(key, None)
             if state is not None:
@@ -122,7 +122,7 @@ def test_processes_learn_of_each_others(clock: Clock) -> None:
     assert one.may_try("a")
 
 
-def test_what_could_not_be_told_is_told_the_next_time(circuits: Circuits) -> None:
+def test_what_could_not_be_told_is_told_the_next_time(circuits: CircuitBreakers) -> None:
     trip(circuits)
     changes = circuits.exchange({})
     circuits.put_back(changes)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from delivery.dkim.canonical import canonical_body, canonical_field, normalize_line_ends
 from delivery.dkim.signing import ED25519, RSA, Signer, generate_key, public_record, sign_all
-from delivery.mime.message import Attachment, Content, Mailbox, build
+from delivery.mime.message import Attachment, Mailbox, MessageContent, build
 from tests.delivery.dkim import opendkim_verifier
 
 KEYS = {RSA: generate_key(RSA), ED25519: generate_key(ED25519)}
@@ -35,7 +35,7 @@ def built(**changes: object) -> bytes:
         "message_id": "019aabcd-0000-7000-8000-000000000001@acme.test",
         "text": "Hello\n",
     }
-    return build(Content(**fields | changes), [("List-Unsubscribe", f"<https://t.acme.test/{'u' * 90}>")])  # type: ignore[arg-type]
+    return build(MessageContent(**fields | changes), [("List-Unsubscribe", f"<https://t.acme.test/{'u' * 90}>")])  # type: ignore[arg-type]
 
 
 PLAIN = b"From: a@acme.test\r\nTo: b@x.test\r\nSubject: s\r\nDate: Sat, 22 Nov 2025 17:36:11 +0000\r\n"

@@ -16,11 +16,11 @@ from delivery.mime.message import (
     Attachment,
     AttachmentTypeError,
     BodyError,
-    Content,
     HeaderError,
     Mailbox,
+    MessageContent,
     build,
-    prepare,
+    prepare_message,
 )
 from tests.needs import NOT_SHARED, SHARED
 
@@ -32,8 +32,8 @@ PDF = Attachment(filename="bill.pdf", content_type="application/pdf", content=by
 LOGO = Attachment(filename="logo.png", content_type="image/png", content=b"\x89PNG", content_id="logo@acme")
 
 
-def content(**changes: Any) -> Content:
-    return Content(
+def content(**changes: Any) -> MessageContent:
+    return MessageContent(
         **{
             "from_": Mailbox(name="Acme, Inc.", address="billing@acme.test"),
             "to": [Mailbox(name="Jürgen Groß", address="j@x.test")],
@@ -267,7 +267,7 @@ def test_a_body_that_imitates_the_boundary_breaks_nothing() -> None:
 
 
 def test_each_recipient_gets_own_headers_and_bodies_from_one_preparation() -> None:
-    prepared = prepare(content(html="<a href=x>", attachments=[PDF]))
+    prepared = prepare_message(content(html="<a href=x>", attachments=[PDF]))
     unsubscribe = "<https://t.acme.test/u/" + "t" * 86 + ">, <mailto:u@acme.test>"
     headers = [("List-Unsubscribe", unsubscribe), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")]
     message = parsed(prepared.render(headers, html="<a href=ü>", text="other"))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from delivery.mx.mta_sts import MemoryStore, PolicyError, PolicyFinder
-from delivery.mx.route import Router, UnroutableError
+from delivery.mx.route import MxRouter, UnroutableError
 from delivery.ssrf import Guard
 from tests.delivery.mx.mx_names import FAILING, MISSING, Zone
 
@@ -16,7 +16,7 @@ ALL = Guard(allowed=[ip_network("127.0.0.0/8"), ip_network("::1/128")])
 def route(
     domain: str = "x.test", *, guard: Guard = ALL, own: tuple[str, ...] = (), **zone: Any
 ) -> list[tuple[str, str]]:
-    router = Router(
+    router = MxRouter(
         resolver=Zone(**zone), guard=guard, own_names=own, shuffle=lambda _: None, is_reachable=lambda _: True
     )
     return [(found.host, found.address) for found in router.find_route(domain)]
@@ -45,7 +45,7 @@ def test_equal_preferences_are_shuffled() -> None:
         mx={"x.test": [f"10 {name}.x.test" for name in "abcd"]},
         hosts={f"{name}.x.test": ["127.0.0.1"] for name in "abcd"},
     )
-    router = Router(resolver=zone, guard=ALL)
+    router = MxRouter(resolver=zone, guard=ALL)
     assert len({router.find_route("x.test")[0].host for _ in range(100)}) == 4
 
 
@@ -107,11 +107,11 @@ def test_mail_is_not_sent_in_a_circle() -> None:
 
 def test_an_address_out_of_reach_is_passed_over_for_now() -> None:
     zone = Zone(mx={"x.test": ["10 a.x.test"]}, hosts={"a.x.test": ["2606:4700::1", "8.8.8.8"]})
-    router = Router(resolver=zone, guard=Guard(), is_reachable=lambda address: address.version == 4)
+    router = MxRouter(resolver=zone, guard=Guard(), is_reachable=lambda address: address.version == 4)
     assert [found.address for found in router.find_route("x.test")] == ["8.8.8.8"]
 
 
-def with_policy(text: str) -> Router:
+def with_policy(text: str) -> MxRouter:
     def fetch(domain: str) -> str:
         if not text:
             raise PolicyError("none")
@@ -122,7 +122,7 @@ def with_policy(text: str) -> Router:
         hosts={"a.x.test": ["127.0.0.1"], "b.x.test": ["127.0.0.2"]},
         texts={"_mta-sts.x.test": ["v=STSv1; id=1;"]},
     )
-    return Router(resolver=zone, guard=ALL, policies=PolicyFinder(zone, fetch, MemoryStore()), shuffle=lambda _: None)
+    return MxRouter(resolver=zone, guard=ALL, policies=PolicyFinder(zone, fetch, MemoryStore()), shuffle=lambda _: None)
 
 
 def test_an_enforced_policy_leaves_only_its_exchangers_and_wants_good_certificates() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from delivery.concurrency.circuit_breaker import Circuits, Tripping
+from delivery.concurrency.circuit_breaker import BreakerPolicy, CircuitBreakers
 from delivery.envelope import Reply
 from delivery.mx.mta_sts import MemoryStore, PolicyFinder
-from delivery.mx.route import Router
+from delivery.mx.route import MxRouter
 from delivery.mx.transport import MxConfig, MxTransport
 from delivery.ssrf import Guard
 from emailsvc.launcher.ports import held_port
@@ -55,9 +55,9 @@ class Mail:
         self.stack = stack
         self.transport = self.build()
 
-    def build(self, policy: str = "", circuits: Circuits | None = None, **values: Any) -> MxTransport:
+    def build(self, policy: str = "", circuits: CircuitBreakers | None = None, **values: Any) -> MxTransport:
         self.zone.texts = {"_mta-sts.rcpt.test": ["v=STSv1; id=1"]} if policy else {}
-        router = Router(
+        router = MxRouter(
             resolver=self.zone, guard=GUARD, policies=PolicyFinder(self.zone, lambda _: policy, MemoryStore())
         )
         usual = {"port": self.port, "timeouts": build_timeouts(connect=2), "helo_name": "us.test"}
@@ -155,7 +155,7 @@ def test_when_all_greet_with_5xx_the_mail_waits(stack: ExitStack) -> None:
 
 def test_a_server_that_was_silent_is_passed_over_until_its_time_is_over(stack: ExitStack) -> None:
     mail = Mail(stack, [greet(Silent()), Script()])
-    circuits = Circuits(Tripping(failures=2, first_wait=timedelta(minutes=1)))
+    circuits = CircuitBreakers(BreakerPolicy(failures=2, first_wait=timedelta(minutes=1)))
     transport = mail.build(circuits=circuits, timeouts=build_timeouts(greeting=0.1))
     for _ in range(5):
         assert mail.send(transport).outcome == "delivered"
@@ -165,7 +165,7 @@ def test_a_server_that_was_silent_is_passed_over_until_its_time_is_over(stack: E
 
 def test_while_all_servers_rest_mail_is_deferred_at_once_with_the_reason(stack: ExitStack) -> None:
     mail = Mail(stack, [None])
-    transport = mail.build(circuits=Circuits(Tripping(failures=1)))
+    transport = mail.build(circuits=CircuitBreakers(BreakerPolicy(failures=1)))
     assert "refused" in mail.send(transport).text
     reply = mail.send(transport)
     assert (reply.outcome, reply.enhanced_code, reply.should_slow) == ("deferred", "4.4.1", False)

@@ -7,8 +7,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from domains.dns.resolver import (
     MAX_ALIASES,
-    Answer,
     DnsResolver,
+    DnsResult,
     LookUpStatus,
     RecordType,
     default_resolver,
@@ -36,7 +36,7 @@ def resolver(zone: DnsServer) -> DnsResolver:
 
 def test_a_txt_record_is_found(zone, resolver):
     zone.put("_emailsvc.good.test", "TXT", "token")
-    assert resolver.look_up("_emailsvc.good.test", RecordType.TXT) == Answer(
+    assert resolver.look_up("_emailsvc.good.test", RecordType.TXT) == DnsResult(
         status=LookUpStatus.FOUND, values=("token",)
     )
 
@@ -67,26 +67,26 @@ def test_bytes_outside_utf_8_and_controls_are_shown_escaped(zone, resolver, writ
 
 
 def test_a_name_that_does_not_exist_is_no_name(zone, resolver):
-    assert resolver.look_up("absent.test", RecordType.TXT) == Answer(status=LookUpStatus.NO_NAME)
+    assert resolver.look_up("absent.test", RecordType.TXT) == DnsResult(status=LookUpStatus.NO_NAME)
 
 
 def test_a_name_without_this_type_is_no_data(zone, resolver):
     zone.put("good.test", "A", "192.0.2.1")
-    assert resolver.look_up("good.test", RecordType.TXT) == Answer(status=LookUpStatus.NO_DATA)
+    assert resolver.look_up("good.test", RecordType.TXT) == DnsResult(status=LookUpStatus.NO_DATA)
 
 
 @pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NOTIMP, dns.rcode.FORMERR])
 def test_a_failing_server_says_nothing_about_the_record(zone, resolver, rcode):
     zone.rcodes["good.test"] = rcode
     answer = resolver.look_up("good.test", RecordType.TXT)
-    assert answer == Answer(status=LookUpStatus.SERVFAIL)
+    assert answer == DnsResult(status=LookUpStatus.SERVFAIL)
     assert not answer.status.is_definite
 
 
 def test_a_silent_server_is_a_timeout(zone, resolver):
     zone.silent.add("good.test")
     answer = resolver.look_up("good.test", RecordType.TXT)
-    assert answer == Answer(status=LookUpStatus.TIMEOUT)
+    assert answer == DnsResult(status=LookUpStatus.TIMEOUT)
     assert not answer.status.is_definite
 
 
@@ -103,7 +103,7 @@ def test_aliases_are_followed_to_the_txt_record(zone, resolver, is_recursive):
     zone.put("k.good.test", "CNAME", "K.Other.test.")
     zone.put("k.other.test", "CNAME", "end.test.")
     zone.put("end.test", "TXT", "here")
-    assert resolver.look_up("k.good.test", RecordType.TXT) == Answer(
+    assert resolver.look_up("k.good.test", RecordType.TXT) == DnsResult(
         status=LookUpStatus.FOUND, values=("here",), aliases=("k.other.test", "end.test")
     )
 
@@ -112,7 +112,7 @@ def test_aliases_are_followed_to_the_txt_record(zone, resolver, is_recursive):
 def test_an_alias_to_a_name_that_does_not_exist_is_no_name_and_shows_the_alias(zone, resolver, is_recursive):
     zone.is_recursive = is_recursive
     zone.put("k.good.test", "CNAME", "gone.test.")
-    assert resolver.look_up("k.good.test", RecordType.TXT) == Answer(
+    assert resolver.look_up("k.good.test", RecordType.TXT) == DnsResult(
         status=LookUpStatus.NO_NAME, aliases=("gone.test",)
     )
 
@@ -139,14 +139,14 @@ def test_a_cname_shows_its_target_and_the_whole_chain(zone, resolver):
     zone.put("link.good.test", "CNAME", "mail.agency.test.")
     zone.put("mail.agency.test", "CNAME", "service.test.")
     zone.put("service.test", "A", "192.0.2.1")
-    assert resolver.look_up("link.good.test", RecordType.CNAME) == Answer(
+    assert resolver.look_up("link.good.test", RecordType.CNAME) == DnsResult(
         status=LookUpStatus.FOUND, values=("mail.agency.test",), aliases=("mail.agency.test", "service.test")
     )
 
 
 def test_a_cname_that_points_to_a_name_that_does_not_exist_is_still_found(zone, resolver):
     zone.put("link.good.test", "CNAME", "gone.test.")
-    assert resolver.look_up("link.good.test", RecordType.CNAME) == Answer(
+    assert resolver.look_up("link.good.test", RecordType.CNAME) == DnsResult(
         status=LookUpStatus.FOUND, values=("gone.test",), aliases=("gone.test",)
     )
 
@@ -154,7 +154,7 @@ def test_a_cname_that_points_to_a_name_that_does_not_exist_is_still_found(zone, 
 def test_a_chain_that_breaks_off_in_a_failure_shows_what_was_seen(zone, resolver):
     zone.put("link.good.test", "CNAME", "middle.test.")
     zone.rcodes["middle.test"] = dns.rcode.SERVFAIL
-    assert resolver.look_up("link.good.test", RecordType.CNAME) == Answer(
+    assert resolver.look_up("link.good.test", RecordType.CNAME) == DnsResult(
         status=LookUpStatus.SERVFAIL, values=("middle.test",), aliases=("middle.test",)
     )
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 import dns.rcode
 import pytest
 
-from domains.dns.checks import Check, check_records
-from domains.dns.records import Purpose, Zone, expected_records
+from domains.dns.checks import CheckedRecord, check_records
+from domains.dns.records import RecordPurpose, Zone, expected_records
 from domains.dns.resolver import DnsResolver, RecordType
-from domains.dns.verdicts import RecordStatus, Verdict
+from domains.dns.verdicts import RecordStatus, RecordVerdict
 from tests.domains.dns_server import DnsServer, run_dns_server
 
 KEY = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A" + "MIIBCgKCAQEA" * 28
@@ -17,11 +17,11 @@ DKIM = f"v=DKIM1; k=rsa; p={KEY}"
 OWNERSHIP = "emailsvc-verification=t0ken"
 HOST = "mail.service.test"
 NAMES = {
-    Purpose.OWNERSHIP: "_emailsvc.good.test",
-    Purpose.DKIM: "es1._domainkey.good.test",
-    Purpose.RETURN_PATH: "bounce.good.test",
-    Purpose.TRACKING: "link.good.test",
-    Purpose.DMARC: "_dmarc.good.test",
+    RecordPurpose.OWNERSHIP: "_emailsvc.good.test",
+    RecordPurpose.DKIM: "es1._domainkey.good.test",
+    RecordPurpose.RETURN_PATH: "bounce.good.test",
+    RecordPurpose.TRACKING: "link.good.test",
+    RecordPurpose.DMARC: "_dmarc.good.test",
 }
 
 
@@ -40,21 +40,21 @@ def zone(running: DnsServer) -> DnsServer:
     return running
 
 
-def check_all(server: DnsServer, domain: str = "good.test", host: str = HOST) -> list[Check]:
+def check_all(server: DnsServer, domain: str = "good.test", host: str = HOST) -> list[CheckedRecord]:
     records = expected_records(Zone(domain=domain, ownership_token="t0ken", dkim=[("es1", DKIM)], host=host))
     return check_records(records, DnsResolver([server.address], look_up_time=timedelta(seconds=0.3)))
 
 
-def verdict(server: DnsServer, purpose: Purpose, **kwargs: str) -> Verdict:
+def verdict(server: DnsServer, purpose: RecordPurpose, **kwargs: str) -> RecordVerdict:
     return next(check.verdict for check in check_all(server, **kwargs) if check.record.purpose is purpose)
 
 
 def publish_all(server: DnsServer) -> None:
-    server.put(NAMES[Purpose.OWNERSHIP], "TXT", OWNERSHIP)
-    server.put(NAMES[Purpose.DKIM], "TXT", DKIM)
-    server.put(NAMES[Purpose.RETURN_PATH], "CNAME", HOST + ".")
-    server.put(NAMES[Purpose.TRACKING], "CNAME", HOST + ".")
-    server.put(NAMES[Purpose.DMARC], "TXT", "v=DMARC1; p=reject; rua=mailto:d@good.test")
+    server.put(NAMES[RecordPurpose.OWNERSHIP], "TXT", OWNERSHIP)
+    server.put(NAMES[RecordPurpose.DKIM], "TXT", DKIM)
+    server.put(NAMES[RecordPurpose.RETURN_PATH], "CNAME", HOST + ".")
+    server.put(NAMES[RecordPurpose.TRACKING], "CNAME", HOST + ".")
+    server.put(NAMES[RecordPurpose.DMARC], "TXT", "v=DMARC1; p=reject; rua=mailto:d@good.test")
 
 
 def test_the_records_are_named_below_the_domain_and_shown_in_order():
@@ -85,10 +85,10 @@ def test_nothing_published_is_missing_and_the_advice_says_what_that_costs(zone):
     verdicts = {check.record.purpose: check.verdict for check in check_all(zone)}
     assert {each.status for each in verdicts.values()} == {RecordStatus.MISSING}
     assert {each.found for each in verdicts.values()} == {()}
-    assert "nothing can be sent" in verdicts[Purpose.OWNERSHIP].advice
-    assert "no mail is signed" in verdicts[Purpose.DKIM].advice
-    assert "bounces" in verdicts[Purpose.RETURN_PATH].advice
-    assert "advice, not a condition" in verdicts[Purpose.DMARC].advice
+    assert "nothing can be sent" in verdicts[RecordPurpose.OWNERSHIP].advice
+    assert "no mail is signed" in verdicts[RecordPurpose.DKIM].advice
+    assert "bounces" in verdicts[RecordPurpose.RETURN_PATH].advice
+    assert "advice, not a condition" in verdicts[RecordPurpose.DMARC].advice
 
 
 def test_a_domain_that_does_not_exist_misses_everything(zone):
@@ -97,7 +97,7 @@ def test_a_domain_that_does_not_exist_misses_everything(zone):
     assert {check.verdict.status for check in check_all(zone)} == {RecordStatus.MISSING}
 
 
-@pytest.mark.parametrize("purpose", list(Purpose))
+@pytest.mark.parametrize("purpose", list(RecordPurpose))
 def test_a_server_failure_is_no_verdict(zone, purpose):
     publish_all(zone)
     zone.rcodes[NAMES[purpose]] = dns.rcode.SERVFAIL
@@ -106,7 +106,7 @@ def test_a_server_failure_is_no_verdict(zone, purpose):
     assert "failure" in found.advice
 
 
-@pytest.mark.parametrize("purpose", list(Purpose))
+@pytest.mark.parametrize("purpose", list(RecordPurpose))
 def test_a_timeout_is_no_verdict(zone, purpose):
     publish_all(zone)
     zone.silent.add(NAMES[purpose])
@@ -115,7 +115,7 @@ def test_a_timeout_is_no_verdict(zone, purpose):
     assert "in time" in found.advice
 
 
-@pytest.mark.parametrize("purpose", [Purpose.OWNERSHIP, Purpose.DKIM])
+@pytest.mark.parametrize("purpose", [RecordPurpose.OWNERSHIP, RecordPurpose.DKIM])
 def test_a_txt_record_behind_aliases_counts(zone, purpose):
     publish_all(zone)
     values = zone.zone.pop((NAMES[purpose], "TXT"))
@@ -126,13 +126,15 @@ def test_a_txt_record_behind_aliases_counts(zone, purpose):
 
 
 def test_an_alias_to_nothing_is_missing_and_names_the_target(zone):
-    zone.put(NAMES[Purpose.DKIM], "CNAME", "gone.test.")
-    found = verdict(zone, Purpose.DKIM)
+    zone.put(NAMES[RecordPurpose.DKIM], "CNAME", "gone.test.")
+    found = verdict(zone, RecordPurpose.DKIM)
     assert (found.status, found.found) == (RecordStatus.MISSING, ("CNAME gone.test",))
     assert "alias of gone.test" in found.advice
 
 
-@pytest.mark.parametrize("purpose", [Purpose.OWNERSHIP, Purpose.DKIM, Purpose.RETURN_PATH, Purpose.TRACKING])
+@pytest.mark.parametrize(
+    "purpose", [RecordPurpose.OWNERSHIP, RecordPurpose.DKIM, RecordPurpose.RETURN_PATH, RecordPurpose.TRACKING]
+)
 def test_aliases_in_a_circle_are_wrong(zone, purpose):
     zone.put(NAMES[purpose], "CNAME", "round.test.")
     zone.put("round.test", "CNAME", NAMES[purpose] + ".")
@@ -141,7 +143,9 @@ def test_aliases_in_a_circle_are_wrong(zone, purpose):
     assert "never end" in found.advice
 
 
-@pytest.mark.parametrize("purpose", [Purpose.OWNERSHIP, Purpose.DKIM, Purpose.TRACKING, Purpose.DMARC])
+@pytest.mark.parametrize(
+    "purpose", [RecordPurpose.OWNERSHIP, RecordPurpose.DKIM, RecordPurpose.TRACKING, RecordPurpose.DMARC]
+)
 def test_a_record_at_the_doubled_name_is_missing_and_the_advice_gives_the_name_to_enter(zone, purpose):
     publish_all(zone)
     for key in [key for key in zone.zone if key[0] == NAMES[purpose]]:
@@ -153,7 +157,7 @@ def test_a_record_at_the_doubled_name_is_missing_and_the_advice_gives_the_name_t
 
 def test_a_record_doubled_with_the_zone_above_is_recognised_too(zone):
     zone.put("_emailsvc.news.good.test.good.test", "TXT", OWNERSHIP)
-    found = verdict(zone, Purpose.OWNERSHIP, domain="news.good.test")
+    found = verdict(zone, RecordPurpose.OWNERSHIP, domain="news.good.test")
     assert "Enter the name _emailsvc.news." in found.advice
 
 
@@ -161,8 +165,8 @@ def test_a_record_doubled_with_the_zone_above_is_recognised_too(zone):
 
 
 def test_ownership_is_proven_beside_the_tokens_of_other_projects(zone):
-    zone.put(NAMES[Purpose.OWNERSHIP], "TXT", "emailsvc-verification=other", OWNERSHIP, "unrelated")
-    assert verdict(zone, Purpose.OWNERSHIP).status is RecordStatus.OK
+    zone.put(NAMES[RecordPurpose.OWNERSHIP], "TXT", "emailsvc-verification=other", OWNERSHIP, "unrelated")
+    assert verdict(zone, RecordPurpose.OWNERSHIP).status is RecordStatus.OK
 
 
 @pytest.mark.parametrize(
@@ -179,20 +183,20 @@ def test_ownership_is_proven_beside_the_tokens_of_other_projects(zone):
     ],
 )
 def test_any_other_value_proves_nothing(zone, values):
-    zone.put(NAMES[Purpose.OWNERSHIP], "TXT", *values)
-    found = verdict(zone, Purpose.OWNERSHIP)
+    zone.put(NAMES[RecordPurpose.OWNERSHIP], "TXT", *values)
+    found = verdict(zone, RecordPurpose.OWNERSHIP)
     assert found.status is RecordStatus.WRONG
     assert sorted(found.found) == sorted(values)
 
 
 def test_a_token_split_into_strings_is_joined(zone):
-    zone.put(NAMES[Purpose.OWNERSHIP], "TXT", '"emailsvc-verifi" "cation=t0ken"')
-    assert verdict(zone, Purpose.OWNERSHIP).status is RecordStatus.OK
+    zone.put(NAMES[RecordPurpose.OWNERSHIP], "TXT", '"emailsvc-verifi" "cation=t0ken"')
+    assert verdict(zone, RecordPurpose.OWNERSHIP).status is RecordStatus.OK
 
 
 def test_quotation_marks_in_the_token_are_named(zone):
-    zone.put(NAMES[Purpose.OWNERSHIP], "TXT", '"\\"emailsvc-verification=t0ken\\""')
-    assert "quotation marks" in verdict(zone, Purpose.OWNERSHIP).advice
+    zone.put(NAMES[RecordPurpose.OWNERSHIP], "TXT", '"\\"emailsvc-verification=t0ken\\""')
+    assert "quotation marks" in verdict(zone, RecordPurpose.OWNERSHIP).advice
 
 
 # DKIM
@@ -211,8 +215,8 @@ def test_quotation_marks_in_the_token_are_named(zone):
     ],
 )
 def test_a_key_record_serves_however_it_is_written(zone, value):
-    zone.put(NAMES[Purpose.DKIM], "TXT", value)
-    assert verdict(zone, Purpose.DKIM).status is RecordStatus.OK
+    zone.put(NAMES[RecordPurpose.DKIM], "TXT", value)
+    assert verdict(zone, RecordPurpose.DKIM).status is RecordStatus.OK
 
 
 @pytest.mark.parametrize(
@@ -234,25 +238,25 @@ def test_a_key_record_serves_however_it_is_written(zone, value):
     ],
 )
 def test_a_key_record_that_does_not_serve_is_wrong_and_the_advice_names_why(zone, value, advice):
-    zone.put(NAMES[Purpose.DKIM], "TXT", value)
-    found = verdict(zone, Purpose.DKIM)
+    zone.put(NAMES[RecordPurpose.DKIM], "TXT", value)
+    found = verdict(zone, RecordPurpose.DKIM)
     assert found.status is RecordStatus.WRONG
     assert advice in found.advice
 
 
 def test_the_right_key_beside_another_record_is_several(zone):
-    zone.put(NAMES[Purpose.DKIM], "TXT", DKIM, "v=DKIM1; p=QUJD")
-    assert verdict(zone, Purpose.DKIM).status is RecordStatus.SEVERAL
+    zone.put(NAMES[RecordPurpose.DKIM], "TXT", DKIM, "v=DKIM1; p=QUJD")
+    assert verdict(zone, RecordPurpose.DKIM).status is RecordStatus.SEVERAL
 
 
 def test_several_records_without_the_right_key_are_wrong(zone):
-    zone.put(NAMES[Purpose.DKIM], "TXT", "v=DKIM1; p=QUJD", "v=DKIM1; p=REVG")
-    assert verdict(zone, Purpose.DKIM).status is RecordStatus.WRONG
+    zone.put(NAMES[RecordPurpose.DKIM], "TXT", "v=DKIM1; p=QUJD", "v=DKIM1; p=REVG")
+    assert verdict(zone, RecordPurpose.DKIM).status is RecordStatus.WRONG
 
 
 def test_a_key_in_testing_serves_with_a_warning(zone):
-    zone.put(NAMES[Purpose.DKIM], "TXT", f"v=DKIM1; t=y:s; p={KEY}")
-    found = verdict(zone, Purpose.DKIM)
+    zone.put(NAMES[RecordPurpose.DKIM], "TXT", f"v=DKIM1; t=y:s; p={KEY}")
+    found = verdict(zone, RecordPurpose.DKIM)
     assert found.status is RecordStatus.OK
     assert "t=y" in found.advice
 
@@ -261,52 +265,52 @@ def test_a_key_in_testing_serves_with_a_warning(zone):
 
 
 def test_a_chain_of_aliases_to_this_service_counts(zone):
-    zone.put(NAMES[Purpose.TRACKING], "CNAME", "click.agency.test.")
+    zone.put(NAMES[RecordPurpose.TRACKING], "CNAME", "click.agency.test.")
     zone.put("click.agency.test", "CNAME", HOST.upper() + ".")
-    found = verdict(zone, Purpose.TRACKING)
+    found = verdict(zone, RecordPurpose.TRACKING)
     assert (found.status, found.found) == (RecordStatus.OK, ("click.agency.test",))
 
 
 def test_an_alias_to_another_host_is_wrong(zone):
-    zone.put(NAMES[Purpose.TRACKING], "CNAME", "evil.test.")
-    found = verdict(zone, Purpose.TRACKING)
+    zone.put(NAMES[RecordPurpose.TRACKING], "CNAME", "evil.test.")
+    found = verdict(zone, RecordPurpose.TRACKING)
     assert (found.status, found.found) == (RecordStatus.WRONG, ("evil.test",))
     assert f"Make it {HOST}." in found.advice
 
 
 def test_a_target_with_the_domain_added_is_wrong_and_the_advice_asks_for_the_final_dot(zone):
-    zone.put(NAMES[Purpose.TRACKING], "CNAME", f"{HOST}.good.test.")
-    assert "final dot" in verdict(zone, Purpose.TRACKING).advice
+    zone.put(NAMES[RecordPurpose.TRACKING], "CNAME", f"{HOST}.good.test.")
+    assert "final dot" in verdict(zone, RecordPurpose.TRACKING).advice
 
 
 def test_equal_addresses_in_place_of_an_alias_count(zone):
-    zone.put(NAMES[Purpose.TRACKING], "A", "192.0.2.25")
-    assert verdict(zone, Purpose.TRACKING).status is RecordStatus.OK
+    zone.put(NAMES[RecordPurpose.TRACKING], "A", "192.0.2.25")
+    assert verdict(zone, RecordPurpose.TRACKING).status is RecordStatus.OK
 
 
 def test_other_addresses_in_place_of_an_alias_are_wrong(zone):
-    zone.put(NAMES[Purpose.TRACKING], "A", "192.0.2.25", "192.0.2.66")
-    found = verdict(zone, Purpose.TRACKING)
+    zone.put(NAMES[RecordPurpose.TRACKING], "A", "192.0.2.25", "192.0.2.66")
+    found = verdict(zone, RecordPurpose.TRACKING)
     assert (found.status, found.found) == (RecordStatus.WRONG, ("192.0.2.25", "192.0.2.66"))
     assert "proxy" in found.advice
 
 
 def test_equal_addresses_that_cannot_be_compared_are_no_verdict(zone):
-    zone.put(NAMES[Purpose.TRACKING], "A", "192.0.2.25")
+    zone.put(NAMES[RecordPurpose.TRACKING], "A", "192.0.2.25")
     zone.rcodes[HOST] = dns.rcode.SERVFAIL
-    assert verdict(zone, Purpose.TRACKING).status is RecordStatus.UNKNOWN
+    assert verdict(zone, RecordPurpose.TRACKING).status is RecordStatus.UNKNOWN
 
 
 def test_another_record_type_at_the_name_is_missing(zone):
-    zone.put(NAMES[Purpose.TRACKING], "TXT", "hello")
-    assert verdict(zone, Purpose.TRACKING).status is RecordStatus.MISSING
+    zone.put(NAMES[RecordPurpose.TRACKING], "TXT", "hello")
+    assert verdict(zone, RecordPurpose.TRACKING).status is RecordStatus.MISSING
 
 
 @pytest.mark.parametrize("policies", [[], ["v=spf1 a -all", "v=spf1 mx -all"]])
 def test_a_return_path_is_right_although_the_service_lacks_its_spf_and_the_advice_says_so(zone, policies):
     publish_all(zone)
     zone.put(HOST, "TXT", "something else", *policies)
-    found = verdict(zone, Purpose.RETURN_PATH)
+    found = verdict(zone, RecordPurpose.RETURN_PATH)
     assert found.status is RecordStatus.OK
     assert "The operator of this service" in found.advice
 
@@ -320,12 +324,12 @@ def test_a_return_path_is_right_although_the_service_lacks_its_spf_and_the_advic
     ],
 )
 def test_a_service_known_by_its_address_is_compared_by_address(zone, addresses, status):
-    zone.put(NAMES[Purpose.TRACKING], "A", *addresses)
-    assert verdict(zone, Purpose.TRACKING, host="192.0.2.25").status is status
+    zone.put(NAMES[RecordPurpose.TRACKING], "A", *addresses)
+    assert verdict(zone, RecordPurpose.TRACKING, host="192.0.2.25").status is status
 
 
 def test_the_service_own_name_needs_no_alias_to_itself(zone):
-    found = verdict(zone, Purpose.TRACKING, host="link.good.test")
+    found = verdict(zone, RecordPurpose.TRACKING, host="link.good.test")
     assert found.status is RecordStatus.OK
     assert "nothing to publish" in found.advice
 
@@ -335,8 +339,8 @@ def test_the_service_own_name_needs_no_alias_to_itself(zone):
 
 @pytest.mark.parametrize("policy", ["v=DMARC1; p=none", "v=DMARC1;p=Reject;", "v=DMARC1; p=quarantine; sp=none"])
 def test_any_valid_policy_will_do(zone, policy):
-    zone.put(NAMES[Purpose.DMARC], "TXT", policy, "unrelated")
-    assert verdict(zone, Purpose.DMARC) == Verdict(status=RecordStatus.OK, found=(policy,))
+    zone.put(NAMES[RecordPurpose.DMARC], "TXT", policy, "unrelated")
+    assert verdict(zone, RecordPurpose.DMARC) == RecordVerdict(status=RecordStatus.OK, found=(policy,))
 
 
 @pytest.mark.parametrize(
@@ -349,12 +353,12 @@ def test_any_valid_policy_will_do(zone, policy):
     ],
 )
 def test_a_policy_that_is_void_is_told(zone, values, status):
-    zone.put(NAMES[Purpose.DMARC], "TXT", *values)
-    assert verdict(zone, Purpose.DMARC).status is status
+    zone.put(NAMES[RecordPurpose.DMARC], "TXT", *values)
+    assert verdict(zone, RecordPurpose.DMARC).status is status
 
 
 def test_a_policy_above_covers_a_domain_below(zone):
     zone.put("_dmarc.good.test", "TXT", "v=DMARC1; p=reject")
-    found = verdict(zone, Purpose.DMARC, domain="news.shop.good.test")
+    found = verdict(zone, RecordPurpose.DMARC, domain="news.shop.good.test")
     assert found.status is RecordStatus.OK
     assert "_dmarc.good.test covers" in found.advice

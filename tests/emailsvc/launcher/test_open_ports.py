@@ -9,7 +9,7 @@ import pytest
 
 from emailsvc.launcher.main import open_ports, read_ports
 from emailsvc.launcher.ports import held_port, listen, listen_near
-from emailsvc.launcher.processes import Lineup, build_lineup
+from emailsvc.launcher.processes import ProcessOptions, build_processes
 from emailsvc.launcher.readiness import greets
 from tests.port_guard import unguarded_ports
 
@@ -33,8 +33,8 @@ def test_nobody_else_can_listen_before_the_server_is_up(stack: ExitStack) -> Non
 
 
 def test_each_server_inherits_its_own_socket_and_no_other(tmp_path: Path) -> None:
-    lineup = Lineup(data=tmp_path, environment={}, sockets={"web": 70, "inbox": 71, "reports": 72})
-    inherited = {program.name: set(program.inherited) & {70, 71, 72} for program in build_lineup(lineup)}
+    process_options = ProcessOptions(data=tmp_path, environment={}, sockets={"web": 70, "inbox": 71, "reports": 72})
+    inherited = {program.name: set(program.inherited) & {70, 71, 72} for program in build_processes(process_options)}
     assert {name: numbers for name, numbers in inherited.items() if numbers} == {
         "web": {70},
         "inbox": {71},
@@ -53,7 +53,7 @@ def test_what_is_taken_is_passed_over(stack: ExitStack) -> None:
 
 
 def test_any_port_is_taken_where_the_range_ends(stack: ExitStack) -> None:
-    with listen_near(65_535, tries=2) as last, listen_near(65_535, tries=2) as other:
+    with listen_near(65_535, attempts=2) as last, listen_near(65_535, attempts=2) as other:
         assert last.getsockname()[1] != other.getsockname()[1]
 
 

@@ -14,7 +14,7 @@ from emailsvc.web import health
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(health.CHECKS, "provider", lambda: health.Check(status="ok", detail="present"))
+    monkeypatch.setitem(health.CHECKS, "provider", lambda: health.HealthCheck(status="ok", detail="present"))
 
 
 def test_the_tests_run_on_postgresql() -> None:

@@ -10,33 +10,32 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
-from delivery.concurrency.circuit_breaker import Circuits, Tripping
+from delivery.concurrency.circuit_breaker import BreakerPolicy, CircuitBreakers
 from ledger.timer import TICK_KEY
 from messages import services
-from messages.feedback.model import Feedback, Kind
-from messages.feedback.recording import receive
+from messages.feedback.model import Feedback, FeedbackKind
+from messages.feedback.recording import receive_feedback
 from messages.models import Message, Recipient
 from messages.sending import loop
-from messages.sending.claims import Scope, claim, claim_suspect, mark_dot_sent, mark_started
+from messages.sending.claims import ClaimScope, claim_recipients, claim_suspect, mark_dot_sent, mark_started
 from messages.sending.lost_leases import MAX_CRASHES, sweep_lost_leases
 from messages.sending.schedule import expire_due
 from messages.services import Settlement
 from messages.states import Lane, OnUncertain, Status
-from providers.models import Kind as ProviderKind
-from providers.models import Provider
+from providers.models import Provider, ProviderKind
 from providers.routing import health as health_module
 from providers.routing import selection as choice_module
-from providers.routing.selection import Way
+from providers.routing.selection import ProviderRef
 from providers.services import pause_provider
 from tests.conftest import ApiClient
 from tests.smtp_server import Cut, Script, SmtpServer
-from tracking.events import Fact, record
+from tracking.events import Fact, record_facts
 from tracking.models import EventType, Suppression
 from tracking.suppressions.service import Entry, suppress
 
 Send = Callable[..., Message]
 Deliver = Callable[..., None]
-ANY = Scope(is_shared_open=True, open_projects=[], closed_projects=[])
+ANY = ClaimScope(is_shared_open=True, open_projects=[], closed_projects=[])
 TIME = r"\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d:\d\d UTC"
 
 
@@ -73,11 +72,11 @@ def relay(db: None) -> Iterator[SmtpServer]:
 
 
 @pytest.fixture
-def circuits(monkeypatch: pytest.MonkeyPatch) -> Circuits:
+def circuits(monkeypatch: pytest.MonkeyPatch) -> CircuitBreakers:
     """Circuits of this test alone that open at the first failure."""
-    made = Circuits(Tripping(failures=1, first_wait=timedelta(seconds=60)))
+    made = CircuitBreakers(BreakerPolicy(failures=1, first_wait=timedelta(seconds=60)))
     for module in (choice_module, loop, health_module):
-        monkeypatch.setattr(module, "provider_circuits", made)
+        monkeypatch.setattr(module, "provider_breakers", made)
     monkeypatch.setattr(health_module, "_exchange", type("Still", (), {"run": lambda _: None})())
     return made
 
@@ -87,15 +86,15 @@ def add_relay(name: str, port: int, priority: int = 0, **values: Any) -> Provide
     return Provider.objects.create(name=name, kind="smtp", url=url, priority=priority, **values)
 
 
-def say(message: Message, kind: Kind, **values: Any) -> None:
+def say(message: Message, kind: FeedbackKind, **values: Any) -> None:
     recipient = message.recipients.get()
-    receive(Feedback(key=str(uuid4()), kind=kind, source="report", recipient_id=recipient.pk, **values))
+    receive_feedback(Feedback(key=str(uuid4()), kind=kind, source="report", recipient_id=recipient.pk, **values))
 
 
 def begin(provider: Provider, *, is_sent: bool = False) -> None:
     """A worker claims what is due, begins to send it, and is at it."""
-    claims = claim(Lane.NORMAL, 10, ANY)
-    mark_started(claims, [Way(provider.pk, provider.name, ProviderKind(provider.kind)) for _ in claims])
+    claims = claim_recipients(Lane.NORMAL, 10, ANY)
+    mark_started(claims, [ProviderRef(provider.pk, provider.name, ProviderKind(provider.kind)) for _ in claims])
     if is_sent:
         mark_dot_sent(claims)
 
@@ -237,7 +236,7 @@ def test_deferred_at_the_relay(relay: SmtpServer, send: Send, deliver: Deliver, 
     deliver()
     say(
         message,
-        Kind.DELAYED,
+        FeedbackKind.DELAYED,
         enhanced_code="4.4.1",
         reply="connection timed out",
         data={"reporting_mta": "mx.isp.test"},
@@ -270,7 +269,7 @@ def test_delivered_to_the_recipients_server(make_inbox: Any, send: Send, deliver
 def test_delivered_as_a_report_says(relay: SmtpServer, send: Send, deliver: Deliver, explain: Any) -> None:
     message = send()
     deliver()
-    say(message, Kind.DELIVERED, enhanced_code="2.1.5", data={"reporting_mta": "mx.isp.test"})
+    say(message, FeedbackKind.DELIVERED, enhanced_code="2.1.5", data={"reporting_mta": "mx.isp.test"})
     told = explain(message)
     assert told["why"] == (
         'The relay "relay" (127.0.0.1) took it on …. A report from mx.isp.test confirmed on … that it was delivered. '
@@ -282,7 +281,7 @@ def test_a_complaint_after_delivery(make_inbox: Any, send: Send, deliver: Delive
     make_inbox()
     message = send()
     deliver()
-    say(message, Kind.COMPLAINED)
+    say(message, FeedbackKind.COMPLAINED)
     told = explain(message)
     assert told["why"].endswith("The recipient reported it as spam on …: the address is written to no more.")
     assert told["advice"] == ["Leave it on the list, unless the recipient asks for your mail again."]
@@ -301,7 +300,7 @@ def test_opened_and_followed_by_people(make_inbox: Any, send: Send, deliver: Del
             type=EventType[type_],
             data={"actor": actor},
         )
-        record([fact])
+        record_facts([fact])
     told = explain(message)
     assert told["why"].endswith("A person opened it 2 times, last on …. A person followed a link in it once on ….")
     assert told["advice"] == []
@@ -339,7 +338,7 @@ def test_bounced_late_after_delivery(make_inbox: Any, send: Send, deliver: Deliv
     make_inbox()
     message = send()
     deliver()
-    say(message, Kind.BOUNCED, code=550, enhanced_code="5.2.1", reply="account disabled", should_suppress=True)
+    say(message, FeedbackKind.BOUNCED, code=550, enhanced_code="5.2.1", reply="account disabled", should_suppress=True)
     told = explain(message)
     assert told["why"] == (
         "It was delivered on …. Yet it came back, as a report that came by mail told on …: the mailbox is switched "
@@ -398,7 +397,7 @@ def test_failed_since_it_kills_workers(relay: SmtpServer, send: Send, explain: A
     message = send()
     Recipient.objects.update(crash_count=1)
     for _ in range(MAX_CRASHES - 1):
-        mark_started(claim_suspect(Lane.NORMAL, ANY), [Way(None, "relay", ProviderKind.SMTP)])
+        mark_started(claim_suspect(Lane.NORMAL, ANY), [ProviderRef(None, "relay", ProviderKind.SMTP)])
         lose_worker()
     told = explain(message)
     assert told["why"] == "5 workers in a row died while sending it, so it was set aside. Other mail goes on."
@@ -469,7 +468,7 @@ def test_no_provider_at_all(db: None, send: Send, explain: Any) -> None:
 
 
 def test_every_provider_is_paused_or_failing(
-    circuits: Circuits, db: None, send: Send, deliver: Deliver, explain: Any
+    circuits: CircuitBreakers, db: None, send: Send, deliver: Deliver, explain: Any
 ) -> None:
     with SmtpServer() as gone, SmtpServer(Script(offers=("AUTH PLAIN",), users={"me": "right"})) as picky:
         add_relay("picky", picky.port, url=f"smtp://me:wrong@127.0.0.1:{picky.port}?tls=never")
@@ -488,7 +487,7 @@ def test_every_provider_is_paused_or_failing(
 
 
 def test_it_went_to_another_provider(
-    circuits: Circuits, db: None, send: Send, deliver: Deliver, explain: Any, closed_port: int
+    circuits: CircuitBreakers, db: None, send: Send, deliver: Deliver, explain: Any, closed_port: int
 ) -> None:
     with SmtpServer() as good:
         add_relay("a", closed_port)

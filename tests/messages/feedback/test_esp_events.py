@@ -19,9 +19,9 @@ from providers.esp import events as esp_events
 from providers.esp.bounce_hardness import HARD
 from providers.esp.events import EspEvent
 from providers.esp.sns import NotFetchedError, Sns
-from providers.models import Kind, Provider
+from providers.models import Provider, ProviderKind
 from providers.serializers import build_events_url
-from providers.services import Target, add_provider
+from providers.services import ProviderTarget, add_provider
 from tests.esp_cases import CASES, Case
 from tests.esp_posts import (
     CERTIFICATE_URL,
@@ -93,7 +93,9 @@ def make_scene(db: None, fetched: list[str], send: Send, deliver: Deliver) -> It
         case = CASES[name]
         servers.append(EspServer(said or case.taken).__enter__())
         settings = case.url(servers[-1].url, **list_keys(name))
-        provider = add_provider(None, name=name, target=Target(kind=Kind.ESP, settings=settings), is_operated=True)
+        provider = add_provider(
+            None, name=name, target=ProviderTarget(kind=ProviderKind.ESP, settings=settings), is_operated=True
+        )
         send(to=["one@rcpt.test"], **values)
         deliver()
         attempt = Attempt.objects.get()
@@ -273,7 +275,9 @@ def test_a_signature_of_yesterday_is_a_replay_where_each_try_is_signed_anew(make
 def test_a_projects_provider_tells_nothing_of_anothers_mail(make_scene: MakeScene, project: Any) -> None:
     scene = make_scene("resend")
     settings = scene.case.url("https://api.resend.test/", **list_keys("resend"))
-    other = add_provider(project, name="own", target=Target(kind=Kind.ESP, settings=settings), is_operated=True)
+    other = add_provider(
+        project, name="own", target=ProviderTarget(kind=ProviderKind.ESP, settings=settings), is_operated=True
+    )
     thief = Scene(scene.case, other, scene.mail)
     assert thief.tell("bounced").status_code == 200
     assert status() == "sent"

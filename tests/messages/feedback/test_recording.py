@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from messages.feedback.model import Feedback, Kind, Result
-from messages.feedback.recording import apply_due, receive
+from messages.feedback.model import Feedback, FeedbackKind, FeedbackResult
+from messages.feedback.recording import apply_due, receive_feedback
 from messages.models import Attempt, Message, ReceivedFeedback, Recipient
 from messages.states import OnUncertain, Status
 from providers.models import Provider
@@ -36,9 +36,9 @@ def sent(relay: SmtpServer, send: Send, deliver: Deliver) -> Recipient:
     return Recipient.objects.get()
 
 
-def say(recipient: Recipient, kind: Kind, **values: Any) -> Result:
+def say(recipient: Recipient, kind: FeedbackKind, **values: Any) -> FeedbackResult:
     key = values.pop("key", f"{kind}:{recipient.pk}")
-    return receive(Feedback(key=key, kind=kind, source="relay", recipient_id=recipient.pk, **values))
+    return receive_feedback(Feedback(key=key, kind=kind, source="relay", recipient_id=recipient.pk, **values))
 
 
 def status_of(recipient: Recipient) -> str:
@@ -71,20 +71,27 @@ def list_types() -> list[str]:
 )
 def test_states_only_move_forward_whatever_is_said_and_when(sent: Recipient, kinds: list[str], status: str) -> None:
     for kind in kinds:
-        assert say(sent, Kind(kind)) is Result.APPLIED
+        assert say(sent, FeedbackKind(kind)) is FeedbackResult.APPLIED
     assert status_of(sent) == status
     assert sent.message.status == status
     assert sent.next_attempt_at is None
 
 
 def test_the_same_said_twice_does_nothing(sent: Recipient) -> None:
-    assert say(sent, Kind.COMPLAINED, key="k") is Result.APPLIED
-    assert say(sent, Kind.COMPLAINED, key="k") is Result.KNOWN
+    assert say(sent, FeedbackKind.COMPLAINED, key="k") is FeedbackResult.APPLIED
+    assert say(sent, FeedbackKind.COMPLAINED, key="k") is FeedbackResult.KNOWN
     assert list_types().count("complained") == 1
 
 
 def test_an_event_tells_who_said_what(sent: Recipient) -> None:
-    say(sent, Kind.BOUNCED, code=550, enhanced_code="5.1.1", reply="no such user", data={"reason": "no_such_user"})
+    say(
+        sent,
+        FeedbackKind.BOUNCED,
+        code=550,
+        enhanced_code="5.1.1",
+        reply="no such user",
+        data={"reason": "no_such_user"},
+    )
     event = Event.objects.get(type="email.bounced")
     assert event.recipient_id == sent.pk
     assert event.data == {
@@ -98,17 +105,17 @@ def test_an_event_tells_who_said_what(sent: Recipient) -> None:
 
 
 def test_only_hard_bounces_and_complaints_suppress(sent: Recipient) -> None:
-    say(sent, Kind.BOUNCED, reply="mailbox full", key="soft")
+    say(sent, FeedbackKind.BOUNCED, reply="mailbox full", key="soft")
     assert not Suppression.objects.exists()
-    say(sent, Kind.BOUNCED, should_suppress=True, enhanced_code="5.1.1", key="hard")
+    say(sent, FeedbackKind.BOUNCED, should_suppress=True, enhanced_code="5.1.1", key="hard")
     row = Suppression.objects.get()
     assert (row.address, row.reason, row.note, row.message_id) == ("one@rcpt.test", "bounce", "5.1.1", sent.message_id)
-    say(sent, Kind.COMPLAINED)
+    say(sent, FeedbackKind.COMPLAINED)
     assert Suppression.objects.get().reason == "complaint"
 
 
 def test_an_unsubscribe_at_the_provider_suppresses(sent: Recipient) -> None:
-    say(sent, Kind.UNSUBSCRIBED)
+    say(sent, FeedbackKind.UNSUBSCRIBED)
     assert (Suppression.objects.get().reason, list_types()[-1]) == ("unsubscribe", "unsubscribed")
 
 
@@ -116,14 +123,14 @@ def test_opens_are_told_only_to_who_asked_for_them(relay: SmtpServer, send: Send
     asked, silent = send(to=["a@x.test"], track_opens=True, html="<p>Hi"), send(to=["b@x.test"])
     deliver()
     for message in (asked, silent):
-        assert say(message.recipients.get(), Kind.OPENED) is Result.APPLIED
+        assert say(message.recipients.get(), FeedbackKind.OPENED) is FeedbackResult.APPLIED
     assert list(Event.objects.filter(type="email.opened").values_list("message_id", flat=True)) == [asked.pk]
 
 
 def test_mail_that_was_never_tried_is_not_spoken_of(relay: SmtpServer, send: Send) -> None:
     message = send()
-    for kind in Kind:
-        assert say(message.recipients.get(), kind) is Result.UNKNOWN
+    for kind in FeedbackKind:
+        assert say(message.recipients.get(), kind) is FeedbackResult.UNKNOWN
     assert status_of(message.recipients.get()) == Status.QUEUED
     assert not ReceivedFeedback.objects.exists()
 
@@ -132,13 +139,15 @@ def test_one_address_of_several_is_found_in_any_case(relay: SmtpServer, send: Se
     message = send(to=["one@rcpt.test", "Two@rcpt.test"])
     deliver()
 
-    def say_of(address: str) -> Result:
-        feedback = Feedback(key=address, kind=Kind.DELIVERED, source="esp", message_id=message.pk, address=address)
-        return receive(feedback)
+    def say_of(address: str) -> FeedbackResult:
+        feedback = Feedback(
+            key=address, kind=FeedbackKind.DELIVERED, source="esp", message_id=message.pk, address=address
+        )
+        return receive_feedback(feedback)
 
-    assert say_of("two@RCPT.test") is Result.APPLIED
-    assert say_of("three@rcpt.test") is Result.UNKNOWN
-    assert say_of("") is Result.UNKNOWN
+    assert say_of("two@RCPT.test") is FeedbackResult.APPLIED
+    assert say_of("three@rcpt.test") is FeedbackResult.UNKNOWN
+    assert say_of("") is FeedbackResult.UNKNOWN
     assert dict(Recipient.objects.values_list("address", "status")) == {
         "one@rcpt.test": "sent",
         "Two@rcpt.test": "delivered",
@@ -147,14 +156,14 @@ def test_one_address_of_several_is_found_in_any_case(relay: SmtpServer, send: Se
 
 def test_a_provider_speaks_only_of_mail_that_it_was_given(sent: Recipient) -> None:
     other = Provider.objects.create(name="other", kind="simulator")
-    assert say(sent, Kind.BOUNCED, provider_id=other.pk) is Result.UNKNOWN
-    assert say(sent, Kind.BOUNCED, provider_id=Provider.objects.get(name="relay").pk) is Result.APPLIED
+    assert say(sent, FeedbackKind.BOUNCED, provider_id=other.pk) is FeedbackResult.UNKNOWN
+    assert say(sent, FeedbackKind.BOUNCED, provider_id=Provider.objects.get(name="relay").pk) is FeedbackResult.APPLIED
 
 
 def test_what_a_worker_holds_just_now_is_written_later(sent: Recipient) -> None:
     Recipient.objects.update(lease_token=uuid4(), lease_until=timezone.now())
-    assert say(sent, Kind.BOUNCED) is Result.LATER
-    assert say(sent, Kind.BOUNCED) is Result.KNOWN
+    assert say(sent, FeedbackKind.BOUNCED) is FeedbackResult.LATER
+    assert say(sent, FeedbackKind.BOUNCED) is FeedbackResult.KNOWN
     assert status_of(sent) == "sent"
     wait_over()
     assert apply_due() == 1
@@ -171,9 +180,14 @@ def test_what_a_worker_holds_just_now_is_written_later(sent: Recipient) -> None:
 def test_an_event_that_is_quicker_than_the_answer_waits_for_the_esps_id(sent: Recipient) -> None:
     provider = Provider.objects.get()
     feedback = Feedback(
-        key="k", kind=Kind.DELIVERED, source="esp", remote_id="esp-1", provider_id=provider.pk, address=sent.address
+        key="k",
+        kind=FeedbackKind.DELIVERED,
+        source="esp",
+        remote_id="esp-1",
+        provider_id=provider.pk,
+        address=sent.address,
     )
-    assert receive(feedback) is Result.LATER
+    assert receive_feedback(feedback) is FeedbackResult.LATER
     Attempt.objects.update(remote_id="esp-1")
     wait_over()
     apply_due()
@@ -182,9 +196,9 @@ def test_an_event_that_is_quicker_than_the_answer_waits_for_the_esps_id(sent: Re
 
 def test_an_event_about_others_mail_is_forgotten_in_the_end(sent: Recipient) -> None:
     provider = Provider.objects.get()
-    assert receive(
-        Feedback(key="k", kind=Kind.BOUNCED, source="esp", remote_id="not-ours", provider_id=provider.pk)
-    ) is (Result.LATER)
+    assert receive_feedback(
+        Feedback(key="k", kind=FeedbackKind.BOUNCED, source="esp", remote_id="not-ours", provider_id=provider.pk)
+    ) is (FeedbackResult.LATER)
     for _ in range(3):
         wait_over()
         assert apply_due() == 1
@@ -206,7 +220,7 @@ def test_feedback_settles_an_uncertain_attempt(
         deliver()
         recipient = Recipient.objects.get()
         assert recipient.status_reason == "uncertain"
-        say(recipient, Kind(kind))
+        say(recipient, FeedbackKind(kind))
         assert status_of(recipient) == status
         assert (recipient.next_attempt_at, recipient.status_reason == "uncertain") == (None, False)
         deliver(is_later=True)

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import call_command
 
 from domains.signing_identities import Identity, identities
-from messages.feedback.model import Result
+from messages.feedback.model import FeedbackResult
 from messages.feedback.reports import ReceivedReport, receive_report
 from messages.feedback.return_paths import find_return_path, read_recipient
 from messages.models import Message, ReceivedFeedback, Recipient
@@ -46,7 +46,7 @@ def path_of(recipient: Recipient) -> str:
     return path
 
 
-def process(raw: bytes, *, is_trusted: bool = False) -> list[Result]:
+def process(raw: bytes, *, is_trusted: bool = False) -> list[FeedbackResult]:
     return receive_report(ReceivedReport(raw=raw, is_trusted=is_trusted))
 
 
@@ -83,7 +83,7 @@ def test_without_a_domain_for_reports_bounces_go_to_the_sender(
 
 
 def test_a_late_bounce_makes_bounced_of_sent_and_suppresses(sent: Recipient) -> None:
-    assert process(build_dsn(path_of(sent), sent.address)) == [Result.APPLIED]
+    assert process(build_dsn(path_of(sent), sent.address)) == [FeedbackResult.APPLIED]
     assert status_of(sent) == "bounced"
     assert Suppression.objects.get().address == sent.address
     data = Event.objects.get(type="email.bounced").data
@@ -114,8 +114,8 @@ def test_other_reports_tell_other_states(sent: Recipient, action: str, status: s
 
 def test_the_same_report_again_does_nothing(sent: Recipient) -> None:
     raw = build_dsn(path_of(sent), sent.address)
-    assert process(raw) == [Result.APPLIED]
-    assert process(b"Received: by a relay, once more\r\n" + raw) == [Result.KNOWN]
+    assert process(raw) == [FeedbackResult.APPLIED]
+    assert process(b"Received: by a relay, once more\r\n" + raw) == [FeedbackResult.KNOWN]
 
 
 @pytest.mark.parametrize(
@@ -148,14 +148,14 @@ def test_our_message_id_alone_is_believed_only_where_the_operator_chose_the_file
         f"Subject: Returned\r\nIn-Reply-To: {sent.message.message_id}".encode(),
     )
     assert process(raw) == []
-    assert process(raw, is_trusted=True) == [Result.APPLIED]
+    assert process(raw, is_trusted=True) == [FeedbackResult.APPLIED]
     assert status_of(sent) == "bounced"
 
 
 @pytest.mark.parametrize("is_named", [True, False])
 def test_a_complaint_suppresses_and_is_no_state(sent: Recipient, is_named: bool) -> None:
     original = "" if is_named else f"Message-ID: {sent.message.message_id}\r\n"
-    assert process(build_complaint(path_of(sent) if is_named else "", original=original)) == [Result.APPLIED]
+    assert process(build_complaint(path_of(sent) if is_named else "", original=original)) == [FeedbackResult.APPLIED]
     assert status_of(sent) == "sent"
     assert (Suppression.objects.get().reason, Event.objects.filter(type="email.complained").count()) == ("complaint", 1)
 

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from messages.models import Attempt, Message, Recipient
 from messages.states import OnUncertain
-from providers.models import Kind, Provider
-from providers.services import Target, add_provider
+from providers.models import Provider, ProviderKind
+from providers.services import ProviderTarget, add_provider
 from tests.conftest import ApiClient
 from tests.esp_cases import CASES
 from tests.esp_server import EspServer, Reply
@@ -23,7 +23,7 @@ RESEND = CASES["resend"]
 
 def add(name: str, server: EspServer, esp: str = "resend", **values: int) -> Provider:
     case = CASES[esp]
-    target = Target(kind=Kind.ESP, settings=case.url(server.url))
+    target = ProviderTarget(kind=ProviderKind.ESP, settings=case.url(server.url))
     return add_provider(None, name=name, target=target, is_operated=True, **values)
 
 
@@ -119,7 +119,7 @@ def test_who_throttles_rests_and_the_mail_waits_as_told(db: None, send: Send, de
         deliver()
         assert len(server.calls) == 1
     recipient = Recipient.objects.get(address="one@rcpt.test")
-    assert (recipient.status, recipient.retry_count) == ("queued", 0)
+    assert (recipient.status, recipient.deferral_count) == ("queued", 0)
     assert recipient.next_attempt_at is not None
     assert timedelta(seconds=80) < recipient.next_attempt_at - timezone.now() <= timedelta(seconds=90)
 

@@ -13,7 +13,7 @@ from django.db import connection
 
 from emailsvc.launcher.ports import held_port
 from messages.models import Attempt, Message, Recipient
-from messages.sending.loop import Pump
+from messages.sending.loop import SendingLoop
 from messages.states import Lane, Status
 from providers.models import Provider
 from providers.transports import find_resolver
@@ -120,7 +120,7 @@ def measure(send: Send, domains: list[str]) -> tuple[float, Thread]:
 
     def work() -> None:
         try:
-            Pump(Lane.NORMAL, lambda: None).run()
+            SendingLoop(Lane.NORMAL, lambda: None).run()
         finally:
             connection.close()
 

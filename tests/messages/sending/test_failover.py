@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from delivery.concurrency.circuit_breaker import Circuits, Tripping
+from delivery.concurrency.circuit_breaker import BreakerPolicy, CircuitBreakers
 from messages.models import Attempt, Message, Recipient
 from messages.sending import loop
 from messages.states import OnUncertain, Status
@@ -21,13 +21,13 @@ Deliver = Callable[..., None]
 
 
 @pytest.fixture
-def circuits(monkeypatch: pytest.MonkeyPatch) -> Circuits:
+def circuits(monkeypatch: pytest.MonkeyPatch) -> CircuitBreakers:
     """Circuits of this test alone that open at the first failure and whose time the test sets."""
     now = [1000.0]
-    made = Circuits(Tripping(failures=2, first_wait=timedelta(seconds=5)), clock=lambda: now[0])
+    made = CircuitBreakers(BreakerPolicy(failures=2, first_wait=timedelta(seconds=5)), clock=lambda: now[0])
     made.now = now  # type: ignore[attr-defined]
-    monkeypatch.setattr(choice_module, "provider_circuits", made)
-    monkeypatch.setattr(loop, "provider_circuits", made)
+    monkeypatch.setattr(choice_module, "provider_breakers", made)
+    monkeypatch.setattr(loop, "provider_breakers", made)
     return made
 
 
@@ -44,7 +44,7 @@ def tell(message: Message) -> list[tuple[str, str, str]]:
 
 
 def test_a_refused_connection_goes_to_the_next_provider_at_once(
-    circuits: Circuits, db: None, send: Send, deliver: Deliver, api: ApiClient, closed_port: int
+    circuits: CircuitBreakers, db: None, send: Send, deliver: Deliver, api: ApiClient, closed_port: int
 ) -> None:
     with SmtpServer() as good:
         add("a", closed_port)
@@ -64,7 +64,7 @@ def test_a_refused_connection_goes_to_the_next_provider_at_once(
     (skipped,) = second["decision"]["skipped"]
     assert skipped["provider"] == "a"
     assert "refused" in skipped["because"]
-    assert Recipient.objects.get().retry_count == 0
+    assert Recipient.objects.get().deferral_count == 0
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_refused_connection_goes_to_the_next_provider_at_once(
     ],
 )
 def test_what_is_wrong_with_the_provider_is_not_held_against_the_mail(
-    circuits: Circuits, db: None, send: Send, deliver: Deliver, script: Script
+    circuits: CircuitBreakers, db: None, send: Send, deliver: Deliver, script: Script
 ) -> None:
     with SmtpServer(script) as bad, SmtpServer() as good:
         login = "me:wrong@" if script.users else ""
@@ -99,7 +99,13 @@ def test_what_is_wrong_with_the_provider_is_not_held_against_the_mail(
     ],
 )
 def test_what_is_said_about_the_mail_is_no_reason_to_go_elsewhere(
-    circuits: Circuits, db: None, send: Send, deliver: Deliver, replies: dict[str, Any], outcome: str, status: str
+    circuits: CircuitBreakers,
+    db: None,
+    send: Send,
+    deliver: Deliver,
+    replies: dict[str, Any],
+    outcome: str,
+    status: str,
 ) -> None:
     with SmtpServer(Script(replies=replies)) as first, SmtpServer() as second:
         add("a", first)
@@ -112,7 +118,7 @@ def test_what_is_said_about_the_mail_is_no_reason_to_go_elsewhere(
 
 
 def test_when_all_have_failed_the_mail_waits_and_begins_anew(
-    circuits: Circuits, db: None, send: Send, deliver: Deliver, closed_port: int
+    circuits: CircuitBreakers, db: None, send: Send, deliver: Deliver, closed_port: int
 ) -> None:
     add("a", closed_port)
     add("b", closed_port, priority=1)
@@ -120,7 +126,7 @@ def test_when_all_have_failed_the_mail_waits_and_begins_anew(
     deliver()
     assert [row[:2] for row in tell(message)] == [("a", "deferred"), ("b", "deferred")]
     recipient = Recipient.objects.get()
-    assert recipient.retry_count == 1
+    assert recipient.deferral_count == 1
     assert recipient.next_attempt_at is not None
     assert recipient.next_attempt_at > timezone.now() + timedelta(seconds=30)
     deliver(is_later=True)
@@ -128,7 +134,7 @@ def test_when_all_have_failed_the_mail_waits_and_begins_anew(
 
 
 def test_after_some_failures_a_provider_is_not_tried_until_a_probe_says_so(
-    circuits: Circuits, db: None, send: Send, deliver: Deliver, closed_port: int
+    circuits: CircuitBreakers, db: None, send: Send, deliver: Deliver, closed_port: int
 ) -> None:
     """A refuses, then takes mail and drops the line, then recovers."""
     with SmtpServer() as b:
@@ -162,14 +168,14 @@ def test_after_some_failures_a_provider_is_not_tried_until_a_probe_says_so(
 
 
 def test_a_provider_that_throttles_slows_down_and_fails_no_mail(
-    circuits: Circuits, db: None, send: Send, deliver: Deliver
+    circuits: CircuitBreakers, db: None, send: Send, deliver: Deliver
 ) -> None:
     with SmtpServer(Script(replies={"MAIL": ["421 4.7.0 too much, try again in 90 seconds"] * 3})) as only:
         add("only", only)
         send()
         deliver()
         recipient = Recipient.objects.get()
-        assert (recipient.status, recipient.retry_count) == (Status.DELIVERING, 1)
+        assert (recipient.status, recipient.deferral_count) == (Status.DELIVERING, 1)
         # The others are not even claimed while it rests.
         send(to=["two@rcpt.test"])
         deliver()
@@ -178,20 +184,20 @@ def test_a_provider_that_throttles_slows_down_and_fails_no_mail(
 
 
 def test_without_another_way_a_throttled_mail_waits_as_told_and_does_not_count_as_tried(
-    circuits: Circuits, db: None, send: Send, deliver: Deliver
+    circuits: CircuitBreakers, db: None, send: Send, deliver: Deliver
 ) -> None:
     with SmtpServer(Script(replies={"CONNECT": "421 4.7.0 busy, try again in 90 seconds"})) as only:
         add("only", only)
         send()
         deliver()
     recipient = Recipient.objects.get()
-    assert (recipient.status, recipient.retry_count) == (Status.QUEUED, 0)
+    assert (recipient.status, recipient.deferral_count) == (Status.QUEUED, 0)
     assert recipient.next_attempt_at is not None
     wait = recipient.next_attempt_at - timezone.now()
     assert timedelta(seconds=80) < wait <= timedelta(seconds=90)
 
 
-def test_a_rate_limit_is_kept(circuits: Circuits, db: None, send: Send, deliver: Deliver, settings: Any) -> None:
+def test_a_rate_limit_is_kept(circuits: CircuitBreakers, db: None, send: Send, deliver: Deliver, settings: Any) -> None:
     settings.DELIVER_TIME = timedelta(seconds=0.2)
     with SmtpServer() as relay:
         add("relay", relay, rate_limit=2)
@@ -206,7 +212,7 @@ def test_a_rate_limit_is_kept(circuits: Circuits, db: None, send: Send, deliver:
         assert len(relay.mails) == 6
 
 
-def test_a_connection_limit_is_kept(circuits: Circuits, db: None, send: Send, deliver: Deliver) -> None:
+def test_a_connection_limit_is_kept(circuits: CircuitBreakers, db: None, send: Send, deliver: Deliver) -> None:
     with SmtpServer() as relay:
         add("relay", relay, connection_limit=2)
         for _ in range(12):

@@ -10,16 +10,16 @@ from django.db import connection, transaction
 
 from ledger.leases import renew
 from messages.models import Message, Recipient
-from messages.sending.claims import Scope, claim
+from messages.sending.claims import ClaimScope, claim_recipients
 from messages.states import Lane
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ANY = Scope(is_shared_open=True, open_projects=[], closed_projects=[])
+ANY = ClaimScope(is_shared_open=True, open_projects=[], closed_projects=[])
 
 
 def test_a_heartbeat_does_not_wait_for_a_row_that_is_being_written(send: Callable[..., Message]) -> None:
     busy, idle = send(), send()
-    token = claim(Lane.NORMAL, 10, ANY)[0].token
+    token = claim_recipients(Lane.NORMAL, 10, ANY)[0].token
     before = read_leases()
     with transaction.atomic():
         Recipient.objects.select_for_update().get(message=busy)
@@ -34,7 +34,7 @@ def test_a_heartbeat_does_not_wait_for_a_row_that_is_being_written(send: Callabl
 
 def test_a_lease_that_ran_out_is_not_renewed(send: Callable[..., Message]) -> None:
     message = send()
-    (taken,) = claim(Lane.NORMAL, 10, ANY)
+    (taken,) = claim_recipients(Lane.NORMAL, 10, ANY)
     Recipient.objects.update(lease_until=message.created_at)
     renew(Recipient._meta.db_table, [taken.token], timedelta(minutes=10))
     assert read_leases() == {message.pk: message.created_at}

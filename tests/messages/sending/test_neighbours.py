@@ -16,7 +16,7 @@ from common.addresses import parse_address
 from messages import services
 from messages.accepting.draft import Draft
 from messages.models import Attempt, Message, Recipient
-from messages.sending.loop import Pump
+from messages.sending.loop import SendingLoop
 from messages.states import Lane, Phase, Status
 from providers.models import Provider
 from providers.routing.selection import routes
@@ -33,7 +33,7 @@ def pumping(server: SmtpServer) -> Iterator[Thread]:
 
     def run() -> None:
         try:
-            Pump(Lane.NORMAL, lambda: None).run()
+            SendingLoop(Lane.NORMAL, lambda: None).run()
         finally:
             connection.close()
 

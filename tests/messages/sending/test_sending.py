@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Project
 from messages.models import Attempt, Message, Recipient
-from messages.states import OnUncertain, Reason, Status
+from messages.states import OnUncertain, Status, StatusReason
 from providers.models import Provider
 from tests.smtp_server import Cut, Script, SmtpServer
 from tracking.models import Event
@@ -70,7 +70,7 @@ def test_a_deferral_waits_and_is_shown_as_delivering(db: None, send: Send, deliv
         deliver()
         recipient = Recipient.objects.get()
         message.refresh_from_db()
-        assert (message.status, recipient.status_reason) == (Status.DELIVERING, Reason.DEFERRED)
+        assert (message.status, recipient.status_reason) == (Status.DELIVERING, StatusReason.DEFERRED)
         assert recipient.last_reply == "greylisted"
         assert recipient.next_attempt_at is not None
         wait = recipient.next_attempt_at - timezone.now()
@@ -107,7 +107,7 @@ def test_a_cut_after_the_dot_is_uncertain(
         deliver()
     message.refresh_from_db()
     recipient = Recipient.objects.get()
-    assert (message.status, message.status_reason) == (Status.DELIVERING, Reason.UNCERTAIN)
+    assert (message.status, message.status_reason) == (Status.DELIVERING, StatusReason.UNCERTAIN)
     assert Attempt.objects.get().outcome == "uncertain"
     assert (recipient.next_attempt_at is not None) is is_due_again
 

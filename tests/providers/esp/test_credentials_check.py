@@ -8,9 +8,9 @@ from django.core.management import call_command
 
 from accounts.models import Project
 from common.errors import InvalidFieldsError
-from providers.connection_test import Check, check_provider
-from providers.models import Kind, Provider
-from providers.services import Target, add_provider
+from providers.connection_test import ConnectionCheck, check_provider
+from providers.models import Provider, ProviderKind
+from providers.services import ProviderTarget, add_provider
 from tests.conftest import ApiClient
 from tests.esp_cases import CASES, Case
 from tests.esp_server import EspServer, Reply
@@ -18,8 +18,8 @@ from tests.esp_server import EspServer, Reply
 every_esp = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
 
-def check(case: Case, url: str) -> Check:
-    target = Target(kind=Kind.ESP, settings=case.url(url))
+def check(case: Case, url: str) -> ConnectionCheck:
+    target = ProviderTarget(kind=ProviderKind.ESP, settings=case.url(url))
     return check_provider(add_provider(None, name=url, target=target, is_operated=True))
 
 
@@ -80,5 +80,5 @@ def test_the_command_and_the_api_check_esps(project: Project, api: ApiClient) ->
 def test_settings_that_cannot_be_right_are_refused(db: None, name: str, values: dict[str, str], setting: str) -> None:
     settings = {**CASES[name].url("https://api.test/"), **values}
     with pytest.raises(InvalidFieldsError) as refused:
-        add_provider(None, name="x", target=Target(kind=Kind.ESP, settings=settings), is_operated=True)
+        add_provider(None, name="x", target=ProviderTarget(kind=ProviderKind.ESP, settings=settings), is_operated=True)
     assert [error.field for error in refused.value.errors] == [f"settings.{setting}"]

@@ -16,13 +16,13 @@ from delivery.envelope import Delivery, Outcome, Reply, Stage
 from delivery.http_client import HttpClient, HttpSeconds
 from delivery.mime.attachments import Attachment
 from delivery.mime.headers import Mailbox
-from delivery.mime.message import Content, prepare
+from delivery.mime.message import MessageContent, prepare_message
 from providers.esp import transport as esp
 from providers.esp.catalog import ESPS
 from providers.esp.transport import EspTransport
-from providers.models import Kind
+from providers.models import ProviderKind
 from providers.provider_url import build_provider_url
-from providers.routing.selection import Way
+from providers.routing.selection import ProviderRef
 from providers.transports import build_transport
 from tests.certificates import CertificateAuthority
 from tests.certificates import Kind as AuthorityKind
@@ -49,7 +49,7 @@ def compose(**values: object) -> bytes:
         "html": "<p>Hello.</p>",
         "headers": [("X-Order", "17")],
     }
-    return prepare(Content(**{**usual, **values})).render()  # type: ignore[arg-type]
+    return prepare_message(MessageContent(**{**usual, **values})).render()  # type: ignore[arg-type]
 
 
 def build(*addresses: str, content: bytes | None = None) -> list[Delivery]:
@@ -391,10 +391,10 @@ def test_sparkpost_shows_all_recipients_to_each() -> None:
 
 def test_a_projects_own_provider_reaches_no_private_network(settings: Any) -> None:
     with EspServer(CASES["resend"].taken) as server:
-        url = build_provider_url(Kind.ESP, CASES["resend"].url(server.url))
+        url = build_provider_url(ProviderKind.ESP, CASES["resend"].url(server.url))
 
         def try_it(**values: bool) -> Reply:
-            transport = build_transport(Way(uuid4(), "own", Kind.ESP, url, **values))
+            transport = build_transport(ProviderRef(uuid4(), "own", ProviderKind.ESP, url, **values))
             try:
                 return next(iter(transport.transmit(build("one@rcpt.test"), grant_all)))[1]
             finally:

@@ -64,9 +64,9 @@ def test_the_last_connection_is_not_given_back() -> None:
 
 def test_what_is_held_is_known_without_asking() -> None:
     shares, provider = Shares(), uuid4()
-    assert shares.held(provider) == 0
+    assert shares.share_of(provider) == 0
     shares.hold(provider, 10, 4)
-    assert shares.held(provider) == 4
+    assert shares.share_of(provider) == 4
 
 
 @pytest.mark.usefixtures("_without_redis")

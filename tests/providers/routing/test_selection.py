@@ -6,26 +6,26 @@ from typing import Any
 import pytest
 
 from accounts.models import Project
-from delivery.concurrency.circuit_breaker import Circuits
+from delivery.concurrency.circuit_breaker import CircuitBreakers
 from providers.models import Provider
 from providers.routing import selection as choice_module
-from providers.routing.selection import Choice, Routes, Way
+from providers.routing.selection import ProviderRef, ProviderSelection, Routes
 from providers.routing.shared_breakers import provider_key
 from providers.services import pause_provider
 
 
 @pytest.fixture
-def circuits(monkeypatch: pytest.MonkeyPatch) -> Circuits:
+def circuits(monkeypatch: pytest.MonkeyPatch) -> CircuitBreakers:
     """Circuits of this test alone, whose time the test sets."""
-    made = Circuits(clock=lambda: now[0])
+    made = CircuitBreakers(clock=lambda: now[0])
     now = [1000.0]
     made.now = now  # type: ignore[attr-defined]
-    monkeypatch.setattr(choice_module, "provider_circuits", made)
+    monkeypatch.setattr(choice_module, "provider_breakers", made)
     return made
 
 
 @pytest.fixture
-def routes(db: None, circuits: Circuits) -> Routes:
+def routes(db: None, circuits: CircuitBreakers) -> Routes:
     return Routes()
 
 
@@ -33,18 +33,18 @@ def add(name: str, project: Project | None = None, **values: Any) -> Provider:
     return Provider.objects.create(name=name, project=project, kind="smtp", url=f"smtp://{name}.test", **values)
 
 
-def choose(routes: Routes, project: Project, **options: Any) -> Choice:
+def choose(routes: Routes, project: Project, **options: Any) -> ProviderSelection:
     found = routes.choose(project.pk, is_simulated=False, **options)
     assert found is not None
     return found
 
 
-def fail(circuits: Circuits, provider: Provider, reason: str = "refused") -> None:
+def fail(circuits: CircuitBreakers, provider: Provider, reason: str = "refused") -> None:
     for _ in range(3):
         circuits.note_failure(provider_key(provider.pk), reason)
 
 
-def skipped(found: Choice) -> dict[str, str]:
+def skipped(found: ProviderSelection) -> dict[str, str]:
     return dict(found.skipped)
 
 
@@ -57,24 +57,24 @@ def test_the_best_priority_is_chosen(routes: Routes, project: Project) -> None:
     add("b", priority=2)
     add("a", priority=1)
     found = choose(routes, project)
-    assert (found.way.name, found.describe()) == ("a", {"because": "priority", "skipped": []})
+    assert (found.provider.name, found.describe()) == ("a", {"because": "priority", "skipped": []})
 
 
 def test_weights_share_the_mail_among_equals(routes: Routes, project: Project) -> None:
     add("a", weight=3)
     add("b", weight=1)
-    names = Counter(choose(routes, project).way.name for _ in range(2000))
+    names = Counter(choose(routes, project).provider.name for _ in range(2000))
     assert 1350 < names["a"] < 1650
     assert choose(routes, project).because == "weight"
 
 
 def test_own_providers_come_before_shared_ones_even_when_they_are_down(
-    routes: Routes, circuits: Circuits, project: Project, other_project: Project
+    routes: Routes, circuits: CircuitBreakers, project: Project, other_project: Project
 ) -> None:
     own = add("own", project)
     add("shared")
-    assert choose(routes, project).way.name == "own"
-    assert choose(routes, other_project).way.name == "shared"
+    assert choose(routes, project).provider.name == "own"
+    assert choose(routes, other_project).provider.name == "shared"
     fail(circuits, own)
     assert routes.choose(project.pk, is_simulated=False) is None
 
@@ -84,40 +84,40 @@ def test_a_paused_provider_is_passed_over_with_its_reason(routes: Routes, projec
     add("b", priority=2)
     pause_provider(first.pk, reason="moving", pause=None)
     found = choose(routes, project)
-    assert (found.way.name, found.because, skipped(found)) == ("b", "failover", {"a": "paused: moving"})
+    assert (found.provider.name, found.because, skipped(found)) == ("b", "failover", {"a": "paused: moving"})
 
 
 def test_a_failing_provider_is_passed_over_and_probed_with_one_mail(
-    routes: Routes, circuits: Circuits, project: Project
+    routes: Routes, circuits: CircuitBreakers, project: Project
 ) -> None:
     first = add("a", priority=1)
     add("b", priority=2)
     fail(circuits, first)
     found = choose(routes, project)
-    assert (found.way.name, skipped(found)) == ("b", {"a": "failing: refused"})
+    assert (found.provider.name, skipped(found)) == ("b", {"a": "failing: refused"})
     circuits.now[0] += 6  # type: ignore[attr-defined]
-    assert (choose(routes, project).way.name, choose(routes, project).way.name) == ("a", "b")
+    assert (choose(routes, project).provider.name, choose(routes, project).provider.name) == ("a", "b")
     circuits.note_success(provider_key(first.pk))
-    assert (choose(routes, project).way.name, choose(routes, project).because) == ("a", "priority")
+    assert (choose(routes, project).provider.name, choose(routes, project).because) == ("a", "priority")
 
 
 def test_what_was_tried_in_this_round_is_left_out_as_long_as_there_is_another(routes: Routes, project: Project) -> None:
     first, second = add("a", priority=1), add("b", priority=2)
     found = choose(routes, project, tried={first.pk: "refused"})
-    assert (found.way.name, found.because, skipped(found)) == ("b", "failover", {"a": "tried: refused"})
+    assert (found.provider.name, found.because, skipped(found)) == ("b", "failover", {"a": "tried: refused"})
     again = choose(routes, project, tried={first.pk: "refused", second.pk: "silent"})
-    assert (again.way.name, again.because) == ("a", "again")
+    assert (again.provider.name, again.because) == ("a", "again")
 
 
 def test_a_throttled_provider_is_passed_over(routes: Routes, project: Project) -> None:
     add("a", priority=1)
     add("b", priority=2)
-    found = choose(routes, project, judge=lambda way: "throttled" if way.name == "a" else "")
-    assert (found.way.name, skipped(found)) == ("b", {"a": "throttled"})
+    found = choose(routes, project, judge=lambda provider: "throttled" if provider.name == "a" else "")
+    assert (found.provider.name, skipped(found)) == ("b", {"a": "throttled"})
 
 
 def test_another_way_is_one_that_takes_mail_and_was_not_tried(
-    routes: Routes, circuits: Circuits, project: Project
+    routes: Routes, circuits: CircuitBreakers, project: Project
 ) -> None:
     first, second = add("a", priority=1), add("b", priority=2)
     assert routes.has_other(project.pk, {first.pk: "x"})
@@ -127,13 +127,13 @@ def test_another_way_is_one_that_takes_mail_and_was_not_tried(
 
 
 def test_a_full_provider_is_waited_for_and_a_failing_one_is_not(
-    routes: Routes, circuits: Circuits, project: Project
+    routes: Routes, circuits: CircuitBreakers, project: Project
 ) -> None:
     first = add("a", priority=1)
     add("b", priority=2)
 
     def is_open(full: set[str]) -> bool:
-        return routes.find_usable(lambda _: "", lambda way: way.name not in full).is_shared_open
+        return routes.find_usable(lambda _: "", lambda provider: provider.name not in full).is_shared_open
 
     assert is_open(set())
     assert not is_open({"a"})
@@ -144,12 +144,12 @@ def test_a_full_provider_is_waited_for_and_a_failing_one_is_not(
 def test_simulated_mail_needs_no_provider(routes: Routes, project: Project) -> None:
     found = routes.choose(project.pk, is_simulated=True)
     assert found is not None
-    assert (found.way.name, found.way.id) == ("simulator", None)
+    assert (found.provider.name, found.provider.id) == ("simulator", None)
     assert routes.choose(project.pk, is_simulated=False) is None
 
 
 def test_ways_of_one_provider_in_two_versions_are_two() -> None:
     pk = Provider().pk
-    old = Way(pk, "a", choice_module.Kind.SMTP, "smtp://a", 1.0)
-    new = Way(pk, "a", choice_module.Kind.SMTP, "smtp://b", 2.0)
+    old = ProviderRef(pk, "a", choice_module.ProviderKind.SMTP, "smtp://a", 1.0)
+    new = ProviderRef(pk, "a", choice_module.ProviderKind.SMTP, "smtp://b", 2.0)
     assert len({old, new}) == 2

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from accounts.models import Project
-from delivery.concurrency.circuit_breaker import Circuits, Tripping
+from delivery.concurrency.circuit_breaker import BreakerPolicy, CircuitBreakers
 from providers.models import Provider
 from providers.routing import health
 from providers.routing import shared_breakers as circuits_module
@@ -17,15 +17,15 @@ from providers.routing.shared_breakers import exchange, provider_key, read_state
 from providers.services import resume_provider
 
 
-def use(monkeypatch: pytest.MonkeyPatch, circuits: Circuits) -> None:
+def use(monkeypatch: pytest.MonkeyPatch, circuits: CircuitBreakers) -> None:
     """Be the process that has these circuits."""
     monkeypatch.setattr(circuits_module, "GROUPS", {"provider": circuits})
-    monkeypatch.setattr(circuits_module, "provider_circuits", circuits)
-    monkeypatch.setattr(health, "provider_circuits", circuits)
+    monkeypatch.setattr(circuits_module, "provider_breakers", circuits)
+    monkeypatch.setattr(health, "provider_breakers", circuits)
 
 
 def test_one_workers_failures_keep_the_others_from_failing_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, two, key = Circuits(), Circuits(), provider_key(uuid4())
+    one, two, key = CircuitBreakers(), CircuitBreakers(), provider_key(uuid4())
     for _ in range(3):
         one.note_failure(key, "refused")
     for circuits in (one, two):
@@ -42,7 +42,11 @@ def test_one_workers_failures_keep_the_others_from_failing_too(monkeypatch: pyte
 
 
 def test_without_redis_each_goes_by_what_it_knows_and_tells_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, two, key = Circuits(Tripping(first_wait=timedelta(minutes=4))), Circuits(), provider_key(uuid4())
+    one, two, key = (
+        CircuitBreakers(BreakerPolicy(first_wait=timedelta(minutes=4))),
+        CircuitBreakers(),
+        provider_key(uuid4()),
+    )
     for _ in range(3):
         one.note_failure(key, "refused")
     use(monkeypatch, one)
@@ -75,7 +79,7 @@ def test_nonsense_and_what_is_long_over_is_not_believed(text: str) -> None:
 def test_a_failing_providers_health_says_why_until_it_is_resumed(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    circuits = Circuits()
+    circuits = CircuitBreakers()
     use(monkeypatch, circuits)
     provider = Provider.objects.create(project=project, name="relay", kind="smtp", url="smtp://relay.test")
     for _ in range(3):

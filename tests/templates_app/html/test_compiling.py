@@ -6,13 +6,13 @@ import pytest
 
 from templates_app.errors import InlineCssError, LayoutError, MjmlError, TemplateLimitError, TemplateSyntaxError
 from templates_app.html.compiling import compile_mjml, inline_css
-from templates_app.layouts import Source, compile_source, fill_layout
-from templates_app.liquid.limits import Purse
+from templates_app.layouts import TemplateSource, compile_source, fill_layout
+from templates_app.liquid.limits import RenderBudget
 from templates_app.liquid.render import parse, render
 
 
 def show(source: str, **variables: object) -> str:
-    return render(parse(source), variables, Purse())
+    return render(parse(source), variables, RenderBudget())
 
 
 MJML = """<mjml><mj-body>
@@ -124,14 +124,14 @@ def test_stylesheets_and_images_elsewhere_are_not_fetched() -> None:
     assert '<p style="color: red;">x</p>' in html
 
 
-LAYOUT = Source(
+LAYOUT = TemplateSource(
     html="<html><body><h1>{{ brand }}</h1>{{- content -}}</body></html>", text="== {{ brand }}\n{{content}}"
 )
 
 
 def test_a_layout_surrounds_html_and_text_but_not_the_subject() -> None:
     parts = compile_source(
-        fill_layout(LAYOUT, Source(subject="Hi {{ name }}", html="<p>{{ name }}</p>", text="{{ name }}"))
+        fill_layout(LAYOUT, TemplateSource(subject="Hi {{ name }}", html="<p>{{ name }}</p>", text="{{ name }}"))
     )
     assert parts.subject == "Hi {{ name }}"
     assert show(parts.html, brand="B", name="N") == "<html><body><h1>B</h1><p>N</p></body></html>"
@@ -139,41 +139,41 @@ def test_a_layout_surrounds_html_and_text_but_not_the_subject() -> None:
 
 
 def test_a_layout_without_text_leaves_the_text_alone() -> None:
-    assert fill_layout(Source(html="{{ content }}"), Source(text="plain")).text == "plain"
+    assert fill_layout(TemplateSource(html="{{ content }}"), TemplateSource(text="plain")).text == "plain"
 
 
 def test_layouts_stand_in_each_other_up_to_a_limit() -> None:
-    outer = Source(html="[{{ content }}]")
+    outer = TemplateSource(html="[{{ content }}]")
     for _ in range(3):
         inner = outer
-        outer = fill_layout(outer, Source(html="({{ content }})"))
+        outer = fill_layout(outer, TemplateSource(html="({{ content }})"))
     assert inner.html == "[(({{ content }}))]"
     with pytest.raises(LayoutError, match="more than 3"):
-        fill_layout(outer, Source(html="x"))
+        fill_layout(outer, TemplateSource(html="x"))
 
 
 @pytest.mark.parametrize("html", ["no slot", "{{ content }}{{ content }}", "{% raw %}{{ content }}{% endraw %}"])
 def test_a_layout_must_have_one_slot(html: str) -> None:
     with pytest.raises(LayoutError, match="exactly once"):
-        fill_layout(Source(html=html), Source(html="x"))
+        fill_layout(TemplateSource(html=html), TemplateSource(html="x"))
 
 
 def test_an_mjml_layout_takes_sections_and_html() -> None:
-    layout = Source(mjml="<mjml><mj-body>{{ content }}</mj-body></mjml>")
-    section = Source(mjml="<mj-section><mj-column><mj-text>{{ name }}</mj-text></mj-column></mj-section>")
+    layout = TemplateSource(mjml="<mjml><mj-body>{{ content }}</mj-body></mjml>")
+    section = TemplateSource(mjml="<mj-section><mj-column><mj-text>{{ name }}</mj-text></mj-column></mj-section>")
     assert "N</div>" in show(compile_source(fill_layout(layout, section)).html, name="N")
     assert "<p>N</p></div></body>" in show(
-        compile_source(fill_layout(layout, Source(html="<p>{{ name }}</p>"))).html, name="N"
+        compile_source(fill_layout(layout, TemplateSource(html="<p>{{ name }}</p>"))).html, name="N"
     )
     with pytest.raises(LayoutError, match="layout in MJML"):
         fill_layout(LAYOUT, section)
 
 
 def test_styles_of_the_layout_reach_the_content() -> None:
-    layout = Source(
+    layout = TemplateSource(
         html="<html><head><style>p { color: red }</style></head><body>{{ content }}</body></html>", is_inlined=True
     )
-    html = compile_source(fill_layout(layout, Source(html="{% if a %}<p>x</p>{% endif %}"))).html
+    html = compile_source(fill_layout(layout, TemplateSource(html="{% if a %}<p>x</p>{% endif %}"))).html
     assert '{% if a %}<p style="color: red;">x</p>{% endif %}' in html
 
 

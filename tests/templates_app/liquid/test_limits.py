@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from templates_app.errors import TemplateError, TemplateLimitError, TemplateSyntaxError, VariableMissingError
-from templates_app.liquid.limits import Purse
+from templates_app.liquid.limits import RenderBudget
 from templates_app.liquid.render import parse, render
 from templates_app.liquid.variables import list_variables
 from tests.effort import count_calls
@@ -107,7 +107,7 @@ def test_a_hostile_template_is_stopped_after_bounded_work(source: str, error: ty
         try:
             template = parse(source)
             list_variables(template)
-            render(template, VARIABLES, Purse())
+            render(template, VARIABLES, RenderBudget())
         except TemplateError as exception:
             caught.append(exception)
 
@@ -131,7 +131,7 @@ def test_a_hostile_template_takes_little_memory(source: str) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(TemplateLimitError):
-            render(parse(source), VARIABLES, Purse())
+            render(parse(source), VARIABLES, RenderBudget())
         assert tracemalloc.get_traced_memory()[1] < 100 * 1024 * 1024
     finally:
         tracemalloc.stop()
@@ -140,4 +140,4 @@ def test_a_hostile_template_takes_little_memory(source: str) -> None:
 def test_an_honest_large_template_passes() -> None:
     row = "{% for line in lines %}<tr><td>{{ line.name | escape }}</td><td>{{ line.price }}</td></tr>{% endfor %}"
     lines = [{"name": f"line {number}", "price": number} for number in range(500)]
-    assert render(parse(row * 8), {"lines": lines}, Purse()).count("<tr>") == 4_000
+    assert render(parse(row * 8), {"lines": lines}, RenderBudget()).count("<tr>") == 4_000

@@ -8,15 +8,15 @@ from templates_app.errors import (
     UnsafeResultError,
     VariableMissingError,
 )
-from templates_app.liquid.environment import HTML, PLAIN, Dialect
-from templates_app.liquid.limits import Purse
+from templates_app.liquid.environment import HTML, PLAIN, LiquidEnvironment
+from templates_app.liquid.limits import RenderBudget
 from templates_app.liquid.render import parse, render
 
 ORDER = {"order": {"id": "A-1", "lines": [{"name": "Pen", "price": 1.5}, {"name": "Ink & co", "price": 20}]}}
 
 
-def show(source: str, dialect: Dialect = HTML, **variables: object) -> str:
-    return render(parse(source, dialect), variables, Purse())
+def show(source: str, environment: LiquidEnvironment = HTML, **variables: object) -> str:
+    return render(parse(source, environment), variables, RenderBudget())
 
 
 def test_values_are_escaped_in_html() -> None:
@@ -99,14 +99,14 @@ def test_conditions_and_default_may_ask_for_what_is_missing(source: str) -> None
     assert show(source) == ""
 
 
-@pytest.mark.parametrize("dialect", [HTML, PLAIN])
+@pytest.mark.parametrize("environment", [HTML, PLAIN])
 @pytest.mark.parametrize(
     "written", ["{{ unsubscribe_url }}", "{{unsubscribe_url}}", "{{   unsubscribe_url\n}}", "{{- unsubscribe_url -}}"]
 )
-def test_the_unsubscribe_link_stays_a_placeholder(dialect: Dialect, written: str) -> None:
+def test_the_unsubscribe_link_stays_a_placeholder(environment: LiquidEnvironment, written: str) -> None:
     source = f'<a href="{written}">x</a>'
-    assert show(source, dialect) == '<a href="{{ unsubscribe_url }}">x</a>'
-    assert show(source, dialect, unsubscribe_url="https://evil.test/") == '<a href="{{ unsubscribe_url }}">x</a>'
+    assert show(source, environment) == '<a href="{{ unsubscribe_url }}">x</a>'
+    assert show(source, environment, unsubscribe_url="https://evil.test/") == '<a href="{{ unsubscribe_url }}">x</a>'
 
 
 @pytest.mark.parametrize(
@@ -169,4 +169,4 @@ def test_what_postgresql_cannot_hold_is_refused() -> None:
 
 def test_a_parsed_template_keeps_nothing_of_a_rendering() -> None:
     template = parse("{% assign x = a %}{{ x }}{% increment n %}{% cycle '1', '2' %}")
-    assert [render(template, {"a": value}, Purse()) for value in "pq"] == ["p01", "q01"]
+    assert [render(template, {"a": value}, RenderBudget()) for value in "pq"] == ["p01", "q01"]

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from django.urls import resolve
 
-from tracking.engagement.tokens import Purpose, Token, write_token
+from tracking.engagement.tokens import Token, TokenPurpose, write_token
 from tracking.engagement.tracking_urls import build_url
 
 
@@ -22,7 +22,7 @@ from tracking.engagement.tracking_urls import build_url
 )
 @pytest.mark.parametrize(
     ("purpose", "name"),
-    [(Purpose.OPEN, "track-open"), (Purpose.CLICK, "track-click"), (Purpose.UNSUBSCRIBE, "unsubscribe")],
+    [(TokenPurpose.OPEN, "track-open"), (TokenPurpose.CLICK, "track-click"), (TokenPurpose.UNSUBSCRIBE, "unsubscribe")],
 )
 def test_a_url_leads_to_its_view_on_the_host_that_answers_for_the_domain(
     settings, public_url, host, expected, purpose, name

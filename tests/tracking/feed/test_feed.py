@@ -15,7 +15,7 @@ from django.db.backends.utils import CursorWrapper
 from common.ids import new_id
 from ledger.sql import execute
 from tests.feed_settling import settle
-from tracking.events import Fact, record
+from tracking.events import Fact, record_facts
 from tracking.feed import cursor as positions
 from tracking.feed import pages as feed
 from tracking.feed.cursor import Cursor, InvalidCursorError, mend_positions
@@ -30,7 +30,7 @@ def write(count: int = 1, *, project: UUID = PROJECT, type_: EventType = EventTy
     """Some events of one new message, in a transaction of their own."""
     message = new_id()
     with transaction.atomic():
-        record(
+        record_facts(
             [
                 Fact(project_id=project, message_id=message, type=type_, data={"number": number, **data})
                 for number in range(count)
@@ -191,7 +191,7 @@ def test_a_messages_events_keep_the_order_of_their_causes():
                 execute("SELECT pg_current_xact_id()")
                 has_begun.set()
                 execute(LOCK)
-                record([Fact(project_id=PROJECT, message_id=message, type=EventType.FAILED)])
+                record_facts([Fact(project_id=PROJECT, message_id=message, type=EventType.FAILED)])
         finally:
             connection.close()
 
@@ -200,7 +200,7 @@ def test_a_messages_events_keep_the_order_of_their_causes():
             execute(LOCK)
             second = pool.submit(write_second)
             assert has_begun.wait(60)
-            record([Fact(project_id=PROJECT, message_id=message, type=EventType.SENT)])
+            record_facts([Fact(project_id=PROJECT, message_id=message, type=EventType.SENT)])
         second.result(60)
     assert [event.type for event in read_all()] == [EventType.SENT, EventType.FAILED]
 

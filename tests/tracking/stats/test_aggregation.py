@@ -16,7 +16,7 @@ from tests.feed_settling import settle
 from tests.tracking.stories import accept_some, count_rows, let_happen, read_figures, read_rollups, tell
 from tracking.models import EventType, Rollup, StatsCursor
 from tracking.stats import rollups
-from tracking.stats.aggregation import fold, fold_all
+from tracking.stats.aggregation import aggregate, aggregate_all
 from tracking.stats.rebuild import rebuild
 from tracking.tasks import fold_stats
 
@@ -43,7 +43,7 @@ def test_rollups_equal_a_count_of_the_rows(project, seed):
     for _ in range(4):
         messages += accept_some(project, random, 8)
         let_happen(messages, random, 60)
-        while fold(project.pk, batch=random.choice((1, 3, 17, 2000))):
+        while aggregate(project.pk, batch=random.choice((1, 3, 17, 2000))):
             pass
     assert read_figures(project) == count_rows(project)
     before = read_rollups(project)
@@ -55,10 +55,10 @@ def test_rollups_equal_a_count_of_the_rows(project, seed):
 def test_counting_again_changes_nothing(project):
     random = Random(1)
     let_happen(accept_some(project, random, 5), random, 20)
-    assert fold_all(MINUTE) > 20
+    assert aggregate_all(MINUTE) > 20
     before = read_rollups(project)
     fold_stats()
-    assert (fold_all(MINUTE), read_rollups(project)) == (0, before)
+    assert (aggregate_all(MINUTE), read_rollups(project)) == (0, before)
     assert StatsCursor.objects.get().counted_at is not None
 
 
@@ -68,7 +68,7 @@ def test_two_at_once_count_nothing_twice(project):
 
     def work() -> None:
         for _ in range(200):
-            fold(project.pk, batch=5)
+            aggregate(project.pk, batch=5)
         connection.close()
 
     threads = [threading.Thread(target=work) for _ in range(3)]
@@ -76,7 +76,7 @@ def test_two_at_once_count_nothing_twice(project):
         thread.start()
     for thread in threads:
         thread.join()
-    fold_all(MINUTE)
+    aggregate_all(MINUTE)
     assert read_figures(project) == count_rows(project)
 
 
@@ -85,24 +85,24 @@ def test_while_one_counts_another_leaves_it_to_him(project):
     done = []
 
     def work() -> None:
-        done.append(fold(project.pk))
+        done.append(aggregate(project.pk))
         connection.close()
 
     with transaction.atomic():
-        assert fold(project.pk) > 0
+        assert aggregate(project.pk) > 0
         thread = threading.Thread(target=work)
         thread.start()
         thread.join()
-    assert (done, fold(project.pk)) == ([0], 0)
+    assert (done, aggregate(project.pk)) == ([0], 0)
 
 
 def test_what_breaks_off_is_counted_the_next_time(project):
     accept_some(project, Random(4), 3)
     with transaction.atomic():
-        assert fold(project.pk) > 0
+        assert aggregate(project.pk) > 0
         transaction.set_rollback(True)
     assert not Rollup.objects.exists()
-    fold_all(MINUTE)
+    aggregate_all(MINUTE)
     assert read_figures(project) == count_rows(project)
 
 
@@ -114,7 +114,7 @@ def test_late_facts_count_in_the_hour_of_acceptance(project):
     for type_ in (EventType.DELIVERED, EventType.BOUNCED, EventType.CLICKED):
         tell(message, recipient, type_, actor="human")
         settle()
-        fold_all(MINUTE)
+        aggregate_all(MINUTE)
     row = Rollup.objects.get(dimension="all")
     assert row.starts_at == past.replace(minute=0, second=0, microsecond=0)
     assert (row.delivered, row.bounced, row.bounced_late, row.clicked) == (1, 1, 1, 1)
@@ -124,7 +124,7 @@ def test_mail_of_test_keys_is_not_counted(project):
     messages = accept_some(project, Random(5), 4)
     Message.objects.update(is_test=True)
     let_happen(messages, Random(5), 10)
-    assert fold_all(MINUTE) > 4
+    assert aggregate_all(MINUTE) > 4
     assert not Rollup.objects.exists()
 
 
@@ -132,7 +132,7 @@ def test_projects_are_counted_apart(project):
     other = create_project(name="Other")
     for each, count in ((project, 3), (other, 5)):
         accept_some(each, Random(6), count)
-    fold_all(MINUTE)
+    aggregate_all(MINUTE)
     for each in (project, other):
         assert read_figures(each) == count_rows(each)
 
@@ -143,18 +143,18 @@ def test_what_is_wrong_with_one_projects_rows_holds_up_no_other(project):
     for each in (project, other):
         accept_some(each, Random(6), 3)
     Message.objects.update(created_at=hour)
-    fold_all(MINUTE)
+    aggregate_all(MINUTE)
     # No figure has room for more.
     Rollup.objects.filter(project=project, dimension="all").update(emails=2**31 - 1)
     before = read_rollups(project)
     for each in (project, other):
         accept_some(each, Random(12), 5)
     Message.objects.update(created_at=hour)
-    fold_all(MINUTE)
+    aggregate_all(MINUTE)
     assert read_figures(other) == count_rows(other)
     assert read_rollups(project) == before
     list(rebuild(project.pk))
-    fold_all(MINUTE)
+    aggregate_all(MINUTE)
     assert read_figures(project) == count_rows(project)
 
 
@@ -165,7 +165,7 @@ def test_a_tag_for_each_email_makes_no_row_for_each(project, monkeypatch):
         Message.objects.filter(pk=message.pk).update(
             tags=[f"order-{number}", "all"], created_at=timezone.now(), is_test=False
         )
-    while fold(project.pk, batch=5):
+    while aggregate(project.pk, batch=5):
         pass
     tags = {row.value: row.emails for row in Rollup.objects.filter(dimension="tag")}
     assert tags == {"order-0": 1, "all": 12, "order-1": 1, None: 10}
@@ -177,7 +177,7 @@ def test_a_tag_for_each_email_makes_no_row_for_each(project, monkeypatch):
 def test_rebuild_mends_what_is_wrong_and_leaves_what_is_older_than_the_mail(project):
     random = Random(8)
     let_happen(accept_some(project, random, 10), random, 50)
-    fold_all(MINUTE)
+    aggregate_all(MINUTE)
     right = read_rollups(project)
     Rollup.objects.update(delivered=1000)
     Rollup.objects.filter(dimension="tag").delete()

@@ -8,7 +8,7 @@ from django.db import connection
 
 from accounts.models import Project
 from tracking.models import Suppression
-from tracking.suppressions.service import Counts, Entry, find_suppressed, release, suppress, suppress_many
+from tracking.suppressions.service import Counts, Entry, find_suppressed, release_suppression, suppress, suppress_many
 
 
 def test_many_addresses_are_looked_up_by_one_query(project: Project, django_assert_num_queries: object) -> None:
@@ -24,7 +24,7 @@ def test_many_addresses_are_looked_up_by_one_query(project: Project, django_asse
 def test_a_list_belongs_to_one_project(project: Project, other_project: Project) -> None:
     suppress(project.pk, Entry(address="a@x.test", reason="manual"))
     assert find_suppressed(other_project.pk, ["a@x.test"]) == {}
-    assert release(other_project.pk, "a@x.test") is None
+    assert release_suppression(other_project.pk, "a@x.test") is None
 
 
 REASONS = ("bounce", "manual", "unsubscribe", "complaint")
@@ -57,10 +57,10 @@ def test_an_address_twice_in_one_call_counts_once_with_its_strongest_reason(proj
 
 def test_release_tells_what_it_took_off(project: Project) -> None:
     row, _ = suppress(project.pk, Entry(address="a@x.test", reason="manual"))
-    released = release(project.pk, "A@x.test")
+    released = release_suppression(project.pk, "A@x.test")
     assert released is not None
     assert (released.pk, released.created_at) == (row.pk, row.created_at)
-    assert release(project.pk, "a@x.test") is None
+    assert release_suppression(project.pk, "a@x.test") is None
 
 
 @pytest.mark.django_db(transaction=True)

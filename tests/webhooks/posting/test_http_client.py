@@ -14,7 +14,7 @@ import pytest
 from delivery.ssrf import Guard, IpAddress, parse_target
 from tests.certificates import CertificateAuthority, Kind
 from tests.webhooks.receiver import Answer, Receiver, run_receiver
-from webhooks.posting.http_client import Answered, Post, Poster, read_retry_after
+from webhooks.posting.http_client import Post, Poster, PostOutcome, read_retry_after
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
 
@@ -26,7 +26,7 @@ def poster() -> Iterator[Poster]:
     poster.close()
 
 
-def post(poster: Poster, url: str, body: bytes = b"{}") -> Answered:
+def post(poster: Poster, url: str, body: bytes = b"{}") -> PostOutcome:
     """What came of this post, whatever else is under way."""
     own = Post(id=uuid4(), target=parse_target(url), headers={"X-Test": "1"}, body=body)
     poster.post(own)
@@ -258,7 +258,7 @@ def test_many_slow_posts_run_side_by_side(receiver: Receiver):
         assert time.monotonic() < until
         time.sleep(0.02)
     receiver.is_open = False
-    answers: list[Answered] = []
+    answers: list[PostOutcome] = []
     while len(answers) < 50:
         answers += poster.wait(60)
     poster.close()

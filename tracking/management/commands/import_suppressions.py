@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from accounts.management.project_command import ProjectCommand
 from accounts.services import write_audit
-from tracking.models import Suppression
+from tracking.models import SuppressionReason
 from tracking.suppressions.csv_files import BadLine, ImportPlan, import_suppressions
 
 # Longer than any honest line; a file without line ends is so never read whole.
@@ -29,7 +29,7 @@ class Command(ProjectCommand):
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="A CSV in UTF-8, with or without column names; - for stdin.")
         parser.add_argument(
-            "--reason", choices=Suppression.Reason.values, default="manual", help="For lines that name none."
+            "--reason", choices=SuppressionReason.values, default="manual", help="For lines that name none."
         )
         parser.add_argument("--strict", action="store_true", help="Import nothing when one line is wrong.")
 

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from accounts.management.project_command import ProjectCommand
 from common.times import format_time
-from tracking.event_serializers import FeedEventAnswer
+from tracking.event_serializers import FeedEventOutput
 from tracking.feed.cursor import Cursor, InvalidCursorError
 from tracking.feed.pages import find_before_last, find_end
 from tracking.feed.stream import follow
@@ -37,7 +37,7 @@ class Command(ProjectCommand):
         with suppress(KeyboardInterrupt):
             for page in follow(project.pk, after=self.find_start(project.pk, options), types=types):
                 for event in page.events:
-                    self.emit(FeedEventAnswer(event).data, describe(event))
+                    self.emit(FeedEventOutput(event).data, describe_event(event))
                 self.stdout.flush()
                 if options["no_follow"] and not page.has_more:
                     return
@@ -60,7 +60,7 @@ class Command(ProjectCommand):
         return types
 
 
-def describe(event: Event) -> str:
+def describe_event(event: Event) -> str:
     """An event as one line."""
     # The type says most outcomes already.
     told = {name: value for name in SHOWN if (value := event.data.get(name)) not in {None, "", event.type[6:]}}
