@@ -27,6 +27,10 @@ OWN_WAYS = {"urllib.request", "urllib3", "httpx", "aiohttp", "requests", "boto3"
 OVER_OUR_WIRE = Path("providers/esp/http_adapter.py")
 
 
+# Runs by the standard library alone, before anything is installed.
+BEFORE_THE_INSTALL = Path("emailsvc/launcher/pip_wheel")
+
+
 def find_faults(path: Path, tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         for fault in _find_faults(node, path):
@@ -63,7 +67,7 @@ def test_one_module_makes_every_context() -> None:
     found = [
         fault
         for path in find_all()
-        if path != MAKER
+        if path != MAKER and BEFORE_THE_INSTALL not in path.parents
         for fault in find_faults(path, ast.parse((ROOT / path).read_text(encoding="utf-8")))
     ]
     assert found == []
