@@ -12,7 +12,7 @@ BACKLOG = 512
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class BindAddress:
     """`descriptor`, when there is one, is an inherited socket that is bound already; it goes before the others."""
 
     host: str = "127.0.0.1"
@@ -23,7 +23,7 @@ class Place:
         return f"{self.host}:{self.port}" if self.descriptor is None else f"descriptor {self.descriptor}"
 
 
-def add_place_options(parser: ArgumentParser, port: int) -> None:
+def add_bind_options(parser: ArgumentParser, port: int) -> None:
     """`--host`, `--port` with this default, and `--fd`."""
     parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1).")
     parser.add_argument("--port", default=port, type=int, help=f"Port; 0 takes a free one (default: {port}).")
@@ -34,14 +34,14 @@ def add_place_options(parser: ArgumentParser, port: int) -> None:
     )
 
 
-def read_place(*, host: str, port: int, fd: int | None) -> Place:
+def read_bind_address(*, host: str, port: int, fd: int | None) -> BindAddress:
     """What the options say. CommandError for a number that is no port."""
     if not 0 <= port <= 65535:
         raise CommandError(f"--port: {port} is not between 0 and 65535.")
-    return Place(host=host, port=port, descriptor=fd)
+    return BindAddress(host=host, port=port, descriptor=fd)
 
 
-async def open_server(build: Callable[[], asyncio.Protocol], place: Place) -> asyncio.Server:
+async def open_server(build: Callable[[], asyncio.Protocol], place: BindAddress) -> asyncio.Server:
     """A server that accepts connections. Raises OSError when the place cannot be had."""
     loop = asyncio.get_running_loop()
     if place.descriptor is None:

@@ -234,3 +234,20 @@ class PageQuery(QuerySerializer):
     after: serializers.Field[Any, Any, Any, Any] = serializers.UUIDField(
         required=False, help_text="The `next` of the page before."
     )
+
+
+class AbsentTextField(serializers.CharField):
+    """Text that is null where there is none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, **kwargs)
+
+    def to_representation(self, value: str) -> str | None:  # type: ignore[override]
+        return value or None
+
+
+class TimeField(StrictDateTimeField):
+    """A time that may not have come."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, **kwargs)

@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime
 
+from django.utils import timezone
+
 # RFC 3339, 5.6, with ISO 8601's offset without a colon.
 TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?P<offset>[Zz]|[+-]\d\d:?\d\d)?\Z", re.ASCII)
 
@@ -32,3 +34,19 @@ def parse_time(text: str) -> datetime:
 def format_time(value: datetime | None) -> str | None:
     """ISO 8601 in UTC with `Z`; None stays None."""
     return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def format_age(seconds: float) -> str:
+    """`75.2` → `1 min 15 s`."""
+    whole = int(seconds)
+    for size, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {name}" if rest else "")
+    return f"{seconds:.1f} s"
+
+
+def age_of(at: datetime) -> str:
+    """How long ago, or how long until."""
+    seconds = (timezone.now() - at).total_seconds()
+    return f"{format_age(seconds)} ago" if seconds >= 0 else f"in {format_age(-seconds)}"

@@ -13,7 +13,7 @@ import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.conf import settings
 
-from common.listening import Place, open_server, tell_address
+from common.listening import BindAddress, open_server, tell_address
 from delivery.smtp.incoming import Budget, take_message, unstuff
 from gateways.report_threads import RecordThreads
 from messages.feedback.reports import ReceivedReport
@@ -169,7 +169,7 @@ class ReportListener:
         self._threads = RecordThreads()
         self._server: asyncio.Server | None = None
 
-    async def start(self, place: Place) -> tuple[str, int]:
+    async def start(self, place: BindAddress) -> tuple[str, int]:
         """Listen; the address and port. Raises OSError when the place cannot be had."""
         self._server = await open_server(self._accept, place)
         return tell_address(self._server)

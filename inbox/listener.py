@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from common.listening import Place, open_server, tell_address
+from common.listening import BindAddress, open_server, tell_address
 from delivery.smtp.incoming import MESSAGE_BYTES, Budget, take_message
 from inbox.storing import StoreThreads, prune, store_received
 
@@ -119,7 +119,7 @@ class Listener:
         self._storing_count = 0
         self._stored_count = 0
 
-    async def start(self, place: Place) -> tuple[str, int]:
+    async def start(self, place: BindAddress) -> tuple[str, int]:
         """Listen; the address and port. Raises OSError when the place cannot be had."""
         self._server = await open_server(self._accept, place)
         self._threads.run(prune)

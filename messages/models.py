@@ -4,6 +4,8 @@ The state lives on the recipient. A message's status is the roll-up of its recip
 `RecipientQuerySet.move_to` only.
 """
 
+from datetime import timedelta
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
@@ -13,7 +15,7 @@ from django.db.models.functions import Lower, Now
 from common.ids import new_id
 from ledger.models import DueRow
 from messages.states import OPEN, Lane, OnUncertain, Phase, Status, StatusReason
-from messages.transitions import RecipientQuerySet
+from messages.transitions import AppliedTransition, Transition, apply_transitions, list_sources
 from tracking.models import Event
 
 
@@ -129,6 +131,21 @@ class RecipientField(models.TextChoices):
     TO = "to"
     CC = "cc"
     BCC = "bcc"
+
+
+class RecipientQuerySet(models.QuerySet["Recipient"]):
+    """Recipients, and the only ways to change their state."""
+
+    def move_to(
+        self, status: Status, reason: StatusReason = StatusReason.NONE, wait: timedelta | None = None
+    ) -> list[AppliedTransition]:
+        """Move every recipient of this set that may go there. What has meanwhile moved elsewhere stays as it is."""
+        pairs = list(self.filter(status__in=list_sources(status)).values_list("id", "message_id"))
+        transitions = [
+            Transition(recipient_id=pk, message_id=message_id, status=status, reason=reason, wait=wait)
+            for pk, message_id in pairs
+        ]
+        return apply_transitions(transitions)
 
 
 class Recipient(DueRow):

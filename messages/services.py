@@ -15,8 +15,8 @@ from messages.accepting.admission import Admission, Admitted
 from messages.accepting.draft import Draft
 from messages.accepting.persistence import store_emails
 from messages.attachments import upload
+from messages.message_events import record_message_events, record_status_events
 from messages.models import Attachment, Message, Recipient, RecipientField
-from messages.sending.outcomes import record_message_events, record_status_events
 from messages.states import Lane, OnUncertain, Status, StatusReason
 from messages.tasks import ring
 from messages.transitions import Transition, apply_transitions, lock_messages
@@ -117,7 +117,7 @@ def cancel(message: Message) -> Message:
     """Cancel a scheduled message. Once this has committed no delivery follows; else NotCancellableError."""
     with transaction.atomic():
         lock_messages([message.pk])
-        applied = Recipient.objects.filter(message=message).transition_to(Status.CANCELLED)
+        applied = Recipient.objects.filter(message=message).move_to(Status.CANCELLED)
         message.refresh_from_db()
         if not applied:
             raise NotCancellableError(message.status)

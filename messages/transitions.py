@@ -3,10 +3,9 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import connection, models
+from django.db import connection
 
 from ledger.sql import as_rows, execute, fetch
 from messages.states import (
@@ -19,9 +18,6 @@ from messages.states import (
     Status,
     StatusReason,
 )
-
-if TYPE_CHECKING:
-    from messages.models import Recipient  # noqa: F401 - named in quotes below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,21 +45,6 @@ class AppliedTransition:
     address: str
     status: Status
     is_simulated: bool
-
-
-class RecipientQuerySet(models.QuerySet["Recipient"]):
-    """Recipients, and the only ways to change their state."""
-
-    def transition_to(
-        self, status: Status, reason: StatusReason = StatusReason.NONE, wait: timedelta | None = None
-    ) -> list[AppliedTransition]:
-        """Move every recipient of this set that may go there. What has meanwhile moved elsewhere stays as it is."""
-        pairs = list(self.filter(status__in=list_sources(status)).values_list("id", "message_id"))
-        transitions = [
-            Transition(recipient_id=pk, message_id=message_id, status=status, reason=reason, wait=wait)
-            for pk, message_id in pairs
-        ]
-        return apply_transitions(transitions)
 
 
 def list_sources(target: Status) -> list[Status]:

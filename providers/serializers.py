@@ -158,7 +158,7 @@ def build_events_url(provider: Provider) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ProviderCursor:
     """A place in the list of providers: just behind the one that this describes, whether or not that is still there."""
 
     is_shared: bool
@@ -171,18 +171,18 @@ class Place:
 
 
 @extend_schema_field({"type": "string"})
-class PlaceField(serializers.Field[Place, str, str, Any]):
+class ProviderCursorField(serializers.Field[ProviderCursor, str, str, Any]):
     """A `next` of the list of providers."""
 
     default_error_messages = {"invalid_cursor": "Must be the `next` of a page before."}
 
-    def to_internal_value(self, data: str) -> Place:
+    def to_internal_value(self, data: str) -> ProviderCursor:
         match = PLACE.fullmatch(data)
         if match is None:
             self.fail("invalid_cursor")
-        return Place(is_shared=match[1] == "1", priority=int(match[2]), pk=UUID(match[3]))
+        return ProviderCursor(is_shared=match[1] == "1", priority=int(match[2]), pk=UUID(match[3]))
 
-    def to_representation(self, value: Place) -> str:
+    def to_representation(self, value: ProviderCursor) -> str:
         return value.write()
 
 
@@ -192,7 +192,7 @@ PLACE = re.compile(r"([01])\.(-?[0-9]{1,5})\.([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){
 class ProviderQuery(PageQuery):
     """The list's parameters."""
 
-    after = PlaceField(required=False, help_text="The `next` of the page before.")
+    after = ProviderCursorField(required=False, help_text="The `next` of the page before.")
 
 
 class PauseInput(StrictSerializer):

@@ -23,8 +23,8 @@ from providers.serializers import (
     CheckOutput,
     OwnProviderOutput,
     PauseInput,
-    Place,
     ProviderChange,
+    ProviderCursor,
     ProviderInput,
     ProviderOutput,
     ProviderQuery,
@@ -50,12 +50,12 @@ class ProviderPagination(KeysetPagination):
     def narrow(self, rows: QuerySet[Any], query: Mapping[str, Any]) -> QuerySet[Any]:
         if "after" not in query:
             return rows
-        place: Place = query["after"]
+        place: ProviderCursor = query["after"]
         is_later = Q(priority__gt=place.priority) | Q(priority=place.priority, pk__gt=place.pk)
         return rows.filter(Q(is_shared__gt=place.is_shared) | (Q(is_shared=place.is_shared) & is_later))
 
     def mark(self, row: Any) -> str:
-        return Place(is_shared=row.is_shared, priority=row.priority, pk=row.pk).write()
+        return ProviderCursor(is_shared=row.is_shared, priority=row.priority, pk=row.pk).write()
 
 
 class ProviderViewSet(ProjectViewSet):

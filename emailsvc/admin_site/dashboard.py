@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from accounts.models import Notice
 from common.ids import least_id_at
+from common.times import age_of, format_age
 from messages.admin.page import COLOURS
-from messages.management.selection import age_of, format_age
 from messages.models import Message
 from messages.queue_stats import QueueState, read_queue
 from messages.selectors import with_rows

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from common.serializers import StrictDateTimeField
+from common.serializers import AbsentTextField, StrictDateTimeField, TimeField
 from delivery.envelope import Outcome
 from messages.models import Attachment, Attempt, Message, Recipient, RecipientField
 from messages.states import Lane, OnUncertain, Status, StatusReason
@@ -23,16 +23,6 @@ def format_mailbox(name: str, address: str) -> str:
     return f"{name} <{address}>"
 
 
-class AbsentTextField(serializers.CharField):
-    """Text that is null where there is none."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(allow_null=True, **kwargs)
-
-    def to_representation(self, value: str) -> str | None:  # type: ignore[override]
-        return value or None
-
-
 @extend_schema_field({"type": "array", "items": {"type": "string"}})
 class MailboxesField(serializers.Field[Any, Any, list[str], Message]):
     """The recipients of one kind, in the form that POST takes."""
@@ -43,13 +33,6 @@ class MailboxesField(serializers.Field[Any, Any, list[str], Message]):
 
     def to_representation(self, value: Message) -> list[str]:
         return [format_mailbox(row.name, row.address) for row in value.shown_recipients if row.kind == self.kind]
-
-
-class TimeField(StrictDateTimeField):
-    """A time that may not have come."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(allow_null=True, **kwargs)
 
 
 class RecipientOutput(serializers.Serializer[Recipient]):

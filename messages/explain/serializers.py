@@ -6,8 +6,7 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from common.serializers import StrictDateTimeField
-from messages.api.responses import AbsentTextField, TimeField
+from common.serializers import AbsentTextField, StrictDateTimeField, TimeField
 from messages.available_actions import ACTIONS, Action, list_actions
 from messages.explain.attempts import QuotedReply
 from messages.explain.model import MessageExplanation

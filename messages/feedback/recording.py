@@ -14,7 +14,7 @@ from django.db import transaction
 from ledger.sql import execute, fetch_one
 from messages.feedback.model import Feedback, FeedbackKind, FeedbackResult, dump_feedback, load_feedback
 from messages.feedback.targets import FeedbackTarget, find_feedback_recipient, lock_target
-from messages.sending.outcomes import STATUS_EVENTS
+from messages.message_events import STATUS_EVENTS
 from messages.states import TRANSITIONS, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, apply_transitions, lock_messages
 from tracking.events import Fact, record_facts

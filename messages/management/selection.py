@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.core.management.base import CommandError
 from django.http import QueryDict
-from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from rich.console import Console
 from rich.progress import track
@@ -91,19 +90,3 @@ def show_progress(items: Sequence[T], words: str, *, is_silent: bool) -> Iterabl
     if is_silent or not console.is_terminal or len(items) < 2:
         return items
     return track(items, words, console=console, transient=True)
-
-
-def format_age(seconds: float) -> str:
-    """`75.2` → `1 min 15 s`."""
-    whole = int(seconds)
-    for size, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // smaller
-            return f"{whole // size} {unit}" + (f" {rest} {name}" if rest else "")
-    return f"{seconds:.1f} s"
-
-
-def age_of(at: Any) -> str:
-    """How long ago, or how long until."""
-    seconds = (timezone.now() - at).total_seconds()
-    return f"{format_age(seconds)} ago" if seconds >= 0 else f"in {format_age(-seconds)}"

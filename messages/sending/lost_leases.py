@@ -9,7 +9,7 @@ from django.db import transaction
 
 from delivery.envelope import Outcome
 from ledger.sql import execute, fetch
-from messages.sending.outcomes import record_status_events
+from messages.message_events import record_status_events
 from messages.states import OnUncertain, Phase, Status, StatusReason
 from messages.transitions import Transition, apply_transitions, lock_messages
 

@@ -1,7 +1,7 @@
 """What an attempt's reply means for its recipient, written down: attempt, state, event, suppression, in one go."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -15,28 +15,18 @@ from delivery.envelope import Outcome, Reply
 from delivery.retry import next_wait
 from delivery.simulator.script import TIME_SCALE_HEADER
 from ledger.sql import as_rows, execute, fetch, pipelined
+from messages.message_events import record_status_events
 from messages.models import Recipient
 from messages.sending.claims import Claim
 from messages.states import TRANSITIONS, OnUncertain, Phase, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, lock_messages, write_transitions
-from tracking.events import Fact, record_facts
-from tracking.models import EventType, SuppressionReason
+from tracking.models import SuppressionReason
 from tracking.suppressions.service import Entry, suppress_many
 
 # A provider that wants less of us without saying when.
 THROTTLED_WAIT = timedelta(seconds=30)
 # Jitter needs no secrecy.
 SPREAD = Random()  # noqa: S311
-
-# Which event tells that a recipient has reached a state. `queued`, `scheduled` and `cancelled` are once per message.
-STATUS_EVENTS = {
-    Status.SENT: EventType.SENT,
-    Status.DELIVERING: EventType.DELIVERING,
-    Status.DELIVERED: EventType.DELIVERED,
-    Status.BOUNCED: EventType.BOUNCED,
-    Status.FAILED: EventType.FAILED,
-    Status.SUPPRESSED: EventType.SUPPRESSED,
-}
 
 # What an outcome that ends the attempt for good makes of the recipient, and why.
 ENDS: dict[Outcome, tuple[Status, StatusReason]] = {
@@ -182,36 +172,10 @@ def attempt_event_data(result: AttemptResult) -> dict[str, Any]:
     }
 
 
-def record_status_events(
-    applied: Iterable[AppliedTransition], data: Mapping[UUID, dict[str, Any]] | None = None
-) -> None:
-    """Write the events of recipients that reached a new state."""
-    data = data or {}
-    record_facts(
-        [
-            Fact(
-                project_id=row.project_id,
-                message_id=row.message_id,
-                recipient_id=row.recipient_id,
-                address=row.address,
-                type=STATUS_EVENTS[row.status],
-                data=data.get(row.recipient_id, {}),
-            )
-            for row in applied
-        ]
-    )
-
-
-def record_message_events(applied: Iterable[AppliedTransition], type_: EventType) -> None:
-    """Write one event for each message among `applied`."""
-    projects = {row.message_id: row.project_id for row in applied}
-    record_facts([Fact(project_id=project, message_id=message, type=type_) for message, project in projects.items()])
-
-
 def end_recipients(recipients: Collection[UUID], status: Status, reason: StatusReason) -> list[AppliedTransition]:
     """Bring recipients to a state that no attempt of now caused (expiry, a crash, a person), with their events."""
     with transaction.atomic():
-        applied = Recipient.objects.filter(pk__in=recipients).transition_to(status, reason)
+        applied = Recipient.objects.filter(pk__in=recipients).move_to(status, reason)
         record_status_events(applied, {row.recipient_id: {"reason": reason} for row in applied})
     return applied
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.db import transaction
 
 from ledger.sql import fetch
+from messages.message_events import record_message_events, record_status_events
 from messages.models import Recipient
-from messages.sending.outcomes import record_message_events, record_status_events
 from messages.states import OPEN, Status, StatusReason
 from messages.transitions import lock_messages
 from tracking.models import EventType
@@ -32,7 +32,7 @@ def _release_batch() -> int:
     with transaction.atomic():
         ids = [row[0] for row in fetch(_RELEASABLE, [Status.SCHEDULED, BATCH])]
         if ids:
-            applied = Recipient.objects.filter(message_id__in=ids).transition_to(Status.QUEUED, wait=timedelta(0))
+            applied = Recipient.objects.filter(message_id__in=ids).move_to(Status.QUEUED, wait=timedelta(0))
             record_message_events(applied, EventType.QUEUED)
     return len(ids)
 
@@ -58,6 +58,6 @@ def _expire_batch() -> int:
             return 0
         lock_messages(message_id for _, message_id in rows)
         expired = Recipient.objects.filter(pk__in=[pk for pk, _ in rows], lease_token=None)
-        applied = expired.transition_to(Status.FAILED, StatusReason.EXPIRED)
+        applied = expired.move_to(Status.FAILED, StatusReason.EXPIRED)
         record_status_events(applied, {row.recipient_id: {"reason": StatusReason.EXPIRED} for row in applied})
     return len(applied)

@@ -106,7 +106,7 @@ def inline_css(source: str) -> str:
     return restore(placeholders, html, InlineCssError("inlining would move a tag to another place", part="html"))
 
 
-class Place(Enum):
+class MarkupKind(Enum):
     TEXT = auto()
     TAG = auto()
     STYLE = auto()
@@ -117,12 +117,12 @@ class Place(Enum):
 def place_words(placeholders: Placeholders) -> Iterator[str]:
     """The masked source, its words in a form that survives parsing where each stands."""
     for place, text in split_html(placeholders.text):
-        if place is Place.TEXT:
+        if place is MarkupKind.TEXT:
             yield placeholders.hide(text)
             continue
-        if place is Place.TAG and placeholders.find_tags(QUOTED.sub("", text)):
+        if place is MarkupKind.TAG and placeholders.find_tags(QUOTED.sub("", text)):
             refuse_placement(placeholders, text, "inside an element's tag, outside of a quoted value")
-        if place is Place.STYLE and placeholders.find_tags(text):
+        if place is MarkupKind.STYLE and placeholders.find_tags(text):
             refuse_placement(placeholders, text, "inside a style")
         yield text
 
@@ -136,17 +136,17 @@ QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 RAW_ELEMENT = re.compile(r"<(style|script|title|textarea|xmp|noframes)\b", re.IGNORECASE)
 
 
-def split_html(html: str) -> Iterator[tuple[Place, str]]:
+def split_html(html: str) -> Iterator[tuple[MarkupKind, str]]:
     """`html` in pieces, each with the place that it is."""
     position = 0
     for start, end in find_tags(html):
         if start < position:
             continue
-        yield Place.TEXT, html[position:start]
-        yield Place.RAW if html.startswith("<!", start) else Place.TAG, html[start:end]
+        yield MarkupKind.TEXT, html[position:start]
+        yield MarkupKind.RAW if html.startswith("<!", start) else MarkupKind.TAG, html[start:end]
         position = end
         if raw := RAW_ELEMENT.match(html, start):
             ending = re.compile(f"</{raw[1]}", re.IGNORECASE).search(html, end)
             position = ending.start() if ending else len(html)
-            yield Place.STYLE if raw[1].lower() == "style" else Place.RAW, html[end:position]
-    yield Place.TEXT, html[position:]
+            yield MarkupKind.STYLE if raw[1].lower() == "style" else MarkupKind.RAW, html[end:position]
+    yield MarkupKind.TEXT, html[position:]

@@ -19,8 +19,8 @@ def test_it_shows_what_did_not_arrive_and_how_the_queue_does(sue, send):
     cache.delete(TICK_KEY)
     good, bad = send(subject="Arrives"), send("fine@x.test", "gone@x.test", subject="Comes back")
     with transaction.atomic():
-        bad.recipients.filter(address="gone@x.test").transition_to(Status.BOUNCED, StatusReason.REFUSED)
-        bad.recipients.filter(address="fine@x.test").transition_to(Status.DELIVERED)
+        bad.recipients.filter(address="gone@x.test").move_to(Status.BOUNCED, StatusReason.REFUSED)
+        bad.recipients.filter(address="fine@x.test").move_to(Status.DELIVERED)
     html = sue.get(URL).content.decode()
     assert reverse("admin:mail_message_change", args=[bad.pk]) in html
     assert "gone@x.test" in html

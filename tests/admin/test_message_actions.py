@@ -29,7 +29,7 @@ def url(message: Message, name: str = "change") -> str:
 def move(message: Message, status: Status, reason: StatusReason = StatusReason.NONE, address: str = "") -> None:
     with transaction.atomic():
         rows = message.recipients.filter(address=address) if address else message.recipients.all()
-        rows.transition_to(status, reason)
+        rows.move_to(status, reason)
 
 
 def test_support_finds_a_bounced_message_sees_why_resends_it_and_watches_it_delivered(

@@ -71,7 +71,7 @@ def test_filters_narrow_together(root, send, other_project):
     send(tags=["other"], priority=Lane.CRITICAL)
     send(tags=["receipt"], priority=Lane.CRITICAL, of=other_project)
     with transaction.atomic():
-        wanted.recipients.all().transition_to(Status.BOUNCED, StatusReason.REFUSED)
+        wanted.recipients.all().move_to(Status.BOUNCED, StatusReason.REFUSED)
     query = {"tag": "receipt", "priority__exact": "critical", "project__id__exact": wanted.project_id}
     assert listed(root, **query)[0] == ids(wanted)
     assert listed(root, status__exact="bounced")[0] == ids(wanted)

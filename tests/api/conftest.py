@@ -54,7 +54,7 @@ def settle_as() -> Callable[..., None]:
     """Moves an email's recipients to a status: `settle_as(id, Status.BOUNCED)`."""
 
     def move(pk: str, status: Status, **which: Any) -> None:
-        moved = Recipient.objects.filter(message_id=pk, **which).transition_to(status)
+        moved = Recipient.objects.filter(message_id=pk, **which).move_to(status)
         assert moved, "the table of transitions does not allow this"
 
     return move

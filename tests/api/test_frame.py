@@ -101,9 +101,9 @@ def ready(api, owned, zone):  # noqa: F811
                 later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
                 owned["emails"]["pk"] = api.post("/emails", {**EMAIL, "scheduled_at": later}).json()["id"]
             case "/emails/<id:pk>/resend":
-                Recipient.objects.filter(message_id=pk).transition_to(Status.BOUNCED)
+                Recipient.objects.filter(message_id=pk).move_to(Status.BOUNCED)
             case "/emails/<id:pk>/settle":
-                Recipient.objects.filter(message_id=pk).transition_to(Status.DELIVERING)
+                Recipient.objects.filter(message_id=pk).move_to(Status.DELIVERING)
                 Recipient.objects.filter(message_id=pk).update(status_reason=StatusReason.UNCERTAIN)
             case "/providers/<id:pk>/check":
                 simulated = api.post("/providers", {"name": "simulated", "kind": "simulator"}).json()
@@ -164,7 +164,7 @@ def test_every_list_is_walked_page_by_page_without_a_gap(ask, api, ready, owned,
         ref = owned["templates"]["ref"]
         api.patch(f"/templates/{ref}", {"text": f"Hi {number}"})
         api.post(f"/templates/{ref}/publish")
-    Recipient.objects.filter(message_id=owned["emails"]["pk"]).transition_to(Status.BOUNCED)
+    Recipient.objects.filter(message_id=owned["emails"]["pk"]).move_to(Status.BOUNCED)
     whole = ask("GET", path).json()["data"]
     found, query = [], "?limit=1"
     for _ in range(len(whole) + 1):

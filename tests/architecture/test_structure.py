@@ -94,10 +94,15 @@ def test_no_module_is_longer_than_the_house_allows():
     assert {str(path): length for path, length in lengths.items() if length > MAX_LINES} == {}
 
 
+# Django looks for `APP.admin`: these packages import their modules, and do nothing else.
+ADMIN_PACKAGES = {Path("messages/admin/__init__.py"), Path("webhooks/admin/__init__.py")}
+
+
 def test_nothing_happens_in_package_files():
     for path in find_sources():
         if path.name == "__init__.py":
-            assert [node for node in parse(path).body if not isinstance(node, ast.Expr)] == [], path
+            allowed = (ast.Expr, ast.ImportFrom) if path in ADMIN_PACKAGES else (ast.Expr,)
+            assert [node for node in parse(path).body if not isinstance(node, allowed)] == [], path
 
 
 def test_modules_are_named_for_what_they_do():

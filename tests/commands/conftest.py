@@ -25,7 +25,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Non
 def bounce() -> Callable[[Message], Message]:
     def move(message: Message) -> Message:
         with transaction.atomic():
-            message.recipients.all().transition_to(Status.BOUNCED, StatusReason.REFUSED)
+            message.recipients.all().move_to(Status.BOUNCED, StatusReason.REFUSED)
         message.refresh_from_db()
         return message
 

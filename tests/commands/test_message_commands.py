@@ -124,8 +124,8 @@ def test_resend_email_by_filter_can_be_repeated(send, bounce):
 def test_resend_email_to_those_that_failed(send):
     message = send("good@x.test", "bad@x.test")
     with transaction.atomic():
-        message.recipients.filter(address="good@x.test").transition_to(Status.DELIVERED)
-        message.recipients.filter(address="bad@x.test").transition_to(Status.BOUNCED, StatusReason.REFUSED)
+        message.recipients.filter(address="good@x.test").move_to(Status.DELIVERED)
+        message.recipients.filter(address="bad@x.test").move_to(Status.BOUNCED, StatusReason.REFUSED)
     run("resend_email", str(message.pk), "--failed")
     new = Message.objects.get(resent_from=message)
     assert [row.address for row in new.recipients.all()] == ["bad@x.test"]

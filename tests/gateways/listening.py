@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from common.listening import Place
+from common.listening import BindAddress
 from gateways.report_listener import ReportListener
 
 
@@ -18,7 +18,7 @@ def listening(**options: Any) -> Iterator[int]:
     async def serve() -> None:
         listener, over = ReportListener("reports.test", **options), asyncio.Event()
         end.append((asyncio.get_running_loop(), over))
-        ports.append((await listener.start(Place()))[1])
+        ports.append((await listener.start(BindAddress()))[1])
         ready.set()
         await over.wait()
         await listener.stop()

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from common.listening import Place
+from common.listening import BindAddress
 from inbox.listener import Listener
 from inbox.models import Mail
 
@@ -30,7 +30,7 @@ class RunningListener:
     async def _serve(self) -> None:
         self._loop, self._is_over = asyncio.get_running_loop(), asyncio.Event()
         self.listener = Listener()
-        _, self.port = await self.listener.start(Place())
+        _, self.port = await self.listener.start(BindAddress())
         self._is_ready.set()
         await self._is_over.wait()
         await self.listener.stop()

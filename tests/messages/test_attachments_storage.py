@@ -67,7 +67,7 @@ def test_equal_contents_are_one_file(api: ApiClient, folder: Path) -> None:
 
 def test_a_resend_shares_the_file(api: ApiClient, folder: Path) -> None:
     body = post(api, b"one").json()
-    Message.objects.get().recipients.all().transition_to(Status.DELIVERED)
+    Message.objects.get().recipients.all().move_to(Status.DELIVERED)
     again = api.post(f"/emails/{body['id']}/resend").json()
     assert list(read_back(api, again)) == [b"one"]
     assert len(files_in(folder)) == 1

@@ -27,7 +27,7 @@ def test_a_delegate_sends_for_its_project_without_a_key(project, draft):
 
 def test_a_resent_test_message_stays_one(project, draft):
     [message] = services.accept(Delegate(project=project, is_test=True), [draft])
-    message.recipients.all().transition_to(Status.BOUNCED, StatusReason.REFUSED)
+    message.recipients.all().move_to(Status.BOUNCED, StatusReason.REFUSED)
     message.refresh_from_db()
     again = services.resend(Delegate(project=project, is_test=message.is_test), message, ResendRecipients.FAILED)
     assert (again.is_test, again.resent_from_id, again.api_key) == (True, message.pk, None)

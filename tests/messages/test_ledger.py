@@ -267,14 +267,14 @@ def test_what_is_certain_cannot_be_settled(send: Send) -> None:
 def test_states_only_move_forward(send: Send) -> None:
     send()
     record_results([result(taken) for taken in take()])
-    assert Recipient.objects.all().transition_to(Status.QUEUED) == []
+    assert Recipient.objects.all().move_to(Status.QUEUED) == []
     assert Recipient.objects.get().status == Status.DELIVERED
 
 
 def test_a_bounce_may_follow_a_delivery(send: Send) -> None:
     message = send()
     record_results([result(taken) for taken in take()])
-    Recipient.objects.all().transition_to(Status.BOUNCED, StatusReason.REFUSED)
+    Recipient.objects.all().move_to(Status.BOUNCED, StatusReason.REFUSED)
     message.refresh_from_db()
     assert message.status == Status.BOUNCED
     assert message.delivered_at is not None

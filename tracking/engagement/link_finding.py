@@ -14,7 +14,7 @@ from typing import Any
 
 from delivery.html.tokenizer import RAW, Tag, Tokenizer, Value
 from tracking.engagement.link_rules import LINK_NAMES, is_trackable, read_url
-from tracking.engagement.soup import BODY_ENDS, CpuBudget, PlaceBuilder, read_page
+from tracking.engagement.soup import BODY_ENDS, CpuBudget, PlaceBuilder, read_html
 
 MAXIMUM_LINKS = 1_000  # in one mail; what follows is left alone
 MAXIMUM_TAG = 8_192  # characters of one tag, its URL included; a longer one is left alone
@@ -73,7 +73,7 @@ class LinkFinder:
         outline = Outline(document)
         if not outline.is_plain or size > MAXIMUM_SIZE or not (outline.links or outline.ends):
             return outline.tell(), True
-        page = read_page(document, self.budget, self.builder_class)
+        page = read_html(document, self.budget, self.builder_class)
         if page is None:
             return outline.tell(), False
         outline.keep(page.links, page.ends)

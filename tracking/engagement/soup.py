@@ -104,7 +104,7 @@ class Page:
     ends: frozenset[int]
 
 
-def read_page(
+def read_html(
     document: str, budget: CpuBudget, builder_class: Callable[[CpuBudget], Any] = PlaceBuilder
 ) -> Page | None:
     """`document` as BeautifulSoup reads it; None where it cannot, or has no time left."""

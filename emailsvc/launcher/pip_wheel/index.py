@@ -32,7 +32,7 @@ def find_links(web: Web, place: str) -> list[Link]:
     """Links of a folder, a file with links or a URL; none where nothing is."""
     path = find_path(place)
     if path is None:
-        return read_page(web, place)
+        return read_index_page(web, place)
     try:
         return read_path(path)
     except (OSError, UnicodeDecodeError) as error:
@@ -61,7 +61,7 @@ def find_path(place: str) -> Path | None:
     return None if scheme else Path(place).expanduser().resolve()
 
 
-def read_page(web: Web, url: str) -> list[Link]:
+def read_index_page(web: Web, url: str) -> list[Link]:
     body = BytesIO()
     try:
         with web.open(url, ACCEPT) as answer:

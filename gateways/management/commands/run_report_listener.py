@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from common.commands import ServiceCommand
-from common.listening import Place, add_place_options, read_place
+from common.listening import BindAddress, add_bind_options, read_bind_address
 from delivery.tls import make_server_context
 from gateways.report_listener import ReportListener
 
@@ -22,11 +22,11 @@ class Command(ServiceCommand):
     help = "Take reports on our mail, by SMTP and LMTP, and record what they say. Ends on SIGTERM or Ctrl-C."
 
     def add_options(self, parser: ArgumentParser) -> None:
-        add_place_options(parser, 2526)
+        add_bind_options(parser, 2526)
         parser.add_argument("--certificate", help="PEM file with certificate and key: STARTTLS is offered.")
 
     def handle(self, *_: Any, host: str, port: int, fd: int | None, certificate: str | None, **__: Any) -> None:
-        place = read_place(host=host, port=port, fd=fd)
+        place = read_bind_address(host=host, port=port, fd=fd)
         name = settings.REPORT_DOMAIN or urlsplit(settings.PUBLIC_URL).hostname or "localhost"
         tls = read_certificate(certificate) if certificate else None
         try:
@@ -34,7 +34,7 @@ class Command(ServiceCommand):
         except OSError as error:
             raise CommandError(f"Cannot listen on {place}: {error.strerror or error}") from None
 
-    async def serve(self, listener: ReportListener, place: Place) -> None:
+    async def serve(self, listener: ReportListener, place: BindAddress) -> None:
         """Listen until told to end."""
         is_over = asyncio.Event()
         loop = asyncio.get_running_loop()

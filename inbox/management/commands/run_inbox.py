@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from common.commands import ServiceCommand
-from common.listening import Place, add_place_options, read_place
+from common.listening import BindAddress, add_bind_options, read_bind_address
 from inbox.listener import CONNECTION_LIMIT, Listener
 
 
@@ -18,17 +18,17 @@ class Command(ServiceCommand):
     help = "Take any mail on an SMTP port and keep it for the inbox page. Ends on SIGTERM or Ctrl-C."
 
     def add_options(self, parser: ArgumentParser) -> None:
-        add_place_options(parser, 2525)
+        add_bind_options(parser, 2525)
 
     def handle(self, *_: Any, host: str, port: int, fd: int | None, **__: Any) -> None:
-        place = read_place(host=host, port=port, fd=fd)
+        place = read_bind_address(host=host, port=port, fd=fd)
         allow_connections()
         try:
             asyncio.run(self.serve(place))
         except OSError as error:
             raise CommandError(f"Cannot listen on {place}: {error.strerror or error}") from None
 
-    async def serve(self, place: Place) -> None:
+    async def serve(self, place: BindAddress) -> None:
         """Listen until told to end."""
         listener, is_over = Listener(), asyncio.Event()
         loop = asyncio.get_running_loop()

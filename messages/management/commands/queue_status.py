@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.table import Table
 
 from common.commands import ServiceCommand
-from messages.management.selection import age_of, format_age
+from common.times import age_of, format_age
 from messages.queue_stats import QueueState, read_queue
 
 COLUMNS = ("due", "later", "leased", "lost", "on_hold")

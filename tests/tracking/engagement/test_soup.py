@@ -9,7 +9,7 @@ import pytest
 
 from tests.tracking.engagement.html_files import MAILS, PIXEL, RefusingBuilder, name_sample, read, rewrite, wrap
 from tracking.engagement.link_finding import CACHED_DOCUMENTS, MAXIMUM_SIZE, LinkFinder, Outline, recent
-from tracking.engagement.soup import CpuBudget, PlaceBuilder, PlaceParser, read_page
+from tracking.engagement.soup import CpuBudget, PlaceBuilder, PlaceParser, read_html
 
 OPT_OUT = (
     '<body><p>Hello</p><a href="https://x.test/1">Shop</a> <a href="https://x.test/2"><b>Unsubscribe</b></a></body>'
@@ -176,7 +176,7 @@ def test_long_documents_are_not_given(spy: list[str]) -> None:
 
 
 def test_numbers_without_end_are_refused() -> None:
-    assert read_page("&#" + "1" * 5_000 + ";<a href=https://x.test>a</a>", CpuBudget()) is None
+    assert read_html("&#" + "1" * 5_000 + ";<a href=https://x.test>a</a>", CpuBudget()) is None
 
 
 def test_the_same_html_is_read_once() -> None:

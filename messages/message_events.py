@@ -1,0 +1,46 @@
+"""A message's events: what is written to tracking's event log when the state of recipients changes."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from messages.states import Status
+from messages.transitions import AppliedTransition
+from tracking.events import Fact, record_facts
+from tracking.models import EventType
+
+# Which event tells that a recipient has reached a state. `queued`, `scheduled` and `cancelled` are once per message.
+STATUS_EVENTS = {
+    Status.SENT: EventType.SENT,
+    Status.DELIVERING: EventType.DELIVERING,
+    Status.DELIVERED: EventType.DELIVERED,
+    Status.BOUNCED: EventType.BOUNCED,
+    Status.FAILED: EventType.FAILED,
+    Status.SUPPRESSED: EventType.SUPPRESSED,
+}
+
+
+def record_status_events(
+    applied: Iterable[AppliedTransition], data: Mapping[UUID, dict[str, Any]] | None = None
+) -> None:
+    """Write the events of recipients that reached a new state."""
+    data = data or {}
+    record_facts(
+        [
+            Fact(
+                project_id=row.project_id,
+                message_id=row.message_id,
+                recipient_id=row.recipient_id,
+                address=row.address,
+                type=STATUS_EVENTS[row.status],
+                data=data.get(row.recipient_id, {}),
+            )
+            for row in applied
+        ]
+    )
+
+
+def record_message_events(applied: Iterable[AppliedTransition], type_: EventType) -> None:
+    """Write one event for each message among `applied`."""
+    projects = {row.message_id: row.project_id for row in applied}
+    record_facts([Fact(project_id=project, message_id=message, type=type_) for message, project in projects.items()])
