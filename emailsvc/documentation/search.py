@@ -1,20 +1,29 @@
-"""Finding words on the site. It is small: every section is looked at, and there is no index to keep."""
+"""Search over the sections of the site.
 
-import re
-from collections.abc import Iterable, Iterator
+The site is small: a query looks at every section, and there is no index to keep. Words are compared by their stems, and
+a section that uses another name of the subject is found too (`words.SYNONYMS`), below those that use the same one.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from emailsvc.documentation.markdown import Heading
+from emailsvc.documentation.words import Phrase, Term, count_stems, read_query, split_tokens, stem
 
-MAX_WORDS = 8
 MAX_HITS = 30
 EXCERPT = 160
-_WORD = re.compile(r"[\w.:-]+")
+# A word counts by the place where it stands. More than a few mentions in the text prove nothing.
+IN_HEADING = 20
+IN_PAGE_TITLE = 8
+MAX_IN_BODY = 4
+# Another name of the subject, and a part of a word, count less than the word itself.
+OTHER_NAME = 0.5
+PART_OF_WORD = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A section that may be found."""
+    """A section that may be found. The introduction of a page has a heading without text."""
 
     url: str
     page: str
@@ -23,36 +32,75 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A section that was found, and where in it."""
+    """A section that was found, and an excerpt of it."""
 
     url: str
     page: str
     title: str
     excerpt: str
-    score: int
+    score: float
 
 
 def search(places: Iterable[Place], query: str) -> list[Hit]:
-    """Sections with every word of the query, the best first: a word in a heading counts most."""
-    words = [word.lower() for word in _WORD.findall(query)][:MAX_WORDS]
-    if not words:
+    """Sections that treat every subject of the query, the best first."""
+    terms = read_query(query)
+    if not terms:
         return []
-    return sorted(find_hits(places, words), key=lambda hit: -hit.score)[:MAX_HITS]
+    return sorted(find_hits(places, terms), key=lambda hit: -hit.score)[:MAX_HITS]
 
 
-def find_hits(places: Iterable[Place], words: list[str]) -> Iterator[Hit]:
+def find_hits(places: Iterable[Place], terms: Sequence[Term]) -> Iterator[Hit]:
     for place in places:
-        title, body = f"{place.page} {place.heading.text}".lower(), place.heading.body.lower()
-        if all(word in title or word in body for word in words):
-            score = sum(20 * (word in place.heading.text.lower()) + 5 * (word in title) for word in words)
-            score += sum(min(body.count(word), 4) for word in words)
+        scores = [score_term(place, term) for term in terms]
+        if all(scores):
             yield Hit(
                 url=place.url,
                 page=place.page,
                 title=place.heading.text,
-                excerpt=cut_excerpt(place.heading.body, words[0]),
-                score=score,
+                excerpt=cut_excerpt(place.heading.body, find_word(place.heading.body, terms[0])),
+                score=sum(scores),
             )
+
+
+def find_word(body: str, term: Term) -> str:
+    """The first word of the body that has a stem of the term; the term itself where there is none."""
+    return next((token for token in split_tokens(body) if stem(token) in term.phrase), term.text)
+
+
+def score_term(place: Place, term: Term) -> float:
+    """How much the section has of a subject; 0 for nothing."""
+    if score := score_phrase(place, term.phrase):
+        # Above every section that has the subject under another name only, and equally often.
+        return score
+    others = max((score_phrase(place, other) for other in term.others), default=0.0)
+    return OTHER_NAME * others or PART_OF_WORD * score_substring(place, term.text)
+
+
+def score_phrase(place: Place, phrase: Phrase) -> float:
+    """The score of a section that has all words of the phrase, together in its titles or in its text."""
+    heading = count_stems(place.heading.text or place.page)
+    page, body = count_stems(place.page), count_stems(place.heading.body)
+    in_titles = {**page, **heading}
+    score: float = min(count_least(body, phrase), MAX_IN_BODY)
+    if has_all(heading, phrase):
+        score += IN_HEADING
+    if has_all(in_titles, phrase):
+        score += IN_PAGE_TITLE
+    return score
+
+
+def has_all(counts: Mapping[str, int], phrase: Phrase) -> bool:
+    return all(word in counts for word in phrase)
+
+
+def count_least(counts: Mapping[str, int], phrase: Phrase) -> int:
+    return min(counts.get(word, 0) for word in phrase)
+
+
+def score_substring(place: Place, text: str) -> int:
+    """For the beginning of a word, and for codes that are no words."""
+    heading, body = f"{place.page} {place.heading.text}".lower(), place.heading.body.lower()
+    return IN_HEADING * (text in heading) + min(body.count(text), MAX_IN_BODY)
 
 
 def cut_excerpt(body: str, word: str) -> str:
