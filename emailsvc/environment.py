@@ -1,6 +1,6 @@
 """Every setting that the environment can give, typed, with its default: the one table of configuration.
 
-A wrong value stops the process at start with the variable's name. An empty variable counts as unset. README.md
+A wrong value stops the process at start with the variable's name. An empty variable counts as unset. docs/settings.md
 prints this table; a test holds the two together.
 """
 

@@ -1,4 +1,4 @@
-"""The table of settings in README.md: `python -m emailsvc.settings_table` prints it from `environment.py`."""
+"""The table of settings in docs/settings.md: `python -m emailsvc.settings_table` prints it from `environment.py`."""
 
 import sys
 from datetime import timedelta

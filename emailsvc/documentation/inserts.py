@@ -1,4 +1,4 @@
-"""What pages show that the code knows better: settings, codes of errors, events, reasons."""
+"""Tables of pages that are made from the code: the codes of errors."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,7 +8,6 @@ from markdown_it import MarkdownIt
 
 from common.errors import ApiError
 from common.openapi import sentence_of
-from emailsvc.settings_table import build_table
 
 Row = tuple[str, ...]
 
@@ -19,12 +18,6 @@ def show_table(head: Sequence[str], rows: Sequence[Row]) -> str:
     cells = [[inline.renderInline(cell) for cell in row] for row in rows]
     table: str = render_to_string("emailsvc/docs/table.html", {"head": head, "rows": cells})
     return table
-
-
-def show_settings() -> str:
-    _, _, *lines = build_table().splitlines()
-    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
-    return show_table(("variable", "default", "meaning"), rows)
 
 
 def list_errors() -> list[type[ApiError]]:
@@ -47,6 +40,5 @@ def show_errors() -> str:
 
 
 INSERTS: Mapping[str, Callable[[], str]] = {
-    "settings": show_settings,
     "errors": show_errors,
 }

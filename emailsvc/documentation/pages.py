@@ -12,8 +12,8 @@ from django.conf import settings
 from emailsvc.documentation.inserts import INSERTS
 from emailsvc.documentation.markdown import Document, Site, read_document
 
-# What the files have for PUBLIC_URL, which is also its default.
-WRITTEN_URL = "http://127.0.0.1:8000"
+# The files have this in place of PUBLIC_URL. Without the slash it stays: the default of the setting, the proxy's target.
+WRITTEN_URL = "http://127.0.0.1:8000/"
 # And for a day so many days from now.
 WRITTEN_DAY = re.compile(r"2030-01-(\d\d)")
 HOME = "/docs"
@@ -21,11 +21,11 @@ HOME = "/docs"
 # Section → its pages, as files in docs/. One that is in no section comes last.
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Start": ("quickstart",),
-    "Guides": ("sending", "templates", "tracking", "simulator", "webhooks", "events", "statistics"),
-    "Reference": ("errors", "limits", "glossary"),
-    "Running it": ("self-hosting", "esps", "operations", "drills", "architecture"),
+    "Guides": ("sending", "domains", "templates", "tracking", "simulator", "webhooks", "events", "statistics"),
+    "Reference": ("errors", "limits", "settings", "glossary"),
+    "Operations": ("self-hosting", "esps", "operations", "drills", "architecture"),
 }
-LAST_SECTION = "Running it"
+LAST_SECTION = "Operations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,5 +75,5 @@ def read_page(name: str, base: str, today: date) -> Document:
 
 def fill_in(text: str, base: str, today: date) -> str:
     """The text with the service's own URL, and with days that lie in the future for its days in January 2030."""
-    text = text.replace(WRITTEN_URL, base)
+    text = text.replace(WRITTEN_URL, f"{base}/")
     return WRITTEN_DAY.sub(lambda match: (today + timedelta(days=int(match[1]))).isoformat(), text)

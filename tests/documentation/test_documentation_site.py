@@ -99,7 +99,7 @@ def test_a_slash_at_the_end_does_no_harm():
 
 def test_the_search_finds_sections_by_all_words():
     text = get("/docs/search?q=secret+rotation")
-    assert 'href="/docs/webhooks#change-the-secret"' in text
+    assert 'href="/docs/webhooks#rotate-the-secret"' in text
     assert "list_webhook_deliveries" in get("/docs/search?q=list_webhook_deliveries")
     assert "0 places" in get("/docs/search?q=zebra+xylophone")
     assert "&lt;script&gt;" in get("/docs/search?q=<script>")
