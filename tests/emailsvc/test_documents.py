@@ -1,4 +1,4 @@
-"""What stands outside the code about the code: README.md and compose.yaml."""
+"""Texts outside the code that describe the code: README.md, docs/settings.md and compose.yaml."""
 
 import re
 from datetime import timedelta
@@ -7,18 +7,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from emailsvc.documentation.markdown import name_anchor
 from emailsvc.environment import Environment
 from emailsvc.launcher.processes import COMMANDS
 from emailsvc.settings_table import build_table, spell_default
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = re.compile(r"<!-- settings: .*? -->\n(.*?)<!-- /settings -->", re.DOTALL)
 
 
-def test_the_readme_holds_the_table_of_settings() -> None:
-    found = SETTINGS.search((ROOT / "README.md").read_text())
-    assert found
-    assert found[1] == build_table()
+def test_the_documentation_holds_the_table_of_settings() -> None:
+    _, table = (ROOT / "docs" / "settings.md").read_text().split("## Environment variables\n\n")
+    assert table == build_table()
 
 
 def test_every_setting_is_described() -> None:
@@ -62,3 +61,20 @@ def test_compose_passes_only_settings_that_exist() -> None:
     assert set(services["web"]["environment"]) <= set(Environment.model_fields)
     required = {name for name, field in Environment.model_fields.items() if field.is_required()}
     assert required <= set(services["web"]["environment"])
+
+
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#([^)]+))?\)")
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_of_texts_at_the_top_lead_to_files_and_to_headings_in_them(name: str) -> None:
+    links = LINK.findall((ROOT / name).read_text())
+    assert links
+    for path, anchor in links:
+        assert (ROOT / path).exists(), path
+        headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE) if anchor else []
+        assert not anchor or anchor in map(name_anchor, headings), (path, anchor)
