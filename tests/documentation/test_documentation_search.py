@@ -1,6 +1,7 @@
 """The search of the documentation: by subject, in any form of the word and by its other names."""
 
 import pytest
+from django.test import Client
 
 from emailsvc.documentation.markdown import Heading
 from emailsvc.documentation.search import Hit, Place, search
@@ -48,6 +49,12 @@ OTHER_NAMES = {
     "deduplication": "idempotency",
     "cursor": "pagination",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _site() -> None:
+    """As in a running service: all views are loaded, and with them the errors that a page lists."""
+    assert Client().get("/docs").status_code == 200
 
 
 def titles(hit: Hit) -> str:
