@@ -6,12 +6,13 @@ import re
 from django.core.management import get_commands, load_command_class
 from django.test import Client
 
+from accounts import scopes
 from common.errors import ApiError
 from drills.harness.catalogue import DRILLS
 from emailsvc.documentation.inserts import list_errors
 from emailsvc.documentation.pages import find_folder, list_pages
 from messages.states import StatusReason
-from tests.architecture.sources import find_sources, parse
+from tests.architecture.sources import PACKAGES, find_sources, parse
 from webhooks.event_types import TEST, EventType
 
 COMMAND = re.compile(r"^\s*(?:\./run manage|docker compose exec web python manage.py) (.+)$", re.MULTILINE)
@@ -29,6 +30,8 @@ def test_every_error_is_documented():
         assert f"<code>{kind.code}</code>" in text, kind
 
 
+# Servers that `./run` and compose.yaml start; other pages describe them.
+RUN_BY_OTHERS = {"run_inbox", "run_report_listener"}
 # Whose argument at this place is a field's code.
 CALLS = {"refuse": 0, "wrong": 1, "FieldError": 1, "fail": 0, "AddressError": 0}
 # Packages whose callers are not the API's; of one module they are.
@@ -91,6 +94,16 @@ def test_commands_that_pages_show_exist_and_take_what_is_given():
         parser = load_command_class(app, command).create_parser("manage.py", command) if isinstance(app, str) else None
         assert parser is not None
         parser.parse_args([argument for argument in arguments if argument not in {"…", "|"}])
+
+
+def test_every_command_of_ours_is_listed():
+    ours = {command for command, app in get_commands().items() if isinstance(app, str) and app in PACKAGES}
+    assert len(ours) > 20
+    assert {command for command in ours if f"`{command}" not in read("self-hosting")} <= RUN_BY_OTHERS
+
+
+def test_every_scope_is_documented():
+    assert {scope for scope in scopes.ALL if f"`{scope}`" not in read("operations")} == set()
 
 
 def test_no_error_has_two_meanings():
