@@ -101,7 +101,7 @@ def test_the_search_finds_sections_by_all_words():
     text = get("/docs/search?q=secret+rotation")
     assert 'href="/docs/webhooks#rotate-the-secret"' in text
     assert "list_webhook_deliveries" in get("/docs/search?q=list_webhook_deliveries")
-    assert "0 places" in get("/docs/search?q=zebra+xylophone")
+    assert "0 results" in get("/docs/search?q=zebra+xylophone")
     assert "&lt;script&gt;" in get("/docs/search?q=<script>")
     assert "<script>alert" not in get("/docs/search?q=<script>alert(1)</script>")
     assert get("/docs/search")
