@@ -12,7 +12,7 @@ from django.conf import settings
 from emailsvc.documentation.inserts import INSERTS
 from emailsvc.documentation.markdown import Document, Site, read_document
 
-# The files have this in place of PUBLIC_URL. Without the slash it stays: the default of the setting, the proxy's target.
+# The files have this in place of PUBLIC_URL. Without the slash it stays: the setting's default, the proxy's target.
 WRITTEN_URL = "http://127.0.0.1:8000/"
 # And for a day so many days from now.
 WRITTEN_DAY = re.compile(r"2030-01-(\d\d)")

@@ -66,6 +66,8 @@ def as_command_error(error: ApiError) -> CommandError:
 def walk_messages(project: Project, query: Mapping[str, Any]) -> Iterator[UUID]:
     """The ids of the project's messages that fit, newest first, page by page; what is added meanwhile is left out."""
     messages = narrow(project.messages.all(), project, query).order_by("-id").values_list("pk", flat=True)
+    if after := query.get("after"):
+        messages = messages.filter(pk__lt=after)
     page = list(messages[:500])
     while page:
         yield from page

@@ -147,7 +147,7 @@ def test_the_examples_are_as_described_and_are_accepted(document, api, db):
         check(document, "EmailRow", answer.json())
 
 
-@pytest.mark.parametrize(("path", "schema"), [("/emails/{id}/explain", "ExplanationOutput"), ("/stats", "StatsAnswer")])
+@pytest.mark.parametrize(("path", "schema"), [("/emails/{id}/explain", "ExplanationOutput"), ("/stats", "StatsOutput")])
 def test_examples_of_answers_are_as_described(document, path, schema):
     content = document["paths"][f"/api/v1{path}"]["get"]["responses"]["200"]["content"]["application/json"]
     for example in content["examples"].values():
@@ -182,8 +182,8 @@ def test_real_answers_are_as_described(document, test_api, post, deliver):
     check(document, "EmailOutput", test_api.get(f"/emails/{pk}").json())
     check(document, "EmailPage", test_api.get("/emails?limit=1").json())
     check(document, "ExplanationOutput", test_api.get(f"/emails/{pk}/explain").json())
-    check(document, "StatsAnswer", test_api.get("/stats?by=hour").json())
+    check(document, "StatsOutput", test_api.get("/stats?by=hour").json())
     check(document, "EventPage", test_api.get(f"/emails/{pk}/events").json())
-    check(document, "BatchAnswer", test_api.post("/emails/batch?mode=permissive", [EMAIL, {}]).json())
+    check(document, "BatchOutput", test_api.post("/emails/batch?mode=permissive", [EMAIL, {}]).json())
     check(document, "Problem", test_api.post("/emails", {}).json())
     assert b64decode(file["content_b64"]) == b"a"

@@ -72,11 +72,15 @@ def test_a_new_endpoint_shows_its_secret_once(root: Client, project: Project):
         assert not secrets_in(page(root, address))
 
 
-def test_other_processes_can_see_it_when_the_answer_comes(root: Client, project: Project, monkeypatch):
+def test_other_processes_can_see_it_when_the_answer_comes(
+    root: Client, project: Project, monkeypatch, django_capture_on_commit_callbacks
+):
     seen = []
     monkeypatch.setattr(services, "wait_until_known", lambda: seen.append(connection.savepoint_ids))
-    root.post(ADD, form(project))
-    # Beside the test's own, no transaction is open while it waits.
+    with django_capture_on_commit_callbacks(execute=True):
+        root.post(ADD, form(project))
+        assert seen == []
+    # It waits after the commit: beside the test's own, no transaction is open then.
     assert seen == [[]]
 
 

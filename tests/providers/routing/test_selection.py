@@ -112,7 +112,7 @@ def test_what_was_tried_in_this_round_is_left_out_as_long_as_there_is_another(ro
 def test_a_throttled_provider_is_passed_over(routes: Routes, project: Project) -> None:
     add("a", priority=1)
     add("b", priority=2)
-    found = choose(routes, project, judge=lambda provider: "throttled" if provider.name == "a" else "")
+    found = choose(routes, project, availability=lambda provider: "throttled" if provider.name == "a" else "")
     assert (found.provider.name, skipped(found)) == ("b", {"a": "throttled"})
 
 

@@ -1,6 +1,7 @@
 """Circuits that workers tell each other of through Redis."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -77,7 +78,7 @@ def test_nonsense_and_what_is_long_over_is_not_believed(text: str) -> None:
 
 
 def test_a_failing_providers_health_says_why_until_it_is_resumed(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     circuits = CircuitBreakers()
     use(monkeypatch, circuits)
@@ -86,5 +87,6 @@ def test_a_failing_providers_health_says_why_until_it_is_resumed(
         circuits.note_failure(provider_key(provider.pk), "connection refused")
     found = describe_health(provider)
     assert (found.status, found.reason) == ("failing", "connection refused")
-    resume_provider(provider.pk)
+    with django_capture_on_commit_callbacks(execute=True):
+        resume_provider(provider.pk)
     assert describe_health(provider).status == "ok"
