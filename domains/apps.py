@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.conf import settings
 
-from domains.dns.resolver import build_resolver
+from domains.dns.resolver import default_resolver
 from domains.trusted_senders import trusted_names
 
 
@@ -11,4 +11,4 @@ class DomainsConfig(AppConfig):
     def ready(self) -> None:
         """Refuse wrong settings at start, not at the first email."""
         trusted_names(tuple(settings.TRUSTED_SENDER_DOMAINS))
-        build_resolver(settings.DNS_SERVERS)
+        default_resolver()

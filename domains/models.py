@@ -6,8 +6,8 @@ from django.db.models import F, Q
 
 from common.fields import EncryptedTextField
 from common.ids import new_id
+from delivery.dns import RecordType
 from domains.dns.records import RecordPurpose
-from domains.dns.resolver import RecordType
 from domains.dns.verdicts import RecordStatus
 from domains.domain_status import SENDING, DomainStatus
 

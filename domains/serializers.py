@@ -4,9 +4,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.serializers import PageQuery, SingleLineField, StrictChoiceField, StrictDateTimeField, StrictSerializer
+from delivery.dns import RecordType
 from domains.dkim_keys import Algorithm
 from domains.dns.records import RecordPurpose
-from domains.dns.resolver import RecordType
 from domains.dns.verdicts import RecordStatus
 from domains.domain_status import DomainStatus
 from domains.models import Domain

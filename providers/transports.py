@@ -10,10 +10,11 @@ import structlog
 from django.conf import settings
 
 from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies
+from delivery.dns import parse_name_server
 from delivery.envelope import Delivery, Outcome, Reply, Stage, Transport
 from delivery.http_client import HttpClient
 from delivery.mx.mta_sts import HttpsFetcher, PolicyFinder
-from delivery.mx.resolver import DnsMxResolver, read_name_server
+from delivery.mx.resolver import DnsMxResolver
 from delivery.mx.route import MxRouter
 from delivery.mx.transport import MxConfig, MxTransport
 from delivery.simulator.transport import SimulatorTransport
@@ -106,7 +107,7 @@ def _build_mx(_way: ProviderRef, address: ProviderAddress) -> Transport:
 @cache
 def find_resolver() -> DnsMxResolver:
     """The process's resolver, with what it remembers."""
-    return DnsMxResolver([read_name_server(text) for text in settings.DNS_SERVERS])
+    return DnsMxResolver([parse_name_server(text) for text in settings.DNS_SERVERS])
 
 
 def _build_esp(provider: ProviderRef, address: ProviderAddress) -> Transport:

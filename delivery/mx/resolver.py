@@ -1,29 +1,15 @@
-"""Asking the DNS where mail goes: the port that routing uses, and its adapter on dnspython.
-
-`domains.dns.resolver` asks for people who have just changed a record and keeps nothing; here answers are kept for as
-long as they say, since a thousand mails go to one domain.
-"""
+"""Asking the DNS where mail goes: the port that routing uses, and its adapter, which keeps what the DNS said."""
 
 from collections.abc import Sequence
-from ipaddress import ip_address
-from typing import NamedTuple, Protocol
+from ipaddress import IPv4Address, IPv6Address
+from typing import Protocol
 
-import dns.exception
-import dns.nameserver
-import dns.rdatatype
-import dns.resolver
-from dns.rdtypes.ANY.MX import MX
-from dns.rdtypes.ANY.TXT import TXT
-from dns.rdtypes.IN.A import A
-from dns.rdtypes.IN.AAAA import AAAA
-
+from delivery.dns import DnsClient, DnsValue, LookUpStatus, MxRecord, NameServer, RecordType
 from delivery.ssrf import IpAddress
 
 LOOK_UP_SECONDS = 10.0
 TRY_SECONDS = 3.0
 MAX_CACHED = 20_000
-# EDNS (RFC 6891): 1232 octets pass every path without fragments, what is longer comes by TCP.
-EDNS_BYTES = 1232
 
 
 class NoNameError(Exception):
@@ -32,13 +18,6 @@ class NoNameError(Exception):
 
 class NoAnswerError(Exception):
     """The DNS failed, or did not answer in time: says nothing about the name."""
-
-
-class MxRecord(NamedTuple):
-    """One mail exchanger. `host` is in lower case without a final dot; empty is RFC 7505's null MX."""
-
-    preference: int
-    host: str
 
 
 class MxResolver(Protocol):
@@ -55,28 +34,23 @@ class MxResolver(Protocol):
 
 
 class DnsMxResolver:
-    """The adapter on dnspython, with its cache. `name_servers` are (address, port); none are those of the machine."""
+    """The adapter, with a cache. `name_servers` are (address, port); none are those of the machine."""
 
-    def __init__(self, name_servers: Sequence[tuple[str, int]] = (), *, seconds: float = LOOK_UP_SECONDS) -> None:
-        self._resolver = _build_resolver(name_servers)
-        self._resolver.timeout = min(TRY_SECONDS, seconds / 2)
-        self._resolver.lifetime = seconds
-        self._resolver.cache = dns.resolver.LRUCache(MAX_CACHED)
-        self._resolver.use_edns(0, 0, EDNS_BYTES)
+    def __init__(self, name_servers: Sequence[NameServer] = (), *, seconds: float = LOOK_UP_SECONDS) -> None:
+        self._dns = DnsClient(name_servers, seconds=seconds, try_seconds=TRY_SECONDS, cache_size=MAX_CACHED)
 
     def find_mx(self, domain: str) -> Sequence[MxRecord]:
         """As the port says."""
-        found = self._ask(domain, "MX")
-        return [MxRecord(row.preference, _name_text(row.exchange)) for row in found if isinstance(row, MX)]
+        return [value for value in self._ask(domain, RecordType.MX) if isinstance(value, MxRecord)]
 
     def find_addresses(self, host: str) -> Sequence[IpAddress]:
         """As the port says. One family that fails does not hide the other."""
         addresses: list[IpAddress] = []
         failures: list[NoAnswerError] = []
-        for kind in ("AAAA", "A"):
+        for record_type in (RecordType.AAAA, RecordType.A):
             try:
-                found = self._ask(host, kind)
-                addresses += [ip_address(row.address) for row in found if isinstance(row, A | AAAA)]
+                values = self._ask(host, record_type)
+                addresses += [value for value in values if isinstance(value, IPv4Address | IPv6Address)]
             except NoAnswerError as error:
                 failures.append(error)
         if failures and not addresses:
@@ -85,40 +59,16 @@ class DnsMxResolver:
 
     def find_texts(self, name: str) -> Sequence[str]:
         """As the port says."""
-        found = self._ask(name, "TXT")
-        return [b"".join(row.strings).decode("utf-8", "replace") for row in found if isinstance(row, TXT)]
+        values = self._ask(name, RecordType.TXT)
+        return [value.decode("utf-8", "replace") for value in values if isinstance(value, bytes)]
 
-    def _ask(self, name: str, kind: str) -> Sequence[object]:
-        try:
-            answer = self._resolver.resolve(name, kind, raise_on_no_answer=False, search=False)
-        except dns.resolver.NXDOMAIN:
-            raise NoNameError(name) from None
-        except dns.exception.Timeout:
-            raise NoAnswerError("the DNS did not answer in time") from None
-        except dns.exception.DNSException as error:
-            raise NoAnswerError(f"the DNS failed: {type(error).__name__}") from None
-        return list(answer.rrset or ())
-
-
-def _name_text(name: object) -> str:
-    return str(name).rstrip(".").lower()
-
-
-def _build_resolver(name_servers: Sequence[tuple[str, int]]) -> dns.resolver.Resolver:
-    try:
-        resolver = dns.resolver.Resolver(configure=not name_servers)
-    except dns.resolver.NoResolverConfiguration:
-        # resolv.conf(5): without one, the name server is the machine itself.
-        resolver = dns.resolver.Resolver(configure=False)
-        name_servers = [("127.0.0.1", 53)]
-    if name_servers:
-        resolver.nameservers = [dns.nameserver.Do53Nameserver(address, port) for address, port in name_servers]
-    return resolver
-
-
-def read_name_server(text: str) -> tuple[str, int]:
-    """`127.0.0.1`, `127.0.0.1:5353`, `::1` or `[::1]:5353`; ValueError for anything else."""
-    host, colon, port = text.rpartition(":")
-    if not colon or (":" in host and not host.endswith("]")):
-        host, port = text, "53"
-    return str(ip_address(host.strip("[]"))), int(port)
+    def _ask(self, name: str, record_type: RecordType) -> Sequence[DnsValue]:
+        reply = self._dns.ask(name, record_type)
+        match reply.status:
+            case LookUpStatus.NO_NAME:
+                raise NoNameError(name)
+            case LookUpStatus.TIMEOUT:
+                raise NoAnswerError("the DNS did not answer in time")
+            case LookUpStatus.SERVFAIL | LookUpStatus.ENDLESS:
+                raise NoAnswerError(f"the DNS failed: {reply.fault}")
+        return reply.values

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from random import Random
 
+from delivery.dns import MxRecord
 from delivery.envelope import Outcome, Reply, Stage
 from delivery.mx.mta_sts import NO_POLICY, Policy, PolicyFinder
-from delivery.mx.resolver import MxRecord, MxResolver, NoAnswerError, NoNameError
+from delivery.mx.resolver import MxResolver, NoAnswerError, NoNameError
 from delivery.ssrf import Guard, IpAddress
 
 MAX_ADDRESSES = 5

@@ -1,7 +1,8 @@
 """Verdicts on the names that have to lead to this service: return path and tracking host."""
 
+from delivery.dns import LookUpStatus, RecordType
 from domains.dns.records import ExpectedRecord
-from domains.dns.resolver import DnsResult, LookUpStatus, RecordType, Resolver
+from domains.dns.resolver import DnsResult, Resolver
 from domains.dns.verdicts import RecordStatus, RecordVerdict, judge_absence, judge_failure, judge_missing, list_zones
 
 

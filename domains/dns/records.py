@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
 
-from domains.dns.resolver import RecordType
+from delivery.dns import RecordType
 
 OWNERSHIP_LABEL = "_emailsvc"
 OWNERSHIP_PREFIX = "emailsvc-verification="

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from delivery.dns import RecordType
 from domains.dns.records import ExpectedRecord
-from domains.dns.resolver import RecordType, Resolver
+from domains.dns.resolver import Resolver
 from domains.dns.verdicts import RecordStatus, RecordVerdict, judge_absence, judge_failure, list_zones
 
 Tags = dict[str, str]

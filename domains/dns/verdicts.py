@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from delivery.dns import LookUpStatus
 from domains.dns.records import ExpectedRecord, RecordPurpose
-from domains.dns.resolver import DnsResult, LookUpStatus, Resolver
+from domains.dns.resolver import DnsResult, Resolver
 
 
 class RecordStatus(StrEnum):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from django.core.management.base import CommandError
 
 from accounts.management.project_command import ProjectCommand
-from domains.dns.resolver import RecordType
+from delivery.dns import RecordType
 from domains.domain_names import DomainNameError, canonical_name
 from domains.models import Domain
 from domains.published_records import ShownRecord, shown_records

@@ -9,10 +9,11 @@ from django.utils import timezone
 
 from accounts.services import create_project
 from delivery.dkim.signing import sign_all
+from delivery.dns import RecordType
 from domains import signing_identities as identities_module
 from domains.dkim_keys import Algorithm, rotate_dkim
 from domains.dns.records import RecordPurpose
-from domains.dns.resolver import RecordType, default_resolver
+from domains.dns.resolver import default_resolver
 from domains.domain_status import DomainStatus
 from domains.models import DkimKey, Domain
 from domains.published_records import KEEP_RETIRED, shown_records

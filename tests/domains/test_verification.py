@@ -10,8 +10,9 @@ from django.utils import timezone
 from accounts.models import Notice, Project
 from accounts.services import create_project
 from common.errors import NotFoundError
+from delivery.dns import LookUpStatus, RecordType
 from domains.dns.records import RecordPurpose
-from domains.dns.resolver import DnsResolver, DnsResult, LookUpStatus, RecordType
+from domains.dns.resolver import DnsResolver, DnsResult
 from domains.dns.verdicts import RecordStatus
 from domains.domain_status import SUSPEND_AFTER, DomainStatus
 from domains.models import Domain, RecordCheck

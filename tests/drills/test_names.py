@@ -5,7 +5,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from delivery.mx.resolver import DnsMxResolver, MxRecord, NoAnswerError, NoNameError, read_name_server
+from delivery.dns import MxRecord, parse_name_server
+from delivery.mx.resolver import DnsMxResolver, NoAnswerError, NoNameError
 from drills.stand_ins.name_server import Names
 
 
@@ -18,7 +19,7 @@ def names() -> Iterator[Names]:
 
 @pytest.fixture
 def resolver(names: Names) -> DnsMxResolver:
-    return DnsMxResolver([read_name_server(names.place)], seconds=5.0)
+    return DnsMxResolver([parse_name_server(names.place)], seconds=5.0)
 
 
 def test_what_was_told_is_answered(names, resolver):

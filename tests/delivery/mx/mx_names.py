@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from delivery.mx.resolver import MxRecord, NoAnswerError, NoNameError
+from delivery.dns import MxRecord
+from delivery.mx.resolver import NoAnswerError, NoNameError
 from delivery.ssrf import IpAddress
 
 # A name that nothing is known of, and one whose servers fail.

@@ -3,17 +3,11 @@ from datetime import timedelta
 
 import dns.rcode
 import pytest
+from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 
-from domains.dns.resolver import (
-    MAX_ALIASES,
-    DnsResolver,
-    DnsResult,
-    LookUpStatus,
-    RecordType,
-    default_resolver,
-    parse_server,
-)
+from delivery.dns import LookUpStatus, RecordType
+from domains.dns.resolver import MAX_ALIASES, DnsResolver, DnsResult, default_resolver
 from tests.domains.dns_server import DnsServer, run_dns_server
 
 
@@ -161,29 +155,18 @@ def test_a_chain_that_breaks_off_in_a_failure_shows_what_was_seen(zone, resolver
 
 def test_mail_exchangers_and_addresses_read_as_text(zone, resolver):
     zone.put("good.test", "MX", "10 MX.good.test.")
+    zone.put("silent.test", "MX", "0 .")
     zone.put("good.test", "AAAA", "2001:db8::1")
     assert resolver.look_up("good.test", RecordType.MX).values == ("10 mx.good.test",)
+    assert resolver.look_up("silent.test", RecordType.MX).values == ("0 .",)
     assert resolver.look_up("good.test", RecordType.AAAA).values == ("2001:db8::1",)
 
 
-@pytest.mark.parametrize(
-    ("written", "address", "port"),
-    [
-        ("192.0.2.1", "192.0.2.1", 53),
-        ("192.0.2.1:5353", "192.0.2.1", 5353),
-        ("2001:db8::1", "2001:db8::1", 53),
-        ("[2001:db8::1]:5353", "2001:db8::1", 5353),
-    ],
-)
-def test_a_name_server_may_carry_a_port(written, address, port):
-    server = parse_server(written)
-    assert (server.answer_nameserver(), server.answer_port()) == (address, port)
-
-
 @pytest.mark.parametrize("written", ["", "dns.example", "192.0.2.1:dns", "192.0.2.1:", "1.2.3"])
-def test_a_name_server_that_is_no_address_stops_the_start(written):
+def test_a_name_server_that_is_no_address_stops_the_start(settings, written):
+    settings.DNS_SERVERS = ["192.0.2.1", written]
     with pytest.raises(ImproperlyConfigured, match="DNS_SERVERS"):
-        parse_server(written)
+        apps.get_app_config("domains").ready()
 
 
 def test_the_default_resolver_asks_the_servers_of_the_setting(zone, settings):

@@ -6,9 +6,10 @@ from datetime import timedelta
 import dns.rcode
 import pytest
 
+from delivery.dns import RecordType
 from domains.dns.checks import CheckedRecord, check_records
 from domains.dns.records import RecordPurpose, Zone, expected_records
-from domains.dns.resolver import DnsResolver, RecordType
+from domains.dns.resolver import DnsResolver
 from domains.dns.verdicts import RecordStatus, RecordVerdict
 from tests.domains.dns_server import DnsServer, run_dns_server
 
