@@ -8,7 +8,7 @@ import pytest
 
 from tests.architecture.sources import find_sources, parse
 
-ADAPTERS = {"dns": Path("delivery/dns.py")}
+ADAPTERS = {"dns": Path("delivery/dns.py"), "httpcore": Path("delivery/http_client.py")}
 
 
 def list_imports(tree: ast.AST) -> Iterator[str]:
@@ -41,19 +41,23 @@ def test_each_adapter_imports_its_library(library: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "code",
+    ("code", "library"),
     [
-        "import dns.resolver",
-        "import dns.resolver as resolver",
-        "from dns import resolver",
-        "from dns.resolver import Resolver",
-        "def f():\n import os, dns.asyncresolver",
+        ("import dns.resolver", "dns"),
+        ("import dns.resolver as resolver", "dns"),
+        ("from dns import resolver", "dns"),
+        ("from dns.resolver import Resolver", "dns"),
+        ("def f():\n import os, dns.asyncresolver", "dns"),
+        ("import httpcore", "httpcore"),
+        ("from httpcore import AsyncConnectionPool as Pool", "httpcore"),
     ],
 )
-def test_each_way_round_an_adapter_is_found(code: str) -> None:
-    assert find_detours({Path("messages/x.py"): ast.parse(code)}) == {"messages/x.py: dns"}
+def test_each_way_round_an_adapter_is_found(code: str, library: str) -> None:
+    assert find_detours({Path("messages/x.py"): ast.parse(code)}) == {f"messages/x.py: {library}"}
 
 
 def test_the_adapter_itself_is_no_detour() -> None:
-    code = "from delivery import dns\nfrom delivery.dns import DnsClient\nfrom . import dns\nimport dnsmasq"
+    code = (
+        "from delivery import dns, http_client\nfrom delivery.dns import DnsClient\nfrom . import dns\nimport dnsmasq"
+    )
     assert find_detours({Path("messages/x.py"): ast.parse(code)}) == set()

@@ -1,16 +1,26 @@
 """HTTP calls of which it is known whether anything was written."""
 
+import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
 
-from delivery.http_client import BrokenError, HttpClient, HttpRequest, HttpSeconds, UnreachableError
-from delivery.ssrf import Guard
+from delivery.http_client import (
+    AsyncHttpClient,
+    BrokenError,
+    ConnectError,
+    HttpClient,
+    HttpRequest,
+    HttpSeconds,
+    UnreachableError,
+)
+from delivery.ssrf import Guard, IpAddress, RefusedError, parse_target
 from tests.certificates import CertificateAuthority, Kind
 from tests.esp_server import EspServer, Reply
 
@@ -62,6 +72,64 @@ def test_a_guard_keeps_calls_out_of_private_networks() -> None:
         with pytest.raises(UnreachableError, match="public address"):
             guarded.call(post(server.url), lambda: pytest.fail("asked"))
         guarded.close()
+        assert server.calls == []
+
+
+def call_from_thread(guard: Guard, url: str) -> int:
+    with closing(HttpClient(guard, seconds=HttpSeconds(connect=5.0))) as client:
+        return client.call(post(url)).status
+
+
+def call_from_loop(guard: Guard, url: str) -> int:
+    async def call() -> int:
+        client = AsyncHttpClient(guard, connect_seconds=5.0)
+        try:
+            async with client.post(parse_target(url), {"X-A": "1"}, b"body") as response:
+                return response.status
+        finally:
+            await client.close()
+
+    return asyncio.run(call())
+
+
+class ChangingNames:
+    """A DNS whose every answer is another one."""
+
+    def __init__(self, *answers: Sequence[str]) -> None:
+        self.answers = list(answers)
+
+    def __call__(self, host: str, port: int) -> list[IpAddress]:
+        if not self.answers:
+            raise OSError(f"{host} is unknown")
+        return [ip_address(text) for text in self.answers.pop(0)]
+
+
+@pytest.mark.parametrize("call", [call_from_thread, call_from_loop])
+def test_a_guarded_call_connects_to_what_was_checked(call: Callable[[Guard, str], int]) -> None:
+    """127.0.0.2 is refused by the server's machine, so that the next address is tried; 192.0.2.1 is never asked for."""
+    names = ChangingNames(["127.0.0.2", "127.0.0.1"], ["192.0.2.1"])
+    guard = Guard(allowed=[ip_network("127.0.0.0/8")], resolve=names)
+    with EspServer() as server:
+        assert call(guard, server.url.replace("127.0.0.1", "service.test")) == 200
+        (received,) = server.calls
+    assert (received.headers["x-a"], received.body) == ("1", b"body")
+    assert received.headers["host"].startswith("service.test:")
+    assert names.answers == [["192.0.2.1"]]
+
+
+@pytest.mark.parametrize("call", [call_from_thread, call_from_loop])
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [([["127.0.0.1", "10.0.0.1"]], "not at a public address"), ([[]], "has no address"), ([], "cannot be resolved")],
+    ids=["one address inside", "no address", "no name"],
+)
+def test_a_guarded_call_that_may_not_connect_says_why(
+    call: Callable[[Guard, str], int], answers: list[list[str]], words: str
+) -> None:
+    guard = Guard(allowed=[ip_network("127.0.0.0/8")], resolve=ChangingNames(*answers))
+    with EspServer() as server:
+        with pytest.raises((UnreachableError, RefusedError, ConnectError), match=words):
+            call(guard, server.url.replace("127.0.0.1", "service.test"))
         assert server.calls == []
 
 

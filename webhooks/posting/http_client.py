@@ -6,21 +6,27 @@ No redirect is followed and no proxy of the environment is used; of an answer's 
 import asyncio
 import queue
 import re
+import ssl
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from uuid import UUID
 
-import httpcore
 import structlog
 
+from delivery.http_client import (
+    HTTP_ERRORS,
+    AsyncHttpClient,
+    ConnectError,
+    ConnectTimeout,
+    NetworkError,
+    ProtocolError,
+    TimeoutException,
+)
 from delivery.ssrf import Guard, RefusedError, UrlTarget
-from delivery.tls import make_client_context
-from webhooks.posting.failures import EXPECTED, describe_failure
-from webhooks.posting.guarded_backend import GuardedBackend
 
 log = structlog.get_logger(__name__)
 
@@ -28,10 +34,26 @@ log = structlog.get_logger(__name__)
 MAX_BODY = 16 * 1024
 MAX_EXCERPT = 1000
 MAX_CONNECTIONS = 500
-# Below what common servers keep: a connection that is being closed just now would cost a try.
-KEEP_ALIVE_SECONDS = 4.0
+CONNECT_SECONDS = 5.0
 CLOSING_SECONDS = 0.01
 MAX_RETRY_AFTER = timedelta(hours=24)
+
+MAX_WORDS = 300
+# What the network and the other side may do; anything else is a fault of ours.
+EXPECTED_ERRORS = (*HTTP_ERRORS, OSError)
+# In the order of the chain, the innermost cause last; the first that is known is told.
+FAILURES: tuple[tuple[type[BaseException], str], ...] = (
+    (ssl.SSLCertVerificationError, "The certificate could not be verified"),
+    (ssl.SSLError, "TLS failed"),
+    (ConnectionRefusedError, "The connection was refused"),
+    (ConnectionError, "The connection was cut"),
+    (ConnectTimeout, "Nobody answered at this address"),
+    (ConnectError, "The connection could not be made"),
+    (TimeoutException, "The answer took too long"),
+    (ProtocolError, "The answer was not HTTP"),
+    (NetworkError, "The connection was cut"),
+    (OSError, "The network failed"),
+)
 
 # PostgreSQL keeps no NUL, and a person's terminal should not get what moves its cursor.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -73,14 +95,7 @@ class Poster:
         self._answers: queue.SimpleQueue[PostOutcome] = queue.SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._backend = GuardedBackend(guard)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=make_client_context(),
-            max_connections=MAX_CONNECTIONS,
-            max_keepalive_connections=MAX_CONNECTIONS,
-            keepalive_expiry=KEEP_ALIVE_SECONDS,
-            network_backend=self._backend,
-        )
+        self._client = AsyncHttpClient(guard, connect_seconds=CONNECT_SECONDS, max_connections=MAX_CONNECTIONS)
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
         self._thread.start()
 
@@ -111,13 +126,12 @@ class Poster:
         self._loop.run_until_complete(self._end())
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
-        self._backend.close()
 
     async def _end(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._pool.aclose()
+        await self._client.close()
         # Sockets are closed in the loop's next turns.
         await asyncio.sleep(CLOSING_SECONDS)
 
@@ -138,24 +152,36 @@ class Poster:
             heard.error = f"There was no answer within {self._deadline:g} s."
         except Exception as error:  # whatever it is, a post without an answer would be held for ever
             heard.error = describe_failure(error)
-            if not isinstance(error, EXPECTED):
+            if not isinstance(error, EXPECTED_ERRORS):
                 log.exception("webhook_post_failed", delivery_id=str(post.id))
         self._answers.put(heard.conclude(post.id, timedelta(seconds=time.monotonic() - began)))
 
     async def _exchange(self, post: Post, heard: "PartialResponse") -> None:
-        target = post.target
-        # Taken apart by our parser: no other one gets to read the URL in its own way.
-        url = httpcore.URL(
-            scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
-        )
-        headers = {"Host": target.authority, "Content-Length": str(len(post.body)), **post.headers}
-        async with self._pool.stream("POST", url, headers=list(headers.items()), content=post.body) as response:
+        async with self._client.post(post.target, post.headers, post.body) as response:
             heard.status = response.status
             heard.retry_after = read_retry_after(find_header(response.headers, b"retry-after"))
-            async for chunk in response.aiter_stream():
+            async for chunk in response.chunks:
                 heard.body += chunk
                 if len(heard.body) > MAX_BODY:
                     break
+
+
+def describe_failure(error: BaseException) -> str:
+    """Why there was no answer, in one sentence for people."""
+    causes = [error, *walk_causes(error)]
+    for kind, words in FAILURES:
+        for cause in causes:
+            if isinstance(cause, kind):
+                detail = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None) or str(cause)
+                return f"{words}: {detail}."[:MAX_WORDS]
+    return f"The post failed: {type(error).__name__}."
+
+
+def walk_causes(error: BaseException) -> Iterator[BaseException]:
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def find_header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
