@@ -1,4 +1,4 @@
-"""Endpoints that fail: since when, and when they are given up."""
+"""Endpoint health: record successes and failures, and disable endpoints that fail for too long."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -10,9 +10,9 @@ from accounts.services import write_notice
 from ledger.sql import execute, fetch
 from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus
 
-GONE = "It answered 410 Gone: it wants no more."
-TOO_LONG = "It has only failed since {since:%Y-%m-%d %H:%M} UTC."
-# A busy endpoint's row is not written with every batch of posts that succeed.
+GONE = "The endpoint responded with 410 Gone."
+TOO_LONG = "Every delivery has failed since {since:%Y-%m-%d %H:%M} UTC."
+# The precision of `last_success_at`: a busy endpoint's row is not written for every successful batch.
 HEALTH_STEP = timedelta(seconds=10)
 
 
@@ -34,9 +34,9 @@ WHERE id = pk
 
 
 def note_health(*, succeeded: Collection[UUID], failed: Collection[UUID]) -> None:
-    """Write down which endpoints fail and which do not any more; in the caller's transaction.
+    """Record which endpoints failed and which succeeded, in the caller's transaction.
 
-    An endpoint that did both has not failed. The rows are locked in order, before those of deliveries.
+    An endpoint with both results counts as succeeded. Rows are locked in id order, before the rows of deliveries.
     """
     values: dict[str, object] = {"succeeded": list(succeeded), "failed": list(failed), "step": HEALTH_STEP}
     changed = [row[0] for row in fetch(_CHANGED, values)]
@@ -45,7 +45,7 @@ def note_health(*, succeeded: Collection[UUID], failed: Collection[UUID]) -> Non
 
 
 def disable_long_failing(endpoint_ids: Collection[UUID]) -> None:
-    """Give up those of these endpoints that have failed for too long."""
+    """Disable those of these endpoints that have failed for longer than the settings allow."""
     rows = fetch(
         "SELECT id, failing_since FROM webhooks_endpoint WHERE id = ANY(%s) AND failing_since < now() - %s",
         [list(endpoint_ids), settings.WEBHOOK_DISABLE_TIME],
@@ -55,9 +55,9 @@ def disable_long_failing(endpoint_ids: Collection[UUID]) -> None:
 
 
 def disable(endpoint_id: UUID, reason: str) -> bool:
-    """Post nothing more to an endpoint and tell its project; False when it was disabled already.
+    """Disable an endpoint and notify its project; False when it was disabled already.
 
-    What was on its way has failed, so that it is replayed with the rest when the endpoint is back.
+    Its pending deliveries become failed, so that a later replay of failed deliveries includes them.
     """
     is_changed = switch_off(endpoint_id, reason)
     if is_changed:
@@ -65,15 +65,15 @@ def disable(endpoint_id: UUID, reason: str) -> bool:
         write_notice(
             endpoint.project,
             kind="webhook_disabled",
-            text=f"The webhook endpoint {endpoint.url} was disabled: {reason} Nothing is posted to it until it is "
-            "enabled again; what it missed can be replayed then, and stands in GET /events.",
+            text=f"The webhook endpoint {endpoint.url} was disabled: {reason} No events are posted until it is "
+            "enabled again. Missed events can be replayed then, and GET /events lists them.",
             data={"endpoint_id": str(endpoint_id), "url": endpoint.url},
         )
     return is_changed
 
 
 def switch_off(endpoint_id: UUID, reason: str) -> bool:
-    """Disable an endpoint without a notice: its owner does it."""
+    """Disable an endpoint without a notice, at its owner's request; False when it was disabled already."""
     is_changed = Endpoint.objects.filter(pk=endpoint_id, status=EndpointStatus.ENABLED).update(
         status=EndpointStatus.DISABLED, disabled_reason=reason
     )
@@ -86,7 +86,7 @@ def switch_off(endpoint_id: UUID, reason: str) -> bool:
     return bool(is_changed)
 
 
-# The index of what is due per endpoint finds them; few endpoints are disabled.
+# The index of due deliveries per endpoint serves this query; few endpoints are disabled.
 _STRANDED = """
 UPDATE webhooks_webhookdelivery d SET status = %s, next_attempt_at = NULL, finished_at = now()
 FROM webhooks_endpoint e
@@ -95,15 +95,15 @@ WHERE e.status = %s AND d.endpoint_id = e.id AND d.lease_token IS NULL AND d.nex
 
 
 def end_stranded() -> int:
-    """Let fail what was put on its way while its endpoint was being disabled; returns how much.
+    """Fail the deliveries that were queued while their endpoint was being disabled; the result is their number.
 
-    Who writes an event does not lock endpoints, and may have seen this one enabled a moment before.
+    Writing an event does not lock endpoints, so a writer may still have seen the endpoint enabled.
     """
     return execute(_STRANDED, [DeliveryStatus.FAILED, EndpointStatus.DISABLED])
 
 
 def switch_on(endpoint_id: UUID) -> None:
-    """Post to an endpoint again, as if it had never failed."""
+    """Enable an endpoint and clear its failure state."""
     Endpoint.objects.filter(pk=endpoint_id).update(
         status=EndpointStatus.ENABLED, disabled_reason="", failing_since=None
     )

@@ -1,10 +1,10 @@
-"""What can be told: the types of events, for those who write them and for endpoints that choose among them."""
+"""Event types, shared by the writers of events and by the endpoints that subscribe to them."""
 
 from django.db.models import TextChoices
 
 
 class EventType(TextChoices):
-    """Every kind of event. `scheduled`, `queued` and `cancelled` are once per message, the others per recipient."""
+    """Every event type. `scheduled`, `queued` and `cancelled` occur once per message, the others per recipient."""
 
     SCHEDULED = "email.scheduled"
     QUEUED = "email.queued"
@@ -21,7 +21,7 @@ class EventType(TextChoices):
     UNSUBSCRIBED = "email.unsubscribed"
 
 
-# An endpoint's word for all of them, those of later versions too.
+# An endpoint with this choice receives all event types, including those of later versions.
 ALL = "*"
-# What a test event has for its type. No endpoint needs to choose it.
+# The type of a test event. An endpoint receives it without subscribing.
 TEST = "webhook.test"

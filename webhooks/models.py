@@ -1,4 +1,4 @@
-"""Who is told what happens, and what was told to whom."""
+"""Webhook endpoints and the deliveries to them."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -21,7 +21,7 @@ class DeliveryStatus(models.TextChoices):
 
 
 class Endpoint(models.Model):
-    """A URL of a project that is told of its events. Secrets are encrypted at rest."""
+    """A URL that receives the events of one project. Its secrets are encrypted at rest."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="endpoints")
@@ -30,15 +30,15 @@ class Endpoint(models.Model):
     # Event types, or "*" alone.
     events = ArrayField(models.TextField())
     secret = EncryptedTextField()
-    # The one before the last rotation; both sign until then.
+    # The secret before the last rotation; posts are signed with both until `previous_secret_until`.
     previous_secret = EncryptedTextField(null=True)
     previous_secret_until = models.DateTimeField(null=True, editable=False)
     status = models.TextField(choices=EndpointStatus.choices, default=EndpointStatus.ENABLED, editable=False)
     disabled_reason = models.TextField(blank=True, editable=False)
     failing_since = models.DateTimeField(
-        null=True, editable=False, help_text="When the failures began that no success has ended yet."
+        null=True, editable=False, help_text="Start of the current series of failures."
     )
-    # To within `standing.HEALTH_STEP`.
+    # Precise to `endpoint_health.HEALTH_STEP`.
     last_success_at = models.DateTimeField(null=True, editable=False)
     last_failure_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -56,15 +56,15 @@ class Endpoint(models.Model):
 
 
 class WebhookDelivery(DueRow):
-    """One event on its way to one endpoint, and afterwards the log of it.
+    """One event for one endpoint: the queue row while it is pending, the log entry afterwards.
 
-    `payload` is the body, byte for byte the same for every try. `attempts` holds what came of each, the last twenty:
+    `payload` is the request body, identical for every attempt. `attempts` holds the results of the last twenty:
     `{"at", "duration_ms", "status", "error", "response"}`.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    # No constraints: a key-share lock on one endpoint's row by every writer of events would make it a hot spot.
-    # What its endpoint has left behind is never claimed, and purged by age.
+    # Without a constraint: a key-share lock on the endpoint's row by every writer of events would make it a hot spot.
+    # Deliveries whose endpoint was removed are never claimed; the purge by age removes them.
     endpoint = models.ForeignKey(
         Endpoint, models.CASCADE, related_name="deliveries", db_constraint=False, db_index=False
     )
@@ -76,7 +76,7 @@ class WebhookDelivery(DueRow):
     payload = models.TextField()
     status = models.TextField(choices=DeliveryStatus.choices, default=DeliveryStatus.PENDING)
     attempt_count = models.SmallIntegerField(default=0)
-    # A replay starts the schedule anew, a test event is tried once.
+    # A replay restarts the retry schedule; a test event has one attempt.
     attempts_left = models.SmallIntegerField()
     attempts = models.JSONField(default=list)
     created_at = models.DateTimeField()
@@ -85,13 +85,13 @@ class WebhookDelivery(DueRow):
     class Meta:
         verbose_name_plural = "webhook deliveries"
         indexes = [
-            # claim: what is due for an endpoint, the longest due first.
+            # Claims: the due deliveries of an endpoint, the longest due first.
             models.Index(
                 fields=["endpoint", "next_attempt_at"],
                 name="webhook_due",
                 condition=Q(lease_token__isnull=True, next_attempt_at__isnull=False),
             ),
-            # claim: how much an endpoint has in hand; and leases that ran out.
+            # Claims: the number of an endpoint's leased deliveries; and the search for expired leases.
             models.Index(
                 fields=["endpoint", "lease_until"], name="webhook_leased", condition=Q(lease_token__isnull=False)
             ),

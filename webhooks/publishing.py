@@ -1,4 +1,4 @@
-"""Putting events on their way to endpoints, in the transaction that wrote them."""
+"""Queue deliveries of events to endpoints, in the transaction that wrote the events."""
 
 import threading
 import time
@@ -15,12 +15,12 @@ from webhooks.event_types import ALL
 from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus
 from webhooks.tasks import ring
 
-# A delivery's id is its event's (UUIDv7) but for the last 32 bits: unique for each endpoint, and in the events' order.
+# A delivery's id is its event's UUIDv7 with 32 random bits at the end: unique per endpoint, in the order of events.
 _NEW_ID = "(left(t.event_id::text, 28) || right(gen_random_uuid()::text, 8))::uuid"
 
-# The end of a statement that writes events: one delivery for each event and each endpoint of its project that wants it.
-# Before it stands a CTE `told` (project_id uuid, event_id uuid, type text, payload text), the payload finished JSON;
-# among the parameters is `attempts` (see `max_attempts`). The caller rings after the commit.
+# The end of a statement that writes events: one delivery for each event and each subscribed endpoint of its project.
+# It needs a CTE `told` (project_id uuid, event_id uuid, type text, payload text), where the payload is encoded JSON;
+# the parameters include `attempts` (see `max_attempts`). The caller wakes the worker after the commit.
 PUBLISH = f"""
 INSERT INTO webhooks_webhookdelivery
     (id, endpoint_id, project_id, event_id, type, payload, status, attempt_count, attempts_left, attempts, created_at,
@@ -32,12 +32,14 @@ FROM told t JOIN webhooks_endpoint e
     AND (t.type = ANY(e.events) OR '{ALL}' = ANY(e.events))
 """  # noqa: S608 - built from constants
 
-# How long a process may go by what it read. Who makes an endpoint waits for as long: see `wait_until_known`.
+# How long a process may use cached data. The creation of an endpoint waits for as long: see `wait_until_known`.
 FRESH_SECONDS = 0.5
 
 
 class Listeners:
-    """Which projects have endpoints, read at most twice a second, so that the others pay nothing; safe for threads."""
+    """A cache of the projects with endpoints, so that other projects cost no query. Read at most twice a second;
+    thread-safe.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -48,7 +50,7 @@ class Listeners:
     def has_any(self, projects: Collection[UUID]) -> bool:
         """Whether one of `projects` has an endpoint."""
         with self._lock:
-            # The clock first: what is committed from here on may be missing.
+            # Read the clock before the query: later commits may be missing from its result.
             now = self._clock()
             if now - self._read_at >= FRESH_SECONDS:
                 rows = fetch("SELECT DISTINCT project_id FROM webhooks_endpoint WHERE status = %s", [ENABLED])
@@ -61,18 +63,18 @@ listeners = Listeners()
 
 
 def wait_until_known() -> None:
-    """After the commit that made or enabled an endpoint: from here on every process tells it of what happens."""
+    """Wait until every process knows a new or enabled endpoint. Call it after the commit."""
     time.sleep(FRESH_SECONDS)
 
 
 def max_attempts() -> int:
-    """How often a delivery is tried, by the settings."""
+    """The number of attempts per delivery, from the settings."""
     return len(settings.WEBHOOK_WAITS) + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """An event as one endpoint gets it, beside the log. `payload` is finished JSON."""
+    """An event that is sent to one endpoint and not written to the event log. `payload` is encoded JSON."""
 
     event_id: UUID
     type: str
@@ -80,8 +82,8 @@ class Publication:
 
 
 def publish_to(endpoint: Endpoint, publication: Publication, *, attempts: int) -> UUID:
-    """Put one event on its way to one endpoint, in the caller's transaction; the delivery's id."""
-    assert connection.in_atomic_block, "a delivery is written with its event or not at all"
+    """Queue one event for one endpoint, in the caller's transaction; the result is the delivery's id."""
+    assert connection.in_atomic_block, "publish_to must run inside a transaction"
     pk = new_id()
     execute(
         "INSERT INTO webhooks_webhookdelivery (id, endpoint_id, project_id, event_id, type, payload, status,"

@@ -1,4 +1,4 @@
-"""The log of posts does not grow for ever."""
+"""Purge old deliveries from the log."""
 
 from django.conf import settings
 from django.utils import timezone
@@ -9,7 +9,7 @@ from webhooks.models import DeliveryStatus, EndpointStatus
 
 BATCH = 5_000
 
-# By id, which is by age. Pending ones of an endpoint that is there are still work.
+# Ids are in the order of age. Pending deliveries of existing endpoints are kept, as they are still queued.
 _PURGE = """
 DELETE FROM webhooks_webhookdelivery d WHERE d.id IN (
     SELECT old.id FROM webhooks_webhookdelivery old
@@ -20,7 +20,7 @@ DELETE FROM webhooks_webhookdelivery d WHERE d.id IN (
 
 
 def purge() -> int:
-    """Remove what is older than settings.WEBHOOK_KEEP_TIME, in batches; returns how many rows."""
+    """Delete deliveries older than settings.WEBHOOK_KEEP_TIME, in batches; the result is the number of rows."""
     oldest = least_id_at(timezone.now() - settings.WEBHOOK_KEEP_TIME)
     count = 0
     while removed := execute(_PURGE, [oldest, DeliveryStatus.PENDING, EndpointStatus.ENABLED, BATCH]):

@@ -1,4 +1,4 @@
-"""Webhook endpoints and their log as the API takes and shows them."""
+"""Serializers of webhook endpoints and their delivery log."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -22,13 +22,13 @@ from webhooks.event_types import ALL, EventType
 from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, WebhookDelivery
 
 MAX_EVENTS = 50
-EVENTS_HELP = f'Event types, or ["{ALL}"] for all, later ones too: {", ".join(EventType.values)}.'
+EVENTS_HELP = f'Event types, or ["{ALL}"] for all, including those of later versions: {", ".join(EventType.values)}.'
 
 
 class EndpointInput(StrictSerializer):
     """A new endpoint."""
 
-    url = StrictCharField(max_length=MAX_URL, help_text="http:// or https://, at a public address.")
+    url = StrictCharField(max_length=MAX_URL, help_text="An http:// or https:// URL at a public address.")
     events = serializers.ListField(
         child=StrictCharField(max_length=100), min_length=1, max_length=MAX_EVENTS, help_text=EVENTS_HELP
     )
@@ -36,7 +36,7 @@ class EndpointInput(StrictSerializer):
 
 
 class EndpointPatch(StrictSerializer):
-    """What may change on an endpoint."""
+    """Changes to an endpoint."""
 
     url = StrictCharField(max_length=MAX_URL, required=False)
     events = serializers.ListField(
@@ -47,7 +47,7 @@ class EndpointPatch(StrictSerializer):
 
 
 class ReplayInput(StrictSerializer):
-    """Either one delivery, or all since a time: the failed ones, unless `status` says otherwise."""
+    """Either one delivery, or all deliveries since a time; only failed ones unless `status` says otherwise."""
 
     delivery_id = serializers.UUIDField(required=False)
     since = StrictDateTimeField(required=False)
@@ -59,18 +59,18 @@ class ReplayInput(StrictSerializer):
         if ("delivery_id" in given) == ("since" in given):
             return {NON_FIELD: [wrong("Give either delivery_id or since.", "either_or")]}
         if "delivery_id" in given and len(given) > 1:
-            return {NON_FIELD: [wrong("Beside delivery_id nothing else is chosen.", "either_or")]}
+            return {NON_FIELD: [wrong("delivery_id cannot be combined with other fields.", "either_or")]}
         return {}
 
 
 class ReplayOutput(serializers.Serializer[object]):
-    """How many deliveries are on their way again."""
+    """The number of deliveries that are queued again."""
 
     replayed = serializers.IntegerField()
 
 
 class EndpointOutput(serializers.Serializer[Endpoint]):
-    """An endpoint. Its secret is shown when it is made and when it is rotated, and never again."""
+    """An endpoint. Its secret is shown only on creation and on rotation."""
 
     id = serializers.UUIDField()
     url = serializers.CharField()
@@ -79,7 +79,7 @@ class EndpointOutput(serializers.Serializer[Endpoint]):
     status = serializers.ChoiceField(EndpointStatus.choices)
     disabled_reason = serializers.SerializerMethodField()
     failing_since = StrictDateTimeField(allow_null=True)
-    last_success_at = StrictDateTimeField(allow_null=True, help_text="To within ten seconds.")
+    last_success_at = StrictDateTimeField(allow_null=True, help_text="Precise to ten seconds.")
     last_failure_at = StrictDateTimeField(allow_null=True)
     created_at = StrictDateTimeField()
     updated_at = StrictDateTimeField()
@@ -89,14 +89,16 @@ class EndpointOutput(serializers.Serializer[Endpoint]):
 
 
 class EndpointWithSecret(EndpointOutput):
-    """An endpoint with its new secret. After a rotation the old one signs too until `previous_secret_until`."""
+    """An endpoint with its new secret. After a rotation posts are also signed with the previous secret until
+    `previous_secret_until`.
+    """
 
     secret = serializers.CharField()
     previous_secret_until = StrictDateTimeField(allow_null=True)
 
 
 class WebhookAttemptOutput(serializers.Serializer[object]):
-    """One post: its answer's status and the beginning of its body, or why there was none."""
+    """One attempt: the response's status and the beginning of its body, or the error."""
 
     at = serializers.DateTimeField()
     duration_ms = serializers.IntegerField(allow_null=True)
@@ -106,7 +108,7 @@ class WebhookAttemptOutput(serializers.Serializer[object]):
 
 
 class DeliveryOutput(serializers.Serializer[WebhookDelivery]):
-    """One event for one endpoint: what is posted, and what came of it. `event_id` is the header `webhook-id`."""
+    """One event for one endpoint: the payload and its attempts. `event_id` is sent as the header `webhook-id`."""
 
     id = serializers.UUIDField()
     event_id = serializers.UUIDField()
@@ -121,7 +123,7 @@ class DeliveryOutput(serializers.Serializer[WebhookDelivery]):
     payload = serializers.SerializerMethodField()
 
     def get_response_status(self, delivery: WebhookDelivery) -> int | None:
-        """Of the last post that had an answer or not."""
+        """The HTTP status of the last attempt; null when it got no response."""
         status: int | None = delivery.attempts[-1]["status"] if delivery.attempts else None
         return status
 
@@ -140,7 +142,7 @@ class EndpointQuery(PageQuery):
 
 
 class DeliveryQuery(PageQuery):
-    """The log's parameters."""
+    """Query parameters of the delivery log."""
 
     status = StrictChoiceField(DeliveryStatus.choices, required=False)
     type = StrictCharField(max_length=100, required=False)

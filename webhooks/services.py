@@ -1,4 +1,4 @@
-"""The verbs of webhook endpoints. Putting events on their way is in `publishing`, giving endpoints up in `standing`."""
+"""Operations on webhook endpoints. `publishing` queues deliveries, `endpoint_health` disables failing endpoints."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -25,10 +25,10 @@ from webhooks.posting.url_check import check_url
 from webhooks.publishing import Publication, max_attempts, publish_to, wait_until_known
 from webhooks.tasks import ring
 
-# How long the secret before the last rotation still signs.
+# How long posts are signed with the previous secret too.
 OVERLAP = timedelta(hours=24)
 MAX_ENDPOINTS = 50
-BY_OWNER = "Its owner disabled it."
+BY_OWNER = "Disabled by its owner."
 
 
 class TooManyEndpointsError(ConflictError):
@@ -38,31 +38,31 @@ class TooManyEndpointsError(ConflictError):
 
 
 class EndpointDisabledError(ConflictError):
-    """This endpoint is disabled; set its status to enabled first."""
+    """This endpoint is disabled. Set its status to enabled first."""
 
     code = "webhook_disabled"
 
 
 def check_events(events: Collection[str]) -> list[str]:
-    """The choice without repetitions, `["*"]` for all. InvalidFieldsError for unknown types."""
+    """The event types without repetitions, `["*"]` for all. InvalidFieldsError for unknown types."""
     errors = FieldErrors()
     for index, name in enumerate(events):
         if name != ALL and name not in EventType.values:
-            message = describe_unknown("There is no such event type; * is for all.", name, EventType.values)
+            message = describe_unknown("Unknown event type. Use * for all events.", name, EventType.values)
             errors.add(f"events[{index}]", "unknown_event_type", message)
     errors.raise_all()
     return [ALL] if ALL in events else sorted(set(events))
 
 
 def add_endpoint(project: Project, *, url: str, events: Sequence[str], description: str = "") -> Endpoint:
-    """A new endpoint, told of all that happens from now on. Errors as of `build_endpoint` and `store_endpoint`."""
+    """Add an endpoint, which receives all events from now on. Errors as of `build_endpoint` and `store_endpoint`."""
     return store_endpoint(build_endpoint(project, url=url, events=events, description=description))
 
 
 def build_endpoint(project: Project, *, url: str, events: Sequence[str], description: str = "") -> Endpoint:
-    """A new endpoint, checked and not stored. Talks to the DNS: outside of transactions.
+    """A new endpoint, validated but not stored. Queries the DNS: call it outside transactions.
 
-    InvalidFieldsError for a URL that is not admitted and for unknown types.
+    InvalidFieldsError for a forbidden URL and for unknown event types.
     """
     endpoint = Endpoint(project=project, description=description, secret=new_secret())
     errors = FieldErrors()
@@ -75,12 +75,12 @@ def build_endpoint(project: Project, *, url: str, events: Sequence[str], descrip
 
 
 def store_endpoint(endpoint: Endpoint) -> Endpoint:
-    """Write a new endpoint; once it has returned outside of a transaction, every process knows it.
+    """Store a new endpoint. On return outside a transaction, every process knows the endpoint.
 
-    TooManyEndpointsError.
+    TooManyEndpointsError when the project has reached the limit.
     """
     with transaction.atomic():
-        # Held against another request that adds one at the same time.
+        # Locked, so that concurrent requests cannot exceed the limit.
         project = Project.objects.select_for_update(no_key=True).get(pk=endpoint.project_id)
         if project.endpoints.count() >= MAX_ENDPOINTS:
             raise TooManyEndpointsError
@@ -91,7 +91,7 @@ def store_endpoint(endpoint: Endpoint) -> Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointChange:
-    """What is to be other than it was; None stays."""
+    """New values for an endpoint; None keeps the present value."""
 
     url: str | None = None
     events: Sequence[str] | None = None
@@ -100,7 +100,7 @@ class EndpointChange:
 
 
 def change_endpoint(endpoint: Endpoint, change: EndpointChange) -> Endpoint:
-    """Change an endpoint; what is on its way goes to the new URL. InvalidFieldsError as for a new one."""
+    """Change an endpoint. Pending deliveries go to the new URL. InvalidFieldsError as of `build_endpoint`."""
     values: dict[str, object] = {}
     errors = FieldErrors()
     if change.url is not None and change.url != endpoint.url:
@@ -127,12 +127,12 @@ def change_endpoint(endpoint: Endpoint, change: EndpointChange) -> Endpoint:
 
 
 def remove_endpoint(endpoint: Endpoint) -> None:
-    """Forget an endpoint and its log. What is on its way to it is not posted any more."""
+    """Delete an endpoint and its log. Its pending deliveries are not posted."""
     endpoint.delete()
 
 
 def rotate_secret(endpoint: Endpoint) -> Endpoint:
-    """Sign with a new secret, and for 24 hours with the old one too, so that receivers can change in their own time."""
+    """Replace the secret. For 24 hours posts are signed with both secrets, so that receivers can switch over."""
     with transaction.atomic():
         locked = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
         locked.previous_secret, locked.secret = locked.secret, new_secret()
@@ -142,13 +142,16 @@ def rotate_secret(endpoint: Endpoint) -> Endpoint:
 
 
 def send_test(endpoint: Endpoint) -> WebhookDelivery:
-    """Put a test event on its way to this endpoint, whatever it has chosen. It is tried once. EndpointDisabledError."""
+    """Queue a test event for this endpoint, whatever its event types. It has one attempt. EndpointDisabledError."""
     refuse_disabled(endpoint)
     event_id = new_id()
     payload = {
         "type": TEST,
         "timestamp": format_time(timezone.now()),
-        "data": {"endpoint_id": str(endpoint.pk), "message": "This is a test. If you can verify it, all is well."},
+        "data": {
+            "endpoint_id": str(endpoint.pk),
+            "message": "This is a test event. If its signature verifies, your endpoint is set up correctly.",
+        },
     }
     publication = Publication(event_id=event_id, type=TEST, payload=json.dumps(payload, separators=(",", ":")))
     with transaction.atomic():
@@ -158,7 +161,7 @@ def send_test(endpoint: Endpoint) -> WebhookDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayFilter:
-    """Which deliveries of an endpoint to post again: those whose event came in this time, of these types."""
+    """Selects the deliveries to replay by the time of the event, its type and the delivery's status."""
 
     since: datetime
     until: datetime | None = None
@@ -167,7 +170,7 @@ class ReplayFilter:
 
 
 def replay_one(endpoint: Endpoint, delivery_id: UUID) -> int:
-    """Post one delivery again, whatever became of it; 0 when it is on its way anyway, else 1.
+    """Replay one delivery, whatever its status; the result is 0 when it is in flight already, else 1.
 
     NotFoundError, EndpointDisabledError.
     """
@@ -179,7 +182,7 @@ def replay_one(endpoint: Endpoint, delivery_id: UUID) -> int:
 
 
 def replay_selected(endpoint: Endpoint, selection: ReplayFilter) -> int:
-    """Post again what is selected; how many. EndpointDisabledError."""
+    """Replay the selected deliveries; the result is their number. EndpointDisabledError."""
     refuse_disabled(endpoint)
     found = endpoint.deliveries.filter(created_at__gte=selection.since).exclude(type=TEST)
     if selection.until is not None:
@@ -192,9 +195,9 @@ def replay_selected(endpoint: Endpoint, selection: ReplayFilter) -> int:
 
 
 def replay(deliveries: QuerySet[WebhookDelivery]) -> int:
-    """Make them due now, with all attempts before them, under their old ids: receivers can tell that they are repeated.
+    """Make deliveries due now, with all attempts left and the same webhook-id, by which receivers detect repeats.
 
-    What waits for a later try is due now too; what is under way, or was never tried, is left alone.
+    Deliveries that wait for a retry become due now too; those in flight or not yet attempted are left alone.
     """
     idle = deliveries.filter(lease_token=None).exclude(status=DeliveryStatus.PENDING, attempt_count=0)
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Celery's way in. A task holds no state: it posts what the rows say is due, and may be lost or doubled freely."""
+"""Celery tasks of webhooks. A task holds no state and may be lost or run twice: the rows say what is due."""
 
 from datetime import timedelta
 
@@ -13,13 +13,13 @@ from webhooks.retention import purge
 
 log = structlog.get_logger(__name__)
 
-# A queue of its own, and so a worker: slow endpoints hold up no mail.
+# Webhooks have a queue and a worker of their own, so that slow endpoints do not delay mail.
 LANE = "webhooks"
 
 
 @shared_task(name="webhooks.post_due")
 def post_due(lane: str) -> None:
-    """Post what is due, and what becomes due meanwhile."""
+    """Post due deliveries, including those that become due during the run."""
     doorbell.answer(post_due, lane)
     PostingLoop().run()
     if is_due():
@@ -27,15 +27,15 @@ def post_due(lane: str) -> None:
 
 
 def ring() -> None:
-    """Wake the worker. Called after the commit that made something due."""
+    """Wake the worker. Call it after the commit that made a delivery due."""
     doorbell.ring(post_due, LANE)
 
 
 @shared_task(name="webhooks.tick")
 def tick() -> None:
-    """Find what a dead worker held or a disabled endpoint left, and ring when anything is due.
+    """Release expired leases, fail the deliveries of disabled endpoints, and wake the worker when any is due.
 
-    Beat calls it, and each worker's own timer, so that neither of them is needed for webhooks to go out.
+    Beat and each worker's own timer both call it, so that webhooks go out when either of them fails.
     """
     sweep_lost_leases()
     end_stranded()
@@ -45,11 +45,11 @@ def tick() -> None:
 
 @shared_task(name="webhooks.purge_deliveries")
 def purge_deliveries() -> None:
-    """Forget old posts."""
+    """Purge old deliveries."""
     log.info("webhook_deliveries_purged", count=purge())
 
 
-# What beat runs, and how often. Each is harmless when run twice, late, or never by beat at all.
+# The schedule of beat. Each task is harmless when it runs twice or late.
 SCHEDULE = (
     (tick, timedelta(seconds=5)),
     (purge_deliveries, timedelta(hours=1)),

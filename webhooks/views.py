@@ -30,12 +30,12 @@ from webhooks.serializers import (
 
 
 def by(column: str) -> Callable[[Any], Q]:
-    """The condition that a column has a value."""
+    """A filter: the column equals the value."""
     return lambda value: Q(**{column: value})
 
 
 class WebhookViewSet(ProjectViewSet):
-    """The project's endpoints, and what was posted to them."""
+    """The project's webhook endpoints and their deliveries."""
 
     scopes: ClassVar = {
         "list": WEBHOOKS_READ,
@@ -60,31 +60,31 @@ class WebhookViewSet(ProjectViewSet):
     bodies = {"create": EndpointInput, "partial_update": EndpointPatch, "replay": ReplayInput}
 
     def get_queryset(self) -> QuerySet[Endpoint]:
-        """The project's endpoints; their secrets stay in the database until somebody asks for them."""
+        """The project's endpoints without their secrets, which are loaded only on demand."""
         return self.project.endpoints.defer("secret", "previous_secret")
 
     @extend_schema(responses=EndpointOutput)
     def list(self, request: Request) -> Response:
-        """The project's endpoints, the newest first."""
+        """List the project's endpoints, newest first."""
         return self.list_rows(self.get_queryset())
 
     @extend_schema(responses={201: EndpointWithSecret, **list_problems(services.TooManyEndpointsError)})
     @idempotent
     @holds_secret
     def create(self, request: Request) -> Generator[None, None, Response]:
-        """Add an endpoint. The answer has its secret, which is not shown again."""
+        """Add an endpoint. The response holds its secret, which is not shown again."""
         endpoint = services.build_endpoint(self.project, **self.read_body())
         yield
         return self.created(services.store_endpoint(endpoint))
 
     @extend_schema(responses=EndpointOutput)
     def retrieve(self, request: Request, pk: UUID) -> Response:
-        """One endpoint."""
+        """Get one endpoint."""
         return self.show(self.get_object())
 
     @extend_schema(responses=EndpointOutput)
     def partial_update(self, request: Request, pk: UUID) -> Response:
-        """Change an endpoint, disable it, or enable it again."""
+        """Change an endpoint, or disable or enable it."""
         endpoint, values = self.get_object(), self.read_body()
         if "status" in values:
             values["status"] = EndpointStatus(values["status"])
@@ -92,7 +92,7 @@ class WebhookViewSet(ProjectViewSet):
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: UUID) -> Response:
-        """Remove an endpoint with its log; what is on its way is not posted any more."""
+        """Delete an endpoint and its log. Its pending deliveries are not posted."""
         endpoint = self.get_object()
         self.read_body()
         services.remove_endpoint(endpoint)
@@ -105,7 +105,7 @@ class WebhookViewSet(ProjectViewSet):
         filters={"status": by("status"), "type": by("type"), "event_id": by("event_id")},
     )
     def deliveries(self, request: Request, pk: UUID) -> Response:
-        """What was posted, the newest first: the body, each answer, its time."""
+        """List an endpoint's deliveries, newest first, each with its payload and attempts."""
         found: QuerySet[WebhookDelivery] = self.get_object().deliveries.all()
         return self.list_rows(self.filter_queryset(found))
 
@@ -113,7 +113,7 @@ class WebhookViewSet(ProjectViewSet):
     @action(detail=True, methods=["post"])
     @idempotent
     def test(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
-        """Put a test event of type `webhook.test` on its way. It is tried once; the log shows what came of it."""
+        """Send a test event of type `webhook.test`. It has one attempt; the delivery log shows the result."""
         endpoint = self.get_object()
         self.read_body()
         yield
@@ -124,7 +124,7 @@ class WebhookViewSet(ProjectViewSet):
     @idempotent
     @holds_secret
     def rotate(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
-        """Make a new secret. For 24 hours every post is signed with both."""
+        """Create a new secret. For 24 hours every post is signed with both secrets."""
         endpoint = self.get_object()
         self.read_body()
         yield
@@ -134,7 +134,7 @@ class WebhookViewSet(ProjectViewSet):
     @action(detail=True, methods=["post"])
     @idempotent
     def replay(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
-        """Post one delivery again, or all that failed since a time. They keep their ids."""
+        """Replay one delivery, or all failed deliveries since a time. The `webhook-id` stays the same."""
         endpoint, values = self.get_object(), self.read_body()
         yield
         if "delivery_id" in values:

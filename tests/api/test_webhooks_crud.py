@@ -156,7 +156,7 @@ def test_an_endpoint_is_changed_in_parts(api):
     assert api.patch(path, {"url": "https://93.184.215.14:8443/"}).json()["url"] == "https://93.184.215.14:8443/"
     assert api.patch(path, {"description": "mine"}).json()["description"] == "mine"
     disabled = api.patch(path, {"status": "disabled"}).json()
-    assert (disabled["status"], disabled["disabled_reason"]) == ("disabled", "Its owner disabled it.")
+    assert (disabled["status"], disabled["disabled_reason"]) == ("disabled", "Disabled by its owner.")
     enabled = api.patch(path, {"status": "enabled"}).json()
     assert (enabled["status"], enabled["disabled_reason"]) == ("enabled", None)
     assert api.patch(path, {"url": "http://127.0.0.1/"}).status_code == 422

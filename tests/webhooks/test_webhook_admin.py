@@ -142,7 +142,7 @@ def test_a_test_event_is_posted_and_its_answer_stands_on_the_page(
     assert "&lt;script&gt;alert(1)" in html
     assert "<script>alert" not in html
     assert str(delivery.event_id) in html
-    assert "If you can verify it" in html
+    assert "If its signature verifies" in html
 
 
 def test_the_list_tells_how_each_endpoint_does(
@@ -173,9 +173,9 @@ def test_an_endpoint_is_disabled_and_enabled(root: Client, endpoint: Endpoint):
     root.post(url("endpoint_disable", endpoint.pk))
     assert Endpoint.objects.get().status == "disabled"
     html = page(root, url("endpoint_change", endpoint.pk))
-    assert "Its owner disabled it." in html
+    assert "Disabled by its owner." in html
     answer = root.post(url("endpoint_test", endpoint.pk), follow=True)
-    assert "set its status to enabled first" in answer.content.decode()
+    assert "Set its status to enabled first" in answer.content.decode()
     root.post(url("endpoint_enable", endpoint.pk))
     assert Endpoint.objects.get().status == "enabled"
     assert actions() == ["change_webhook", "change_webhook"]
@@ -195,7 +195,7 @@ def test_all_that_failed_or_one_delivery_is_posted_again(
         happen()
         post()
     answer = root.post(url("endpoint_replay", endpoint.pk), {"reach": "hour"}, follow=True)
-    assert "2 failed deliveries are on their way again" in answer.content.decode()
+    assert "2 failed deliveries are queued again" in answer.content.decode()
     post()
     assert {row.status for row in WebhookDelivery.objects.all()} == {"delivered"}
     first = WebhookDelivery.objects.first()

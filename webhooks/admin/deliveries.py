@@ -1,4 +1,4 @@
-"""What was posted to endpoints, to look at: each try with its answer, and a way to post again."""
+"""The webhook delivery log for staff: each attempt with its response, and a button that replays a delivery."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -32,19 +32,19 @@ ENDPOINT = "endpoint__id__exact"
 
 
 def log_url(endpoint: Endpoint) -> str:
-    """The whole log of one endpoint."""
+    """The URL of the delivery log, filtered by one endpoint."""
     return f"{reverse('admin:webhooks_webhookdelivery_changelist')}?{urlencode({ENDPOINT: endpoint.pk})}"
 
 
 def describe_rows(deliveries: Iterable[WebhookDelivery]) -> list[dict[str, Any]]:
-    """Rows of the log as a page shows them: the delivery, its colour, its last answer in a few words."""
+    """Rows of the log for a page: the delivery, its colour, a summary of its last response."""
     return [
         {"delivery": row, "colour": COLOURS[row.status], "answer": describe_last_attempt(row)} for row in deliveries
     ]
 
 
 def describe_last_attempt(delivery: WebhookDelivery) -> str:
-    """What the last try came to."""
+    """A summary of the last attempt: status and duration, or the error."""
     if not delivery.attempts:
         return "not posted yet"
     last: dict[str, Any] = delivery.attempts[-1]
@@ -54,7 +54,7 @@ def describe_last_attempt(delivery: WebhookDelivery) -> str:
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
-    """Nothing here is edited: what was posted is looked at, and posted again."""
+    """The delivery log. It is read-only; a delivery can be replayed."""
 
     list_display = ("created_at", "type", "state", "answer", "attempt_count", "url")
     list_display_links = ("created_at", "type")
@@ -68,13 +68,13 @@ class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
     sortable_by = ()
     ordering = ("-id",)
     search_fields = ("event_id",)
-    search_help_text = "The id of an event: the header webhook-id"
+    search_help_text = "Event id (the webhook-id header)"
 
     class Media:
         css: ClassVar = {"all": ["webhooks/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
-        # Not joined: nothing in the database holds a delivery to its endpoint, and a lost one is still shown.
+        # A prefetch, no join: deliveries have no foreign key constraint, and one without its endpoint is shown too.
         endpoints = Prefetch("endpoint", Endpoint.objects.defer("secret", "previous_secret"))
         deliveries: QuerySet[WebhookDelivery] = super().get_queryset(request)
         return deliveries.prefetch_related(endpoints)
@@ -100,14 +100,14 @@ class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
         return False
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
-        """Who may change endpoints may have them told again."""
+        """Replaying a delivery needs the permission to change endpoints."""
         return request.user.has_perm("webhooks.change_endpoint")
 
     @admin.display(description="State")
     def state(self, delivery: WebhookDelivery) -> str:
         return format_html('<span class="hook-state hook-{}">{}</span>', COLOURS[delivery.status], delivery.status)
 
-    @admin.display(description="Answer")
+    @admin.display(description="Response")
     def answer(self, delivery: WebhookDelivery) -> str:
         return describe_last_attempt(delivery)
 
@@ -118,7 +118,7 @@ class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
     def change_view(
         self, request: HttpRequest, object_id: str, _form_url: str = "", _extra_context: Any = None
     ) -> HttpResponseBase:
-        """The page of one delivery. It takes no POST: there is nothing to save."""
+        """The page of one delivery. It refuses POST, since nothing can be saved."""
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
             raise PermissionDenied
         delivery = self.find(request, object_id)
@@ -137,7 +137,7 @@ class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
         return TemplateResponse(request, "webhooks/delivery.html", context)
 
     def history_view(self, _request: HttpRequest, object_id: str, _extra_context: Any = None) -> HttpResponseBase:
-        """The page itself is the history."""
+        """Redirect to the delivery's page, which holds the history."""
         return HttpResponseRedirect(reverse("admin:webhooks_webhookdelivery_change", args=[object_id]))
 
     def find(self, request: HttpRequest, object_id: object) -> WebhookDelivery:
@@ -163,11 +163,11 @@ class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
             self.message_user(request, error.detail, messages.ERROR)
         else:
             write_audit(request.user.get_username(), "replay_webhook", delivery.endpoint, delivery_id=str(pk))
-            self.message_user(request, "It is posted again, under its old id.", messages.SUCCESS)
+            self.message_user(request, "The delivery is queued again with the same webhook-id.", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:webhooks_webhookdelivery_change", args=[pk]))
 
 
 def id_range(event_id: UUID) -> dict[str, UUID]:
-    """Conditions by which the primary key finds an event's deliveries: their ids are its but for the last 32 bits."""
+    """Conditions that find an event's deliveries by primary key: only the last 32 bits differ from the event's id."""
     first = event_id.int >> 32 << 32
     return {"pk__gte": UUID(int=first), "pk__lte": UUID(int=first | 0xFFFFFFFF)}

@@ -1,4 +1,4 @@
-"""Webhook endpoints for staff: how each does, what it was told, and the verbs. Their secrets are shown once."""
+"""Webhook endpoints for staff: health, recent deliveries, and actions. A secret is shown once."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -38,7 +38,7 @@ from webhooks.services import (
     send_test,
 )
 
-# How far back a replay of what failed may reach: the names of its choices.
+# The periods that a replay of failed deliveries may cover.
 REACHES = {
     "hour": ("the last hour", timedelta(hours=1)),
     "day": ("the last day", timedelta(days=1)),
@@ -50,7 +50,7 @@ SHOWN = 25
 
 @admin.register(Endpoint)
 class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
-    """Who is told."""
+    """Webhook endpoints."""
 
     form = EndpointForm
     list_display = ("where", "project", "state", "last_success", "last_failure", "told")
@@ -95,7 +95,7 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
     def last_failure(self, endpoint: Endpoint) -> str:
         return format_moment(endpoint.last_failure_at)
 
-    @admin.display(description="Told of")
+    @admin.display(description="Events")
     def told(self, endpoint: Endpoint) -> str:
         if endpoint.events == [ALL]:
             return "all events"
@@ -106,8 +106,8 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Without the transaction of Django's own: names are looked up meanwhile, and who adds an endpoint waits until
-        other processes see it.
+        """Runs outside Django's usual transaction, because saving asks the DNS and waits until other processes know the
+        new endpoint.
         """
         response: HttpResponse = self._changeform_view(request, object_id, form_url, extra_context)
         return response
@@ -122,13 +122,13 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
         self.note(request, "change_webhook" if change else "add_webhook", obj)
 
     def response_add(self, request: HttpRequest, obj: Endpoint, _post_url: str | None = None) -> HttpResponse:
-        """The secret, in the answer itself: behind a redirect it would have to be kept somewhere readable."""
+        """The secret in the response itself: a redirect would have to store it in readable form."""
         return self.show_secret(request, obj)
 
     def show_secret(self, request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": "The endpoint's secret",
+            "title": "Signing secret",
             "opts": self.opts,
             "media": forms.Media(css={"all": ["accounts/admin.css"]}),
             "endpoint": endpoint,
@@ -138,7 +138,7 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
     def get_deleted_objects(
         self, objs: Any, _request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Its log goes along, unlisted: it may be long."""
+        """The endpoints to delete. Their deliveries are deleted too but not listed, as there may be many."""
         names = [str(endpoint) for endpoint in objs]
         return names, {"webhook endpoints": len(names)}, set(), []
 
@@ -158,7 +158,7 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         endpoint: Endpoint | None = kwargs.get("obj")
-        # What is made shows its secret once: there is no going on to another.
+        # A new endpoint's secret is shown once, on the page that follows.
         context |= {"show_save_and_add_another": False, "show_save_and_continue": endpoint is not None}
         if endpoint is not None:
             context |= {
@@ -207,7 +207,7 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
     def test(self, request: HttpRequest, endpoint: Endpoint) -> None:
         send_test(endpoint)
         self.note(request, "test_webhook", endpoint)
-        self.message_user(request, "A test event is on its way; the log below shows what came of it.", messages.SUCCESS)
+        self.message_user(request, "A test event is queued. The log below will show the result.", messages.SUCCESS)
 
     def rotate(self, request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
         rotated = rotate_secret(endpoint)
@@ -223,7 +223,7 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
         _, reach = REACHES.get(request.POST.get("reach", ""), REACHES["day"])
         count = replay_selected(endpoint, ReplayFilter(since=timezone.now() - reach))
         self.note(request, "replay_webhook", endpoint, count=count)
-        self.message_user(request, f"{count} failed deliveries are on their way again.", messages.SUCCESS)
+        self.message_user(request, f"{count} failed deliveries are queued again.", messages.SUCCESS)
 
 
 def format_moment(at: datetime | None) -> str:
@@ -231,7 +231,7 @@ def format_moment(at: datetime | None) -> str:
 
 
 def describe_state(endpoint: Endpoint) -> tuple[str, str]:
-    """Its colour and its state in a word or two."""
+    """The colour and the name of an endpoint's state."""
     if endpoint.status != EndpointStatus.ENABLED:
         return "danger", "disabled"
     return ("warning", "failing") if endpoint.failing_since else ("success", "enabled")

@@ -1,4 +1,4 @@
-"""The form of an endpoint. What it admits is what the API admits: the services say it."""
+"""The form of an endpoint. It applies the same rules as the API, by the same services."""
 
 from typing import Any, ClassVar
 
@@ -11,21 +11,21 @@ from webhooks.models import Endpoint
 from webhooks.posting.url_check import check_url
 from webhooks.services import MAX_ENDPOINTS, TooManyEndpointsError, check_events
 
-CHOICES = [(ALL, "All of them, those of later versions too"), *((name, name) for name in EventType.values)]
+CHOICES = [(ALL, "All events, including those of later versions"), *((name, name) for name in EventType.values)]
 
 
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Where, and what of."""
+    """The URL of an endpoint and the events that it subscribes to."""
 
     events = forms.MultipleChoiceField(
-        choices=CHOICES, initial=[ALL], widget=UnfoldAdminCheckboxSelectMultipleWidget, help_text="What it is told."
+        choices=CHOICES, initial=[ALL], widget=UnfoldAdminCheckboxSelectMultipleWidget, help_text="Events to send."
     )
 
     class Meta:
         model = Endpoint
         fields: ClassVar = ["project", "url", "description", "events"]
         labels: ClassVar = {"url": "URL"}
-        help_texts: ClassVar = {"url": "http:// or https://, at a public address."}
+        help_texts: ClassVar = {"url": "An http:// or https:// URL at a public address."}
         widgets: ClassVar = {
             "url": UnfoldAdminTextInputWidget(attrs={"spellcheck": "false", "autocapitalize": "off"}),
             "description": UnfoldAdminTextInputWidget,
@@ -43,7 +43,7 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_description(self) -> str:
         given: str = self.cleaned_data["description"].strip()
         if not given.isprintable():
-            raise forms.ValidationError("A description has printable characters only.")
+            raise forms.ValidationError("Use printable characters only.")
         return given
 
     def clean_events(self) -> list[str]:

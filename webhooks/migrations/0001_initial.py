@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 (
                     "failing_since",
                     models.DateTimeField(
-                        editable=False, help_text="When the failures began that no success has ended yet.", null=True
+                        editable=False, help_text="Start of the current series of failures.", null=True
                     ),
                 ),
                 ("last_success_at", models.DateTimeField(editable=False, null=True)),

@@ -1,6 +1,6 @@
-"""Taking due deliveries: some of each endpoint, so that none is held up by another.
+"""Claim due deliveries fairly: some of each endpoint, so that a slow endpoint does not delay the others.
 
-Not the claim of messages: there a provider's free places limit a lane, here every endpoint has a limit of its own.
+Messages have a different claim: there a provider's free capacity limits a lane, here each endpoint has its own limit.
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from common.fields import decrypt
 from ledger.sql import execute, fetch, fetch_one
 from webhooks.models import DeliveryStatus, EndpointStatus
 
-# What was lost with its worker that often is not tried again.
-LOST = "The worker was lost before the answer came."
+# The error that is logged for an attempt whose worker died.
+LOST = "The worker died before the response arrived."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookClaim:
-    """A delivery that this worker holds under `token`. `secrets` are those that sign now, the newest first."""
+    """A delivery that this worker has leased under `token`. `secrets` are the valid signing secrets, newest first."""
 
     delivery_id: UUID
     endpoint_id: UUID
@@ -31,9 +31,9 @@ class WebhookClaim:
     token: UUID
 
 
-# For each endpoint its longest due, as many as it has places free; one place while it fails, so that a dead endpoint
-# costs one waiting connection. An endpoint's row is locked while its places are counted: two workers at once might take
-# twice as many. LATERAL goes to each endpoint's own part of the index, whatever has piled up for the others.
+# Selects each endpoint's longest due deliveries, up to its free capacity. A failing endpoint gets 1, so that it
+# costs one waiting connection. The endpoint's row is locked during the count, since two workers could otherwise claim
+# twice as many. LATERAL reads each endpoint's own part of the index, however long the other queues are.
 _CLAIM = """
 WITH open AS MATERIALIZED (
     SELECT e.id, e.url, e.secret, CASE WHEN e.previous_secret_until > now() THEN e.previous_secret END AS previous,
@@ -63,7 +63,7 @@ FROM claimed c JOIN open ON open.id = c.endpoint_id
 
 
 def claim_deliveries(limit: int) -> list[WebhookClaim]:
-    """Take at most `limit` due deliveries, and of each endpoint no more than it may have under way."""
+    """Lease at most `limit` due deliveries, and per endpoint at most its connection limit."""
     token = uuid4()
     rows = fetch(
         _CLAIM,
@@ -100,12 +100,12 @@ SELECT EXISTS (SELECT 1 FROM webhooks_endpoint e JOIN LATERAL (
 
 
 def is_due() -> bool:
-    """Whether anything is to be posted now."""
+    """Whether any enabled endpoint has a due delivery."""
     row = fetch_one(_DUE, [EndpointStatus.ENABLED])
     return bool(row and row[0])
 
 
-# A post may have been made: the receiver tells by its id that it is the same.
+# The lost worker may have posted already: the receiver recognises a repeated delivery by its webhook-id.
 _SWEEP = """
 UPDATE webhooks_webhookdelivery
 SET lease_token = NULL, lease_until = NULL,
@@ -119,5 +119,5 @@ WHERE lease_token IS NOT NULL AND lease_until < now()
 
 
 def sweep_lost_leases() -> int:
-    """Make due again what a worker held that died; returns how many there were."""
+    """Release the expired leases of dead workers; the result is their number."""
     return execute(_SWEEP, {"failed": DeliveryStatus.FAILED, "wait": timedelta(0), "error": LOST})

@@ -1,7 +1,7 @@
-"""The posting loop: claim, post, record, while anything is due or under way.
+"""The posting loop: claim, post, record, until no delivery is due or in flight.
 
-One thread owns the database and does nothing else that waits; posts run in the poster's thread. Posts that are slow
-keep the loop going, so that what becomes due for other endpoints meanwhile does not wait for them.
+One thread owns the database connection and waits for nothing else; posts run in the poster's thread. The loop goes on
+claiming during slow posts, so that other endpoints do not wait for them.
 """
 
 import os
@@ -20,19 +20,20 @@ from webhooks.posting.outcomes import PostResult, record_posts
 from webhooks.posting.signing import build_headers
 from webhooks.posting.url_check import current_guard
 
-# Posts that one process has under way; each endpoint has a limit of its own within (settings.WEBHOOK_CONNECTIONS).
+# Maximum posts in flight per process. Each endpoint also has its own limit (settings.WEBHOOK_CONNECTIONS).
 MAX_UNDER_WAY = 400
-# How soon new work is looked for while posts are slow; and how long answers are gathered for one commit.
+# Interval between claims during slow posts, and the time that results are gathered for one commit.
 LOOK_SECONDS = 0.2
 LINGER_SECONDS = 0.005
-# A task must end some day, for its child to be renewed. Then new work waits for the slowest post once.
+# A task ends after this time, so that Celery can replace its child process. New work then waits once for the slowest
+# post.
 RUN_SECONDS = 600.0
 
 _poster: tuple[int, Poster] | None = None
 
 
 def find_poster() -> Poster:
-    """This process's poster, with its open connections. A forked child makes its own: threads do not survive a fork."""
+    """This process's poster with its open connections. A forked child builds its own: a fork ends threads."""
     global _poster
     guard = current_guard()
     if _poster is not None and _poster[0] == os.getpid():
@@ -44,7 +45,7 @@ def find_poster() -> Poster:
 
 
 def close_poster() -> None:
-    """Close what this process keeps open; called when a worker child ends."""
+    """Close this process's poster; called when a worker child ends."""
     global _poster
     if _poster is not None and _poster[0] == os.getpid():
         _poster[1].close()
@@ -60,7 +61,7 @@ class PostingLoop:
         self._refused: list[PostOutcome] = []
 
     def run(self) -> None:
-        """Post what is due until nothing is due or under way."""
+        """Post due deliveries until none is due or in flight."""
         until = time.monotonic() + RUN_SECONDS
         with Heartbeat(WebhookDelivery) as heartbeat:
             while True:
@@ -79,7 +80,7 @@ class PostingLoop:
             try:
                 self._poster.post(build_post(taken))
             except RefusedError as error:
-                # The URL was admitted once; the guard has learned since.
+                # The URL was admitted once, but the rules of the guard have changed since.
                 self._refused.append(PostOutcome(id=taken.delivery_id, error=error.message, is_refused=True))
 
     def _record(self, answers: list[PostOutcome]) -> None:
@@ -93,7 +94,7 @@ class PostingLoop:
 
 
 def build_post(taken: WebhookClaim) -> Post:
-    """The request for a delivery, signed now. RefusedError when its URL is not admitted any more."""
+    """The request for a delivery, signed with the current time. RefusedError when its URL is no longer admitted."""
     body = taken.payload.encode()
     headers = build_headers(taken.secrets, event_id=str(taken.event_id), timestamp=int(time.time()), body=body)
     return Post(

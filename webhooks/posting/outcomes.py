@@ -1,4 +1,4 @@
-"""What an answer means for its delivery and its endpoint, written down in one go."""
+"""Decide what a response means for its delivery and its endpoint, and record a batch in one transaction."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ SPREAD = Random()  # noqa: S311
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostResult:
-    """A delivery that was posted, and what came of it."""
+    """A posted delivery and its result."""
 
     claim: WebhookClaim
     answered: PostOutcome
@@ -34,15 +34,15 @@ class PostResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryDecision:
-    """The delivery's next state, and how long until the next try; None when there is none."""
+    """The delivery's next state, and the wait before the next attempt; None when there is no further attempt."""
 
     status: DeliveryStatus
     wait: timedelta | None = None
 
 
 def decide_delivery(result: PostResult) -> DeliveryDecision:
-    """Any 2xx is a success. Everything else is tried again while attempts are left, but for two that a person must
-    mend: 410 (RFC 9110, 15.5.11), and a host that the guard refuses.
+    """Any 2xx is a success. All other results are retried while attempts are left, with two exceptions that need a
+    person: 410 Gone (RFC 9110, 15.5.11), and a host that the guard refuses.
     """
     answered, attempts_left = result.answered, result.claim.attempts_left
     if answered.is_success:
@@ -54,7 +54,7 @@ def decide_delivery(result: PostResult) -> DeliveryDecision:
     return DeliveryDecision(status=DeliveryStatus.PENDING, wait=max(wait, answered.retry_after or timedelta(0)))
 
 
-# The log of attempts keeps the last twenty: a delivery may be replayed for ever.
+# The log keeps the last twenty attempts, since a delivery may be replayed without limit.
 _RECORD = """
 UPDATE webhooks_webhookdelivery d
 SET status = v.status, next_attempt_at = now() + v.wait, lease_token = NULL, lease_until = NULL,
@@ -67,7 +67,7 @@ RETURNING d.id
 
 
 def record_posts(results: Sequence[PostResult]) -> set[UUID]:
-    """Write down what came of posts; returns the deliveries that were still ours."""
+    """Record the results of posts; the result holds the ids of the deliveries whose lease was still valid."""
     if not results:
         return set()
     verdicts = [decide_delivery(result) for result in results]
@@ -92,7 +92,7 @@ def record_posts(results: Sequence[PostResult]) -> set[UUID]:
 
 
 def attempt_log_entry(answered: PostOutcome) -> dict[str, Any]:
-    """A try, as the log shows it."""
+    """An attempt in the form of the log."""
     return {
         "at": format_time(datetime.now(UTC) - answered.duration),
         "duration_ms": round(answered.duration / timedelta(milliseconds=1)),

@@ -1,4 +1,4 @@
-"""Which URLs an endpoint may have."""
+"""Validate the URLs of endpoints."""
 
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as WaitedTooLongError
@@ -8,21 +8,21 @@ from django.conf import settings
 from common.errors import FieldError, InvalidFieldsError
 from delivery.ssrf import Guard, RefusedError, UrlTarget, parse_target
 
-# A name server that does not answer must not hold a request for long.
+# The time limit of the DNS query, so that a dead name server does not block the request.
 LOOK_UP_SECONDS = 3.0
 _look_ups = ThreadPoolExecutor(max_workers=4, thread_name_prefix="webhook-url")
 
 
 def current_guard() -> Guard:
-    """The guard as the settings want it."""
+    """The guard, built from the current settings."""
     return Guard(allowed=settings.WEBHOOK_ALLOWED_NETWORKS)
 
 
 def check_url(url: str) -> str:
-    """The URL in its one spelling. InvalidFieldsError when it is odd or leads to an address that is not admitted.
+    """The URL in canonical form. InvalidFieldsError when it is malformed or resolves to a forbidden address.
 
-    A name that cannot be resolved now is admitted: it may be published later, and each post is guarded anew. Talks to
-    the DNS: never call it inside a transaction.
+    A name that does not resolve yet is admitted: it may be published later, and each post is checked again. Queries the
+    DNS: call it outside transactions.
     """
     try:
         target = parse_target(url)

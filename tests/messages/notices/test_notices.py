@@ -33,7 +33,7 @@ def test_the_contact_is_told_that_an_endpoint_was_disabled(project: Project):
     assert (message.project_id, message.from_address, message.tags) == (project.pk, "hello@mine.test", ["notice"])
     assert [row.address for row in message.recipients.all()] == ["ops@mine.test"]
     assert message.subject == "Acme: webhook disabled"
-    assert "https://93.184.215.14/hook was disabled: It answered 410 Gone" in message.text
+    assert "https://93.184.215.14/hook was disabled: The endpoint responded with 410 Gone" in message.text
     assert Notice.objects.get().mailed_at is not None
 
 
