@@ -1,4 +1,4 @@
-"""Domains for support staff: each record as expected, as found, and what to do."""
+"""Sending domains for support staff: each record with its expected value, the value found, and advice."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -26,7 +26,7 @@ LEVELS = {DomainStatus.VERIFIED: messages.SUCCESS, DomainStatus.SUSPENDED: messa
 
 
 class DomainForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Names and senders are checked as the API checks them."""
+    """The form of a domain. It applies the same rules as the API."""
 
     class Meta:
         model = Domain
@@ -49,7 +49,7 @@ def refuse_wrong(check: Callable[[], str]) -> str:
 
 
 class DkimKeyInline(TabularInline):  # type: ignore[misc]
-    """The keys, to look at. Their private halves are never loaded here."""
+    """The domain's DKIM keys, read-only. Private keys are never loaded here."""
 
     model = DkimKey
     extra = 0
@@ -139,7 +139,7 @@ class DomainAdmin(ModelAdmin):  # type: ignore[misc]
     def rotate_keys(self, request: HttpRequest, domain: Domain) -> None:
         self.note(request, "rotate_dkim", domain)
         rotate_dkim(domain)
-        self.message_user(request, "The new keys sign once their records are published and seen.", messages.SUCCESS)
+        self.message_user(request, "The new keys sign mail once a check has found their records.", messages.SUCCESS)
 
     def get_urls(self) -> list[URLPattern]:
         own = [
@@ -149,7 +149,7 @@ class DomainAdmin(ModelAdmin):  # type: ignore[misc]
         return [*own, *super().get_urls()]
 
     def button(self, act: Callable[[HttpRequest, Domain], None]) -> Callable[..., HttpResponse]:
-        """A view that acts on one domain, on POST only and outside of the transaction that the form's view opens."""
+        """A view that acts on one domain, on POST only and outside the transaction of the form's view."""
 
         @require_POST
         def press(request: HttpRequest, pk: UUID) -> HttpResponse:

@@ -9,6 +9,6 @@ class DomainsConfig(AppConfig):
     name = "domains"
 
     def ready(self) -> None:
-        """Refuse wrong settings at start, not at the first email."""
+        """Reject wrong settings at start, before the first email needs them."""
         trusted_names(tuple(settings.TRUSTED_SENDER_DOMAINS))
         default_resolver()

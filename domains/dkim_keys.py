@@ -1,4 +1,4 @@
-"""DKIM keys through their lives: made, waiting until their record is seen, signing, retired, forgotten."""
+"""The life cycle of DKIM keys: created, waiting for their record, signing, retired, deleted."""
 
 import secrets
 from collections.abc import Iterable
@@ -12,17 +12,17 @@ from domains.models import DkimKey, Domain
 from domains.published_records import KEEP_RETIRED
 
 Algorithm = DkimKey.Algorithm
-# Base32's digits in lower case: DNS names have one case, and people read selectors aloud.
+# Base32's digits in lower case: DNS names ignore case, and people read selectors aloud.
 DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def new_selector(now: datetime) -> str:
-    """A selector that tells its month and that no other project's key at the same domain has: 40 random bits."""
+    """A selector with year, month and 40 random bits, so that projects with the same domain do not collide."""
     return f"es{now:%y%m}{''.join(secrets.choice(DIGITS) for _ in range(8))}"
 
 
 def build_key(domain: Domain, algorithm: Algorithm) -> DkimKey:
-    """A fresh key, not saved. Takes up to a second of CPU for RSA: outside of transactions."""
+    """A new key, not saved. RSA takes up to a second of CPU: call it outside transactions."""
     private_key = generate_key(algorithm.value)
     return DkimKey(
         domain=domain,
@@ -34,10 +34,10 @@ def build_key(domain: Domain, algorithm: Algorithm) -> DkimKey:
 
 
 def rotate_dkim(domain: Domain, algorithms: Iterable[Algorithm] = ()) -> list[DkimKey]:
-    """The keys that wait for their records after this: new ones, or those that wait already.
+    """Create a new key per algorithm, unless one waits for its record already; the result holds all waiting keys.
 
-    Without `algorithms`, those that the domain has. Naming one that it does not have adds it. Nothing changes for mail
-    until a check sees the new record; then the new key signs, and the old one's record stays listed for `KEEP_RETIRED`.
+    By default the algorithms are those of the domain's keys; a new algorithm adds a key. The old key signs until a
+    check finds the new record. Then the new key signs, and the old record stays listed for `KEEP_RETIRED`.
     """
     wanted = list_algorithms(domain, algorithms)
     keep_keys(domain, build_missing_keys(domain, wanted))
@@ -45,28 +45,28 @@ def rotate_dkim(domain: Domain, algorithms: Iterable[Algorithm] = ()) -> list[Dk
 
 
 def list_algorithms(domain: Domain, algorithms: Iterable[Algorithm]) -> set[Algorithm]:
-    """`algorithms`, or those of the domain's keys."""
+    """`algorithms`, or by default those of the domain's keys."""
     present = domain.dkim_keys.filter(retired_at=None).values_list("algorithm", flat=True)
     return set(algorithms) or {Algorithm(name) for name in present}
 
 
 def build_missing_keys(domain: Domain, algorithms: Iterable[Algorithm] = ()) -> list[DkimKey]:
-    """Fresh keys, not saved, for those of `algorithms` of which no key waits: outside of transactions."""
+    """New keys, not saved, for those `algorithms` that have no waiting key. Call it outside transactions."""
     waiting = set(domain.dkim_keys.filter(activated_at=None).values_list("algorithm", flat=True))
     return [build_key(domain, name) for name in sorted(list_algorithms(domain, algorithms)) if name not in waiting]
 
 
 def keep_keys(domain: Domain, made: Iterable[DkimKey]) -> None:
-    """Store fresh keys. Of two rotations at once the second one's keys meet the constraint and are dropped."""
+    """Store new keys. With two concurrent rotations a constraint drops the keys of the second."""
     with transaction.atomic():
         Domain.objects.select_for_update().get(pk=domain.pk)
         DkimKey.objects.bulk_create(made, ignore_conflicts=True)
 
 
 def activate_keys(seen: Iterable[DkimKey], now: datetime) -> None:
-    """Let every waiting key among those whose record was seen sign, and retire the one that signed until now.
+    """Activate each waiting key whose record was found, and retire the key that signed until now.
 
-    Inside the transaction that holds the domain's row.
+    Call it inside the transaction that has locked the domain's row.
     """
     for key in seen:
         if key.activated_at is None:
@@ -79,5 +79,5 @@ def activate_keys(seen: Iterable[DkimKey], now: datetime) -> None:
 
 
 def forget_retired_keys(domain: Domain, now: datetime) -> None:
-    """Remove, for good, the keys whose records need not be published any longer."""
+    """Delete the keys whose records are no longer needed."""
     domain.dkim_keys.filter(retired_at__lt=now - KEEP_RETIRED).delete()

@@ -1,4 +1,4 @@
-"""Whether a project may send from a domain, and how that follows from the checks of its records."""
+"""The status of a domain, which decides whether a project may send from it, and its transitions after checks."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from django.db.models import TextChoices
 
 
 class DomainStatus(TextChoices):
-    """`warning` still sends; `suspended` does not, until the records are back."""
+    """The status of a domain. A domain in `warning` can send; a `suspended` one cannot until its records are back."""
 
     PENDING = "pending"
     VERIFIED = "verified"
@@ -17,10 +17,10 @@ class DomainStatus(TextChoices):
 
 SENDING = frozenset({DomainStatus.VERIFIED, DomainStatus.WARNING})
 
-# Long enough to mend a zone after a weekend; an owner who sold the domain has it back within a working week.
+# Long enough to repair a zone after a weekend; short enough that the old owner of a sold domain loses it within a week.
 SUSPEND_AFTER = timedelta(days=3)
 
-# A domain that waits for its owner is looked at often while its owner is likely to be at work on it.
+# A pending domain is checked often while its owner is likely to work on it.
 PENDING_FRESH = timedelta(days=2)
 PENDING_CHECK = timedelta(minutes=15)
 CHECK_EVERY = {
@@ -33,7 +33,7 @@ CHECK_EVERY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainState:
-    """`failing_since` is set from the first check that misses a necessary record until one that finds it again."""
+    """`failing_since` is the time of the first check that missed a necessary record; None when all are found."""
 
     status: DomainStatus
     failing_since: datetime | None = None
@@ -41,10 +41,10 @@ class DomainState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What a check means for the domain as a whole.
+    """The result of a check for the domain as a whole.
 
-    `is_sound`: the necessary records stand, by this check or, where the DNS did not answer it, by the one before.
-    `is_certain`: the DNS answered for what is missing, so that a suspension may rest on it.
+    `is_sound`: all necessary records exist, by this check or, where the DNS did not respond, by the previous one.
+    `is_certain`: the DNS confirmed that a record is missing, so that a suspension is justified.
     """
 
     is_sound: bool
@@ -52,7 +52,7 @@ class Findings:
 
 
 def next_domain_state(state: DomainState, findings: Findings, now: datetime) -> DomainState:
-    """The standing after a check that began at `now`."""
+    """The state after a check that began at `now`."""
     if findings.is_sound:
         return DomainState(status=DomainStatus.VERIFIED)
     match state.status:
@@ -68,7 +68,7 @@ def next_domain_state(state: DomainState, findings: Findings, now: datetime) -> 
 
 
 def check_interval(status: DomainStatus, age: timedelta) -> timedelta:
-    """How long after a check the next one is due, for a domain that was added `age` ago."""
+    """The time from one check to the next, for a domain that was added `age` ago."""
     if status == DomainStatus.PENDING and age < PENDING_FRESH:
         return PENDING_CHECK
     return CHECK_EVERY[status]

@@ -1,4 +1,4 @@
-"""Sending domains, their DKIM keys, and what the DNS last said about each of their records."""
+"""Sending domains, their DKIM keys, and the last check of each of their records."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -13,25 +13,27 @@ from domains.domain_status import SENDING, DomainStatus
 
 
 class Domain(models.Model):
-    """A domain that a project sends from. Several projects may have the same one, each with its own proof and keys."""
+    """A sending domain of a project. Several projects may have the same name, each with its own proof and keys."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="domains")
-    # As `names.canonical_name` gives it: what is compared at accept.
+    # In the form of `domain_names.canonical_name`; compared with the sender's domain when mail is accepted.
     name = models.TextField()
-    # `a@b.c` or `Name <a@b.c>`, used for mail that names no sender.
+    # `a@b.c` or `Name <a@b.c>`: the sender of mail without a From address.
     default_from = models.TextField(blank=True)
     ownership_token = models.TextField(editable=False)
     status = models.TextField(choices=DomainStatus.choices, default=DomainStatus.PENDING)
     created_at = models.DateTimeField(auto_now_add=True)
-    verified_at = models.DateTimeField(null=True, blank=True, help_text="When it was first verified.")
-    checked_at = models.DateTimeField(null=True, blank=True, help_text="When the last check began.")
-    failing_since = models.DateTimeField(null=True, blank=True, help_text="When a necessary record went missing.")
-    next_check_at = models.DateTimeField(help_text="When beat checks it again.")
+    verified_at = models.DateTimeField(null=True, blank=True, help_text="Time of the first verification.")
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="Start of the last check.")
+    failing_since = models.DateTimeField(
+        null=True, blank=True, help_text="Time at which a necessary record was first missing."
+    )
+    next_check_at = models.DateTimeField(help_text="Time of the next periodic check.")
 
     class Meta:
         indexes = [
-            # recheck_domains: what is due, the longest due first.
+            # recheck_domains: the due domains, the longest due first.
             models.Index(fields=["next_check_at"], name="domain_due"),
         ]
         constraints = [
@@ -48,19 +50,19 @@ class Domain(models.Model):
 
     @property
     def can_send(self) -> bool:
-        """Whether its ownership stands proven, be it with a warning."""
+        """Whether the domain is verified, with or without a warning."""
         return self.status in SENDING
 
 
 class DkimKeyManager(models.Manager["DkimKey"]):
-    """Leaves the private half in the database until somebody asks for it: most queries only show the public one."""
+    """Defers the private key, which most queries do not need."""
 
     def get_queryset(self) -> models.QuerySet["DkimKey"]:
         return super().get_queryset().defer("private_key")
 
 
 class DkimKey(models.Model):
-    """A key that signs, or did, or will once its record is seen. The private half is encrypted at rest."""
+    """A DKIM key that waits for its record, signs, or is retired. The private key is encrypted at rest."""
 
     class Algorithm(models.TextChoices):
         RSA = "rsa-sha256"
@@ -71,11 +73,13 @@ class DkimKey(models.Model):
     selector = models.TextField()
     algorithm = models.TextField(choices=Algorithm.choices)
     private_key = EncryptedTextField(editable=False)
-    # The value of the TXT record, kept so that showing it decrypts nothing.
+    # The value of the TXT record, stored so that showing it needs no decryption.
     public_record = models.TextField()
     created_at = models.DateTimeField(auto_now_add=True)
-    activated_at = models.DateTimeField(null=True, blank=True, help_text="When its record was seen; signs since then.")
-    retired_at = models.DateTimeField(null=True, blank=True, help_text="When a newer key took over.")
+    activated_at = models.DateTimeField(
+        null=True, blank=True, help_text="Time at which a check found the record; the key signs since then."
+    )
+    retired_at = models.DateTimeField(null=True, blank=True, help_text="Time at which a newer key replaced this one.")
 
     objects = DkimKeyManager()
 
@@ -104,12 +108,12 @@ class DkimKey(models.Model):
 
     @property
     def record_name(self) -> str:
-        """Where its public half is published."""
+        """The DNS name of the public key's record."""
         return f"{self.selector}._domainkey.{self.domain.name}"
 
 
 class RecordCheck(models.Model):
-    """The last verdict on one record. A check that the DNS left unanswered changes its `advice` only."""
+    """The last verdict on one record. A check whose DNS query failed changes only `advice`."""
 
     domain = models.ForeignKey(Domain, models.CASCADE, related_name="record_checks")
     purpose = models.TextField(choices=[(purpose.value, purpose.value) for purpose in RecordPurpose])
@@ -119,7 +123,7 @@ class RecordCheck(models.Model):
     status = models.TextField(choices=[(status.value, status.value) for status in RecordStatus])
     found = ArrayField(models.TextField(), default=list)
     advice = models.TextField(blank=True)
-    checked_at = models.DateTimeField(null=True, help_text="When the verdict was given.")
+    checked_at = models.DateTimeField(null=True, help_text="Time of the verdict.")
 
     class Meta:
         constraints = [

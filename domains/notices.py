@@ -1,4 +1,4 @@
-"""What a project's contact is told about its domains."""
+"""Notices about a project's domains to the project's contact."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from domains.models import Domain, RecordCheck
 CHANGES: dict[tuple[DomainStatus, DomainStatus], tuple[str, str]] = {
     (DomainStatus.PENDING, DomainStatus.VERIFIED): (
         "domain_verified",
-        "{name} is verified: mail can be sent from it.",
+        "{name} is verified. It can send mail now.",
     ),
     (DomainStatus.VERIFIED, DomainStatus.WARNING): (
         "domain_warning",
-        "{name} has lost what it needs: {records}. Mail still goes out. If this does not change by {deadline} UTC, "
-        "sending from it is suspended.",
+        "{name} has lost necessary records: {records}. It can still send mail. Without these records by {deadline} UTC "
+        "the domain will be suspended.",
     ),
     (DomainStatus.WARNING, DomainStatus.SUSPENDED): (
         "domain_suspended",
@@ -23,25 +23,25 @@ CHANGES: dict[tuple[DomainStatus, DomainStatus], tuple[str, str]] = {
     ),
     (DomainStatus.WARNING, DomainStatus.VERIFIED): (
         "domain_restored",
-        "{name} has its records back: nothing more to do.",
+        "The records of {name} are back. No action is needed.",
     ),
     (DomainStatus.SUSPENDED, DomainStatus.VERIFIED): (
         "domain_restored",
-        "{name} has its records back: mail can be sent from it again.",
+        "The records of {name} are back. It can send mail again.",
     ),
 }
 LOST = (
     "domain_record_missing",
-    "{name} has lost a record that mail can do without: {records}. Mail goes out without what it was for.",
+    "{name} has lost an optional record: {records}. It can still send mail, but without the function of that record.",
 )
 
 
 def write_change_notice(
     domain: Domain, before: DomainStatus, *, failing: Sequence[RecordCheck], lost: Sequence[RecordCheck]
 ) -> None:
-    """Write a notice when a check changed the standing, or else when a record went that mail can do without.
+    """Write a notice when a check changed the domain's status, or else when an optional record was lost.
 
-    `failing` are the necessary records that do not stand, `lost` all that stood before this check and do not now.
+    `failing` holds the necessary records that are not ok, `lost` all records that were ok until this check.
     """
     change = (before, DomainStatus(domain.status))
     if change in CHANGES:

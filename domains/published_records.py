@@ -1,4 +1,4 @@
-"""A domain's records as its owner sees them: what to publish, beside what was last found."""
+"""A domain's records for its owner: the records to publish, each with the result of the last check."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from domains.dns.verdicts import RecordStatus
 from domains.domain_status import SENDING
 from domains.models import DkimKey, Domain, RecordCheck
 
-# Mail signed by the old key may wait for its recipient's server for days, and is verified when it arrives there.
+# Mail signed with the old key may be retried for days, and the recipient's server verifies it on arrival.
 KEEP_RETIRED = timedelta(days=7)
 NOT_ASKED = "Not checked yet."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownRecord:
-    """A record to publish and its state. `found` is empty and the status `unknown` until the DNS was asked."""
+    """A record to publish and its state. Before the first check `found` is empty and the status is `unknown`."""
 
     record: ExpectedRecord
     status: RecordStatus
@@ -29,12 +29,12 @@ class ShownRecord:
 
 
 def public_host() -> str:
-    """This service's own host name or address, to which return paths and tracking hosts lead."""
+    """This service's own host name or address, the target of return paths and tracking hosts."""
     return urlsplit(settings.PUBLIC_URL).hostname or "localhost"
 
 
 def records_of(domain: Domain) -> list[ExpectedRecord]:
-    """All records that the domain's owner should publish now."""
+    """All records that the domain's owner has to publish now."""
     keys = sorted(domain.dkim_keys.all(), key=lambda key: (key.retired_at is not None, key.created_at))
     dkim = [(key.selector, key.public_record) for key in keys]
     return expected_records(
@@ -43,7 +43,7 @@ def records_of(domain: Domain) -> list[ExpectedRecord]:
 
 
 def shown_records(domain: Domain) -> Iterator[ShownRecord]:
-    """The same with their states. Reads `dkim_keys` and `record_checks`: prefetch both for more than one domain."""
+    """The records with their states. Reads `dkim_keys` and `record_checks`: prefetch both for several domains."""
     checks = {(check.name, check.value): check for check in domain.record_checks.all()}
     partings = {key.record_name: explain_parting(key) for key in domain.dkim_keys.all()}
     for record in records_of(domain):
@@ -58,7 +58,7 @@ def shown_records(domain: Domain) -> Iterator[ShownRecord]:
 
 
 def explain_parting(key: DkimKey) -> str:
-    """What to do with the record of a key that signs no more; empty for any other."""
+    """Advice on the record of a retired key; `""` for any other key."""
     if key.retired_at is None:
         return ""
     until = key.retired_at + KEEP_RETIRED
@@ -66,6 +66,6 @@ def explain_parting(key: DkimKey) -> str:
 
 
 def list_tracking_hosts() -> list[str]:
-    """Names that lead to this service by a record that stands, for links in mail: all domains', all projects'."""
+    """The tracking hosts of all domains of all projects whose record is ok."""
     standing = RecordCheck.objects.filter(purpose=RecordPurpose.TRACKING, status=RecordStatus.OK)
     return list(standing.filter(domain__status__in=SENDING).values_list("name", flat=True).distinct())

@@ -1,4 +1,4 @@
-"""Domains as the API takes and shows them."""
+"""Serializers of sending domains."""
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -12,12 +12,12 @@ from domains.domain_status import DomainStatus
 from domains.models import Domain
 from domains.published_records import shown_records
 
-# Longer than any address with its name; the exact limits are the parsers'.
+# Longer than any address with a display name; the parsers apply the exact limits.
 MAX_TEXT = 1_000
 
 
 class DomainInput(StrictSerializer):
-    """What a new domain needs."""
+    """A new domain."""
 
     name = SingleLineField(max_length=MAX_TEXT)
     default_from = SingleLineField(max_length=MAX_TEXT, required=False, allow_blank=True, allow_null=True)
@@ -27,13 +27,13 @@ class DomainInput(StrictSerializer):
 
 
 class DomainChange(StrictSerializer):
-    """What may change on a domain."""
+    """Changes to a domain."""
 
     default_from = SingleLineField(max_length=MAX_TEXT, required=False, allow_blank=True, allow_null=True)
 
 
 class RotationInput(StrictSerializer):
-    """Which keys to replace: those that the domain has, when nothing is said."""
+    """The algorithms of the new keys; by default those of the domain's keys."""
 
     dkim_algorithms = serializers.ListField(
         child=StrictChoiceField(Algorithm.choices), required=False, allow_null=True, max_length=10
@@ -41,13 +41,13 @@ class RotationInput(StrictSerializer):
 
 
 class DomainQuery(PageQuery):
-    """The list's parameters."""
+    """Query parameters of the list."""
 
     name = serializers.CharField(max_length=MAX_TEXT, required=False)
 
 
 class RecordOutput(serializers.Serializer[object]):
-    """A record to publish, what was found in its place, and what to do."""
+    """A record to publish, the values found at its name, and advice."""
 
     purpose = serializers.ChoiceField([purpose.value for purpose in RecordPurpose], source="record.purpose")
     type = serializers.ChoiceField([kind.value for kind in RecordType], source="record.type")

@@ -1,4 +1,4 @@
-"""The verbs of sending domains. Checking them is in `verification`, their keys are in `keys`."""
+"""Operations on sending domains. Checks are in `verification`, keys in `dkim_keys`."""
 
 import secrets
 from collections.abc import Collection, Sequence
@@ -21,7 +21,7 @@ from domains.trusted_senders import is_trusted
 
 
 class DomainExistsError(ConflictError):
-    """The project has the domain {name} already."""
+    """The project already has the domain {name}."""
 
     code = "domain_exists"
 
@@ -34,16 +34,16 @@ class SenderNotVerifiedError(ApiError):
 
 
 UNKNOWN_DOMAIN = "the project has no such domain. Add it, publish its records and verify it; subdomains are separate."
-OTHER_DOMAIN = "domain_id names another domain, {name}."
+OTHER_DOMAIN = "domain_id refers to a different domain, {name}."
 REASONS = {
-    DomainStatus.PENDING: "it is not verified yet. Publish its records and verify it.",
-    DomainStatus.SUSPENDED: "it is suspended, since records that it needs are gone. Publish them again and verify it.",
+    DomainStatus.PENDING: "the domain is not verified yet. Publish its records and verify it.",
+    DomainStatus.SUSPENDED: "the domain is suspended, as necessary records are missing. Publish and verify them again.",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDomain:
-    """A domain and its keys, checked and not stored."""
+    """A domain and its keys, validated but not stored."""
 
     domain: Domain
     keys: Sequence[DkimKey]
@@ -52,16 +52,16 @@ class NewDomain:
 def add_domain(
     project: Project, *, name: str, default_from: str = "", algorithms: Collection[Algorithm] = (Algorithm.RSA,)
 ) -> Domain:
-    """A new domain with its keys, waiting for its records. Errors as of `build_domain` and `store_domain`."""
+    """Add a domain with its keys, in status `pending`. Errors as of `build_domain` and `store_domain`."""
     return store_domain(build_domain(project, name=name, default_from=default_from, algorithms=algorithms))
 
 
 def build_domain(
     project: Project, *, name: str, default_from: str = "", algorithms: Collection[Algorithm] = (Algorithm.RSA,)
 ) -> NewDomain:
-    """A new domain with its keys. They take up to a second of CPU: outside of transactions.
+    """A new domain with its keys. Generating RSA keys takes up to a second of CPU: call it outside transactions.
 
-    InvalidFieldsError for a name or a default sender that will not do, DomainExistsError when the project has it.
+    InvalidFieldsError for an invalid name or default sender, DomainExistsError when the project has the domain.
     """
     domain = Domain(
         project=project, ownership_token=secrets.token_urlsafe(24), next_check_at=timezone.now() + PENDING_CHECK
@@ -79,7 +79,7 @@ def build_domain(
 
 
 def store_domain(new: NewDomain) -> Domain:
-    """Write a new domain with its keys. DomainExistsError when another request added it meanwhile."""
+    """Store a new domain with its keys. DomainExistsError when another request added it meanwhile."""
     try:
         with transaction.atomic():
             new.domain.save(force_insert=True)
@@ -90,14 +90,14 @@ def store_domain(new: NewDomain) -> Domain:
 
 
 def change_default_from(domain: Domain, default_from: str) -> Domain:
-    """Set or, with `""`, clear the sender of mail that names none. InvalidFieldsError when it is not of the domain."""
+    """Set the default sender, or clear it with `""`. InvalidFieldsError when its domain is a different one."""
     domain.default_from = check_default_from(default_from, domain.name)
     domain.save(update_fields=["default_from"])
     return domain
 
 
 def remove_domain(domain: Domain) -> None:
-    """Forget a domain, its proof and its keys. Mail that was accepted from it still goes out, unsigned."""
+    """Delete a domain with its keys. Mail that was accepted from it is still sent, unsigned."""
     pk = domain.pk  # Django clears it on the instance
     domain.delete()
     identities.forget(pk)
@@ -106,12 +106,12 @@ def remove_domain(domain: Domain) -> None:
 def choose_sending_domain(
     project: Project, *, from_domain: str, domain_id: UUID | None = None, is_local_only: bool = False
 ) -> Domain | None:
-    """The project's domain that a sender at `from_domain` uses; None when it is admitted without one.
+    """The project's domain for a sender at `from_domain`; None when the sender is admitted without a domain.
 
-    `from_domain` is the `domain` of a parsed address; it has to equal the domain's name exactly. Admitted are verified
-    domains, those of the setting TRUSTED_SENDER_DOMAINS, and all while `is_local_only`: the project's mail can reach
-    nothing but the inbox and the simulator. InvalidFieldsError when `domain_id` is none of the project's,
-    SenderNotVerifiedError when it is another domain or the sender is not admitted.
+    `from_domain` is the `domain` of a parsed address and must equal the domain's name exactly. A sender is admitted if
+    its domain is verified or listed in TRUSTED_SENDER_DOMAINS, or if `is_local_only`, since the project's mail then
+    reaches only the inbox and the simulator. InvalidFieldsError when the project has no domain `domain_id`;
+    SenderNotVerifiedError when `domain_id` is a different domain or the sender is not admitted.
     """
     domain = find_domain(project, from_domain, domain_id)
     if (domain and domain.can_send) or is_local_only or is_trusted(from_domain):
@@ -132,7 +132,7 @@ def find_domain(project: Project, from_domain: str, domain_id: UUID | None) -> D
 
 
 def default_sender(project: Project, *, domain_id: UUID | None = None) -> Address | None:
-    """The sender of mail that names none: the domain's, else the project's, else the oldest sending domain's."""
+    """The default sender: of the domain, else of the project, else of the oldest verified domain; None without any."""
     if domain_id is not None:
         named = project.domains.filter(pk=domain_id).exclude(default_from="").first()
         if named:
@@ -144,10 +144,9 @@ def default_sender(project: Project, *, domain_id: UUID | None = None) -> Addres
 
 
 class Senders:
-    """A project's answers to `choose_sending_domain` and `default_sender`, each looked up once.
+    """A cache of `choose_sending_domain` and `default_sender` for one project and one request.
 
-    One may serve a whole request: the emails of a batch mostly have one sender, and a query for each would be the
-    dearest part of accepting it.
+    The emails of a batch mostly have one sender, and a query for each would be the most expensive part of accepting.
     """
 
     def __init__(self, project: Project, *, is_local_only: bool) -> None:
@@ -157,7 +156,7 @@ class Senders:
         self.defaults: dict[UUID | None, Address | None] = {}
 
     def choose_domain(self, from_domain: str, domain_id: UUID | None) -> Domain | None:
-        """As `choose_sending_domain`, errors too."""
+        """See `choose_sending_domain`, also for errors."""
         if (from_domain, domain_id) not in self.chosen:
             self.chosen[from_domain, domain_id] = self._choose(from_domain, domain_id)
         found = self.chosen[from_domain, domain_id]
@@ -188,7 +187,7 @@ def check_name(text: str) -> str:
 
 
 def check_default_from(text: str, name: str) -> str:
-    """The sender as it is kept. InvalidFieldsError when it is not at the domain `name`, where that is known."""
+    """The sender in stored form. InvalidFieldsError when it is invalid or not at the domain `name`, if given."""
     if not text.strip():
         return ""
     try:

@@ -1,7 +1,7 @@
-"""What a message is signed with and sent as, kept loaded in each process.
+"""A cache of signing identities in each process: keys, return path and tracking host of a domain.
 
-Loading an RSA key costs as much as signing a hundred messages, so keys stay loaded; everything else is read anew after
-`FRESH`, so that a rotation reaches every worker without being told.
+Loading an RSA key costs as much as signing a hundred messages, so keys stay loaded. All other data is read again after
+`FRESH`, so that a rotation reaches every worker without a message between processes.
 """
 
 from collections import OrderedDict
@@ -26,10 +26,10 @@ Kept = TypeVar("Kept")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A sending domain as composing needs it.
+    """The data of a sending domain that composing a message needs.
 
-    `return_path_host` and `tracking_host` are names below the domain, None while their records do not stand: then the
-    service's own name takes their place. `signers` is empty until a key's record was seen.
+    `return_path_host` and `tracking_host` are names below the domain, or None while their records are not ok; then the
+    service's own name is used. `signers` is empty until a check has found a key's record.
     """
 
     domain: str
@@ -39,7 +39,7 @@ class Identity:
 
 
 class LruCache(Generic[Kept]):
-    """A bounded, thread-safe dictionary that drops what was used longest ago."""
+    """A bounded, thread-safe dictionary that drops the least recently used entry."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -65,14 +65,14 @@ class LruCache(Generic[Kept]):
 
 
 class Identities:
-    """The identities of this process, at most `MAX_IDENTITIES` of them, each at most `FRESH` old."""
+    """The identities of this process: at most `MAX_IDENTITIES`, each at most `FRESH` old."""
 
     def __init__(self) -> None:
         self._identities: LruCache[tuple[float, Identity]] = LruCache(MAX_IDENTITIES)
         self._signers: LruCache[Signer] = LruCache(MAX_SIGNERS)
 
     def of(self, domain_id: UUID) -> Identity | None:
-        """The identity of a domain; None when there is no such domain (any more)."""
+        """The identity of a domain; None when the domain does not exist."""
         kept = self._identities.get(domain_id)
         if kept and monotonic() - kept[0] < FRESH.total_seconds():
             return kept[1]
@@ -84,7 +84,7 @@ class Identities:
         return identity
 
     def forget(self, domain_id: UUID) -> None:
-        """Read the domain anew when it is needed next. Other processes follow within `FRESH`."""
+        """Drop a domain from the cache. Other processes follow within `FRESH`."""
         self._identities.drop(domain_id)
 
     def _read(self, domain_id: UUID) -> Identity | None:

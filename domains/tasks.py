@@ -1,4 +1,4 @@
-"""Celery's way in to the daily recheck."""
+"""Celery tasks of domains: the periodic check."""
 
 from datetime import timedelta
 
@@ -12,11 +12,11 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="domains.recheck_due")
 def recheck_due() -> None:
-    """Ask the DNS again about every domain whose next check has come."""
+    """Check every domain whose next check is due."""
     statuses = recheck_domains()
     if statuses:
         log.info("domains_rechecked", **{str(status): count for status, count in statuses.items()})
 
 
-# What beat runs, and how often; each domain says itself when it is due.
+# The schedule of beat; each domain's `next_check_at` says when it is due.
 SCHEDULE = ((recheck_due, timedelta(minutes=5)),)

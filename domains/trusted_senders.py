@@ -1,4 +1,4 @@
-"""Sender domains that the operator admits unproven, since the relay behind this service sees to that."""
+"""Sender domains that the operator admits without verification, because the relay behind this service checks them."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,7 +19,7 @@ def is_trusted(name: str) -> bool:
 
 @lru_cache(maxsize=8)
 def trusted_names(written: Sequence[str]) -> frozenset[str]:
-    """The setting in canonical form. ImproperlyConfigured when a name will not do."""
+    """The setting in canonical form. ImproperlyConfigured for an invalid name."""
     return frozenset(map(trusted_name, written))
 
 

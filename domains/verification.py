@@ -1,4 +1,4 @@
-"""Checking domains against the DNS, and what follows: keys that start to sign, standings, notices."""
+"""Check domains against the DNS and apply the results: activate keys, change statuses, write notices."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ from domains.notices import write_change_notice
 from domains.published_records import records_of
 from domains.signing_identities import identities
 
-# A domain whose check was begun and not finished is taken up again after this.
+# A check that did not finish is repeated after this time.
 CLAIM_TIME = timedelta(minutes=15)
 # A hostile zone may hold thousands of values at one name.
 MAX_FOUND = 20
 
 
 def verify_domain(domain: Domain, resolver: Resolver | None = None) -> Domain:
-    """Ask the DNS for all records and put down what it says; the domain as it is after that.
+    """Check all records of a domain and store the verdicts; the result is the updated domain.
 
-    Talks to the network, at most some seconds: never call it inside a transaction. NotFoundError when the domain is
-    removed meanwhile.
+    Queries the DNS for at most some seconds: call it outside transactions. NotFoundError when the domain is removed
+    meanwhile.
     """
     began_at = timezone.now()
     checks = check_records(records_of(domain), resolver or default_resolver())
@@ -48,9 +48,9 @@ def verify_domain(domain: Domain, resolver: Resolver | None = None) -> Domain:
 
 
 def recheck_domains(resolver: Resolver | None = None, *, budget: timedelta = timedelta(minutes=5)) -> Counter[str]:
-    """Check every domain that is due, for `budget` at most; how many ended in which status.
+    """Check the due domains, for at most `budget`; the result counts the domains per resulting status.
 
-    Harmless when run twice or at once: each domain is claimed by moving its next check ahead.
+    Safe to run twice or concurrently: each domain is claimed by moving its next check ahead.
     """
     resolver = resolver or default_resolver()
     deadline = monotonic() + budget.total_seconds()
@@ -74,7 +74,7 @@ def claim_due_domain() -> Domain | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A stored check, whether the record stood before, and whether the DNS answered this time."""
+    """A stored check, whether the record was ok before, and whether the DNS responded this time."""
 
     stored: RecordCheck
     was_ok: bool
@@ -86,7 +86,7 @@ class Judged:
 
 
 def conclude(domain: Domain, checks: Sequence[CheckedRecord], now: datetime) -> None:
-    """Store the verdicts of a check that began at `now` and draw the consequences. The domain's row is locked."""
+    """Store the verdicts of a check that began at `now` and apply them. The caller has locked the domain's row."""
     forget_retired_keys(domain, now)
     judged = {each.stored.name: each for each in store_checks(domain, checks, now)}
     keys = list(domain.dkim_keys.order_by("created_at"))
@@ -95,7 +95,7 @@ def conclude(domain: Domain, checks: Sequence[CheckedRecord], now: datetime) -> 
     names = necessary_names(domain)
     necessary = [judged[name] for name in names if name in judged]
     findings = Findings(
-        # A key that was made while the check ran has no verdict yet.
+        # A key that was created during the check has no verdict yet.
         is_sound=len(necessary) == len(names) and all(each.is_ok for each in necessary),
         is_certain=any(each.is_certain and not each.is_ok for each in necessary),
     )
@@ -111,7 +111,7 @@ def conclude(domain: Domain, checks: Sequence[CheckedRecord], now: datetime) -> 
 
 
 def store_checks(domain: Domain, checks: Sequence[CheckedRecord], now: datetime) -> list[Judged]:
-    """Write the verdicts; a record that is no longer expected, or was not yet when the check began, is left out."""
+    """Store the verdicts on records that are still expected, and delete the checks of all other records."""
     before = {check.name: check for check in domain.record_checks.all()}
     expected = records_of(domain)
     judged = [
@@ -128,7 +128,7 @@ def store_checks(domain: Domain, checks: Sequence[CheckedRecord], now: datetime)
 
 
 def judge_record(domain: Domain, check: CheckedRecord, before: RecordCheck | None, now: datetime) -> Judged:
-    """A verdict merged with the one before, which stands while the DNS does not answer."""
+    """A verdict merged with the previous one, which is kept while the DNS does not respond."""
     record, verdict = check.record, check.verdict
     is_certain = verdict.status is not RecordStatus.UNKNOWN
     if before and before.value != record.value:
@@ -148,9 +148,9 @@ def judge_record(domain: Domain, check: CheckedRecord, before: RecordCheck | Non
 
 
 def necessary_names(domain: Domain) -> list[str]:
-    """The names of the records without which nothing may be sent: the proof of ownership and the key that signs.
+    """The names of the records that sending requires: the proof of ownership and the signing RSA key.
 
-    A key that waits counts only while none signs; ed25519 alone would leave most receivers with nothing to verify.
+    A waiting key counts only while no key signs. Ed25519 keys do not count, since most receivers cannot verify them.
     """
     keys = domain.dkim_keys.filter(retired_at=None, algorithm=DkimKey.Algorithm.RSA)
     key = keys.order_by(F("activated_at").asc(nulls_last=True), "created_at").first()
@@ -158,7 +158,7 @@ def necessary_names(domain: Domain) -> list[str]:
 
 
 def update_domain_state(domain: Domain, findings: Findings, now: datetime) -> None:
-    """Write the standing that follows, and when to look again."""
+    """Store the domain's next state and the time of its next check."""
     standing = DomainState(status=DomainStatus(domain.status), failing_since=domain.failing_since)
     after = next_domain_state(standing, findings, now)
     domain.status, domain.failing_since = after.status, after.failing_since

@@ -44,18 +44,18 @@ class DomainViewSet(ProjectViewSet):
 
     @extend_schema(responses=DomainOutput)
     def list(self, request: Request) -> Response:
-        """The project's domains, the newest first."""
+        """List the project's domains, newest first."""
         return self.list_rows(self.filter_queryset(self.get_queryset()))
 
     @extend_schema(responses=DomainOutput)
     def retrieve(self, request: Request, pk: UUID) -> Response:
-        """One domain, its records as they were last found."""
+        """Get one domain with its records as of the last check."""
         return self.show(self.get_object())
 
     @extend_schema(responses={201: DomainOutput, **list_problems(DomainExistsError)})
     @idempotent
     def create(self, request: Request) -> Generator[None, None, Response]:
-        """Add a domain; its records are to be published next."""
+        """Add a domain. Publish the returned records next."""
         values = self.read_body()
         new = build_domain(
             self.project,
@@ -68,7 +68,7 @@ class DomainViewSet(ProjectViewSet):
 
     @extend_schema(responses=DomainOutput)
     def partial_update(self, request: Request, pk: UUID) -> Response:
-        """Change the sender of mail that names none."""
+        """Change the default sender, which is used for emails without `from`."""
         domain, values = self.get_object(), self.read_body()
         if "default_from" in values:
             change_default_from(domain, values["default_from"] or "")
@@ -76,7 +76,7 @@ class DomainViewSet(ProjectViewSet):
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: UUID) -> Response:
-        """Remove a domain with its keys. Mail accepted from it still goes out."""
+        """Delete a domain with its keys. Mail that was accepted from it is still sent."""
         domain = self.get_object()
         self.read_body()
         remove_domain(domain)
@@ -86,7 +86,7 @@ class DomainViewSet(ProjectViewSet):
     @action(detail=True, methods=["post"])
     @idempotent_over_network
     def verify(self, request: Request, pk: UUID) -> Response:
-        """Ask the DNS for all records now."""
+        """Check all DNS records of the domain now."""
         domain = self.get_object()
         self.read_body()
         return self.show(verify_domain(domain))
@@ -95,7 +95,7 @@ class DomainViewSet(ProjectViewSet):
     @action(detail=True, methods=["post"])
     @idempotent
     def rotate(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
-        """Make new DKIM keys, which take over once their records are seen."""
+        """Create new DKIM keys. They start to sign once a check has found their records."""
         domain, values = self.get_object(), self.read_body()
         made = build_missing_keys(domain, read_algorithms(values))
         yield
@@ -104,7 +104,7 @@ class DomainViewSet(ProjectViewSet):
 
 
 def search_name(text: str) -> str:
-    """A name to look for: canonical where it is a domain's, and else as it is, which finds nothing."""
+    """A name to search for in canonical form; text that is not a domain name stays unchanged and matches nothing."""
     try:
         return canonical_name(text)
     except DomainNameError:

@@ -1,4 +1,4 @@
-"""Verdicts on the names that have to lead to this service: return path and tracking host."""
+"""Verdicts on the names that must point to this service: return path and tracking host."""
 
 from delivery.dns import LookUpStatus, RecordType
 from domains.dns.records import ExpectedRecord
@@ -7,9 +7,9 @@ from domains.dns.verdicts import RecordStatus, RecordVerdict, judge_absence, jud
 
 
 def judge_tracking(record: ExpectedRecord, resolver: Resolver) -> RecordVerdict:
-    """The tracking host leads to this service."""
+    """Check that the tracking host points to this service."""
     if record.name == record.value:
-        advice = "This is the service's own name: nothing to publish."
+        advice = "This is the service's own name. No record is needed."
         return RecordVerdict(status=RecordStatus.OK, found=(record.value,), advice=advice)
     answer = resolver.look_up(record.name, record.type)
     if record.type is RecordType.CNAME:
@@ -18,7 +18,7 @@ def judge_tracking(record: ExpectedRecord, resolver: Resolver) -> RecordVerdict:
 
 
 def judge_return_path(record: ExpectedRecord, resolver: Resolver) -> RecordVerdict:
-    """The return path leads to this service, whose SPF record then speaks for it."""
+    """Check that the return path points to this service, and that the service's name has one SPF record."""
     verdict = judge_tracking(record, resolver)
     if verdict.status is not RecordStatus.OK or verdict.advice:
         return verdict
@@ -26,8 +26,10 @@ def judge_return_path(record: ExpectedRecord, resolver: Resolver) -> RecordVerdi
     policies = [value for value in answer.values if value.lower().split(" ")[0] == "v=spf1"]
     if not answer.status.is_definite or len(policies) == 1:
         return verdict
-    fault = "publishes no SPF record" if not policies else "publishes several SPF records, which makes all of them void"
-    advice = f"This record is right, but {record.value} {fault}. The operator of this service has to put that right."
+    fault = (
+        "publishes no SPF record" if not policies else "publishes several SPF records, which invalidates all of them"
+    )
+    advice = f"This record is correct, but {record.value} {fault}. The operator of this service has to fix that."
     return RecordVerdict(status=RecordStatus.OK, found=verdict.found, advice=advice)
 
 
@@ -46,11 +48,11 @@ def judge_alias(record: ExpectedRecord, answer: DnsResult, resolver: Resolver) -
 def explain_target(record: ExpectedRecord, target: str) -> str:
     if any(target == f"{record.value}.{zone}" for zone in list_zones(record.domain)):
         return f"Your DNS provider added the domain to the target. Write it with a final dot: {record.value}."
-    return f"The alias leads to {target}. Make it {record.value}."
+    return f"The alias points to {target}. Change it to {record.value}."
 
 
 def judge_flattened(record: ExpectedRecord, answer: DnsResult, resolver: Resolver) -> RecordVerdict:
-    """Without a CNAME, equal addresses do as well: ALIAS records and flattening look like that from outside."""
+    """Without a CNAME, compare addresses: ALIAS records and CNAME flattening publish the target's addresses."""
     own, ours = (collect_addresses(name, resolver) for name in (record.name, record.value))
     if own is not None and not own:
         return judge_missing(record, answer, resolver)
@@ -59,14 +61,14 @@ def judge_flattened(record: ExpectedRecord, answer: DnsResult, resolver: Resolve
     if own <= ours:
         return RecordVerdict(status=RecordStatus.OK, found=tuple(sorted(own)))
     advice = (
-        f"{record.name} has addresses of its own in place of an alias. Remove them and publish the CNAME shown; "
-        "if a proxy of your DNS provider stands in between, turn it off for this name."
+        f"{record.name} has its own address records. Remove them and publish the CNAME shown. "
+        "If your DNS provider proxies this name, turn the proxy off."
     )
     return RecordVerdict(status=RecordStatus.WRONG, found=tuple(sorted(own)), advice=advice)
 
 
 def collect_addresses(name: str, resolver: Resolver) -> set[str] | None:
-    """All addresses of a name; None when the DNS did not answer for one of the two families."""
+    """All IPv4 and IPv6 addresses of a name; None when one of the two queries failed."""
     answers = [resolver.look_up(name, record_type) for record_type in (RecordType.A, RecordType.AAAA)]
     if not all(answer.status.is_definite for answer in answers):
         return None
@@ -75,9 +77,9 @@ def collect_addresses(name: str, resolver: Resolver) -> set[str] | None:
 
 def judge_addresses(record: ExpectedRecord, values: tuple[str, ...]) -> RecordVerdict:
     if record.value not in values:
-        advice = f"The address is {', '.join(values)}. Make it {record.value}."
+        advice = f"The address is {', '.join(values)}. Change it to {record.value}."
         return RecordVerdict(status=RecordStatus.WRONG, found=values, advice=advice)
     if len(values) > 1:
-        advice = f"There are several addresses. Leave only {record.value}."
+        advice = f"There are several addresses. Keep only {record.value}."
         return RecordVerdict(status=RecordStatus.SEVERAL, found=values, advice=advice)
     return RecordVerdict(status=RecordStatus.OK, found=values)

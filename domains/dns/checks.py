@@ -1,4 +1,4 @@
-"""Checking a domain's records against the DNS, all at once."""
+"""Check a domain's records against the DNS, in parallel."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,20 +17,20 @@ JUDGES: dict[RecordPurpose, Callable[[ExpectedRecord, Resolver], RecordVerdict]]
     RecordPurpose.TRACKING: judge_tracking,
     RecordPurpose.DMARC: judge_dmarc,
 }
-# A dead name server costs each record several waits; side by side they cost one record's.
+# With a dead name server each record costs several timeouts; in parallel all records cost as much as one.
 PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedRecord:
-    """One expected record and what the DNS says about it."""
+    """One expected record and its verdict."""
 
     record: ExpectedRecord
     verdict: RecordVerdict
 
 
 def check_records(records: Sequence[ExpectedRecord], resolver: Resolver) -> list[CheckedRecord]:
-    """Every record judged, in the order given. Talks to the network: never inside a transaction."""
+    """The verdict on every record, in the given order. Queries the DNS: call it outside transactions."""
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         verdicts = pool.map(lambda record: JUDGES[record.purpose](record, resolver), records)
         return [

@@ -1,4 +1,4 @@
-"""The DNS records that the owner of a sending domain is asked to publish."""
+"""The DNS records that the owner of a sending domain publishes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ TRACKING_LABEL = "link"
 
 
 class RecordPurpose(StrEnum):
-    """What a record is for."""
+    """The purpose of a record."""
 
     OWNERSHIP = "ownership"
     DKIM = "dkim"
@@ -25,7 +25,7 @@ class RecordPurpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedRecord:
-    """A record to publish: names are A-labels without a final dot, a TXT value is one string without quotes."""
+    """A record to publish. Names are A-labels without a final dot; a TXT value is one string without quotes."""
 
     purpose: RecordPurpose
     type: RecordType
@@ -36,7 +36,7 @@ class ExpectedRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zone:
-    """What the expected records of one sending domain are made from.
+    """The inputs of the expected records of one sending domain.
 
     `dkim` holds (selector, value of the TXT record) for each key; `host` is this service's public host name or address.
     """
@@ -48,7 +48,7 @@ class Zone:
 
 
 def expected_records(zone: Zone) -> list[ExpectedRecord]:
-    """All records, in the order in which they are shown."""
+    """All records, in display order."""
     return [
         ExpectedRecord(
             purpose=purpose, type=record_type, name=f"{label}.{zone.domain}", value=value, domain=zone.domain
@@ -61,15 +61,15 @@ def list_rows(zone: Zone) -> Iterator[tuple[RecordPurpose, str, RecordType, str]
     yield RecordPurpose.OWNERSHIP, OWNERSHIP_LABEL, RecordType.TXT, OWNERSHIP_PREFIX + zone.ownership_token
     for selector, value in zone.dkim:
         yield RecordPurpose.DKIM, f"{selector}._domainkey", RecordType.TXT, value
-    # One alias brings the MX and SPF that the operator keeps at the service's own name; the domain's owner never has
-    # to follow a change of them.
+    # The alias covers the MX and SPF records that the operator keeps at the service's own name, so that the domain's
+    # owner need not follow changes of them.
     yield RecordPurpose.RETURN_PATH, RETURN_PATH_LABEL, alias_type(zone.host), zone.host
     yield RecordPurpose.TRACKING, TRACKING_LABEL, alias_type(zone.host), zone.host
     yield RecordPurpose.DMARC, "_dmarc", RecordType.TXT, "v=DMARC1; p=none"
 
 
 def alias_type(host: str) -> RecordType:
-    """The type that makes another name lead to `host`: nothing but a name can be the target of a CNAME."""
+    """The record type that points a name to `host`: A or AAAA for an address, CNAME for a name."""
     try:
         address = ip_address(host)
     except ValueError:

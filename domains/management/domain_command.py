@@ -1,4 +1,4 @@
-"""What the commands on domains share."""
+"""The base class of the commands on domains."""
 
 from collections.abc import Iterator, Mapping
 
@@ -16,10 +16,10 @@ MAX_STRING = 255
 
 
 class DomainCommand(ProjectCommand):
-    """A command on one project's domains, which are named by their names."""
+    """A command on one project's domains, which are selected by name."""
 
     def find_domain(self, options: Mapping[str, object]) -> Domain:
-        """The domain that `options` names. `CommandError` when the project has none of that name."""
+        """The domain that `options` names. CommandError when the project has no such domain."""
         project = self.find_project(options)
         try:
             domain = project.domains.filter(name=canonical_name(str(options["name"]))).first()
@@ -30,11 +30,11 @@ class DomainCommand(ProjectCommand):
         return domain
 
     def emit_domain(self, domain: Domain) -> None:
-        """Answer with a domain and its records: one line of JSON, or text to read."""
+        """Print a domain and its records: one line of JSON, or text."""
         self.emit(DomainOutput(domain).data, "\n".join(describe_domain(domain)))
 
     def emit_records(self, domain: Domain) -> None:
-        """Answer with a domain's records: each one line of JSON, or text to read."""
+        """Print a domain's records: one line of JSON for each, or text."""
         for shown in shown_records(domain):
             self.emit(RecordOutput(shown).data, "\n".join(describe_record(shown)))
 
@@ -57,7 +57,7 @@ def describe_record(shown: ShownRecord) -> Iterator[str]:
 
 
 def zone_line(shown: ShownRecord) -> str:
-    """The record as a line of a zone file (RFC 1035, 5.1), a long TXT value cut into strings."""
+    """The record as a line of a zone file (RFC 1035, 5.1); a long TXT value is split into strings."""
     record = shown.record
     match record.type:
         case RecordType.TXT:

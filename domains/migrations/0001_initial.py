@@ -34,13 +34,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("verified_at", models.DateTimeField(blank=True, help_text="When it was first verified.", null=True)),
-                ("checked_at", models.DateTimeField(blank=True, help_text="When the last check began.", null=True)),
+                (
+                    "verified_at",
+                    models.DateTimeField(blank=True, help_text="Time of the first verification.", null=True),
+                ),
+                ("checked_at", models.DateTimeField(blank=True, help_text="Start of the last check.", null=True)),
                 (
                     "failing_since",
-                    models.DateTimeField(blank=True, help_text="When a necessary record went missing.", null=True),
+                    models.DateTimeField(
+                        blank=True, help_text="Time at which a necessary record was first missing.", null=True
+                    ),
                 ),
-                ("next_check_at", models.DateTimeField(help_text="When beat checks it again.")),
+                ("next_check_at", models.DateTimeField(help_text="Time of the next periodic check.")),
                 (
                     "project",
                     models.ForeignKey(
@@ -61,10 +66,17 @@ class Migration(migrations.Migration):
                 (
                     "activated_at",
                     models.DateTimeField(
-                        blank=True, help_text="When its record was seen; signs since then.", null=True
+                        blank=True,
+                        help_text="Time at which a check found the record; the key signs since then.",
+                        null=True,
                     ),
                 ),
-                ("retired_at", models.DateTimeField(blank=True, help_text="When a newer key took over.", null=True)),
+                (
+                    "retired_at",
+                    models.DateTimeField(
+                        blank=True, help_text="Time at which a newer key replaced this one.", null=True
+                    ),
+                ),
                 (
                     "domain",
                     models.ForeignKey(
@@ -117,7 +129,7 @@ class Migration(migrations.Migration):
                     django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None),
                 ),
                 ("advice", models.TextField(blank=True)),
-                ("checked_at", models.DateTimeField(help_text="When the verdict was given.", null=True)),
+                ("checked_at", models.DateTimeField(help_text="Time of the verdict.", null=True)),
                 (
                     "domain",
                     models.ForeignKey(

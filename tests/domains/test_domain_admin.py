@@ -71,7 +71,7 @@ def test_a_check_by_button_shows_what_was_found_and_what_to_do(admin, zone, doma
     html = page(admin, domain)
     assert "good.test is verified." in html
     assert "elsewhere.test" in html
-    assert "Make it mail.service.test." in html
+    assert "Change it to mail.service.test." in html
     assert AuditEntry.objects.filter(actor="root", action="verify_domain").count() == 1
 
 

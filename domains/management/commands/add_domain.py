@@ -1,4 +1,4 @@
-"""`add_domain`: a sending domain, and the records to publish for it."""
+"""`add_domain`: add a sending domain and show its DNS records."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -14,8 +14,8 @@ class Command(DomainCommand):
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="The domain, such as example.com.")
-        parser.add_argument("--default-from", default="", help="The sender of mail that names none.")
-        parser.add_argument("--ed25519", action="store_true", help="Sign by Ed25519 too, beside RSA.")
+        parser.add_argument("--default-from", default="", help="Default sender of mail without a From address.")
+        parser.add_argument("--ed25519", action="store_true", help="Sign with Ed25519 in addition to RSA.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         algorithms = [Algorithm.RSA, Algorithm.ED25519] if options["ed25519"] else [Algorithm.RSA]

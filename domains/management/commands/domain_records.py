@@ -1,4 +1,4 @@
-"""`domain_records`: what to publish for a domain, and what was last found."""
+"""`domain_records`: show a domain's records and the result of the last check."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -8,11 +8,11 @@ from domains.published_records import shown_records
 
 
 class Command(DomainCommand):
-    help = "Show the DNS records of a sending domain, as they were last found."
+    help = "Show the DNS records of a sending domain and the result of the last check."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="The domain, such as example.com.")
-        parser.add_argument("--zone", action="store_true", help="Write lines for a zone file.")
+        parser.add_argument("--zone", action="store_true", help="Print zone file lines.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         domain = self.find_domain(options)

@@ -1,4 +1,4 @@
-"""`rotate_dkim`: new DKIM keys for a domain."""
+"""`rotate_dkim`: create new DKIM keys for a domain."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -9,7 +9,7 @@ from domains.management.domain_command import DomainCommand
 
 
 class Command(DomainCommand):
-    help = "Make new DKIM keys for a domain. They sign once their records are seen; the old ones do until then."
+    help = "Create new DKIM keys for a domain. The old keys sign until a check finds the new records."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="The domain, such as example.com.")
@@ -18,7 +18,7 @@ class Command(DomainCommand):
             action="append",
             choices=Algorithm.values,
             default=[],
-            help="Repeatable. By default those that the domain has.",
+            help="Algorithm of a new key; repeatable. Default: those of the domain's keys.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

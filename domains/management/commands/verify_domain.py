@@ -1,4 +1,4 @@
-"""`verify_domain`: ask the DNS for a domain's records now."""
+"""`verify_domain`: check a domain's DNS records now."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,7 +10,7 @@ from domains.verification import verify_domain
 
 
 class Command(DomainCommand):
-    help = "Check a sending domain's DNS records now and show what was found."
+    help = "Check a sending domain's DNS records now and show the result."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", nargs="?", help="The domain, such as example.com.")
@@ -18,7 +18,7 @@ class Command(DomainCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if bool(options["name"]) == options["all"]:
-            raise CommandError("Name one domain, or say --all.")
+            raise CommandError("Give one domain or --all.")
         if options["name"]:
             self.emit_domain(verify_domain(self.find_domain(options)))
             return

@@ -1,6 +1,6 @@
 "use strict";
 
-// The clipboard's own interface is only there over https and on loopback.
+// Browsers offer the clipboard API only over https and on loopback.
 async function copyText(text) {
   if (navigator.clipboard) {
     await navigator.clipboard.writeText(text);
