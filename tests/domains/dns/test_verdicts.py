@@ -89,7 +89,7 @@ def test_nothing_published_is_missing_and_the_advice_says_what_that_costs(zone):
     assert "cannot send mail" in verdicts[RecordPurpose.OWNERSHIP].advice
     assert "does not sign mail" in verdicts[RecordPurpose.DKIM].advice
     assert "bounces" in verdicts[RecordPurpose.RETURN_PATH].advice
-    assert "advice, not a condition" in verdicts[RecordPurpose.DMARC].advice
+    assert "is optional" in verdicts[RecordPurpose.DMARC].advice
 
 
 def test_a_domain_that_does_not_exist_misses_everything(zone):
