@@ -1,4 +1,4 @@
-"""Providers: where mail goes out. Credentials are written here and never shown."""
+"""Providers for staff. Credentials can be entered here and are never shown."""
 
 from typing import Any, ClassVar
 
@@ -35,7 +35,7 @@ COLUMNS = ("priority", "weight", "rate_limit", "connection_limit", "is_enabled")
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
-    """The URL is checked as PROVIDER_URL is. Left empty, the present one stays."""
+    """The form of a provider. It checks the URL as PROVIDER_URL is checked; an empty URL keeps the present one."""
 
     new_url = forms.CharField(
         label="URL",
@@ -48,11 +48,11 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         fields: ClassVar = ["project", "name", *COLUMNS]
         widgets: ClassVar = {"name": UnfoldAdminTextInputWidget}
         help_texts: ClassVar = {
-            "project": "Left out: for every project that has no provider of its own.",
-            "priority": "The lowest is used first.",
-            "weight": "How much of the mail this one gets among those of the same priority.",
-            "rate_limit": "Messages a second, of all workers together. Empty for no limit.",
-            "connection_limit": "Connections at once, of all workers together. Empty for no limit.",
+            "project": "Empty: shared by all projects that have no provider of their own.",
+            "priority": "The lowest value is used first.",
+            "weight": "Share of the mail among providers of the same priority.",
+            "rate_limit": "Messages per second for all workers together. Empty for no limit.",
+            "connection_limit": "Concurrent connections for all workers together. Empty for no limit.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -61,16 +61,16 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields[name].required = False
         is_new = self.instance._state.adding
         self.fields["new_url"].required = is_new
-        self.fields["new_url"].help_text = EXAMPLES if is_new else f"Empty: it stays as it is. {EXAMPLES}"
+        self.fields["new_url"].help_text = EXAMPLES if is_new else f"Leave empty to keep the present URL. {EXAMPLES}"
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"].strip()
         if not name.isprintable() or len(name) > 100:
-            raise forms.ValidationError("A name has at most 100 printable characters.")
+            raise forms.ValidationError("Use at most 100 printable characters.")
         return name
 
     def clean(self) -> dict[str, Any]:
-        """Refuse what the services would refuse."""
+        """Apply the checks of the services."""
         values: dict[str, Any] = super().clean() or self.cleaned_data
         for name in ("weight", "rate_limit", "connection_limit"):
             if (values.get(name) or 1) <= 0:
@@ -90,7 +90,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Provider)
 class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
-    """The ways out."""
+    """Providers."""
 
     form = ProviderForm
     list_display = ("name", "project", "kind", "leads_to", "priority", "weight", "health")
@@ -109,24 +109,24 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
         return ("project", *self.list_facts(request, obj)) if obj else ()
 
     def list_facts(self, request: HttpRequest, obj: Provider | None) -> tuple[str, ...]:
-        """Where events are to go is a secret: for those who could change it."""
+        """The read-only fields. The event URL is a secret, shown only with permission to change the provider."""
         if obj is None:
             return ()
         is_told = obj.kind == ProviderKind.ESP and super().has_change_permission(request, obj)
         return (*self.facts, "events_go_to") if is_told else self.facts
 
-    @admin.display(description="Events go to")
+    @admin.display(description="Event URL")
     def events_go_to(self, provider: Provider) -> str:
-        """What to enter at the ESP as the address of its event webhooks."""
+        """The URL to enter at the ESP for its event webhooks."""
         return build_events_url(provider)
 
-    @admin.display(description="Leads to")
+    @admin.display(description="Settings")
     def leads_to(self, provider: Provider) -> str:
         """The settings without credentials."""
         try:
             shown = show_settings(provider)
         except ValueError:
-            return "a URL that cannot be read"
+            return "The stored URL cannot be decrypted or parsed."
         return ", ".join(f"{name} {value}" for name, value in shown.items()) or "-"
 
     @display(description="Health", label=COLOURS)  # type: ignore[untyped-decorator]
@@ -174,17 +174,17 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.action(description="Test now", permissions=["change"])
     def ask(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
-        """Ask each whether it would take mail."""
+        """Test the connection and the credentials of each provider."""
         self._act(request, queryset, buttons.test)
 
     @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
-        """Nothing goes this way until a person resumes it; mail waits."""
+        """Pause each provider until a person resumes it; its mail waits or uses other providers."""
         self._act(request, queryset, buttons.pause)
 
     @admin.action(description="Resume", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
-        """End pauses: somebody has mended what they were for."""
+        """Resume each provider."""
         self._act(request, queryset, buttons.resume)
 
     def _act(self, request: HttpRequest, queryset: QuerySet[Provider], act: Act) -> None:
@@ -194,5 +194,5 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 def is_from_environment(provider: Provider | None) -> bool:
-    """Whether PROVIDER_URL says what this one is: a change here would not outlive the next start."""
+    """Whether PROVIDER_URL configures this provider: the next start would undo a change made here."""
     return provider is not None and provider.project_id is None and provider.name == SHARED_NAME

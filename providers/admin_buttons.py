@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     from unfold.admin import ModelAdmin
 
 
-# What a button does: the level and the text of the message that follows.
+# The action of a button. It returns the level and the text of the message to show.
 Act = Callable[[HttpRequest, Provider], tuple[int, str]]
 
 
 def test(request: HttpRequest, provider: Provider) -> tuple[int, str]:
-    """Ask it whether it would take mail."""
+    """Test the provider's connection and credentials."""
     found = check_provider(provider)
     write_provider_audit(request, "check_provider", provider, ok=found.ok)
     if found.ok:
-        return messages.SUCCESS, f"It would take mail: {found.detail} ({found.seconds:.2f} s)."
-    return messages.ERROR, f"It would take no mail: {found.detail} ({found.seconds:.2f} s)."
+        return messages.SUCCESS, f"The provider accepts mail: {found.detail} ({found.seconds:.2f} s)."
+    return messages.ERROR, f"The provider does not accept mail: {found.detail} ({found.seconds:.2f} s)."
 
 
 def pause(request: HttpRequest, provider: Provider) -> tuple[int, str]:
-    """Nothing goes this way until a person resumes it; mail waits."""
+    """Pause the provider until a person resumes it; its mail waits or uses other providers."""
     pause_provider(provider.pk, reason=f"Paused by {request.user.get_username()}.", pause=None)
     write_provider_audit(request, "pause_provider", provider)
-    return messages.SUCCESS, "Paused: mail waits until it is resumed, or goes by the others."
+    return messages.SUCCESS, "Paused. Mail uses other providers, or waits until this one is resumed."
 
 
 def resume(request: HttpRequest, provider: Provider) -> tuple[int, str]:
-    """End a pause: somebody has mended what it was for."""
+    """Resume the provider."""
     resume_provider(provider.pk)
     write_provider_audit(request, "resume_provider", provider)
     return messages.SUCCESS, "Resumed."
@@ -59,12 +59,12 @@ def write_provider_audit(request: HttpRequest, action: str, provider: Provider, 
 
 
 def may_act(request: HttpRequest) -> bool:
-    """Also on the provider of the environment, whose settings are not for the admin."""
+    """Whether the user may use the buttons, also on the provider of PROVIDER_URL, whose settings are read-only here."""
     return request.user.has_perm("providers.change_provider")
 
 
 def list_buttons(provider: Provider) -> list[tuple[str, str]]:
-    """The URL's name and the words of each button that makes sense now."""
+    """The URL name and the label of each button that applies to the provider's state."""
     is_paused = provider.is_paused or provider.paused_until is not None
     hidden = "pause" if is_paused else "resume"
     return [(f"admin:providers_provider_{name}", words) for name, (words, _) in ACTS.items() if name != hidden]
@@ -78,7 +78,7 @@ def build_urls(model_admin: "ModelAdmin") -> list[URLPattern]:
 
 
 def _button(model_admin: "ModelAdmin", act: Act) -> Callable[..., HttpResponse]:
-    """A view that acts on one provider, on POST only, and outside a transaction: a test talks to the network."""
+    """A view that acts on one provider, on POST only and outside a transaction, since a test uses the network."""
 
     @require_POST
     def press(request: HttpRequest, pk: UUID) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Asking a provider, now, whether it would take mail: connect, greet, authenticate, and leave."""
+"""Test whether a provider accepts mail: connect, greet, authenticate, and disconnect."""
 
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,9 +16,9 @@ from providers.network_policy import find_guard
 from providers.provider_url import parse_provider_url
 from providers.transports import find_resolver, smtp_config
 
-# Any name will do: that it does not exist is an answer too.
+# Any name will do: even NXDOMAIN shows that the DNS responds.
 CHECKED_DOMAIN = "example.com"
-# A person waits for it.
+# Short timeouts, since a person waits for the result.
 PROBE_SECONDS = HttpSeconds(connect=5.0, write=5.0, answer=10.0)
 SOON = timedelta(seconds=8)
 TIMEOUTS = Timeouts(connect=SOON, tls=SOON, auth=SOON, greeting=SOON, ehlo=SOON)
@@ -26,7 +26,7 @@ TIMEOUTS = Timeouts(connect=SOON, tls=SOON, auth=SOON, greeting=SOON, ehlo=SOON)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionCheck:
-    """`ok` when mail would be taken; `detail` says what was seen; `seconds` is how long it took."""
+    """`ok` when the provider accepts mail; `detail` describes the result for people; `seconds` is the duration."""
 
     ok: bool
     detail: str
@@ -34,7 +34,7 @@ class ConnectionCheck:
 
 
 def check_provider(provider: Provider) -> ConnectionCheck:
-    """Ask `provider`. Blocks for as long as it takes, and nothing is sent."""
+    """Test `provider`. Blocks on the network and sends no mail."""
     begun_at = monotonic()
     try:
         is_ok, detail = CHECKS[ProviderKind(provider.kind)](provider)
@@ -48,7 +48,7 @@ def _check_smtp(provider: Provider) -> tuple[bool, str]:
     with closing(SmtpTransport(replace(config, timeouts=TIMEOUTS))) as transport:
         refusal = transport.greet()
     if refusal is None:
-        return True, "took our greeting" + ("" if "@" not in provider.url else " and our credentials")
+        return True, "accepted EHLO" + ("" if "@" not in provider.url else " and the credentials")
     return False, f"{refusal.stage}: {refusal.code or ''} {refusal.text}".replace("  ", " ")
 
 
@@ -59,7 +59,7 @@ def _check_mx(_provider: Provider) -> tuple[bool, str]:
         return False, str(error)
     except NoNameError:
         pass
-    return True, "the DNS answers; whether this machine may use the port, the first mail will tell"
+    return True, "the DNS responds; the test does not cover outgoing connections to the port"
 
 
 def _check_simulator(_provider: Provider) -> tuple[bool, str]:

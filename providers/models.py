@@ -1,4 +1,4 @@
-"""Configured ways out."""
+"""Providers."""
 
 from django.db import models
 from django.db.models import Q
@@ -8,39 +8,39 @@ from common.ids import new_id
 
 
 class ProviderKind(models.TextChoices):
-    """How a provider is spoken to."""
+    """The protocol of a provider."""
 
     SMTP = "smtp"  # a relay
     MX = "mx"  # each recipient's own server
     ESP = "esp"  # an email service's HTTP API
-    INBOX = "inbox"  # the local inbox; stands for the recipient's MX
-    SIMULATOR = "simulator"  # named outcomes; nothing leaves
+    INBOX = "inbox"  # the local inbox in place of the recipient's MX
+    SIMULATOR = "simulator"  # simulated outcomes; sends no mail
 
 
 class Provider(models.Model):
-    """A way out of one project, or of all when `project` is null. Its URL holds credentials and is kept encrypted."""
+    """A provider of one project, or of all when `project` is null. Its URL holds credentials and is encrypted."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey("accounts.Project", models.CASCADE, null=True, related_name="providers")
     name = models.TextField()
     kind = models.TextField(choices=ProviderKind.choices)
-    # All settings of all kinds: providers.provider_url takes it apart.
+    # Holds all settings of every kind; `providers.provider_url` parses it.
     url = EncryptedTextField(blank=True)
-    # The lowest comes first; the others are for when those before cannot be used.
+    # The lowest value is used first; others are used when all of lower value are unavailable.
     priority = models.SmallIntegerField(default=0)
     weight = models.SmallIntegerField(default=1)
-    # Messages a second, and connections at once, of all workers together.
+    # Messages per second, and concurrent connections, for all workers together.
     rate_limit = models.FloatField(null=True)
     connection_limit = models.SmallIntegerField(null=True)
     is_enabled = models.BooleanField(default=True)
-    # False for what a project set up by itself: its inbox need not be ours, and then mail to it leaves the machine.
+    # False for a provider that a project configured: its inbox may be on another machine, so that its mail leaves.
     is_operated = models.BooleanField(default=True)
-    # A person's pause ends when a person says so; nothing is claimed for a paused provider.
+    # A pause by a person lasts until a person ends it; no recipients are claimed for a paused provider.
     is_paused = models.BooleanField(default=False)
-    # Set when the provider refuses us as such (credentials): nothing is claimed for it until then.
+    # Set when the provider rejects our credentials: no recipients are claimed for it until this time.
     paused_until = models.DateTimeField(null=True)
     pause_reason = models.TextField(blank=True)
-    # Stands in the address that an ESP sends its events to.
+    # Part of the URL that an ESP sends its events to.
     event_secret = EncryptedTextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -1,7 +1,7 @@
-"""What a provider may reach that no operator has set up: else whoever has `providers:write` could have our network
-asked for him (PROMISES, 5).
+"""Network limits for providers that a project configured: without them an API key with `providers:write` could reach
+the internal network (server-side request forgery).
 
-The operator names providers by PROVIDER_URL, by command and in the admin; those may be anywhere.
+The operator configures providers by PROVIDER_URL, by command and in the admin. They have no such limits.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -14,27 +14,27 @@ from providers.esp.catalog import API_URL
 from providers.models import ProviderKind
 from providers.provider_url import ProviderAddress, ProviderUrlError
 
-# A name server that does not answer must not hold a request for long.
+# The time limit of the DNS query, so that a dead name server does not block the request.
 LOOK_UP_SECONDS = 3.0
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _look_ups = ThreadPoolExecutor(max_workers=4, thread_name_prefix="provider-host")
 
 
 def find_guard(*, is_operated: bool) -> Guard | None:
-    """What every connection of a provider's has to pass; None for those of the operator."""
+    """The guard of every connection to a provider; None for providers of the operator."""
     return None if is_operated else Guard(allowed=settings.PROVIDER_ALLOWED_NETWORKS)
 
 
 def check_reach(address: ProviderAddress) -> None:
-    """ProviderUrlError for what only the operator may name.
+    """ProviderUrlError for settings that only the operator may use.
 
-    A name that cannot be resolved now is admitted: each connection is guarded anew. Asks the DNS: never call it inside
-    a transaction.
+    A name that does not resolve yet is admitted, since each connection is checked again. Queries the DNS: call it
+    outside transactions.
     """
     if address.ca_file:
-        raise ProviderUrlError("only the operator of the service may name files", "ca")
+        raise ProviderUrlError("only the operator of the service may use files", "ca")
     if address.kind is ProviderKind.INBOX and address.host not in LOOPBACK:
-        raise ProviderUrlError("the inbox is on this machine; for a relay the kind is smtp", "host")
+        raise ProviderUrlError("an inbox must be on this machine; use the kind smtp for a relay", "host")
     if address.kind in {ProviderKind.SMTP, ProviderKind.INBOX}:
         _check_host(address.host, address.port, "host")
     if address.kind is ProviderKind.ESP:
@@ -43,8 +43,8 @@ def check_reach(address: ProviderAddress) -> None:
 
 def _check_esp(address: ProviderAddress) -> None:
     if address.host == "ses" and not address.options.get("aws_access_key_id"):
-        # Without, those of this machine would be used, which are the operator's.
-        raise ProviderUrlError("an access key is needed", "aws_access_key_id")
+        # Without an access key the machine's own credentials would be used, which are the operator's.
+        raise ProviderUrlError("an access key is required", "aws_access_key_id")
     if url := address.options.get(API_URL):
         try:
             target = parse_target(url)

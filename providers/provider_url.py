@@ -1,4 +1,4 @@
-"""How a provider is reached: as a URL, the one form that is stored, or as settings by name.
+"""Provider settings as a URL, which is the stored form, and as a mapping of names to values.
 
 `smtp://user:password@host:587?tls=starttls`, `smtps://…`, `mx:?port=25`, `esp://postmark?server_token=…`,
 `inbox://127.0.0.1:2525`, `simulator:`.
@@ -16,7 +16,7 @@ from providers.models import ProviderKind
 Settings = Mapping[str, str]
 
 TLS_MODES = ("implicit", "never", "opportunistic", "starttls")
-# The settings that stand before the question mark of a URL; all others are its options.
+# The settings before the question mark of a URL; all others are its options.
 AUTHORITY = {
     ProviderKind.SMTP: ("host", "port", "username", "password"),
     ProviderKind.INBOX: ("host", "port"),
@@ -37,9 +37,9 @@ _TOPIC = re.compile(r"arn:aws(?:-[a-z-]+)?:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1
 
 
 class ProviderUrlError(ValueError):
-    """A provider's URL or settings cannot be used. The message says why and never repeats a URL, which holds secrets.
+    """A provider's URL or settings are invalid. The message gives the reason and never a URL, which holds secrets.
 
-    `setting` names the one that is wrong, empty when it is the whole; `code` is for programs.
+    `setting` is the name of the wrong setting, or empty for the whole URL; `code` is for programs.
     """
 
     def __init__(self, message: str, setting: str = "", code: str = "invalid_provider") -> None:
@@ -50,10 +50,10 @@ class ProviderUrlError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderAddress:
-    """A provider's settings, checked. `username`, `password` and `options` are not shown by repr.
+    """A provider's validated settings. repr does not show `username`, `password` and `options`.
 
-    `host` is the server's for `smtp` and `inbox`, and the ESP's name for `esp`; `options` are what only one kind or ESP
-    knows.
+    `host` is the server's for `smtp` and `inbox`, and the ESP's name for `esp`; `options` are specific to one kind or
+    ESP.
     """
 
     kind: ProviderKind
@@ -68,21 +68,21 @@ class ProviderAddress:
 
 
 def parse_provider_url(url: str) -> ProviderAddress:
-    """`url` taken apart and checked, or ProviderUrlError.
+    """Parse and validate `url`. ProviderUrlError when it is invalid.
 
     With a user name, TLS is required and the certificate checked unless the URL says otherwise (`?tls=never`,
-    `?verify=no`): a password must not go to whoever answers.
+    `?verify=no`): a password must not reach an unverified server.
     """
     return check_settings(*split_provider_url(url))
 
 
 def split_provider_url(url: str) -> tuple[ProviderKind, dict[str, str]]:
-    """The kind and the settings that `url` spells out; only its form is checked."""
+    """The kind and the settings in `url`, without validation of their values."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ProviderUrlError(f"the URL cannot be read: {error}") from None
+        raise ProviderUrlError(f"the URL cannot be parsed: {error}") from None
     kind = SCHEMES.get(parts.scheme)
     if kind is None:
         raise ProviderUrlError(f"the scheme must be one of {', '.join(SCHEMES)}")
@@ -99,7 +99,7 @@ def split_provider_url(url: str) -> tuple[ProviderKind, dict[str, str]]:
 
 
 def build_provider_url(kind: ProviderKind, settings: Settings) -> str:
-    """The URL that spells out `settings`; `split_provider_url` takes it apart again."""
+    """The URL of `settings`, the inverse of `split_provider_url`."""
     options = urlencode({name: value for name, value in settings.items() if name not in AUTHORITY[kind]})
     host = settings.get("host") or settings.get("esp", "")
     authority = f"[{host}]" if ":" in host else host
@@ -112,7 +112,7 @@ def build_provider_url(kind: ProviderKind, settings: Settings) -> str:
 
 
 def check_settings(kind: ProviderKind, settings: Settings) -> ProviderAddress:
-    """`settings` with their defaults, or ProviderUrlError."""
+    """`settings` completed by defaults and validated. ProviderUrlError when they are invalid."""
     if kind is ProviderKind.ESP:
         return _check_esp(settings)
     refuse_unknown(settings, (*AUTHORITY[kind], *OPTIONS[kind]))
@@ -129,7 +129,7 @@ def check_settings(kind: ProviderKind, settings: Settings) -> ProviderAddress:
     if verify not in {"yes", "no"}:
         raise ProviderUrlError("verify must be yes or no", "verify")
     if "password" in settings and not settings.get("username"):
-        raise ProviderUrlError("a password needs a user name", "username")
+        raise ProviderUrlError("a password requires a user name", "username")
     return ProviderAddress(
         kind=kind,
         host=settings["host"],
@@ -165,7 +165,7 @@ def _read_port(settings: Settings, kind: ProviderKind) -> int:
 
 def _check_source(settings: Settings) -> None:
     try:
-        ip_address(settings.get("source", "0.0.0.0"))  # noqa: S104 - any address will do
+        ip_address(settings.get("source", "0.0.0.0"))  # noqa: S104 - any local address is valid
     except ValueError:
         raise ProviderUrlError("source must be an IP address of this machine", "source") from None
 
@@ -177,7 +177,7 @@ def _check_esp(settings: Settings) -> ProviderAddress:
     options = {name: value for name, value in settings.items() if name != "esp"}
     refuse_unknown(options, list_settings(esp))
     if missing := [name for name in esp.needed if not options.get(name)]:
-        raise ProviderUrlError(f"{esp.title} needs {missing[0]}", missing[0])
+        raise ProviderUrlError(f"{esp.title} requires {missing[0]}", missing[0])
     if API_URL in options:
         parts = urlsplit(options[API_URL])
         if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -185,12 +185,12 @@ def _check_esp(settings: Settings) -> ProviderAddress:
     if EVENT_LOGIN in options and not all(options[EVENT_LOGIN].partition(":")):
         raise ProviderUrlError(f"{EVENT_LOGIN} must be user:password", EVENT_LOGIN)
     if any(not _TOPIC.fullmatch(text.strip()) for text in options.get(TOPICS, "").split(",") if text.strip()):
-        raise ProviderUrlError(f"{TOPICS} must be ARNs of SNS topics, with commas between", TOPICS)
+        raise ProviderUrlError(f"{TOPICS} must be ARNs of SNS topics, separated by commas", TOPICS)
     return ProviderAddress(kind=ProviderKind.ESP, host=settings["esp"], options=options)
 
 
 def hide_secrets(kind: ProviderKind, settings: Settings) -> dict[str, str]:
-    """What may be shown of `settings`: no credentials, not even that of a user name."""
+    """`settings` without credentials and without the user name."""
     if kind is ProviderKind.ESP:
         esp = ESPS[settings["esp"]]
         return {name: value for name, value in settings.items() if name == "esp" or not is_secret(esp, name)}

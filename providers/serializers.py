@@ -1,4 +1,4 @@
-"""Providers as the API takes and shows them."""
+"""Serializers of providers."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -32,9 +32,9 @@ SMALL = 32_000
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}})
 class SettingsField(serializers.Field[Any, Any, Any, Any]):
-    """An object of texts; numbers, `true` and `false` are taken as the texts that a URL would have; null is nothing."""
+    """An object of strings. Numbers, `true` and `false` become strings as in a URL; null removes a setting."""
 
-    default_error_messages = {"invalid": "Must be an object of texts, numbers, true and false."}
+    default_error_messages = {"invalid": "Must be an object of strings, numbers, true and false."}
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
         if not isinstance(data, dict) or len(data) > MAX_SETTINGS:
@@ -51,9 +51,9 @@ class SettingsField(serializers.Field[Any, Any, Any, Any]):
 
 
 def check(value: object) -> str:
-    """Why a setting's value cannot be one, or nothing."""
+    """The fault of a setting's value, or `""`."""
     if value is not None and not isinstance(value, str | int):
-        return "Must be a text, a number, true or false."
+        return "Must be a string, a number, true or false."
     text = str(value)
     return "" if len(text) <= MAX_TEXT and text.isprintable() else "Must be one line of printable characters."
 
@@ -63,23 +63,28 @@ def write_setting(value: object) -> str:
 
 
 class ProviderFields(StrictSerializer):
-    """What a provider is, whether new or changed: `url`, or `kind` with `settings`."""
+    """The fields of new and changed providers: `url`, or `kind` with `settings`."""
 
     name = SingleLineField(max_length=MAX_NAME)
     kind = StrictChoiceField(choices=ProviderKind.choices, required=False)
-    url = SingleLineField(max_length=MAX_TEXT, required=False, help_text="Holds credentials and is never shown.")
-    settings = SettingsField(required=False, help_text="The same by name; credentials are never shown.")
+    url = SingleLineField(
+        max_length=MAX_TEXT, required=False, help_text="The settings as a URL. It holds credentials and is never shown."
+    )
+    settings = SettingsField(required=False, help_text="The settings by name. Credentials are never shown.")
     priority = StrictIntegerField(
-        min_value=-SMALL, max_value=SMALL, required=False, help_text="The lowest comes first, by default 0."
+        min_value=-SMALL, max_value=SMALL, required=False, help_text="The lowest value is used first. Default: 0."
     )
     weight = StrictIntegerField(
-        min_value=1, max_value=SMALL, required=False, help_text="Its share among those of one priority, by default 1."
+        min_value=1,
+        max_value=SMALL,
+        required=False,
+        help_text="Share of the mail among providers of the same priority. Default: 1.",
     )
     rate_limit = serializers.FloatField(
-        min_value=0.001, max_value=100_000, required=False, allow_null=True, help_text="Messages a second."
+        min_value=0.001, max_value=100_000, required=False, allow_null=True, help_text="Messages per second."
     )
     connection_limit = StrictIntegerField(
-        min_value=1, max_value=SMALL, required=False, allow_null=True, help_text="Connections at once."
+        min_value=1, max_value=SMALL, required=False, allow_null=True, help_text="Concurrent connections."
     )
     enabled = StrictBooleanField(required=False, source="is_enabled")
 
@@ -95,18 +100,18 @@ class ProviderInput(ProviderFields):
     def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
         conflicts = super().find_conflicts(values, given)
         if not {"url", "kind"} & set(given):
-            conflicts["kind"] = [wrong("Give url, or kind with settings.", "required")]
+            conflicts["kind"] = [wrong("Give url or kind with settings.", "required")]
         return conflicts
 
 
 class ProviderChange(ProviderFields):
-    """What may change on a provider."""
+    """Changes to a provider."""
 
     name = SingleLineField(max_length=MAX_NAME, required=False)
 
 
 class HealthOutput(serializers.Serializer[object]):
-    """How a provider does, in one word, and for people why and until when."""
+    """The health of a provider: its status, the reason, and the end of a pause."""
 
     status = serializers.CharField(help_text="ok, paused, disabled or failing.")
     reason = serializers.CharField()
@@ -114,7 +119,7 @@ class HealthOutput(serializers.Serializer[object]):
 
 
 class ProviderOutput(serializers.Serializer[Provider]):
-    """A provider without its credentials. `settings` is null for a shared one."""
+    """A provider without its credentials. `settings` is null for a shared provider."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -141,40 +146,40 @@ class ProviderOutput(serializers.Serializer[Provider]):
 
 
 class OwnProviderOutput(ProviderOutput):
-    """What whoever may change the provider sees beside: where its ESP is to send events to."""
+    """A provider with the URL for its ESP's events, which is shown only to keys that may change the provider."""
 
     events_url = serializers.SerializerMethodField()
 
     def get_events_url(self, provider: Provider) -> str | None:
-        """A secret: whoever knows it can tell what became of mail."""
+        """The URL for the ESP's events. It is a secret: a holder could report false events."""
         if provider.project_id is None or provider.kind != ProviderKind.ESP:
             return None
         return build_events_url(provider)
 
 
 def build_events_url(provider: Provider) -> str:
-    """The address for an ESP's event webhooks."""
+    """The URL for an ESP's event webhooks."""
     return f"{settings.PUBLIC_URL}/feedback/{provider.pk}/{provider.event_secret}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderCursor:
-    """A place in the list of providers: just behind the one that this describes, whether or not that is still there."""
+    """A position in the list of providers: after the described one, which may have been deleted since."""
 
     is_shared: bool
     priority: int
     pk: UUID
 
     def write(self) -> str:
-        """The place as callers see it."""
+        """The cursor in the form of the API."""
         return f"{self.is_shared:d}.{self.priority}.{self.pk}"
 
 
 @extend_schema_field({"type": "string"})
 class ProviderCursorField(serializers.Field[ProviderCursor, str, str, Any]):
-    """A `next` of the list of providers."""
+    """A cursor from `next` of the list of providers."""
 
-    default_error_messages = {"invalid_cursor": "Must be the `next` of a page before."}
+    default_error_messages = {"invalid_cursor": "Must be the `next` of a previous page."}
 
     def to_internal_value(self, data: str) -> ProviderCursor:
         match = PLACE.fullmatch(data)
@@ -190,20 +195,20 @@ PLACE = re.compile(r"([01])\.(-?[0-9]{1,5})\.([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){
 
 
 class ProviderQuery(PageQuery):
-    """The list's parameters."""
+    """Query parameters of the list."""
 
-    after = ProviderCursorField(required=False, help_text="The `next` of the page before.")
+    after = ProviderCursorField(required=False, help_text="The `next` of the previous page.")
 
 
 class PauseInput(StrictSerializer):
-    """For how long, and why. Without a time: until it is resumed."""
+    """Length and reason of a pause. Without `seconds` it lasts until the provider is resumed."""
 
     seconds = StrictIntegerField(min_value=1, max_value=30 * 24 * 3600, required=False, allow_null=True)
     reason = SingleLineField(max_length=500, required=False, allow_blank=True, default="")
 
 
 class CheckOutput(serializers.Serializer[object]):
-    """What came of asking a provider whether it would take mail."""
+    """The result of testing a provider."""
 
     ok = serializers.BooleanField()
     detail = serializers.CharField()

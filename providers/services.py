@@ -1,4 +1,4 @@
-"""What others may ask of providers."""
+"""Operations on providers."""
 
 import secrets
 from collections.abc import Mapping
@@ -27,24 +27,24 @@ from providers.provider_url import (
 from providers.routing.selection import routes
 from providers.routing.shared_breakers import forget_failures
 
-# The row that PROVIDER_URL is kept in.
+# The name of the row that holds PROVIDER_URL.
 SHARED_NAME = "default"
 
-# A provider that refuses our credentials is tried again after this: somebody may have mended them.
+# The pause after a provider has rejected our credentials; they may have been corrected since.
 AUTH_PAUSE = timedelta(minutes=5)
-# Where credentials go to. When it changes, credentials that were stored for the old one do not come along: else whoever
-# may change a provider could have its password sent to a server of his own.
+# The settings that name the receiver of credentials. When one changes, stored credentials are dropped: otherwise
+# a key that may change a provider could have its password sent to another server.
 DESTINATION = frozenset({"host", "esp", API_URL})
 
 
 class ProviderExistsError(ConflictError):
-    """There is a provider {name} already."""
+    """A provider named {name} already exists."""
 
     code = "provider_exists"
 
 
 class SharedProviderError(ApiError):
-    """This provider is shared by all projects: only the operator of the service changes it."""
+    """This provider is shared by all projects. Only the operator of the service can change it."""
 
     code = "shared_provider"
     status = HTTPStatus.FORBIDDEN
@@ -52,7 +52,7 @@ class SharedProviderError(ApiError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderTarget:
-    """Where a provider is, as a caller gives it: a URL, or a kind with settings."""
+    """A provider's settings from a caller: a URL, or a kind with settings."""
 
     kind: ProviderKind | None = None
     url: str = ""
@@ -62,8 +62,8 @@ class ProviderTarget:
 def read_target(target: ProviderTarget, *, is_operated: bool, kept: Provider | None = None) -> tuple[ProviderKind, str]:
     """The kind and the URL to store. InvalidFieldsError, naming `url`, `kind` or `settings.…`.
 
-    Settings for a provider that is `kept` replace its own; what is not named of its credentials stays, as long as
-    they would go to the same place. Who is not the operator may not name everything: see `reach`.
+    New settings replace those of the provider `kept`. Credentials that are not given are kept while they go to the same
+    server. Projects may not use all settings: see `network_policy`.
     """
     try:
         kind, settings = _read_settings(target, kept)
@@ -97,14 +97,14 @@ def _read_settings(target: ProviderTarget, kept: Provider | None) -> tuple[Provi
 def add_provider(
     project: Project | None, *, name: str, target: ProviderTarget, is_operated: bool, **values: object
 ) -> Provider:
-    """A new provider of `project`, or a shared one. Errors as of `build_provider` and `store_provider`."""
+    """Add a provider of `project`, or a shared one. Errors as of `build_provider` and `store_provider`."""
     return store_provider(build_provider(project, name=name, target=target, is_operated=is_operated, **values))
 
 
 def build_provider(
     project: Project | None, *, name: str, target: ProviderTarget, is_operated: bool, **values: object
 ) -> Provider:
-    """A new provider, checked and not stored. Asks the DNS: outside of transactions. InvalidFieldsError.
+    """A new provider, validated but not stored. Queries the DNS: call it outside transactions. InvalidFieldsError.
 
     `values` are the columns `priority`, `weight`, `rate_limit`, `connection_limit` and `is_enabled`.
     """
@@ -115,16 +115,16 @@ def build_provider(
 
 
 def store_provider(provider: Provider) -> Provider:
-    """Write a new provider. ProviderExistsError."""
+    """Store a new provider. ProviderExistsError when its name is taken."""
     return _save(provider, force_insert=True)
 
 
 def change_provider(
     provider: Provider, *, target: ProviderTarget | None = None, is_operated: bool, **values: object
 ) -> Provider:
-    """Change what is given. Errors as those of `add_provider`. Workers follow within a second.
+    """Change a provider. Errors as of `add_provider`. Workers apply the change within a second.
 
-    Where it leads is from then on the responsibility of whoever changes that: `is_operated` is for the operator.
+    A new target makes the caller responsible for the provider: `is_operated` is true for the operator.
     """
     if target is not None:
         provider.kind, provider.url = read_target(target, is_operated=is_operated, kept=provider)
@@ -148,7 +148,7 @@ def _save(provider: Provider, *, force_insert: bool) -> Provider:
 
 
 def forget_routes() -> None:
-    """Let this process read the providers anew: now, and once more when what was written can be seen."""
+    """Drop this process's cache of providers, now and again after the commit."""
     routes.forget()
     transaction.on_commit(routes.forget)
 
@@ -158,15 +158,15 @@ def new_event_secret(kind: ProviderKind) -> str:
 
 
 def remove_provider(provider: Provider) -> None:
-    """Forget a provider. Mail that waits goes by the others; attempts keep its name."""
+    """Delete a provider. Queued mail uses the other providers; attempts keep its name."""
     provider.delete()
     routes.forget()
 
 
 def sync_shared_provider(url: str) -> Provider | None:
-    """Make the shared provider what `url` says: create it, change it, or disable it when `url` is empty.
+    """Create or change the shared provider from `url`, or disable it when `url` is empty.
 
-    ProviderUrlError when the URL cannot be used; nothing is changed then.
+    ProviderUrlError when the URL is invalid; the provider is not changed then.
     """
     with transaction.atomic():
         if not url:
@@ -195,12 +195,12 @@ def sync_shared_provider(url: str) -> Provider | None:
 
 
 def has_shared_provider() -> bool:
-    """Whether every project has a way out."""
+    """Whether a shared provider is enabled, so that every project has a provider."""
     return Provider.objects.filter(project=None, is_enabled=True).exists()
 
 
 def pause_provider(provider_id: UUID, *, reason: str, pause: timedelta | None) -> None:
-    """Claim nothing for this provider for a while, or with None until it is resumed. Mail waits, nothing bounces."""
+    """Stop claims for a provider for the time `pause`, or with None until a resume. Mail waits; nothing bounces."""
     until = None if pause is None else Now() + pause
     Provider.objects.filter(pk=provider_id).update(
         is_paused=pause is None, paused_until=until, pause_reason=reason[:500]
@@ -209,7 +209,7 @@ def pause_provider(provider_id: UUID, *, reason: str, pause: timedelta | None) -
 
 
 def rest_provider(provider_id: UUID, *, reason: str) -> None:
-    """Leave a provider alone that refuses us as such, for AUTH_PAUSE. A person's pause stays what it is."""
+    """Pause a provider for AUTH_PAUSE after it has rejected our credentials. A pause by a person is not changed."""
     Provider.objects.filter(pk=provider_id, is_paused=False).update(
         paused_until=Greatest(F("paused_until"), Now() + AUTH_PAUSE), pause_reason=reason[:500]
     )
@@ -217,7 +217,7 @@ def rest_provider(provider_id: UUID, *, reason: str) -> None:
 
 
 def resume_provider(provider_id: UUID) -> None:
-    """Use a paused provider again, whoever paused it. Other workers hear of it after the commit."""
+    """Resume a provider, whether a person or the service paused it. Other workers notice it after the commit."""
     Provider.objects.filter(pk=provider_id).update(is_paused=False, paused_until=None, pause_reason="")
     transaction.on_commit(lambda: forget_failures(provider_id))
     forget_routes()

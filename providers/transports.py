@@ -1,4 +1,4 @@
-"""From a way out to the transport that speaks its language."""
+"""Build the transport of a provider."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 
 class BrokenTransport(AsyncTransport):
-    """Stands in for a provider that cannot be used as it is configured: pauses it, and no mail suffers."""
+    """The transport of a misconfigured provider: each reply pauses the provider, and mail is deferred."""
 
     def __init__(self, reason: str) -> None:
         self._reply = Reply(outcome=Outcome.DEFERRED, stage=Stage.CONNECT, text=reason, should_pause=True)
@@ -46,20 +46,23 @@ class BrokenTransport(AsyncTransport):
             yield delivery.recipient_id, self._reply
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no connection is open."""
 
 
 def build_transport(provider: ProviderRef) -> Transport:
-    """A transport for many conversations at once, connections kept open. Never an error: see BrokenTransport."""
+    """The transport of a provider, for many concurrent conversations, with kept-open connections.
+
+    Never raises: a misconfigured provider gets a BrokenTransport.
+    """
     try:
         return BUILDERS[provider.kind](provider, parse_provider_url(provider.url or f"{provider.kind}:"))
     except (ProviderUrlError, OSError, ValueError, KeyError) as error:
         log.warning("provider_unusable", provider=provider.name, error=str(error))
-        return BrokenTransport(f"the provider cannot be used as it is configured: {error}")
+        return BrokenTransport(f"the provider is misconfigured: {error}")
 
 
 def smtp_config(address: ProviderAddress, *, is_operated: bool) -> SmtpConfig:
-    """The inbox stands for the recipient's own server, so that its 250 is a delivery; a relay's is not."""
+    """The settings of an SMTP server. The inbox counts as the recipient's own server: its 250 means delivered."""
     return SmtpConfig(
         host=address.host,
         port=address.port,
@@ -75,13 +78,13 @@ def smtp_config(address: ProviderAddress, *, is_operated: bool) -> SmtpConfig:
 
 
 def helo_name() -> str:
-    """What we call ourselves."""
+    """The host name for EHLO: that of PUBLIC_URL, or `localhost`."""
     return urlsplit(settings.PUBLIC_URL).hostname or "localhost"
 
 
 def _build_smtp(provider: ProviderRef, address: ProviderAddress) -> Transport:
     config = smtp_config(address, is_operated=provider.is_operated)
-    # Where connections are counted, one that nobody uses is another worker's (rate_limits.SHARE_TTL_MS).
+    # With a connection limit, idle connections are closed early so that other workers can use their share.
     return SmtpTransport(replace(config, idle_limit=COUNTED_IDLE_LIMIT) if provider.connection_limit else config)
 
 
@@ -106,7 +109,7 @@ def _build_mx(_way: ProviderRef, address: ProviderAddress) -> Transport:
 
 @cache
 def find_resolver() -> DnsMxResolver:
-    """The process's resolver, with what it remembers."""
+    """The process's resolver with its cache."""
     return DnsMxResolver([parse_name_server(text) for text in settings.DNS_SERVERS])
 
 

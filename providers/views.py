@@ -43,7 +43,7 @@ from providers.services import (
 
 
 class ProviderPagination(KeysetPagination):
-    """The project's own providers, then the shared ones, each in the order in which they are used."""
+    """The project's own providers, then the shared ones, each in order of use."""
 
     ordering = ("is_shared", "priority", "pk")
 
@@ -59,7 +59,7 @@ class ProviderPagination(KeysetPagination):
 
 
 class ProviderViewSet(ProjectViewSet):
-    """The project's ways out, and beside them those that all projects share, which only the operator changes."""
+    """The project's providers, and the shared ones, which only the operator can change."""
 
     scopes: ClassVar = {
         "list": PROVIDERS_READ,
@@ -85,7 +85,7 @@ class ProviderViewSet(ProjectViewSet):
         return OwnProviderOutput if self.key.has_scope(PROVIDERS_WRITE) else ProviderOutput
 
     def find_own(self) -> Provider:
-        """A provider that the key may change; SharedProviderError for one that it may only see."""
+        """A provider of the project; SharedProviderError for a shared one, which is read-only."""
         provider: Provider = self.get_object()
         if provider.project_id is None:
             raise SharedProviderError
@@ -93,19 +93,19 @@ class ProviderViewSet(ProjectViewSet):
 
     @extend_schema(responses=ProviderOutput)
     def list(self, request: Request) -> Response:
-        """The project's providers and the shared ones, each in the order in which they are used."""
+        """List the project's own providers, then the shared ones, each in order of use."""
         return self.list_rows(self.get_queryset())
 
     @extend_schema(responses=OwnProviderOutput)
     def retrieve(self, request: Request, pk: UUID) -> Response:
-        """One provider."""
+        """Get one provider."""
         return self.show(self.get_object())
 
     @extend_schema(responses={201: OwnProviderOutput, **list_problems(ProviderExistsError)})
     @idempotent
     @holds_secret
     def create(self, request: Request) -> Generator[None, None, Response]:
-        """Add a provider. From then on the project's mail goes by its own providers only."""
+        """Add a provider. From then on the project's mail uses only its own providers."""
         values = self.read_body()
         target = take_target(values)
         assert target is not None
@@ -115,8 +115,8 @@ class ProviderViewSet(ProjectViewSet):
 
     @extend_schema(responses={200: OwnProviderOutput, **list_problems(ProviderExistsError, SharedProviderError)})
     def partial_update(self, request: Request, pk: UUID) -> Response:
-        """Change a provider. New `settings` replace the old ones; credentials that are not named stay, as long as the
-        host does.
+        """Change a provider. New `settings` replace the old ones. Credentials that are not given are kept, unless the
+        host changes.
         """
         provider, values = self.find_own(), self.read_body()
         if "settings" in values:
@@ -125,7 +125,7 @@ class ProviderViewSet(ProjectViewSet):
 
     @extend_schema(responses={204: None, **list_problems(SharedProviderError)})
     def destroy(self, request: Request, pk: UUID) -> Response:
-        """Remove a provider. Mail that waits goes by the others."""
+        """Delete a provider. Queued mail uses the other providers."""
         provider = self.find_own()
         self.read_body()
         remove_provider(provider)
@@ -136,7 +136,7 @@ class ProviderViewSet(ProjectViewSet):
     @idempotent
     @holds_secret
     def pause(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
-        """Send nothing by this provider, for some time or until it is resumed. Mail goes by the others, or waits."""
+        """Pause a provider for some time or until it is resumed. Mail uses other providers or waits."""
         provider, values = self.find_own(), self.read_body()
         seconds = values.get("seconds")
         yield
@@ -148,7 +148,7 @@ class ProviderViewSet(ProjectViewSet):
     @idempotent
     @holds_secret
     def resume(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
-        """Use a paused provider again."""
+        """Resume a paused provider."""
         provider = self.find_own()
         self.read_body()
         yield
@@ -159,14 +159,14 @@ class ProviderViewSet(ProjectViewSet):
     @action(detail=True, methods=["post"])
     @idempotent_over_network
     def check(self, request: Request, pk: UUID) -> Response:
-        """Ask the provider now whether it would take mail. Nothing is sent."""
+        """Test now whether the provider accepts mail. No mail is sent."""
         provider = self.find_own()
         self.read_body()
         return Response(CheckOutput(check_provider(provider)).data)
 
 
 def take_target(values: dict[str, Any]) -> ProviderTarget | None:
-    """Where the provider is to be, taken out of `values`; None when they do not say."""
+    """Remove `kind`, `url` and `settings` from `values` and return them as a target; None when all are missing."""
     kind, url, settings = (values.pop(name, None) for name in ("kind", "url", "settings"))
     if not url and settings is None and kind is None:
         return None

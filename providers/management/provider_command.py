@@ -1,4 +1,4 @@
-"""What the commands on providers share."""
+"""The base class of the commands on providers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +18,11 @@ class ProviderCommand(ProjectCommand):
     """A command on one project's providers, or on the shared ones."""
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--shared", action="store_true", help="Not a project's: the ones that all projects share.")
+        parser.add_argument("--shared", action="store_true", help="Select the providers that all projects share.")
         super().add_arguments(parser)
 
     def read_values(self, serializer: Serializer[Any]) -> dict[str, Any]:
-        """What was said on the command line, held to the API's rules. CommandError names what is wrong."""
+        """The values of the command line, validated by the API's rules. CommandError names the wrong field."""
         if serializer.is_valid():
             return dict(serializer.validated_data)
         name, problems = next(iter(dict(serializer.errors).items()))
@@ -32,11 +32,11 @@ class ProviderCommand(ProjectCommand):
     def find_owner(self, options: Mapping[str, object]) -> Project | None:
         """The project that `options` names, None for the shared ones."""
         if options["shared"] and options["project"]:
-            raise CommandError("Say --project or --shared, not both.")
+            raise CommandError("Give --project or --shared, not both.")
         return None if options["shared"] else self.find_project(options)
 
     def find_provider(self, options: Mapping[str, object]) -> Provider:
-        """The provider that `options` names by id, or by name: the project's own before a shared one."""
+        """The provider that `options` names by id or name; a project's own provider comes before a shared one."""
         name = str(options["name"])
         found = [row for row in self.list_candidates(options) if name in {row.name, str(row.pk)}]
         if not found:
@@ -44,11 +44,11 @@ class ProviderCommand(ProjectCommand):
         if len({row.project_id for row in found}) > 1 and found[0].project_id is not None:
             found = [row for row in found if row.project_id is not None]
         if len(found) > 1:
-            raise CommandError(f"There are several providers {name}; name one by --project, by --shared or by its id.")
+            raise CommandError(f"Several providers are named {name}. Select one with --project, --shared or its id.")
         return found[0]
 
     def list_candidates(self, options: Mapping[str, object]) -> QuerySet[Provider]:
-        """All providers, or those of the project or the shared ones where `options` says so."""
+        """All providers, or with --project or --shared only those."""
         rows = Provider.objects.select_related("project").order_by("project__name", "priority", "id")
         if options["shared"] or options["project"]:
             owner = self.find_owner(options)
@@ -56,7 +56,7 @@ class ProviderCommand(ProjectCommand):
         return rows
 
     def emit_provider(self, provider: Provider) -> None:
-        """Answer with a provider: one line of JSON, or text to read. The operator sees a shared one's settings too."""
+        """Print a provider: one line of JSON, or text. Shared providers are printed with their settings."""
         item = {
             **ProviderOutput(provider).data,
             "project": provider.project.name if provider.project else None,

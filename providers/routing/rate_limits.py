@@ -1,7 +1,7 @@
-"""What a provider may be given: so many messages a second, so many connections at once, by all workers together.
+"""Rate and connection limits of a provider, shared by all workers.
 
-Redis counts. While it is away each worker goes by a bucket and a share of its own: somewhat too much for a short while
-is better than nothing at all.
+Redis holds the counts. While it is unavailable each worker uses a bucket and a share of its own: exceeding the limit
+for a short time is better than sending no mail.
 """
 
 import os
@@ -13,16 +13,16 @@ from uuid import UUID, uuid4
 
 from providers.routing.redis_state import shared
 
-# A bucket holds what may be sent in this time.
+# The capacity of a bucket, as the time in which it fills.
 BURST_SECONDS = 1.0
-# A worker's share of the connections, and how often it is asked for anew.
+# The lifetime of a worker's share of the connections, and the interval of its renewal.
 SHARE_TTL_MS = 10_000
 SHARE_SECONDS = 1.0
 WANT_MS = 3_000
-# Without Redis: a worker's part of a provider's connections.
+# Without Redis a worker takes the limit divided by this number of workers.
 USUAL_WORKERS = 4
 
-# KEYS: bucket. ARGV: rate a second, most tokens, wanted. Answers how many there were.
+# KEYS: bucket. ARGV: rate per second, maximum tokens, wanted tokens. Returns the granted tokens.
 _TAKE = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -35,8 +35,8 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(most / rate * 1000) + 60000)
 return granted
 """
 
-# KEYS: shares, want. ARGV: who, wanted, limit, ttl ms, want ms. Answers the share that is held from now on. Who gets
-# nothing says so, and the others give half of theirs back when they next ask.
+# KEYS: shares, want. ARGV: worker, wanted, limit, ttl in ms, ttl of want in ms. Returns the worker's new share.
+# A worker without a share sets the key `want`, and the others give half of theirs back at their next renewal.
 _HOLD = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -64,14 +64,14 @@ return share
 
 
 class Rates:
-    """Messages a second."""
+    """Limits on messages per second."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._own: dict[UUID, tuple[float, float]] = {}
 
     def take(self, provider_id: UUID, rate: float, wanted: int) -> int:
-        """How many of `wanted` messages may be begun now; they count as begun."""
+        """Take up to `wanted` tokens; the result is the number of messages that may start now."""
         most = max(1.0, rate * BURST_SECONDS)
         granted = shared.ask(lambda client: _run(client, _TAKE, [f"rate:{provider_id}"], [rate, most, wanted]))
         return self._take_own(provider_id, rate, most, wanted) if granted is None else granted
@@ -86,7 +86,7 @@ class Rates:
 
 
 class Shares:
-    """Connections at once: one worker process's part of each provider's, asked for anew each second in use."""
+    """Limits on concurrent connections: one worker process's share per provider, renewed every second in use."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._who = f"{os.getpid()}-{uuid4().hex[:12]}"
@@ -94,7 +94,7 @@ class Shares:
         self._held: dict[UUID, tuple[int, float]] = {}
 
     def hold(self, provider_id: UUID, limit: int, wanted: int) -> int:
-        """How many of the provider's connections are this process's now, at most `wanted`."""
+        """This process's share of the provider's connections, at most `wanted`."""
         now = self._clock()
         share, until = self._held.get(provider_id, (0, 0.0))
         if now >= until:
@@ -103,7 +103,7 @@ class Shares:
         return share
 
     def share_of(self, provider_id: UUID) -> int:
-        """What was said last. Any thread may ask."""
+        """The share that `hold` returned last, or 0. Thread-safe."""
         return self._held.get(provider_id, (0, 0.0))[0]
 
     def _ask(self, provider_id: UUID, limit: int, wanted: int) -> int:

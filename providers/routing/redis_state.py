@@ -1,4 +1,4 @@
-"""What workers tell each other through Redis. Without it each goes by what it knows itself, and nobody waits."""
+"""State that workers share through Redis. While it is unavailable each worker uses its own state, without waiting."""
 
 import threading
 import time
@@ -12,13 +12,13 @@ from django.conf import settings
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-# After a failure nobody asks for so long: a Redis that hangs would cost each caller the socket's timeout.
+# The pause after a failure: while Redis hangs, each call would otherwise wait for the socket's timeout.
 PAUSE_SECONDS = 5.0
 TIMEOUT_SECONDS = 0.3
 
 
 class Shared:
-    """A Redis client that never raises and never waits for long. Safe for threads, and for forked children."""
+    """A Redis client that never raises and has a short timeout. Safe for threads and for forked children."""
 
     def __init__(self) -> None:
         self._redis: redis.Redis = redis.Redis.from_url(
@@ -31,7 +31,7 @@ class Shared:
         self._lock = threading.Lock()
 
     def ask(self, question: Callable[[Any], T]) -> T | None:
-        """What `question(client)` answers; None while Redis is away."""
+        """The result of `question(client)`; None while Redis is unavailable."""
         if time.monotonic() < self._quiet_until:
             return None
         try:
@@ -47,13 +47,13 @@ shared = Shared()
 
 
 class SharedPolicies:
-    """MTA-STS policies for all workers (`delivery.mx.mta_sts.PolicyStore`)."""
+    """A store of MTA-STS policies for all workers (`delivery.mx.mta_sts.PolicyStore`)."""
 
     def get(self, domain: str) -> str | None:
-        """What was put there last."""
+        """The stored text; None when there is none."""
         found: str | None = shared.ask(lambda client: client.get(f"mta-sts:{domain}"))
         return found
 
     def put(self, domain: str, text: str, seconds: float) -> None:
-        """Keep `text` for so long, at most."""
+        """Store `text` for at most `seconds`."""
         shared.ask(lambda client: client.set(f"mta-sts:{domain}", text, ex=max(1, int(seconds))))

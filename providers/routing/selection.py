@@ -1,4 +1,4 @@
-"""Which way out a project's mail takes now, and why."""
+"""Choose the provider for a project's mail, with the reason."""
 
 import random
 import threading
@@ -14,14 +14,14 @@ from django.db.models.functions import Now
 from providers.models import Provider, ProviderKind
 from providers.routing.shared_breakers import provider_breakers, provider_key
 
-# How long a worker may decide by what it read: a new or paused provider is noticed after this.
+# How long a worker may use cached providers: it notices a new or paused one after this time.
 FRESH_SECONDS = 1.0
 MAX_BECAUSE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderRef:
-    """A provider as the sending loop sees it. `id` is None for the built-in simulator."""
+    """The data of a provider that the sending loop needs. `id` is None for the built-in simulator."""
 
     id: UUID | None
     name: str
@@ -33,27 +33,27 @@ class ProviderRef:
     connection_limit: int | None = None
 
     def __hash__(self) -> int:
-        """Ways are looked up many times for each mail."""
+        """By id alone: providers are dictionary keys that are looked up many times for each mail."""
         return hash((self.id, self.version))
 
     @property
     def is_local(self) -> bool:
-        """Mail that goes this way never leaves the machine. Nobody knows that of an inbox that a project names."""
+        """Whether mail stays on this machine. A project's own inbox may be elsewhere and does not count."""
         return self.kind is ProviderKind.SIMULATOR or (self.kind is ProviderKind.INBOX and self.is_operated)
 
 
-# In every project, needs no row: test keys and addresses at simulator.test always go here.
+# Part of every project, without a row: mail of test keys and mail to simulator.test always uses it.
 SIMULATOR = ProviderRef(None, "simulator", ProviderKind.SIMULATOR)
 
-# The providers that a mail was refused by as such in this round of tries, and what they said.
+# The providers that have failed for a mail in this round of attempts, each with its reply.
 Tried = Mapping[UUID, str]
-# Why a way takes nothing now, `""` when it does: what only the caller knows.
+# Returns the reason why a provider is unavailable to the caller, or `""` when it is available.
 Availability = Callable[[ProviderRef], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An enabled provider and what chooses among several."""
+    """An enabled provider with its priority, weight and pause."""
 
     provider: ProviderRef
     priority: int
@@ -63,8 +63,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderSelection:
-    """A way, and for people why this one: `only`, `priority`, `weight`, `failover`, `probe` (of one that has failed),
-    `again` (all were tried). `skipped` are those that would have come before it.
+    """The chosen provider and the reason: `only`, `priority`, `weight`, `failover`, `probe` (of an open breaker), or
+    `again` (all have been tried). `skipped` holds the names of providers with precedence, and why they were skipped.
     """
 
     provider: ProviderRef
@@ -72,7 +72,7 @@ class ProviderSelection:
     skipped: Sequence[tuple[str, str]] = ()
 
     def describe(self) -> dict[str, Any] | None:
-        """The decision as it is kept with the attempt; None where there was nothing to decide."""
+        """The decision in the form that is stored with the attempt; None when there was no alternative."""
         if self.because == "only" and not self.skipped:
             return None
         return {
@@ -83,9 +83,8 @@ class ProviderSelection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsableProjects:
-    """Whose mail can go out now: that of all projects without providers of their own, or not, and of those with some.
-
-    `…direct…` are those of them whose mail may go straight to the recipients' servers.
+    """The projects that have a usable provider now: all projects without their own providers, or none of them, and
+    the projects with usable providers of their own. `…direct…` marks those with a provider of kind `mx`.
     """
 
     is_shared_open: bool
@@ -100,7 +99,7 @@ def always_available(_way: ProviderRef) -> str:
 
 
 class Routes:
-    """All enabled providers, read at most once a second; safe for threads."""
+    """A cache of all enabled providers, read at most once a second. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -117,11 +116,11 @@ class Routes:
         tried: Tried | None = None,
         availability: Availability = always_available,
     ) -> ProviderSelection | None:
-        """The way for one message, or None when the project has no usable provider.
+        """The provider for one message, or None when the project has no usable provider.
 
-        A project's own providers come before shared ones; among those of the best (lowest) priority that can be used
-        the weight decides. What was tried in this round is left out as long as there is another one. A choice
-        `because` of a probe has taken it: its outcome has to be reported to the circuit.
+        A project's own providers come before shared ones. Among the usable providers of the lowest priority value the
+        choice is random by weight. Providers tried in this round are left out while another one is usable. A choice
+        `because` of a probe has started the probe: the caller must report its outcome to the breaker.
         """
         if is_simulated:
             return ProviderSelection(provider=SIMULATOR, because="only")
@@ -146,7 +145,7 @@ class Routes:
         skipped: Sequence[tuple[str, str]],
         tried: Tried | None,
     ) -> ProviderSelection | None:
-        """The choice of `provider`; None when its circuit has opened meanwhile, or its probe is another's."""
+        """The selection of `provider`; None when its breaker has opened meanwhile or another worker runs the probe."""
         if provider.id is not None and provider_breakers.find_tripped(provider_key(provider.id)):
             if not provider_breakers.may_try(provider_key(provider.id)):
                 return None
@@ -160,7 +159,7 @@ class Routes:
         return ProviderSelection(provider=provider, because=because, skipped=tuple(skipped))
 
     def _choose_again(self, candidates: Sequence[Candidate], availability: Availability) -> ProviderSelection | None:
-        """All were tried: the best of them once more, if it takes anything."""
+        """The best available provider again, after all have been tried."""
         skipped: list[tuple[str, str]] = []
         for group in group_by_priority(candidates):
             for one in keep_available(group, skipped, availability):
@@ -169,16 +168,16 @@ class Routes:
         return None
 
     def has_other(self, project_id: UUID, tried: Tried, availability: Availability = always_available) -> bool:
-        """Whether a mail may go out now by a provider that was not tried in this round."""
+        """Whether a provider is usable now that was not tried in this round."""
         return any(
             keep_available([one], [], lambda provider: describe_tried(provider, tried) or availability(provider))
             for one in self._candidates(project_id)
         )
 
     def find_usable(self, availability: Availability, has_room: Callable[[ProviderRef], bool]) -> UsableProjects:
-        """Who has a usable way now: the best that takes mail at all has room. A worse one is no way around a full one.
+        """The projects whose best available provider has room. A full provider is not bypassed by one of lower rank.
 
-        A project's own providers come before shared ones, usable or not.
+        A project with providers of its own never uses shared ones.
         """
 
         def find_kinds(candidates: Sequence[Candidate]) -> set[ProviderKind]:
@@ -200,14 +199,14 @@ class Routes:
         )
 
     def is_local_only(self, project_id: UUID) -> bool:
-        """Whether the project's mail can reach only the inbox or the simulator, now and after any pause."""
+        """Whether the project's mail can reach only the inbox or the simulator, paused providers included."""
         return all(candidate.provider.is_local for candidate in self._candidates(project_id))
 
     def has_provider(self, project_id: UUID) -> bool:
         return bool(self._candidates(project_id))
 
     def forget(self) -> None:
-        """Read anew at the next question: for who has just changed a provider in this process."""
+        """Drop the cache, after a change of providers in this process."""
         self._read_at = float("-inf")
 
     def _candidates(self, project_id: UUID) -> Sequence[Candidate]:
@@ -247,7 +246,7 @@ def build_provider_ref(row: Provider) -> ProviderRef:
 
 
 def group_by_priority(candidates: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
-    """The candidates, which are in order, in groups of one priority."""
+    """Group sorted candidates by priority."""
     if len(candidates) < 2:
         return [candidates] if candidates else []
     groups: dict[int, list[Candidate]] = {}
@@ -259,7 +258,7 @@ def group_by_priority(candidates: Sequence[Candidate]) -> Sequence[Sequence[Cand
 def keep_available(
     group: Sequence[Candidate], skipped: list[tuple[str, str]], availability: Availability
 ) -> list[Candidate]:
-    """Those of a group that take mail now; the others go to `skipped`, with the reason."""
+    """The available candidates of a group; the others are added to `skipped` with the reason."""
     usable = []
     for one in group:
         if why := one.pause or describe_breaker(one.provider) or availability(one.provider):
@@ -270,7 +269,7 @@ def keep_available(
 
 
 def describe_breaker(provider: ProviderRef) -> str:
-    """Why a provider's circuit keeps mail from it, `""` when it does not."""
+    """The reason of a provider's open breaker; `""` when mail may be tried."""
     found = provider_breakers.find_open(provider_key(provider.id)) if provider.id else None
     return f"failing: {found.reason}" if found else ""
 
@@ -280,10 +279,10 @@ def describe_tried(provider: ProviderRef, tried: Tried) -> str:
 
 
 def draw(group: Sequence[Candidate]) -> Candidate:
-    """One of a group, by weight."""
+    """A random candidate of a group, by weight."""
     if len(group) == 1:
         return group[0]
-    return random.choices(group, [one.weight for one in group])[0]  # noqa: S311 - spreads load only
+    return random.choices(group, [one.weight for one in group])[0]  # noqa: S311 - for load balancing only
 
 
 routes = Routes()

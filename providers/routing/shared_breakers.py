@@ -1,4 +1,4 @@
-"""The circuits of providers and of mail exchangers, which workers share through Redis."""
+"""Circuit breakers of providers and mail exchangers, shared between workers through Redis."""
 
 import json
 import time
@@ -12,35 +12,35 @@ from delivery.concurrency.circuit_breaker import BreakerPolicy, CircuitBreakers,
 from providers.routing.redis_state import shared
 
 EXCHANGE_SECONDS = 1.0
-# What nobody has touched for so long belongs to a host that nobody writes to any more.
+# An entry that has not changed for this long belongs to a host that gets no mail any more.
 FORGET_SECONDS = 6 * 3600.0
 BOARD = "circuits"
 
 provider_breakers = CircuitBreakers()
 mx_breakers = CircuitBreakers(BreakerPolicy(first_wait=timedelta(seconds=30), most_wait=timedelta(minutes=15)))
-# By the first word of their keys.
+# By the prefix of their keys.
 GROUPS: Mapping[str, CircuitBreakers] = {"provider": provider_breakers, "mx": mx_breakers}
 
 
 def provider_key(provider_id: UUID) -> str:
-    """The key of a provider's circuit. (A mail exchanger's is made by `delivery.mx.transport`.)"""
+    """The key of a provider's breaker. (`delivery.mx.transport` builds those of mail exchangers.)"""
     return f"provider:{provider_id}"
 
 
 def forget_failures(provider_id: UUID) -> None:
-    """Close a provider's circuit for all workers: somebody has mended it."""
+    """Close a provider's breaker for all workers, after a person has resumed the provider."""
     provider_breakers.reset(provider_key(provider_id))
     exchange()
 
 
 class Exchange:
-    """Tells the other processes what has changed here, and learns what has there; at most once a second."""
+    """Exchanges changes of breakers with the other processes, at most once a second."""
 
     def __init__(self) -> None:
         self._next_at = 0.0
 
     def run(self) -> None:
-        """Call it often: it does nothing most of the time, and never waits for long."""
+        """Exchange if the last exchange is a second old. Cheap to call often."""
         now = time.monotonic()
         if now >= self._next_at:
             self._next_at = now + EXCHANGE_SECONDS
@@ -48,7 +48,7 @@ class Exchange:
 
 
 def exchange() -> None:
-    """Exchange now. Without Redis what has changed is kept for the next time."""
+    """Exchange now. While Redis is unavailable, changes are kept for the next exchange."""
     found = shared.ask(lambda client: client.hgetall(BOARD))
     if found is None:
         return
@@ -74,7 +74,7 @@ def _publish(client: Any, changes: Mapping[str, OpenBreaker | None]) -> bool:
 
 
 def read_state(text: str) -> OpenBreaker | None:
-    """An open circuit as another process has told of it; None for nonsense, and for what is long over."""
+    """Parse an open breaker of another process; None for malformed or expired text."""
     try:
         state = OpenBreaker(**json.loads(text))
         is_over = time.time() - state.until > FORGET_SECONDS

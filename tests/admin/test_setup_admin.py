@@ -178,11 +178,11 @@ def test_a_provider_is_tested_from_its_page_and_from_the_list(root, project):
         page = reverse("admin:providers_provider_change", args=[provider.pk])
         button = reverse("admin:providers_provider_test", args=[provider.pk])
         assert button in root.get(page).content.decode()
-        assert "It would take mail: took our greeting" in root.post(button, follow=True).content.decode()
-    assert "It would take no mail: connect: " in root.post(button, follow=True).content.decode()
+        assert "The provider accepts mail: accepted EHLO" in root.post(button, follow=True).content.decode()
+    assert "The provider does not accept mail: connect: " in root.post(button, follow=True).content.decode()
     chosen = {"action": "ask", "_selected_action": [str(provider.pk)]}
     answer = root.post(reverse("admin:providers_provider_changelist"), chosen, follow=True)
-    assert "a: It would take no mail" in answer.content.decode()
+    assert "a: The provider does not accept mail" in answer.content.decode()
     assert root.get(button).status_code == 405
     assert [entry.data["ok"] for entry in AuditEntry.objects.filter(action="check_provider")] == [False, False, True]
 

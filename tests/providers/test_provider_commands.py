@@ -38,7 +38,7 @@ def test_add_provider_makes_a_shared_one_from_settings(project: Project) -> None
         (("relay", "smtp://relay.test", "--kind", "smtp"), "Give a URL"),
         (("relay", "--kind", "smtp", "--set", "host"), "NAME=VALUE"),
         (("relay", "--kind", "smtp", "--set", "host=a.test", "--set", "prt=1"), "settings.prt: Unknown option prt"),
-        (("relay", "--kind", "esp", "--set", "esp=postmark"), "settings.server_token: Postmark needs server_token"),
+        (("relay", "--kind", "esp", "--set", "esp=postmark"), "settings.server_token: Postmark requires server_token"),
         (("relay", "ftp://relay.test"), "url: The scheme must be one of"),
         (("relay", "smtp://relay.test?x=1"), "url: Unknown option x"),
         (("relay", "smtp://relay.test", "--weight", "0"), "--weight: "),

@@ -1,4 +1,4 @@
-"""`add_provider`: a way out of one project, or of all."""
+"""`add_provider`: add a provider of one project, or a shared one."""
 
 from argparse import ArgumentParser
 from math import isfinite
@@ -19,20 +19,22 @@ class Command(ProviderCommand):
     help = "Add a provider: by URL (smtp://user:password@host:587), or by --kind and --set."
 
     def add_options(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="What to call it.")
+        parser.add_argument("name", help="The provider's name.")
         parser.add_argument("url", nargs="?", help="smtp://…, smtps://…, mx:, esp://postmark?server_token=…, inbox://…")
-        parser.add_argument("--kind", choices=ProviderKind.values, help="With --set in place of a URL.")
         parser.add_argument(
-            "--set", action="append", default=[], metavar="NAME=VALUE", help="One setting; may stand several times."
+            "--kind", choices=ProviderKind.values, help="Kind of provider; use with --set instead of a URL."
         )
-        parser.add_argument("--priority", type=int, default=0, help="The lowest comes first (default: 0).")
-        parser.add_argument("--weight", type=int, default=1, help="Share among those of one priority (default: 1).")
-        parser.add_argument("--rate-limit", type=read_rate, help="Messages a second, of all workers together.")
-        parser.add_argument("--connection-limit", type=int, help="Connections at once, of all workers together.")
+        parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="One setting; repeatable.")
+        parser.add_argument("--priority", type=int, default=0, help="The lowest value is used first (default: 0).")
+        parser.add_argument(
+            "--weight", type=int, default=1, help="Share of the mail among providers of the same priority (default: 1)."
+        )
+        parser.add_argument("--rate-limit", type=read_rate, help="Messages per second for all workers together.")
+        parser.add_argument("--connection-limit", type=int, help="Concurrent connections for all workers together.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if bool(options["url"]) == bool(options["kind"]):
-            raise CommandError("Give a URL, or --kind with --set.")
+            raise CommandError("Give a URL or --kind with --set.")
         settings = dict(read_setting(text) for text in options["set"])
         kind = ProviderKind(options["kind"]) if options["kind"] else None
         given = {name: options[name] for name in VALUES if options[name] is not None}

@@ -1,4 +1,4 @@
-"""`check_providers`: ask every provider now whether it would take mail."""
+"""`check_providers`: test every provider now."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -9,10 +9,10 @@ from providers.routing.health import describe_health
 
 
 class Command(ProviderCommand):
-    help = "Ask each provider whether it would take mail; nothing is sent. Fails when one that is enabled would not."
+    help = "Test whether each provider accepts mail, without sending any. Fails when an enabled provider does not."
 
     def add_options(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", nargs="?", help="Only this one, by name or id.")
+        parser.add_argument("name", nargs="?", help="Test only this provider; name or id.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         rows = [self.find_provider(options)] if options["name"] else list(self.list_candidates(options))
@@ -38,5 +38,5 @@ class Command(ProviderCommand):
             if provider.is_enabled and not check.ok:
                 failed.append(provider.name)
         if failed:
-            self.stderr.write(f"{len(failed)} of {len(rows)} would take no mail: {', '.join(failed)}.")
+            self.stderr.write(f"{len(failed)} of {len(rows)} providers do not accept mail: {', '.join(failed)}.")
             raise SystemExit(1)

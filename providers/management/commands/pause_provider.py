@@ -1,4 +1,4 @@
-"""`pause_provider`: send nothing by one provider for a while."""
+"""`pause_provider`: stop sending through one provider."""
 
 from argparse import ArgumentParser
 from datetime import timedelta
@@ -11,14 +11,16 @@ from providers.services import pause_provider
 
 
 class Command(ProviderCommand):
-    help = "Send nothing by a provider. Mail goes by the others, or waits; nothing bounces."
+    help = "Stop sending through a provider. Mail uses other providers or waits; nothing bounces."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="The provider's name or id.")
         parser.add_argument(
-            "--seconds", type=int, help="For how long, 30 days at most. Left out: until resume_provider."
+            "--seconds",
+            type=int,
+            help="Length of the pause in seconds, at most 30 days. Default: until resume_provider.",
         )
-        parser.add_argument("--reason", default="", help="What others are told.")
+        parser.add_argument("--reason", default="", help="Reason, shown in the provider's health.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         values = self.read_values(PauseInput(data={name: options[name] for name in ("seconds", "reason")}))

@@ -1,4 +1,4 @@
-"""`resume_provider`: use a paused provider again."""
+"""`resume_provider`: resume a paused provider."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -9,7 +9,7 @@ from providers.services import resume_provider
 
 
 class Command(ProviderCommand):
-    help = "Use a paused provider again, whoever paused it."
+    help = "Resume a provider, whether a person or the service paused it."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="The provider's name or id.")

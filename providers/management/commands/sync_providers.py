@@ -1,4 +1,4 @@
-"""`sync_providers`: put PROVIDER_URL into the shared provider's row."""
+"""`sync_providers`: store PROVIDER_URL in the shared provider's row."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from providers.services import sync_shared_provider
 
 
 class Command(BaseCommand):
-    help = "Make the shared provider what PROVIDER_URL says. Runs at each start."
+    help = "Update the shared provider from PROVIDER_URL. Runs at each start."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
