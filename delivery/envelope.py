@@ -1,4 +1,4 @@
-"""What is handed to a way out, what comes back, and the port between the two."""
+"""The port to providers: deliveries, replies, and the transport between them."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from uuid import UUID
 
 
 class Outcome(StrEnum):
-    """What an attempt means for its recipient."""
+    """The meaning of an attempt's reply for the recipient."""
 
-    ACCEPTED = "accepted"  # a relay or ESP took it and will carry it on
-    DELIVERED = "delivered"  # the recipient's own MX took it
-    DEFERRED = "deferred"  # not now; try again
-    BOUNCED = "bounced"  # the recipient was refused for good
-    FAILED = "failed"  # our fault or the provider's, for good
-    UNCERTAIN = "uncertain"  # the line broke between the final dot and the answer (RFC 1047)
+    ACCEPTED = "accepted"  # a relay or ESP accepted it and will forward it
+    DELIVERED = "delivered"  # the recipient's own MX accepted it
+    DEFERRED = "deferred"  # temporary failure; retry
+    BOUNCED = "bounced"  # the recipient was rejected permanently
+    FAILED = "failed"  # permanent failure caused by us or the provider
+    UNCERTAIN = "uncertain"  # the connection broke between the final dot and the reply (RFC 1047)
 
 
 class Stage(StrEnum):
-    """Where in the conversation the reply was given."""
+    """The stage of the conversation at which the reply came."""
 
     CONNECT = "connect"
     GREETING = "greeting"
@@ -39,7 +39,7 @@ class Delivery:
 
     `content` is the whole RFC 5322 message with CRLF line ends, not dot-stuffed. `return_path` may be empty (`<>`).
     `attempt_number` counts from 1. With an `envelope_id` (printable ASCII, at most 100 characters) the other side is
-    asked to report what becomes of the mail, under that id, where it can (DSN, RFC 3461).
+    asked for delivery status notifications with that id, where it supports them (DSN, RFC 3461).
     """
 
     recipient_id: UUID
@@ -53,14 +53,14 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What the other side said, or what we say in its place, and what it means.
+    """The other side's reply, or ours in its place, and its meaning.
 
-    `code` is the SMTP code or HTTP status, None when nobody answered. `text` is for people and never holds message
-    content. `has_reached` tells whether the provider gave any answer about this mail (a refused connection did not).
+    `code` is the SMTP code or HTTP status, None without a response. `text` is for people and never holds message
+    content. `has_reached` tells whether the provider replied about this mail (not so after a refused connection).
     `should_suppress` marks a hard mailbox bounce; `should_pause` a fault of the provider's configuration, such as
-    refused credentials, that no other mail would survive either; `should_slow` a host that wants less of us for now
-    (421, 454). `retry_after` is how long the other side asked us to wait. `remote_id` is the other side's own name for
-    the mail, by which it speaks of it later.
+    rejected credentials, which affects all mail; `should_slow` a host that throttles us (421, 454). `retry_after` is
+    the wait that the other side asked for. `remote_id` is the other side's id of the mail, which its later feedback
+    contains.
     """
 
     outcome: Outcome
@@ -82,16 +82,16 @@ BeforeDot = Callable[[Collection[UUID]], Collection[UUID]]
 
 
 class Transport(Protocol):
-    """A way out. One instance may be used by many threads at once; each call holds its own conversation.
+    """The code's interface to a provider. Instances are thread-safe; each call runs its own conversation.
 
-    No exception for anything that the other side or the network does: that is a `Reply`.
+    Failures of the other side or the network are a `Reply`, not an exception.
     """
 
     def transmit(self, deliveries: Sequence[Delivery], before_dot: BeforeDot) -> Iterator[tuple[UUID, Reply]]:
-        """Hand over `deliveries`, yielding exactly one reply for each recipient as it comes.
+        """Send `deliveries` and yield exactly one reply per granted recipient as it comes.
 
-        Before the step that cannot be taken back (the final dot, an ESP's request body) `before_dot(ids)` is called;
-        only the ids that it returns may be sent. The others are no longer ours: nothing is yielded for them.
+        Before the irrevocable step (the final dot, an ESP's request body) `before_dot(ids)` is called, and only the
+        ids that it returns may be sent. The other ids have lost their lease, and no reply is yielded for them.
         """
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""SMTP replies: reading them from the wire (RFC 5321, 4.2; RFC 3463) and what each means for a recipient.
+"""Parse SMTP replies (RFC 5321, 4.2; RFC 3463) and classify their meaning for a recipient.
 
-Reading trusts nothing: an answer is bounded in lines and bytes, and what is not an answer is `MalformedReplyError`.
-Meaning is a table, `REPLY_VERDICTS`; `classify` looks it up and builds the `Reply`.
+The parser trusts no server: a reply is limited in lines and bytes, and malformed input raises `MalformedReplyError`.
+The table `REPLY_VERDICTS` holds the meanings; `classify` looks them up and builds the `Reply`.
 """
 
 import re
@@ -15,13 +15,13 @@ from delivery.envelope import Outcome, Reply, Stage
 MAX_REPLY_BYTES = 16_384
 MAX_REPLY_LINES = 128
 MAX_TEXT = 1_000
-# What a server may ask us to wait: a hint beyond this is a mistake or a joke.
+# The longest wait that a server may ask for; a longer one is a mistake.
 MAX_RETRY_AFTER = timedelta(hours=8)
 
 _LINE = re.compile(rb"([1-5][0-9][0-9])(?:([ -])([^\r\n]*))?(?:\r[^\n]*)?\n")
 # IronPort writes `#5.1.0`, others `<5.1.0>` or `[5.1.0]`.
 _ENHANCED = re.compile(r"[#<(\[]?([245]\.\d{1,3}\.\d{1,3})[>)\]:;,]?(?=\s|$)\s*")
-# Blanks, controls, and what turns or hides text on a screen.
+# White space, control characters, and characters that reverse or hide text.
 _BLANK = re.compile(
     "[^\x21-\x7e\xa1-\u167f\u1681-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\u2fff\u3001-\ufefe\uff00-\U0010ffff]+"
 )
@@ -32,27 +32,27 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 
 
 class MalformedReplyError(Exception):
-    """The other side sent what is no SMTP reply, or one without end."""
+    """The other side sent a malformed or endless SMTP reply."""
 
 
 class SmtpReply(NamedTuple):
-    """One reply as it came: its code, and the text of its lines, raw and possibly hostile."""
+    """One raw reply: its code, and the text of its lines, which may be hostile."""
 
     code: int
     lines: tuple[bytes, ...]
 
 
 class Peer(NamedTuple):
-    """Who answered, for the attempt's record."""
+    """The server that replied, for the attempt's record."""
 
     remote_host: str = ""
     tls: str = ""
 
 
 def take_reply(buffer: bytes) -> tuple[SmtpReply, int] | None:
-    """The first whole reply in `buffer` and its length in bytes; None while it is incomplete.
+    """The first complete reply in `buffer` and its length in bytes; None while it is incomplete.
 
-    The last line's code counts, as a reply's lines must agree (RFC 5321, 4.2.1). Raises NonsenseError.
+    The code of the last line counts, as all lines must have the same (RFC 5321, 4.2.1). Raises MalformedReplyError.
     """
     match = _LINE.match(buffer)
     if match is not None and match[2] != b"-" and match.end() <= MAX_REPLY_BYTES:
@@ -78,7 +78,7 @@ def _take_long_reply(buffer: bytes) -> tuple[SmtpReply, int] | None:
 
 
 def clean_text(raw: bytes) -> str:
-    """Printable text in one line, at most MAX_TEXT characters, without NUL and other controls."""
+    """Printable text in one line, at most MAX_TEXT characters, without NUL and other control characters."""
     text = raw.decode("utf-8", "replace")
     if not (text.isascii() and text.isprintable()):
         text = _BLANK.sub(" ", text)
@@ -86,7 +86,7 @@ def clean_text(raw: bytes) -> str:
 
 
 def read_text(answer: SmtpReply) -> tuple[str, str]:
-    """The enhanced code (`""` when there is none) and the text for people, the code taken off each line."""
+    """The enhanced code (`""` when there is none), and the text for people, with the code removed from each line."""
     enhanced_code, words = "", []
     for line in answer.lines:
         text = clean_text(line)
@@ -98,7 +98,7 @@ def read_text(answer: SmtpReply) -> tuple[str, str]:
 
 
 def read_retry_after(text: str) -> timedelta | None:
-    """The wait that a server's own words ask for (`try again in 300 seconds`), at most MAX_RETRY_AFTER."""
+    """The wait that a server's text asks for (`try again in 300 seconds`), at most MAX_RETRY_AFTER; else None."""
     if match := _RETRY_AFTER.search(text):
         return min(timedelta(**{_UNITS[match[2].lower()]: int(match[1])}), MAX_RETRY_AFTER)
     return None
@@ -106,7 +106,7 @@ def read_retry_after(text: str) -> timedelta | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyVerdict:
-    """What a reply means, before it is known who said it."""
+    """The meaning of a reply, independent of the server."""
 
     outcome: Outcome
     should_suppress: bool = False
@@ -122,13 +122,13 @@ SUPPRESS = ReplyVerdict(outcome=Outcome.BOUNCED, should_suppress=True)
 FAIL = ReplyVerdict(outcome=Outcome.FAILED)
 UNCERTAIN = ReplyVerdict(outcome=Outcome.UNCERTAIN)
 
-# Looked up from the special to the general: code at any stage (`*`); stage and class; enhanced code and its subject, or
+# Looked up from specific to general: code at any stage (`*`); stage and class; enhanced code and its subject, or
 # without one stage and code; code; class. Names of the enhanced codes: RFC 3463 and the IANA registry.
 REPLY_VERDICTS: Mapping[str, ReplyVerdict] = {
-    "* 421": SLOW,  # the host closes the line: too many of us, or shutting down
-    "* 454": SLOW,  # TLS or authentication not available for now
-    "* 530": PAUSE,  # authentication or STARTTLS wanted: ours to set right, whoever the recipient is
-    "* 535": PAUSE,  # credentials refused
+    "* 421": SLOW,  # the host closes the connection: too many connections, or shutting down
+    "* 454": SLOW,  # TLS or authentication temporarily unavailable
+    "* 530": PAUSE,  # authentication or STARTTLS required: a fault of our configuration, for all recipients
+    "* 535": PAUSE,  # credentials rejected
     "greeting 5xx": SLOW,
     "ehlo 5xx": SLOW,
     "tls 5xx": PAUSE,
@@ -141,18 +141,18 @@ REPLY_VERDICTS: Mapping[str, ReplyVerdict] = {
     "5.2.1": SUPPRESS,  # mailbox disabled
     "5.1.7": FAIL,  # our sender's address: syntax
     "5.1.8": FAIL,  # our sender's address: domain
-    "5.2.2": DEFER,  # mailbox full: may be emptied
+    "5.2.2": DEFER,  # mailbox full; the owner may empty it
     "5.3.1": DEFER,  # the system is full
-    "5.3.2": DEFER,  # the system takes no mail now
+    "5.3.2": DEFER,  # the system does not accept mail now
     "5.3.5": DEFER,  # the system is misconfigured
-    "5.3.x": FAIL,  # unsaid (5.3.0), cannot do what we asked, too big
+    "5.3.x": FAIL,  # unspecified (5.3.0), feature not supported, message too big
     "5.4.2": DEFER,  # bad connection
     "5.4.3": DEFER,  # directory server failure
     "5.4.5": SLOW,  # congestion
-    "5.4.x": FAIL,  # no route, a loop, time used up
+    "5.4.x": FAIL,  # no route, routing loop, delivery time expired
     "5.5.x": FAIL,  # protocol
     "5.6.x": FAIL,  # content
-    "5.7.x": BOUNCE,  # policy: refused, yet the mailbox may be well
+    "5.7.x": BOUNCE,  # policy: rejected, but the mailbox may be valid
     "4.3.2": SLOW,  # not accepting messages now
     "4.4.5": SLOW,
     "rcpt 550": SUPPRESS,
@@ -166,20 +166,20 @@ REPLY_VERDICTS: Mapping[str, ReplyVerdict] = {
     "555": FAIL,
     "4xx": DEFER,
     "5xx": BOUNCE,
-    # Out of step with what was asked. Nobody knows what such a server did with a message that it had whole.
+    # Replies out of step with the command. Such a server may or may not have accepted a complete message.
     "dot 1xx": UNCERTAIN,
     "dot 3xx": UNCERTAIN,
     "1xx": DEFER,
     "2xx": DEFER,
     "3xx": DEFER,
 }
-# Only here is the recipient known to the server; a 5.1.1 to MAIL is about the sender.
+# The server knows the recipient only at these stages; a 5.1.1 to MAIL is about the sender.
 _ABOUT_RECIPIENT = {Stage.RCPT, Stage.DATA, Stage.DOT}
 _ABOUT_THIS_MAIL = {Stage.MAIL, *_ABOUT_RECIPIENT}
 
 
 def judge_reply(stage: Stage, code: int, enhanced_code: str) -> ReplyVerdict:
-    """What a refusal (or an answer out of step) at `stage` means. Code and enhanced code at odds: the milder holds."""
+    """The meaning of a rejection (or a reply out of step) at `stage`. The milder of code and enhanced code holds."""
     if code >= 500 and enhanced_code.startswith("4."):
         code = 450
     if enhanced_code[:1] != str(code)[0]:
@@ -204,8 +204,8 @@ def _list_keys(stage: Stage, code: int, enhanced_code: str) -> Iterator[str]:
 
 
 def classify(answer: SmtpReply, *, stage: Stage, peer: Peer, is_final: bool) -> Reply:
-    """The `Reply` for what was answered at `stage`. A 2xx to the final dot is success: DELIVERED if the way out is
-    final for the recipient (its MX, the inbox), else ACCEPTED.
+    """The `Reply` for a server's reply at `stage`. A 2xx to the final dot is success: DELIVERED if the server is the
+    recipient's own (`is_final`: its MX, the inbox), else ACCEPTED.
     """
     enhanced_code, text = read_text(answer)
     if stage is Stage.DOT and 200 <= answer.code < 300:

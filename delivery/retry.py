@@ -1,10 +1,10 @@
-"""When a deferred mail is tried again."""
+"""The retry schedule of deferred mail."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
 
-# So that mails deferred together do not come back together.
+# Jitter, so that mails that were deferred together are not retried together.
 SPREAD = 0.2
 
 

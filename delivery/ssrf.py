@@ -1,8 +1,8 @@
-"""The guard between a URL that a stranger wrote and the network behind us (server-side request forgery).
+"""The guard against server-side request forgery by URLs of callers.
 
-Two doors: `parse_target` refuses URLs whose host could be read in more than one way, and `Guard.find_addresses` refuses
-hosts at addresses that are not public. Whoever connects must connect to an address that it returned: a name may resolve
-to another one a moment later (DNS rebinding).
+There are two checks: `parse_target` rejects URLs with an ambiguous host, and `Guard.find_addresses` rejects hosts at
+addresses that are not public. Connect only to an address that it returned: the name may resolve to a different one a
+moment later (DNS rebinding).
 """
 
 import re
@@ -19,20 +19,20 @@ Resolve = Callable[[str, int], Sequence[IpAddress]]
 
 MAX_URL = 2048
 PORTS = {"http": 80, "https": 443}
-# Nobody needs more, and a name with a thousand addresses must not make us try them all.
+# The maximum of returned addresses, so that a name with a thousand addresses does not cost a thousand attempts.
 MAX_ADDRESSES = 8
 
-# RFC 3986 with all that parsers disagree about left out: user names, backslashes, spaces, empty ports, fragments.
+# RFC 3986 without the parts on which parsers disagree: user names, backslashes, spaces, empty ports, fragments.
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
     r"(?P<path>/[!$%&'()*+,\-./0-9:;=@A-Z_a-z~\[\]|^{}\"]*)?(?P<query>\?[!$%&'()*+,\-./0-9:;=?@A-Z_a-z~\[\]|^{}\"]*)?"
 )
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
-# What the WHATWG's URL standard and inet_aton take for a number: the host then is an address, however odd.
+# A last label that the WHATWG's URL standard and inet_aton parse as a number, which makes the host an address.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
-# IANA's special-purpose registries (RFC 6890 and its updates). Listed here, since Python's `is_global` has changed from
-# release to release; a test holds the two together.
+# IANA's special-purpose registries (RFC 6890 and its updates), listed here because Python's `is_global` differs between
+# releases; a test compares the two.
 _CLOSED_V4 = [
     ip_network(text)
     for text in (
@@ -41,15 +41,15 @@ _CLOSED_V4 = [
         *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
     )
 ]
-# Only 2000::/3 is given out as global unicast. Outside are loopback, link-local and private addresses, multicast, and
-# two that carry an IPv4 address which nobody would have checked: ::ffff:0:0/96 (mapped) and 64:ff9b::/96 (NAT64).
+# Only 2000::/3 is assigned as global unicast. All other networks hold loopback, link-local, private and multicast
+# addresses, or embed an unchecked IPv4 address: ::ffff:0:0/96 (mapped) and 64:ff9b::/96 (NAT64).
 _OPEN_V6 = IPv6Network("2000::/3")
-# 2001::/23 holds Teredo, 2002::/16 is 6to4: both carry an IPv4 address too. The others are for documentation.
+# 2001::/23 holds Teredo, 2002::/16 is 6to4: both embed an IPv4 address too. The others are for documentation.
 _CLOSED_V6 = [ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
 
 
 class RefusedError(Exception):
-    """The guard says no. `code` is for programs, the message for people."""
+    """The guard rejects a URL or host. `code` is for programs, the message for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -59,8 +59,8 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrlTarget:
-    """A URL taken apart. `host` is a lower-case name, an IPv4 address, or an IPv6 address without its brackets;
-    `path` has the query, and is at least `/`.
+    """A parsed URL. `host` is a lower-case name, an IPv4 address, or an IPv6 address without brackets; `path` includes
+    the query and is at least `/`.
     """
 
     scheme: str
@@ -76,15 +76,15 @@ class UrlTarget:
 
     @property
     def url(self) -> str:
-        """The URL in its one spelling."""
+        """The URL in canonical form."""
         return f"{self.scheme}://{self.authority}{self.path}"
 
 
 def parse_target(url: str) -> UrlTarget:
-    """Take an http or https URL apart. RefusedError (`invalid_url`, `invalid_host`) for what is odd in any way.
+    """Parse an http or https URL. RefusedError (`invalid_url`, `invalid_host`) for any other or unusual URL.
 
     A host is a name of ASCII labels, an IPv4 address as four decimal numbers, or a bracketed IPv6 address in its
-    canonical form (RFC 5952); `2130706433`, `0x7f.1`, `0177.0.0.1`, `127.1` and `[::ffff:127.0.0.1]` are none of these.
+    canonical form (RFC 5952); `2130706433`, `0x7f.1`, `0177.0.0.1`, `127.1` and `[::ffff:127.0.0.1]` are rejected.
     """
     match = _URL.fullmatch(url)
     if match is None or len(url) > MAX_URL:
@@ -104,7 +104,7 @@ def _check_host(host: str) -> str:
     if host.startswith("["):
         return _check_bracketed(host[1:-1])
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in host.split(".")):
-        raise RefusedError("invalid_host", "The host is neither a name nor an address.")
+        raise RefusedError("invalid_host", "The host must be a name or an address.")
     if _NUMBER.fullmatch(host.rpartition(".")[2]) and not _is_dotted(host):
         raise RefusedError("invalid_host", "An IPv4 address must be written as four decimal numbers, as 192.0.2.1.")
     return host
@@ -130,43 +130,43 @@ def _check_bracketed(text: str) -> str:
 
 
 def is_public(address: IpAddress) -> bool:
-    """Whether anybody on the internet may have this address, and no private network or embedded address hides in it."""
+    """Whether the address is public: not of a special-purpose network, and without an embedded IPv4 address."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _CLOSED_V4)
     return address in _OPEN_V6 and not any(address in network for network in _CLOSED_V6)
 
 
 def resolve_by_system(host: str, port: int) -> list[IpAddress]:
-    """The addresses that this machine knows for a name, hosts file included, in its order of preference."""
+    """The addresses that the system resolver returns for a name, including the hosts file, in order of preference."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    # A scope (`fe80::1%eth0`) belongs to an address that is refused anyway.
+    # A scope (`fe80::1%eth0`) belongs to an address that is rejected anyway.
     addresses = [ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found]
     return list(dict.fromkeys(addresses))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """Who may be connected to: public addresses, and those in `allowed` networks."""
+    """A filter for connections: it admits public addresses and those in `allowed` networks."""
 
     allowed: Sequence[IpNetwork] = ()
     resolve: Resolve = resolve_by_system
 
     def admits(self, address: IpAddress) -> bool:
-        """Whether this address may be connected to. An IPv4 network says nothing about IPv6 addresses."""
+        """Whether connections to this address are allowed. IPv4 networks do not match IPv6 addresses."""
         is_allowed = any(address.version == network.version and address in network for network in self.allowed)
         return is_allowed or is_public(address)
 
     def find_addresses(self, host: str, port: int) -> list[IpAddress]:
-        """Where `host` (of a `UrlTarget`) may be connected to now; at least one.
+        """The current addresses of `host` (of a `UrlTarget`), at least one.
 
-        RefusedError (`forbidden_address`) when any of its addresses is not admitted: a name that mixes them is either
-        a mistake or an attack. OSError when it cannot be resolved. Blocks on the DNS.
+        RefusedError (`forbidden_address`) when any address is forbidden, since a name with mixed addresses is a mistake
+        or an attack. OSError when the name cannot be resolved. Blocks on the DNS.
         """
         addresses = self._look_up(host, port)
         if not addresses:
             raise OSError(f"{host} has no address")
         if any(not self.admits(address) for address in addresses):
-            # Which one is not told: it would map the network behind us for whoever asks.
+            # The message omits the address, which would reveal the internal network.
             raise RefusedError("forbidden_address", f"{host} is not at a public address.")
         return addresses[:MAX_ADDRESSES]
 

@@ -1,22 +1,22 @@
-"""Every TLS context of ours is made here, with its flags stated, so that it is alike on each Python.
+"""Build every TLS context of the service, with explicit flags, so that each Python behaves the same.
 
-What is not stated differs: Python 3.13 checks certificates strictly, distributions compile their Python with a list of
-ciphers and a least version of their own, OpenSSL's files of settings add theirs. The reasons for each choice are in
-docs/decisions/0023-certificates.md.
+The defaults differ: Python 3.13 checks certificates strictly, distributions compile Python with their own ciphers and
+minimum version, and OpenSSL's configuration files add theirs. docs/decisions/0023-certificates.md has the reasons for
+each choice.
 """
 
 import ssl
 from pathlib import Path
 
 LEAST_VERSION = ssl.TLSVersion.TLSv1_2
-# For TLS 1.2; those of 1.3 are OpenSSL's. Its default list at level 2 (keys of 2048 bits or more, no SHA-1), without
-# shared keys, passwords and anonymous servers: RSA key exchange is in it, which some old relays know alone.
+# For TLS 1.2; OpenSSL's defaults apply to 1.3. The default list at level 2 (keys of 2048 bits or more, no SHA-1),
+# without pre-shared keys, SRP and anonymous servers. It includes RSA key exchange, the only one of some old relays.
 CIPHERS = "DEFAULT:!aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=2"
-# Not VERIFY_X509_STRICT, since authorities of companies' own leave out what it asks for. An authority that is named is
-# trusted though another one signed it. Revocation lists are not looked at.
+# Without VERIFY_X509_STRICT, since certificates of company authorities lack fields that it requires. A configured
+# authority is trusted even if another one signed it. Revocation lists are not checked.
 VERIFY_FLAGS = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST | ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-# OpenSSL's workarounds (OP_ALL). Without OP_IGNORE_UNEXPECTED_EOF, which Python set for a while: a line that was cut is
-# not one that was closed.
+# OpenSSL's workarounds (OP_ALL). Without OP_IGNORE_UNEXPECTED_EOF, which some Python releases set: a truncated
+# connection must not count as closed.
 OPTIONS = (
     ssl.Options.OP_ALL
     | ssl.Options.OP_NO_COMPRESSION
@@ -26,13 +26,13 @@ OPTIONS = (
 
 
 def make_client_context(ca_file: str = "") -> ssl.SSLContext:
-    """A context that checks the server's certificate and name, against the authorities in `ca_file` alone or else those
-    that OpenSSL finds: the system's, or those of SSL_CERT_FILE and SSL_CERT_DIR. OSError for a file that is none.
+    """A context that verifies the server's certificate and name, against the authorities in `ca_file`, or by default
+    those of the system or of SSL_CERT_FILE and SSL_CERT_DIR. OSError for an invalid file.
     """
     context = _make_context(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_mode = ssl.CERT_REQUIRED
     context.check_hostname = True
-    # A certificate without any alternative name may carry the host's in its subject.
+    # A certificate without any alternative name may have the host's name in its subject.
     context.hostname_checks_common_name = True
     if ca_file:
         context.load_verify_locations(cafile=ca_file)
@@ -42,9 +42,9 @@ def make_client_context(ca_file: str = "") -> ssl.SSLContext:
 
 
 def make_unchecked_context() -> ssl.SSLContext:
-    """A context that takes any certificate: encryption against those who listen, not against those who stand between.
+    """A context that accepts any certificate: it protects against eavesdropping, not against active attackers.
 
-    The system's authorities are not loaded, which would take 20 ms.
+    It does not load the system's authorities, which would take 20 ms.
     """
     context = _make_context(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -53,7 +53,7 @@ def make_unchecked_context() -> ssl.SSLContext:
 
 
 def make_server_context(certificate: Path) -> ssl.SSLContext:
-    """A server's context; one PEM file holds certificate, chain and key. OSError for a file that is none."""
+    """A server's context; one PEM file holds certificate, chain and key. OSError for an invalid file."""
     context = _make_context(ssl.PROTOCOL_TLS_SERVER)
     context.verify_mode = ssl.CERT_NONE
     context.load_cert_chain(certificate)

@@ -1,7 +1,7 @@
-"""Return paths that name their recipient (VERP), so that a bounce finds its mail whatever the bounce itself says.
+"""Return paths that identify their recipient (VERP), so that any bounce can be matched to its mail.
 
-`b+<token>@host`: the token holds the recipient's id and a MAC over it. Nobody can make up a bounce for mail that he
-never saw; who saw it knows the token of his own copy only.
+`b+<token>@host`: the token holds the recipient's id and a MAC over it. Forging a bounce requires having seen the mail,
+and a recipient knows only the token of its own copy.
 """
 
 import binascii
@@ -11,29 +11,29 @@ from collections.abc import Sequence
 from uuid import UUID
 
 PREFIX = "b+"
-# 80 bits, for an attacker who has one try per mail that he sends us. With the id a local part of 44 octets; RFC 5321,
+# 80 bits suffice, since a guess costs an attacker one mail. With the id the local part has 44 octets; RFC 5321,
 # 4.5.3.1.1 allows 64.
 MAC_BYTES = 10
 ID_BYTES = 16
 TOKEN_LENGTH = 42
-# b32encode pads 26 bytes with these.
+# The padding of b32encode for 26 bytes.
 PADDING = "=" * 6
 
 
 def derive_key(secret: str) -> bytes:
-    """The key for return paths, from a secret that other things are made of too."""
+    """The key for return paths, derived from a secret that has other uses too."""
     return hmac.digest(secret.encode(), b"emailsvc verp", "sha256")
 
 
 def make_return_path(recipient_id: UUID, host: str, key: bytes) -> str:
     """The return path of the mail for one recipient."""
     data = recipient_id.bytes + _sign(recipient_id.bytes, key)
-    # Base32: local parts keep their case by the standard, and not by every host.
+    # Base32, since some hosts change the case of local parts.
     return f"{PREFIX}{b32encode(data).decode().rstrip('=').lower()}@{host}"
 
 
 def read_return_path(address: str, keys: Sequence[bytes]) -> UUID | None:
-    """The recipient that a return path of ours names; None for any other address, and for a forged one."""
+    """The recipient of one of our return paths; None for any other address and for a forged one."""
     local_part = address.rpartition("@")[0].lower()
     if not local_part.startswith(PREFIX) or len(local_part) != len(PREFIX) + TOKEN_LENGTH:
         return None

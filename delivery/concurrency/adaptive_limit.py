@@ -1,20 +1,20 @@
-"""How many conversations a host takes at once: few at first, more while it goes well, half when it wants less."""
+"""An adaptive limit on concurrent conversations with a host: it grows on success and halves on trouble (AIMD)."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from time import monotonic
 
-# Trouble that comes at once from all conversations is one trouble.
+# Reports of trouble within this time count as one, since all conversations with a host fail together.
 SETTLE_SECONDS = 1.0
 FIRST_REST = timedelta(seconds=2)
 MOST_REST = timedelta(minutes=5)
 
 
 class AdaptiveConcurrency:
-    """A limit that adapts, as TCP's congestion window does (RFC 5681): it doubles with each round of answers until the
-    first trouble, from then on it grows by one a round. For one thread.
+    """A limit that adapts as TCP's congestion window does (RFC 5681): it doubles with each round of replies until the
+    first trouble, and then grows by one per round. For use by one thread.
 
-    Trouble at the lowest pace means rest: nothing is to be begun for a while, which doubles each time.
+    Trouble at the lowest limit starts a rest, during which no conversation may start. Each rest is twice as long.
     """
 
     __slots__ = ("_clock", "_level", "_most", "_rest", "_resting_until", "_threshold", "_troubled_at")
@@ -30,21 +30,21 @@ class AdaptiveConcurrency:
 
     @property
     def limit(self) -> int:
-        """At least 1."""
+        """The maximum of concurrent conversations; at least 1."""
         return int(self._level)
 
     @property
     def rest_seconds(self) -> float:
-        """How long nothing is to be begun; 0 when something may."""
+        """The seconds until a conversation may start; 0 when one may start now."""
         return max(0.0, self._resting_until - self._clock())
 
     def note_success(self) -> None:
-        """The host took a mail, or said something about one."""
+        """Record that the host accepted a mail or replied about one."""
         self._level = min(self._most, self._level + (1 if self._level < self._threshold else 1 / self._level))
         self._rest = FIRST_REST
 
     def note_trouble(self, retry_after: timedelta | None = None) -> None:
-        """The host wants less of us, or does not answer. `retry_after` is the rest that it asked for itself."""
+        """Record that the host throttles us or does not respond. `retry_after` is the rest that the host asked for."""
         now = self._clock()
         if retry_after is not None:
             self._resting_until = max(self._resting_until, now + min(retry_after, MOST_REST).total_seconds())

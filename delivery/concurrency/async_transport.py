@@ -1,7 +1,7 @@
-"""A transport whose conversations never block, so that one thread holds hundreds of them.
+"""A transport with non-blocking conversations, so that one thread can run hundreds of them.
 
-Threads that wait for sockets fight for the interpreter's lock at each system call: ten of them cost five times as much
-CPU for each mail as one thread that holds ten conversations.
+Threads that wait for sockets compete for the interpreter's lock at each system call: ten threads use five times as much
+CPU per mail as one thread with ten conversations.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ Replies = AsyncGenerator[tuple[UUID, Reply], None]
 
 
 class AsyncTransport(ABC):
-    """A `Transport` that can be awaited too."""
+    """A `Transport` with an asynchronous method too."""
 
     @abstractmethod
     def converse(self, deliveries: Sequence[Delivery], before_dot: AsyncBeforeDot) -> Replies:
-        """One conversation, which promises what `transmit` does. Closing it drops or gives back its connection."""
+        """One conversation, with the promises of `transmit`. Closing it closes or returns its connection."""
 
     def transmit(self, deliveries: Sequence[Delivery], before_dot: BeforeDot) -> Iterator[tuple[UUID, Reply]]:
-        """See `delivery.envelope.Transport`. Runs the conversation in this thread, blocking."""
+        """See `delivery.envelope.Transport`. Runs the conversation in this thread and blocks."""
 
         async def ask(ids: Collection[UUID]) -> Collection[UUID]:
             return before_dot(ids)
@@ -31,7 +31,7 @@ class AsyncTransport(ABC):
         return drive(self.converse(deliveries, ask))
 
     def tidy(self) -> bool:
-        """Close what was kept open for too long; whether anything is still kept. Does not block."""
+        """Close expired idle connections without blocking; the result tells whether any connection is still open."""
         return False
 
     @abstractmethod
@@ -40,7 +40,7 @@ class AsyncTransport(ABC):
 
 
 def drive(replies: Replies) -> Iterator[tuple[UUID, Reply]]:
-    """What `replies` yields, in an event loop of this thread's own."""
+    """Yield the items of `replies`, run by an event loop in this thread."""
 
     async def find_next() -> tuple[UUID, Reply] | None:
         return await anext(replies, None)

@@ -1,7 +1,7 @@
-"""Circuit breakers: who fails several times in a row is left alone for a while, then tried with one mail.
+"""Circuit breakers: after several failures in a row a target gets no mail for a while, then one probe.
 
-A circuit is *closed* (all is well), *open* (nothing is tried until a time), or *half open* (the time is over: one probe
-is under way, whose outcome decides). They are kept in memory; `Sharing` lets processes know of each other's.
+A breaker is *closed* (mail may be sent), *open* (no mail until a time), or *half open* (the time is over, and the
+outcome of one probe decides). Breakers are kept in memory; `CircuitBreakers.exchange` shares them between processes.
 """
 
 from collections import OrderedDict
@@ -11,7 +11,7 @@ from datetime import timedelta
 from threading import Lock
 from time import time
 
-# How long a probe may take before another one is let through: it may have died with its worker.
+# The maximum time of a probe. After it another probe may start, since the first may have died with its worker.
 PROBE_TIME = timedelta(seconds=60)
 MAX_BREAKERS = 20_000
 MAX_REASON = 300
@@ -19,7 +19,7 @@ MAX_REASON = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerPolicy:
-    """When a circuit opens, and for how long: the first time, and at most, for the time doubles."""
+    """The number of failures that open a breaker, and the wait, which doubles from `first_wait` to `most_wait`."""
 
     failures: int = 3
     first_wait: timedelta = timedelta(seconds=5)
@@ -28,9 +28,9 @@ class BreakerPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenBreaker:
-    """An open circuit. `until` is seconds since the epoch, since processes tell each other; `open_count` from 1.
+    """An open breaker. `until` is in seconds since the epoch, valid in all processes; `open_count` starts at 1.
 
-    `is_probed` tells that one mail is under way, and until when it is waited for.
+    With `is_probed` a probe is in flight, and `until` is its deadline.
     """
 
     until: float
@@ -40,7 +40,7 @@ class OpenBreaker:
 
 
 class CircuitBreakers:
-    """The circuits of a process, by key. Safe for threads, and never slow."""
+    """The breakers of a process, by key. Thread-safe and non-blocking."""
 
     def __init__(self, breaker_policy: BreakerPolicy = BreakerPolicy(), clock: Callable[[], float] = time) -> None:
         self._tripping = breaker_policy
@@ -51,16 +51,16 @@ class CircuitBreakers:
         self._changes: dict[str, OpenBreaker | None] = {}
 
     def find_open(self, key: str) -> OpenBreaker | None:
-        """The open circuit, None when it is closed or may be probed."""
+        """The open breaker; None when it is closed or a probe may start."""
         found = self._open.get(key)
         return found if found is not None and self._is_waiting(found) else None
 
     def find_tripped(self, key: str) -> OpenBreaker | None:
-        """The circuit whether it waits or may be probed; None when it is closed."""
+        """The open or half-open breaker; None when it is closed."""
         return self._open.get(key)
 
     def may_try(self, key: str) -> bool:
-        """Whether a mail may be tried now. True for a half-open circuit takes its probe: the caller has to report."""
+        """Whether a mail may be tried now. True for a half-open breaker starts a probe: report its outcome."""
         if key not in self._open:
             return True
         with self._lock:
@@ -73,7 +73,7 @@ class CircuitBreakers:
             return True
 
     def note_success(self, key: str) -> None:
-        """It answered: the circuit is closed."""
+        """Record a response and close the breaker."""
         if key not in self._open and key not in self._failures:
             return
         with self._lock:
@@ -82,14 +82,14 @@ class CircuitBreakers:
                 self._changes[key] = None
 
     def reset(self, key: str) -> None:
-        """Close the circuit here and everywhere: somebody has seen to what was wrong."""
+        """Close the breaker in all processes, after a person has fixed the fault."""
         with self._lock:
             self._failures.pop(key, None)
             self._open.pop(key, None)
             self._changes[key] = None
 
     def note_failure(self, key: str, reason: str) -> None:
-        """It did not answer, or not so that it can be used. Enough of these in a row open the circuit."""
+        """Record a missing or unusable response. Enough of them in a row open the breaker."""
         with self._lock:
             found = self._open.get(key)
             if found is None:
@@ -100,16 +100,16 @@ class CircuitBreakers:
                         self._failures.popitem(last=False)
                     return
             elif not found.is_probed and self._is_waiting(found):
-                return  # the rest of those that were under way when it opened
+                return  # a failure of a mail that was in flight when the breaker opened
             trip_count = found.open_count + 1 if found else 1
             wait = self._find_wait(trip_count)
             self._set(key, OpenBreaker(until=self._clock() + wait, reason=reason[:MAX_REASON], open_count=trip_count))
 
     def exchange(self, others: Mapping[str, OpenBreaker]) -> Mapping[str, OpenBreaker | None]:
-        """Learn what is open elsewhere; the answer is what has changed here since the last exchange (None: closed)."""
+        """Adopt the open breakers of other processes; return local changes since the last call (None: closed)."""
         with self._lock:
             changes, self._changes = self._changes, {}
-            # What was learned is open as long as the others say so; what changed here is news to them.
+            # A breaker from elsewhere stays open while the others report it; the others do not know local changes yet.
             self._open = {**others, **{key: state for key, state in changes.items() if state is not None}}
             for key, state in changes.items():
                 if state is None:
@@ -117,7 +117,7 @@ class CircuitBreakers:
             return changes
 
     def put_back(self, changes: Mapping[str, OpenBreaker | None]) -> None:
-        """The others could not be told: they are with the next exchange."""
+        """Keep changes that could not be published for the next exchange."""
         with self._lock:
             self._changes = {**changes, **self._changes}
 
@@ -126,7 +126,7 @@ class CircuitBreakers:
         self._changes[key] = state
 
     def _is_waiting(self, state: OpenBreaker) -> bool:
-        """Beyond the longest wait a clock was set back: then the time does not count."""
+        """Whether the wait is not over. A wait beyond the maximum is ignored: the clock was set back."""
         longest = max(self._tripping.most_wait, PROBE_TIME).total_seconds()
         return 0 < state.until - self._clock() <= longest
 

@@ -1,4 +1,4 @@
-"""Many conversations at once, for one owner who marks and records in bulk."""
+"""Concurrent conversations for one owner thread, which records permits and replies in bulk."""
 
 import logging
 from collections import Counter
@@ -22,7 +22,7 @@ __all__ = ["Conversations", "Finished", "Gathered", "SendPermit"]
 
 @dataclass(slots=True)
 class Gathered:
-    """What came since the last look; each conversation's words in the order in which it said them."""
+    """The events since the last call of `wait`; those of one conversation are in order."""
 
     replies: list[tuple[UUID, Reply]] = field(default_factory=list)
     asking: list[SendPermit] = field(default_factory=list)
@@ -33,14 +33,14 @@ class Gathered:
 
 
 class Conversations:
-    """Runs conversations, at most `limit` at once for each key (a provider): those of a transport that can be awaited
-    in one thread together, those of any other each in a thread of its own. All are daemon threads.
+    """Runs at most `limit` concurrent conversations per key (a provider). Conversations of an asynchronous transport
+    share one thread; each conversation of a blocking transport has its own. All threads are daemons.
 
-    `limit` may be a function of the key, at least 1, which may change; any thread calls it.
+    `limit` may be a function of the key. It returns at least 1, may change its result, and is called by any thread.
 
-    All methods are for one thread, the owner. At most `limit` messages for each key are between a granted dot and
-    their answer being handed to the owner (by `wait`): a conversation's answer is queued before its next question,
-    so whoever sees the question has the answer too.
+    Only one thread, the owner, may call the methods. For each key at most `limit` messages are between a granted dot
+    and the return of their reply by `wait`: a conversation queues its reply before its next request for a permit, so
+    that the owner gets the reply no later than the request.
     """
 
     def __init__(self, limit: int | Callable[[Any], int], logger: logging.Logger | None = None) -> None:
@@ -59,7 +59,7 @@ class Conversations:
         return ThreadRunner(self._limit, self._words.put, self._logger)
 
     def submit(self, key: Hashable, transport: Transport, delivery_group: Sequence[Delivery]) -> None:
-        """Queue one conversation. Each delivery comes back as a reply, or not at all if its dot was not granted."""
+        """Queue one conversation. Each delivery results in one reply, or in none if its dot was not granted."""
         if self._is_closed:
             raise RuntimeError("these conversations are closed")
         self._open_counts[key] += 1
@@ -70,7 +70,7 @@ class Conversations:
             self._threads.submit(transport, group, self._open_counts[key])
 
     def wait(self, timeout: float) -> Gathered:
-        """All that has come, at least one word if any comes within `timeout` seconds."""
+        """All events since the last call; blocks up to `timeout` seconds for the first one."""
         gathered = Gathered()
         with suppress(Empty):
             self._sort(self._words.get(timeout=timeout), gathered)
@@ -89,38 +89,38 @@ class Conversations:
                 gathered.finished.append(event)
 
     def grant(self, asks: Iterable[SendPermit], allowed_ids: Collection[UUID]) -> None:
-        """Answer `asks`: their conversations send what is in `allowed_ids`, and nothing else."""
+        """Resolve the permits `asks`: their conversations send only the ids in `allowed_ids`."""
         allowed = frozenset(() if self._is_closed else allowed_ids)
         for ask in asks:
             ask.answer(tuple(i for i in ask.ids if i in allowed))
 
     def in_flight(self, key: Hashable) -> int:
-        """Groups whose conversation runs, or whose end was not yet handed over by `wait`."""
+        """The number of groups that run, or whose end `wait` has not returned yet."""
         return min(self._limit(key), self._open_counts[key])
 
     def queued(self, key: Hashable) -> int:
-        """Groups that wait for their turn."""
+        """The number of groups that have not started."""
         return max(0, self._open_counts[key] - self._limit(key))
 
     def free(self, key: Hashable) -> int:
-        """How many more groups would start at once."""
+        """The number of further groups that would start immediately."""
         return max(0, self._limit(key) - self._open_counts[key])
 
     def total(self) -> int:
-        """Groups of all keys whose end was not yet handed over."""
+        """The number of groups of all keys whose end `wait` has not returned yet."""
         return self._open_counts.total()
 
     def withdraw(self) -> list[UUID]:
-        """Take back the groups that have not begun; their ids."""
+        """Remove the groups that have not started; the result holds their recipient ids."""
         groups = [group for runner in self._runners() for group in runner.withdraw()]
         self._open_counts.subtract(group.key for group in groups)
         return [recipient_id for group in groups for recipient_id in group.ids]
 
     def close(self, timeout: float) -> None:
-        """Grant no more dots, begin nothing more, and wait up to `timeout` seconds for conversations to end.
+        """Deny all further permits, start no conversation, and wait up to `timeout` seconds for running ones to end.
 
-        What they still say can be had from `wait`. Threads that stay (in a server's ten minutes) do not keep the
-        process alive.
+        `wait` still returns their events. Threads that remain (a server may take ten minutes) do not keep the process
+        alive.
         """
         self._is_closed = True
         self.withdraw()
@@ -129,5 +129,5 @@ class Conversations:
             runner.close(deadline)
 
     def _runners(self) -> list[LoopRunner | ThreadRunner]:
-        """Those that were needed so far."""
+        """The runners that have been created so far."""
         return [runner for name, runner in vars(self).items() if name in {"_loop", "_threads"}]

@@ -1,4 +1,4 @@
-"""Runs transports that can be awaited: all conversations in one thread."""
+"""Runs the conversations of asynchronous transports in one thread."""
 
 import asyncio
 import logging
@@ -15,13 +15,13 @@ from weakref import WeakSet
 from delivery.concurrency.async_transport import AsyncTransport
 from delivery.concurrency.protocol import ConversationEvent, DeliveryGroup, SendPermit, describe_fault
 
-# Kept connections are looked after this often.
+# The interval at which expired idle connections are closed.
 TIDY_SECONDS = 1.0
 
 
 class LoopRunner:
-    """At most `limit(key)` conversations at once for each key, all in one daemon thread, made on demand. What they say
-    goes to `tell`, once for each turn of the loop.
+    """Runs at most `limit(key)` concurrent conversations per key, all in one daemon thread that is started on demand.
+    `tell` gets their events in one batch per turn of the loop.
     """
 
     def __init__(
@@ -32,13 +32,13 @@ class LoopRunner:
         self._logger = logger
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._run, name="conversations", daemon=True)
-        # Shared by the owner and the loop; their single operations are atomic.
+        # Shared by the owner and the loop; each single operation on them is atomic.
         self._queues: dict[Hashable, deque[tuple[AsyncTransport, DeliveryGroup]]] = {}
         self._unanswered: set[SendPermit] = set()
         self._posts: deque[Callable[[], None]] = deque()
         self._is_rung = False
         self._is_closed = False
-        # The loop's own.
+        # Used by the loop only.
         self._running: defaultdict[Hashable, int] = defaultdict(int)
         self._tasks: set[asyncio.Task[None]] = set()
         self._words: list[ConversationEvent] = []
@@ -46,7 +46,7 @@ class LoopRunner:
         self._is_tidying = False
         self._thread.start()
 
-    # The owner's side
+    # Called by the owner
 
     def submit(self, transport: AsyncTransport, group: DeliveryGroup) -> None:
         """Queue one conversation."""
@@ -54,7 +54,7 @@ class LoopRunner:
         self._post(partial(self._fill, group.key))
 
     def withdraw(self) -> list[DeliveryGroup]:
-        """Take back what was not begun."""
+        """Remove and return the groups that have not started."""
         taken: list[DeliveryGroup] = []
         for queue in self._queues.values():
             with suppress(IndexError):
@@ -63,7 +63,7 @@ class LoopRunner:
         return taken
 
     def close(self, deadline: float) -> None:
-        """Answer every question with no, begin nothing, and wait for the thread until `deadline` (monotonic)."""
+        """Deny every permit, start no conversation, and wait for the thread until `deadline` (monotonic seconds)."""
         self._is_closed = True
         for ask in list(self._unanswered):
             ask.answer(())
@@ -71,14 +71,14 @@ class LoopRunner:
         self._thread.join(max(0.0, deadline - monotonic()))
 
     def _post(self, action: Callable[[], None]) -> None:
-        """Do `action` in the loop's thread, soon. Many at once wake it once: each wake-up is a system call."""
+        """Run `action` soon in the loop's thread. Several actions share one wake-up, which is a system call."""
         self._posts.append(action)
         if not self._is_rung:
             self._is_rung = True
-            with suppress(RuntimeError):  # the loop has ended: nobody waits for anything any more
+            with suppress(RuntimeError):  # the loop has ended, and no conversation waits
                 self._loop.call_soon_threadsafe(self._take_posts)
 
-    # The loop's side
+    # Called by the loop
 
     def _run(self) -> None:
         try:
@@ -87,13 +87,13 @@ class LoopRunner:
             self._loop.close()
 
     def _take_posts(self) -> None:
-        self._is_rung = False  # before the look: who posts after it rings again
+        self._is_rung = False  # cleared before the queue is read, so that a later post wakes the loop again
         for _ in range(len(self._posts)):
             action = self._posts.popleft()
             try:
                 action()
             except Exception:
-                self._logger.exception("A conversation could not go on.")
+                self._logger.exception("A conversation could not continue.")
 
     def _say(self, *events: ConversationEvent) -> None:
         if not self._words:
@@ -106,7 +106,7 @@ class LoopRunner:
 
     def _stop_when_done(self) -> None:
         if self._is_closed and not self._tasks:
-            self._loop.call_soon(self._loop.stop)  # behind the last words
+            self._loop.call_soon(self._loop.stop)  # after the last events
 
     def _tidy(self) -> None:
         is_any_kept = False
@@ -114,13 +114,13 @@ class LoopRunner:
             try:
                 is_any_kept |= transport.tidy()
             except Exception:
-                self._logger.exception("A transport could not be tidied.")
+                self._logger.exception("Closing a transport's idle connections failed.")
         self._is_tidying = is_any_kept
         if is_any_kept:
             self._loop.call_later(TIDY_SECONDS, self._tidy)
 
     def _fill(self, key: Hashable) -> None:
-        """Begin conversations, as many as the key may have."""
+        """Start as many conversations as the limit of the key allows."""
         queue = self._queues[key]
         while not self._is_closed and self._running[key] < self._limit(key):
             try:
@@ -149,7 +149,7 @@ class LoopRunner:
                 async for recipient_id, reply in replies:
                     if group.is_awaited(recipient_id):
                         self._say((recipient_id, reply))
-        except GeneratorExit:  # the process ends, and so does all that it holds
+        except GeneratorExit:  # the process ends, and its connections with it
             raise
         except BaseException as error:
             self._logger.exception("A transport failed.", extra={"provider": str(group.key)})
@@ -159,7 +159,7 @@ class LoopRunner:
     async def _ask(self, group: DeliveryGroup, ids: Collection[UUID]) -> Collection[UUID]:
         answer: asyncio.Future[tuple[UUID, ...]] = self._loop.create_future()
         ask = SendPermit(group.key, tuple(ids), lambda allowed: self._post(partial(answer.set_result, allowed)))
-        # In this order: whoever closes answers what it finds there, and what comes later sees that it is closed.
+        # The order matters: `close` denies the permits that it finds, and later requests see the flag.
         self._unanswered.add(ask)
         if self._is_closed:
             ask.answer(())

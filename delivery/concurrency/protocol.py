@@ -1,4 +1,4 @@
-"""What conversations say to their owner, and what is said for them when they do not."""
+"""The events that conversations send to their owner, and the replies that replace missing ones."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from delivery.envelope import Delivery, Outcome, Reply, Stage
 
 
 class SendPermit:
-    """One conversation's question: may the final dot be sent for `ids`? It waits until `Conversations.grant`."""
+    """A conversation's request to send the final dot for `ids`. It waits until `Conversations.grant` resolves it."""
 
     __slots__ = ("_on_answer", "ids", "key")
 
@@ -18,7 +18,7 @@ class SendPermit:
         self._on_answer: Callable[[tuple[UUID, ...]], None] | None = on_answer
 
     def answer(self, allowed: tuple[UUID, ...]) -> None:
-        """Let the conversation go on. Only the first answer counts."""
+        """Resolve the request, so that the conversation continues. Only the first call counts."""
         on_answer, self._on_answer = self._on_answer, None
         if on_answer is not None:
             on_answer(allowed)
@@ -26,7 +26,7 @@ class SendPermit:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A group whose conversation has ended: each id was answered, or is not ours to send any more."""
+    """A group whose conversation has ended: each id has a reply or was not granted."""
 
     key: Hashable
     ids: tuple[UUID, ...]
@@ -36,7 +36,7 @@ ConversationEvent = tuple[UUID, Reply] | SendPermit | Finished
 
 
 class DeliveryGroup:
-    """Deliveries that share a conversation, and what is to be said of each if the transport does not say it."""
+    """Deliveries that share a conversation, with the outcome of each in case the transport gives no reply."""
 
     __slots__ = ("_pending", "deliveries", "ids", "key")
 
@@ -47,17 +47,17 @@ class DeliveryGroup:
         self._pending = dict.fromkeys(self.ids, Outcome.DEFERRED)
 
     def note_permit(self, asked: Sequence[UUID], allowed: Sequence[UUID]) -> None:
-        """The dot may be written now for `allowed`; the others of `asked` are not ours any more."""
+        """Record that the dot may be sent for `allowed`; the other ids of `asked` need no reply any more."""
         for recipient_id in asked:
             self._pending.pop(recipient_id, None)
         self._pending.update(dict.fromkeys(allowed, Outcome.UNCERTAIN))
 
     def is_awaited(self, recipient_id: UUID) -> bool:
-        """Whether a reply for `recipient_id` is news. Says so once."""
+        """Whether a reply for `recipient_id` is still missing. True at most once per id."""
         return self._pending.pop(recipient_id, None) is not None
 
     def close(self, text: str) -> list[ConversationEvent]:
-        """The last words: for whoever is still pending, and that the group is finished."""
+        """The final events: a reply with `text` for each id without one, and the end of the group."""
         events: list[ConversationEvent] = []
         for recipient_id, outcome in self._pending.items():
             is_sent = outcome is Outcome.UNCERTAIN
@@ -67,5 +67,5 @@ class DeliveryGroup:
 
 
 def describe_fault(error: BaseException | None) -> str:
-    """What a reply says when the transport did not: the type of its error only, for the text may hold anything."""
-    return "the transport said nothing" if error is None else f"a fault of ours: {type(error).__name__}"
+    """The text of a replacement reply. It holds only the type of the error, as the error's text may hold anything."""
+    return "the transport gave no reply" if error is None else f"internal error: {type(error).__name__}"

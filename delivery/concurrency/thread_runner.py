@@ -1,4 +1,4 @@
-"""Runs transports that block, each conversation in a thread."""
+"""Runs the conversations of blocking transports, each in a thread."""
 
 import logging
 from collections.abc import Callable, Collection, Hashable, Sequence
@@ -12,7 +12,7 @@ from uuid import UUID
 from delivery.concurrency.protocol import ConversationEvent, DeliveryGroup, SendPermit, describe_fault
 from delivery.envelope import Transport
 
-# A thread without work ends after this; its transport keeps the connections.
+# An idle thread ends after this time; the transport keeps the connections.
 IDLE_SECONDS = 10.0
 
 Job = tuple[Transport, DeliveryGroup]
@@ -23,12 +23,12 @@ class _Crew:
 
     def __init__(self) -> None:
         self.jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self.lock = Lock()  # between a new job and a thread that goes for want of one
+        self.lock = Lock()  # serialises a new job and the end of an idle thread
         self.threads: set[Thread] = set()
 
 
 class ThreadRunner:
-    """At most `limit(key)` daemon threads for each key, made on demand, ended when idle. They say it to `tell`."""
+    """Runs at most `limit(key)` daemon threads per key, started on demand, ended when idle. `tell` gets events."""
 
     def __init__(
         self, limit: Callable[[Any], int], tell: Callable[[Sequence[ConversationEvent]], None], logger: logging.Logger
@@ -41,7 +41,7 @@ class ThreadRunner:
         self._is_closed = False
 
     def submit(self, transport: Transport, group: DeliveryGroup, open_count: int) -> None:
-        """Queue one conversation; `open_count` is how many its key has now."""
+        """Queue one conversation; `open_count` is the number of conversations of its key, this one included."""
         crew = self._crews.setdefault(group.key, _Crew())
         with crew.lock:
             crew.jobs.put((transport, group))
@@ -51,7 +51,7 @@ class ThreadRunner:
                 thread.start()
 
     def withdraw(self) -> list[DeliveryGroup]:
-        """Take back what no thread has begun."""
+        """Remove and return the groups that no thread has started."""
         taken: list[DeliveryGroup] = []
         for crew in self._crews.values():
             with suppress(Empty):
@@ -60,7 +60,7 @@ class ThreadRunner:
         return taken
 
     def close(self, deadline: float) -> None:
-        """Answer every question with no, begin nothing, and wait for the threads until `deadline` (monotonic)."""
+        """Deny every permit, start no conversation, and wait for the threads until `deadline` (monotonic seconds)."""
         self._is_closed = True
         for ask in list(self._unanswered):
             ask.answer(())
@@ -71,7 +71,7 @@ class ThreadRunner:
             thread.join(max(0.0, deadline - monotonic()))
 
     def _work(self, crew: _Crew) -> None:
-        """A thread's life."""
+        """The main function of a thread: run conversations until the queue stays empty."""
         while True:
             try:
                 job = crew.jobs.get(timeout=IDLE_SECONDS)
@@ -104,7 +104,7 @@ class ThreadRunner:
     def _ask(self, group: DeliveryGroup, ids: tuple[UUID, ...]) -> tuple[UUID, ...]:
         answers: SimpleQueue[tuple[UUID, ...]] = SimpleQueue()
         ask = SendPermit(group.key, ids, answers.put)
-        # In this order: whoever closes answers what it finds there, and what comes later sees that it is closed.
+        # The order matters: `close` denies the permits that it finds, and later requests see the flag.
         self._unanswered.add(ask)
         try:
             if self._is_closed:

@@ -1,4 +1,4 @@
-"""What a conversation awaits: a socket, and a call that blocks."""
+"""Awaitables for conversations: a socket, and a blocking call."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 async def await_socket(fileno: int, is_write: bool, deadline: float) -> None:
-    """Until the socket is ready or `deadline` (monotonic seconds) has passed. The caller looks which it was.
+    """Wait until the socket is ready or `deadline` (monotonic seconds) has passed. The caller checks which of the two.
 
-    The socket is registered for this one wait only, so that a kept connection belongs to no event loop.
+    The socket is registered for this wait only, so that an idle connection belongs to no event loop.
     """
     loop = asyncio.get_running_loop()
     is_over: asyncio.Future[None] = loop.create_future()
@@ -33,7 +33,7 @@ async def await_socket(fileno: int, is_write: bool, deadline: float) -> None:
 
 
 def _settle(future: "asyncio.Future[Any]", result: object = None, error: BaseException | None = None) -> None:
-    if future.done():  # given up by who waited, or ready and late at once
+    if future.done():  # the waiter was cancelled, or the socket became ready at the deadline
         return
     if error is None:
         future.set_result(result)
@@ -42,10 +42,10 @@ def _settle(future: "asyncio.Future[Any]", result: object = None, error: BaseExc
 
 
 async def run_blocking(function: Callable[[], T]) -> T:
-    """The result of `function`, which may block (a look-up); its exception is raised here.
+    """The result of `function`, which may block (a DNS query); its exception is raised here.
 
-    In a daemon thread of its own: the loop's executor has few threads, which slow look-ups would fill, and a process
-    waits for them at its end.
+    It runs in its own daemon thread: the loop's executor has few threads, which slow queries would occupy, and the
+    process waits for them when it ends.
     """
     loop = asyncio.get_running_loop()
     result: asyncio.Future[T] = loop.create_future()
@@ -53,9 +53,9 @@ async def run_blocking(function: Callable[[], T]) -> T:
     def work() -> None:
         try:
             settle = partial(_settle, result, function())
-        except BaseException as error:  # noqa: BLE001 - it is the conversation's to handle
+        except BaseException as error:  # noqa: BLE001 - the conversation handles it
             settle = partial(_settle, result, None, error)
-        with suppress(RuntimeError):  # the loop has ended meanwhile
+        with suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(settle)
 
     Thread(target=work, name="conversation-call", daemon=True).start()

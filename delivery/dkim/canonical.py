@@ -1,6 +1,6 @@
-"""What DKIM hashes and signs: messages in relaxed/relaxed canonical form (RFC 6376, 3.4).
+"""Messages in DKIM's relaxed/relaxed canonical form, the input of its hashes and signatures (RFC 6376, 3.4).
 
-All work is done by bytes methods on the whole text, since a loop over lines would cost more than the signature.
+The code uses bytes methods on the whole text, since a loop over lines would cost more than the signature.
 """
 
 import re
@@ -11,14 +11,14 @@ from hashlib import sha256
 
 BARE_LINE_END = re.compile(rb"\r\n|\r|\n")
 
-# Signed once more than present (RFC 6376, 8.15): a second Subject, or a List-Unsubscribe where there was none, added
-# on the way or by one who sends a captured message again, breaks the signature.
+# These fields are signed once more than present (RFC 6376, 8.15), so that a field added in transit or in a replayed
+# message, such as a second Subject or a new List-Unsubscribe, breaks the signature.
 OVERSIGNED = (
     b"from", b"to", b"cc", b"reply-to", b"subject", b"date", b"message-id", b"in-reply-to", b"references",
     b"mime-version", b"content-type", b"content-transfer-encoding", b"list-unsubscribe", b"list-unsubscribe-post",
 )  # fmt: skip
 
-# RFC 6376, 5.4.1: changed or added on the way, or removed.
+# RFC 6376, 5.4.1: fields that hops change, add or remove are not signed.
 UNSIGNED = frozenset(
     {
         b"return-path", b"received", b"comments", b"keywords", b"bcc", b"resent-bcc", b"dkim-signature",
@@ -29,7 +29,7 @@ UNSIGNED = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canonical:
-    """What the signatures of one message have in common.
+    """The data that all signatures of one message share.
 
     `names` is the value of `h=`, `fields` the signed header fields in canonical form, `body_hash` the value of `bh=`.
     """
@@ -47,7 +47,7 @@ def canonicalize(message: bytes) -> Canonical:
 
 
 def normalize_line_ends(message: bytes) -> bytes:
-    """`message` with CRLF at the end of every line. What is signed must leave in this form."""
+    """`message` with CRLF at the end of every line. A signed message must be sent in this form."""
     count = message.count(b"\r\n")
     if message.count(b"\n") == count and message.count(b"\r") == count:
         return message
@@ -55,14 +55,16 @@ def normalize_line_ends(message: bytes) -> bytes:
 
 
 def canonical_body(body: bytes) -> bytes:
-    """RFC 6376, 3.4.4: in `body` runs of white space are one space, none at line ends, no empty lines at the end."""
+    """The body by RFC 6376, 3.4.4: runs of white space become one space; white space at line ends and empty lines at
+    the end are removed.
+    """
     folded = fold_spaces(body).replace(b" \r\n", b"\r\n")
     stripped = folded.removesuffix(b" ").rstrip(b"\r\n")
     return stripped + b"\r\n" if stripped else b""
 
 
 def canonical_field(field: bytes) -> tuple[bytes, bytes]:
-    """RFC 6376, 3.4.2: a field, folded lines and all, without its last CRLF, as its name and its canonical line."""
+    """A header field by RFC 6376, 3.4.2: from raw lines without the last CRLF to its name and its canonical line."""
     name, _, value = fold_spaces(field.replace(b"\r\n", b"")).partition(b":")
     name = name.rstrip(b" ").lower()
     return name, name + b":" + value.strip(b" ")
@@ -78,7 +80,7 @@ def fold_spaces(text: bytes) -> bytes:
 
 
 def select_fields(head: bytes) -> tuple[list[bytes], bytes]:
-    """The names to sign, and their canonical lines in that order: of a name that repeats, the last field first."""
+    """The names to sign, and their canonical lines in that order. Of a repeated name the last field comes first."""
     present: dict[bytes, list[bytes]] = {}
     for line in unfold(head):
         name, canonical = canonical_field(line)

@@ -22,7 +22,7 @@ from delivery.dkim.canonical import Canonical, canonical_field, canonicalize
 
 RSA = "rsa-sha256"
 ED25519 = "ed25519-sha256"
-RSA_BITS = 2048  # RFC 8301, 3.2; a longer record does not fit into one UDP answer everywhere
+RSA_BITS = 2048  # RFC 8301, 3.2; a longer record may not fit into one UDP response
 LINE = 76
 
 DOMAIN = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
@@ -39,10 +39,10 @@ MAKERS: dict[str, Callable[[], PrivateKey]] = {
 
 
 class Signer:
-    """A domain's key, kept loaded: reading a PEM costs more than a signature. Safe to share between threads."""
+    """A domain's loaded key; parsing a PEM costs more than a signature. Thread-safe."""
 
     def __init__(self, domain: str, selector: str, private_key: str) -> None:
-        """`domain` in A-labels and lower case, `private_key` as PEM. ValueError for what cannot sign for it."""
+        """`domain` in A-labels and lower case, `private_key` as PEM. ValueError for invalid arguments."""
         if not DOMAIN.fullmatch(domain):
             raise ValueError("not a domain in A-labels and lower case")
         if not SELECTOR.fullmatch(selector):
@@ -53,7 +53,7 @@ class Signer:
         self.algorithm = RSA if isinstance(self._key, RSAPrivateKey) else ED25519
 
     def sign(self, message: bytes) -> bytes:
-        """The DKIM-Signature field for `message`, with its CRLF, to be put before it.
+        """The DKIM-Signature field for `message`, with its CRLF, to be prepended to it.
 
         The same message and key always give the same field. A bare CR or LF is signed as CRLF, so the message must
         leave with CRLF line ends. ValueError when it has no From field.
@@ -66,7 +66,7 @@ class Signer:
         return field + folded(b64encode(signature)) + b"\r\n"
 
     def _unsigned_field(self, canonical: Canonical) -> bytes:
-        """The field up to `b=`, which the signature covers too (RFC 6376, 3.7)."""
+        """The field up to `b=`, which is part of the signed data (RFC 6376, 3.7)."""
         lead = f"v=1; a={self.algorithm}; c=relaxed/relaxed; d={self.domain};\r\n s={self.selector};"
         names = folded_names(canonical.names)
         return b"DKIM-Signature: %b\r\n %b;\r\n bh=%b;\r\n b=" % (lead.encode("ascii"), names, canonical.body_hash)
@@ -74,11 +74,11 @@ class Signer:
     def _signature(self, data: bytes) -> bytes:
         if isinstance(self._key, RSAPrivateKey):
             return self._key.sign(data, PKCS1v15(), SHA256())
-        return self._key.sign(sha256(data).digest())  # RFC 8463, 3: the hash is what is signed
+        return self._key.sign(sha256(data).digest())  # RFC 8463, 3: Ed25519 signs the hash
 
 
 def sign_all(message: bytes, signers: Iterable[Signer]) -> bytes:
-    """The fields of several signers for one message, which is read and hashed once; empty without signers."""
+    """The signature fields of several signers for one message, which is hashed once; `b""` without signers."""
     present = list(signers)
     if not present:
         return b""
@@ -87,7 +87,7 @@ def sign_all(message: bytes, signers: Iterable[Signer]) -> bytes:
 
 
 def folded_names(names: Iterable[bytes]) -> bytes:
-    """`h=from:to:…` in lines of at most 76 where names allow it."""
+    """`h=from:to:…` in lines of at most 76 characters where the names allow it."""
     lines = [b"h="]
     for name in names:
         if len(lines[-1]) + len(name) + 2 > LINE:
@@ -97,27 +97,27 @@ def folded_names(names: Iterable[bytes]) -> bytes:
 
 
 def folded(encoded: bytes) -> bytes:
-    """Base64 in lines that fit, the first shorter by what stands before it."""
+    """Base64 in lines of at most 76 characters; the first line leaves room for the tag name."""
     first = LINE - len(" b=")
     rest = [encoded[start : start + LINE - 1] for start in range(first, len(encoded), LINE - 1)]
     return b"\r\n ".join([encoded[:first], *rest])
 
 
 def load_key(private_key: str) -> PrivateKey:
-    """The key of a PEM. The primes of an RSA key are not proved again: it was made here, and that takes 36 ms."""
+    """Parse a PEM. The primes of an RSA key are not tested again: that takes 36 ms, and the key was generated here."""
     try:
         key = load_pem_private_key(private_key.encode("ascii"), password=None, unsafe_skip_rsa_key_validation=True)
     except (TypeError, UnsupportedAlgorithm):
-        raise ValueError("not a private key that can be read without a password") from None
+        raise ValueError("not a private key in PEM without a password") from None
     if isinstance(key, RSAPrivateKey) and key.key_size >= 1024:  # RFC 8301, 3.2
         return key
     if isinstance(key, Ed25519PrivateKey):
         return key
-    raise ValueError("not an RSA key of 1024 bits or more, nor an Ed25519 key")
+    raise ValueError("the key must be RSA with at least 1024 bits, or Ed25519")
 
 
 def generate_key(algorithm: str) -> str:
-    """A fresh private key for `rsa-sha256` or `ed25519-sha256`, as PKCS #8 PEM. RSA takes up to a second of CPU."""
+    """A new private key for `rsa-sha256` or `ed25519-sha256`, as PKCS #8 PEM. RSA takes up to a second of CPU."""
     if algorithm not in MAKERS:
         raise ValueError(f"not a DKIM algorithm: {algorithm!r}")
     key = MAKERS[algorithm]()
@@ -127,7 +127,7 @@ def generate_key(algorithm: str) -> str:
 def public_record(private_key: str) -> str:
     """The TXT record to publish at `<selector>._domainkey.<domain>`: `v=DKIM1; k=rsa; p=…` (RFC 6376, 3.6.1).
 
-    About 410 characters for RSA: DNS wants it cut into strings of at most 255.
+    About 410 characters for RSA. In the DNS it must be split into strings of at most 255 characters.
     """
     public = load_key(private_key).public_key()
     if isinstance(public, Ed25519PublicKey):

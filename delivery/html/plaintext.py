@@ -1,4 +1,4 @@
-"""The text part for mail that came with HTML alone: what a person would read out of it."""
+"""The text part for mail that has only HTML: the readable text of the HTML."""
 
 import re
 from collections.abc import Callable
@@ -32,12 +32,12 @@ LINE_ENDS = str.maketrans("", "", "\t\r\n\f")
 
 
 def text_from_html(html: str) -> str:
-    """The readable text of `html`, without a last line end; empty when there is nothing to read.
+    """The readable text of `html`, without a last line end; `""` when there is none.
 
-    Paragraphs stand apart by an empty line, a table's short rows are one line each, list items have their mark, links
-    are `text (url)`, images their alternative text. What a mail client would not show (styles, hidden preheaders,
-    comments for Outlook) is left out. Lines are not wrapped: every client does that, and URLs stay whole. Never raises;
-    the time is linear in the length of `html`.
+    Empty lines separate paragraphs, a table's short rows are one line each, list items have a mark, links become
+    `text (url)`, images their alternative text. Parts that a mail client does not show (styles, hidden preheaders,
+    comments for Outlook) are left out. Lines are not wrapped, since clients wrap them, and URLs stay whole. Never
+    raises; the time is linear in the length of `html`.
     """
     return Reader(html).read() or Reader(html, is_hiding=False).read()
 
@@ -126,7 +126,9 @@ class Reader:
         if not url or bare(text) == bare(url):
             return
         if text:
-            flow.parts.append(f" ({url})")  # before a pending line break: the link's own last paragraph may have ended
+            flow.parts.append(
+                f" ({url})"
+            )  # before a pending line break, which the end of the link's last paragraph may have added
         else:
             flow.write(url)
 
@@ -184,8 +186,8 @@ ENDS: dict[str, Handler] = {
 
 
 def is_hidden(tag: Tag) -> bool:
-    """Whether a client shows nothing of this element, judged by its own attributes. (A font size of 0 does not count:
-    layouts set it on cells to close gaps, and set it back inside.)
+    """Whether an element's own attributes hide it. A font size of 0 does not count, since layouts set it on cells to
+    close gaps and reset it inside.
     """
     attributes = tag.attributes
     if not MAY_HIDE.search(attributes):
@@ -196,7 +198,7 @@ def is_hidden(tag: Tag) -> bool:
 
 
 def shown_url(href: str) -> str:
-    """The address to print for a link, or "" for one that a reader of text could not follow."""
+    """The URL to print for a link, or `""` for one that is useless in text."""
     url = href.translate(LINE_ENDS).strip()
     if not SHOWN_URL.match(url):
         return ""
@@ -205,5 +207,5 @@ def shown_url(href: str) -> str:
 
 
 def bare(text: str) -> str:
-    """What of a URL or a link's text counts when one is compared with the other."""
+    """The significant part of a URL or a link's text, for comparison of the two."""
     return URL_PREFIX.sub("", text, count=1).rstrip("/").lower()

@@ -1,11 +1,13 @@
-"""Text set in lines, paragraphs, rows, lists and quotes: the page that `plaintext` writes on."""
+"""The text layout for `plaintext`: lines, paragraphs, rows, lists and quotes."""
 
 import re
 from dataclasses import dataclass, field
 
-MAXIMUM_DEPTH = 60  # each level copies the text inside it once; deeper ones are joined to what is around them
-MAXIMUM_INDENTS = 5  # each puts a prefix before every line inside it
-ROW_WIDTH = 120  # characters; a row of cells that is longer, or has a cell of several lines, is set below one another
+MAXIMUM_DEPTH = 60  # each level copies the text inside it once; deeper levels are merged into their parent
+MAXIMUM_INDENTS = 5  # each level adds a prefix to every line inside it
+ROW_WIDTH = (
+    120  # characters; the cells of a longer row, or of a row with a multi-line cell, are set one below the other
+)
 
 # soft hyphen, combining grapheme joiner, zero width space, word joiner, byte order mark: fillers of hidden preheaders
 INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]")
@@ -13,7 +15,7 @@ INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]")
 
 @dataclass(slots=True, kw_only=True)
 class Flow:
-    """A stretch of text in the making; `kind` is document, table, row, cell, list, item or quote.
+    """A block of text under construction; `kind` is document, table, row, cell, list, item or quote.
 
     `breaks` line ends are due before the next text, or a space if `is_spaced`.
     """
@@ -27,7 +29,7 @@ class Flow:
     mark: str = ""
 
     def write(self, text: str) -> None:
-        """Put `text`, white space folded by the caller, after what is due."""
+        """Append the pending line breaks or space, then `text`, whose white space the caller has folded."""
         if self.parts:
             if self.breaks:
                 self.parts.append("\n" * self.breaks)
@@ -49,20 +51,20 @@ class Flow:
 
 
 class Page:
-    """The document and what is open inside it, the innermost last."""
+    """The document and its open blocks, the innermost last."""
 
     def __init__(self) -> None:
         self.stack = [Flow(kind="document")]
         self.indents = 0
 
     def flow(self) -> Flow:
-        """Where text goes now."""
+        """The block that receives text; opens a cell inside a row."""
         if self.stack[-1].kind == "row":
             self.open("cell")
         return self.stack[-1]
 
     def write(self, text: str) -> None:
-        """Write running text: white space of any length is one space, at a line's start none."""
+        """Write running text. Runs of white space become one space, or nothing at the start of a line."""
         if not text.isascii():
             text = INVISIBLE.sub("", text)
         words = text.split()
@@ -75,7 +77,7 @@ class Page:
         flow.is_spaced = text[-1].isspace()
 
     def write_raw(self, text: str) -> None:
-        """Write preformatted text, its lines and spaces as they are."""
+        """Write preformatted text with its line breaks and spaces."""
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         if text:
             self.flow().write(text)
@@ -84,7 +86,7 @@ class Page:
         self.stack[-1].break_line(count)
 
     def open(self, kind: str, *, mark: str = "", next_number: int | None = None) -> None:
-        """Begin a stretch of its own, unless there are too many already."""
+        """Open a block, unless too many are open already."""
         is_indented = kind in {"item", "quote"}
         if len(self.stack) >= MAXIMUM_DEPTH or (is_indented and self.indents >= MAXIMUM_INDENTS):
             self.stack[-1].break_line(1)
@@ -113,7 +115,7 @@ class Page:
         self.open("item", mark=mark)
 
     def close(self, kind: str, *, within: str = "document") -> None:
-        """End the innermost `kind`, and all that is open inside it, if there is one inside the innermost `within`."""
+        """Close the innermost block of `kind` and all blocks inside it, if it lies inside the innermost `within`."""
         for depth in range(len(self.stack) - 1, 0, -1):
             found = self.stack[depth].kind
             if found == kind:
@@ -150,7 +152,7 @@ class Page:
 
 
 def place(parent: Flow, text: str, breaks: int = 0) -> None:
-    """Set `text` on lines of its own; apart by an empty line if it has several, when `breaks` does not say."""
+    """Add `text` on separate lines. Without `breaks`, empty lines surround a text of several lines."""
     breaks = breaks or (2 if "\n" in text else 1)
     parent.break_line(breaks)
     if text:
@@ -159,7 +161,7 @@ def place(parent: Flow, text: str, breaks: int = 0) -> None:
 
 
 def set_row(cells: list[str]) -> str:
-    """A table's row: on one line if it is short, else its cells below one another."""
+    """A table's row: on one line if it is short, else one cell below the other."""
     filled = [cell for cell in cells if cell]
     if any("\n" in cell for cell in filled):
         return "\n\n".join(filled)
@@ -168,7 +170,7 @@ def set_row(cells: list[str]) -> str:
 
 
 def indent(text: str, first: str, others: str) -> str:
-    """`text` with `first` before its first line and `others` before the rest; empty lines stay without white space."""
+    """`text` with `first` before its first line and `others` before the rest; empty lines get no trailing space."""
     if not text:
         return ""
     return first + text.replace("\n", "\n" + others).replace(others + "\n", others.rstrip() + "\n")

@@ -1,7 +1,7 @@
-"""HTML cut into tags and text as the HTML standard's tokenizer does it (13.2.5), in time linear in its length.
+"""Split HTML into tags and text by the HTML standard's tokenizer (13.2.5), in time linear in the length.
 
-No tree is built: with 50,000 nested tags or 100,000 attributes the tree builders that we measured (lexbor, libxml2)
-take between four seconds and for ever, or drop the text below their depth limit.
+It builds no tree: with 50,000 nested tags or 100,000 attributes the measured tree builders (lexbor, libxml2) take from
+four seconds to unbounded time, or drop the text below their depth limit.
 """
 
 import html
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from html.entities import html5
 from typing import NamedTuple
 
-# Quantifiers are possessive: nothing is ever tried twice. What ends in an open tag, quote or comment is dropped, as the
-# standard says, so that no later "<" begins another search for an end that is not there.
+# Possessive quantifiers prevent backtracking. Text that ends in an open tag, quote or comment is dropped, as the
+# standard says, so that no later "<" starts another search for a missing end.
 ATTRIBUTE = r"""[^\t\n\f\r />][^\t\n\f\r />=]*+
     (?: [\t\n\f\r ]*+ = [\t\n\f\r ]*+ (?: "[^"]*+(?:"|\Z) | '[^']*+(?:'|\Z) | [^\t\n\f\r >"'][^\t\n\f\r >]*+ )? )?+"""
 MARKUP = re.compile(
@@ -33,14 +33,14 @@ VALUE = re.compile(
 OVERLONG = re.compile(r"&#(?:[0-9]{100,}|[xX][0-9a-fA-F]{100,});?")
 REFERENCE = re.compile(r"&(?:#(?:[0-9]++|[xX][0-9a-fA-F]++);?|[A-Za-z][A-Za-z0-9]*+;?)")
 
-# 13.2.6: what these hold is text, not markup, up to their end tag. Nothing ends a plaintext.
+# 13.2.6: the content of these elements is text up to their end tag. A plaintext element has no end.
 RAW = frozenset({"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext"})
 RAW_END = {name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE) for name in RAW - {"plaintext"}}
 RAW_END["plaintext"] = re.compile(r"(?!)")
 
 
 class Value(NamedTuple):
-    """An attribute's value: what it means, and where it stands in the document, without its quotes."""
+    """An attribute's value: its decoded text, and its position in the document without quotes."""
 
     text: str
     start: int
@@ -51,7 +51,7 @@ class Value(NamedTuple):
 class Tag(NamedTuple):
     """A start or end tag; `name` in lower case, `attributes` as written, `is_end` for `</name>`.
 
-    `start` and `end` are the tag's place in the document, `attributes_start` that of its attributes.
+    `start` and `end` are the tag's offsets in the document, `attributes_start` that of its attributes.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Tag(NamedTuple):
         return None if value is None else value.text
 
     def find(self, attribute: str) -> Value | None:
-        """The first `attribute` (lower case) that has a value or none; what repeats does not count (13.2.5.33)."""
+        """The first `attribute` (lower case), with or without a value (13.2.5.33); None when absent."""
         for match in VALUE.finditer(self.attributes):
             if match["name"].lower() == attribute:
                 group = match.lastgroup or "name"
@@ -86,10 +86,10 @@ def tokens(document: str) -> Iterator[Tag | str]:
 
 
 class Tokenizer:
-    """One pass over `document` by `tokens`, which also tells what it found about the whole.
+    """One pass over `document` by `tokens`, with findings about the whole document.
 
-    After the pass `open_at` is where a construct begins that never ends (a comment, a tag, a style), None without any;
-    `comments` are the places of comments, declarations and the like.
+    After the pass `open_at` is the offset of a construct without an end (a comment, a tag, a style), or None;
+    `comments` holds the positions of comments, declarations and the like.
     """
 
     def __init__(self, document: str) -> None:
@@ -124,16 +124,16 @@ class Tokenizer:
                 position = stop
         if position < end:
             yield document[position:]
-            if document.endswith("</"):  # what follows would become a comment
+            if document.endswith("</"):  # the rest would become a comment
                 self.open_at = self.open_at if self.open_at is not None else end - 2
 
     def find_raw_end(self, tag: Tag) -> int:
-        """Where the raw text after `tag` ends."""
+        """The offset at which the raw text after `tag` ends."""
         found = RAW_END[tag.name].search(self.document, tag.end)
         if found is None:
             self.open_at = tag.start
             return len(self.document)
-        # Before an end tag that is cut off the element is open still.
+        # A truncated end tag does not close the element.
         self._raw_starts[found.start()] = tag.start
         return found.start()
 
@@ -142,11 +142,11 @@ def unescape(text: str) -> str:
     """`text` with character references resolved; a number too long to be a character becomes U+FFFD."""
     if "&" not in text:
         return text
-    return html.unescape(OVERLONG.sub("\ufffd", text))  # int() refuses 5,000 digits, and unescape passes that on
+    return html.unescape(OVERLONG.sub("\ufffd", text))  # int() rejects 5,000 digits, and unescape passes the error on
 
 
 def unescape_attribute(text: str) -> str:
-    """An attribute's `text` with character references resolved as there (13.2.5.73): `?a=1&copy=2` has none."""
+    """An attribute's `text` with character references resolved by 13.2.5.73: `?a=1&copy=2` holds none."""
     if "&" not in text:
         return text
     return REFERENCE.sub(resolve_reference, text)

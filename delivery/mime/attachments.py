@@ -1,4 +1,4 @@
-"""Attachments as MIME entities: their types checked, their names carried (RFC 2045, 2183, 2231, 2392)."""
+"""Attachments as MIME entities, with validated types and encoded file names (RFC 2045, 2183, 2231, 2392)."""
 
 import re
 import unicodedata
@@ -16,12 +16,12 @@ NOT_FALLBACK = re.compile(r'[^ -~]|["\\<>?=]')
 
 
 class AttachmentTypeError(ValueError):
-    """The attachment's content type is no type, or one that must not be an attachment (multipart/*, message/*)."""
+    """The attachment's content type is malformed or must not be attached (multipart/*, message/*)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A file to send along. With a `content_id` that the HTML shows as `cid:…` it is an inline image (or the like)."""
+    """A file to attach. With a `content_id` that the HTML uses as `cid:…` it is an inline part, such as an image."""
 
     filename: str
     content_type: str
@@ -39,8 +39,8 @@ class Attachment:
 def attachment_entity(attachment: Attachment, *, is_inline: bool) -> bytes:
     """The part's headers, the empty line, and its bytes in base64 without a last line end.
 
-    Old readers, which know no RFC 2231, find an ASCII likeness of the file name in Content-Type's `name`. It is not
-    put beside `filename*` as a second `filename`: parsers exist that then take the poorer of the two.
+    For old readers without RFC 2231, Content-Type's `name` holds an ASCII version of the file name. There is no second
+    `filename` beside `filename*`, since some parsers would take the ASCII version.
     """
     media_type, parameters = parse_content_type(attachment.content_type)
     filename = attachment.filename
@@ -65,7 +65,7 @@ def parameterised(name: str, value: str, parameters: list[str]) -> bytes:
 
 
 def parse_content_type(content_type: str) -> tuple[str, list[str]]:
-    """`text/calendar; method=REQUEST; name=x` → `("text/calendar", ["method=REQUEST"])`: the name is ours to write."""
+    """`text/calendar; method=REQUEST; name=x` → `("text/calendar", ["method=REQUEST"])`: the name is dropped."""
     if not content_type.isascii() or len(content_type) > 255:
         raise AttachmentTypeError("the content type is too long or not ASCII")
     check_value("Content-Type", content_type)
@@ -79,7 +79,7 @@ def parse_content_type(content_type: str) -> tuple[str, list[str]]:
 
 
 def fallback_name(filename: str) -> str:
-    """An ASCII likeness of `filename`, at most 100 characters, that needs no escapes: `Grüße.pdf` → `Grusse.pdf`."""
+    """An ASCII version of `filename`, at most 100 characters, that needs no escapes: `Grüße.pdf` → `Grusse.pdf`."""
     if is_plain(filename):
         return filename
     plain = unicodedata.normalize("NFKD", filename.replace("ß", "ss"))
@@ -95,5 +95,5 @@ def bare_content_id(content_id: str) -> str:
 def content_id_header(content_id: str) -> bytes:
     identifier = bare_content_id(content_id)
     if not CONTENT_ID.fullmatch(identifier):
-        raise HeaderError("Content-ID", "is not printable ASCII without spaces and angle brackets")
+        raise HeaderError("Content-ID", "must be printable ASCII without spaces and angle brackets")
     return f"Content-ID: <{identifier}>\r\n".encode("ascii")

@@ -1,4 +1,4 @@
-"""Bodies as bytes that any relay carries unchanged: 7 bit clean, in lines of at most 998 (RFC 2045, section 6)."""
+"""Bodies as bytes that any relay forwards unchanged: 7-bit, in lines of at most 998 characters (RFC 2045, 6)."""
 
 import re
 from binascii import b2a_base64, b2a_qp
@@ -9,15 +9,15 @@ SPILT = re.compile(rb"^([^\r\n]{74,75})(=(?:20|09))(?=\r\n)", re.MULTILINE)
 
 
 class BodyError(ValueError):
-    """A body holds half a surrogate pair: no text at all."""
+    """A body holds half of a surrogate pair and cannot be encoded."""
 
 
 def text_entity(subtype: str, text: str, *, is_closing: bool) -> bytes:
     """A text entity: its Content-Type and Content-Transfer-Encoding, the empty line, and `text` in UTF-8.
 
-    Every line end (CRLF, LF, CR) becomes CRLF; all else arrives to the letter, trailing spaces included. A missing last
-    line end is kept missing: inside a multipart the delimiter owns the line end before it (RFC 2046, 5.1.1); where
-    `is_closing` says that the entity ends the message, quoted-printable's soft line break says so. Raises BodyError.
+    Every line end (CRLF, LF, CR) becomes CRLF; all other text arrives unchanged, trailing spaces included. No last line
+    end is added: inside a multipart the delimiter owns the line end before it (RFC 2046, 5.1.1). With `is_closing` the
+    entity ends the message, and a soft line break of quoted-printable hides the last line end. Raises BodyError.
     """
     encoding, body = encode_text(text, is_closing=is_closing)
     return b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: %b\r\n\r\n%b" % (
@@ -47,18 +47,18 @@ def canonical_bytes(text: str) -> bytes:
     try:
         return text.replace("\n", "\r\n").encode("utf-8")
     except UnicodeEncodeError:
-        raise BodyError("the body holds half a surrogate pair") from None
+        raise BodyError("the body holds half of a surrogate pair") from None
 
 
 def has_fragile_lines(data: bytes) -> bool:
-    """Whether a line is too long for SMTP, ends in white space, which relays may strip, or looks like our delimiter."""
+    """Whether 7bit is unsafe: a line is too long, ends in white space, or looks like our delimiter."""
     return (
         b" \r\n" in data or b"\t\r\n" in data or data.endswith((b" ", b"\t")) or b"--=_" in data or has_long_line(data)
     )
 
 
 def has_long_line(data: bytes) -> bool:
-    """Whether a line is longer than 998. Hops from the last line end in reach to the next: no look at every line."""
+    """Whether a line is longer than 998 bytes. It jumps from one line end to the last one in reach, for speed."""
     start, size = 0, len(data)
     while size - start > MAXIMUM_LINE:
         end = data.rfind(b"\n", start, start + MAXIMUM_LINE + 2)
@@ -71,9 +71,11 @@ def has_long_line(data: bytes) -> bool:
 def quoted_printable(data: bytes, *, is_closing: bool) -> bytes:
     """`data`, whose line ends are all CRLF, in lines of at most 76 characters (RFC 2045, 6.7)."""
     is_open = not data.endswith(b"\r\n")
-    # binascii takes the kind of line end that it sees first for its own soft line breaks
+    # binascii uses the first kind of line end that it finds for its soft line breaks
     encoded = b2a_qp(data + b"\r\n" if is_open else data)
-    if b"=20\r\n" in encoded or b"=09\r\n" in encoded:  # quoted after binascii counted the line
+    if (
+        b"=20\r\n" in encoded or b"=09\r\n" in encoded
+    ):  # these characters are quoted after binascii has measured the line
         encoded = SPILT.sub(rb"\1=\r\n\2", encoded)
     if is_open:
         encoded = encoded[:-2] + b"=\r\n" if is_closing else encoded[:-2]

@@ -1,7 +1,7 @@
-"""Header fields as bytes: checked, encoded and folded (RFC 5322, RFC 2047, RFC 2231).
+"""Header fields as bytes: validated, encoded and folded (RFC 5322, RFC 2047, RFC 2231).
 
-Nothing leaves here that could start another header: names are tokens, values hold no control characters. The API has
-refused such input long before; this is the last line of defence.
+No output can start another header: names are tokens, and values hold no control characters. The API rejects such input
+before; this is the last line of defence.
 """
 
 import re
@@ -26,7 +26,7 @@ WORDS = re.compile(r" +[^ ]+")
 QUOTED = (
     {byte: f"={byte:02X}" for byte in range(256)}
     | {
-        # RFC 2047, 5 (3): what may stand for itself in a phrase, and so anywhere
+        # RFC 2047, 5 (3): characters that need no encoding in a phrase, and so anywhere
         byte: chr(byte)
         for byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"
     }
@@ -35,7 +35,7 @@ QUOTED = (
 
 
 class HeaderError(ValueError):
-    """A header's name or value cannot be written; `header` names it, `reason` says why. The value is not repeated."""
+    """A header's name or value is invalid. `header` is the name, `reason` the cause; the value is not repeated."""
 
     def __init__(self, header: str, reason: str) -> None:
         super().__init__(f"{header}: {reason}")
@@ -58,13 +58,13 @@ def check_name(name: str) -> None:
 
 
 def check_value(name: str, value: str) -> None:
-    """Raise HeaderError when `value` holds a control character, a line separator or half a surrogate pair."""
+    """Raise HeaderError when `value` holds a control character, a line separator or half of a surrogate pair."""
     if UNSAFE.search(value):
         raise HeaderError(name, "holds a control character")
 
 
 def unstructured(name: str, value: str) -> bytes:
-    """`Name: value` of any text, folded, with its CRLF. What is decoded at the other side is `value`, to the letter."""
+    """`Name: value` of any text, folded, with its CRLF. A reader decodes exactly `value`."""
     check_name(name)
     check_value(name, value)
     if value.isascii():
@@ -76,7 +76,7 @@ def unstructured(name: str, value: str) -> bytes:
 
 
 def must_encode(name: str, value: str) -> bool:
-    """Whether this ASCII value would not arrive as it stands."""
+    """Whether this ASCII value would change in transit without encoding."""
     if LOOKS_ENCODED.search(value) or value != value.strip(" "):
         return True
     longest = HARD_LINE - len(name) - 2
@@ -92,7 +92,7 @@ def structured(name: str, value: str) -> bytes:
 
 
 def mailboxes(name: str, members: Sequence[Mailbox]) -> bytes:
-    """`Name: mailbox, mailbox…` (RFC 5322, 3.4), folded, with its CRLF; none gives no header at all."""
+    """`Name: mailbox, mailbox…` (RFC 5322, 3.4), folded, with its CRLF; `b""` without mailboxes."""
     chunks: list[str] = []
     last = len(members) - 1
     for index, mailbox in enumerate(members):
@@ -103,10 +103,10 @@ def mailboxes(name: str, members: Sequence[Mailbox]) -> bytes:
 
 
 def mailbox_chunks(name: str, mailbox: Mailbox) -> list[str]:
-    """The pieces of one mailbox between which a line may be folded, each with its leading space."""
+    """The pieces of one mailbox, each with its leading space; a line may be folded between them."""
     address = mailbox.address
     if not ADDRESS.fullmatch(address):
-        raise HeaderError(name, "holds something that is not an ASCII address")
+        raise HeaderError(name, "holds a mailbox that is not an ASCII address")
     if LOOKS_ENCODED.search(address):  # a valid local part; quoted, no reader may decode it (RFC 2047, 5)
         local, _, domain = address.rpartition("@")
         address = f'"{local}"@{domain}'
@@ -117,7 +117,7 @@ def mailbox_chunks(name: str, mailbox: Mailbox) -> list[str]:
 
 
 def phrase(name: str, text: str) -> list[str]:
-    """A display name as atoms, one quoted string, or encoded words, whichever carries it unchanged."""
+    """A display name as atoms, one quoted string, or encoded words, so that it arrives unchanged."""
     if text.isascii() and not LOOKS_ENCODED.search(text):
         if ATOMS.fullmatch(text) and len(text) <= ENCODED_ROOM:
             return text.split(" ")
@@ -130,7 +130,7 @@ def phrase(name: str, text: str) -> list[str]:
 def encoded_words(text: str, first_line: int) -> list[str]:
     """`text` as RFC 2047 words in UTF-8 of at most 75 characters, none of which splits a character.
 
-    `first_line` is what the header's first line has left for the first word. The shorter of the two encodings is taken.
+    `first_line` is the room for the first word on the header's first line. The shorter of the two encodings is used.
     """
     room = min(first_line - 12, ENCODED_ROOM)
     if room < LEAST_ROOM:
@@ -154,7 +154,7 @@ def quoted_pieces(text: str, room: int) -> Iterable[str]:
 
 
 def byte_pieces(data: bytes, room: int) -> Iterable[bytes]:
-    """UTF-8 cut between characters, the first piece at most `room` bytes long."""
+    """UTF-8 split between characters; the first piece has at most `room` bytes."""
     start = 0
     while start < len(data):
         end = start + room
@@ -165,10 +165,10 @@ def byte_pieces(data: bytes, room: int) -> Iterable[bytes]:
 
 
 def fold_header(name: str, chunks: Iterable[str]) -> bytes:
-    """Put `chunks`, each with the white space that precedes it, on lines of 76 where they allow it; with a CRLF.
+    """Fold `chunks`, each with its leading white space, into lines of 76 where they allow it; with the last CRLF.
 
-    Unfolding (removing CRLF) gives back exactly what was joined. The first line keeps its first chunk, since readers
-    exist that stumble over a field name alone; an encoded word may not be on a longer line, so there it moves down.
+    Unfolding (removing CRLF) restores the joined chunks. The first chunk stays on the first line, since some readers
+    fail on a field name alone; an encoded word moves down when the line would be too long for it.
     """
     line = f"{name}:"
     lines: list[str] = []
@@ -182,14 +182,14 @@ def fold_header(name: str, chunks: Iterable[str]) -> bytes:
         is_bare = False
     lines.append(line)
     if max(map(len, lines)) > HARD_LINE:
-        raise HeaderError(name, "holds a word that is longer than a line may be")
+        raise HeaderError(name, "holds a word that is longer than the maximum line")
     return ("\r\n".join(lines) + "\r\n").encode("ascii")
 
 
 def date(name: str, moment: datetime) -> bytes:
     """`Name: Sat, 22 Nov 2025 17:36:11 +0000` (RFC 5322, 3.3), always in UTC and in English."""
     if moment.tzinfo is None:
-        raise HeaderError(name, "is a time without an offset")
+        raise HeaderError(name, "has no UTC offset")
     utc = moment.astimezone(UTC)
     day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[utc.weekday()]
     month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")[utc.month - 1]
@@ -220,7 +220,7 @@ def parameter(name: str, attribute: str, value: str) -> list[str]:
 
 
 def is_plain(value: str) -> bool:
-    """Whether any reader, however old, gets this value right out of a quoted string."""
+    """Whether every reader, however old, decodes this value correctly from a quoted string."""
     return (
         value.isascii()
         and len(value) <= 255

@@ -1,6 +1,6 @@
-"""A message as bytes (RFC 5322, MIME), built by hand: for 50 recipients everything in common is encoded once.
+"""Build a message as bytes (RFC 5322, MIME). For 50 recipients the common parts are encoded once.
 
-The same inputs always give the same bytes, so that every try of a delivery sends the same message.
+Equal inputs give equal bytes, so that every attempt of a delivery sends the same message.
 """
 
 import re
@@ -27,21 +27,21 @@ __all__ = [
 ]
 
 MESSAGE_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+")
-NOBODY = b"To: undisclosed-recipients:;\r\n"  # RFC 5322, 3.4: an empty group, where all recipients are blind copies
+NOBODY = b"To: undisclosed-recipients:;\r\n"  # RFC 5322, 3.4: an empty group, for mail with blind copies only
 
-# What is written here, or by the hops that follow, or would undo a blind copy. A caller's own would make a second one.
+# Fields that this module or later hops write, or that would reveal blind copies. A caller's field would be a duplicate.
 RESERVED = re.compile(
     r"(?:resent-)?(?:from|to|cc|bcc|sender|date|message-id)|reply-to|subject|mime-version|content-.*"
     r"|return-path|received|dkim-signature",
     re.IGNORECASE,
 )
 
-Segment = tuple[str, bytes]  # what it holds ("text", "html" or anything else ""), and its bytes
+Segment = tuple[str, bytes]  # the content ("text", "html", or "" for all else), and its bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageContent:
-    """What a message says, the same for all its recipients. Blind copies have no place here: they are envelope only.
+    """The content of a message, the same for all recipients. Blind copies are in the envelope only.
 
     `message_id` comes without angle brackets and also seeds the boundaries. `date` has an offset. `html` or `text` is
     given, or both. `headers` are the caller's own, in order.
@@ -62,7 +62,7 @@ class MessageContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedMessage:
-    """A message whose common parts are encoded. Safe to share between threads."""
+    """A message with its common parts encoded. Thread-safe."""
 
     head: bytes
     segments: tuple[bytes, ...]
@@ -75,8 +75,8 @@ class PreparedMessage:
     ) -> bytes:
         """The whole message with CRLF line ends, 7 bit clean, not dot-stuffed.
 
-        `extra_headers` are this recipient's (List-Unsubscribe); `html` and `text` stand in for the common ones where
-        this recipient's differ (`html` only where the message has HTML). Raises HeaderError and BodyError.
+        `extra_headers` are for this recipient (List-Unsubscribe); `html` and `text` replace the common ones (`html`
+        only if the message has HTML). Raises HeaderError and BodyError.
         """
         segments = list(self.segments)
         if html is not None and self.html_at is not None:
@@ -92,10 +92,10 @@ def build(content: MessageContent, extra_headers: Sequence[tuple[str, str]] = ()
 
 
 def prepare_message(content: MessageContent) -> PreparedMessage:
-    """Encode what all recipients share.
+    """Encode the parts that all recipients share.
 
-    Text alone is text/plain. HTML is multipart/alternative with the text, made from it when there is none. What the
-    HTML shows by `cid:` stands with it in a multipart/related; other attachments make a multipart/mixed around it all.
+    Text alone is text/plain. HTML is multipart/alternative with the text, which is made from the HTML when missing.
+    Attachments that the HTML shows by `cid:` join it in a multipart/related; all others need a multipart/mixed.
     Raises HeaderError, BodyError and AttachmentTypeError; ValueError when there is neither text nor HTML.
     """
     message_head = head(content)
@@ -111,9 +111,9 @@ def prepare_message(content: MessageContent) -> PreparedMessage:
 
 
 def head(content: MessageContent) -> bytes:
-    """The header fields in common, from From to the caller's own."""
+    """The common header fields, from From to the caller's own."""
     if not MESSAGE_ID.fullmatch(content.message_id):
-        raise HeaderError("Message-ID", "is not of the form id@domain")
+        raise HeaderError("Message-ID", "must have the form id@domain")
     return b"".join(
         [
             mailboxes("From", [content.from_]),
@@ -129,7 +129,7 @@ def head(content: MessageContent) -> bytes:
 
 
 def custom_headers(headers: Sequence[tuple[str, str]]) -> list[bytes]:
-    """The caller's own fields; raises HeaderError for one that is ours to write."""
+    """The caller's own fields; HeaderError for one that is reserved to the service."""
     fields = []
     for name, value in headers:
         check_name(name)
@@ -140,7 +140,7 @@ def custom_headers(headers: Sequence[tuple[str, str]]) -> list[bytes]:
 
 
 def lay_out(content: MessageContent) -> list[Segment]:
-    """The body's entities in order, the text's and the HTML's in segments of their own."""
+    """The body's entities in order; text and HTML are separate segments."""
     html, text = content.html, content.text
     if text is None:
         if html is None:
@@ -162,7 +162,7 @@ def lay_out(content: MessageContent) -> list[Segment]:
 
 
 def multipart(subtype: str, seed: str, entities: Sequence[list[Segment]]) -> list[Segment]:
-    """`entities` in one multipart without a last line end; a single one stays as it is.
+    """`entities` in one multipart without a last line end; a single entity is returned unchanged.
 
     The boundary holds `=_`, which neither quoted-printable nor base64 can produce (RFC 2045, 6.7), and 7bit bodies with
     a line that begins like it are not sent as 7bit.

@@ -1,7 +1,7 @@
-"""MTA-STS (RFC 8461): domains that say that their mail comes over TLS with a good certificate, or not at all.
+"""MTA-STS (RFC 8461): policies of domains that require TLS with a valid certificate for their mail.
 
-A policy is fetched over HTTPS from the domain itself and kept for as long as it says, so that an attacker who can hide
-it today does not help himself against who has seen it before.
+A policy is fetched over HTTPS from the domain itself and cached for its `max_age`, so that an attacker who hides it
+later has no effect on senders that know it.
 """
 
 import json
@@ -25,14 +25,14 @@ FETCH_SECONDS = 10.0
 MAX_POLICY_BYTES = 64 * 1024
 MAX_AGE = 31_557_600  # RFC 8461, 3.2
 MAX_PATTERNS = 100
-# RFC 8461, 3.3: after a failed fetch the next one waits, so that each mail does not try anew.
+# RFC 8461, 3.3: the wait after a failed fetch, so that not every mail repeats it.
 FAILED_SECONDS = 300.0
 _RECORD = re.compile(r"v=STSv1\s*;(?:[^;]*;)*?\s*id=([A-Za-z0-9]{1,32})\s*(?:;.*)?", re.DOTALL)
 _LINE = re.compile(r"\s*([a-z_]+)\s*:\s*(\S.*?)\s*")
 
 
 class PolicyError(Exception):
-    """There is no policy to be had: what was fetched is none, or nothing was."""
+    """The policy could not be fetched or is invalid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Policy:
     max_age: int = 0
 
     def admits(self, host: str) -> bool:
-        """Whether mail may go to this MX (RFC 8461, 4.1)."""
+        """Whether the policy allows this MX (RFC 8461, 4.1)."""
         parent = host.lower().partition(".")[2]
         return host.lower() in self.patterns or (bool(parent) and f"*.{parent}" in self.patterns)
 
@@ -53,13 +53,13 @@ NO_POLICY = Policy(mode="none")
 
 
 class PolicyStore(Protocol):
-    """Where policies are kept, for all processes if it can. Losing one costs a fetch. Never raises."""
+    """A store of policies, shared by all processes if possible. A lost policy is fetched again. Never raises."""
 
     def get(self, domain: str) -> str | None:
-        """What was put there last."""
+        """The stored text; None when there is none."""
 
     def put(self, domain: str, text: str, seconds: float) -> None:
-        """Keep `text` for so long, at most."""
+        """Store `text` for at most `seconds`."""
 
 
 class MemoryStore:
@@ -76,12 +76,12 @@ class MemoryStore:
         self._kept[domain] = (time() + seconds, text)
 
 
-# The text of a domain's policy; PolicyError when it cannot be had.
+# Fetches the text of a domain's policy. Raises PolicyError.
 Fetch = Callable[[str], str]
 
 
 class PolicyFinder:
-    """Finds the policy of a domain. Blocking, and safe for many threads."""
+    """Finds the policy of a domain. Blocking and thread-safe."""
 
     def __init__(self, resolver: MxResolver, fetch: Fetch, store: PolicyStore) -> None:
         self._resolver = resolver
@@ -89,7 +89,7 @@ class PolicyFinder:
         self._store = store
 
     def find(self, domain: str) -> Policy:
-        """The policy that holds now; NO_POLICY where there is none. Never raises."""
+        """The valid policy of a domain; NO_POLICY when it has none. Never raises."""
         kept = _Kept.load(self._store.get(domain))
         record_id = self._find_record_id(domain)
         if kept is not None and (record_id in {None, kept.record_id} or time() < kept.retry_at):
@@ -99,7 +99,7 @@ class PolicyFinder:
         try:
             policy = parse_policy(self._fetch(domain))
         except PolicyError:
-            # The old one holds until it runs out; without one, nothing does (RFC 8461, 5.1).
+            # The cached policy is valid until it expires; without one there is no policy (RFC 8461, 5.1).
             old = kept or _Kept(record_id="", policy=NO_POLICY, until=time() + FAILED_SECONDS)
             self._keep(domain, replace(old, retry_at=time() + FAILED_SECONDS))
             return old.policy
@@ -110,7 +110,7 @@ class PolicyFinder:
         self._store.put(domain, kept.dump(), kept.until - time())
 
     def _find_record_id(self, domain: str) -> str | None:
-        """The id in the domain's TXT record; None when it has none, or more than one, or the DNS fails."""
+        """The id in the domain's TXT record; None when there is no single record or the query fails."""
         try:
             texts = self._resolver.find_texts(f"_mta-sts.{domain}")
         except (NoNameError, NoAnswerError):
@@ -122,7 +122,7 @@ class PolicyFinder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
-    """A policy as it is stored, `until` it runs out. Before `retry_at` nothing is fetched: the last fetch failed."""
+    """A stored policy, valid `until` a time. After a failed fetch there is no other one before `retry_at`."""
 
     record_id: str
     policy: Policy
@@ -156,7 +156,7 @@ class _Kept:
 
 
 def parse_policy(text: str) -> Policy:
-    """The policy in a file (RFC 8461, 3.2). PolicyError for what is none."""
+    """Parse a policy file (RFC 8461, 3.2). PolicyError for an invalid one."""
     fields: dict[str, list[str]] = {}
     for line in text.splitlines():
         if match := _LINE.fullmatch(line):
@@ -164,7 +164,7 @@ def parse_policy(text: str) -> Policy:
     mode, age = MODES.get(_first(fields, "mode")), _first(fields, "max_age")
     patterns = tuple(pattern.lower().rstrip(".") for pattern in fields.get("mx", [])[:MAX_PATTERNS])
     if _first(fields, "version") != "STSv1" or mode is None or not age.isascii() or not age.isdigit():
-        raise PolicyError("the file is no MTA-STS policy")
+        raise PolicyError("the file is not an MTA-STS policy")
     if mode != "none" and not patterns:
         raise PolicyError("the policy names no MX")
     return Policy(mode=mode, patterns=patterns, max_age=min(int(age[:10]), MAX_AGE))
@@ -175,7 +175,7 @@ def _first(fields: Mapping[str, Sequence[str]], name: str) -> str:
 
 
 class HttpsFetcher:
-    """Fetches policies: from a checked address, with a checked certificate, without redirects or proxies."""
+    """Fetches policies from a checked address, with a verified certificate, without redirects or proxies."""
 
     def __init__(self, guard: Guard, *, port: int = HTTPS_PORT, context: ssl.SSLContext | None = None) -> None:
         self._guard = guard
@@ -183,7 +183,7 @@ class HttpsFetcher:
         self._context = context
 
     def __call__(self, domain: str) -> str:
-        """The text of the domain's policy; PolicyError when it cannot be had."""
+        """Fetch the text of the domain's policy. Raises PolicyError."""
         host = f"mta-sts.{domain}"
         try:
             addresses = self._guard.find_addresses(host, self._port)
@@ -199,23 +199,23 @@ class HttpsFetcher:
             connection.request("GET", "/.well-known/mta-sts.txt", headers={"Accept": "text/plain"})
             response = connection.getresponse()
             if response.status != 200:
-                raise PolicyError(f"{host} answered {response.status}")
+                raise PolicyError(f"{host} responded with {response.status}")
             if response.headers.get_content_type() != "text/plain":
-                raise PolicyError(f"{host} sent no plain text")
+                raise PolicyError(f"{host} did not send plain text")
             return response.read(MAX_POLICY_BYTES).decode("utf-8", "replace")
         finally:
             connection.close()
 
 
 class _PinnedConnection(HTTPSConnection):
-    """Connects to `address` and checks the certificate for the host's name."""
+    """Connects to `address` and verifies the certificate for the host's name."""
 
     address = ""
 
     def connect(self) -> None:
         host, self.host = self.host, self.address
         try:
-            # The plain connection of the grandparent; TLS follows with the right name.
+            # The plain connection of the grandparent; TLS with the host's name follows.
             super(HTTPSConnection, self).connect()
         finally:
             self.host = host

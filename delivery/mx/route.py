@@ -1,4 +1,4 @@
-"""From a domain to the addresses that take its mail (RFC 5321, 5.1)."""
+"""Resolve a domain to the addresses that accept its mail (RFC 5321, 5.1)."""
 
 import socket
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -13,7 +13,7 @@ from delivery.mx.resolver import MxResolver, NoAnswerError, NoNameError
 from delivery.ssrf import Guard, IpAddress
 
 MAX_ADDRESSES = 5
-# A domain with a hundred exchangers is not asked for the addresses of each.
+# The number of exchangers whose addresses are resolved, since a domain may list a hundred.
 MAX_HOSTS = 10
 
 Shuffle = Callable[[list[MxRecord]], None]
@@ -21,7 +21,7 @@ Shuffle = Callable[[list[MxRecord]], None]
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One address of one mail exchanger. `is_tls_checked`: only over TLS, with a certificate for `host`."""
+    """One address of one mail exchanger. `is_tls_checked` requires TLS with a valid certificate for `host`."""
 
     host: str
     address: str
@@ -29,7 +29,7 @@ class Destination:
 
 
 class UnroutableError(Exception):
-    """There is no way to this domain, now or ever; `reply` says which and why."""
+    """The domain has no route, for now or permanently; `reply` says which and why."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.text)
@@ -38,16 +38,16 @@ class UnroutableError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MxRouter:
-    """Finds routes. Blocking, and safe for many threads.
+    """Finds routes. Blocking and thread-safe.
 
-    `own_names` are the names that we have as a mail exchanger ourselves: mail is not sent to them, nor to worse ones.
+    `own_names` are this service's names as a mail exchanger. Mail goes only to exchangers that are preferred to them.
     """
 
     resolver: MxResolver
     guard: Guard
     policies: PolicyFinder | None = None
     own_names: Collection[str] = ()
-    shuffle: Shuffle = Random().shuffle  # noqa: S311 - spreads load only
+    shuffle: Shuffle = Random().shuffle  # noqa: S311 - for load balancing only
     is_reachable: Callable[[IpAddress], bool] = lambda address: has_route(address)
 
     def find_route(self, domain: str) -> tuple[Destination, ...]:
@@ -66,14 +66,14 @@ class MxRouter:
         except NoAnswerError as error:
             raise postpone_domain(f"the mail exchangers of {domain} are not known: {error}") from None
         if not records:
-            return [MxRecord(0, domain)]  # the implicit MX
+            return [MxRecord(0, domain)]  # implicit MX
         hosts = [record for record in records if record.host]
         if not hosts:
-            raise refuse_domain(f"the domain {domain} takes no mail (null MX)", "5.1.10")
+            raise refuse_domain(f"the domain {domain} does not accept mail (null MX)", "5.1.10")
         return hosts
 
     def _order(self, records: Sequence[MxRecord], domain: str) -> list[str]:
-        """By preference, equal ones shuffled; without ourselves and all that come after us."""
+        """Sort by preference and shuffle equal ones; drop our own names and all that rank behind them."""
         ordered: list[str] = []
         for _, group in groupby(sorted(records), key=lambda record: record.preference):
             equals = list(group)
@@ -89,7 +89,7 @@ class MxRouter:
     def _obey(self, policy: Policy, hosts: list[str], domain: str) -> list[str]:
         admitted = [host for host in hosts if policy.admits(host)]
         if not admitted:
-            raise postpone_domain(f"no mail exchanger of {domain} is one that its MTA-STS policy names", "4.7.5")
+            raise postpone_domain(f"the MTA-STS policy of {domain} allows none of its mail exchangers", "4.7.5")
         return admitted
 
     def _find_destinations(self, domain: str, hosts: list[str], *, is_tls_checked: bool) -> tuple[Destination, ...]:
@@ -121,23 +121,23 @@ class MxRouter:
                 problems.append(HostProblem(f"{host} has no address"))
             for address in addresses:
                 if not self.guard.admits(address):
-                    problems.append(HostProblem(f"{host} is at {address}, which is no public address"))
+                    problems.append(HostProblem(f"{host} is at {address}, which is not a public address"))
                 elif not self.is_reachable(address):
-                    problems.append(HostProblem(f"{address} is out of this machine's reach", is_temporary=True))
+                    problems.append(HostProblem(f"{address} is not reachable from this machine", is_temporary=True))
                 else:
                     yield host, address
 
 
 @dataclass(frozen=True, slots=True)
 class HostProblem:
-    """Why a host is of no use."""
+    """The reason why a host is unusable."""
 
     text: str
     is_temporary: bool = False
 
 
 def refuse_domain(text: str, enhanced_code: str) -> UnroutableError:
-    """The recipient's domain is such that no mail will ever reach it."""
+    """The error for a domain that can never receive mail: a permanent bounce."""
     return UnroutableError(build_refusal(Outcome.BOUNCED, text, enhanced_code))
 
 
@@ -146,7 +146,7 @@ def postpone_domain(text: str, enhanced_code: str = "4.4.3") -> UnroutableError:
 
 
 def build_refusal(outcome: Outcome, text: str, enhanced_code: str) -> Reply:
-    """What is said in place of a server that was not found."""
+    """A reply in place of a server that was not found."""
     return Reply(
         outcome=outcome,
         stage=Stage.CONNECT,
@@ -157,7 +157,7 @@ def build_refusal(outcome: Outcome, text: str, enhanced_code: str) -> Reply:
 
 
 def has_route(address: IpAddress) -> bool:
-    """Whether this machine has a way to such addresses: many have no IPv6. Sends nothing."""
+    """Whether this machine has a route to the address; many have no IPv6. Sends no packet."""
     if address.version == 4:
         return True
     try:

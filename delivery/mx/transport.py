@@ -1,4 +1,4 @@
-"""The way out straight to each recipient's own server."""
+"""The transport that delivers directly to each recipient's own server."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -18,25 +18,25 @@ from delivery.smtp.session import Session, SessionRefusedError
 from delivery.smtp.transaction import SmtpSeconds, Transaction
 from delivery.smtp.transport import check_paths
 
-# A route is looked up anew after this; the DNS adapter keeps answers for as long as they say.
+# The lifetime of a route; the DNS adapter caches responses for their TTL.
 ROUTE_SECONDS = 60.0
 UNROUTABLE_SECONDS = 20.0
 MAX_ROUTES = 20_000
 MAX_POOLS = 500
-# At these stages nothing was said about any mail: another address may do better.
+# A failure at these stages is not about a mail, so that another address may succeed.
 BEFORE_MAIL = frozenset({Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.TLS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MxConfig:
-    """How recipients' servers are spoken to. A host that failed three times rests for 30 s, then twice as long, …"""
+    """Settings for recipients' servers. Three failures open a host's breaker for 30 s; the wait doubles each time."""
 
     port: int = 25
     helo_name: str = "localhost"
     source_address: str = ""
-    ca_file: str = ""  # in place of the system's authorities, where a policy wants good certificates
+    ca_file: str = ""  # replaces the system's authorities where a policy requires valid certificates
     timeouts: Timeouts = field(default_factory=Timeouts)
-    # Strangers' servers: connections are not kept for long, nor used for much.
+    # Connections to other people's servers are kept for a short time and reused for few mails.
     idle_limit: timedelta = timedelta(seconds=10)
     max_messages: int = 50
     breaker_policy: BreakerPolicy = field(
@@ -46,7 +46,7 @@ class MxConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """What was found for a domain, and until when (monotonic seconds) it is believed."""
+    """The route or the refusal for a domain, and its expiry in monotonic seconds."""
 
     destinations: tuple[Destination, ...]
     refusal: Reply | None
@@ -54,10 +54,10 @@ class _Route:
 
 
 class MxTransport(AsyncTransport):
-    """A `Transport` to the mail exchangers of each recipient's domain: their 250 is a delivery.
+    """A `Transport` to the mail exchangers of each recipient's domain: their 250 means delivered.
 
-    TLS is used where it is offered, in clear where it fails, unless the domain has an MTA-STS policy. Addresses that do
-    not answer are passed over for a while (`circuits`, by host and address).
+    TLS is used where it is offered. If it fails, mail goes in clear, unless the domain has an MTA-STS policy. Addresses
+    that do not respond are skipped for a while (a circuit breaker per host and address).
     """
 
     def __init__(self, config: MxConfig, router: MxRouter, circuits: CircuitBreakers | None = None) -> None:
@@ -68,21 +68,21 @@ class MxTransport(AsyncTransport):
         self._pools: OrderedDict[Destination, tuple[SessionPool, SmtpSeconds]] = OrderedDict()
 
     async def converse(self, deliveries: Sequence[Delivery], before_dot: AsyncBeforeDot) -> Replies:
-        """Each mail on its own; connections are kept between them."""
+        """Send each mail in a separate transaction; connections stay open between them."""
         for delivery in deliveries:
             reply = check_paths(delivery) or (await self._deliver(delivery, before_dot))
             if reply is not None:
                 yield delivery.recipient_id, reply
 
     def tidy(self) -> bool:
-        """Close connections that are idle for too long, and forget their servers; whether any is still open."""
+        """Close expired idle connections and drop their pools; the result tells whether any is still open."""
         idle = [destination for destination, (pool, _) in list(self._pools.items()) if not pool.tidy()]
         for destination in idle[: max(0, len(self._pools) - MAX_POOLS)]:
             self._pools.pop(destination)[0].close()
         return len(idle) < len(self._pools)
 
     def close(self) -> None:
-        """QUIT on all idle connections."""
+        """Send QUIT on all idle connections."""
         while self._pools:
             self._pools.popitem()[1][0].close()
 
@@ -103,7 +103,7 @@ class MxTransport(AsyncTransport):
         return refusal
 
     async def _try(self, destination: Destination, delivery: Delivery, before_dot: AsyncBeforeDot) -> Reply | None:
-        """One address. Its circuit hears whether it answered, not what."""
+        """Try one address. Its breaker records whether the host responded, whatever the reply was."""
         pool, seconds = self._find_pool(destination)
         while True:
             try:
@@ -122,7 +122,7 @@ class MxTransport(AsyncTransport):
         return route if route is not None and monotonic() < route.until else None
 
     async def _find_route(self, domain: str) -> _Route:
-        """Ask the DNS, in a thread: it may take its time."""
+        """Resolve the route in a thread, since the DNS may be slow."""
         try:
             destinations = await run_blocking(partial(self._router.find_route, domain))
             route = _Route(destinations, None, monotonic() + ROUTE_SECONDS)
@@ -160,9 +160,7 @@ class MxTransport(AsyncTransport):
 
     def _describe_rest(self, destination: Destination) -> Reply:
         state = self._circuits.find_tripped(_key(destination))
-        text = (
-            f"{destination.host}[{destination.address}] rests, since it did not answer: {state.reason if state else ''}"
-        )
+        text = f"{destination.host}[{destination.address}] is skipped after failures: {state.reason if state else ''}"
         return Reply(
             outcome=Outcome.DEFERRED,
             stage=Stage.CONNECT,
@@ -183,7 +181,7 @@ async def _run(pool: SessionPool, session: Session, transaction: Transaction) ->
 
 
 def _may_go_on(reply: Reply) -> bool:
-    """Whether the next address may be tried: nobody has said anything about this mail, and nobody may have it."""
+    """Whether the next address may be tried: the reply is not about this mail, and the host cannot have accepted it."""
     return reply.outcome is Outcome.DEFERRED and (reply.stage in BEFORE_MAIL or not reply.has_reached)
 
 

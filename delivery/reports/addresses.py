@@ -1,9 +1,9 @@
-"""Addresses as reports write them: typed, in brackets, in xtext, with a route, or in the middle of a sentence."""
+"""Find addresses in reports: typed, in brackets, in xtext, with a route, or within a sentence."""
 
 import re
 from collections.abc import Iterable
 
-# Bounded, and begun only where a run begins: a long run without `@` costs one look, not one per letter.
+# Bounded, and matched only at the start of a run: a long run without `@` costs one attempt, not one per character.
 ADDRESS_PATTERN = (
     r"(?<![\w.!#$%&*+/=?^`{|}~-])(?:\"[^\"\s@]{1,64}\"|[\w!#$%&*+/=?^`{|}~-][\w.!#$%&'*+/=?^`{|}~-]{0,127})"
     r"@(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,250}[A-Za-z0-9_])?|\[[0-9A-Fa-f.:]{2,45}\])"
@@ -20,12 +20,12 @@ _RECEIVED_FOR = re.compile(r"\bfor\s+<?(" + ADDRESS_PATTERN + ")")
 
 
 def find_addresses(text: str) -> list[str]:
-    """Every mailbox in `text`, in order, each once whatever its case."""
+    """Every mailbox in `text`, in order, without repetitions (case ignored)."""
     return fold_addresses(match[0] for match in ADDRESS.finditer(text[:20_000]))
 
 
 def fold_addresses(addresses: Iterable[str]) -> list[str]:
-    """The addresses in order, without those that only repeat one."""
+    """The addresses in order, without repetitions (case ignored)."""
     seen: dict[str, str] = {}
     for address in addresses:
         seen.setdefault(address.lower(), address)
@@ -35,8 +35,8 @@ def fold_addresses(addresses: Iterable[str]) -> list[str]:
 def read_typed_address(value: str) -> str:
     """The address in a DSN's recipient field, `rfc822; <a@b.c>` (RFC 3464, 2.3.2; RFC 6533, 3): `""` if none is there.
 
-    xtext that the reporting host left in (RFC 3461, 4) is decoded only where it hides a character that needs it:
-    `user+2D@…` may well be somebody's tag.
+    xtext that the reporting host left in (RFC 3461, 4) is decoded only for characters that need it, since `user+2D@…`
+    may be a real address with a tag.
     """
     match = _TYPE.match(value)
     bare = value[match.end() :] if match else value
@@ -50,7 +50,7 @@ def read_typed_address(value: str) -> str:
 
 
 def read_verp(address: str) -> str:
-    """The recipient that a bounce address of the common form `bounces-17-user=example.org@…` spells out, or `""`."""
+    """The recipient in a bounce address of the common form `bounces-17-user=example.org@…`, or `""`."""
     match = _IN_LOCAL_PART.search(address.rpartition("@")[0])
     return f"{match[1]}@{match[2]}" if match else ""
 

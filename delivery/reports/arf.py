@@ -1,4 +1,4 @@
-"""Complaints: feedback-loop reports (ARF, RFC 5965) and the older forms without their fields."""
+"""Complaints: feedback-loop reports (ARF, RFC 5965) and older forms without its fields."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from delivery.reports.addresses import find_addresses, find_received_for, fold_a
 from delivery.reports.dsn import read_date, read_mta
 from delivery.reports.mime import MimePart, parse_headers, walk_parts
 
-# RFC 5965, 7.3, and RFC 6591: what is no complaint by a person.
+# RFC 5965, 7.3, and RFC 6591: feedback types that are not complaints by a person.
 _NO_COMPLAINT = {"auth-failure", "not-spam", "dmarc", "none"}
 _SUBJECT = re.compile(r"^\s*(?:complaint about message from|abuse report|spam report|feedback loop)", re.IGNORECASE)
 _RECIPIENT_FIELDS = ("original-rcpt-to", "removal-recipient", "original-recipient")
@@ -18,7 +18,7 @@ _RECIPIENT_HEADERS = ("x-hmxmroriginalrecipient", "x-original-to", "to")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """What a feedback report says of one mail."""
+    """The content of a feedback report on one mail."""
 
     feedback_type: str
     addresses: tuple[str, ...]
@@ -28,7 +28,7 @@ class Complaint:
 
 
 def read_feedback(mail: MimePart, original: MimePart | None) -> Complaint | None:
-    """The complaint in `mail`, about `original`; None for what is none, such as a report on failed authentication."""
+    """The complaint in `mail` about `original`; None without one, such as for a report on failed authentication."""
     fields = next((parse_headers(part.text()) for part in walk_parts(mail) if is_feedback(part)), None)
     if fields is None:
         if original is None or not _SUBJECT.match(mail.header("subject")):
@@ -47,7 +47,7 @@ def read_feedback(mail: MimePart, original: MimePart | None) -> Complaint | None
 
 
 def is_feedback(part: MimePart) -> bool:
-    """Whether this part holds the report's fields."""
+    """Whether this part holds the fields of a feedback report."""
     return part.media_type in {"message/feedback-report", "text/feedback-report"}
 
 

@@ -1,7 +1,7 @@
-"""Why a recipient was refused, and whether for good: words, enhanced codes and reply codes weighed against each other.
+"""Classify why a recipient was rejected, and whether permanently, from phrases, enhanced codes and reply codes.
 
-What the refusing host itself wrote counts more than what the reporting host made of it (`Status: 5.0.0`), and plain
-words count more than codes. Without evidence that the address is at fault nothing is hard.
+The text of the rejecting host counts more than the status of the reporting host (`Status: 5.0.0`), and clear phrases
+count more than codes. A bounce is hard only with evidence that the address is at fault.
 """
 
 import re
@@ -13,19 +13,19 @@ from delivery.reports.codes import REPLIES, find_reply_code, find_stage, list_st
 from delivery.reports.model import HARD, BounceReason
 from delivery.reports.phrases import CATEGORIES, read_plainly, read_vaguely
 
-# IronPort's, and so Amazon's, way to quote: `5.1.0 - Unknown address error 550-'5.7.1 Access denied'`.
+# The quoting style of IronPort and Amazon: `5.1.0 - Unknown address error 550-'5.7.1 Access denied'`.
 _WRAPPED = re.compile(
     r"\s*([245]\.\d{1,3}\.\d{1,3}) - .{1,60}? ([245]\d\d)[- ]?\s?'(.{1,1000}?)'?\s*(?:\(delivery attempts: \d+\))?\s*$"
 )
 _NAMED = re.compile(r"[245]\d\d[ -](?:[245]\.\d{1,3}\.\d{1,3} )?<[^<>\s]{1,300}>")
 _NO_MAILBOX = {"1.1", "1.6", "1.10"}
-_TELLS = {"4.1"}  # Exchange Online, of an address that its directory lacks
+_TELLS = {"4.1"}  # Exchange Online, for an address that is not in its directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BounceEvidence:
-    """All that is known of one refusal. `status` is the reporting host's own code, `remark` what it wrote beside it,
-    `context` the text around.
+    """All evidence on one rejection. `status` is the reporting host's own code, `remark` its text beside the code,
+    `context` the surrounding text.
     """
 
     diagnostic: str
@@ -37,7 +37,7 @@ class BounceEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BounceVerdict:
-    """`status` and `code` are the best that were found, `""` and None when there are none."""
+    """The result of a classification. `status` and `code` are the best that were found, else `""` and None."""
 
     reason: BounceReason
     hard: bool
@@ -47,7 +47,7 @@ class BounceVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Said:
-    """Where and how a refusal was said. `is_named`: it repeats the recipient, as answers to RCPT do."""
+    """The stage and codes of a rejection. `is_named`: it repeats the recipient, as replies to RCPT do."""
 
     stage: Stage | None
     status: str
@@ -56,7 +56,7 @@ class _Said:
 
 
 def classify_bounce(evidence: BounceEvidence) -> BounceVerdict:
-    """Weigh `evidence`; without any the reason is unknown and nothing is hard."""
+    """Classify a rejection. Without evidence the reason is `unknown` and the bounce is soft."""
     diagnostic = _unwrap(evidence.diagnostic)
     status = _find_best_status(diagnostic, evidence)
     code = find_reply_code(diagnostic) or find_reply_code(evidence.context)
@@ -75,7 +75,7 @@ def classify_bounce(evidence: BounceEvidence) -> BounceVerdict:
 
 
 def _unwrap(diagnostic: str) -> str:
-    """What the other side said, where the reporting host wrapped it."""
+    """The other side's reply without the reporting host's wrapping."""
     match = _WRAPPED.match(diagnostic)
     if match is None:
         return diagnostic
@@ -84,7 +84,7 @@ def _unwrap(diagnostic: str) -> str:
 
 
 def _find_best_status(diagnostic: str, evidence: BounceEvidence) -> str:
-    """The most telling enhanced code: one that names a cause before `5.0.0`, the refusing host's before the other's."""
+    """The most specific enhanced code: a named cause before `5.0.0`, the rejecting host's first."""
     found = list_statuses(f"{diagnostic} {evidence.remark}") + list_statuses(evidence.status)
     found = found or list_statuses(evidence.context)
     return next((code for code in found if not code.endswith(".0.0")), found[0] if found else "")
@@ -95,10 +95,10 @@ def _read_first(read: Callable[[str], BounceReason | None], *texts: str) -> Boun
 
 
 def _doubt(reason: BounceReason, said: _Said) -> BounceReason:
-    """The reason, given where it was said: before RCPT nobody has asked about the recipient, after it he was accepted.
+    """Correct the reason by the stage: before RCPT the server does not know the recipient, after it has accepted it.
 
-    Some providers say "user unknown" when the recipient's own filter refuses the mail. It is believed at RCPT, with a
-    code that says the same, and from a host that speaks of its own mailboxes and not in SMTP replies.
+    Some providers report "user unknown" when the recipient's own filter rejects the mail. The phrase is trusted at
+    RCPT, with a matching code, and from a host that reports on its own mailboxes without an SMTP reply.
     """
     if said.stage is Stage.MAIL:
         return BounceReason.SENDER_REJECTED

@@ -1,4 +1,4 @@
-"""Codes in what hosts write: SMTP replies, enhanced codes, and where in the conversation they were said."""
+"""Find codes in the text of hosts: SMTP reply codes, enhanced codes, and the stage of the conversation."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ MAX_TEXT = 4_000
 _ENHANCED = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\.\d|\d)")
 _REPLY = re.compile(r"(?<![\w.,/#=-])([45][0-5]\d)(?=[\s,;:-]|$)")
 
-# RFC 3463 and the IANA registry of enhanced codes, without the class: a 4.2.2 and a 5.2.2 name one cause.
+# RFC 3463 and the IANA registry of enhanced codes, without the class: 4.2.2 and 5.2.2 have the same cause.
 ENHANCED: Mapping[str, BounceReason] = {
     "1.1": BounceReason.NO_SUCH_USER,
     "1.2": BounceReason.HOST_UNKNOWN,
@@ -54,7 +54,7 @@ ENHANCED: Mapping[str, BounceReason] = {
     "7.28": BounceReason.TOO_MANY,
     "7.x": BounceReason.POLICY,
 }
-# RFC 5321, 4.2.3, as answers to RCPT; elsewhere they say too little.
+# RFC 5321, 4.2.3, for replies to RCPT; at other stages these codes are too unspecific.
 REPLIES: Mapping[int, BounceReason] = {
     421: BounceReason.SYSTEM,
     451: BounceReason.SYSTEM,
@@ -64,7 +64,7 @@ REPLIES: Mapping[int, BounceReason] = {
     552: BounceReason.MAILBOX_FULL,
     553: BounceReason.NO_SUCH_USER,
 }
-# Names that hosts give the stages, in lower case.
+# Names of the stages in reports, in lower case.
 _STAGES: tuple[tuple[Stage, re.Pattern[str]], ...] = (
     (
         Stage.DOT,
@@ -98,7 +98,7 @@ def list_statuses(text: str) -> list[str]:
 
 
 def name_status(status: str) -> BounceReason | None:
-    """The cause that an enhanced code names, or None."""
+    """The reason that an enhanced code names, or None."""
     detail = status[2:]
     return ENHANCED.get(detail) or ENHANCED.get(detail.partition(".")[0] + ".x")
 
@@ -110,8 +110,8 @@ def find_reply_code(text: str) -> int | None:
 
 
 def find_stage(text: str) -> Stage | None:
-    """Where in the conversation the refusal came, as far as `text` tells: the last that is named, as the commands
-    before it were answered well.
+    """The stage of the rejection that `text` names, or None. The last named stage counts, as the commands before it
+    succeeded.
     """
     lowered = text[:MAX_TEXT].lower()
     ends = [(match.end(), stage) for stage, pattern in _STAGES for match in pattern.finditer(lowered)]

@@ -1,6 +1,6 @@
-"""Delivery status fields (RFC 3464), wherever they stand: in their own part, or pasted into the text of a report.
+"""Parse delivery status fields (RFC 3464), in their own part or pasted into the text of a report.
 
-Groups are told apart by blank lines and by fields that come twice: many hosts forget one or the other.
+Blank lines and repeated fields separate the groups, since many hosts omit one of the two.
 """
 
 import re
@@ -41,14 +41,14 @@ Group = dict[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusFields:
-    """One recipient's group, read; `diagnostic` has the type before it taken off."""
+    """One recipient's parsed group; `diagnostic` is without its type prefix."""
 
     address: str
     original_address: str
     action: str
     status: str
     diagnostic: str
-    remark: str  # what some hosts write in brackets behind the status, and PowerMTA's category
+    remark: str  # the text in brackets after the status, and PowerMTA's category
     remote_mta: str
 
 
@@ -63,7 +63,7 @@ class StatusReport:
 
 
 def read_status(text: str) -> StatusReport:
-    """The delivery status in `text`; no recipients when there is none. Never an error."""
+    """The delivery status in `text`, without recipients when there is none. Never raises."""
     message: Group = {}
     recipients: list[Group] = []
     for group in _iterate_groups(text):
@@ -85,7 +85,7 @@ def read_mta(value: str) -> str:
 
 
 def read_date(value: str) -> datetime | None:
-    """A date with its zone, or None for what is no date."""
+    """A date with its time zone, or None for an invalid date."""
     try:
         date = parsedate_to_datetime(value[:100])
     except (ValueError, TypeError, OverflowError, IndexError):
@@ -94,7 +94,7 @@ def read_date(value: str) -> datetime | None:
 
 
 def _iterate_groups(text: str) -> Iterator[Group]:
-    """The runs of status fields, unfolded; a blank line or a repeated field ends one."""
+    """The groups of status fields, unfolded. A blank line or a repeated field ends a group."""
     group: Group = {}
     name = ""
     for line in text.split("\n"):
@@ -118,7 +118,7 @@ def _iterate_groups(text: str) -> Iterator[Group]:
 
 
 def _add_group(recipients: list[Group], told: Group) -> None:
-    """A new recipient, or the rest of the last one, which a stray blank line cut off."""
+    """Add a new recipient, or merge the rest of the last one after a stray blank line."""
     if recipients and not (_has_address(told) and _has_address(recipients[-1])) and not told.keys() & recipients[-1]:
         recipients[-1] |= told
     else:
@@ -130,7 +130,7 @@ def _has_address(group: Group) -> bool:
 
 
 def _is_recipient(group: Group) -> bool:
-    """An address alone is no status: our own mail that comes back may carry an `Original-Recipient` header."""
+    """Whether a group is a recipient's status. An address alone is not: returned mail may have `Original-Recipient`."""
     return _has_address(group) and any(name in group for name in ("action", "status", "diagnostic-code"))
 
 
@@ -156,7 +156,7 @@ def _read_group(group: Group) -> StatusFields:
 
 
 def _name_action(action: str, status: str) -> str:
-    """The action in RFC 3464's words; a host that forgot it is known by its status."""
+    """The action in RFC 3464's terms; a missing action is derived from the status."""
     if action:
         return "failed" if action.startswith("fail") else action
     return {"2": "delivered", "4": "delayed"}.get(status.strip()[:1], "failed")

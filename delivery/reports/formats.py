@@ -1,4 +1,4 @@
-"""The forms that a report may have, from the strict to the loose. A reader answers None for what is not its form."""
+"""Readers for the forms of reports, from strict to loose. A reader returns None for other forms."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ def read_json(sections: MailSections) -> Report | None:
 
 
 def read_text_bounce(sections: MailSections) -> Report | None:
-    """A bounce in prose that names its recipients."""
+    """A text bounce that names its recipients."""
     failed = list_addresses(sections.mail, _FAILED)
     own = {address.lower() for address in list_addressed(sections.mail)}
     passages = find_passages(sections.notice, own - {address.lower() for address in failed})
@@ -91,12 +91,12 @@ def read_text_bounce(sections: MailSections) -> Report | None:
 
 
 def read_vague_text_bounce(sections: MailSections) -> Report | None:
-    """A bounce in prose that names nobody."""
+    """A text bounce that names no recipient."""
     return _judge_text_bounce(sections, [Passage(address) for address in guess_recipients(sections)])
 
 
 def read_reply(sections: MailSections) -> tuple[ReportedRecipient, ...]:
-    """Who answered by machine (RFC 3834), if the mail is such an answer."""
+    """The sender of an automatic reply (RFC 3834); empty for other mail."""
     senders = list_addresses(sections.mail, ("from",))
     is_reply = _is_reply(sections.mail) or _REPLIED_SUBJECT.search(sections.mail.header("subject"))
     if not is_reply or not senders or _MACHINE.search(senders[0]):
@@ -105,7 +105,7 @@ def read_reply(sections: MailSections) -> tuple[ReportedRecipient, ...]:
 
 
 def name_kind(recipients: Sequence[ReportedRecipient]) -> ReportKind:
-    """The gravest that happened to any recipient."""
+    """The kind of a report: the most severe result of its recipients."""
     actions = {one.action for one in recipients}
     return "bounce" if "failed" in actions else "delayed" if "delayed" in actions else "delivered"
 
@@ -214,7 +214,7 @@ def _make_line(text: str) -> str:
 
 
 def _fold(recipients: Sequence[ReportedRecipient]) -> list[ReportedRecipient]:
-    """Each recipient once for each thing that happened to him."""
+    """The recipients without repetitions of the same action."""
     seen: dict[tuple[str, str], ReportedRecipient] = {}
     for one in recipients:
         seen.setdefault((one.address.lower(), one.action), one)

@@ -1,4 +1,4 @@
-"""What a report about sent mail says, whoever wrote it: the one shape that bounces, complaints and receipts come to."""
+"""The common model of reports about sent mail: bounces, complaints and receipts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,17 +9,17 @@ ReportKind = Literal["bounce", "complaint", "delivered", "delayed", "none"]
 
 
 class BounceReason(StrEnum):
-    """Why, in our own few words. `HARD` says which of them mean that this address will never work."""
+    """The reason of a report. `HARD` holds the reasons that make an address permanently invalid."""
 
     NO_SUCH_USER = "no_such_user"
     HOST_UNKNOWN = "host_unknown"
-    NO_MAIL_SERVICE = "no_mail_service"  # the domain exists and takes no mail: null MX (RFC 7505), and its like
+    NO_MAIL_SERVICE = "no_mail_service"  # the domain exists but does not accept mail, such as with a null MX (RFC 7505)
     MOVED = "moved"
     MAILBOX_FULL = "mailbox_full"
-    DISABLED = "disabled"  # the mailbox is there and was closed, perhaps for a while
-    FILTERED = "filtered"  # refused by the recipient's own rules, or by a group's
+    DISABLED = "disabled"  # the mailbox exists but is closed, perhaps temporarily
+    FILTERED = "filtered"  # rejected by rules of the recipient or of a group
     SENDER_REJECTED = "sender_rejected"
-    AUTHENTICATION = "authentication"  # SPF, DKIM, DMARC, TLS, a login that was asked for
+    AUTHENTICATION = "authentication"  # SPF, DKIM, DMARC, TLS, or a required login
     RELAYING = "relaying"
     BLOCKED = "blocked"  # our host or network: block list, reputation, reverse DNS
     SPAM = "spam"
@@ -27,9 +27,9 @@ class BounceReason(StrEnum):
     CONTENT = "content"
     POLICY = "policy"
     TOO_BIG = "too_big"
-    TOO_MANY = "too_many"  # connections, recipients or messages in a time
+    TOO_MANY = "too_many"  # too many connections, recipients or messages
     NETWORK = "network"
-    EXPIRED = "expired"  # tried for as long as the reporting host tries, or still trying
+    EXPIRED = "expired"  # the reporting host has given up or still retries
     SYSTEM = "system"
     PROTOCOL = "protocol"
     COMPLAINT = "complaint"
@@ -45,13 +45,13 @@ HARD = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedRecipient:
-    """What is said of one recipient.
+    """A report's result for one recipient.
 
-    `address` is the one that the reporting host tried, `original_address` the one that we wrote, where the report
-    knows both (RFC 3464, 2.3.1); it is empty else. `action` is RFC 3464's word (`failed`, `delayed`, `delivered`,
+    `address` is the one that the reporting host tried; `original_address` is the one that we used, where the report
+    has both (RFC 3464, 2.3.1), else empty. `action` is a value of RFC 3464 (`failed`, `delayed`, `delivered`,
     `relayed`, `expanded`), or `complained`, or `replied` for an automatic answer. `status` is the best enhanced code
-    that was found (RFC 3463), `code` the SMTP reply code. `hard` is true only where the address itself is the cause,
-    for good. `diagnostic` is for people: one line, at most 1,000 characters, as the other side wrote it.
+    that was found (RFC 3463), `code` the SMTP reply code. `hard` is true only if the address itself is the
+    permanent cause. `diagnostic` is the other side's text for people: one line, at most 1,000 characters.
     """
 
     address: str
@@ -67,11 +67,12 @@ class ReportedRecipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One mail, understood. One that reports nothing has kind `none`; an automatic reply too, yet it names who replied.
+    """A parsed report. Mail that is not a report has the kind `none`; so has an automatic reply, with its sender
+    as recipient.
 
-    What ties it to our mail: `addressed_to` (the addresses that the report came to, the envelope's first: our VERP
-    return path), `original_message_id` (without angle brackets) and `original_envelope_id` (our ENVID, RFC 3461).
-    `arrived_at` is when the reporting host took our mail. `feedback_type` is set for complaints (RFC 5965, 3.1).
+    Three fields identify our mail: `addressed_to` (the report's addressees; the first is our VERP return path),
+    `original_message_id` (without angle brackets) and `original_envelope_id` (our ENVID, RFC 3461). `arrived_at`
+    is the time at which the reporting host accepted our mail. `feedback_type` is set for complaints (RFC 5965, 3.1).
     """
 
     kind: ReportKind

@@ -1,7 +1,7 @@
-"""Mail about sent mail: bounces and receipts (RFC 3464, and hosts that never read it), complaints (RFC 5965).
+"""Parse reports about sent mail: bounces and receipts (RFC 3464 and other forms), complaints (RFC 5965).
 
-`parse_report` understands one mail, whoever wrote it. Forms are tried from the strict to the loose, first on the mail,
-then on mails enclosed in it, for reports that somebody forwarded.
+`parse_report` parses one mail. It tries the forms from strict to loose, first on the mail itself, then on mails
+enclosed in it, for forwarded reports.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,12 +26,12 @@ MAX_CANDIDATES = 10
 
 _FORMS = (read_complaint, read_delivery_status, read_json, read_text_bounce)
 _GRAVITY: tuple[ReportKind, ...] = ("bounce", "complaint", "delayed", "delivered", "none")
-# A warning of a delay says of the recipient what a soft bounce says: not now, and the address may be well.
+# A delay warning counts as a soft bounce: a temporary failure at a possibly valid address.
 _DESCRIBED: Mapping[ReportKind, str] = {"delayed": "bounce"}
 
 
 def parse_report(raw: bytes) -> Report:
-    """What the mail `raw` says about mail that was sent. Never an exception; time and memory are bounded.
+    """The report in the mail `raw`. Never raises; time and memory are bounded.
 
     An mbox file gives one report with the recipients of all its mails; the other fields are the first report's.
     """
@@ -70,14 +70,14 @@ def _read_mail(mail: MimePart) -> Report:
 
 
 def _read_other(sections: MailSections, addressed_to: tuple[str, ...]) -> Report:
-    """A mail that reports nothing; an automatic reply still tells what it answers."""
+    """The report of kind `none`; for an automatic reply it holds the message to which it responds."""
     recipients = read_reply(sections)
     message_id = find_message_id(sections) if recipients else ""
     return Report(kind="none", recipients=recipients, addressed_to=addressed_to, original_message_id=message_id)
 
 
 def _list_candidates(mail: MimePart) -> list[MimePart]:
-    """The mail, then the mails in it, level by level."""
+    """The mail, then the enclosed mails, level by level."""
     return list(_iterate_levels([mail]))[:MAX_CANDIDATES]
 
 

@@ -1,10 +1,10 @@
-"""What refusals are called: the words of mail systems → why they refused.
+"""Phrases of mail systems and the reasons of rejection that they name.
 
-Two tables, the first match wins. Plain words say more than any code (a host that writes 5.1.1 beside "over quota"
-means the quota). Vague words are asked only when the codes say nothing. Within a table what is curable comes first: an
-address is given up only when nothing milder explains the refusal.
+There are two tables, and the first match wins. Clear phrases count more than any code (a host that writes 5.1.1 beside
+"over quota" means the quota). Vague phrases are used only without a meaningful code. Within a table temporary causes
+come first: an address becomes invalid only when no milder phrase matches.
 
-The words are matched in lower case, without addresses, URLs and codes (`_clean`). Every gap in a pattern is bounded, so
+Phrases are matched in lower case, without addresses, URLs and codes (`_clean`). Every gap in a pattern is bounded, so
 that no text makes a search slow.
 """
 
@@ -58,17 +58,17 @@ CATEGORIES: Mapping[str, BounceReason] = {
 
 
 def read_plainly(text: str) -> BounceReason | None:
-    """The cause that the words name, or None."""
+    """The reason that a clear phrase names, or None."""
     words = _clean(text)
     return next((reason for reason, pattern in _PLAIN if pattern.search(words)), None)
 
 
 def read_vaguely(text: str) -> BounceReason | None:
-    """The cause that the words hint at, or None."""
+    """The reason that a vague phrase suggests, or None."""
     words = _clean(text)
     return next((reason for reason, pattern in _VAGUE if pattern.search(words)), None)
 
 
 def _clean(text: str) -> str:
-    """`text` in lower case and one line, without what only looks like words: addresses, URLs, codes, `host … said`."""
+    """`text` in lower case and one line, without addresses, URLs, codes and `host … said`."""
     return _SPACE.sub(" ", _NOISE.sub(" ", text[:MAX_WORDS])).strip().lower()

@@ -1,4 +1,4 @@
-"""Refusals that are about the recipient or his domain, in several languages. See `reports_wording` for the rules."""
+"""Phrases of rejections caused by the recipient or its domain, in several languages. See `phrases` for the rules."""
 
 from delivery.reports.model import BounceReason
 
@@ -75,7 +75,7 @@ ABOUT_RECIPIENT: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        # What a name server may answer otherwise in an hour says nothing about the domain.
+        # A temporary DNS failure proves nothing about the domain.
         BounceReason.NETWORK,
         (
             r"\b(?:look ?up|resol\w+|name service|name server|dns|query)\b.{0,60}"
@@ -111,7 +111,7 @@ ABOUT_RECIPIENT: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
     (
         BounceReason.NO_SUCH_USER,
         (
-            r"\brecipient address rejected: access denied",  # Exchange Online, for an address that its directory lacks
+            r"\brecipient address rejected: access denied",  # Exchange Online, for an address not in its directory
             rf"\b{_WHO}\b(?! (?:has )?reject).{{0,50}}\b{_NOT_THERE}\b|\b{_WHO}\b:? unknown\b|\bunknown:? {_WHO}",
             rf"\b{_UNKNOWN} ?(?:or (?:illegal|invalid|missing|misspelled|inactive) )?(?:{_KIND} ){{0,3}}{_WHO}\b",
             r"\bno such\b.{0,30}\b(?:here|person|name|one)\b|\bno (?:mail ?box|one) (?:here )?by that name",

@@ -1,10 +1,10 @@
-"""Refusals that are about us, our host or this mail: the recipient may be well. See `reports_wording` for the rules."""
+"""Phrases of rejections caused by the sender, its host or this mail. See `phrases` for the rules."""
 
 from delivery.reports.model import BounceReason
 
 _NO = r"(?:reject\w*|denied|refus\w+|block\w*|not (?:allowed|accepted|permitted|valid|exist|found|verified))"
 
-# Asked before the words about the recipient.
+# Matched before the phrases about the recipient.
 ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
     (
         BounceReason.VIRUS,
@@ -100,7 +100,7 @@ ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
     ),
 )
 
-# Asked when neither plain words nor codes tell.
+# Matched when neither clear phrases nor codes name a reason.
 VAGUELY_ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
     (
         BounceReason.CONTENT,

@@ -1,4 +1,4 @@
-"""A mail opened for reading: its own words, apart from our mail that it returns, and who it was sent to."""
+"""Split a report into its own text and our returned mail, and list its addressees."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -23,9 +23,9 @@ _MESSAGE_ID = re.compile(r"<?([^<>\s]{1,250})>?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailSections:
-    """`text` is all that the mail itself says, `notice` the part of it before our mail, `returned` our mail's headers.
+    """A report's sections: `text` is its own text, `notice` the part before our mail, `returned` our mail's headers.
 
-    `is_returning` tells whether anything of our mail came along, even if no header of it can be read.
+    `is_returning` tells whether any part of our mail is enclosed, even without a readable header.
     """
 
     mail: MimePart
@@ -36,7 +36,7 @@ class MailSections:
 
 
 def split_sections(mail: MimePart) -> MailSections:
-    """Take the mail's own words and ours apart."""
+    """Separate the report's own text from our returned mail."""
     original = next((part for part in walk_parts(mail) if part.media_type in _ORIGINAL_TYPES), None)
     text = unquote("\n".join(_list_texts(mail)))
     notice, rest = split_notice(text)
@@ -50,18 +50,18 @@ def split_sections(mail: MimePart) -> MailSections:
 
 
 def list_addresses(part: MimePart, names: Sequence[str]) -> list[str]:
-    """Every address in the header fields `names`, each once, in order."""
+    """Every address in the header fields `names`, in order, without repetitions."""
     values = (value for name in names for value in part.headers.get(name, ()))
     return fold_addresses(address for value in values for address in find_addresses(value))
 
 
 def list_addressed(mail: MimePart) -> list[str]:
-    """The addresses that a mail came to, the envelope's before the header's."""
+    """The addressees of a mail, those of the envelope before those of the header."""
     return list_addresses(mail, _ADDRESSED)[:MAX_ADDRESSES]
 
 
 def find_message_id(sections: MailSections) -> str:
-    """Our mail's Message-ID without brackets: from our mail, else from what the report says it answers; or `""`."""
+    """Our mail's Message-ID without brackets: from the returned mail, else from the report's reference; or `""`."""
     for part, name in (
         (sections.returned, "message-id"),
         (sections.mail, "in-reply-to"),
@@ -73,7 +73,7 @@ def find_message_id(sections: MailSections) -> str:
 
 
 def guess_recipients(sections: MailSections) -> list[str]:
-    """Whom our mail was for, when the report names nobody: from our mail's headers, else from our VERP address."""
+    """The recipients for a report that names none: from our mail's headers, else from our VERP address."""
     if sections.returned is not None:
         for name in ("x-original-to", "to"):
             if len(found := list_addresses(sections.returned, (name,))) == 1:
@@ -84,7 +84,7 @@ def guess_recipients(sections: MailSections) -> list[str]:
 
 
 def _list_texts(part: MimePart) -> Iterator[str]:
-    """The texts of the report itself; of alternatives the plain one."""
+    """The text parts of the report itself; of alternatives only the plain text."""
     if part.media_type == "multipart/alternative" and part.children:
         plain = (one for one in part.children if one.media_type == "text/plain" and one.body.strip())
         yield from _list_texts(next(plain, part.children[-1]))

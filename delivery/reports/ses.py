@@ -1,4 +1,4 @@
-"""Amazon SES's notices as JSON, as SNS mails them to a subscriber."""
+"""Parse Amazon SES's JSON notices, which SNS mails to a subscriber."""
 
 import json
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 _KINDS = {"Bounce": "bounce", "Complaint": "complaint", "Delivery": "delivery", "DeliveryDelay": "deliveryDelay"}
 _ACTIONS = {"Bounce": "failed", "Complaint": "complained", "Delivery": "delivered", "DeliveryDelay": "delayed"}
-# What SES knows without a reply of the other side.
+# The enhanced codes of bounces that SES decides without a reply of the other side.
 _SUBTYPES = {
     "NoEmail": "5.1.1",
     "MailboxFull": "5.2.2",
@@ -39,7 +39,7 @@ class SesNotice:
 
 
 def read_notice(text: str) -> SesNotice | None:
-    """The notice that `text` begins with, or None. Lines that sendmail broke (`!` at the end) are joined."""
+    """The notice at the start of `text`, or None. Lines that sendmail split (`!` at the end) are joined."""
     text = text.lstrip()
     if not text.startswith("{") or '"mail"' not in text:
         return None

@@ -1,7 +1,7 @@
-"""Bounces in prose, first half: is this letter one, where do its own words end, and does it only warn of a delay?
+"""Text bounces, first half: detect a bounce message, find the end of its own text, and detect delay warnings.
 
-No host is recognised by name. A letter counts as a bounce when it says so in words that hosts use (`_ANNOUNCES`) and
-looks as hosts' letters look: sent by nobody or by a daemon, or formal beyond what people write.
+No host is recognised by name. A mail counts as a bounce when it contains phrases of mail systems (`_ANNOUNCES`) and has
+the form of a bounce message: an empty return path, a daemon as sender, or wording that people do not use.
 """
 
 import re
@@ -14,7 +14,7 @@ MAX_LINES = 3_000
 MAX_LINE = 2_000
 MAX_NOTICE = 8_000
 
-# Where our own mail begins, which must not be read as the host's words.
+# The start of our returned mail, which must not be parsed as the host's text.
 _MINE = r"(?:original|returned|unsent|undelivered|bounced|rejected|failed|old)"
 _MAIL = r"(?:e-?mail|mail|message)"
 _LEAD_IN = r"(?:this|here|below|enclosed|included|attached|below this line|the following)(?: follows)?(?: is|:)?"
@@ -33,7 +33,7 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 
-# Matched in lower case, with all white space made one blank.
+# Matched in lower case, with runs of white space as one space.
 _ANNOUNCES = re.compile(
     "|".join(
         (
@@ -77,7 +77,7 @@ _DAEMON = re.compile(
     r"|delivery[-_ ](?:subsystem|system|agent)|bounce|internet mail service|mdaemon",
     re.IGNORECASE,
 )
-# What people, who write of failed deliveries too, do not write.
+# Wording that people do not use, even when they write about failed deliveries.
 _FORMAL = re.compile(
     r"\b(?:your|this|the) (?:message|mail|e-?mail)\b.{0,120}\b(?:could not|cannot|not) be delivered to\b"
     r"|\b(?:to|reach) the following (?:e-?mail )?(?:user|recipient|address)|\btranscript of session"
@@ -91,18 +91,18 @@ _DELAYED = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextBounce:
-    """What speaks for a bounce: the letter's own words, and its outside."""
+    """The evidence for a bounce: the mail's own text and its headers."""
 
     notice: str
     subject: str
     sender: str
     is_from_nobody: bool  # an empty return path (RFC 5321, 4.5.5)
-    is_returning: bool  # our mail, or its headers, came along
-    is_reply: bool  # marked as an automatic answer (RFC 3834), as both bounces and absence notes are
+    is_returning: bool  # our mail or its headers are enclosed
+    is_reply: bool  # marked as an automatic reply (RFC 3834), as both bounces and absence notes are
 
 
 def is_bounce(bounce: TextBounce) -> bool:
-    """Whether the letter says that mail was not delivered, in a host's words and with a host's looks."""
+    """Whether the mail is a bounce message, by its phrases and its form."""
     words = " ".join(bounce.notice[:MAX_NOTICE].lower().split())
     has_subject = bool(_SUBJECT.search(bounce.subject))
     has_evidence = bounce.is_returning or find_reply_code(bounce.notice[:MAX_NOTICE]) is not None
@@ -115,12 +115,12 @@ def is_bounce(bounce: TextBounce) -> bool:
 
 
 def is_delay(bounce: TextBounce) -> bool:
-    """Whether the letter only warns that mail is late."""
+    """Whether the bounce message only warns of a delay."""
     return bool(_DELAYED.search(" ".join(f"{bounce.subject} {bounce.notice}"[:MAX_NOTICE].lower().split())))
 
 
 def split_notice(text: str) -> tuple[str, str]:
-    """The host's own words, and our mail behind them as far as it was returned."""
+    """The host's own text, and the returned part of our mail after it."""
     lines = [line[:MAX_LINE] for line in text.split("\n", MAX_LINES)[:MAX_LINES]]
     for number, line in enumerate(lines):
         if number and (_ORIGINAL.fullmatch(line) or _begins_headers(lines, number)):
@@ -129,7 +129,7 @@ def split_notice(text: str) -> tuple[str, str]:
 
 
 def unquote(text: str) -> str:
-    """A forwarded letter without the `> ` before its lines."""
+    """A forwarded bounce message without the `> ` before its lines."""
     lines = [line for line in text.split("\n", MAX_LINES)[:MAX_LINES] if line.strip()]
     if sum(line.startswith(">") for line in lines) * 2 < len(lines):
         return text
@@ -137,7 +137,9 @@ def unquote(text: str) -> str:
 
 
 def _begins_headers(lines: Sequence[str], number: int) -> bool:
-    """A trace field, or a blank line and any field, and two more: a returned mail without any introduction."""
+    """Whether returned mail without an introduction starts here: a trace field, or a blank line and a field, then two
+    more fields.
+    """
     if not (_TRACE if lines[number - 1].strip() else _HEADER).match(lines[number]):
         return False
     fields = [line for line in lines[number : number + 40] if not line.startswith((" ", "\t"))]

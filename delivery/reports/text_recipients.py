@@ -1,6 +1,6 @@
-"""Bounces in prose, second half: whom a letter names, and what it says of each.
+"""Text bounces, second half: find the recipients in a bounce message, and the text about each.
 
-Recipients stand at the beginnings of lines, behind the words that introduce them, or in the SMTP conversation.
+Recipients appear at the start of lines, after introducing words, or in the SMTP conversation.
 """
 
 import re
@@ -37,32 +37,32 @@ _X400 = re.compile(r"\b(?:[a-z]=[^;\s]{0,60} ?;){1,12}dda:smtp=", re.IGNORECASE)
 _GREETING = re.compile(rf"^\W*(?:hello|hi|dear|hola|bonjour|hallo)\b|^\W*{ADDRESS_PATTERN}\s?[,，您]", re.IGNORECASE)
 _EXPANDED = re.compile(rf"(?:expanded|generated|forwarded) from:?\s+<?({ADDRESS_PATTERN})", re.IGNORECASE)
 
-# From the surest to the loosest; the next are asked only when the ones before find nobody.
+# From strict to loose; the next group is used only when the previous one finds no recipient.
 _FINDERS = ((_LEADING, _NAMED, _TALKED), (_INTRODUCED,))
 
 
 @dataclass(slots=True)
 class Passage:
-    """What a letter says of one address."""
+    """The text of a bounce message about one address."""
 
     address: str
     lines: list[str] = field(default_factory=list)
 
     @property
     def said(self) -> str:
-        """The words, in one line."""
+        """The text in one line."""
         return " ".join(" ".join(self.lines).split())[:MAX_SAID]
 
     @property
     def original_address(self) -> str:
-        """The address that was expanded to this one, if the letter tells, else `""`."""
+        """The address that was expanded to this one, if the text names it, else `""`."""
         match = _EXPANDED.search(self.said)
         return match[1] if match else ""
 
 
 def find_passages(notice: str, own: Collection[str]) -> list[Passage]:
-    """The recipients that a letter names, and what it says of each. `own` holds the addresses, in lower case, that the
-    letter came to: they are the sender's, and count only when no other address is there.
+    """The recipients in a bounce message, and the text about each. `own` holds the bounce message's addressees in lower
+    case. They belong to the sender and count only without any other address.
     """
     lines = _X400.sub(" ", notice).split("\n")
     for apart in (own, ()) if own else ((),):
@@ -74,7 +74,7 @@ def find_passages(notice: str, own: Collection[str]) -> list[Passage]:
 
 
 def find_telling(text: str) -> str:
-    """The paragraph of `text` that holds the other side's reply, or else names a cause; `""` if none does."""
+    """The paragraph of `text` with the other side's reply, else the one that names a reason, else `""`."""
     paragraphs = [" ".join(one.split())[:MAX_SAID] for one in re.split(r"\n[ \t]*\n", text[:MAX_NOTICE])]
     return next((one for tells in (find_reply_code, read_plainly) for one in paragraphs[:40] if tells(one)), "")
 
@@ -85,7 +85,7 @@ def _collect(lines: Sequence[str], finders: Collection[re.Pattern[str]], own: Co
     before: list[str] = []
     for line in lines:
         if line.lstrip().startswith(">>>"):
-            before = []  # the host's next command ends what was answered before
+            before = []  # the host's next command ends the previous reply
         address = next(_find(line, finders, own), "")
         if address and address.lower() not in found and len(found) < MAX_RECIPIENTS:
             # A reply precedes the line that names its recipient: `<<< 550 …`.
@@ -95,7 +95,7 @@ def _collect(lines: Sequence[str], finders: Collection[re.Pattern[str]], own: Co
             current = found.get(address.lower(), current)
         if current is not None:
             current.lines.append(line)
-            # In the SMTP conversation a recipient has one line; what follows is about the next.
+            # In the SMTP conversation a recipient has one line; the next lines are about the next recipient.
             current = None if _ANSWERED.match(line) else current
         before = [] if address else [*before[-5:], line]
     return list(found.values())

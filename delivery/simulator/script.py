@@ -1,10 +1,10 @@
-"""What the local part of an address at simulator.test says is to become of its mail.
+"""Parse the local part of an address at simulator.test into a script for its mail.
 
     steps   greylist.2x.then.deliver    451.3x.then.550-5.1.1    timeout.then.sent    full
     later   complaint.after.5s    sent.delivered.after.2s.open.after.4s    550-5.1.1.after.1m
 
-Steps are attempts, one after the other; what happens later belongs to the step before it, or to a delivery. `then` may
-be left out. docs/simulator.md lists the words for callers; a test holds the two together.
+Steps are consecutive attempts; later feedback belongs to the step before it, or to a delivery. `then` is optional.
+docs/simulator.md lists the keywords; a test compares the two.
 """
 
 import re
@@ -30,14 +30,14 @@ from delivery.simulator.scenes import (
 )
 
 DOMAIN = "simulator.test"
-# A custom header of the mail: its waits, and those until what happens later, times this.
+# A custom header of the mail: a factor for all waits, including those before feedback.
 TIME_SCALE_HEADER = "X-Simulator-Time-Scale"
 MAX_TIMES = 50
 MAX_AFTER = timedelta(days=14)
 
 
 class ScenarioError(ValueError):
-    """The local part looks like a scenario and is none. The message says what is wrong, for the caller to read."""
+    """The local part looks like a scenario but is invalid. The message is shown to the caller."""
 
 
 _CODE = r"[245][0-9][0-9](?:-[245]\.[0-9]{1,3}\.[0-9]{1,3})?"
@@ -46,15 +46,15 @@ _PART = re.compile(
     r"(?:\.(?P<times>[0-9]{1,4})x|\.after\.(?P<count>[0-9]{1,6})(?P<unit>ms|s|m|h|d))?(?:\.|$)"
 )
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-# A local part with none of these is somebody's name.
+# A local part without any of these is a person's name.
 _SIGNS = re.compile(rf"(?:^|\.)(?:{_CODE}|then|after|[0-9]+x)(?:\.|$)|^[245][0-9][0-9]-")
 
 
 @lru_cache(maxsize=4096)
 def read_script(address: str) -> Script | None:
-    """The script that `address` names; None for other domains and for what looks like a person's name.
+    """The script of `address`; None for other domains and for local parts that look like a person's name.
 
-    Raises ScenarioError for what looks like a script and cannot be read: it must not pass for delivered.
+    Raises ScenarioError for an invalid script, which must not count as delivered.
     """
     local_part, _, domain = address.lower().rpartition("@")
     if domain != DOMAIN:
@@ -66,7 +66,7 @@ def read_script(address: str) -> Script | None:
 
 
 def _gather(local_part: str) -> Iterator[Step]:
-    """The steps as they are written, each with what follows it."""
+    """The steps as written, each with its later feedback."""
     step: Step | None = None
     for part in _split(local_part):
         if not _is_later(part):
@@ -75,7 +75,7 @@ def _gather(local_part: str) -> Iterator[Step]:
             step = _read_step(part)
             continue
         if step is not None and step.scene.outcome not in TAKING:
-            # What was put off is delivered next.
+            # A deferred mail is delivered at the next step.
             yield step
             step = None
         step = step or Step(scene=DELIVERED)
@@ -89,7 +89,7 @@ def _split(local_part: str) -> Iterator[re.Match[str]]:
     while position < len(local_part):
         part = _PART.match(local_part, position)
         if part is None:
-            raise ScenarioError(f"the simulator cannot read {local_part[position:]}")
+            raise ScenarioError(f"the simulator cannot parse {local_part[position:]}")
         if part["word"] not in WORDS and not part["word"][0].isdigit():
             raise ScenarioError(f"the simulator does not know {part['word']}")
         yield part
@@ -103,7 +103,7 @@ def _is_later(part: re.Match[str]) -> bool:
 def _read_step(part: re.Match[str]) -> Step:
     word, times = part["word"], part["times"]
     if times is not None and not 1 <= int(times) <= MAX_TIMES:
-        raise ScenarioError(f"{word} can be played 1 to {MAX_TIMES} times")
+        raise ScenarioError(f"{word} can be repeated 1 to {MAX_TIMES} times")
     scene, usual = SCENES[word] if word in SCENES else (_read_code(word), None)
     return Step(scene=scene, times=int(times) if times else usual)
 
@@ -117,33 +117,33 @@ def _read_code(word: str) -> Scene:
 def _read_later(part: re.Match[str]) -> Later:
     word = SYNONYMS.get(part["word"], part["word"])
     if part["times"]:
-        raise ScenarioError(f"{word} happens once")
+        raise ScenarioError(f"{word} cannot be repeated")
     after = timedelta(**{_UNITS[part["unit"]]: int(part["count"])}) if part["count"] else timedelta(0)
     if after > MAX_AFTER:
-        raise ScenarioError(f"nothing happens later than {MAX_AFTER.days} days after")
+        raise ScenarioError(f"feedback can come at most {MAX_AFTER.days} days later")
     if word in LATER:
         return replace(LATER[word], after=after)
     if not word[0].isdigit():
-        raise ScenarioError(f"{word} is what an attempt ends with; it cannot happen later")
+        raise ScenarioError(f"{word} is the reply to an attempt and cannot happen later")
     code, _, enhanced_code = word.partition("-")
     text = f"simulated: reported {code}"
     return Later(kind=KINDS[int(code[0])], code=int(code), enhanced_code=enhanced_code, text=text, after=after)
 
 
 def _finish(steps: list[Step]) -> Iterator[Step]:
-    """What is followed by another step is played once, and what has an end by a delivery."""
+    """Play a step once when another one follows, and end a limited last step with a delivery."""
     for number, step in enumerate(steps, start=1):
         is_last = number == len(steps)
         is_final = step.scene.outcome not in TRIED_AGAIN
         if is_final and (step.times is not None or not is_last):
-            raise ScenarioError("what was taken or refused for good is not tried again")
+            raise ScenarioError("no step can follow an accepted or permanently rejected mail")
         yield replace(step, times=1) if step.times is None and not is_last else step
         if is_last and step.times is not None:
             yield Step(scene=DELIVERED)
 
 
 def choose_step(script: Script, attempt_number: int) -> Step:
-    """The step that this attempt, counted from 1, is played by."""
+    """The step of the attempt `attempt_number` (from 1)."""
     left = attempt_number
     for step in script:
         if step.times is None or left <= step.times:

@@ -1,4 +1,4 @@
-"""A way out that sends nothing: the local part of an address at simulator.test says what becomes of its mail."""
+"""A transport that sends no mail: the local part of an address at simulator.test is the script of its replies."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,19 +13,19 @@ from delivery.simulator.scenes import DELIVERED, Scene
 from delivery.simulator.script import DOMAIN, ScenarioError, choose_step, read_script
 
 PEER = Peer(remote_host=DOMAIN)
-UNREADABLE = Scene(code=554, text="5.5.4 simulated: this scenario cannot be read")
+UNREADABLE = Scene(code=554, text="5.5.4 simulated: this scenario is invalid")
 
 
 class SimulatorTransport(AsyncTransport):
-    """A `Transport` for tests of applications: see `simulator_script`. Somebody's name is delivered to, and so is any
-    other domain, for mail of test keys comes here whatever its address. `bounced+anything@` is `bounced@`.
+    """A `Transport` for tests of applications: see `script`. Mail to a person's name or to any other domain is
+    delivered, since all mail of test keys comes here. `bounced+anything@` is `bounced@`.
     """
 
     def __init__(self, sleep: Callable[[float], None] = sleep) -> None:
         self._sleep = sleep
 
     async def converse(self, deliveries: Sequence[Delivery], before_dot: AsyncBeforeDot) -> Replies:
-        """What is refused before the dot asks for no grant, as in real life."""
+        """A rejection before the dot needs no permit, as with a real server."""
         for delivery in deliveries:
             scene = choose_scene(delivery.address, delivery.attempt_number)
             recipient_id = delivery.recipient_id
@@ -38,11 +38,11 @@ class SimulatorTransport(AsyncTransport):
             yield recipient_id, play(scene)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no connection is open."""
 
 
 def choose_scene(address: str, attempt_number: int) -> Scene:
-    """What happens to the mail for `address` at this attempt."""
+    """The scene for `address` at this attempt."""
     try:
         script = read_script(address)
     except ScenarioError:
@@ -51,7 +51,7 @@ def choose_scene(address: str, attempt_number: int) -> Scene:
 
 
 def play(scene: Scene) -> Reply:
-    """The reply of a scene, judged by the same table as a real one; the simulator itself is never slowed or paused."""
+    """The reply of a scene, classified like a real one; the simulator itself is never slowed or paused."""
     if scene.code is not None:
         answer = SmtpReply(scene.code, (scene.text.encode(),))
         reply = classify(answer, stage=scene.stage, peer=PEER, is_final=scene.is_final)

@@ -10,15 +10,15 @@ from delivery.replies import SmtpReply
 from delivery.smtp.config import SmtpConfig
 from delivery.smtp.connection import Connection
 
-# What a mechanism says, one step for each challenge of the server.
+# The client's side of a mechanism, one step per challenge of the server.
 Step = Callable[[SmtpConfig, bytes], bytes]
 CHALLENGE, ACCEPTED = 334, 235
-# The mechanism itself is refused, not the credentials: the next one may do.
+# The server rejects the mechanism, not the credentials: the next mechanism may succeed.
 NOT_THIS_MECHANISM = {504, 534}
 
 
 class NoMechanismError(Exception):
-    """The server offers no way to authenticate that we know and may use on this line."""
+    """The server offers no supported mechanism that is allowed on this connection."""
 
 
 def _say_plain(config: SmtpConfig, _challenge: bytes) -> bytes:
@@ -48,18 +48,18 @@ SHOWS_PASSWORD = {"PLAIN", "LOGIN"}
 
 
 def choose_mechanisms(offered: str, *, is_password_safe: bool) -> list[str]:
-    """The usable ones of those that EHLO `offered`, best first. Raises NoMechanismError."""
+    """The usable mechanisms of those that EHLO `offered`, best first. Raises NoMechanismError."""
     names = offered.upper().split()
     usable = [name for name in MECHANISMS if name in names and (is_password_safe or name not in SHOWS_PASSWORD)]
     if usable:
         return usable
     if SHOWS_PASSWORD.intersection(names):
-        raise NoMechanismError("the line is not encrypted: the password was not sent")
-    raise NoMechanismError(f"the server offers no authentication that we know: {' '.join(names) or 'none'}")
+        raise NoMechanismError("the connection is not encrypted, so the password was not sent")
+    raise NoMechanismError(f"the server offers no supported authentication mechanism: {' '.join(names) or 'none'}")
 
 
 async def authenticate(connection: Connection, config: SmtpConfig, mechanisms: Sequence[str]) -> SmtpReply:
-    """The server's last word: 235 is success. Raises LineError."""
+    """The server's last reply: 235 is success. Raises ConnectionBrokenError."""
     deadline = monotonic() + config.timeouts.auth.total_seconds()
     for name in mechanisms:
         answer = await _try_mechanism(connection, config, name, deadline)
@@ -90,8 +90,8 @@ async def _ask(connection: Connection, data: bytes, deadline: float) -> SmtpRepl
 
 
 def _hide_secrets(answer: SmtpReply, said: Sequence[bytes]) -> SmtpReply:
-    """A server out of step quotes what it did not understand, which may be the password."""
+    """The reply without credentials: a server out of step may quote the line with the password."""
     text = b" ".join(answer.lines)
     if any(secret and secret in text for secret in said):
-        return SmtpReply(answer.code, (b"(not shown: the answer repeats the credentials)",))
+        return SmtpReply(answer.code, (b"(not shown: the reply repeats the credentials)",))
     return answer

@@ -1,4 +1,4 @@
-"""How an SMTP server is reached and used."""
+"""The configuration of an SMTP server."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -8,17 +8,17 @@ from delivery.ssrf import Guard
 
 
 class Security(StrEnum):
-    """When the line is encrypted."""
+    """When the connection is encrypted."""
 
     NEVER = "never"
-    OPPORTUNISTIC = "opportunistic"  # STARTTLS where offered; in clear where it is not, or fails (RFC 7435)
-    STARTTLS = "starttls"  # STARTTLS or nothing
+    OPPORTUNISTIC = "opportunistic"  # STARTTLS if offered; in clear if it is not offered or fails (RFC 7435)
+    STARTTLS = "starttls"  # STARTTLS, without fallback
     IMPLICIT = "implicit"  # TLS from the first byte (RFC 8314, 3.3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Deadlines, each for its whole stage and not for one read (RFC 5321, 4.5.3.2; the first three are not in it)."""
+    """Deadlines, each for a whole stage and not for one read (RFC 5321, 4.5.3.2; it lacks the first three)."""
 
     connect: timedelta = timedelta(seconds=30)
     tls: timedelta = timedelta(seconds=60)
@@ -37,11 +37,11 @@ class Timeouts:
 class SmtpConfig:
     """One server.
 
-    `address` is where the host is, when that is known and must not be asked again; with a `guard`, only addresses that
-    it admits are connected to. `is_final` tells that the server is the recipient's own (its MX, the inbox): a 250 is
-    then `delivered`. `server_name` is the name that its certificate must carry, by default `host`; it is checked only
-    with `is_certificate_checked`, which makes TLS required. `ca_file` replaces the system's authorities. Credentials
-    go over a line in clear only to loopback, or with `is_clear_auth_allowed`.
+    `address` is the host's address if it has been resolved already; a `guard` limits connections to addresses that it
+    admits. `is_final` tells that the server is the recipient's own (its MX, the inbox): a 250 then means `delivered`.
+    `server_name` is the name that the certificate must match, by default `host`; it is checked only with
+    `is_certificate_checked`, which makes TLS required. `ca_file` replaces the system's authorities. Credentials are
+    sent in clear only to loopback or with `is_clear_auth_allowed`.
     """
 
     host: str
@@ -60,4 +60,4 @@ class SmtpConfig:
     source_address: str = ""
     timeouts: Timeouts = Timeouts()
     idle_limit: timedelta = timedelta(seconds=60)
-    max_messages: int = 100  # on one connection; many relays close after as many
+    max_messages: int = 100  # per connection; many relays close it after this number

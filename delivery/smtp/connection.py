@@ -1,4 +1,4 @@
-"""One TCP line to an SMTP server: bytes out, answers in, nothing blocks, every wait is bounded by a deadline."""
+"""A TCP connection to an SMTP server: it writes bytes and reads replies, without blocking, each with a deadline."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class ConnectionBrokenError(Exception):
-    """The line is of no use any more: cut, silent for too long, or full of nonsense.
+    """The connection is unusable: it broke, timed out, or received malformed data.
 
     `unsent` is how many bytes of the last write had not been taken by the kernel.
     """
@@ -38,7 +38,7 @@ class TlsError(ConnectionBrokenError):
 
 
 class Connection:
-    """A socket, plain or TLS, not blocking. Used by one conversation at a time."""
+    """A non-blocking socket, plain or TLS, for one conversation at a time."""
 
     __slots__ = ("_buffer", "_fileno", "_has_asked", "_socket", "is_tls")
 
@@ -52,11 +52,11 @@ class Connection:
         self.is_tls = False
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> str:
-        """Encrypt the line; the result is protocol and cipher, for people. Raises TlsError, and LineError for bytes
-        that came in clear behind the answer to STARTTLS: an injection (CVE-2011-0411).
+        """Encrypt the connection; the result is protocol and cipher, for people. Raises TlsError, and
+        ConnectionBrokenError for plaintext after the reply to STARTTLS, an injection (CVE-2011-0411).
         """
         if self._buffer:
-            raise ConnectionBrokenError("bytes in clear after the answer to STARTTLS: refused")
+            raise ConnectionBrokenError("plaintext after the reply to STARTTLS was rejected")
         try:
             encrypted = context.wrap_socket(self._socket, server_hostname=server_name, do_handshake_on_connect=False)
         except (OSError, ValueError) as error:
@@ -76,13 +76,13 @@ class Connection:
                     raise TlsError("the TLS handshake failed: timed out") from None
                 await await_socket(self._fileno, isinstance(error, ssl.SSLWantWriteError), deadline)
             except ssl.SSLCertVerificationError as error:
-                text = f"the certificate was refused: {error.verify_message}"
+                text = f"the certificate was rejected: {error.verify_message}"
                 raise TlsError(text, is_about_certificate=True) from error
             except (OSError, ValueError) as error:
                 raise TlsError(f"the TLS handshake failed: {describe_error(error)}") from error
 
     async def write(self, data: bytes, seconds: float) -> None:
-        """Write all of `data`; `seconds` are for each BLOCK of it. Raises LineError, which tells what was not taken."""
+        """Write all of `data`, within `seconds` per BLOCK. ConnectionBrokenError has the count of unsent bytes."""
         view: bytes | memoryview = data
         deadline = 0.0
         while True:
@@ -95,24 +95,26 @@ class Connection:
                     raise ConnectionBrokenError("timed out while writing", unsent=len(view)) from None
                 await await_socket(self._fileno, not isinstance(error, ssl.SSLWantReadError), deadline)
             except OSError as error:
-                raise ConnectionBrokenError(f"the line broke: {describe_error(error)}", unsent=len(view)) from error
+                raise ConnectionBrokenError(
+                    f"the connection broke: {describe_error(error)}", unsent=len(view)
+                ) from error
             else:
                 if not view:
                     self._has_asked = True
                     return
 
     async def read_reply(self, seconds: float) -> SmtpReply:
-        """The next reply, whole, within `seconds`. Raises LineError."""
+        """The next complete reply, within `seconds`. Raises ConnectionBrokenError."""
         deadline = 0.0
         fresh = self._buffer
         while True:
-            # A server that drips bytes does not have its reply parsed for each of them.
+            # Parse only complete lines, so that a server that sends single bytes costs no CPU.
             if b"\n" in fresh or len(self._buffer) > MAX_REPLY_BYTES:
                 answer = self._take_reply()
                 if answer is not None:
                     return answer
             if self._has_asked:
-                # The answer cannot be here yet: looking for it at once would be a system call for nothing.
+                # The reply cannot have arrived yet, so that reading at once would waste a system call.
                 self._has_asked = False
                 deadline = deadline or monotonic() + seconds
                 await await_socket(self._fileno, False, deadline)
@@ -126,10 +128,10 @@ class Connection:
                     raise ConnectionBrokenError("timed out waiting for a reply") from None
                 await await_socket(self._fileno, isinstance(error, ssl.SSLWantWriteError), deadline)
             except OSError as error:
-                raise ConnectionBrokenError(f"the line broke: {describe_error(error)}") from error
+                raise ConnectionBrokenError(f"the connection broke: {describe_error(error)}") from error
             else:
                 if not fresh:
-                    raise ConnectionBrokenError("the other side closed the line")
+                    raise ConnectionBrokenError("the other side closed the connection")
                 self._buffer += fresh
 
     def _take_reply(self) -> SmtpReply | None:
@@ -143,10 +145,10 @@ class Connection:
         return taken[0]
 
     def is_quiet(self) -> bool:
-        """Whether the line is open and nothing came that nobody asked for."""
+        """Whether the connection is open and has received no unexpected data."""
         if not self._buffer:
             try:
-                # Not a peek at the socket: TLS 1.3 leaves session tickets there, which are no reply.
+                # A read through TLS, not a peek at the socket, which may hold session tickets of TLS 1.3.
                 self._buffer = self._socket.recv(BLOCK)
             except _NOT_YET:
                 return True
@@ -155,12 +157,12 @@ class Connection:
         return False
 
     def write_at_once(self, data: bytes) -> None:
-        """Write what the kernel takes now, whatever becomes of it."""
+        """Write as much as the kernel accepts now, and ignore errors."""
         with suppress(OSError):
             self._socket.send(data)
 
     def await_word(self, seconds: float) -> None:
-        """Block until something comes, the end included, or `seconds` have passed."""
+        """Block until data or the end of the connection arrives, or `seconds` have passed."""
         poll = select.poll()
         poll.register(self._fileno, select.POLLIN)
         poll.poll(seconds * 1000)
@@ -171,7 +173,7 @@ class Connection:
 
 
 async def connect(address: SocketAddress, source_address: str, deadline: float) -> Connection:
-    """A line to one address. Raises OSError."""
+    """Connect to one address. Raises OSError."""
     family, kind, protocol, _name, target = address
     dialled = socket.socket(family, kind, protocol)
     try:
@@ -197,7 +199,7 @@ async def _connect(dialled: socket.socket, target: Any, deadline: float) -> None
 
 
 def describe_error(error: BaseException) -> str:
-    """An error in words for an attempt's record."""
+    """The text of an error for an attempt's record."""
     if isinstance(error, ssl.SSLError) and error.reason:
         return error.reason.replace("_", " ").lower()
     if isinstance(error, OSError) and error.strerror:

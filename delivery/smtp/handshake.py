@@ -1,4 +1,4 @@
-"""From nothing to a server that is ready for MAIL: connect, greeting, EHLO, STARTTLS, AUTH."""
+"""Open a session that is ready for MAIL: connect, greeting, EHLO, STARTTLS, AUTH."""
 
 import re
 import socket
@@ -20,19 +20,19 @@ from delivery.ssrf import Guard, IpAddress
 from delivery.ssrf import RefusedError as NotAdmittedError
 from delivery.tls import make_client_context, make_unchecked_context
 
-# With a host of many addresses, one that is down or closed to us does not speak for the others.
+# A failure at one of these stages concerns one address only; the host's other addresses are tried.
 TRY_NEXT_ADDRESS = {Stage.CONNECT, Stage.GREETING}
 MAX_ADDRESSES = 5
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 
 
 def build_tls_context(config: SmtpConfig) -> ssl.SSLContext:
-    """What sessions with this server are encrypted with. Raises OSError for an unreadable `ca_file`."""
+    """The TLS context for sessions with this server. Raises OSError for an unreadable `ca_file`."""
     return make_client_context(config.ca_file) if config.is_certificate_checked else make_unchecked_context()
 
 
 async def open_session(config: SmtpConfig, context: ssl.SSLContext) -> Session:
-    """A session ready for MAIL, with the first of the host's addresses that greets us. Raises RefusedError."""
+    """A session ready for MAIL, at the host's first address that greets us. Raises SessionRefusedError."""
     refusal: SessionRefusedError | None = None
     for address in await _find_addresses(config):
         try:
@@ -49,7 +49,7 @@ async def _find_addresses(config: SmtpConfig) -> Sequence[SocketAddress]:
         return await _find_admitted(config, config.guard)
     find = partial(socket.getaddrinfo, config.address or config.host, config.port, type=socket.SOCK_STREAM)
     try:
-        # What is an address already is not looked up, which would take a thread.
+        # A literal address needs no DNS query, which would take a thread.
         return find(flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         pass
@@ -61,7 +61,7 @@ async def _find_addresses(config: SmtpConfig) -> Sequence[SocketAddress]:
 
 
 async def _find_admitted(config: SmtpConfig, guard: Guard) -> Sequence[SocketAddress]:
-    """What the guard admits, as it was looked up for the check: a second look-up could find others."""
+    """The addresses that the guard resolved and admitted; resolving again could return others."""
     try:
         found: Sequence[IpAddress] = await run_blocking(partial(guard.find_addresses, config.host, config.port))
     except NotAdmittedError as error:
@@ -81,8 +81,8 @@ def _refuse_unconnected(config: SmtpConfig, text: str, *, should_pause: bool = F
 
 
 async def _open_at(address: SocketAddress, config: SmtpConfig, context: ssl.SSLContext) -> Session:
-    """Opportunistic TLS that fails is followed by one try in clear (RFC 7435), unless there are credentials or the
-    certificate is to be checked.
+    """Open a session at one address. After opportunistic TLS has failed, retry once in clear (RFC 7435), unless there
+    are credentials or the certificate must be checked.
     """
     opening = _Handshake(address, config, context)
     try:
@@ -95,7 +95,7 @@ async def _open_at(address: SocketAddress, config: SmtpConfig, context: ssl.SSLC
 
 
 def write_helo_name(name: str) -> str:
-    """`name` as EHLO takes it: an address becomes a literal (RFC 5321, 4.1.3), anything unfit `localhost`."""
+    """`name` in the form for EHLO: an address becomes a literal (RFC 5321, 4.1.3), an invalid name `localhost`."""
     with suppress(ValueError):
         ip = ip_address(name)
         return f"[{ip}]" if ip.version == 4 else f"[IPv6:{ip}]"
@@ -107,7 +107,7 @@ def write_helo_name(name: str) -> str:
 
 
 class _Handshake:
-    """One way to a session. Keeps stage and peer, so that whatever goes wrong is told with both."""
+    """One attempt to open a session. It tracks stage and peer, so that every failure is reported with both."""
 
     def __init__(self, address: SocketAddress, config: SmtpConfig, context: ssl.SSLContext) -> None:
         self._address = address
@@ -119,7 +119,7 @@ class _Handshake:
         self._connection: Connection | None = None
 
     async def open(self, *, is_tls_wanted: bool) -> Session:
-        """A session. Raises RefusedError, and TlsError when the handshake failed. Without a session no line stays."""
+        """Open a session. Raises SessionRefusedError, or TlsError for a failed handshake; both close the connection."""
         try:
             session = await self._talk(is_tls_wanted)
             self._connection = None
@@ -133,7 +133,7 @@ class _Handshake:
                 self._connection.close()
 
     def refuse(self, text: str, *, should_pause: bool = False) -> SessionRefusedError:
-        """What is to be raised when nothing was answered, or nothing that can be used."""
+        """The error for a missing or unusable reply."""
         return SessionRefusedError(
             Reply(
                 outcome=Outcome.DEFERRED,
@@ -155,7 +155,7 @@ class _Handshake:
         offers = await self._say_hello(connection)
         if is_tls_wanted and not connection.is_tls and (await self._ask_for_tls(connection, offers)):
             await self._start_tls(connection)
-            # What was said in clear counts no more (RFC 3207, 4.2).
+            # Data from before TLS must be discarded (RFC 3207, 4.2).
             offers = await self._say_hello(connection)
         if config.username:
             await self._authenticate(connection, offers)
@@ -182,7 +182,7 @@ class _Handshake:
         return _read_offers(answer)
 
     async def _ask_for_tls(self, connection: Connection, offers: Mapping[str, str]) -> bool:
-        """Whether the handshake may begin; False is to go on in clear."""
+        """Whether the TLS handshake may start; False means to continue in clear."""
         self._stage = Stage.TLS
         is_needed = self._config.security is not Security.OPPORTUNISTIC or self._config.is_certificate_checked
         if "STARTTLS" not in offers:

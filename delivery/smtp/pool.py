@@ -1,4 +1,4 @@
-"""Kept-open sessions to one server."""
+"""A pool of idle sessions with one server."""
 
 import ssl
 from collections import deque
@@ -13,7 +13,7 @@ TIDY_SECONDS = 1.0
 
 
 class SessionPool:
-    """Lends sessions to many conversations: the one last used first, so that the rest may grow old and be closed.
+    """Lends sessions to many conversations, the last used one first, so that unused ones expire and are closed.
 
     Safe for many threads without a lock: `deque.append`, `pop` and `popleft` are atomic.
     """
@@ -24,12 +24,12 @@ class SessionPool:
         self._idle_seconds = config.idle_limit.total_seconds()
         self._quit_seconds = config.timeouts.quit.total_seconds()
         self._idle: deque[Session] = deque()
-        self._leaving: deque[Session] = deque()  # have been told QUIT
+        self._leaving: deque[Session] = deque()  # sessions after QUIT
         self._is_closed = False
         self._tidy_at = 0.0
 
     def take(self) -> Session | None:
-        """A kept session whose line is alive, if there is one."""
+        """An idle session with a live connection; None when there is none."""
         with suppress(IndexError):
             while True:
                 session = self._idle.pop()
@@ -42,11 +42,11 @@ class SessionPool:
         return None
 
     async def open(self) -> Session:
-        """A new session. Raises RefusedError."""
+        """Open a new session. Raises SessionRefusedError."""
         return await open_session(self._config, self._context)
 
     def give_back(self, session: Session) -> None:
-        """Keep `session` for the next mail, unless it has done enough."""
+        """Return `session` to the pool, or end it when it has reached the maximum number of mails."""
         now = session.used_at = monotonic()
         if session.message_count >= self._config.max_messages:
             self._leave(session)
@@ -57,10 +57,10 @@ class SessionPool:
             self.tidy()
 
     def tidy(self) -> bool:
-        """Close what is idle for too long; whether anything is still open."""
+        """Close expired idle sessions; the result tells whether any session is still open."""
         now = monotonic()
-        # The left end is the longest unused. Another thread may take it between the look and the pop: then a fresher
-        # one is closed, which costs a connection and nothing else.
+        # The left end has been idle longest. If another thread takes it between the check and the pop, a fresher one
+        # is closed, at the cost of one connection.
         with suppress(IndexError):
             while self._is_closed or now - self._idle[0].used_at > self._idle_seconds:
                 self._leave(self._idle.popleft())
@@ -70,13 +70,13 @@ class SessionPool:
         return bool(self._idle or self._leaving)
 
     def _leave(self, session: Session) -> None:
-        """Say QUIT. The line stays for a moment for the answer (RFC 5321, 4.1.1.10), which nobody waits for."""
+        """Send QUIT. The connection stays open for a moment for the reply (RFC 5321, 4.1.1.10), without blocking."""
         session.used_at = monotonic()
         session.connection.write_at_once(b"QUIT\r\n")
         self._leaving.append(session)
 
     def close(self) -> None:
-        """End all idle sessions, within `timeouts.quit` for all; those on loan end when they are given back."""
+        """End all idle sessions within `timeouts.quit` in total; lent sessions end when they are returned."""
         with suppress(IndexError):
             while True:
                 self._leave(self._idle.pop())

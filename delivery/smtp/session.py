@@ -1,4 +1,4 @@
-"""A line to an SMTP server that is ready for MAIL."""
+"""An SMTP session: a connection that is ready for MAIL."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870, 4
 
 
 class SessionRefusedError(Exception):
-    """No session: `reply` says why, and holds for every mail that waited for one."""
+    """A session could not be opened; `reply` applies to every mail that waited for it."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.text)
@@ -20,7 +20,7 @@ class SessionRefusedError(Exception):
 
 
 class Session:
-    """A line that is ready for MAIL, what the server offers on it, and how much it was used."""
+    """A connection that is ready for MAIL, the server's extensions, and its usage."""
 
     __slots__ = (
         "can_8bit",
@@ -43,6 +43,6 @@ class Session:
         self.can_dsn = "DSN" in offers
         self.has_size = "SIZE" in offers
         self.size_limit = int(offers["SIZE"]) if _SIZE.fullmatch(offers.get("SIZE", "")) else 0  # 0: none
-        self.is_dirty = False  # a transaction was begun and not ended: RSET before the next
+        self.is_dirty = False  # a transaction is unfinished: send RSET before the next
         self.message_count = 0
         self.used_at = monotonic()

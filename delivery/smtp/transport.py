@@ -1,4 +1,4 @@
-"""The way out over SMTP: one server, many connections, one recipient for each envelope."""
+"""The transport over SMTP: one server, many connections, one recipient per envelope."""
 
 import asyncio
 import re
@@ -11,15 +11,15 @@ from delivery.smtp.pool import SessionPool
 from delivery.smtp.session import Session, SessionRefusedError
 from delivery.smtp.transaction import SmtpSeconds, Transaction
 
-# Printable ASCII but space and angle brackets: nothing that could end the path, or the command.
+# Printable ASCII without space and angle brackets, so that no character can end the path or the command.
 _PATH = re.compile(r"[!-;=?-~]{1,320}")
 
 
 class SmtpTransport(AsyncTransport):
     """A `Transport` to one SMTP server, with kept-open connections. Each conversation holds at most one of them.
 
-    An address or return path that could break out of its command is `failed` and never on the wire. A lone CR or LF
-    in the content becomes CRLF (which breaks a signature made over it: build content with CRLF).
+    An address or return path that could break out of its command fails and is never sent. A lone CR or LF in the
+    content becomes CRLF, which would break its signature: build content with CRLF.
     """
 
     def __init__(self, config: SmtpConfig) -> None:
@@ -28,8 +28,8 @@ class SmtpTransport(AsyncTransport):
         self._seconds = SmtpSeconds(config)
 
     async def converse(self, deliveries: Sequence[Delivery], before_dot: AsyncBeforeDot) -> Replies:
-        """Mails go one after the other over one connection; when it breaks, the rest go over a new one, and when
-        there is no new one they are deferred.
+        """Send mails one after the other over one connection. When it breaks, the rest use a new one; without a new one
+        they are deferred.
         """
         conversation = _Conversation(self._config, self._pool, self._seconds)
         try:
@@ -41,7 +41,7 @@ class SmtpTransport(AsyncTransport):
             conversation.end()
 
     def greet(self) -> Reply | None:
-        """Open a session and keep it for the first mail; the refusal if there is none. Blocks, and sends nothing."""
+        """Open a session and keep it for the first mail; the result is the refusal, or None. Blocks; sends no mail."""
         try:
             self._pool.give_back(asyncio.run(self._pool.open()))
         except SessionRefusedError as error:
@@ -49,11 +49,11 @@ class SmtpTransport(AsyncTransport):
         return None
 
     def tidy(self) -> bool:
-        """Close connections that are idle for longer than `idle_limit`; whether any is still open."""
+        """Close connections idle for longer than `idle_limit`; the result tells whether any is still open."""
         return self._pool.tidy()
 
     def close(self) -> None:
-        """QUIT on all idle connections, which takes `timeouts.quit` at most; busy ones end with their mail."""
+        """Send QUIT on all idle connections, within `timeouts.quit`; busy ones end after their mail."""
         self._pool.close()
 
 
@@ -89,7 +89,7 @@ class _Conversation:
         try:
             return await transaction.run()
         finally:
-            # Also when an exception passes, or the driver gives up.
+            # Runs also after an exception or a cancellation.
             if not transaction.is_line_usable:
                 session.connection.close()
             elif session.message_count >= self._config.max_messages:
@@ -112,7 +112,7 @@ class _Conversation:
 
 
 def check_paths(delivery: Delivery) -> Reply | None:
-    """The refusal of an address or return path that must not reach the wire; None when both are safe."""
+    """The reply for an address or return path that must not be sent; None when both are safe."""
     for name, path in (("return path", delivery.return_path), ("address", delivery.address)):
         if not _PATH.fullmatch(path) and (path or name == "address"):
             text = f"the {name} cannot be written in SMTP: {path[:100]!a}"

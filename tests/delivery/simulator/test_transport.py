@@ -114,4 +114,4 @@ def test_codes_that_would_slow_or_pause_a_provider_leave_the_simulator_alone(loc
 def test_a_scenario_that_cannot_be_read_does_not_pass_for_delivered():
     reply, _ = transmit(to("bounced.aftr.5s@simulator.test"))
     assert reply.outcome is Outcome.FAILED
-    assert "cannot be read" in reply.text
+    assert "scenario is invalid" in reply.text

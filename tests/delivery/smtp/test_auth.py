@@ -48,7 +48,7 @@ def test_credentials_without_a_mechanism_for_them_pause_the_provider(offers):
     with SmtpServer(Script(offers=offers)) as server:
         reply = send_to(server, **USER)
     assert (reply.outcome, reply.stage, reply.should_pause) == (Outcome.DEFERRED, Stage.AUTH, True)
-    assert "no authentication that we know" in reply.text
+    assert "no supported authentication mechanism" in reply.text
 
 
 def test_a_temporary_failure_slows_and_does_not_pause():

@@ -107,7 +107,7 @@ def test_a_certificate_that_does_not_fit_is_refused_in_words(any_authority, secu
     assert (reply.outcome, reply.stage, reply.should_pause) == (Outcome.DEFERRED, Stage.TLS, True)
     assert not reply.has_reached
     words = {"name": "other.test", "authority": "issuer certificate", "expired": "expired"}[fault]
-    assert "the certificate was refused" in reply.text
+    assert "the certificate was rejected" in reply.text
     assert words in reply.text
     assert server.mails == []
 
@@ -181,7 +181,7 @@ def test_bytes_in_clear_behind_the_answer_to_starttls_are_refused(tls, security)
     with SmtpServer(script) as server:
         reply = send_to(server, security=security)
     assert (reply.outcome, reply.stage) == (Outcome.DEFERRED, Stage.TLS)
-    assert "in clear" in reply.text
+    assert "plaintext after" in reply.text
     assert server.mails == []
 
 

@@ -412,7 +412,7 @@ def test_uncertain_and_sent_again(db: None, send: Send, deliver: Deliver, explai
     told = explain(message)
     assert told["why"] == (
         'It was sent to the relay "relay" (127.0.0.1), and its answer was not heard by …: After the final dot: the '
-        "other side closed the line. So nobody knows whether it was taken."
+        "other side closed the connection. So nobody knows whether it was taken."
     )
     assert told["next"] == (
         "It is sent again, unless feedback tells before that it arrived. If it did arrive the first time, the "
