@@ -73,9 +73,8 @@ def quoted_printable(data: bytes, *, is_closing: bool) -> bytes:
     is_open = not data.endswith(b"\r\n")
     # binascii uses the first kind of line end that it finds for its soft line breaks
     encoded = b2a_qp(data + b"\r\n" if is_open else data)
-    if (
-        b"=20\r\n" in encoded or b"=09\r\n" in encoded
-    ):  # these characters are quoted after binascii has measured the line
+    # binascii quotes these characters after it has measured the line
+    if b"=20\r\n" in encoded or b"=09\r\n" in encoded:
         encoded = SPILT.sub(rb"\1=\r\n\2", encoded)
     if is_open:
         encoded = encoded[:-2] + b"=\r\n" if is_closing else encoded[:-2]
