@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from common.errors import ApiError, MethodNotAllowedError, NotFoundError
 from common.problems import problem_response, to_api_error
+from delivery.html.defuse import FRAME_HEADERS
 from inbox.frames import build_policy, prepare_html
 from inbox.guard import CrossSiteError, is_own_page, local_only
 from inbox.mime import read_content
@@ -94,11 +95,9 @@ def show_html(request: HttpRequest, mail_id: str) -> HttpResponse:
     if not content.html:
         raise NotFoundError
     attachments_url = request.build_absolute_uri(request.path.rstrip("/").removesuffix("html") + "attachments")
-    response = HttpResponse(prepare_html(content, attachments_url), content_type="text/html; charset=utf-8")
-    response["Content-Security-Policy"] = build_policy(attachments_url)
-    response["Referrer-Policy"] = "no-referrer"
-    response["X-DNS-Prefetch-Control"] = "off"
-    return finish_response(response)
+    headers = {**FRAME_HEADERS, "Content-Security-Policy": build_policy(attachments_url)}
+    page = prepare_html(content, attachments_url)
+    return finish_response(HttpResponse(page, content_type="text/html; charset=utf-8", headers=headers))
 
 
 def show_attachment(_: HttpRequest, mail_id: str, index: int) -> HttpResponse:
