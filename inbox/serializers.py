@@ -1,7 +1,8 @@
 """How mail looks in the inbox's JSON."""
 
 from common.times import format_time
-from inbox.mime import Part, read_content
+from delivery.mime.reader import Part
+from inbox.mime import read_content
 from inbox.models import Mail
 
 
@@ -18,24 +19,23 @@ def show_row(mail: Mail) -> dict[str, object]:
     }
 
 
-def show_attachment(index: int, part: Part, raw: bytes) -> dict[str, object]:
+def show_attachment(index: int, part: Part) -> dict[str, object]:
     return {
         "index": index,
         "filename": part.filename,
-        "content_type": part.content_type.value,
-        "size": len(part.decode(raw)),
+        "content_type": part.media_type,
+        "size": len(part.decode()),
         "content_id": part.content_id,
     }
 
 
 def show_mail(mail: Mail) -> dict[str, object]:
     """One mail, taken apart."""
-    raw = bytes(mail.raw)
-    content = read_content(raw)
+    content = read_content(bytes(mail.raw))
     return show_row(mail) | {
         "headers": [[field.name, field.decode()] for field in content.fields],
         "text": content.text,
         "html": content.html,
-        "attachments": [show_attachment(index, part, raw) for index, part in enumerate(content.attachments)],
+        "attachments": [show_attachment(index, part) for index, part in enumerate(content.attachments)],
         "warnings": content.warnings,
     }

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from inbox.headers import BREAKS_TEXT, find_field, split_fields
+from delivery.mime.fields import BREAKS_TEXT, HeadLimits, find_field, split_fields
 from inbox.models import Mail
 
 # NOTIFY on this channel says that mail came, its payload being the recipients in lower case, one a line; or that mail
@@ -48,7 +48,7 @@ class Filter:
 
 def store_mail(received: Received) -> UUID:
     """Commit one mail and tell those who wait. Database errors are raised: nothing is stored then."""
-    fields, _ = split_fields(received.content, (0, len(received.content)), 200)
+    fields, _ = split_fields(received.content, (0, len(received.content)), HeadLimits(fields=200))
     subject, sender, to = (
         found.decode()[:SHOWN_CHARACTERS] if (found := find_field(fields, name)) else ""
         for name in ("subject", "from", "to")

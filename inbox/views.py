@@ -101,12 +101,11 @@ def show_html(request: HttpRequest, mail_id: str) -> HttpResponse:
 
 
 def show_attachment(_: HttpRequest, mail_id: str, index: int) -> HttpResponse:
-    raw = bytes(get_mail(mail_id).raw)
-    attachments = read_content(raw).attachments
+    attachments = read_content(bytes(get_mail(mail_id).raw)).attachments
     if index >= len(attachments):
         raise NotFoundError
     part = attachments[index]
-    response = file_response(part.decode(raw), part.content_type.value, part.filename or f"part-{index}")
+    response = file_response(part.decode(), part.media_type, part.filename or f"part-{index}")
     # To the browser, the sandboxed frame's inline images come from another origin.
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response

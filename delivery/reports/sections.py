@@ -103,4 +103,4 @@ def _open_original(part: MimePart | None) -> MimePart | None:
 
 def _read_headers(text: str) -> MimePart | None:
     headers = parse_headers(text[:64_000])
-    return MimePart(headers=headers, media_type="text/plain", content_type="", body=b"") if headers else None
+    return MimePart(headers=headers, media_type="text/plain") if headers else None

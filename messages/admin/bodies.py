@@ -1,12 +1,12 @@
 """A message's bodies and attachments for the admin: frames that run and fetch nothing, and downloads."""
 
 import re
-from email.header import decode_header, make_header
 from uuid import UUID
 
 from django.http import Http404, HttpResponse
 from django.utils.http import content_disposition_header
 
+from delivery.mime.fields import HeadLimits, split_fields
 from messages.admin.html_preview import POLICY, show_html, show_text
 from messages.attachments import read_content
 from messages.models import Message, Recipient
@@ -47,17 +47,9 @@ def frame_source(message: Message) -> HttpResponse:
 
 def frame_headers(message: Message) -> HttpResponse:
     """The header fields, unfolded, encoded words read."""
-    head = compose_first(message).partition(b"\r\n\r\n")[0].decode(errors="replace")
-    fields = re.sub(r"\r\n(?=[ \t])", "", head).split("\r\n")
-    return show_text("\n".join(read_field(field) for field in fields[:MAX_HEADERS]))
-
-
-def read_field(field: str) -> str:
-    name, _, value = field.partition(":")
-    try:
-        return f"{name}: {make_header(decode_header(value.strip()))}"
-    except (ValueError, LookupError):
-        return field
+    source = compose_first(message)
+    fields, _ = split_fields(source, (0, len(source)), HeadLimits(fields=MAX_HEADERS))
+    return show_text("\n".join(f"{field.name}: {field.decode()}" for field in fields))
 
 
 FRAMES = {"html": frame_html, "text": frame_text, "source": frame_source, "headers": frame_headers}

@@ -1,4 +1,4 @@
-"""Header fields read leniently and in linear time, whatever a stranger wrote into them.
+"""Header fields read leniently and in linear time, whatever a stranger wrote into them. Lines end in CRLF or LF.
 
 The standard library's parsers fold, guess and recurse in places where a hostile mail makes them slow or makes them
 raise; here nothing raises, and everything returned is printable text that PostgreSQL can store.
@@ -11,13 +11,20 @@ from dataclasses import dataclass, field
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
-HEAD_BYTES = 1024 * 1024  # a header block longer than this is cut there; the rest counts as body
 PARAMETER_LIMIT = 40
 FIELD_NAME = re.compile(rb"[!-9;-~]{1,998}(?=[ \t]*:)")
 ENCODED_WORD = re.compile(r"=\?([A-Za-z0-9_.:+-]{1,40})(?:\*[A-Za-z0-9-]{1,40})?\?([BbQq])\?([^?]*)\?=")
 PARAMETER = re.compile(r""";\s*([^\s=;"]{1,100})\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)""", re.DOTALL)
 CONTINUATION = re.compile(r"(.+?)\*(\d{1,3})(\*?)\Z")
-FOLD = re.compile(r"\r\n(?=[ \t])")
+FOLD = re.compile(r"\r?\n(?=[ \t])")
+FIELD_END = re.compile(rb"\r?\n(?![ \t])")
+EMPTY_LINE = re.compile(rb"\r?\n")
+# Reports come from hosts that pad the empty line, too.
+LENIENT_FIELD_END = re.compile(rb"\r?\n(?![ \t]+[^ \t\r\n])")
+LENIENT_EMPTY_LINE = re.compile(rb"[ \t]*\r?\n")
+MEDIA_TYPE = re.compile(r"\s*([a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100})(?=[\s;]|\Z)")
+# Some senders forget a semicolon before it.
+STRAY_PARAMETER = re.compile(r"""\s(boundary|charset)\s*=\s*("[^"]{1,200}"|[^\s;"]{1,200})""", re.IGNORECASE)
 CHARSET_NAME = re.compile(r"[A-Za-z0-9_.:+-]{1,40}\Z")
 # C0, DEL and C1 controls, line and paragraph separators, and surrogates, which PostgreSQL's text cannot hold.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -61,36 +68,47 @@ class Parameters:
     given: dict[str, str] = field(default_factory=dict)
 
 
-def split_fields(data: bytes, span: tuple[int, int], most: int) -> tuple[list[Field], int]:
-    """The header fields, at most so many, of the bytes in that span, and where the body begins.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadLimits:
+    """How much header is read; what comes after counts as body.
 
-    The block ends at the empty line, or at the first line that is no header field: a mail without any header is all
-    body.
+    A line that is no header field ends the header, unless `is_lenient` after a first field: then it is passed over.
+    """
+
+    fields: int
+    size: int = 1024 * 1024  # bytes
+    is_lenient: bool = False
+
+
+def split_fields(data: bytes, span: tuple[int, int], limits: HeadLimits) -> tuple[list[Field], int]:
+    """The header fields of the bytes in that span, and where the body begins.
+
+    The block ends at the empty line. A mail without any header is all body.
     """
     fields: list[Field] = []
     start, end = span
+    limit = min(end, start + limits.size)
+    empty_line = LENIENT_EMPTY_LINE if limits.is_lenient else EMPTY_LINE
     if data.startswith(b"From ", start, end):  # a mailbox file's separator, sent along
-        start = find_field_end(data, start, end) + 2
-    limit = min(end, start + HEAD_BYTES)
-    while start < limit and len(fields) < most:
-        if data.startswith(b"\r\n", start, end):
-            return fields, start + 2
+        start = find_field_end(data, (start, limit), limits)[1]
+    while start < limit and len(fields) < limits.fields:
+        if empty := empty_line.match(data, start, end):
+            return fields, empty.end()
         name = FIELD_NAME.match(data, start, limit)
-        if name is None:
+        if name is None and not (fields and limits.is_lenient):
             return fields, start
-        colon = data.index(b":", name.end())
-        stop = find_field_end(data, colon + 1, limit)
-        fields.append(Field(name[0].decode("ascii"), data[colon + 1 : stop].strip()))
-        start = min(stop + 2, limit)
+        stop, following = find_field_end(data, (start, limit), limits)
+        if name is not None:
+            colon = data.index(b":", name.end())
+            fields.append(Field(name[0].decode("ascii"), data[colon + 1 : stop].strip()))
+        start = following
     return fields, start
 
 
-def find_field_end(data: bytes, start: int, limit: int) -> int:
-    """Where the field ends: at the first line end that white space does not continue."""
-    stop = data.find(b"\r\n", start, limit)
-    while stop >= 0 and data[stop + 2 : min(stop + 3, limit)] in (b" ", b"\t"):
-        stop = data.find(b"\r\n", stop + 2, limit)
-    return limit if stop < 0 else stop
+def find_field_end(data: bytes, span: tuple[int, int], limits: HeadLimits) -> tuple[int, int]:
+    """Where the field ends, at the first line end that white space does not continue, and where the next begins."""
+    found = (LENIENT_FIELD_END if limits.is_lenient else FIELD_END).search(data, *span)
+    return found.span() if found else (span[1], span[1])
 
 
 def find_field(fields: list[Field], name: str) -> Field | None:
@@ -116,7 +134,14 @@ def decode_bytes(data: bytes, charset: str) -> str:
             return BREAKS_TEXT.sub("\ufffd", data.decode(name))
         except (UnicodeError, LookupError):
             continue
-    text = data.decode("utf-8", "replace") if is_mostly_utf8(data) else data.decode("latin-1")
+    # One wrong byte in a long text must not cost the rest of it.
+    name = find_codec(charset)
+    if name == "utf-8" and not is_mostly_utf8(data):
+        name = "latin-1"
+    try:
+        text = data.decode(name, "replace")
+    except (UnicodeError, LookupError):  # no codec of text, or one that knows no replacement
+        text = data.decode("latin-1")
     return BREAKS_TEXT.sub("\ufffd", text)
 
 
@@ -130,7 +155,7 @@ def find_codec(charset: str) -> str:
     if not CHARSET_NAME.match(charset):
         return "utf-8"
     try:
-        name = codecs.lookup(charset).name
+        name = codecs.lookup(charset.lower().replace("windows-", "cp")).name
     except LookupError:
         return "utf-8"
     return MEANT_CODECS.get(name, name)
@@ -186,6 +211,18 @@ def parse_parameters(text: str) -> Parameters:
             plain[key] = decode_words(given)
     joined = {key: join_sections(sorted(sections)) for key, sections in split.items()}
     return Parameters(value.strip().lower(), {key: clean_line(each) for key, each in (plain | joined).items()})
+
+
+def parse_content_type(text: str) -> Parameters:
+    """A `Content-Type`, `text/plain` for what is none (RFC 2045, 5.2), which a multipart without a boundary is, too."""
+    parsed = parse_parameters(text)
+    given = parsed.given
+    for stray in islice(STRAY_PARAMETER.finditer(text), PARAMETER_LIMIT):
+        given.setdefault(stray[1].lower(), clean_line(unquote_value(stray[2])))
+    found = MEDIA_TYPE.match(parsed.value)
+    if found is None or (found[1].startswith("multipart/") and not given.get("boundary")):
+        return Parameters("text/plain", given)
+    return Parameters(found[1], given)
 
 
 def unquote_value(text: str) -> str:
