@@ -10,7 +10,6 @@ from threading import Thread
 import structlog
 from django.db import Error, close_old_connections, connection
 
-from delivery.smtp.incoming import judge_lines, unstuff
 from inbox.services import Received, prune_mail, store_mail
 
 THREAD_COUNT = 4
@@ -68,11 +67,8 @@ def run_job(future: Future[str], job: Callable[[], str]) -> None:
         future.set_exception(error)
 
 
-def store_received(data: bytearray, envelope: tuple[str, list[str], str]) -> str:
-    """Check and commit one message; the SMTP reply. `envelope` is sender, recipients, client's address."""
-    content = unstuff(data)
-    if refusal := judge_lines(content):
-        return refusal
+def store_received(content: bytes, envelope: tuple[str, list[str], str]) -> str:
+    """Commit one message; the SMTP reply. `envelope` is sender, recipients, client's address."""
     mail_from, rcpt_to, remote_host = envelope
     close_old_connections()
     try:

@@ -15,7 +15,6 @@ from delivery.mime.fields import (
     Parameters,
     decode_base64,
     decode_bytes,
-    find_field,
     parse_content_type,
     parse_parameters,
     split_fields,
@@ -118,14 +117,15 @@ def read_mail(source: bytes, limits: ReadLimits) -> MailTree:
 def read_part(source: bytes, span: tuple[int, int], limits: HeadLimits) -> Part:
     """The part at that place, not looked into."""
     fields, start = split_fields(source, span, limits)
-    encoding, content_id = find_field(fields, "content-transfer-encoding"), find_field(fields, "content-id")
+    named = {each.name.lower(): each for each in reversed(fields)}
+    encoding, content_id = named.get("content-transfer-encoding"), named.get("content-id")
     return Part(
         source=source,
         start=min(start, span[1]),
         end=span[1],
         fields=fields,
-        content_type=parse_content_type(read_value(find_field(fields, "content-type"))),
-        disposition=parse_parameters(read_value(find_field(fields, "content-disposition"))),
+        content_type=parse_content_type(read_value(named.get("content-type"))),
+        disposition=parse_parameters(read_value(named.get("content-disposition"))),
         content_id=content_id.decode().strip("<>")[:998] if content_id else "",
         encoding=encoding.decode().lower() if encoding else "",
     )

@@ -96,6 +96,12 @@ def judge_lines(content: bytes) -> str:
     return ""
 
 
+def open_message(data: bytearray, is_strict: bool) -> tuple[bytes, str]:
+    """The message as its sender wrote it, and why it is not taken, or nothing. `is_strict`: its lines are judged."""
+    content = unstuff(data)
+    return content, judge_lines(content) if is_strict else ""
+
+
 def unstuff(data: bytearray) -> bytes:
     """The message without stuffed dots (RFC 5321, 4.5.2), and without the CRLF before it."""
     return bytes(data.replace(b"\r\n.", b"\r\n")[2:])

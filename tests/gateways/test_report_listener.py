@@ -3,6 +3,7 @@
 import smtplib
 import socket
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +149,8 @@ def test_what_cannot_be_recorded_is_to_come_again(sent: Recipient, monkeypatch: 
 def test_too_large_reports_and_too_many_connections_are_refused(
     sent: Recipient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_listener, "MESSAGE_BYTES", 10_000)
-    monkeypatch.setattr(report_listener, "CONNECTION_LIMIT", 1)
+    limits = replace(report_listener.LIMITS, message_bytes=10_000, connections=1)
+    monkeypatch.setattr(report_listener, "LIMITS", limits)
     with listening() as port:
         with pytest.raises((smtplib.SMTPDataError, smtplib.SMTPSenderRefused)) as refused:
             hand_over(port, path_of(sent), b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n" * 20_000)

@@ -23,6 +23,7 @@ class RunningListener:
     _is_ready: threading.Event = field(default_factory=threading.Event)
     _loop: asyncio.AbstractEventLoop | None = None
     _is_over: asyncio.Event | None = None
+    _is_stopped: bool = False
 
     def run(self) -> None:
         asyncio.run(self._serve())
@@ -41,7 +42,9 @@ class RunningListener:
     def stop(self) -> None:
         assert self._loop is not None
         assert self._is_over is not None
-        self._loop.call_soon_threadsafe(self._is_over.set)
+        if not self._is_stopped:  # the loop may be closed by now
+            self._is_stopped = True
+            self._loop.call_soon_threadsafe(self._is_over.set)
 
     def connect(self) -> smtplib.SMTP:
         return smtplib.SMTP("127.0.0.1", self.port, timeout=20)

@@ -3,8 +3,11 @@
 import smtplib
 import socket
 import time
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from email.message import EmailMessage
 from email.policy import SMTP
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -29,6 +32,12 @@ def send(inbox: RunningListener, content: bytes, to: list[str] | None = None) ->
             if code != 250:
                 return code, text
         return smtp.data(content)
+
+
+def limited(inbox: RunningListener, **limits: float) -> AbstractContextManager[Any]:
+    """The listener with other limits for new connections."""
+    assert inbox.listener is not None
+    return patch.object(inbox.listener, "limits", replace(inbox.listener.limits, **limits))
 
 
 class Wire:
@@ -184,7 +193,7 @@ def test_a_message_announced_too_large_is_refused_at_mail(inbox: RunningListener
 
 def test_a_message_that_is_too_large_is_refused_after_its_end(inbox: RunningListener) -> None:
     assert inbox.listener is not None
-    with patch.object(inbox.listener._budget, "message_limit", 100_000), inbox.connect() as smtp:
+    with patch.object(inbox.listener.budget, "message_limit", 100_000), inbox.connect() as smtp:
         smtp.ehlo()
         for content, code in ((b"x" * 70 + b"\r\n") * 5000, 552), ((b"x" * 70 + b"\r\n") * 1000, 250):
             smtp.docmd("MAIL FROM:<a@example.test>")
@@ -201,7 +210,7 @@ def test_a_large_message_arrives_identical(inbox: RunningListener) -> None:
 
 def test_more_bytes_than_all_may_hold_are_refused_for_now(inbox: RunningListener) -> None:
     assert inbox.listener is not None
-    budget = inbox.listener._budget
+    budget = inbox.listener.budget
     with Wire(inbox) as wire, patch.object(budget, "limit", 50_000):
         begin_data(wire)
         wire.write((b"x" * 70 + b"\r\n") * 2000 + b".\r\n")
@@ -218,7 +227,7 @@ def test_a_client_that_goes_away_amid_the_message_leaves_nothing(inbox: RunningL
         wire.write(b"Subject: cut\r\n\r\nhalf a")
     assert send(inbox, HELLO)[0] == 250
     assert Mail.objects.get().subject == "Hello"
-    assert inbox.listener._budget.buffered == 0
+    assert inbox.listener.budget.buffered == 0
 
 
 @pytest.mark.parametrize(
@@ -249,12 +258,12 @@ def test_a_wrong_command_is_refused_and_the_conversation_goes_on(
 
 
 def test_recipients_are_limited(inbox: RunningListener) -> None:
-    with patch.object(listener, "RECIPIENT_LIMIT", 2):
+    with limited(inbox, recipients=2):
         assert send(inbox, HELLO, [f"u{number}@example.test" for number in range(3)])[0] == 452
 
 
 def test_connections_are_limited(inbox: RunningListener) -> None:
-    with patch.object(listener, "CONNECTION_LIMIT", 1), inbox.connect() as smtp:
+    with limited(inbox, connections=1), inbox.connect() as smtp:
         with pytest.raises(smtplib.SMTPConnectError, match="421"):
             inbox.connect()
         assert smtp.noop()[0] == 250
@@ -270,7 +279,7 @@ def test_three_hundred_idle_connections_hold_nobody_up(inbox: RunningListener) -
 
 
 def test_a_silent_client_is_let_go(inbox: RunningListener) -> None:
-    with patch.object(listener, "IDLE_SECONDS", 0.3), Wire(inbox) as wire:
+    with limited(inbox, idle_seconds=0.3), Wire(inbox) as wire:
         assert wire.file.read() == b""
 
 

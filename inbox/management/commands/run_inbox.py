@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 
 from common.commands import ServiceCommand
 from common.listening import BindAddress, add_bind_options, read_bind_address
-from inbox.listener import CONNECTION_LIMIT, Listener
+from inbox.listener import LIMITS, Listener
 
 
 class Command(ServiceCommand):
@@ -46,7 +46,7 @@ class Command(ServiceCommand):
 def allow_connections() -> None:
     """As many open files as the connections need; some systems start with 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTION_LIMIT + 256
+    wanted = LIMITS.connections + 256
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -1,0 +1,236 @@
+"""The base of every SMTP server of ours: limits, the intake after DATA, and an orderly end, over aiosmtpd.
+
+A server subclasses `SmtpServer` and `SmtpConversation`, and says whom it takes mail for and what becomes of it.
+"""
+
+import asyncio
+import logging
+import ssl
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from delivery.smtp.incoming import Budget, open_message, take_message
+
+TOO_MANY_RECIPIENTS = "452 4.5.3 Too many recipients"
+TOO_MANY = b"421 4.3.2 Too many connections, try again later\r\n"
+# How long the other side of a line with TLS may take to agree to its end.
+STOP_SECONDS = 0.5
+
+__all__ = ["Envelope", "ServerLimits", "ServerManner", "SmtpConversation", "SmtpServer"]
+
+# It logs every command, addresses and all, and at DEBUG the messages.
+logging.getLogger("mail.log").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerLimits:
+    """`buffered_bytes` counts all messages that are being received or worked on, together. `idle_seconds` pass between
+    two commands, or for one message's data (RFC 5321, 4.5.3.2.7); `session_seconds`, where there are any, in all.
+    """
+
+    message_bytes: int
+    buffered_bytes: int
+    connections: int
+    recipients: int
+    idle_seconds: float
+    session_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerManner:
+    """How a server presents itself. `failure` answers a command over which it failed, `ending` ends all conversations;
+    `extensions` are offered beside aiosmtpd's own. `is_strict` refuses bare CR and LF, and lines that are too long.
+    """
+
+    ident: str
+    failure: str
+    ending: str
+    extensions: tuple[str, ...] = ()
+    is_strict: bool = True
+
+
+class Hooks:
+    """What aiosmtpd asks between the commands."""
+
+    def __init__(self, conversation: "SmtpConversation") -> None:
+        self._conversation = conversation
+
+    async def handle_EHLO(  # noqa: N802 (aiosmtpd's name)
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        offered = self._conversation.server.manner.extensions
+        return [*responses[:-1], *(f"250-{extension}" for extension in offered), responses[-1]]
+
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if refusal := self._conversation.judge_recipient(address):
+            return refusal
+        if len(envelope.rcpt_tos) >= self._conversation.server.limits.recipients:
+            return TOO_MANY_RECIPIENTS
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_exception(self, error: Exception) -> str:
+        server = self._conversation.server
+        server.note_failure(error)
+        return server.manner.failure
+
+
+class SmtpConversation(SMTP, ABC):
+    """One client's connection."""
+
+    # Here only the stream's buffer: commands are limited to 512 octets, messages by `take_message`.
+    line_length_limit = 64 * 1024
+
+    def __init__(self, server: "SmtpServer") -> None:
+        self.server = server
+        super().__init__(
+            Hooks(self),
+            data_size_limit=server.limits.message_bytes,
+            hostname=server.host_name,
+            ident=server.manner.ident,
+            timeout=server.limits.idle_seconds,
+            tls_context=server.tls,
+        )
+        self._line: asyncio.BaseTransport | None = None  # under TLS, too
+
+    @abstractmethod
+    def judge_recipient(self, address: str) -> str:
+        """The reply that refuses the recipient, or nothing."""
+
+    @abstractmethod
+    async def receive(self, content: bytes, envelope: Envelope) -> list[str]:
+        """Work on one message, dots unstuffed; a reply for each recipient, or one for all."""
+
+    def choose_replies(self, statuses: list[str]) -> list[str]:
+        """SMTP answers once: with the worst, so that all recipients come again."""
+        return [max(statuses)]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.server.conversations.add(self)
+        self._line = self._line or transport
+        if self.server.limits.session_seconds is not None:
+            asyncio.get_running_loop().call_later(self.server.limits.session_seconds, self.close_soon)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.server.conversations.discard(self)
+        super().connection_lost(error)
+
+    def close_soon(self) -> None:
+        """End the connection after what is being written."""
+        asyncio.get_running_loop().call_soon(self.close)
+
+    def close(self, last_words: bytes = b"") -> None:
+        """End the connection with `last_words`, unless it is ending already."""
+        transport = self.transport
+        # From Python 3.12 on, a line with TLS that is closed twice cannot be written to any more.
+        if isinstance(transport, asyncio.WriteTransport) and not transport.is_closing():
+            transport.write(last_words)
+            transport.close()
+
+    def abort(self) -> None:
+        """End the connection now, whatever the other side has still to say."""
+        if isinstance(self._line, asyncio.WriteTransport):
+            self._line.abort()
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        try:
+            return super()._getaddr(arg)
+        except IndexError:  # the standard library's parser, over `<@`
+            return None, None
+
+    async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802 (aiosmtpd's name)
+        assert self.envelope is not None
+        if not self.envelope.rcpt_tos:
+            await self.push("503 5.5.1 RCPT comes first")
+            return
+        if arg:
+            await self.push("501 5.5.4 Syntax: DATA")
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        statuses = await self._take_in(self.envelope)
+        self.envelope = Envelope()
+        for status in self.choose_replies(statuses):
+            await self.push(status)
+
+    async def _take_in(self, envelope: Envelope) -> list[str]:
+        """Read one message and have it worked on, while it counts against the budget; a reply for each recipient."""
+        async with take_message(self._reader, self.server.budget) as taken:
+            content, refusal = b"", taken.refusal
+            if not refusal:
+                loop = asyncio.get_running_loop()
+                content, refusal = await loop.run_in_executor(
+                    None, open_message, taken.data, self.server.manner.is_strict
+                )
+            if refusal:
+                return [refusal] * len(envelope.rcpt_tos)
+            return await self.receive(content, envelope)
+
+
+class Refusal(asyncio.Protocol):
+    """The answer to one connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        transport.write(TOO_MANY)
+        transport.close()
+
+
+class SmtpServer(ABC):
+    """A server. A subclass makes an asyncio server of `accept`, and hands it to `run`."""
+
+    def __init__(
+        self, manner: ServerManner, limits: ServerLimits, *, host_name: str, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.manner = manner
+        self.limits = limits
+        self.host_name = host_name
+        self.tls = tls
+        self.budget = Budget(limits.buffered_bytes, limits.message_bytes)
+        self.conversations: set[SmtpConversation] = set()
+        self._server: asyncio.Server | None = None
+
+    @abstractmethod
+    def build_conversation(self) -> SmtpConversation:
+        """What speaks with the next client."""
+
+    @abstractmethod
+    def note_failure(self, error: Exception) -> None:
+        """Log that a conversation failed; its client is told to come again."""
+
+    def accept(self) -> asyncio.Protocol:
+        """The protocol of one connection."""
+        if len(self.conversations) >= self.limits.connections:
+            return Refusal()
+        return self.build_conversation()
+
+    def run(self, server: asyncio.Server) -> None:
+        """Take over what accepts the connections, to close it."""
+        self._server = server
+
+    def refuse_more(self) -> None:
+        """Take no more connections."""
+        if self._server is not None:
+            self._server.close()
+
+    async def end_conversations(self) -> None:
+        """Tell everybody and hang up, in a second at most."""
+        for conversation in list(self.conversations):
+            conversation.close(f"{self.manner.ending}\r\n".encode())
+        await self._await_end(STOP_SECONDS)
+        for conversation in list(self.conversations):
+            conversation.abort()
+        await self._await_end(STOP_SECONDS)
+
+    async def _await_end(self, seconds: float) -> None:
+        """Until all conversations have ended; a line with TLS ends when the other side has said so too."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        await asyncio.sleep(0)  # the turn in which sockets are closed
+        while self.conversations and loop.time() < until:
+            await asyncio.sleep(0.01)
