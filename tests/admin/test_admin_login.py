@@ -25,9 +25,23 @@ def log_in(password: str, address: str = "192.0.2.1", **headers: str):
     )
 
 
-def test_the_right_password_opens():
-    answer = log_in(PASSWORD)
-    assert (answer.status_code, answer["Location"]) == (302, "/accounts/profile/")
+def test_the_right_password_opens_the_admin():
+    browser = Client()
+    answer = browser.post(reverse("admin:login"), {"username": "root", "password": PASSWORD})
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+    assert browser.get(answer["Location"]).status_code == 200
+
+
+def test_a_login_leads_to_the_page_that_asked_for_it():
+    browser = Client()
+    asked = browser.get("/admin/mail/message/")
+    answer = browser.post(asked["Location"], {"username": "root", "password": PASSWORD})
+    assert answer["Location"] == "/admin/mail/message/"
+
+
+def test_a_login_leads_to_no_other_host():
+    answer = Client().post("/admin/login/?next=//evil.example/", {"username": "root", "password": PASSWORD})
+    assert answer["Location"] == "/admin/"
 
 
 def test_after_ten_wrong_passwords_an_address_waits_even_with_the_right_one():
