@@ -53,7 +53,7 @@ def test_what_is_taken_is_passed_over(stack: ExitStack) -> None:
 
 
 def test_any_port_is_taken_where_the_range_ends(stack: ExitStack) -> None:
-    with listen_near(65_535, attempts=2) as last, listen_near(65_535, attempts=2) as other:
+    with listen_near(65_535, tries=2) as last, listen_near(65_535, tries=2) as other:
         assert last.getsockname()[1] != other.getsockname()[1]
 
 
