@@ -116,7 +116,7 @@ class Environment(BaseSettings):
     WEBHOOK_ALLOWED_NETWORKS: Networks = Field(
         default=[],
         description="Networks that webhooks may be posted to beside public addresses, `10.1.0.0/16,127.0.0.1/32`: for "
-        "receivers on premises.",
+        "receivers on premises. `./run` opens loopback; `none` closes it.",
     )
     WEBHOOK_CONNECTIONS: int = Field(
         default=20, ge=1, le=200, description="Posts under way to one webhook endpoint at once, over all workers."

@@ -39,6 +39,7 @@ DEFAULT_PORT = 8000
 INBOX_PORT = 2525
 REPORT_PORT = 2526
 PATIENCE_SECONDS = 60.0
+LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
 TRIM_SECONDS = 60.0
 
 
@@ -88,8 +89,9 @@ def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -
     made = {
         "PUBLIC_URL": f"http://{LOOPBACK}:{ports.web}",
         "PROVIDER_URL": f"inbox://{LOOPBACK}:{ports.smtp}",
-        # The machine is its user's own: relays and stand-ins on it may be tried by the API too.
-        "PROVIDER_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+        # The machine is its user's own: relays, stand-ins and receivers on it may be tried by the API too.
+        "PROVIDER_ALLOWED_NETWORKS": LOOPBACK_NETWORKS,
+        "WEBHOOK_ALLOWED_NETWORKS": LOOPBACK_NETWORKS,
         **keep_secrets(data, os.environ).environment(),
         **servers.environment,
     }
