@@ -119,15 +119,17 @@ class TokenTakenError(ConflictError):
     code = "token_taken"
 
 
-def create_project(*, name: str, contact_email: str = "") -> Project:
-    """A new project. Raises `ProjectExistsError`, `InvalidProjectNameError`, or `AddressError` for the contact."""
+def create_project(*, name: str, contact_email: str = "", default_from: str = "") -> Project:
+    """A new project. Raises `ProjectExistsError`, `InvalidProjectNameError`, or `AddressError` for the addresses."""
     name = name.strip()
     if not name or len(name) > 100 or not name.isprintable():
         raise InvalidProjectNameError
     contact = parse_address(contact_email).address if contact_email else ""
+    if default_from:
+        parse_address(default_from)
     try:
         with transaction.atomic():
-            return Project.objects.create(name=name, contact_email=contact)
+            return Project.objects.create(name=name, contact_email=contact, default_from=default_from)
     except IntegrityError:
         raise ProjectExistsError from None
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts import scopes
 from accounts.models import ApiKey, Project
 from accounts.services import create_api_key, create_project, find_key
+from emailsvc.launcher.ready_file import DEMO_SENDER
 from emailsvc.launcher.secrets_file import ADMIN_USER, Secrets
 
 PROJECT_NAME = "Default"
@@ -53,5 +54,6 @@ def grant_all(key: ApiKey) -> None:
 
 
 def ensure_project() -> Project:
-    """The oldest project, made where there is none."""
-    return Project.objects.order_by("id").first() or create_project(name=PROJECT_NAME)
+    """The oldest project, as it is; where there is none, one that has a default sender."""
+    oldest = Project.objects.order_by("id").first()
+    return oldest or create_project(name=PROJECT_NAME, default_from=DEMO_SENDER)

@@ -5,6 +5,8 @@ import shlex
 from dataclasses import asdict, dataclass
 
 FILE_NAME = "ready.json"
+# Who the first project's mail is from, unless it says otherwise. The domain is one that is reserved for tests.
+DEMO_SENDER = "Demo <demo@example.test>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ def ready_content(ready: ReadyFile) -> dict[str, object]:
 
 def build_curl(ready: ReadyFile) -> str:
     """One line for the shell that posts a first email."""
-    email = {"from_": "Demo <demo@example.test>", "to": "you@example.test", "subject": "Hello", "text": "It works."}
+    email = {"from_": DEMO_SENDER, "to": "you@example.test", "subject": "Hello", "text": "It works."}
     words = (
         "curl",
         "-i",

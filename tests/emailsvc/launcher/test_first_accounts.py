@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -21,6 +22,7 @@ from accounts.services import create_project, find_key, revoke_api_key
 from emailsvc.embedded.errors import EmbeddedError
 from emailsvc.launcher.first_accounts import provision
 from emailsvc.launcher.secrets_file import ADMIN_USER, Secrets, generate_secrets, keep_secrets, read_secrets
+from messages.models import Message
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +38,21 @@ def test_a_fresh_installation_gets_an_administrator_a_project_and_a_live_key(kep
     key = find_key(kept.api_key)
     assert key
     assert (key.is_test, set(key.scopes), key.project) == (False, scopes.ALL, Project.objects.get())
+
+
+def test_the_first_project_sends_without_naming_a_sender(kept: Secrets, settings: Any) -> None:
+    settings.PROVIDER_URL = "inbox://127.0.0.1:2525"
+    call_command("sync_providers", verbosity=0)
+    said = StringIO()
+    call_command("send_email", to=["you@example.test"], subject="Hello", text="It works.", json=True, stdout=said)
+    message = Message.objects.get(pk=json.loads(said.getvalue())["id"])
+    assert (message.project, message.from_address) == (Project.objects.get(), "demo@example.test")
+
+
+def test_the_sender_of_a_project_that_is_there_stays(kept: Secrets) -> None:
+    Project.objects.update(default_from="")
+    provision(kept)
+    assert Project.objects.get().default_from == ""
 
 
 def test_provisioning_again_changes_nothing(kept: Secrets) -> None:
