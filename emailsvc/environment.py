@@ -57,6 +57,11 @@ class Environment(BaseSettings):
     PUBLIC_URL: str = Field(
         default="http://127.0.0.1:8000", description="Where people and mail reach this service, without a path."
     )
+    SERVICE_RUN_ID: str = Field(
+        default="",
+        description="A word that servers repeat in `/readyz` and in SMTP greetings: the program that started them "
+        "knows them by it. `./run` makes one for each run.",
+    )
     ALLOWED_HOSTS: Words = Field(default=[], description="More host names to answer to, beside PUBLIC_URL's.")
     PROVIDER_URL: str = Field(
         default="",

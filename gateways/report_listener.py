@@ -27,7 +27,7 @@ LIMITS = ServerLimits(
     session_seconds=300.0,
 )
 MANNER = ServerManner(
-    ident="emailsvc reports",
+    ident=f"emailsvc reports {settings.SERVICE_RUN_ID}".rstrip(),
     failure="451 4.3.0 The report could not be recorded, try again later",
     ending="421 4.3.2 The server is shutting down",
     is_strict=False,  # hosts that write reports break many rules

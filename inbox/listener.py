@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 import structlog
+from django.conf import settings
 
 from common.listening import BindAddress, open_server, tell_address
 from delivery.smtp.incoming import BUFFERED_BYTES, MESSAGE_BYTES
@@ -14,7 +15,7 @@ LIMITS = ServerLimits(
     message_bytes=MESSAGE_BYTES, buffered_bytes=BUFFERED_BYTES, connections=1000, recipients=1000, idle_seconds=300.0
 )
 MANNER = ServerManner(
-    ident="emailsvc inbox",
+    ident=f"emailsvc inbox {settings.SERVICE_RUN_ID}".rstrip(),
     failure="451 4.3.0 The inbox failed over this, try again later",
     ending="421 4.3.2 The inbox is shutting down",
     extensions=("PIPELINING", "ENHANCEDSTATUSCODES"),

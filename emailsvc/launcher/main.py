@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from socket import socket
 
 from emailsvc.embedded.cleanup import cleanup_process
@@ -45,10 +46,14 @@ TRIM_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One run: what is watched, and what its programs are told. `made` is the part of that which we made up."""
+    """One run: what is watched, and what its programs are told. `made` is the part of that which we made up.
+
+    `run_id` is what its servers name in their answers.
+    """
 
     process_options: ProcessOptions
     made: Mapping[str, str]
+    run_id: str
     ports: Ports
     servers: Servers
     supervisor: Supervisor
@@ -95,7 +100,8 @@ def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -
         **keep_secrets(data, os.environ).environment(),
         **servers.environment,
     }
-    environment = build_environment(os.environ, made)
+    run_id = token_hex(8)
+    environment = {**build_environment(os.environ, made), "SERVICE_RUN_ID": run_id}
     process_options = ProcessOptions(
         data=data,
         environment=environment,
@@ -104,6 +110,7 @@ def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -
     return Service(
         process_options=process_options,
         made=made,
+        run_id=run_id,
         ports=ports,
         servers=servers,
         supervisor=Supervisor(print_line),
@@ -177,7 +184,7 @@ def await_ready(service: Service) -> None:
     """Wait for everything, however long it takes; after a minute, say what is missing."""
     impatient_at = time.monotonic() + PATIENCE_SECONDS
     pause = 0.1
-    while not service.alarm.is_stopping and (obstacles := list_obstacles(service.ports)):
+    while not service.alarm.is_stopping and (obstacles := list_obstacles(service.ports, service.run_id)):
         if time.monotonic() > impatient_at:
             print_line("emailsvc is not ready yet: " + "; ".join(obstacles))
             impatient_at += PATIENCE_SECONDS

@@ -51,11 +51,15 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """200 when all that the service needs is there, else 503; either way one entry per check says why."""
+    """200 when all that the service needs is there, else 503; either way one entry per check says why.
+
+    `run_id` is what the process was started with, null when that was nothing.
+    """
     checks = {name: run_check(name, check) for name, check in CHECKS.items()}
     is_ready = all(check.status != "failed" for check in checks.values())
     body = {
         "status": "ready" if is_ready else "not_ready",
+        "run_id": settings.SERVICE_RUN_ID or None,
         "checks": {name: check.describe() for name, check in checks.items()},
     }
     return JsonResponse(body, status=200 if is_ready else 503)

@@ -10,7 +10,6 @@ import pytest
 from emailsvc.launcher.main import open_ports, read_ports
 from emailsvc.launcher.ports import held_port, listen, listen_near
 from emailsvc.launcher.processes import ProcessOptions, build_processes
-from emailsvc.launcher.readiness import greets
 from tests.port_guard import unguarded_ports
 
 
@@ -40,11 +39,6 @@ def test_each_server_inherits_its_own_socket_and_no_other(tmp_path: Path) -> Non
         "inbox": {71},
         "reports": {72},
     }
-
-
-def test_a_listener_counts_only_once_it_greets() -> None:
-    with listen(0) as silent:
-        assert not greets(silent.getsockname()[1])
 
 
 def test_what_is_taken_is_passed_over(stack: ExitStack) -> None:

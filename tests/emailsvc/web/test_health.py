@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import time_machine
@@ -37,6 +38,16 @@ def test_readyz_names_each_check(client: Client) -> None:
     assert {name: check["status"] for name, check in answer.json()["checks"].items()} == dict.fromkeys(
         health.CHECKS, "ok"
     )
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("provider")
+@pytest.mark.parametrize(("given", "named"), [("", None), ("5ca1ab1e", "5ca1ab1e")])
+def test_readyz_repeats_the_word_of_who_started_it(
+    client: Client, settings: Any, given: str, named: str | None
+) -> None:
+    settings.SERVICE_RUN_ID = given
+    assert client.get("/readyz").json()["run_id"] == named
 
 
 @pytest.mark.django_db
