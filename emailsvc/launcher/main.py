@@ -30,6 +30,7 @@ from emailsvc.launcher.data_folder import (
 from emailsvc.launcher.log_files import trim_logs
 from emailsvc.launcher.ports import LOOPBACK, listen, listen_near
 from emailsvc.launcher.processes import STOP_STAGES, ProcessOptions, build_preparation, build_processes
+from emailsvc.launcher.progress import Progress, print_line
 from emailsvc.launcher.readiness import Ports, list_obstacles
 from emailsvc.launcher.ready_file import FILE_NAME as READY_NAME
 from emailsvc.launcher.ready_file import ReadyFile, build_banner, ready_content
@@ -75,11 +76,6 @@ def main() -> int:
         print_line(f"emailsvc: {error}")
         return 1
     return 0
-
-
-def print_line(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
 
 
 def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -> Service:
@@ -141,9 +137,11 @@ def open_port(port: int) -> socket:
 
 def serve(service: Service, stack: ExitStack) -> None:
     """Come up, stay up until somebody asks to stop, go down. Raises EmbeddedError when it cannot come up."""
-    start_all(service, stack)
-    await_ready(service)
+    progress = Progress("emailsvc: starting")
+    start_all(service, stack, progress)
+    await_ready(service, progress)
     if not service.alarm.is_stopping:
+        progress.end()
         announce(service, stack)
     logs = service.process_options.data / "logs"
     while not service.alarm.is_stopping:
@@ -152,17 +150,20 @@ def serve(service: Service, stack: ExitStack) -> None:
     print_line("emailsvc is stopping")
 
 
-def start_all(service: Service, stack: ExitStack) -> None:
+def start_all(service: Service, stack: ExitStack, progress: Progress) -> None:
     """Servers, then the database's preparation, then the programs; each loads while what it needs is made ready."""
     preparation = start(build_preparation(service.process_options))
     stack.callback(stop, [preparation])
+    progress.enter("PostgreSQL and Valkey")
     service.servers.start()
+    progress.enter("the database's tables")
     service.supervisor.watch(service.servers.children)
     service.process_options.servers_gate.open()
     for stage in reversed(STOP_STAGES):
         stack.callback(service.supervisor.stop, stage)
     service.supervisor.watch(start(program) for program in build_processes(service.process_options))
     while not has_ended(preparation) and not service.alarm.is_stopping:
+        progress.show("the database's tables")
         service.alarm.wait(1.0)
     if service.alarm.is_stopping:
         return
@@ -180,14 +181,16 @@ def tend(service: Service, seconds: float) -> None:
         service.alarm.wait(min(left, 0.5))
 
 
-def await_ready(service: Service) -> None:
+def await_ready(service: Service, progress: Progress) -> None:
     """Wait for everything, however long it takes; after a minute, say what is missing."""
     impatient_at = time.monotonic() + PATIENCE_SECONDS
     pause = 0.1
+    progress.enter("web, workers, inbox")
     while not service.alarm.is_stopping and (obstacles := list_obstacles(service.ports, service.run_id)):
         if time.monotonic() > impatient_at:
             print_line("emailsvc is not ready yet: " + "; ".join(obstacles))
             impatient_at += PATIENCE_SECONDS
+        progress.show("waiting for " + ", ".join(obstacle.partition(":")[0] for obstacle in obstacles))
         tend(service, pause)
         pause = min(pause * 1.1, 1.0)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -25,6 +26,13 @@ if "install" in sys.argv:
         file.write("{name}\\n")
 """
 UV = "#!/bin/sh\n"
+# What an install says elsewhere than on a terminal.
+TOLD = [
+    "run: installing requirements.txt, 0 packages",
+    "run: installing requirements.txt, 0 packages: done in N s",
+    "run: compiling what was installed",
+    "run: compiling what was installed: done in N s",
+]
 ABSENT = "raise ImportError('as on Debian')\n"
 # Puts pip where Python finds it, as the real one does.
 ENSUREPIP = """
@@ -171,15 +179,35 @@ def test_the_lock_is_installed_once_and_again_when_it_changes(
 ) -> None:
     machine.put_uv()
     run.install(run.RUNTIME)
-    assert capfd.readouterr().err == "run: making .venv\nrun: installing requirements.txt\n"
+    first, *told = capfd.readouterr().err.splitlines()
+    assert first == "run: making .venv"
+    assert [re.sub(r" \d+ s$", " N s", line) for line in told] == TOLD
     assert run.does_succeed([str(run.PYTHON), "-c", "import sys; sys.exit(sys.prefix == sys.base_prefix)"])
     run.install(run.RUNTIME)
     assert capfd.readouterr().err == ""
     assert machine.installs == ["uv"]
     (run.ROOT / "requirements.txt").write_text("# nothing, said otherwise\n")
     run.install(run.RUNTIME)
-    assert capfd.readouterr().err == "run: installing requirements.txt\n"
+    assert [re.sub(r" \d+ s$", " N s", line) for line in capfd.readouterr().err.splitlines()] == TOLD
     assert machine.installs == ["uv", "uv"]
+
+
+def test_a_slow_install_says_how_far_it_is(
+    run: ModuleType, machine: Machine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (run.ROOT / "requirements.txt").write_text("one==1 \\\n    --hash=sha256:00\ntwo==2\n# three==3\n")
+    site = "lib/python{}.{}/site-packages".format(*sys.version_info)
+    machine.put_uv(
+        "echo Collecting one; sleep 1; echo Collecting two; echo Collecting two; sleep 1;"
+        f'mkdir "{run.VENV}/{site}/one-1.dist-info"; sleep 1'
+    )
+    monkeypatch.setattr("emailsvc.launcher.progress.PLAIN_STEP", 0.1)
+    run.install(run.RUNTIME)
+    said = capfd.readouterr().err
+    title = "run: installing requirements.txt, 2 packages"
+    states = re.findall(rf"^{title}: (.*), \d s$", said, re.MULTILINE)
+    assert list(dict.fromkeys(states)) == ["1 fetched", "2 fetched", "1 installed"]
+    assert f"{title}\n" in said
 
 
 def test_an_install_that_was_cut_short_and_a_venv_whose_python_is_gone_are_made_anew(
