@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 
 from django.core.management import get_commands, load_command_class
 from django.test import Client
@@ -82,7 +83,7 @@ def test_every_event_type_and_reason_is_documented():
 def test_commands_that_pages_show_exist_and_take_what_is_given():
     apps = get_commands()
     shown = [
-        line.split()
+        shlex.split(line)
         for name in NAMES
         for line in re.findall(
             r"^\s*(?:\./run manage|docker compose exec web python manage.py) (.+)$", read(name), re.M
