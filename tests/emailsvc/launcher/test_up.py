@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.slow("starts ten proces
 NOT_GIVEN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "PUBLIC_URL", "PROVIDER_URL")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in NOT_GIVEN}
 READY_SECONDS = 90
+INBOX_OF = "/inbox/api/messages?to="
 
 
 @dataclass
@@ -175,6 +176,19 @@ def test_a_taken_port_is_one_clear_line(up: Up, tmp_path: Path) -> None:
     _, said = second.communicate(timeout=30)
     assert (second.returncode, said.count("\n")) == (1, 1)
     assert f"port {port} cannot be used: Address already in use" in said
+
+
+def test_a_second_service_has_an_inbox_of_its_own_and_ends_by_itself(up: Up, tmp_path: Path) -> None:
+    other = come_up(tmp_path / "other")
+    for service, name in ((up, "first"), (other, "second")):
+        deliver(service, f"{name}@neighbours.test")
+    for service, name in ((up, "first"), (other, "second")):
+        lying = [to for to in ("first", "second") if service.ask("GET", f"{INBOX_OF}{to}@neighbours.test")[1]["data"]]
+        assert lying == [name]
+    other.process.send_signal(signal.SIGINT)
+    _, said = other.process.communicate(timeout=60)
+    assert other.process.returncode == 0
+    assert said.endswith("\nemailsvc is stopping\n")
 
 
 def test_a_wrong_setting_stops_the_start_by_name_and_leaves_nobody(tmp_path: Path) -> None:
