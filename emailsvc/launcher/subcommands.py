@@ -28,8 +28,8 @@ def capture(command: Sequence[str], folder: Path) -> tuple[int, str]:
 def follow(command: Sequence[str], folder: Path, look: Callable[[str], None]) -> tuple[int, str]:
     """As `capture`; meanwhile `look` gets all that was said so far, some times a second."""
     with tempfile.TemporaryFile() as said:
-        outputs = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": subprocess.STDOUT}
-        with subprocess.Popen(command, cwd=folder, **outputs) as process:
+        started = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
+        with started as process:
             try:
                 while not has_ended(process):
                     look(read_all(said))
