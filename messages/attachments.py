@@ -1,4 +1,4 @@
-"""Attachments' bytes: in PostgreSQL by default, or in any Django storage, once for each content of a project."""
+"""Storage of attachments' bytes: PostgreSQL by default, or any Django storage. A project stores each content once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from messages.models import AttachmentContent, Upload
 
 log = structlog.get_logger(__name__)
 
-# Content that no message names is swept after this: an upload to the storage comes before its message's commit.
+# The sweep removes content that no message names after this time: the upload comes before the message's commit.
 ORPHAN_AGE = timedelta(hours=1)
 
 
 class StorageAwayError(ApiError):
-    """The storage of attachments does not answer at the moment. Try again."""
+    """The storage of attachments is unavailable at the moment. Retry the request."""
 
     code = "storage_away"
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -60,17 +60,18 @@ def find_storage() -> Storage | None:
 
 
 def upload(project_id: UUID, files: Sequence[File]) -> dict[bytes, str]:
-    """Put new contents into the storage, before the transaction that names them: (digest → name), empty without one.
+    """Upload new contents to the storage, before the transaction that names them.
 
-    Each file has a name of its own, and is noted before it is written: whatever happens then (a crash, a refusal, a
-    faster request with the same content), it is named by a content, whole, or swept. StorageAwayError when the storage
-    does not take it.
+    Returns the storage name by SHA-256 digest, for new contents only; an empty dict when PostgreSQL keeps the bytes.
+    Each file has a unique name, and `Upload` records that name before the write. After a crash, a rejected request or a
+    faster request with the same content, either a content names the whole file or the sweep removes it.
+    Raises StorageAwayError when the storage rejects the write.
     """
     storage = find_storage()
     distinct = {file.digest: file for file in files}
     if storage is None or not distinct:
         return {}
-    # Touching keeps the sweep away from contents that are there until this request has used them.
+    # A fresh `created_at` protects present contents from the sweep until this request has used them.
     known = {bytes(row[0]) for row in fetch(_TOUCH, [project_id, list(distinct)])}
     return {
         digest: write_file(storage, f"attachments/{project_id}/{new_id()}", file.content)
@@ -80,7 +81,7 @@ def upload(project_id: UUID, files: Sequence[File]) -> dict[bytes, str]:
 
 
 def write_file(storage: Storage, name: str, content: bytes) -> str:
-    """Note and write a file; returns the name that the storage gave it."""
+    """Record the name, write the file, and return the name that the storage gave it. Raises StorageAwayError."""
     Upload.objects.create(name=name)
     try:
         written = storage.save(name, ContentFile(content))
@@ -96,13 +97,13 @@ def write_file(storage: Storage, name: str, content: bytes) -> str:
 def save_contents(
     project_id: UUID, files: Sequence[File], uploaded: Mapping[bytes, str]
 ) -> dict[bytes, AttachmentContent]:
-    """Rows for contents, within the caller's transaction: (digest → row). What the project has already is used again.
+    """Store content rows in the caller's transaction and return them by digest. A content of the project is reused.
 
-    The present row's time is touched, which locks it: the sweep cannot remove it before this transaction ends.
+    The update of `created_at` locks a reused row: the sweep cannot remove it before this transaction ends.
     """
     distinct = {file.digest: file for file in files}
     rows: dict[bytes, AttachmentContent] = {}
-    # One order for all, so that two transactions cannot wait for each other.
+    # A fixed order prevents deadlocks between two transactions.
     for digest, file in sorted(distinct.items()):
         name = uploaded.get(digest, "")
         rows[digest], is_new = AttachmentContent.objects.update_or_create(
@@ -117,7 +118,7 @@ def save_contents(
 
 
 def read_content(content: AttachmentContent) -> bytes:
-    """The bytes, from wherever they are. StorageAwayError when the storage does not give them."""
+    """Read the bytes from PostgreSQL or from the storage. Raises StorageAwayError when the storage cannot be read."""
     if content.data is not None:
         return bytes(content.data)
     storage = find_storage()
@@ -135,7 +136,7 @@ def read_content(content: AttachmentContent) -> bytes:
 _TOUCH = """
 UPDATE mail_attachmentcontent SET created_at = now() WHERE project_id = %s AND sha256 = ANY(%s) RETURNING sha256
 """
-# What is removed from the table is noted in the same statement, so that its file is found again after a crash.
+# The same statement deletes the content and records its file name, so that a crash leaves no unknown file.
 _SWEEP = """
 WITH gone AS (
     DELETE FROM mail_attachmentcontent c
@@ -149,14 +150,14 @@ SELECT count(*) FROM gone
 
 
 def sweep_attachments() -> int:
-    """Remove contents that no message has named for an hour, and files that no content names; returns how many."""
+    """Remove contents that no message has named for an hour, and files that no content names. Returns their number."""
     row = fetch_one(_SWEEP, [ORPHAN_AGE])
     assert row is not None
     return int(row[0]) + sweep_files()
 
 
 def sweep_files() -> int:
-    """Remove noted files from the storage; one that it does not remove stays noted for the next time."""
+    """Remove recorded files from the storage and return their number. A failed removal is retried at the next sweep."""
     storage, count = find_storage(), 0
     if storage is None:
         return 0

@@ -1,4 +1,4 @@
-"""What may be done with a message in its state, and how the API is asked to do it."""
+"""The actions that a message's state allows, each with the API request that performs it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Rule = Callable[[Message, Sequence[Recipient]], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """A request of the API, below the email's own path, and what it does in words."""
+    """A request of the API below the email's own path, with its description for people."""
 
     name: str
     words: str
@@ -32,7 +32,7 @@ def is_resendable(message: Message, _: Sequence[Recipient]) -> bool:
 
 
 def has_returned(message: Message, recipients: Sequence[Recipient]) -> bool:
-    """Some of several recipients failed: to resend to those alone differs from resending to all."""
+    """Whether some, but not all recipients failed or bounced, so that a resend to those differs from a full one."""
     returned = [row for row in recipients if row.status in RETURNED]
     return is_resendable(message, recipients) and 0 < len(returned) < len(recipients)
 
@@ -45,23 +45,28 @@ def is_uncertain(_: Message, recipients: Sequence[Recipient]) -> bool:
 
 
 ACTIONS: Sequence[Action] = (
-    Action(name="cancel", words="Cancel it: it is never delivered then.", is_offered=is_scheduled, verb="cancel"),
+    Action(
+        name="cancel",
+        words="Cancel the email. A cancelled email is never delivered.",
+        is_offered=is_scheduled,
+        verb="cancel",
+    ),
     Action(
         name="reschedule",
-        words="Give it another time.",
+        words="Reschedule the email.",
         is_offered=is_scheduled,
         method="PATCH",
         body={"scheduled_at": "2030-01-31T12:00:00Z"},
     ),
     Action(
         name="resend",
-        words="Send it again to all recipients, as a new email. What is under way goes on.",
+        words="Resend the email to all recipients, as a new email. Attempts that are under way continue.",
         is_offered=is_resendable,
         verb="resend",
     ),
     Action(
         name="resend_failed",
-        words="Send it again to those that failed or bounced.",
+        words="Resend the email to the recipients that failed or bounced.",
         is_offered=has_returned,
         verb="resend",
         body={"recipients": "failed"},
@@ -69,14 +74,14 @@ ACTIONS: Sequence[Action] = (
     *(
         Action(name=f"settle_{word}", words=words, is_offered=is_uncertain, verb="settle", body={"as": word})
         for word, words in (
-            ("sent", "It did arrive: count it as sent, and try no more."),
-            ("retry", "Try it again now, although it may arrive twice."),
-            ("failed", "Give it up: count it as failed."),
+            ("sent", "Count the email as sent, because it did arrive. No attempt follows."),
+            ("retry", "Retry now, although the email may arrive twice."),
+            ("failed", "Count the email as failed. No attempt follows."),
         )
     ),
 )
 
 
 def list_actions(message: Message) -> list[Action]:
-    """What may be done with a message whose recipients were read."""
+    """List the actions that the state of `message` allows. Needs `message.shown_recipients`."""
     return [offer for offer in ACTIONS if offer.is_offered(message, message.shown_recipients)]

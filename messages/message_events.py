@@ -1,4 +1,4 @@
-"""A message's events: what is written to tracking's event log when the state of recipients changes."""
+"""Writes a message's events to tracking's event log when the state of its recipients changes."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from messages.transitions import AppliedTransition
 from tracking.events import Fact, record_facts
 from tracking.models import EventType
 
-# Which event tells that a recipient has reached a state. `queued`, `scheduled` and `cancelled` are once per message.
+# The event for each state that a recipient reaches. `queued`, `scheduled` and `cancelled` occur once per message.
 STATUS_EVENTS = {
     Status.SENT: EventType.SENT,
     Status.DELIVERING: EventType.DELIVERING,
@@ -23,7 +23,7 @@ STATUS_EVENTS = {
 def record_status_events(
     applied: Iterable[AppliedTransition], data: Mapping[UUID, dict[str, Any]] | None = None
 ) -> None:
-    """Write the events of recipients that reached a new state."""
+    """Write one event for each recipient that reached a new state; `data` holds event data by recipient id."""
     data = data or {}
     record_facts(
         [
@@ -41,6 +41,6 @@ def record_status_events(
 
 
 def record_message_events(applied: Iterable[AppliedTransition], type_: EventType) -> None:
-    """Write one event for each message among `applied`."""
+    """Write one event of `type_` for each message among `applied`."""
     projects = {row.message_id: row.project_id for row in applied}
     record_facts([Fact(project_id=project, message_id=message, type=type_) for message, project in projects.items()])

@@ -1,4 +1,4 @@
-"""The tables of a message's life: message, recipient, attempt, and what belongs to the message.
+"""The tables of a message's lifecycle: message, recipient, attempt, attachment and received feedback.
 
 The state lives on the recipient. A message's status is the roll-up of its recipients', stored, and written by
 `RecipientQuerySet.move_to` only.
@@ -20,10 +20,10 @@ from tracking.models import Event
 
 
 class Message(models.Model):
-    """What was accepted, as it will be sent. Content never changes after accept.
+    """An accepted message, as it will be sent. Its content never changes after accept.
 
-    The row is rewritten at each change of status, and every index on it with it: an index here is paid for on the hot
-    path. What is searched but never changes is in `Subject`; keys without a constraint may name what is gone since.
+    Each change of status rewrites the row and every index on it, so an index here costs time on the hot path. The
+    searched text, which never changes, is in `Subject`. Foreign keys without a constraint may name deleted rows.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -56,7 +56,7 @@ class Message(models.Model):
     track_opens = models.BooleanField(default=False)
     track_clicks = models.BooleanField(default=False)
     enable_unsubscribe = models.BooleanField(default=False)
-    # Where in `html` the pixel and the links go, as `link_finding.Found.places` says. Null without tracking.
+    # The offsets of the pixel and the links in `html`, as in `link_finding.Found.places`. Null without tracking.
     tracked_places = ArrayField(models.IntegerField(), null=True)
 
     priority = models.TextField(choices=Lane.choices, default=Lane.NORMAL)
@@ -84,11 +84,11 @@ class Message(models.Model):
             models.Index(F("project"), Lower("from_address"), F("id").desc(), name="message_list_from"),
             # GET /emails?template_id=…
             models.Index(fields=["template", "-id"], name="message_list_template", condition=Q(template__isnull=False)),
-            # The admin's link from a message to what it was sent again as.
+            # The admin's links from a message to its resends.
             models.Index(fields=["resent_from"], name="message_resends", condition=Q(resent_from__isnull=False)),
             # GET /emails?tag=…
             GinIndex(fields=["tags"], name="message_tags", condition=~Q(tags=[])),
-            # release_due: what is scheduled, the earliest first.
+            # release_due: scheduled messages, the earliest first.
             models.Index(fields=["scheduled_at"], name="message_due", condition=Q(status=Status.SCHEDULED)),
         ]
         constraints = [
@@ -100,21 +100,21 @@ class Message(models.Model):
             ),
         ]
 
-    # Filled by the queries that show a message (`filters`), and by accept for its answer.
+    # Filled by the queries in `selectors`, and by accept for its response.
     shown_recipients: "list[Recipient]"
     shown_attachments: "list[Attachment]"
     shown_events: "list[Event]"
 
     @property
     def message_id(self) -> str:
-        """The Message-ID header: the same for every try, so that a duplicate can be told by its reader."""
+        """The Message-ID header. Every attempt has the same one, so that mail programs can detect a duplicate."""
         return f"<{self.id}@{self.from_address.rpartition('@')[2]}>"
 
 
 class Subject(models.Model):
-    """A message's subject as it is searched, by `common.text.fold`.
+    """A message's subject in its searchable form, made by `common.text.fold`.
 
-    In a table of its own, since a trigram index is dear to rewrite.
+    It has a separate table, because a trigram index is expensive to rewrite.
     """
 
     message = models.OneToOneField(Message, models.CASCADE, primary_key=True, related_name="searched_subject")
@@ -139,7 +139,11 @@ class RecipientQuerySet(models.QuerySet["Recipient"]):
     def move_to(
         self, status: Status, reason: StatusReason = StatusReason.NONE, wait: timedelta | None = None
     ) -> list[AppliedTransition]:
-        """Move every recipient of this set that may go there. What has meanwhile moved elsewhere stays as it is."""
+        """Move each recipient of this set to `status` where the table of transitions allows it.
+
+        Call it in a transaction. `wait` is the time until the recipient is due; None leaves it without a next attempt.
+        Returns the rows that changed; a recipient that another worker moved meanwhile keeps its state.
+        """
         pairs = list(self.filter(status__in=list_sources(status)).values_list("id", "message_id"))
         transitions = [
             Transition(recipient_id=pk, message_id=message_id, status=status, reason=reason, wait=wait)
@@ -149,9 +153,9 @@ class RecipientQuerySet(models.QuerySet["Recipient"]):
 
 
 class Recipient(DueRow):
-    """One envelope recipient of a message, and a due row: while work is left on it, it is in the queue.
+    """One envelope recipient of a message, and a due row: it is in the queue while an attempt may follow.
 
-    Columns of the message that the claim needs are repeated here, since a claim reads this table alone.
+    The claim reads this table alone, so it repeats the message's columns that the claim needs.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -173,7 +177,8 @@ class Recipient(DueRow):
     lane = models.TextField(choices=Lane.choices)
     is_simulated = models.BooleanField(default=False)
     expires_at = models.DateTimeField(null=True)
-    # Attempts claimed so far, which numbers them; tries that count for the retry schedule; crashes in a row.
+    # Attempts claimed so far (the number of the last one); attempts that count for the retry schedule; consecutive
+    # worker crashes.
     attempt_count = models.SmallIntegerField(default=0)
     deferral_count = models.SmallIntegerField(default=0)
     crash_count = models.SmallIntegerField(default=0)
@@ -184,18 +189,18 @@ class Recipient(DueRow):
 
     class Meta:
         indexes = [
-            # claim: what is due in a lane, the longest due first.
+            # claim: due recipients of a lane, the longest due first.
             models.Index(
                 fields=["lane", "next_attempt_at"],
                 name="recipient_due",
                 condition=Q(lease_token__isnull=True, next_attempt_at__isnull=False),
             ),
-            # sweep: leases that ran out.
+            # sweep: expired leases.
             models.Index(fields=["lease_until"], name="recipient_leased", condition=Q(lease_token__isnull=False)),
             # expire: open recipients past their time.
             models.Index(fields=["expires_at"], name="recipient_expiry", condition=Q(status__in=sorted(OPEN))),
-            # GET /emails?to=…, and the admin's search by the begin of an address, which needs the operators of patterns
-            # where the database has another collation than C.
+            # GET /emails?to=…, and the admin's search by the beginning of an address. That search needs the pattern
+            # operators where the database has another collation than C.
             models.Index(
                 F("project"),
                 OpClass(Lower("address"), name="text_pattern_ops"),
@@ -218,7 +223,7 @@ class Recipient(DueRow):
 
 
 class Attempt(models.Model):
-    """One transaction with a provider for one recipient, or what a crash has left of one."""
+    """One transaction with a provider for one recipient, possibly interrupted by a crash."""
 
     id = models.BigAutoField(primary_key=True)
     # Served by the index of `attempt_number_once`.
@@ -226,7 +231,8 @@ class Attempt(models.Model):
     number = models.SmallIntegerField()
     lease_token = models.UUIDField()
     phase = models.TextField(choices=Phase.choices)
-    # A worker may choose by what it read a second ago: no constraint, and the name stays when the row is gone.
+    # A worker selects providers from data that is up to a second old, so there is no constraint. The name is kept when
+    # the provider is deleted.
     provider = models.ForeignKey(
         "providers.Provider", models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
     )
@@ -241,14 +247,14 @@ class Attempt(models.Model):
     remote_host = models.TextField(blank=True)
     tls = models.TextField(blank=True)
     next_attempt_at = models.DateTimeField(null=True)
-    # Why this provider and no other, where there was a choice: {"because", "skipped": [{"provider", "because"}]}.
+    # The reason for the provider, where there was a choice: {"because", "skipped": [{"provider", "because"}]}.
     decision = models.JSONField(null=True)
-    # The provider's own name for the mail, by which its events speak of it.
+    # The provider's own id for the mail; its events refer to the mail by this id.
     remote_id = models.TextField(blank=True, db_default="")
 
     class Meta:
         indexes = [
-            # An ESP's event, by the ESP's name for the mail. Over SMTP there is none, and nothing to index.
+            # The look-up for an ESP's event. Attempts over SMTP have no remote id and are left out of the index.
             models.Index(fields=["remote_id"], name="attempt_remote_id", condition=~Q(remote_id="")),
         ]
         constraints = [
@@ -258,9 +264,9 @@ class Attempt(models.Model):
 
 
 class AttachmentContent(models.Model):
-    """The bytes of an attachment, once for each distinct content of a project.
+    """The bytes of an attachment, stored once for each distinct content of a project.
 
-    `data` holds them, or `storage_name` names them in the Django storage of the setting ATTACHMENT_STORAGE.
+    Either `data` holds the bytes, or `storage_name` names the file in the storage of the setting ATTACHMENT_STORAGE.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -282,7 +288,7 @@ class AttachmentContent(models.Model):
 
 
 class Upload(models.Model):
-    """A file in the setting's storage that no content names: not yet, or no more. The sweep removes it in time."""
+    """A file in the attachment storage that no content names, either not yet or no longer. The sweep removes it."""
 
     name = models.TextField(primary_key=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -303,7 +309,7 @@ class Attachment(models.Model):
     position = models.SmallIntegerField()
     filename = models.TextField()
     content_type = models.TextField()
-    # The API's `content_id`; that name is taken by the column of `content`.
+    # The API's `content_id`; the foreign key `content` occupies that column name.
     cid = models.TextField(blank=True)
 
     class Meta:
@@ -311,10 +317,10 @@ class Attachment(models.Model):
 
 
 class ReceivedFeedback(models.Model):
-    """Something that a provider, a bounce or a complaint said about a recipient, once for each thing said.
+    """Feedback from a provider's event, a bounce or a complaint, stored once for each distinct report.
 
-    The key is what makes a repetition harmless. What could not be written yet has `due_at`; of what is done only the
-    key is kept, until it is purged.
+    The unique key makes a repetition harmless. Feedback that waits to be applied has `due_at`; of applied feedback only
+    the key is kept, until the purge.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -328,7 +334,7 @@ class ReceivedFeedback(models.Model):
         verbose_name_plural = "received feedback"
         constraints = [models.UniqueConstraint(fields=["key"], name="feedback_once")]
         indexes = [
-            # apply_due: what waits, the longest first.
+            # apply_due: waiting feedback, the longest due first.
             models.Index(fields=["due_at"], name="feedback_due", condition=Q(due_at__isnull=False)),
             # purge: the oldest.
             models.Index(fields=["received_at"], name="feedback_age"),

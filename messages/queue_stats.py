@@ -1,4 +1,4 @@
-"""What is in the queue: by lane and state, who holds it, and whether those who work on it live."""
+"""Counts of the queue by lane and state, with the times at which workers and beat last ran."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,10 +14,10 @@ from messages.tasks import tick
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneState:
-    """How many recipients of a lane are in which state, and since when the oldest is due.
+    """The number of recipients of a lane in each state, and the time since which the oldest is due.
 
-    `due` may be taken now, `later` waits for its next try, `leased` is being sent, `lost` was leased by a worker that
-    is gone, `on_hold` waits for a person or for feedback.
+    `due`: may be claimed now. `later`: waits for its next attempt. `leased`: a worker is sending it. `lost`: its lease
+    expired, so its worker is gone. `on_hold`: waits for a person or for feedback.
     """
 
     lane: Lane
@@ -42,11 +42,11 @@ class QueueState:
     worker_seen_seconds_ago: float | None
 
     def describe(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The queue as a JSON object."""
         return asdict(self)
 
 
-# Work can be left only on open recipients, and those have a partial index of their own: the table may have millions.
+# Only open recipients can be in the queue, and they have a partial index: the table may have millions of rows.
 _OPEN = ", ".join(f"'{status}'" for status in sorted(OPEN))
 _LANES = f"""
 SELECT lane,
@@ -63,7 +63,7 @@ _SCHEDULED = "SELECT now(), count(*), min(scheduled_at) FROM mail_message WHERE 
 
 
 def read_queue() -> QueueState:
-    """The queue now."""
+    """Read the present state of the queue."""
     found = {
         Lane(row[0]): LaneState(
             lane=Lane(row[0]),

@@ -1,4 +1,4 @@
-"""What callers look up: an email with all that is shown of it, its recipients, events and files."""
+"""Look-ups for callers: an email with its recipients, attempts, events and files."""
 
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,10 @@ from common.errors import NotFoundError
 from messages.models import Attachment, Attempt, Message, Recipient, RecipientField
 from tracking.models import Event
 
-# The detail shows the first ones; `/events` pages through all.
+# The email's detail shows the first events; `/events` pages through all of them.
 MAX_EVENTS_SHOWN = 100
 
-# What a list shows beside the message, and what the detail shows beside that.
+# The related rows that a list of emails shows, and those that the detail shows.
 ROWS: "tuple[Prefetch[Any], ...]" = (
     Prefetch("recipients", Recipient.objects.order_by("position"), to_attr="shown_recipients"),
     Prefetch(
@@ -35,17 +35,17 @@ DETAILS: "tuple[Prefetch[Any], ...]" = (
 
 
 def with_rows(messages: QuerySet[Message]) -> QuerySet[Message]:
-    """Messages with what a list shows: no bodies, they may be megabytes."""
+    """`messages` with the related rows of a list, without bodies, which may be megabytes."""
     return messages.defer("html", "text").prefetch_related(*ROWS)
 
 
 def with_details(messages: QuerySet[Message]) -> QuerySet[Message]:
-    """Messages with all that the detail shows but their events."""
+    """`messages` with the related rows of the detail, except events."""
     return messages.prefetch_related(*DETAILS)
 
 
 def find_message(project: Project, pk: UUID) -> Message:
-    """The project's message; NotFoundError for another project's as for none."""
+    """The project's message. Raises NotFoundError for an unknown id and for another project's message alike."""
     message = project.messages.filter(pk=pk).first()
     if message is None:
         raise NotFoundError
@@ -53,7 +53,7 @@ def find_message(project: Project, pk: UUID) -> Message:
 
 
 def find_detailed(project: Project, pk: UUID) -> Message:
-    """The project's message with all that the detail shows. NotFoundError."""
+    """The project's message with everything that the detail shows. Raises NotFoundError."""
     message = with_details(project.messages.filter(pk=pk)).first()
     if message is None:
         raise NotFoundError
@@ -62,7 +62,7 @@ def find_detailed(project: Project, pk: UUID) -> Message:
 
 
 def find_explained(project: Project, pk: UUID) -> Message:
-    """The project's message with what an explanation needs: no bodies, no files. NotFoundError."""
+    """The project's message with the rows that an explanation needs, without bodies and files. Raises NotFoundError."""
     messages = project.messages.filter(pk=pk).defer("html", "text").prefetch_related(DETAILS[0], *DETAILS[len(ROWS) :])
     message = messages.first()
     if message is None:
@@ -71,19 +71,19 @@ def find_explained(project: Project, pk: UUID) -> Message:
 
 
 def find_recipient(message: Message, address: Address | None) -> Recipient:
-    """The recipient with this address in any case, or without one the first in `to`. NotFoundError."""
+    """The recipient with this address (case does not matter), by default the first in `to`. Raises NotFoundError."""
     recipients = message.recipients.order_by("position")
     if address is not None:
         recipients = recipients.alias(lower=Lower("address")).filter(lower=address.address.lower())
     rows = list(recipients)
     if not rows:
         raise NotFoundError
-    # A resend may have left nobody in `to`.
+    # A resend may have no recipient in `to`.
     return next((row for row in rows if row.kind == RecipientField.TO), rows[0])
 
 
 def find_attachment(project: Project, message_id: UUID, pk: UUID) -> Attachment:
-    """The attachment with its content. NotFoundError."""
+    """The attachment with its content. Raises NotFoundError."""
     files = Attachment.objects.select_related("content").filter(message__project=project)
     found = files.filter(message_id=message_id, pk=pk).first()
     if found is None:
@@ -92,5 +92,5 @@ def find_attachment(project: Project, message_id: UUID, pk: UUID) -> Attachment:
 
 
 def timeline(message_id: UUID) -> QuerySet[Event]:
-    """What happened to a message, in order. Not by id: those are made on several machines, each with its own clock."""
+    """A message's events in order. Ids do not give the order: several machines make them, each with its own clock."""
     return Event.objects.filter(message_id=message_id).order_by("serial")

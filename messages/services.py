@@ -1,4 +1,4 @@
-"""The verbs of a message's life, each in its own transaction: accept, cancel, reschedule, resend, settle."""
+"""The operations on messages, each in its own transaction: accept, cancel, reschedule, resend, settle."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from tracking.models import EventType
 
 
 class WrongStatusError(ConflictError):
-    """The email's status does not allow this."""
+    """The email's status does not allow this operation."""
 
     def __init__(self, status: str) -> None:
         super().__init__(status=status, errors=[FieldError("status", status, f"The email is {status}.")])
@@ -43,7 +43,7 @@ class NotReschedulableError(WrongStatusError):
 
 
 class NotResendableError(WrongStatusError):
-    """This email is still {status}; it can be sent again when it has left that state."""
+    """This email is still {status}; it can be resent when it has left that state."""
 
     code = "not_resendable"
 
@@ -55,20 +55,20 @@ class NothingToResendError(ConflictError):
 
 
 class NotUncertainError(ConflictError):
-    """No recipient of this email is waiting for its uncertain attempt to be settled."""
+    """No recipient of this email has an uncertain attempt that waits for a settlement."""
 
     code = "not_uncertain"
 
 
 class Settlement(StrEnum):
-    """What a person decides about an attempt whose outcome nobody knows."""
+    """A person's decision about an attempt with an unknown outcome."""
 
     SENT = "sent"
     RETRY = "retry"
     FAILED = "failed"
 
 
-# What a settlement makes of the recipient, why, and when it is due again.
+# The state, reason and wait that a settlement gives a recipient.
 SETTLEMENTS: dict[Settlement, tuple[Status, StatusReason, timedelta | None]] = {
     Settlement.SENT: (Status.SENT, StatusReason.SETTLED, None),
     Settlement.RETRY: (Status.DELIVERING, StatusReason.SETTLED, timedelta(0)),
@@ -77,7 +77,7 @@ SETTLEMENTS: dict[Settlement, tuple[Status, StatusReason, timedelta | None]] = {
 
 
 class ResendRecipients(StrEnum):
-    """Whom a resend goes to."""
+    """The recipients of a resend."""
 
     ALL = "all"
     FAILED = "failed"
@@ -92,13 +92,13 @@ class PreparedEmails:
     uploaded: Mapping[bytes, str]
 
     def store(self) -> list[Message]:
-        """Write them, all or none, in the caller's transaction or one of their own."""
+        """Write all emails or none of them, in the caller's transaction or in a new one."""
         with transaction.atomic():
             return store_emails(self.key, self.admitted, self.uploaded)
 
 
 def prepare_emails(key: Caller, drafts: Sequence[Draft]) -> PreparedEmails:
-    """Check emails and store their attachments' bytes; ApiError for the first that may not be sent."""
+    """Check emails and upload their attachments. Raises the ApiError of the first email that is rejected."""
     admission = Admission(key)
     return upload_and_prepare(key, [admission.admit(draft) for draft in drafts])
 
@@ -109,12 +109,12 @@ def upload_and_prepare(key: Caller, admitted: Sequence[Admitted]) -> PreparedEma
 
 
 def accept(key: Caller, drafts: Sequence[Draft]) -> list[Message]:
-    """Check and store emails, all or none."""
+    """Check and store all emails or none of them. Raises the ApiError of the first email that is rejected."""
     return prepare_emails(key, drafts).store()
 
 
 def cancel(message: Message) -> Message:
-    """Cancel a scheduled message. Once this has committed no delivery follows; else NotCancellableError."""
+    """Cancel a scheduled message. After the commit no delivery follows. Raises NotCancellableError."""
     with transaction.atomic():
         lock_messages([message.pk])
         applied = Recipient.objects.filter(message=message).move_to(Status.CANCELLED)
@@ -126,7 +126,10 @@ def cancel(message: Message) -> Message:
 
 
 def reschedule(message: Message, scheduled_at: datetime) -> Message:
-    """Give a scheduled message another time; its default expiry moves along. Else NotReschedulableError."""
+    """Change a scheduled message's time, and with it the default expiry of its recipients.
+
+    Raises NotReschedulableError, or InvalidFieldsError for a time that is not before `expires_at`.
+    """
     with transaction.atomic():
         lock_messages([message.pk])
         message.refresh_from_db()
@@ -142,7 +145,10 @@ def reschedule(message: Message, scheduled_at: datetime) -> Message:
 
 
 def resend(key: Caller, message: Message, selection: ResendRecipients = ResendRecipients.ALL) -> Message:
-    """Accept a new message with the old one's content; the old one never changes. Call it in a transaction or not."""
+    """Accept a new message with the content of `message`, which never changes. Opens a transaction if none is open.
+
+    Raises NotResendableError, NothingToResendError, or the errors of `Admission.admit`.
+    """
     if message.status in {Status.QUEUED, Status.SCHEDULED}:
         raise NotResendableError(message.status)
     recipients = message.recipients.order_by("position")
@@ -152,7 +158,7 @@ def resend(key: Caller, message: Message, selection: ResendRecipients = ResendRe
 
 
 def store_again(key: Caller, message: Message, admitted: Admitted) -> Message:
-    """Store `message` as a new one, as it was admitted again, with the files of the old one."""
+    """Store `admitted`, the second admission of `message`, as a new message with the same attachments."""
     with transaction.atomic():
         new = store_emails(key, [admitted], {})[0]
         new.shown_attachments = [
@@ -171,7 +177,7 @@ def store_again(key: Caller, message: Message, admitted: Admitted) -> Message:
 
 
 def admit_again(key: Caller, message: Message, recipients: Sequence[Recipient]) -> Admitted:
-    """The message as a new draft: what was rendered then, the sender checked anew. Its times are not copied."""
+    """Admit the stored content of `message` again for `recipients`: the sender is checked again, times are dropped."""
     if not recipients:
         raise NothingToResendError
     kinds: dict[str, list[Address]] = {kind: [] for kind in RecipientField}
@@ -207,12 +213,12 @@ def admit_again(key: Caller, message: Message, recipients: Sequence[Recipient]) 
 
 
 def as_address(name: str, address: str) -> Address:
-    """An address that was checked when it was stored."""
+    """Build an address from stored values, which were checked at accept."""
     return Address(name, address, address.rpartition("@")[2])
 
 
 def settle(message: Message, settlement: Settlement) -> Message:
-    """A person's word on uncertain attempts: sent, to be tried again, or failed. NotUncertainError without any."""
+    """Apply a person's decision to the message's uncertain attempts. Raises NotUncertainError when it has none."""
     with transaction.atomic():
         lock_messages([message.pk])
         uncertain = Recipient.objects.filter(

@@ -1,4 +1,4 @@
-"""The states of a recipient, the one table of moves between them, and how a message's status follows from them.
+"""The states of a recipient, the one table of transitions between them, and the roll-up to a message's status.
 
 No other module names a status by a literal.
 """
@@ -9,27 +9,39 @@ from django.db.models import TextChoices
 
 
 class Status(TextChoices):
+    """The state of a recipient, and the roll-up of a message."""
+
+    # Accepted; waits for `scheduled_at`.
     SCHEDULED = "scheduled"
+    # Accepted; waits for a worker, or for a retry after attempts that never reached a provider.
     QUEUED = "queued"
+    # A relay accepted it (SMTP 250), or an ESP did (HTTP 2xx). Delivery is not confirmed.
     SENT = "sent"
+    # A provider or MX deferred it or is still processing it, or the outcome of an attempt is uncertain.
     DELIVERING = "delivering"
+    # The recipient's MX accepted it, or an ESP's event or a success notification confirmed the delivery.
     DELIVERED = "delivered"
+    # A permanent error of this service or of the provider, or the expiry time passed. For a message also: all its
+    # recipients are suppressed.
     FAILED = "failed"
+    # The recipient's side rejected it permanently, or a later bounce reported that, also after `delivered`.
     BOUNCED = "bounced"
+    # The address is on the suppression list, so no attempt was made. A message is never suppressed itself.
     SUPPRESSED = "suppressed"
+    # A scheduled message was cancelled before its time.
     CANCELLED = "cancelled"
 
 
 S = Status
 
-# States only move forward, along this table; what has no exit is the end.
+# States only move forward, along this table. A state without exits is terminal.
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     S.SCHEDULED: frozenset({S.QUEUED, S.CANCELLED}),
     S.QUEUED: frozenset({S.SENT, S.DELIVERING, S.DELIVERED, S.FAILED, S.BOUNCED, S.SUPPRESSED}),
-    # Only feedback (a bounce mail, an ESP's event) moves what was handed over.
+    # Only feedback (a bounce message, an ESP's event) changes this state.
     S.SENT: frozenset({S.DELIVERING, S.DELIVERED, S.BOUNCED, S.FAILED}),
     S.DELIVERING: frozenset({S.SENT, S.DELIVERED, S.BOUNCED, S.FAILED}),
-    # A bounce may come after the MX has taken it.
+    # A bounce may follow after the MX accepted the message.
     S.DELIVERED: frozenset({S.BOUNCED}),
     S.FAILED: frozenset(),
     S.BOUNCED: frozenset(),
@@ -39,24 +51,24 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 
 TERMINAL = frozenset(status for status, exits in TRANSITIONS.items() if not exits)
 
-# Work may be left on a recipient in these states: it is due now, later, or held for a person.
+# A recipient in these states may get another attempt: it is due now, due later, or on hold for a person.
 OPEN = frozenset({S.QUEUED, S.DELIVERING})
 
-# A message's status is the first of these that any recipient has. Suppressed recipients do not count, unless all are.
+# A message's status is the first of these that any recipient has. Suppressed recipients count only when all are.
 ROLL_UP = (S.QUEUED, S.SCHEDULED, S.DELIVERING, S.SENT, S.BOUNCED, S.FAILED, S.DELIVERED)
 WHEN_ALL_SUPPRESSED = S.FAILED
 WHEN_NONE_FITS = S.CANCELLED
 
 
 def roll_up(statuses: Collection[Status]) -> Status:
-    """A message's status, from its recipients' (`transitions.roll_up` says the same in SQL, from the same tables)."""
+    """The message's status for its recipients' `statuses`. `transitions.roll_up` computes the same in SQL."""
     for status in ROLL_UP:
         if status in statuses:
             return status
     return WHEN_ALL_SUPPRESSED if all(status is S.SUPPRESSED for status in statuses) else WHEN_NONE_FITS
 
 
-# The column of the message that notes when it first reached the status.
+# The message's column for the time at which it first reached the status.
 TIMESTAMPS = {
     S.QUEUED: "queued_at",
     S.DELIVERED: "delivered_at",
@@ -65,27 +77,37 @@ TIMESTAMPS = {
     S.CANCELLED: "cancelled_at",
 }
 
-# Reaching one of these is an acceptance: it sets the message's `sent_at`, once.
+# The first transition to one of these states sets the message's `sent_at`.
 ACCEPTANCES = frozenset({S.SENT, S.DELIVERED})
 
 
 class StatusReason(TextChoices):
-    """Why a recipient or message is in its state, for programs. `explain` says the same for people."""
+    """The reason for a recipient's or message's state, for programs. `explain` gives the reason for people."""
 
+    # The state needs no further reason.
     NONE = ""
+    # The project has no enabled provider. Shown for a queued message, never stored.
     NO_PROVIDER = "no_provider"
+    # The address is on the suppression list; for a message: the addresses of all its recipients are.
     SUPPRESSED = "suppressed"
+    # The expiry time passed before a provider accepted the message.
     EXPIRED = "expired"
+    # Five workers in a row crashed while they sent the message.
     WORKER_CRASH = "worker_crash"
+    # The recipient's side rejected the message permanently.
     REFUSED = "refused"
+    # The provider rejected the message permanently, for a reason that does not concern the recipient.
     PROVIDER_ERROR = "provider_error"
+    # The message was sent, but its reply was lost: nobody knows whether the provider accepted it.
     UNCERTAIN = "uncertain"
+    # The provider or the recipient's side deferred the message, or the attempt reached no provider; a retry follows.
     DEFERRED = "deferred"
+    # A person settled the uncertain attempt.
     SETTLED = "settled"
 
 
 class Lane(TextChoices):
-    """Priorities. Each is a queue of its own, so that none can starve another."""
+    """The priorities. Each lane is a separate queue, so that one lane cannot starve another."""
 
     CRITICAL = "critical"
     NORMAL = "normal"
@@ -93,14 +115,14 @@ class Lane(TextChoices):
 
 
 class OnUncertain(TextChoices):
-    """What to do when it is unknown whether the other side took the message."""
+    """The handling of an attempt after which nobody knows whether the provider accepted the message."""
 
     RETRY = "retry"
     HOLD = "hold"
 
 
 class Phase(TextChoices):
-    """How far an attempt went, as far as the database knows: what a crash leaves behind decides what it meant."""
+    """The recorded progress of an attempt. After a crash, the phase decides whether a duplicate is possible."""
 
     CLAIMED = "claimed"
     STARTED = "started"

@@ -1,4 +1,4 @@
-"""Mail that a suppression held back, and what becomes of it when the address is released."""
+"""Suppressed mail, and its resend when the address is released."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,15 +17,15 @@ from messages.states import Status
 from tracking.models import Event, EventType, Suppression
 from tracking.suppressions.service import release_suppression
 
-# At one release; somebody who was away for a year does not want that year's mail in one minute.
+# The limit for one release: a recipient who was away for a year does not want that year's mail in one minute.
 MAX_RESENT = 100
-# An event bears the time at which its transaction began, which may be before the suppression that it came upon.
+# An event has the time at which its transaction began, which may be shortly before the suppression's time.
 SKEW = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResendRefusal:
-    """A held message that may not be sent again, and why."""
+    """A suppressed message whose resend was rejected, with the error."""
 
     message: Message
     error: ApiError
@@ -33,7 +33,7 @@ class ResendRefusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseResult:
-    """What became of a release. `left_count` messages were held back too and not sent again: they were too many."""
+    """The result of a release. `left_count` is the number of older messages not resent because of MAX_RESENT."""
 
     suppression: Suppression
     resent: Sequence[Message] = ()
@@ -42,9 +42,9 @@ class ReleaseResult:
 
 
 def list_suppressed(suppression: Suppression, *, is_test: bool, since: datetime | None = None) -> QuerySet[Recipient]:
-    """The recipients that this suppression kept from getting mail, the newest first.
+    """The recipients whose mail this suppression stopped, the newest first.
 
-    Left out is what was sent to them again, and what is past its time: a one-time code of yesterday helps nobody.
+    Messages that were resent to them and messages that have expired are left out.
     """
     begun_at = suppression.created_at - SKEW
     own = Recipient.objects.alias(lower=Lower("address")).filter(lower=suppression.address)
@@ -63,10 +63,11 @@ def list_suppressed(suppression: Suppression, *, is_test: bool, since: datetime 
 def release_address(
     key: Caller, address: str, *, should_resend: bool = False, since: datetime | None = None
 ) -> ReleaseResult | None:
-    """Take an address off the project's list, and send it what was held back; None where it is not on the list.
+    """Remove an address from the project's suppression list and, if asked, resend its suppressed mail.
 
-    `since` leaves out what was held back before. All in one transaction: an address is never released with its mail
-    half sent. What may not be sent any more (the sender's domain is gone) is named and stays as it is.
+    Returns None when the address is not on the list. `since` leaves out mail that was suppressed before that time. One
+    transaction covers the release and all resends. A message whose resend is rejected (its sender's domain was deleted,
+    for example) appears in `refused` and does not change.
     """
     with transaction.atomic():
         suppression = release_suppression(key.project_id, address)
@@ -77,7 +78,7 @@ def release_address(
         suppressed = list_suppressed(suppression, is_test=key.is_test, since=since)
         ids = list(suppressed.values_list("pk", flat=True))
         resent, refused = [], []
-        # Accepted in the order in which they were then.
+        # The resends are accepted in the order of the original messages.
         for pk in reversed(ids[:MAX_RESENT]):
             row = suppressed.select_related("message").get(pk=pk)
             try:
@@ -88,7 +89,7 @@ def release_address(
 
 
 def send_suppressed(key: Caller, row: Recipient) -> Message:
-    """The message as a new one, to this recipient alone; what was scheduled or expires still does."""
+    """Resend the message to this recipient alone; its expiry and a future `scheduled_at` are kept."""
     message = row.message
     admitted = admit_again(key, message, [row])
     is_ahead = message.scheduled_at is not None and message.scheduled_at > timezone.now()

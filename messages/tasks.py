@@ -1,4 +1,4 @@
-"""Celery's way in. A task holds no state: it looks at the rows, does what is due, and may be lost or doubled freely."""
+"""The Celery tasks. A task holds no state: it processes the rows that are due, and may be lost or run twice."""
 
 from datetime import timedelta
 
@@ -19,25 +19,25 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="mail.deliver_due")
 def deliver_due(lane: str) -> None:
-    """Send what is due in a lane for about two seconds; ring for more."""
+    """Send due recipients of a lane for about two seconds, and wake a worker again when more are due."""
     doorbell.answer(deliver_due, lane)
     schedule.release_due()
     has_claimed = SendingLoop(Lane(lane), lambda: ring(Lane(lane))).run()
-    # What nobody can send now is looked at again by the clock; ringing for it would go round and round.
+    # Without a claim, the due mail has no usable provider now. The tick looks at it again; a ring here would loop.
     if has_claimed and is_due(Lane(lane)):
         ring(Lane(lane))
 
 
 def ring(lane: Lane) -> None:
-    """Wake a worker for a lane. Called after the commit that made something due."""
+    """Wake a worker for a lane. Call it after the commit that made a recipient due."""
     doorbell.ring(deliver_due, lane)
 
 
 @shared_task(name="mail.tick")
 def tick() -> None:
-    """All that time alone makes due, and a ring for every lane in which something waits.
+    """Do all work that becomes due by time, and wake a worker for every lane with due recipients.
 
-    Beat calls it, and each worker's own timer, so that neither of them is needed for mail to go out.
+    Beat and each worker's own timer call it, so that mail goes out when one of the two fails.
     """
     schedule.release_due()
     lost_leases.sweep_lost_leases()
@@ -50,7 +50,7 @@ def tick() -> None:
 
 @shared_task(name="mail.purge_idempotency_keys")
 def purge_idempotency_keys() -> None:
-    """Forget requests that may no longer be replayed."""
+    """Delete idempotency keys that have expired."""
     log.info("idempotency_keys_purged", count=idempotency.purge_keys())
 
 
@@ -62,11 +62,11 @@ def sweep_attachments() -> None:
 
 @shared_task(name="mail.purge_feedback")
 def purge_feedback() -> None:
-    """Forget what was fed back so long ago that nobody says it again."""
+    """Delete the keys of feedback that is too old to be repeated."""
     log.info("feedback_purged", count=recording.purge())
 
 
-# What beat runs, and how often. Each is harmless when run twice, late, or never by beat at all.
+# The periodic tasks of beat with their intervals. Each is harmless when it runs twice or late.
 SCHEDULE = (
     (tick, timedelta(seconds=5)),
     (purge_idempotency_keys, timedelta(hours=1)),

@@ -1,4 +1,4 @@
-"""The one place where a recipient's state is written, and with it the message's roll-up."""
+"""The only place that writes a recipient's state and the message's roll-up."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -22,13 +22,13 @@ from messages.states import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """One recipient's next state. `status` may equal the present one: then only the other columns are written."""
+    """One recipient's next state. If `status` is the present one, only the other columns are written."""
 
     recipient_id: UUID
     message_id: UUID
     status: Status
     reason: StatusReason = StatusReason.NONE
-    # How long until the recipient is due, by the database's clock; None when nothing is left to do.
+    # The time until the recipient is due, by the database's clock; None when no attempt follows.
     wait: timedelta | None = None
     last_reply: str | None = None
     deferral_count: int | None = None
@@ -52,7 +52,7 @@ def list_sources(target: Status) -> list[Status]:
     return [source for source, exits in TRANSITIONS.items() if target in exits]
 
 
-# Every allowed (from, to), and staying put, for the WHERE of the one UPDATE.
+# Every allowed pair (from, to), and each state with itself, for the WHERE clause of the UPDATE.
 _PAIRS = ", ".join(
     f"('{source}', '{target}')" for source, exits in TRANSITIONS.items() for target in (*sorted(exits), source)
 )
@@ -73,23 +73,23 @@ RETURNING r.id, r.message_id, r.project_id, r.address, r.status, r.is_simulated
 
 
 def lock_messages(message_ids: Iterable[UUID]) -> None:
-    """Lock message rows, in the order of their ids, until the transaction ends.
+    """Lock message rows in the order of their ids, until the transaction ends.
 
-    Every writer of recipients' states does this first: else two workers, one recipient each, would both roll up
-    from what they saw before the other's commit, and leave the message `queued` for ever.
+    Every writer of recipients' states calls this first. Without the lock, two workers with one recipient each would
+    both roll up from data older than the other's commit, and leave the message `queued` for ever.
     """
     execute("SELECT id FROM mail_message WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(set(message_ids))])
 
 
 def apply_transitions(transitions: Sequence[Transition], tokens: Collection[UUID] = ()) -> list[AppliedTransition]:
-    """Write `transitions`, free their leases, roll the messages up; within the caller's transaction.
+    """Write `transitions`, release their leases and roll the messages up, in the caller's transaction.
 
-    A row is written only if the table of transitions allows the move, and if it is free or held under one of
-    `tokens`. The rows that were written are returned: who is not among them lost a race, and nothing changed.
+    A row is written only if the table of transitions allows it, and if the row has no lease or a lease with one of
+    `tokens`. Returns the written rows. A recipient that is not among them lost a race and did not change.
     """
     if not transitions:
         return []
-    assert connection.in_atomic_block, "a move and its roll-up are one transaction"
+    assert connection.in_atomic_block, "a transition and its roll-up are one transaction"
     lock_messages(transition.message_id for transition in transitions)
     applied = [
         AppliedTransition(
@@ -107,15 +107,16 @@ def apply_transitions(transitions: Sequence[Transition], tokens: Collection[UUID
 
 
 def write_transitions(transitions: Sequence[Transition], tokens: Collection[UUID]) -> None:
-    """`apply_transitions` for who holds the messages' locks and has seen that each move is allowed. Fits in a
-    pipeline.
+    """`apply_transitions` without checks and result, so that it fits in a pipeline.
+
+    The caller holds the messages' locks and has checked that each transition is allowed.
     """
     execute(_TRANSITION, [as_rows(map(asdict, transitions)), list(tokens)])
     roll_up(sorted({transition.message_id for transition in transitions}))
 
 
 def _case(column: str) -> str:
-    """SQL that picks a message's status from its recipients', by `states.ROLL_UP`."""
+    """The SQL expression for a message's status, from its recipients' `column` by `states.ROLL_UP`."""
     ladder = " ".join(f"WHEN bool_or({column} = '{status}') THEN '{status}'" for status in ROLL_UP)
     return (
         f"CASE {ladder} WHEN bool_and({column} = '{Status.SUPPRESSED}') THEN '{WHEN_ALL_SUPPRESSED}' "
@@ -147,6 +148,6 @@ FROM n WHERE m.id = n.message_id
 
 
 def roll_up(message_ids: Sequence[UUID]) -> None:
-    """Set each message's status, reason and timestamps from its recipients. The messages are locked already."""
+    """Set each message's status, reason and timestamps from its recipients. The caller has locked the messages."""
     if message_ids:
         execute(_ROLL_UP, [list(message_ids)])

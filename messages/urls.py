@@ -1,4 +1,4 @@
-"""Routes below /api/v1. Included before tracking's, whose `suppressions/<path:address>` would take what is here."""
+"""Routes below /api/v1. Included before tracking's, whose `suppressions/<path:address>` would match these paths too."""
 
 from common.routers import ApiRouter, api_path
 from messages.api.suppression_release import ReleaseView

@@ -1,4 +1,4 @@
-"""May this email be sent? The checks that need the project's data, before anything is stored."""
+"""The checks of an email that need the project's data, before anything is stored."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,14 +22,14 @@ from templates_app.services import Rendered, Renderer
 from tracking.engagement.link_finding import Found, LinkFinder
 
 MAX_RECIPIENTS = 50
-# What follows a field's own name in the path of an error.
+# The part of an error's path that follows the field's own name.
 FIELD = re.compile(r"[.\[].*", re.DOTALL)
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """One recipient on its way into the ledger."""
+    """One recipient of an admitted draft."""
 
     kind: RecipientField
     address: Address
@@ -37,13 +37,13 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """A draft that may be stored: content rendered, sender verified, recipients folded."""
+    """A draft that passed all checks: content rendered, sender verified, duplicate recipients removed."""
 
     draft: Draft
     sender: Address
     recipients: Sequence[Envelope]
     domain: Domain | None
-    # What tracking is to change in the HTML; None where nothing is tracked.
+    # The links and places in the HTML that tracking changes; None without tracking.
     tracked: Found | None = None
     template_id: UUID | None = None
     template_version_id: UUID | None = None
@@ -51,7 +51,7 @@ class Admitted:
 
 
 class Findings(FieldErrors):
-    """What is wrong with a draft, gathered: its fields, and the first thing that is forbidden."""
+    """Collects the errors of a draft: all invalid fields, and the first error of another kind."""
 
     def __init__(self, errors: Iterable[FieldError]) -> None:
         super().__init__(errors)
@@ -59,7 +59,7 @@ class Findings(FieldErrors):
         self.refusal: ApiError | None = None
 
     def attempt(self, check: Callable[[], T], *needed: str) -> T | None:
-        """What `check` gives; None when it raises, or when a field that it needs is wrong already."""
+        """Run `check` and keep its error. Returns None when it raises or a field in `needed` is already invalid."""
         if self.wrong.intersection(needed):
             return None
         try:
@@ -71,14 +71,14 @@ class Findings(FieldErrors):
         return None
 
     def raise_first(self) -> None:
-        """What is wrong with fields goes before what is forbidden."""
+        """Raise the collected field errors, else the first other error, else nothing."""
         self.raise_all()
         if self.refusal:
             raise self.refusal
 
 
 class Admission:
-    """The checks of one request: what its emails have in common is looked up once."""
+    """The checks of one request. Data that its emails share is looked up once."""
 
     def __init__(self, key: Caller) -> None:
         self.key = key
@@ -87,10 +87,10 @@ class Admission:
         self.links = LinkFinder()
 
     def admit(self, draft: Draft, errors: Iterable[FieldError] = ()) -> Admitted:
-        """The draft, made whole; ApiError when it may not be sent.
+        """Check and complete a draft. Raises InvalidFieldsError for all invalid fields, else the first other ApiError.
 
-        `errors` are what is wrong with fields that the draft has not got: all that can be said without them is told
-        with them.
+        `errors` belong to fields that are missing from the draft. Checks that need such a field are skipped, and the
+        errors of all other checks are raised together with `errors`.
         """
         findings = Findings(errors)
         found = findings.attempt(lambda: self.choose_sender(draft), "from_", "domain_id")
@@ -104,7 +104,7 @@ class Admission:
         if rendered:
             draft = replace(draft, subject=rendered.subject, html=rendered.html or "", text=rendered.text or "")
         if draft.html and not draft.text:
-            # What is sent is decided now: the text part, too, is what GET shows.
+            # Content is fixed at accept, so GET shows the generated text part too.
             draft = replace(draft, text=text_from_html(draft.html))
         return Admitted(
             draft=draft,
@@ -133,7 +133,7 @@ class Admission:
         return self.renderer.render(draft.template, draft.template_vars) if draft.template else None
 
     def choose_default(self, draft: Draft) -> Address:
-        """The default sender of the draft's domain or of the project."""
+        """The default sender of the draft's domain or of the project. Raises InvalidFieldsError when there is none."""
         default = self.senders.find_default(draft.domain_id)
         if default is None:
             raise InvalidFieldsError([FieldError("from_", "required", "There is no default sender; name one.")])
@@ -141,7 +141,10 @@ class Admission:
 
 
 def fold_recipients(draft: Draft) -> list[Envelope]:
-    """To, cc and bcc in this order, each address once, whatever its case: the first mention counts."""
+    """The recipients of to, cc and bcc in this order, without duplicates: case does not matter, the first one counts.
+
+    Raises InvalidFieldsError for more than MAX_RECIPIENTS.
+    """
     folded: dict[str, Envelope] = {}
     for kind, addresses in lists_of(draft).items():
         for address in addresses:
@@ -153,7 +156,7 @@ def fold_recipients(draft: Draft) -> list[Envelope]:
 
 
 def check_recipients(key: Caller, draft: Draft) -> None:
-    """RecipientNotAllowedError for recipients outside the key's patterns."""
+    """Raise RecipientNotAllowedError for recipients outside the key's patterns."""
     refused = {
         f"{kind}[{index}]": address.address
         for kind, addresses in lists_of(draft).items()
@@ -169,7 +172,7 @@ def check_recipients(key: Caller, draft: Draft) -> None:
 
 
 def check_scenarios(draft: Draft) -> None:
-    """InvalidFieldsError for addresses of the simulator that name a scenario which it cannot play."""
+    """Raise InvalidFieldsError for simulator addresses with an unknown scenario."""
     errors = []
     for kind, addresses in lists_of(draft).items():
         for index, address in enumerate(addresses):

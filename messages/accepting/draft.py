@@ -1,4 +1,4 @@
-"""An email on its way in: what the caller asked for, checked as to form, before anything is looked up or stored."""
+"""The draft of an email: the caller's request with valid syntax, before anything is looked up or stored."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from messages.states import Lane, OnUncertain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """One email as asked for. Absent is None or empty."""
+    """One requested email. Absent fields are None or empty."""
 
     from_: Address | None = None
     to: Sequence[Address] = ()

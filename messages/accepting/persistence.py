@@ -1,4 +1,4 @@
-"""Writing accepted emails: messages, recipients, attachments and events, in the caller's one transaction."""
+"""Writes accepted emails (messages, recipients, attachments, events) in the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -26,9 +26,9 @@ from tracking.suppressions.service import find_suppressed
 
 
 def store_emails(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, str]) -> list[Message]:
-    """Rows for each admitted email, in order; workers are woken after the commit. In the caller's transaction.
+    """Insert the rows of each admitted email in the caller's transaction, and wake workers after the commit.
 
-    The messages carry their recipients and attachments as a list's query would have fetched them.
+    Returns the messages in order, with `shown_recipients` and `shown_attachments` filled.
     """
     assert connection.in_atomic_block, "an email is stored whole or not at all"
     now = read_clock()
@@ -85,7 +85,7 @@ def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Messa
 
 
 def build_recipients(message: Message, item: Admitted, suppressed: Mapping[str, str], now: datetime) -> list[Recipient]:
-    """One due row for each recipient; what is suppressed is stored as such and never due."""
+    """Build one row for each recipient. A suppressed recipient gets that status and is never due."""
     status = Status.SCHEDULED if message.scheduled_at else Status.QUEUED
     expires_at = message.expires_at or (message.scheduled_at or now) + settings.EXPIRY_TIME
     rows = []
@@ -112,7 +112,7 @@ def build_recipients(message: Message, item: Admitted, suppressed: Mapping[str, 
 
 
 def finish_message(message: Message, rows: Sequence[Recipient]) -> None:
-    """The status that follows from the recipients, as `transitions.roll_up` will keep it."""
+    """Set the message's status from its recipients, by the same rule as `transitions.roll_up`."""
     message.status = roll_up({Status(row.status) for row in rows})
     if message.status == Status.FAILED:
         message.status_reason = StatusReason.SUPPRESSED
@@ -122,7 +122,7 @@ def finish_message(message: Message, rows: Sequence[Recipient]) -> None:
 
 
 def list_tracked(messages: Sequence[Message], admitted: Sequence[Admitted]) -> list[TrackedLinks]:
-    """Where the wrapped links of each message lead; nothing for those that are not tracked."""
+    """The target URLs of each message's wrapped links; no row for a message without tracked links."""
     return [
         TrackedLinks(message_id=message.pk, project_id=message.project_id, urls=list(item.tracked.urls))
         for message, item in zip(messages, admitted, strict=True)
@@ -152,12 +152,12 @@ def store_attachments(
     Attachment.objects.bulk_create(row for message in messages for row in message.shown_attachments)
 
 
-# What an accepted message's first event is, by its status. One whose recipients are all suppressed has theirs only.
+# The first event of an accepted message, by its status. A message with suppressed recipients only has just theirs.
 FIRST_EVENTS = {Status.QUEUED: EventType.QUEUED, Status.SCHEDULED: EventType.SCHEDULED}
 
 
 def record_accepted_events(messages: Sequence[Message], recipients: Sequence[Recipient]) -> None:
-    """The first events: each message's own, and one for each suppressed recipient."""
+    """Record each message's first event, and one event for each suppressed recipient."""
     firsts = [
         Fact(project_id=message.project_id, message_id=message.pk, type=FIRST_EVENTS[status])
         for message in messages
@@ -178,7 +178,7 @@ def record_accepted_events(messages: Sequence[Message], recipients: Sequence[Rec
 
 
 def read_clock() -> datetime:
-    """The database's time: what is due is decided by it, whatever this machine's clock says."""
+    """The database's time. It alone decides when a recipient is due, not this machine's clock."""
     row = fetch_one("SELECT now()")
     assert row is not None
     now: datetime = row[0]

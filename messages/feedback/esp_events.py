@@ -1,4 +1,4 @@
-"""What ESPs tell of our mail, as feedback."""
+"""Converts ESPs' events into feedback."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,8 @@ from providers.models import Provider
 from providers.provider_url import parse_provider_url
 from tracking.engagement.bot_detection import Actor, Visit, label
 
-# django-anymail's word to ours. What is not here tells nothing of the mail itself: an automatic answer, a subscription.
+# From django-anymail's event types to feedback kinds. Other types do not concern the delivery of a message: automatic
+# replies, subscriptions.
 KINDS: Mapping[str, FeedbackKind] = {
     "queued": FeedbackKind.ACCEPTED,
     "sent": FeedbackKind.ACCEPTED,
@@ -29,10 +30,10 @@ KINDS: Mapping[str, FeedbackKind] = {
     "complained": FeedbackKind.COMPLAINED,
     "unsubscribed": FeedbackKind.UNSUBSCRIBED,
 }
-# Why an ESP rejects before it has asked anybody: for these the recipient was refused, for others the mail.
+# An ESP's reasons for rejecting a message itself: these concern the recipient, all others the message.
 OF_RECIPIENT = frozenset({"invalid", "bounced", "timed_out", "spam", "unsubscribed"})
 
-# More than these are kept and applied by the workers: an ESP waits ten seconds for its answer, and posts all again.
+# Larger posts are stored and applied by the workers: an ESP waits ten seconds for the response, then posts all again.
 MAX_AT_ONCE = 100
 
 _CODE = re.compile(r"(?<![\d.])([245]\d\d)(?=[ \-]|$)")
@@ -40,7 +41,7 @@ _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 
 
 def receive_events(provider: Provider, request: HttpRequest) -> list[FeedbackResult]:
-    """Check a post to the provider's address and write down what it says. Errors as those of `read_events`."""
+    """Verify a post to the provider's feedback URL and record its events. Raises the errors of `read_events`."""
     events = read_events(parse_provider_url(provider.url), request)
     told = [feedback for event in events if (feedback := build_feedback(provider, event))]
     if len(told) <= MAX_AT_ONCE:
@@ -52,7 +53,7 @@ def receive_events(provider: Provider, request: HttpRequest) -> list[FeedbackRes
 
 
 def build_feedback(provider: Provider, event: EspEvent) -> Feedback | None:
-    """The event as feedback about mail that this provider was given; None for what tells nothing."""
+    """Convert an event into feedback about mail that this provider was given; None for events of other types."""
     kind = KINDS.get(event.type)
     if kind is None or not (event.recipient_id or event.message_id or event.remote_id):
         return None
@@ -78,13 +79,13 @@ def build_feedback(provider: Provider, event: EspEvent) -> Feedback | None:
 
 
 def read_codes(reply: str) -> tuple[int | None, str]:
-    """The SMTP code and the enhanced one in what the recipient's server said."""
+    """Find the SMTP code and the enhanced code in the reply of the recipient's server."""
     code, enhanced = _CODE.search(reply), _ENHANCED.search(reply)
     return int(code[1]) if code else None, enhanced[1] if enhanced else ""
 
 
 def esp_event_data(event: EspEvent, kind: FeedbackKind) -> dict[str, str]:
-    """What the event tells beside."""
+    """The additional data of the feedback's event."""
     told = {"reason": event.reason}
     if event.occurred_at is not None:
         told["told_at"] = event.occurred_at.isoformat()
@@ -94,7 +95,7 @@ def esp_event_data(event: EspEvent, kind: FeedbackKind) -> dict[str, str]:
 
 
 def label_visitor(event: EspEvent, kind: FeedbackKind) -> Mapping[str, str]:
-    """Who that was, as far as the ESP tells."""
+    """The actor of an open or click, as far as the ESP reports it."""
     if not event.user_agent:
         return {"actor": Actor.UNKNOWN, "actor_reason": "told by the provider"}
     found = label(Visit(method="GET", user_agent=event.user_agent, ip="", is_click=kind is FeedbackKind.CLICKED))
@@ -102,5 +103,5 @@ def label_visitor(event: EspEvent, kind: FeedbackKind) -> Mapping[str, str]:
 
 
 def count_results(results: Sequence[FeedbackResult]) -> Mapping[str, int]:
-    """How many of each, for the log."""
+    """Count the results by kind, for the log."""
     return {result: results.count(result) for result in set(results)}

@@ -1,4 +1,4 @@
-"""Feedback: bounces, receipts, complaints and ESPs' events, in the one shape that all of them come to."""
+"""The common form of all feedback: bounces, receipts, complaints and ESPs' events."""
 
 import json
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from uuid import UUID
 
 
 class FeedbackKind(StrEnum):
-    """What happened."""
+    """The kind of a reported event."""
 
-    ACCEPTED = "accepted"  # the provider has it and will carry it on
-    DELAYED = "delayed"  # the recipient's side takes it later, the provider tries on
+    ACCEPTED = "accepted"  # the provider accepted the message and will deliver it
+    DELAYED = "delayed"  # the recipient's side deferred it, and the provider retries
     DELIVERED = "delivered"
     BOUNCED = "bounced"
-    FAILED = "failed"  # the provider gave up before anybody refused it
+    FAILED = "failed"  # the provider gave up, without a rejection by the recipient's side
     COMPLAINED = "complained"
     UNSUBSCRIBED = "unsubscribed"
     OPENED = "opened"
@@ -24,11 +24,11 @@ class FeedbackKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """Something said about a recipient. `key` is unique for what is said, however often it is, and by whom.
+    """One report about a recipient. Repetitions of a report have the same `key`; different reports never do.
 
-    Whose it is stands in `recipient_id`, or in `message_id` with `address`, or in `remote_id` (the provider's name for
-    the mail) with `address` and `provider_id`. With a `provider_id` only mail that this provider was given is meant.
-    `should_suppress` marks a hard mailbox bounce. `data` holds what else its event tells: texts and numbers only.
+    The recipient is given by `recipient_id`, by `message_id` with `address`, or by `remote_id` (the provider's id for
+    the mail) with `address` and `provider_id`. A `provider_id` restricts the search to mail given to that provider.
+    `should_suppress` marks a hard bounce of the mailbox. `data` is further data of the event: texts and numbers only.
     """
 
     key: str
@@ -47,24 +47,24 @@ class Feedback:
 
 
 class FeedbackResult(StrEnum):
-    """What came of feedback."""
+    """The result of received feedback."""
 
     APPLIED = "applied"
-    KNOWN = "known"  # said before
-    UNKNOWN = "unknown"  # about no mail of ours
-    LATER = "later"  # cannot be written just now, and will be
+    KNOWN = "known"  # received before
+    UNKNOWN = "unknown"  # concerns no message of this service
+    LATER = "later"  # postponed; the workers apply it
 
 
 _IDS = ("recipient_id", "message_id", "provider_id")
 
 
 def dump_feedback(feedback: Feedback) -> str:
-    """Feedback as it waits in its row: JSON."""
+    """Serialize feedback for its row, as JSON."""
     return json.dumps(asdict(feedback), default=str)
 
 
 def load_feedback(text: str) -> Feedback:
-    """What `dump_feedback` was given."""
+    """Read the feedback that `dump_feedback` serialized."""
     values = json.loads(text)
     ids = {name: UUID(values[name]) for name in _IDS if values[name]}
     return Feedback(**{**values, **ids, "kind": FeedbackKind(values["kind"])})

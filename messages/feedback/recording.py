@@ -1,7 +1,7 @@
-"""What becomes of mail after it was handed over: feedback is written down here, and nowhere else.
+"""The only place that applies feedback to recipients after the hand-over.
 
-Whoever hears something makes `Feedback` of it and calls `receive_feedback`. The same thing said twice does nothing;
-what is said in any order ends in the same state, since states only move forward; what concerns nobody is forgotten.
+Each source builds `Feedback` and calls `receive_feedback`. A repetition changes nothing. The order of reports does not
+matter for the final state, because states only move forward. Feedback about unknown recipients is deleted.
 """
 
 from collections.abc import Mapping
@@ -23,17 +23,17 @@ from tracking.suppressions.service import Entry, suppress_many
 
 log = structlog.get_logger(__name__)
 
-# In one look; the next one comes with the next tick.
+# The limit for one tick; the next tick continues.
 MAX_AT_ONCE = 1_000
-# A worker holds the recipient just now: looked at again after this.
+# The wait while a worker has leased the recipient.
 LEASED_WAIT = timedelta(seconds=2)
-# An ESP's event may come before the answer that tells the ESP's id. After so many looks it is about others' mail.
+# An ESP's event may arrive before the response with the ESP's id is recorded. After these waits it counts as unknown.
 UNKNOWN_WAITS = (timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=10))
-# For so long the same thing said again is known.
+# The time for which repetitions are recognized.
 KEPT = timedelta(days=30)
 MAX_REPLY = 1_000
 
-# The state that a kind leads to, and why. What has none proves at least that the provider took the mail.
+# The state and reason for each kind. Kinds without a state prove at least that the provider accepted the message.
 STATES: Mapping[FeedbackKind, tuple[Status, StatusReason]] = {
     FeedbackKind.ACCEPTED: (Status.SENT, StatusReason.NONE),
     FeedbackKind.DELAYED: (Status.DELIVERING, StatusReason.DEFERRED),
@@ -41,7 +41,7 @@ STATES: Mapping[FeedbackKind, tuple[Status, StatusReason]] = {
     FeedbackKind.BOUNCED: (Status.BOUNCED, StatusReason.REFUSED),
     FeedbackKind.FAILED: (Status.FAILED, StatusReason.PROVIDER_ERROR),
 }
-# What is told by an event of its own and is no state.
+# The kinds that have an event but no state.
 FACTS: Mapping[FeedbackKind, EventType] = {
     FeedbackKind.COMPLAINED: EventType.COMPLAINED,
     FeedbackKind.UNSUBSCRIBED: EventType.UNSUBSCRIBED,
@@ -53,7 +53,7 @@ SUPPRESSIONS: Mapping[FeedbackKind, str] = {
     FeedbackKind.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBE,
 }
 
-# The key is taken by whoever inserts it; two who say the same at once wait for each other here.
+# The first insert takes the key. A concurrent insert of the same key waits for its transaction.
 _TAKE = """
 INSERT INTO mail_receivedfeedback (key, content, due_at, postponed_count) VALUES (%s, '{}', NULL, 0)
 ON CONFLICT (key) DO NOTHING RETURNING id
@@ -73,22 +73,22 @@ ORDER BY due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 
 
 def receive_feedback(feedback: Feedback) -> FeedbackResult:
-    """Write down what was said, in one transaction. Once it has returned, nothing of it is lost."""
+    """Apply or postpone feedback, in one transaction. After the return it is stored durably."""
     with transaction.atomic():
         taken = fetch_one(_TAKE, [feedback.key])
         return FeedbackResult.KNOWN if taken is None else _settle(taken[0], feedback, postponed_count=0)
 
 
 def plan_feedback(feedback: Feedback, after: timedelta) -> None:
-    """Have feedback received later, in the caller's transaction: what the simulator lets happen."""
+    """Store feedback to be applied after a time, in the caller's transaction. The simulator plans its events so."""
     execute(_PLAN, [feedback.key, dump_feedback(feedback), after])
 
 
 def apply_due() -> int:
-    """Look again at feedback that could not be written, or is planned for now; returns how many there were.
+    """Apply postponed and planned feedback that is due, and return its number.
 
-    A row is locked while its consequences are written, and nothing else is waited for: no lease is needed. One row in a
-    transaction: messages are locked in the order of their ids, or one at a time.
+    Each row has its own transaction, which locks the row and waits for no network, so no lease is needed. One row per
+    transaction also avoids deadlocks: message locks are taken in the order of ids, or one at a time.
     """
     count = 0
     while count < MAX_AT_ONCE and _apply_one():
@@ -105,12 +105,12 @@ def _apply_one() -> bool:
 
 
 def purge() -> int:
-    """Forget keys so old that nobody repeats them; returns how many."""
+    """Delete keys that are too old to be repeated, and return their number."""
     return execute("DELETE FROM mail_receivedfeedback WHERE due_at IS NULL AND received_at < now() - %s", [KEPT])
 
 
 def _settle(row_id: int, feedback: Feedback, *, postponed_count: int) -> FeedbackResult:
-    """Write down feedback whose row the caller holds; or put it off, or forget it."""
+    """Apply, postpone or delete feedback whose row the caller has locked."""
     result = _apply(feedback)
     wait = _find_wait(result, feedback, postponed_count)
     if wait is not None:
@@ -125,7 +125,7 @@ def _settle(row_id: int, feedback: Feedback, *, postponed_count: int) -> Feedbac
 
 
 def _find_wait(result: FeedbackResult, feedback: Feedback, postponed_count: int) -> timedelta | None:
-    """How long until feedback is looked at again; None when there is nothing to wait for."""
+    """The time until feedback is applied again; None when it is not postponed."""
     if result is FeedbackResult.LATER:
         return LEASED_WAIT
     is_early = feedback.remote_id and not feedback.message_id and not feedback.recipient_id
@@ -135,7 +135,7 @@ def _find_wait(result: FeedbackResult, feedback: Feedback, postponed_count: int)
 
 
 def _apply(feedback: Feedback) -> FeedbackResult:
-    """Move the state, note the event, suppress."""
+    """Change the recipient's state, record events, and suppress the address where the feedback asks for it."""
     found = find_feedback_recipient(feedback)
     if found is None:
         return FeedbackResult.UNKNOWN
@@ -155,9 +155,9 @@ def _apply(feedback: Feedback) -> FeedbackResult:
 
 
 def choose_feedback_transition(feedback: Feedback, target: FeedbackTarget) -> Transition | None:
-    """Where the recipient goes, or None when it stays as it is.
+    """The recipient's transition, or None when its state stays.
 
-    That the provider has the mail is news only while a try of ours is open: it ends the doubt, and the retries.
+    The acceptance by the provider matters only while an attempt is pending: it ends the uncertainty and the retries.
     """
     status, reason = STATES.get(feedback.kind, (Status.SENT, StatusReason.NONE))
     if feedback.kind not in STATES and not (target.is_pending and target.status is Status.DELIVERING):
@@ -178,7 +178,7 @@ def choose_feedback_transition(feedback: Feedback, target: FeedbackTarget) -> Tr
 
 
 def _record_feedback_events(feedback: Feedback, target: FeedbackTarget, applied: list[AppliedTransition]) -> None:
-    """The events: that of a new state, and that of what is no state."""
+    """Record the event of a new state, and the event of a kind without a state."""
     types = [STATUS_EVENTS[row.status] for row in applied]
     if feedback.kind in FACTS and target.wants(feedback.kind):
         types.append(FACTS[feedback.kind])
@@ -198,7 +198,7 @@ def _record_feedback_events(feedback: Feedback, target: FeedbackTarget, applied:
 
 
 def feedback_event_data(feedback: Feedback) -> dict[str, Any]:
-    """Feedback, as its event tells it."""
+    """The data of the feedback's event, without empty values."""
     told = {
         "source": feedback.source,
         "code": feedback.code,

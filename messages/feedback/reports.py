@@ -1,4 +1,4 @@
-"""Mail about sent mail, as feedback: bounces, receipts and complaints that came to a return path or into a file."""
+"""Converts reports by mail (bounces, receipts, complaints) from a return path or a file into feedback."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +13,9 @@ from messages.feedback.return_paths import read_recipient
 from messages.models import Recipient
 
 SOURCE = "report"
-# How much of a mail is looked through for a return path of ours: it stands in headers, ours or the report's.
+# The part of a report that is searched for our return path, which occurs in our headers or in the report's.
 SEARCHED_BYTES = 512 * 1024
-# A mail that names several of our recipients is about none of them for sure.
+# A report that names several of our recipients cannot be assigned to one of them.
 MAX_TOKENS = 20
 _RETURN_PATH = re.compile(rb"b\+[a-z2-7]{42}@[a-z0-9.-]{1,253}", re.IGNORECASE)
 
@@ -23,16 +23,16 @@ KINDS: Mapping[str, FeedbackKind] = {
     "failed": FeedbackKind.BOUNCED,
     "delayed": FeedbackKind.DELAYED,
     "delivered": FeedbackKind.DELIVERED,
-    "relayed": FeedbackKind.DELIVERED,  # into a network that reports no more: as far as anybody will ever tell
+    "relayed": FeedbackKind.DELIVERED,  # into a network without reports: no better confirmation will follow
     "expanded": FeedbackKind.DELIVERED,
     "complained": FeedbackKind.COMPLAINED,
 }
-# Which of several things said about one mail of one recipient holds: that of his own address, else the best of them,
-# since a list or an alias passed it on.
+# The precedence of several reports about one recipient's mail. A report about the recipient's own address comes first;
+# otherwise a list or an alias forwarded the mail, and the best report counts.
 ORDER = ("complained", "delivered", "relayed", "expanded", "delayed", "failed")
-# What makes an address one that will never work (PROMISES, 2). Some relays never say more than 5.0.0 themselves.
+# Codes that mark an address as permanently invalid. Some relays never report more than 5.0.0.
 HARD_CODES = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
-# Many loops leave the recipient out.
+# Many feedback loops omit the recipient.
 COMPLAINT = ReportedRecipient(address="", action="complained")
 VAGUE_CODES = frozenset({"", "5.0.0"})
 
@@ -41,8 +41,8 @@ VAGUE_CODES = frozenset({"", "5.0.0"})
 class ReceivedReport:
     """A report's mail.
 
-    `recipient_id` is whose return path it came to, where the listener knows that. `is_trusted` admits reports that only
-    quote our Message-ID, which whoever saw the mail can do: for files that the operator has chosen.
+    `recipient_id` is the recipient of the return path, if the listener knows it. `is_trusted` also admits reports that
+    only quote our Message-ID, which every reader of the mail knows: for files that the operator has chosen.
     """
 
     raw: bytes
@@ -51,7 +51,7 @@ class ReceivedReport:
 
 
 def receive_report(received: ReceivedReport) -> list[FeedbackResult]:
-    """Understand the mail and write down what it says; one result for each thing said, none for what is no report."""
+    """Parse a mail or an mbox and record its reports. Returns one result for each report, none for other mail."""
     results = []
     for raw in split_mbox(received.raw):
         results += [receive_feedback(feedback) for feedback in read_feedback(received, raw, parse_report(raw))]
@@ -59,7 +59,7 @@ def receive_report(received: ReceivedReport) -> list[FeedbackResult]:
 
 
 def read_feedback(received: ReceivedReport, raw: bytes, report: Report) -> Iterator[Feedback]:
-    """What the report says about mail of ours."""
+    """Build the feedback of a report about mail of this service."""
     told = [one for one in report.recipients if one.action in KINDS]
     recipient_id = received.recipient_id or find_reported_recipient(raw, report)
     if recipient_id is not None:
@@ -68,14 +68,14 @@ def read_feedback(received: ReceivedReport, raw: bytes, report: Report) -> Itera
             yield build_feedback(one, report, address, recipient_id=recipient_id)
     elif (received.is_trusted or report.kind == "complaint") and (message_id := read_message_id(report)):
         if not told and report.kind == "complaint":
-            # Enough where the mail had one recipient.
+            # Sufficient if the message had one recipient.
             told = [COMPLAINT]
         for one in told:
             yield build_feedback(one, report, one.original_address or one.address, message_id=message_id)
 
 
 def find_reported_recipient(raw: bytes, report: Report) -> UUID | None:
-    """The recipient whose return path the report came to, or the only one that it holds."""
+    """The recipient of the return path that the report was sent to, else of the only return path in it."""
     for address in report.addressed_to:
         if found := read_recipient(address):
             return found
@@ -85,7 +85,7 @@ def find_reported_recipient(raw: bytes, report: Report) -> UUID | None:
 
 
 def read_message_id(report: Report) -> UUID | None:
-    """The message that a Message-ID of ours names: `<id@sender's domain>`."""
+    """The message id in our Message-ID `<id@sender's domain>`; None for other Message-IDs."""
     try:
         return UUID(report.original_message_id.partition("@")[0])
     except ValueError:
@@ -93,11 +93,11 @@ def read_message_id(report: Report) -> UUID | None:
 
 
 def choose_reported(told: Sequence[ReportedRecipient], address: str, report: Report) -> ReportedRecipient | None:
-    """What holds for the one recipient whom the mail was for."""
+    """Choose the report that counts for the recipient of the mail."""
     wanted = address.lower()
     own = [one for one in told if wanted in {one.address.lower(), one.original_address.lower()}]
     if not told and report.kind == "complaint":
-        # The return path has named him.
+        # The return path names the recipient.
         return COMPLAINT
     return min(own or told, key=lambda one: ORDER.index(one.action), default=None)
 
@@ -114,7 +114,7 @@ def build_feedback(
     whose = recipient_id or f"{message_id}:{address.lower()}"
     told = {"reporting_mta": report.reporting_mta, "reason": one.reason.value}
     return Feedback(
-        # The same report comes again when our answer was lost, with other trace headers.
+        # A report is sent again with other trace headers when our reply was lost, so the key leaves them out.
         key=f"{SOURCE}:{whose}:{kind}:{one.status}:{report.arrived_at or ''}",
         kind=kind,
         source=SOURCE,
@@ -130,10 +130,10 @@ def build_feedback(
 
 
 def is_hard(one: ReportedRecipient) -> bool:
-    """Whether this address will never work."""
+    """Whether the report marks the address as permanently invalid."""
     return one.status in HARD_CODES or (one.hard and one.code == 550 and one.status in VAGUE_CODES)
 
 
 def is_about(one: ReportedRecipient, address: str) -> bool:
-    """Whether the address that failed is ours, and not one that our recipient's mail is passed on to."""
+    """Whether the reported address is our recipient's, not an address to which the mail was forwarded."""
     return one.address.lower() in {"", address.lower()}

@@ -1,4 +1,4 @@
-"""The addresses that bounces come back to."""
+"""Return paths: the addresses to which bounces are sent."""
 
 from functools import lru_cache
 from uuid import UUID
@@ -10,19 +10,19 @@ from domains.signing_identities import identities
 
 
 def find_return_path(domain_id: UUID | None, recipient_id: UUID) -> str | None:
-    """The return path of the mail for one recipient; None where there is no domain that brings its bounces to us."""
+    """The return path of one recipient's mail; None without a domain that routes bounces to this service."""
     identity = identities.of(domain_id) if domain_id else None
     host = (identity.return_path_host if identity else None) or settings.REPORT_DOMAIN
     return make_return_path(recipient_id, host, _key(settings.SECRET_KEY)) if host else None
 
 
 def read_recipient(return_path: str) -> UUID | None:
-    """The recipient that one of our return paths names; None for any other address, and for a forged one."""
+    """The recipient that our return path names; None for other addresses and for forged ones."""
     return read_return_path(return_path, [_key(secret) for secret in list_secrets()])
 
 
 def list_secrets() -> list[str]:
-    """The newest first; mail that went out under an older one still comes back."""
+    """The secrets, newest first. Bounces of mail that was sent under an older secret still arrive."""
     return [settings.SECRET_KEY, *map(str, settings.SECRET_KEY_FALLBACKS)]
 
 

@@ -1,4 +1,4 @@
-"""Whose mail feedback is about: found without locks, then looked at again with them."""
+"""Finds the recipient of feedback: first without locks, then read again with locks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +11,9 @@ from messages.states import OPEN, Phase, Status, StatusReason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackTarget:
-    """The recipient as it is now, locked.
+    """The recipient's present row, locked.
 
-    `is_leased` tells that a worker is talking about it; `is_pending` that something of ours is still to be done: a
-    retry, or a person's word on an uncertain attempt.
+    `is_leased`: a worker is sending to it. `is_pending`: a retry or the settlement of an uncertain attempt may follow.
     """
 
     recipient_id: UUID
@@ -34,12 +33,12 @@ class FeedbackTarget:
         return self.status in OPEN and (self.has_next_attempt or self.reason is StatusReason.UNCERTAIN)
 
     def wants(self, kind: FeedbackKind) -> bool:
-        """Whether an event of this kind is told: who did not ask for tracking gets none, whatever the ESP does."""
+        """Whether an event of this kind is recorded: no opens and clicks without the caller's opt-in to tracking."""
         tracking_options = {FeedbackKind.OPENED: self.track_opens, FeedbackKind.CLICKED: self.track_clicks}
         return self.is_simulated or tracking_options.get(kind, True)
 
 
-# Mail that was never tried cannot be known to anybody. With a provider: only mail that it was given.
+# Feedback can only concern mail with a started attempt; with a provider given, only an attempt of that provider.
 _TRIED = """
 EXISTS (SELECT 1 FROM mail_attempt a WHERE a.recipient_id = r.id AND a.phase = ANY(%(phases)s)
         AND (%(provider)s::uuid IS NULL OR a.provider_id = %(provider)s))
@@ -56,7 +55,7 @@ WHERE t.remote_id = %(remote)s AND {_ADDRESSED} AND {_TRIED} LIMIT 2
 
 
 def find_feedback_recipient(feedback: Feedback) -> tuple[UUID, UUID] | None:
-    """The recipient that feedback is about, and its message; None when there is none, or it may be one of several."""
+    """The ids of the feedback's recipient and message; None if no recipient or more than one matches."""
     values = {
         "recipient": feedback.recipient_id,
         "message": feedback.message_id,
@@ -89,7 +88,7 @@ FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id WHERE r.id = %s
 
 
 def lock_target(recipient_id: UUID) -> FeedbackTarget | None:
-    """The recipient, locked; its message is locked already. None when it is gone."""
+    """Lock and read the recipient, whose message the caller has locked. None when the recipient was deleted."""
     row = fetch_one(_LOCK, [recipient_id])
     if row is None:
         return None

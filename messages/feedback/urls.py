@@ -1,4 +1,4 @@
-"""Paths outside of the API that this package answers."""
+"""This package's paths outside the API."""
 
 from common.routers import api_path
 from messages.feedback.views import receive_feedback

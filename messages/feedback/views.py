@@ -1,4 +1,4 @@
-"""`/feedback/<provider>/<secret>`: where ESPs post what becomes of mail."""
+"""`/feedback/<provider>/<secret>`: the URL to which ESPs post events."""
 
 import hmac
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class ForgedEventError(ApiError):
 
 
 class EventLoginError(ApiError):
-    """The provider's events come with a login, and this one is missing or wrong."""
+    """The provider's events need a login, and this request's login is missing or wrong."""
 
     code = "event_login"
     status = HTTPStatus.UNAUTHORIZED
@@ -44,7 +44,7 @@ class MalformedEventError(BadRequestError):
 
 
 class LaterError(ApiError):
-    """The event cannot be checked just now."""
+    """The event cannot be verified at the moment. Retry the request."""
 
     code = "try_later"
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -54,7 +54,7 @@ View = Callable[[HttpRequest, UUID, str], HttpResponse]
 
 
 def keep_secret(view: View) -> View:
-    """Errors as problems, and none of Django's own words on them: it would log the path, and with it the secret."""
+    """Convert errors to problem responses and keep Django from logging them: its log holds the path with the secret."""
 
     @wraps(view)
     def answer(request: HttpRequest, pk: UUID, secret: str) -> HttpResponse:
@@ -68,13 +68,13 @@ def keep_secret(view: View) -> View:
     return answer
 
 
-@csrf_exempt  # the secret in the address, and the signature, are the proof
+@csrf_exempt  # the secret in the URL and the signature authenticate the request
 @keep_secret
 def receive_feedback(request: HttpRequest, pk: UUID, secret: str) -> HttpResponse:
-    """2xx when what was posted is written down or is about no mail of ours; the ESP posts again after anything else."""
+    """Record posted events. 2xx means recorded, or about no mail of ours; after other statuses the ESP posts again."""
     provider = find_provider(pk, secret)
     if request.method in {"GET", "HEAD"}:
-        # Some ESPs look whether there is anybody before they let the address be entered.
+        # Some ESPs send a GET to check the URL before they accept it in their settings.
         return HttpResponse()
     if request.method != "POST":
         raise MethodNotAllowedError(method=request.method)
@@ -82,7 +82,7 @@ def receive_feedback(request: HttpRequest, pk: UUID, secret: str) -> HttpRespons
     try:
         results = receive_events(provider, request)
     except LoginError:
-        # SNS sends its login only when it is asked for it.
+        # SNS sends its login only after a 401.
         raise EventLoginError(headers={"WWW-Authenticate": 'Basic realm="events"'}) from None
     except ForgedError as error:
         log.warning("event_forged", provider=provider.name, why=str(error))
@@ -98,7 +98,7 @@ def receive_feedback(request: HttpRequest, pk: UUID, secret: str) -> HttpRespons
 
 
 def find_provider(pk: UUID, secret: str) -> Provider:
-    """The ESP whose address this is. One 404 for all that is not."""
+    """The ESP of this feedback URL. Raises NotFoundError for an unknown provider and for a wrong secret alike."""
     provider = Provider.objects.filter(pk=pk, kind=ProviderKind.ESP).first()
     known = provider.event_secret if provider else ""
     if not hmac.compare_digest(known.encode(), secret.encode()) or provider is None or not known:
@@ -107,7 +107,7 @@ def find_provider(pk: UUID, secret: str) -> Provider:
 
 
 def read_whole(request: HttpRequest) -> None:
-    """The body, for all who ask the request for it later; no more than MAX_BODY of it."""
+    """Read the body of at most MAX_BODY bytes into the request, for all later readers. Raises BodyTooLargeError."""
     try:
         vars(request)["_body"] = bytes(read_body(request, read_length(request.META), MAX_BODY))  # type: ignore[arg-type]
     except BodyTooLargeError:

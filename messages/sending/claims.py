@@ -1,4 +1,4 @@
-"""Taking due recipients: the claim is what makes sure that one worker at a time holds a recipient."""
+"""Claims of due recipients: a claim leases each recipient to one worker at a time."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ from providers.routing.selection import ProviderRef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A recipient that this worker holds under `token` until the lease runs out, and the attempt made for it."""
+    """A recipient that this worker has leased under `token`, with the attempt made for it."""
 
     recipient_id: UUID
     message_id: UUID
@@ -31,20 +31,24 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimScope:
-    """What may be claimed now: projects with a usable way out of their own, and those that use the shared one."""
+    """The projects whose mail may be claimed now.
+
+    `open_projects` have a usable provider of their own, `closed_projects` have only unusable ones. All others use the
+    shared providers, of which at least one is usable if `is_shared_open`.
+    """
 
     is_shared_open: bool
     open_projects: Sequence[UUID]
     closed_projects: Sequence[UUID]
-    # Whose mail goes straight to the recipients' servers, and the domains of which no more is wanted now.
+    # The projects that deliver directly to the recipients' servers, and the domains that take no more mail now.
     is_shared_direct: bool = False
     direct_projects: Sequence[UUID] = ()
     closed_domains: Sequence[str] = ()
 
 
-# The due recipients of a lane, the longest due first, and with each all other due recipients of its message: an ESP
-# takes a message's recipients in one call. MATERIALIZED, since a plain IN (SELECT … LIMIT) may be planned anew for
-# each row and take too many. SKIP LOCKED, so that workers claim side by side.
+# Selects the due recipients of a lane, the longest due first, and the other due recipients of the same messages: an
+# ESP takes a message's recipients in one call. MATERIALIZED, because PostgreSQL may run a plain IN (SELECT … LIMIT)
+# again for each row and claim too many. SKIP LOCKED, so that workers claim at the same time.
 _CLAIM = """
 WITH heads AS MATERIALIZED (
     SELECT id, message_id FROM mail_recipient
@@ -78,12 +82,12 @@ _SUSPECT = _CLAIM.format(suspects="crash_count > 0")
 
 
 def claim_recipients(lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
-    """Take due recipients of up to `limit` messages. Those whose last attempt took its worker down are left alone."""
+    """Claim due recipients of up to `limit` messages, except those whose last attempt crashed its worker."""
     return _claim(_HEALTHY, lane, limit, scope)
 
 
 def claim_suspect(lane: Lane, scope: ClaimScope) -> list[Claim]:
-    """Take one recipient that a worker died with: alone, so that it takes no neighbours with it if it does so again."""
+    """Claim one recipient whose last attempt crashed its worker. It is claimed alone: a new crash affects no other."""
     return _claim(_SUSPECT, lane, 1, scope)
 
 
@@ -124,7 +128,7 @@ def _claim(sql: str, lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
 
 
 def is_due(lane: Lane) -> bool:
-    """Whether anything waits in the lane, claimable or not."""
+    """Whether the lane has due recipients, whether or not a provider can take them now."""
     row = fetch_one(
         "SELECT EXISTS (SELECT 1 FROM mail_recipient"
         " WHERE lane = %s AND lease_token IS NULL AND next_attempt_at <= now())",
@@ -133,8 +137,8 @@ def is_due(lane: Lane) -> bool:
     return bool(row and row[0])
 
 
-# Locking the recipient against the sweep makes the check and the mark one step: either the lease is ours until the
-# mark is committed, or there is no mark, and no dot either.
+# The lock keeps the sweep out, so that the check of the lease and the mark are one step: either the lease is ours until
+# the mark is committed, or the mark is not set and the final dot is not sent.
 _LEASED = """
 WITH leased AS MATERIALIZED (
     SELECT id FROM mail_recipient
@@ -164,7 +168,7 @@ RETURNING a.recipient_id
 
 
 def mark_started(claims: Sequence[Claim], providers: Sequence[ProviderRef]) -> set[UUID]:
-    """Note that work begins, by which provider each; returns the recipients that are still ours."""
+    """Record the start of attempts and the provider of each. Returns the recipients that are still leased to us."""
     return _mark(
         _START,
         claims,
@@ -176,7 +180,7 @@ def mark_started(claims: Sequence[Claim], providers: Sequence[ProviderRef]) -> s
 
 
 def keep_decisions(decisions: Mapping[int, dict[str, Any]]) -> None:
-    """Note why attempts go by the provider that they go by, where there was a choice."""
+    """Record the reason for each attempt's provider; `decisions` holds the reasons by attempt id."""
     if decisions:
         execute(
             "UPDATE mail_attempt a SET decision = v.decision::jsonb FROM unnest(%s::bigint[], %s::text[])"
@@ -186,7 +190,7 @@ def keep_decisions(decisions: Mapping[int, dict[str, Any]]) -> None:
 
 
 def mark_dot_sent(claims: Sequence[Claim]) -> set[UUID]:
-    """Note that the final dot goes out now; only the recipients that are returned may get it."""
+    """Record that the final dot is about to be sent. Only the returned recipients may get it."""
     return _mark(_DOT, claims, phase=Phase.DOT_SENT, before=Phase.STARTED)
 
 
@@ -217,7 +221,7 @@ DELETE FROM mail_attempt a USING freed WHERE a.id = ANY(%s) AND a.recipient_id =
 
 
 def release_claims(claims: Collection[Claim]) -> None:
-    """Give back what was claimed and not begun, as if it had not been claimed."""
+    """Undo claims whose attempts have not started: release the leases and delete the attempts."""
     if claims:
         execute(
             _RELEASE,

@@ -1,7 +1,7 @@
-"""From rows to the bytes that go over the wire.
+"""Composes messages: from rows to the bytes that go over the wire.
 
-Every try of a message is built from the same stored inputs, so its bytes are the same: Message-ID, Date and boundaries
-do not depend on when or by whom it is composed.
+Every attempt composes a message from the same stored inputs and gets the same bytes: Message-ID, Date and boundaries do
+not depend on the time or the worker.
 """
 
 import json
@@ -29,7 +29,7 @@ from messages.sending.personalisation import TrackingOptions, personalise
 
 @dataclass(slots=True, kw_only=True)
 class MessageSource:
-    """What a message is composed from. Plain rows: model instances would cost more than the composing itself."""
+    """The stored inputs of a message. Plain rows, because model instances would cost more than the composing."""
 
     id: UUID
     domain_id: UUID | None
@@ -46,7 +46,7 @@ class MessageSource:
     attachments: list[MimeAttachment] = field(default_factory=list)
 
     def content(self) -> MessageContent:
-        """What the message says. Blind copies are envelope only and appear nowhere."""
+        """The content for MIME. Blind copies are in the envelope only, so no header names them."""
         return MessageContent(
             from_=Mailbox(name=self.from_name, address=self.from_address),
             to=self.mailboxes[RecipientField.TO],
@@ -79,7 +79,7 @@ WHERE a.message_id = ANY(%s) ORDER BY a.message_id, a.position
 
 
 def read_sources(ids: Collection[UUID]) -> dict[UUID, MessageSource]:
-    """The messages with these ids, with three queries for any number."""
+    """Read the messages with these ids, in three queries for any number."""
     wanted = list(ids)
     sources = {row[0]: build_source(row) for row in fetch(_MESSAGES, [wanted])}
     for message_id, kind, name, address in fetch(_MAILBOXES, [wanted, RecipientField.BCC]):
@@ -115,14 +115,14 @@ def build_source(row: tuple[Any, ...]) -> MessageSource:
 
 
 class Composer:
-    """The messages of one batch of claims; what their recipients share is encoded once."""
+    """Composes the messages of one batch of claims; parts that recipients share are encoded once."""
 
     def __init__(self, claims: Sequence[Claim]) -> None:
         self._sources = read_sources({claim.message_id for claim in claims})
         self._prepared: dict[UUID, PreparedMessage] = {}
 
     def compose(self, claim: Claim) -> Delivery:
-        """One recipient's envelope and message. Raises HeaderError, BodyError or AttachmentTypeError."""
+        """Compose one recipient's envelope and message. Raises HeaderError, BodyError or AttachmentTypeError."""
         source = self._sources[claim.message_id]
         prepared = self._prepared.get(source.id)
         if prepared is None:
@@ -136,19 +136,19 @@ class Composer:
             address=claim.address,
             content=content,
             attempt_number=claim.number,
-            # Reports are asked for only where they come to us: the sender's own mailbox wants none of success.
+            # Request reports only if they come to our return path: a sender's own mailbox wants no success reports.
             envelope_id=str(claim.recipient_id) if return_path else "",
         )
 
 
 def compose_raw(message_id: UUID, recipient: Recipient) -> bytes:
-    """The message as this recipient was or will be sent it."""
+    """Compose the message with the bytes that this recipient was or will be sent."""
     source = read_sources({message_id})[message_id]
     return sign_and_personalise(source, prepare_message(source.content()), recipient.pk)
 
 
 def sign_and_personalise(source: MessageSource, prepared: PreparedMessage, recipient_id: UUID) -> bytes:
-    """One recipient's message: what is its own put in, then signed by each active key of the sending domain."""
+    """Render one recipient's message, then sign it with each active key of the sending domain."""
     identity = identities.of(source.domain_id) if source.domain_id else None
     if source.tracking_options.are_any:
         tracking_options = replace(source.tracking_options, host=identity.tracking_host if identity else None)

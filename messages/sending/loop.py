@@ -1,9 +1,9 @@
-"""The sending loop: claim, compose, talk, record, for as long as a worker may stay with it.
+"""The sending loop: claim, compose, send and record, for the time that a worker may spend on one task.
 
-One thread owns the database and does nothing else that waits; conversations with providers run in threads of their
-own. What they ask and answer is gathered and written in bulk: while one commit runs, the next one's work arrives.
-At most `settings.SMTP_CONVERSATIONS` messages for each provider (`routing.MAX_DIRECT` for recipients' own servers) are
-between a granted dot and their recorded answer in one worker child: that many may be doubled if it is killed.
+One thread uses the database and waits for nothing else; conversations with providers run in other threads. Their send
+permits and replies are collected and written in bulk: while one commit runs, the next batch arrives. In one worker
+child, at most `settings.SMTP_CONVERSATIONS` messages for each provider (`routing.MAX_DIRECT` for recipients' own
+servers) are between a granted final dot and the recorded reply: at most that many are sent twice after a kill.
 """
 
 import time
@@ -49,17 +49,17 @@ from tracking.suppressions.service import find_suppressed_pairs
 
 log = structlog.get_logger(__name__)
 
-# Past its time a child goes on claiming only if a conversation that has lasted so long keeps it anyway.
+# After its time a child continues to claim only while a conversation of at least this age keeps it busy anyway.
 LINGER_SECONDS = 0.5
-# So many times its time later only if a conversation does that has lasted for all of the child's time: providers that
-# are a little slow would keep it for each other's mail without end.
+# After this many times its time, only a conversation as old as the child's whole time counts: otherwise providers that
+# are a little slow would keep the child busy with each other's mail without end.
 MOST_OVERTIME = 2
-# New mail is looked for this often while slow conversations go on: it has no other bell to ring here.
+# The interval of claims for new mail while slow conversations continue: no doorbell wakes a busy child.
 WAIT_SECONDS = 0.1
-# While all providers at work are full, the claim for others' mail is tried this often: it may have to look far.
+# The interval of claims while all providers in use are full: the query may have to scan many rows.
 LOOK_SECONDS = 0.1
 
-# What a child that is kept beyond its time serves: the lanes that the same workers serve, the most urgent first.
+# The lanes that a child serves after its time: those of the same worker queue, the most urgent first.
 NEIGHBOURS: Mapping[Lane, Sequence[Lane]] = {
     Lane.CRITICAL: (Lane.CRITICAL, Lane.NORMAL),
     Lane.NORMAL: (Lane.CRITICAL, Lane.NORMAL),
@@ -69,7 +69,7 @@ NEIGHBOURS: Mapping[Lane, Sequence[Lane]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A claim whose way is chosen and whose work has not begun."""
+    """A claim with a selected provider whose attempt has not started."""
 
     claim: Claim
     queue_key: SendQueueKey
@@ -80,7 +80,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A claim on its way out."""
+    """A claim whose attempt has started."""
 
     claim: Claim
     queue_key: SendQueueKey
@@ -90,7 +90,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """Work that was answered. `has_other_provider`: the answer is about the provider, and another one is there."""
+    """Work with its reply. `has_other_provider`: the reply is a provider failure, and another provider is usable."""
 
     work: Work
     reply: Reply
@@ -114,8 +114,9 @@ class SendingLoop:
         self._has_done = False
 
     def run(self) -> bool:
-        """Send what is due until nothing is, or the time is up and all conversations begun have ended; whether there
-        was anything that could be sent.
+        """Send due recipients until none is left, or until the time is up and all open conversations have ended.
+
+        Returns whether at least one recipient could be processed.
         """
         with Heartbeat(Recipient) as heartbeat:
             self._heartbeat = heartbeat
@@ -130,7 +131,7 @@ class SendingLoop:
                 self._advance()
 
     def _send_suspects(self) -> None:
-        """What a worker died with, one by one, for half of our time at most: healthy mail waits meanwhile."""
+        """Send recipients that crashed a worker, one by one, for at most half of our time, since other mail waits."""
         until = time.monotonic() + settings.DELIVER_TIME.total_seconds() / 2
         while time.monotonic() < until and self._take(self._claim_suspect()):
             while self._work or self._waiting:
@@ -141,7 +142,9 @@ class SendingLoop:
         return retry_database(lambda: claim_suspect(self.lanes[0], scope))
 
     def _may_claim(self) -> bool:
-        """In time: yes. Later only while slow conversations keep this child anyway, and not for their providers."""
+        """Whether to claim: always within our time; later only while slow conversations keep this child busy, and only
+        for other providers than theirs.
+        """
         now = time.monotonic()
         if now < self._deadline:
             return True
@@ -151,18 +154,18 @@ class SendingLoop:
             given_back, self._waiting = [item.claim for item in self._waiting], []
             retry_database(lambda: release_claims(given_back))
         time_given = settings.DELIVER_TIME.total_seconds()
-        # A provider that took its time once is closed until it has answered; one that is stuck, for the whole run.
+        # A slow provider gets no claims until it has replied; a stuck one gets none for the whole run.
         self._stuck |= self._list_queue_keys(now - max(time_given, LINGER_SECONDS))
         self._router.slow = self._stuck | self._list_queue_keys(now - LINGER_SECONDS)
         keeping = self._router.slow if now < self._deadline + MOST_OVERTIME * time_given else self._stuck
         return any(work.queue_key in keeping for work in self._work.values())
 
     def _list_queue_keys(self, begun_before: float) -> set[SendQueueKey]:
-        """The tracks of work that was begun before a time and is not answered."""
+        """The queue keys of work that started before a time and has no reply yet."""
         return {work.queue_key for work in self._work.values() if work.begun_at < begun_before}
 
     def _refill(self) -> None:
-        """Claim as much as the providers that are waiting for work can take, and mail by those that have none."""
+        """Claim as much as the providers in use can take, and mail for providers without work."""
         in_flight = self._count_in_flight()
         rooms = [
             room
@@ -183,11 +186,11 @@ class SendingLoop:
         self._look_at = now + LOOK_SECONDS
 
     def _count_in_flight(self) -> Counter[SendQueueKey]:
-        """How much of this child's work is on which track."""
+        """The number of this child's deliveries, waiting or started, by queue key."""
         return Counter([work.queue_key for work in self._work.values()] + [item.queue_key for item in self._waiting])
 
     def _take(self, claims: Sequence[Claim]) -> bool:
-        """Choose ways and read what is to be composed; whether there was anything to do."""
+        """Select providers for claims and read their messages. Returns whether any claim was used."""
         if not claims:
             return False
         self._heartbeat.add(claims[0].token)
@@ -214,7 +217,7 @@ class SendingLoop:
         return has_done
 
     def _pick(self) -> list[Waiting]:
-        """What the conversations will come to soon, and no more: what is begun when a worker dies is suspect."""
+        """Pick only what can start now: recipients already started become suspects if the worker dies."""
         picked: list[Waiting] = []
         kept: list[Waiting] = []
         rooms: dict[SendQueueKey, int] = {}
@@ -231,7 +234,7 @@ class SendingLoop:
         return picked
 
     def _begin(self, items: Sequence[Waiting]) -> None:
-        """One conversation for items of one track."""
+        """Start one conversation for items of one queue key."""
         queue_key, deliveries = items[0].queue_key, []
         for item in items:
             work = Work(claim=item.claim, queue_key=queue_key, tried=item.tried, begun_at=time.monotonic())
@@ -246,7 +249,7 @@ class SendingLoop:
             self.state.conversations.submit(queue_key, self.state.transport(queue_key.provider), deliveries)
 
     def _advance(self) -> None:
-        """Wait for conversations; write down what they answered, which may send their dot, and what is begun next."""
+        """Wait for conversations; record their replies, grant final dots, and start the picked items."""
         picked = self._pick()
         gathered = self.state.conversations.wait(0 if picked else WAIT_SECONDS)
         ended = [(self._work.pop(pk), reply) for pk, reply in gathered.replies if pk in self._work]
@@ -282,7 +285,7 @@ class SendingLoop:
 
 
 def bundle(items: Sequence[Waiting]) -> list[list[Waiting]]:
-    """What goes in one conversation: an ESP takes a message's recipients together, all others one each."""
+    """Group items by conversation: an ESP takes a message's recipients together, all others take one recipient each."""
     bundles: dict[tuple[SendQueueKey, UUID], list[Waiting]] = {}
     for item in items:
         is_shared = item.queue_key.provider.kind is ProviderKind.ESP
@@ -292,7 +295,7 @@ def bundle(items: Sequence[Waiting]) -> list[list[Waiting]]:
 
 
 def note_breaker(provider: ProviderRef, reply: Reply) -> None:
-    """Let the provider's circuit know of a reply. A recipient's own server has one of its own."""
+    """Report a reply to the provider's circuit breaker. Recipients' own servers have separate breakers."""
     if provider.id is None or provider.kind is ProviderKind.MX:
         return
     if is_failure(reply):
@@ -302,9 +305,9 @@ def note_breaker(provider: ProviderRef, reply: Reply) -> None:
 
 
 def write_progress(done: Sequence[Done], asking: Sequence[Claim], beginning: Sequence[Waiting]) -> set[UUID]:
-    """In one transaction record replies, mark dots and what is begun; returns the recipients that may go on.
+    """Record replies, final dots and started attempts in one transaction. Returns the recipients that may continue.
 
-    While the database is away the replies are kept and tried again, for the other side has acted on them.
+    While the database is unavailable, the caller keeps the replies and retries: the providers have acted on them.
     """
     with transaction.atomic():
         if done:
@@ -326,7 +329,7 @@ def write_progress(done: Sequence[Done], asking: Sequence[Claim], beginning: Seq
 
 
 def drop_suppressed(claims: Sequence[Claim]) -> list[Claim]:
-    """The claims whose address was not suppressed since accept; the others end, without an attempt."""
+    """Return the claims whose address is not suppressed. The others become `suppressed` without an attempt."""
     suppressed = find_suppressed_pairs([(taken.project_id, taken.address) for taken in claims])
     dropped = [taken for taken in claims if (taken.project_id, taken.address) in suppressed]
     if dropped:
@@ -338,7 +341,7 @@ def drop_suppressed(claims: Sequence[Claim]) -> list[Claim]:
 
 
 def compose_delivery(composer: Composer, taken: Claim) -> Delivery | Reply:
-    """The delivery, or what to record when the message cannot be written as one."""
+    """Compose a delivery, or return the reply to record when the message cannot be composed."""
     try:
         return composer.compose(taken)
     except (HeaderError, BodyError, AttachmentTypeError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Leases that ran out: their worker died, or lost its database. What it left behind decides what happens next."""
+"""Expired leases: the worker died, or lost its database. The phase of the attempt decides the next state."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,17 +14,17 @@ from messages.states import OnUncertain, Phase, Status, StatusReason
 from messages.transitions import Transition, apply_transitions, lock_messages
 
 BATCH = 500
-# A recipient that takes its worker down this often in a row is not tried again.
+# A recipient whose attempts crash this many workers in a row is not retried.
 MAX_CRASHES = 5
 
 REPLIES = {
-    Phase.STARTED: "The worker was lost before the message was handed over.",
-    Phase.DOT_SENT: "The worker was lost after the message was sent and before the answer was recorded.",
+    Phase.STARTED: "The worker was lost before the message was sent.",
+    Phase.DOT_SENT: "The worker was lost after the message was sent and before the reply was recorded.",
 }
 OUTCOMES = {Phase.STARTED: Outcome.DEFERRED, Phase.DOT_SENT: Outcome.UNCERTAIN}
 
-# Claimed before PostgreSQL was started anew: its worker may well live, and hold an answer that it could not write down
-# while the server was away. It has the time to do so before anybody calls it lost, and sends once more.
+# After a restart of PostgreSQL, the worker of an older claim may be alive and hold a reply that it could not record. It
+# gets half a lease's time to record it, before the lease counts as lost and the message is sent again.
 _CANDIDATES = """
 SELECT r.id, r.message_id FROM mail_recipient r
 JOIN mail_attempt a ON a.recipient_id = r.id AND a.number = r.attempt_count
@@ -36,7 +36,7 @@ LIMIT %s
 
 @dataclass(frozen=True, slots=True)
 class LostLease:
-    """A recipient whose lease ran out, and how far its attempt had gone. Locked."""
+    """A recipient with an expired lease, locked, and the phase of its attempt."""
 
     recipient_id: UUID
     message_id: UUID
@@ -49,9 +49,10 @@ class LostLease:
 
 
 def sweep_lost_leases() -> int:
-    """Decide what becomes of recipients whose lease ran out; returns how many there were.
+    """Set the next state of all recipients with expired leases, and return their number.
 
-    Not begun: as if never claimed. Begun, before the dot: due again, and no duplicate is possible. Later: uncertain.
+    Attempt not started: the claim is undone. Started, final dot not sent: due again, and no duplicate is possible.
+    Dot sent: uncertain.
     """
     count = 0
     while batch := _sweep_batch():
@@ -79,7 +80,7 @@ def _sweep_batch() -> int:
 
 
 def choose_crash_transition(lost: LostLease) -> Transition:
-    """What becomes of a recipient whose worker was lost while it worked on it."""
+    """The next state of a recipient whose worker was lost during the attempt."""
     crash_count = lost.crash_count + 1
     status, reason = lost.status, StatusReason.DEFERRED
     wait: timedelta | None = timedelta(0)
@@ -101,9 +102,9 @@ def choose_crash_transition(lost: LostLease) -> Transition:
 
 
 def _lock_lost(recipient_ids: list[UUID]) -> list[LostLease]:
-    """Lock those that are still held under a lease that ran out, and read how far they had gone.
+    """Lock the recipients whose leases are still expired, and read the phases of their attempts.
 
-    Two statements: the attempts are read after the locks, so that a mark committed meanwhile is seen.
+    Two statements: the attempts are read after the locks, so that a mark committed meanwhile is visible.
     """
     locked = [
         row[0]
@@ -125,7 +126,7 @@ def _lock_lost(recipient_ids: list[UUID]) -> list[LostLease]:
 
 
 def _forget_unbegun(lost: list[LostLease]) -> None:
-    """Undo claims that led to nothing; they count neither as attempts nor as crashes."""
+    """Undo claims whose attempts never started; they count neither as attempts nor as crashes."""
     execute("DELETE FROM mail_attempt WHERE id = ANY(%s)", [[row.attempt_id for row in lost]])
     execute(
         "UPDATE mail_recipient SET lease_token = NULL, lease_until = NULL, attempt_count = attempt_count - 1"

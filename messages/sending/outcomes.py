@@ -1,4 +1,4 @@
-"""What an attempt's reply means for its recipient, written down: attempt, state, event, suppression, in one go."""
+"""Records the results of attempts: attempt, recipient's state, event and suppression, in one transaction."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -23,12 +23,12 @@ from messages.transitions import AppliedTransition, Transition, lock_messages, w
 from tracking.models import SuppressionReason
 from tracking.suppressions.service import Entry, suppress_many
 
-# A provider that wants less of us without saying when.
+# The wait after a provider throttles without a time.
 THROTTLED_WAIT = timedelta(seconds=30)
 # Jitter needs no secrecy.
 SPREAD = Random()  # noqa: S311
 
-# What an outcome that ends the attempt for good makes of the recipient, and why.
+# The state and reason for each final outcome.
 ENDS: dict[Outcome, tuple[Status, StatusReason]] = {
     Outcome.ACCEPTED: (Status.SENT, StatusReason.NONE),
     Outcome.DELIVERED: (Status.DELIVERED, StatusReason.NONE),
@@ -39,18 +39,18 @@ ENDS: dict[Outcome, tuple[Status, StatusReason]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptResult:
-    """An attempt and what came of it."""
+    """An attempt with its reply."""
 
     claim: Claim
     reply: Reply
     provider_name: str
-    # The reply is about the provider, and another one may take the mail at once.
+    # The reply is a failure of the provider, and another provider can take the message at once.
     has_other_provider: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedRecipient:
-    """A recipient that is still ours, as the record finds it, locked."""
+    """A recipient that is still leased to us, locked, with its present state."""
 
     message_id: UUID
     project_id: UUID
@@ -59,15 +59,15 @@ class LeasedRecipient:
     status: Status
     deferral_count: int
     on_uncertain: OnUncertain
-    # The simulator's waits are cut by it.
+    # Factor for the simulator's waits; 1 for real mail.
     time_scale: float
 
 
 def record_results(results: Sequence[AttemptResult]) -> set[UUID]:
-    """Write down what came of attempts; returns the recipients that were still ours.
+    """Record the results of attempts in one transaction. Returns the recipients that were still leased to us.
 
-    One transaction. What another worker has taken over since is left alone, unless all it did was to call our attempt
-    uncertain: then our knowledge settles it.
+    A recipient that another worker has taken over does not change. The exception is a sweep that only marked our
+    attempt uncertain: our reply replaces that mark.
     """
     with transaction.atomic():
         lock_messages(result.claim.message_id for result in results)
@@ -94,7 +94,7 @@ def record_results(results: Sequence[AttemptResult]) -> set[UUID]:
 
 
 def suppress_refused(results: Sequence[AttemptResult], leased: Mapping[UUID, LeasedRecipient]) -> None:
-    """Put addresses that do not exist on their project's list. Simulated mail suppresses nobody."""
+    """Suppress addresses that do not exist, each for its project. Simulated mail never suppresses an address."""
     refused: dict[UUID, list[Entry]] = defaultdict(list)
     for result in results:
         row = leased[result.claim.recipient_id]
@@ -111,7 +111,7 @@ def suppress_refused(results: Sequence[AttemptResult], leased: Mapping[UUID, Lea
 
 
 def build_applied_transition(leased: LeasedRecipient, transition: Transition) -> AppliedTransition:
-    """What `transition` makes of a recipient, for its event."""
+    """The recipient after `transition`, for its event."""
     return AppliedTransition(
         recipient_id=transition.recipient_id,
         message_id=leased.message_id,
@@ -123,7 +123,7 @@ def build_applied_transition(leased: LeasedRecipient, transition: Transition) ->
 
 
 def next_transition(result: AttemptResult, leased: LeasedRecipient) -> Transition:
-    """The recipient's next state after this reply, and how long until the next try."""
+    """The recipient's next state after this reply, with the time until the next attempt."""
     reply = result.reply
     wait: timedelta | None = None
     deferral_count = leased.deferral_count
@@ -137,16 +137,16 @@ def next_transition(result: AttemptResult, leased: LeasedRecipient) -> Transitio
         if reply.has_reached:
             status = Status.DELIVERING
         if result.has_other_provider or reply.should_pause:
-            # The provider waits, not the mail: it is due as soon as there is a way out.
+            # The provider rests, not the mail: it is due as soon as any provider is usable.
             wait = timedelta(0)
         elif reply.should_slow and not reply.has_reached:
-            # Whoever wants less of us has said nothing about this mail: it does not count as a try.
+            # Throttling says nothing about this message, so it does not count for the retry schedule.
             wait = reply.retry_after or THROTTLED_WAIT
         else:
             deferral_count += 1
             wait = max(next_wait(deferral_count, settings.RETRY_WAITS, SPREAD), reply.retry_after or timedelta(0))
     if status is not leased.status and status not in TRANSITIONS[leased.status]:
-        # Feedback was quicker than the answer and knew more.
+        # Feedback arrived before the reply and led to a later state.
         status, reason, wait = leased.status, StatusReason.NONE, None
     return Transition(
         recipient_id=result.claim.recipient_id,
@@ -160,7 +160,7 @@ def next_transition(result: AttemptResult, leased: LeasedRecipient) -> Transitio
 
 
 def attempt_event_data(result: AttemptResult) -> dict[str, Any]:
-    """An attempt, as its event tells it."""
+    """The data of an attempt's event."""
     reply = result.reply
     return {
         "attempt": result.claim.number,
@@ -173,7 +173,7 @@ def attempt_event_data(result: AttemptResult) -> dict[str, Any]:
 
 
 def end_recipients(recipients: Collection[UUID], status: Status, reason: StatusReason) -> list[AppliedTransition]:
-    """Bring recipients to a state that no attempt of now caused (expiry, a crash, a person), with their events."""
+    """Move recipients to a state without an attempt (suppression, for example), and record their events."""
     with transaction.atomic():
         applied = Recipient.objects.filter(pk__in=recipients).move_to(status, reason)
         record_status_events(applied, {row.recipient_id: {"reason": reason} for row in applied})
@@ -194,7 +194,7 @@ ORDER BY r.id FOR NO KEY UPDATE OF r
 
 
 def _lock_leased(results: Sequence[AttemptResult]) -> dict[UUID, LeasedRecipient]:
-    """The recipients that these results may still be written for, locked."""
+    """Lock and read the recipients for which these results may still be recorded."""
     return {
         row[0]: LeasedRecipient(
             message_id=row[1],

@@ -1,4 +1,4 @@
-"""What is each recipient's own in a message: tracked links, the pixel, the way to unsubscribe."""
+"""The personal parts of a recipient's message: tracked links, the pixel, the unsubscribe URL."""
 
 import html
 import re
@@ -10,15 +10,15 @@ from tracking.engagement.link_rewriting import splice
 from tracking.engagement.tokens import TokenPurpose
 from tracking.engagement.tracking_urls import build_url
 
-# The one reserved variable: kept at accept as it stands, filled here.
+# The one reserved variable: accept leaves it in the content, and it is filled here.
 PLACEHOLDER = re.compile(r"\{\{-?\s*unsubscribe_url\s*-?\}\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackingOptions:
-    """What the caller opted in to, and the host that the URLs are on (None: ours).
+    """The tracking that the caller opted in to, and the host for its URLs (None: the service's own host).
 
-    `places` are where the pixel and the links go in the HTML, as found at accept.
+    `places` are the offsets of the pixel and the links in the HTML, as found at accept.
     """
 
     track_opens: bool
@@ -34,7 +34,7 @@ class TrackingOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientContent:
-    """One recipient's bodies and headers; None where the common ones will do."""
+    """One recipient's bodies and headers; None for a body that is the same for all recipients."""
 
     html: str | None = None
     text: str | None = None
@@ -42,7 +42,7 @@ class RecipientContent:
 
 
 def personalise(document: str, text: str, tracking_options: TrackingOptions, recipient_id: UUID) -> RecipientContent:
-    """This recipient's copy of the HTML and text, and its List-Unsubscribe headers (RFC 2369, RFC 8058)."""
+    """Build this recipient's HTML, text and List-Unsubscribe headers (RFC 2369, RFC 8058)."""
     own_html = own_text = None
     headers: tuple[tuple[str, str], ...] = ()
     if tracking_options.places and (tracking_options.track_opens or tracking_options.track_clicks):
@@ -56,7 +56,7 @@ def personalise(document: str, text: str, tracking_options: TrackingOptions, rec
 
 
 def add_tracking(document: str, tracking_options: TrackingOptions, recipient_id: UUID) -> str:
-    """The HTML with this recipient's links and pixel; all else stays byte for byte."""
+    """Put this recipient's links and pixel into the HTML; everything else stays byte for byte."""
 
     def wrap(index: int) -> str:
         return build_url(tracking_options.host, TokenPurpose.CLICK, recipient_id, index)

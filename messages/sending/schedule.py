@@ -1,4 +1,4 @@
-"""What becomes due by time alone: scheduled messages are released, and mail past its time is given up."""
+"""Time-based work: release scheduled messages, and fail expired recipients."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from tracking.models import EventType
 
 BATCH = 500
 
-# SKIP LOCKED: a message that is being cancelled or rescheduled just now is looked at again at the next tick.
+# SKIP LOCKED: a message that is being cancelled or rescheduled is checked again at the next tick.
 _RELEASABLE = """
 SELECT id FROM mail_message WHERE status = %s AND scheduled_at <= now()
 ORDER BY scheduled_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
@@ -21,7 +21,7 @@ ORDER BY scheduled_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 
 
 def release_due() -> int:
-    """Queue every scheduled message whose time has come; returns how many. Harmless when run twice or side by side."""
+    """Queue every scheduled message whose time has come, and return their number. Concurrent runs are safe."""
     count = 0
     while batch := _release_batch():
         count += batch
@@ -44,7 +44,7 @@ WHERE status = ANY(%s) AND expires_at <= now() AND lease_token IS NULL LIMIT %s
 
 
 def expire_due() -> int:
-    """Fail every open recipient past its time; returns how many. What a worker holds just now is left to it."""
+    """Fail every open recipient whose expiry time has passed, and return their number. Leased recipients are skipped."""
     count = 0
     while batch := _expire_batch():
         count += batch

@@ -1,4 +1,4 @@
-"""What the simulator lets happen after it has taken a mail: planned as feedback, in rows that become due."""
+"""The simulator's later events (bounces, opens, complaints), planned as feedback rows that become due."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -13,9 +13,9 @@ from messages.sending.outcomes import AttemptResult
 from tracking.engagement.bot_detection import Actor
 
 SOURCE = "simulator"
-# Where a simulated click leads in a mail without tracked links.
+# The target of a simulated click in a message without tracked links.
 ELSEWHERE = "https://simulator.test/"
-# What the events of these kinds tell beside, as those of real ones do.
+# Additional event data of these kinds, in the form of real events.
 DATA: Mapping[FeedbackKind, Mapping[str, Any]] = {
     FeedbackKind.OPENED: {"actor": Actor.HUMAN, "actor_reason": "simulated"},
     FeedbackKind.CLICKED: {"actor": Actor.HUMAN, "actor_reason": "simulated", "link": "0"},
@@ -28,7 +28,7 @@ FROM mail_message m LEFT JOIN tracking_trackedlinks t ON t.message_id = m.id WHE
 
 
 def plan_later(results: Sequence[AttemptResult], recorded: Collection[UUID]) -> None:
-    """Plan what follows attempts of simulated mail that were just `recorded`, in the transaction of the record."""
+    """Plan the later feedback of simulated attempts in `recorded`, in the transaction that recorded them."""
     wanted = {
         result.claim.recipient_id: later
         for result in results
@@ -47,7 +47,7 @@ def plan_later(results: Sequence[AttemptResult], recorded: Collection[UUID]) -> 
 
 
 def find_later(result: AttemptResult) -> Sequence[Later]:
-    """What the address of this attempt's mail says is to follow."""
+    """The later events in the scenario of the attempt's address."""
     try:
         script = read_script(result.claim.address)
     except ScenarioError:

@@ -1,4 +1,4 @@
-"""What a worker child keeps between tasks: open connections, their conversations, and how fast each provider is."""
+"""The state that a worker child keeps between tasks: connections, conversations and the speed of each provider."""
 
 import os
 from collections.abc import Mapping
@@ -16,24 +16,24 @@ from providers.routing.selection import ProviderRef
 from providers.routing.shared_breakers import Exchange
 from providers.transports import build_transport
 
-# Of a fast provider's mail one child claims this much at once; of a slow one's twice its conversations.
+# The most deliveries that one child claims at once for a fast provider. For a slow one it is twice its conversations.
 MAX_CLAIMED = 200
-# Fast is who answers within this time, the wait for a free conversation included.
+# A provider that replies within this time is fast; the time includes the wait for a free conversation.
 FAST_SECONDS = 0.2
-# What a domain's own servers are begun with; a relay is ours, and takes all that it is allowed at once.
+# The first concurrency limit for a domain's own servers. A relay is the project's own and starts at its full limit.
 FIRST_DIRECT_LIMIT = 3
 MAX_LIMITS = 10_000
 
 
 class SendQueueKey(NamedTuple):
-    """What shares a pace: a way out, or one domain of a way that goes straight to it."""
+    """The unit of concurrency: a provider, or one recipient domain of a provider that delivers directly."""
 
     provider: ProviderRef
     domain: str = ""
 
 
 class WorkerState:
-    """One for each process."""
+    """The state of one worker process."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -47,7 +47,7 @@ class WorkerState:
         self._shares = Shares()
 
     def transport(self, provider: ProviderRef) -> Transport:
-        """The transport of a way out, built once; a changed provider is another way."""
+        """The provider's transport, built once. A changed provider gets a new transport, and the old one is closed."""
         found = self._transports.get(provider)
         if found is None:
             for old in [old for old in self._transports if old.id == provider.id]:
@@ -56,11 +56,11 @@ class WorkerState:
         return found
 
     def queue_key(self, provider: ProviderRef, claim: Claim) -> SendQueueKey:
-        """Which track a claim goes on by this way."""
+        """The queue key of a claim that goes out by this provider."""
         return SendQueueKey(provider, claim.domain if provider.kind is ProviderKind.MX else "")
 
     def concurrency(self, queue_key: SendQueueKey) -> AdaptiveConcurrency:
-        """The track's pace, made on demand."""
+        """The adaptive limit of a queue key, made on demand."""
         found = self._limits.get(queue_key)
         if found is None:
             if len(self._limits) >= MAX_LIMITS:
@@ -72,18 +72,18 @@ class WorkerState:
         return found
 
     def _forget_limits(self) -> None:
-        """Those without open conversations; what they had learned they learn again."""
+        """Forget the limits of queue keys without open conversations; they adapt again from the start."""
         for queue_key in [queue_key for queue_key in self._limits if not self.conversations.in_flight(queue_key)]:
             del self._limits[queue_key]
 
     def limit(self, queue_key: SendQueueKey) -> int:
-        """How many conversations there may be at once, at least 1. The conversations' thread asks too."""
+        """The number of conversations allowed at once, at least 1. Also called from the conversations' thread."""
         concurrency = self._limits.get(queue_key)
         limit = concurrency.limit if concurrency else 1
         return max(1, min(limit, self._find_share(queue_key.provider, limit)))
 
     def take_share(self, provider: ProviderRef) -> None:
-        """Have this process's part of the provider's connections counted, where they are limited."""
+        """Register this process's share of the provider's connections, if they are limited."""
         if provider.id is not None and provider.connection_limit is not None:
             self._shares.hold(provider.id, provider.connection_limit, settings.SMTP_CONVERSATIONS)
 
@@ -93,7 +93,7 @@ class WorkerState:
         return self._shares.share_of(provider.id)
 
     def admit(self, queue_key: SendQueueKey, wanted: int) -> int:
-        """How many of `wanted` deliveries may be begun now. What is admitted counts for the provider's rate."""
+        """The number of `wanted` deliveries that may start now. Admitted deliveries count for the provider's rate."""
         self.take_share(queue_key.provider)
         room = min(wanted, self.room(queue_key))
         if room <= 0 or queue_key.provider.id is None or queue_key.provider.rate_limit is None:
@@ -101,29 +101,29 @@ class WorkerState:
         return self._rates.take(queue_key.provider.id, queue_key.provider.rate_limit, room)
 
     def room(self, queue_key: SendQueueKey) -> int:
-        """How many more deliveries may be begun now, so that no conversation ends without a next one."""
+        """The number of deliveries that may start now, so that every conversation has a next delivery waiting."""
         open_count = self.conversations.in_flight(queue_key) + self.conversations.queued(queue_key)
         self.concurrency(queue_key)
         limit = self.limit(queue_key) if self._find_share(queue_key.provider, 1) else 0
         return 2 * limit - open_count
 
     def capacity(self, queue_key: SendQueueKey) -> int:
-        """How many deliveries for this track a child may hold, begun or not."""
+        """The number of deliveries of this queue key that a child may hold, started or not."""
         self.concurrency(queue_key)
         limit = self.limit(queue_key) if self._find_share(queue_key.provider, 1) else 0
         return self._capacity.get(queue_key, 2 * limit) if limit == settings.SMTP_CONVERSATIONS else 2 * limit
 
     def is_resting(self, queue_key: SendQueueKey) -> bool:
-        """Whether nothing is to be begun on the track for now."""
+        """Whether no delivery of the queue key may start for now."""
         return queue_key in self._resting and self.concurrency(queue_key).rest_seconds > 0
 
     def rest_seconds(self, provider: ProviderRef) -> float:
-        """How long a provider wants no mail at all."""
+        """The seconds for which a provider takes no mail; 0 if it takes mail now."""
         queue_key = SendQueueKey(provider)
         return self.concurrency(queue_key).rest_seconds if queue_key in self._resting else 0.0
 
     def closed_domains(self, in_flight: Mapping[SendQueueKey, int]) -> list[str]:
-        """The domains of direct delivery of which no more is wanted now."""
+        """The domains of direct delivery that take no more claims now, because they are full or resting."""
         self._resting = {queue_key for queue_key in self._resting if self.concurrency(queue_key).rest_seconds > 0}
         full = {
             queue_key
@@ -133,9 +133,7 @@ class WorkerState:
         return sorted({queue_key.domain for queue_key in full | self._resting if queue_key.domain})
 
     def note_reply(self, queue_key: SendQueueKey, reply: Reply) -> None:
-        """Let the track's pace know of a reply. A host that wants less of us gets less; one that is down is left to
-        its circuit.
-        """
+        """Adapt the queue key's limit to a reply: throttling lowers it. Failures are left to the circuit breaker."""
         concurrency = self.concurrency(queue_key)
         is_busy = reply.stage is Stage.GREETING and reply.outcome is Outcome.DEFERRED and reply.code is not None
         if reply.should_slow or is_busy:
@@ -146,13 +144,13 @@ class WorkerState:
             concurrency.note_success()
 
     def note_speed(self, queue_key: SendQueueKey, seconds: float) -> None:
-        """Claims for a provider that answers quickly become fewer and larger."""
+        """Raise the claim size for a fast provider, so that claims become fewer and larger; reset it for a slow one."""
         base = 2 * settings.SMTP_CONVERSATIONS
         fast = min(MAX_CLAIMED, 2 * self._capacity.get(queue_key, base))
         self._capacity[queue_key] = fast if seconds < FAST_SECONDS else base
 
     def close(self) -> None:
-        """End conversations' threads and kept connections."""
+        """Stop the conversations' threads and close kept connections."""
         self.conversations.close(1.0)
         for transport in self._transports.values():
             transport.close()
@@ -163,7 +161,7 @@ _worker_state: WorkerState | None = None
 
 
 def find_worker_state() -> WorkerState:
-    """This process's engine. A forked child makes its own: threads and sockets do not survive a fork."""
+    """This process's state. A forked child makes a new one: threads and sockets do not survive a fork."""
     global _worker_state
     if _worker_state is None or _worker_state.pid != os.getpid():
         _worker_state = WorkerState()
@@ -171,7 +169,7 @@ def find_worker_state() -> WorkerState:
 
 
 def close_worker_state() -> None:
-    """Close what this process keeps open; called when a worker child ends."""
+    """Close this process's connections and threads. Called when a worker child ends."""
     global _worker_state
     if _worker_state is not None and _worker_state.pid == os.getpid():
         _worker_state.close()
