@@ -1,4 +1,4 @@
-"""What staff may do with a message: the verbs of `services`, with whom they did it for in the audit log."""
+"""The actions of staff on messages: the operations of `services`, recorded in the audit log."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from messages.services import ResendRecipients, Settlement
 
 @dataclass(frozen=True, kw_only=True)
 class AdminAction:
-    """One verb: its button, the question before it, what is told after it, and when it is offered."""
+    """One action: its button, the question before it, the notice after it, and the rule for offering it."""
 
     name: str
     label: str
@@ -29,7 +29,7 @@ class AdminAction:
 
 
 def resend(selection: ResendRecipients) -> Callable[[Message], Message]:
-    """The message again, for its own project: a test message stays one."""
+    """The resend of a message for its own project; a test message stays a test message."""
     return lambda message: services.resend(
         Delegate(project=message.project, is_test=message.is_test), message, selection
     )
@@ -45,7 +45,7 @@ ADMIN_ACTIONS = {
         AdminAction(
             name="cancel",
             label="Cancel",
-            question="Cancel this message? It is never delivered then, and cannot be brought back.",
+            question="Cancel this message? A cancelled message is never delivered, and this cannot be undone.",
             done="The message was cancelled.",
             run=services.cancel,
             is_offered=is_scheduled,
@@ -54,40 +54,40 @@ ADMIN_ACTIONS = {
         AdminAction(
             name="resend",
             label="Resend",
-            question="Send this message again, as a new one, to all of its recipients?",
-            done="Sent again: this is the new message.",
+            question="Resend this message to all of its recipients, as a new message?",
+            done="The message was resent: this is the new message.",
             run=resend(ResendRecipients.ALL),
             is_offered=is_resendable,
         ),
         AdminAction(
             name="resend_failed",
             label="Resend to failed",
-            question="Send this message again, as a new one, to those recipients only that failed or bounced?",
-            done="Sent again to those that failed: this is the new message.",
+            question="Resend this message to the recipients that failed or bounced, as a new message?",
+            done="The message was resent to the failed recipients: this is the new message.",
             run=resend(ResendRecipients.FAILED),
             is_offered=has_returned,
         ),
         AdminAction(
             name="settle_sent",
-            label="It was taken",
-            question="Count the uncertain attempt as sent? Nothing more is tried.",
-            done="Counted as sent.",
+            label="Settle as sent",
+            question="Count the uncertain attempt as sent? No attempt follows.",
+            done="The message counts as sent.",
             run=settle(Settlement.SENT),
             is_offered=is_uncertain,
         ),
         AdminAction(
             name="settle_retry",
-            label="Try it again",
-            question="Try again now? If the first try did arrive, the recipient gets the message twice.",
-            done="It is tried again.",
+            label="Retry",
+            question="Retry now? If the first attempt did arrive, the recipient gets the message twice.",
+            done="The message will be retried.",
             run=settle(Settlement.RETRY),
             is_offered=is_uncertain,
         ),
         AdminAction(
             name="settle_failed",
-            label="Give it up",
-            question="Count the uncertain attempt as failed? Nothing more is tried.",
-            done="Counted as failed.",
+            label="Settle as failed",
+            question="Count the uncertain attempt as failed? No attempt follows.",
+            done="The message counts as failed.",
             run=settle(Settlement.FAILED),
             is_offered=is_uncertain,
             is_dangerous=True,
@@ -97,12 +97,15 @@ ADMIN_ACTIONS = {
 
 
 def new_ticket() -> str:
-    """What a form carries so that pressing its button twice acts once."""
+    """A token for a form, so that a double click acts only once."""
     return str(uuid4())
 
 
 def perform(act: AdminAction, message: Message, *, actor: str, ticket: str) -> Message:
-    """Do it once for each ticket; the message to look at next. ApiError when its state does not allow it."""
+    """Perform the action once for each ticket, and return the message to show next.
+
+    Raises ApiError if the message's state does not allow the action.
+    """
 
     def once() -> StoredResponse:
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""A message's bodies and attachments for the admin: frames that run and fetch nothing, and downloads."""
+"""A message's bodies and attachments in the admin: frames without scripts and remote content, and downloads."""
 
 import re
 from uuid import UUID
@@ -13,7 +13,7 @@ from messages.models import Message, Recipient
 from messages.sending.composing import compose_raw
 
 IMAGE = re.compile(r"image/[a-z0-9.+-]{1,60}\Z")
-# A frame shows so much of a source; the download has all.
+# The most characters that a frame shows; the download is complete.
 MAX_SHOWN = 400_000
 MAX_HEADERS = 500
 
@@ -26,7 +26,7 @@ def frame_html(message: Message) -> HttpResponse:
 
 
 def read_images(message: Message) -> dict[str, tuple[str, bytes]]:
-    """The inline images: content id → (content type, bytes)."""
+    """The inline images as (content type, bytes), by content id."""
     files = message.attachments.exclude(cid="").select_related("content")
     return {
         file.cid: (file.content_type.lower(), read_content(file.content))
@@ -41,12 +41,12 @@ def frame_text(message: Message) -> HttpResponse:
 
 
 def frame_source(message: Message) -> HttpResponse:
-    """The message as its first recipient is sent it."""
+    """The source of the message for its first recipient."""
     return show_text(cut_preview(compose_first(message).decode(errors="replace").replace("\r\n", "\n")))
 
 
 def frame_headers(message: Message) -> HttpResponse:
-    """The header fields, unfolded, encoded words read."""
+    """The header fields, unfolded and with decoded words."""
     source = compose_first(message)
     fields, _ = split_fields(source, (0, len(source)), HeadLimits(fields=MAX_HEADERS))
     return show_text("\n".join(f"{field.name}: {field.decode()}" for field in fields))
@@ -56,12 +56,12 @@ FRAMES = {"html": frame_html, "text": frame_text, "source": frame_source, "heade
 
 
 def download_raw(message: Message) -> HttpResponse:
-    """The message as its first recipient is sent it, as a file."""
+    """The source of the message for its first recipient, as a file."""
     return file_response(compose_first(message), "message/rfc822", f"{message.pk}.eml")
 
 
 def download_attachment(message: Message, attachment_id: UUID) -> HttpResponse:
-    """An attachment, saved and never shown."""
+    """An attachment as a download, which browsers never show."""
     file = message.attachments.select_related("content").filter(pk=attachment_id).first()
     if file is None:
         raise Http404
@@ -69,7 +69,7 @@ def download_attachment(message: Message, attachment_id: UUID) -> HttpResponse:
 
 
 def file_response(content: bytes, content_type: str, filename: str) -> HttpResponse:
-    """A download: even a browser that shows it after all runs nothing of it."""
+    """A download with headers that prevent scripts if a browser shows it nevertheless."""
     disposition = content_disposition_header(as_attachment=True, filename=filename) or "attachment"
     return HttpResponse(
         content,

@@ -1,4 +1,4 @@
-"""The buttons and bulk actions on messages: on POST only, asked first, done once."""
+"""The buttons and bulk actions on messages: POST only, with a question first, performed once."""
 
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -19,19 +19,19 @@ from messages.admin.page import COLOURS
 from messages.models import Message
 
 MAX_BULK = 200
-# The pages of ours bring none of the scripts that Django's forms need.
+# The style of the package's own pages, which need no scripts of Django's forms.
 STYLE = forms.Media(css={"all": ["mail/admin.css"]})
 
 
 class ActingAdmin(ModelAdmin):  # type: ignore[misc]
-    """What presses the verbs of `admin_actions`."""
+    """A model admin that performs the actions of `messages.admin.actions`."""
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Whether this person may cancel, resend and settle."""
         return request.user.has_perm("mail.act_message")
 
     def find(self, request: HttpRequest, object_id: str, queryset: QuerySet[Message] | None = None) -> Message:
-        """The message, for who may view messages; else 403, and 404 where there is none."""
+        """Find a message. Raises PermissionDenied without the view permission, Http404 for an unknown id."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         rows = self.get_queryset(request) if queryset is None else queryset
@@ -44,7 +44,7 @@ class ActingAdmin(ModelAdmin):  # type: ignore[misc]
         return reverse("admin:mail_message_change", args=[message.pk])
 
     def button(self, act: AdminAction) -> Callable[..., HttpResponse]:
-        """The view behind one of the buttons: on POST only."""
+        """The view of one button, for POST only."""
 
         @require_POST
         def press(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -69,7 +69,7 @@ class ActingAdmin(ModelAdmin):  # type: ignore[misc]
     def act_on_many(
         self, request: HttpRequest, queryset: QuerySet[Message], acts: Sequence[AdminAction]
     ) -> HttpResponseBase | None:
-        """Ask first; on the second POST, which names the act, do it for each message that allows it."""
+        """Ask first; the second POST names the action and performs it for each message whose state allows it."""
         rows = list(queryset.select_related("project").defer("html", "text").order_by("-id")[: MAX_BULK + 1])
         if len(rows) > MAX_BULK:
             self.message_user(request, f"At most {MAX_BULK} messages at once.", messages.ERROR)
@@ -86,7 +86,7 @@ class ActingAdmin(ModelAdmin):  # type: ignore[misc]
         return None
 
     def try_act(self, request: HttpRequest, act: AdminAction, message: Message) -> str:
-        """Empty when it was done, else why not."""
+        """Perform the action. Returns an empty string on success, else the reason for the rejection."""
         try:
             self.act(request, act, message)
         except ApiError as error:

@@ -1,4 +1,4 @@
-"""The list of messages: searched and filtered by indexes, paged by id, never counted."""
+"""The admin's list of messages: searched and filtered by indexes, paged by id, without counts."""
 
 import re
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from messages.models import Message, Recipient
 from messages.selectors import with_rows
 
 OLDER, NEWER = "older", "newer"
-# A Message-ID is the message's id at the sender's domain; people paste it with and without its brackets.
+# A Message-ID is the message's id at the sender's domain; staff paste it with and without the angle brackets.
 MESSAGE_ID = re.compile(r"<?\s*(?P<id>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?:@[^\s<>]+)?\s*>?", re.IGNORECASE)
 
 
 def find_conditions(term: str) -> list[Q]:
-    """What a search means: a message fits if it meets any of these. Each alone is answered by an index, newest first.
+    """The conditions of a search; a message matches if it meets one of them. Each condition has its own index.
 
-    An id or Message-ID names one message; with an `@` it is the begin of a recipient's address; all else is that or a
-    part of the subject.
+    An id or Message-ID finds one message. A term with an `@` is the beginning of a recipient's address. Any other term
+    is the beginning of an address or a part of the subject.
     """
     term = term.strip()
     if match := MESSAGE_ID.fullmatch(term):
@@ -39,8 +39,8 @@ def find_conditions(term: str) -> list[Q]:
 
 
 def is_sent_to(begin: str) -> Exists:
-    """Whether a message has a recipient whose address begins so, in any case."""
-    # The index begins with the project; naming all of them, few as they are, lets it be used.
+    """Matches messages with a recipient whose address begins with `begin`; case does not matter."""
+    # The index begins with the project. There are few projects, so listing all of them makes the index usable.
     projects = list(Project.objects.values_list("pk", flat=True))
     rows = Recipient.objects.alias(lower=Lower("address")).filter(
         project_id__in=projects, lower__startswith=begin.lower(), message_id=OuterRef("pk")
@@ -56,12 +56,12 @@ class TagFilter(TextFilter):  # type: ignore[misc]
 
     def queryset(self, _request: HttpRequest, messages: QuerySet[Message]) -> QuerySet[Message]:
         tag = self.value()
-        # The index leaves out what has no tags, and is used only where the query does so too.
+        # The index omits messages without tags. PostgreSQL uses it only if the query repeats that condition.
         return messages.filter(~Q(tags=[]), tags__contains=[tag]) if tag else messages
 
 
 class CreatedFilter(RangeDateFilter):  # type: ignore[misc]
-    """Messages of some days, the last one included; by their ids, which sort by time."""
+    """Messages of a range of days, including the last one; by ids, which contain the time."""
 
     def queryset(self, _request: HttpRequest, messages: QuerySet[Message]) -> QuerySet[Message]:
         begin, end = self._day("from"), self._day("to")
@@ -78,7 +78,7 @@ class CreatedFilter(RangeDateFilter):  # type: ignore[misc]
 
 
 class KeysetChangeList(ChangeList):  # type: ignore[misc]
-    """A page of messages and the ways to the older and the newer ones. Nothing is counted and nothing is skipped."""
+    """A page of messages with links to the older and newer pages. It needs neither COUNT nor OFFSET."""
 
     query: str
 
@@ -104,7 +104,7 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
         self.paginator = Paginator(self.result_list, self.list_per_page)
 
     def _find_ids(self, request: HttpRequest, anchor: UUID | None, is_upwards: bool) -> list[UUID]:
-        """The ids of the page and one more. One query for each way in which a search may be meant: OR uses no index."""
+        """The ids of the page and one more. Each search condition has its own query, because OR would use no index."""
         searched = find_conditions(self.query) if self.query else [Q()]
         filtered = self._without_search(request)
         if anchor:
@@ -124,13 +124,13 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
         return rows
 
     def older_url(self) -> str:
-        """Empty at the oldest page, and on one that turned out empty."""
+        """The URL of the next older page; empty on the oldest page and on a page without rows."""
         if not self.has_older or not self.result_list:
             return ""
         return str(self.get_query_string({OLDER: self.result_list[-1].pk}, [NEWER]))
 
     def newer_url(self) -> str:
-        """Empty at the newest page, and on one that turned out empty."""
+        """The URL of the next newer page; empty on the newest page and on a page without rows."""
         if not self.has_newer or not self.result_list:
             return ""
         return str(self.get_query_string({NEWER: self.result_list[0].pk}, [OLDER]))
@@ -140,7 +140,7 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
 
 
 def read_anchor(request: HttpRequest) -> tuple[UUID | None, bool]:
-    """Where the page begins, and whether it is read upwards from there; the newest page when that cannot be read."""
+    """The id at which the page begins, and whether it is read upwards; the newest page if the id is invalid."""
     for name in (NEWER, OLDER):
         if given := request.GET.get(name):
             try:
@@ -151,6 +151,6 @@ def read_anchor(request: HttpRequest) -> tuple[UUID | None, bool]:
 
 
 def shorten(words: Sequence[str], room: int) -> str:
-    """The first of `words`, and how many more there are."""
+    """The first `room` words, with the number of the others."""
     shown = ", ".join(words[:room])
     return f"{shown} +{len(words) - room}" if len(words) > room else shown

@@ -1,4 +1,4 @@
-"""Messages for support staff: find one, see all that happened to it, act on it."""
+"""The admin of messages, for support staff: search, the page of a message, and actions."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -24,14 +24,14 @@ from messages.admin.suppressions import HoldingAdmin
 from messages.models import Message
 from tracking.models import Suppression
 
-# Their package knows no mail; here they show what they hold back.
+# Replaces tracking's admin of suppressions, which cannot know the suppressed mail.
 admin.site.unregister(Suppression)
 admin.site.register(Suppression, HoldingAdmin)
 
 
 @admin.register(Message)
 class MessageAdmin(ActingAdmin):
-    """Nothing here is edited: a message is looked at, and its verbs are pressed."""
+    """Messages are read-only here; buttons perform the actions."""
 
     list_display = ("created", "sender", "receivers", "subject_line", "state", "project", "labels")
     list_display_links = ("created", "subject_line")
@@ -108,7 +108,7 @@ class MessageAdmin(ActingAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, _form_url: str = "", _extra_context: Any = None
     ) -> HttpResponseBase:
-        """The page of one message. It takes no POST: there is nothing to save."""
+        """The page of one message. It rejects POST, because there is nothing to save."""
         if request.method not in {"GET", "HEAD"}:
             raise PermissionDenied
         message = self.find(request, object_id, with_page(self.get_queryset(request)))
@@ -123,12 +123,12 @@ class MessageAdmin(ActingAdmin):
             "ticket": new_ticket(),
             "now": now,
         }
-        # Staff watch what they have just sent again arrive.
+        # The page refreshes itself, so that staff can watch a resend.
         headers = {"Refresh": "3"} if is_moving(message, now) else None
         return TemplateResponse(request, "mail/admin/message.html", context, headers=headers)
 
     def history_view(self, request: HttpRequest, object_id: str, _extra_context: Any = None) -> HttpResponseBase:
-        """The page itself is the history."""
+        """Redirect to the message's page, which shows the history."""
         return HttpResponseRedirect(self.url_of(self.find(request, object_id)))
 
     def get_urls(self) -> list[URLPattern]:
@@ -149,7 +149,7 @@ class MessageAdmin(ActingAdmin):
         return [*own, *super().get_urls()]
 
     def frame(self, name: str) -> Callable[..., HttpResponse]:
-        """The view behind one of the frames."""
+        """The view of one frame."""
 
         def show(request: HttpRequest, pk: UUID) -> HttpResponse:
             return bodies.FRAMES[name](self.find(request, str(pk)))
@@ -174,6 +174,6 @@ class MessageAdmin(ActingAdmin):
 
 
 def format_moment(at: datetime) -> str:
-    """A time in UTC, the year left out while it is this one."""
+    """Format a time in UTC, without the year if it is the present one."""
     form = "%-d %b %H:%M:%S" if at.year == timezone.now().year else "%-d %b %Y %H:%M:%S"
     return at.strftime(form)

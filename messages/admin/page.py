@@ -1,4 +1,4 @@
-"""What the page of one message tells: its state and why, who got it, each attempt, and what happened in order."""
+"""The data of a message's page: state with explanation, recipients, attempts and timeline."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ from messages.states import Phase, Status
 from tracking.models import Event, EventType
 
 MAX_EVENTS = 500
-# Mail that is overdue by more than this waits for something that a look each few seconds does not bring.
+# The page refreshes itself only for mail that is due within this time, or overdue by less.
 SOON = timedelta(seconds=30)
 
-# How a state or outcome is coloured, in the words of unfold's labels.
+# The colours of states and outcomes, by the names of unfold's labels.
 COLOURS: dict[str, str] = {
     Status.SCHEDULED: "info",
     Status.QUEUED: "info",
@@ -40,16 +40,16 @@ COLOURS: dict[str, str] = {
     Outcome.UNCERTAIN: "warning",
 }
 PHASES = {
-    Phase.CLAIMED: "taken by a worker",
-    Phase.STARTED: "conversation under way",
-    Phase.DOT_SENT: "sent, waiting for the answer",
+    Phase.CLAIMED: "claimed by a worker",
+    Phase.STARTED: "sending",
+    Phase.DOT_SENT: "sent, waiting for the reply",
 }
 EVENTS: dict[str, tuple[str, str]] = {
     EventType.SCHEDULED: ("schedule", "Scheduled"),
     EventType.QUEUED: ("hourglass_top", "Queued"),
     EventType.CANCELLED: ("cancel", "Cancelled"),
-    EventType.SENT: ("outbound", "Taken by the provider"),
-    EventType.DELIVERING: ("sync", "Put off"),
+    EventType.SENT: ("outbound", "Accepted by the provider"),
+    EventType.DELIVERING: ("sync", "Deferred"),
     EventType.DELIVERED: ("check_circle", "Delivered"),
     EventType.BOUNCED: ("undo", "Bounced"),
     EventType.FAILED: ("error", "Failed"),
@@ -61,36 +61,36 @@ EVENTS: dict[str, tuple[str, str]] = {
 }
 STAFF = {
     "cancel": "cancelled it",
-    "resend": "sent it again",
-    "resend_failed": "sent it again to those that failed",
+    "resend": "resent it",
+    "resend_failed": "resent it to the failed recipients",
     "settle_sent": "counted it as sent",
-    "settle_retry": "had it tried again",
+    "settle_retry": "retried it",
     "settle_failed": "counted it as failed",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptStory:
-    """An attempt and how it is shown."""
+    """An attempt with its duration, label and meaning."""
 
     row: Attempt
     took: timedelta | None
     state: str
     colour: str
-    # What the other side's codes mean, empty where they say nothing more.
+    # The meaning of the reply's codes; empty if it is unknown.
     meaning: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecipientStory:
-    """A recipient, why it is in its state, and its attempts."""
+    """A recipient with its explanation and attempts."""
 
     row: Recipient
     mailbox: str
     explanation: RecipientExplanation
     colour: str
     attempts: Sequence[AttemptStory]
-    # Why the address is on the suppression list now, empty when it is not.
+    # The reason of the address's present suppression; empty without one.
     suppressed: str
 
 
@@ -108,7 +108,7 @@ class Moment:
 
 @dataclass(frozen=True, kw_only=True)
 class MessageStory:
-    """All that the page shows."""
+    """The data of the page."""
 
     message: Message
     sender: str
@@ -123,7 +123,7 @@ class MessageStory:
 
 
 def build_message_story(message: Message) -> MessageStory:
-    """Everything about a message but its bodies, in a fixed number of queries. It comes with `with_page`."""
+    """Build the page's data, without bodies, in a fixed number of queries. `message` was read by `with_page`."""
     rows = message.shown_recipients
     explanation = explain(message)
     return MessageStory(
@@ -141,7 +141,7 @@ def build_message_story(message: Message) -> MessageStory:
 
 
 def is_moving(message: Message, now: datetime) -> bool:
-    """Whether a look in a few seconds will see more: a worker has it, or should have it at any moment."""
+    """Whether the state will probably change within seconds: a worker has a recipient, or one is due about now."""
     return any(
         row.lease_token is not None or (row.next_attempt_at is not None and abs(row.next_attempt_at - now) < SOON)
         for row in message.shown_recipients
@@ -149,7 +149,7 @@ def is_moving(message: Message, now: datetime) -> bool:
 
 
 def with_page(messages: QuerySet[Message]) -> QuerySet[Message]:
-    """Messages with what `build_message_story` needs, and whether they have bodies, without those."""
+    """`messages` with the rows for `build_message_story`, and with `has_html` and `has_text` in place of bodies."""
     bodies = {f"has_{name}": ExpressionWrapper(~Q(**{name: ""}), BooleanField()) for name in ("html", "text")}
     related = with_details(messages).select_related("project", "api_key", "domain")
     return related.annotate(**bodies).defer("html", "text")
@@ -182,7 +182,7 @@ def build_attempt_story(attempt: Attempt, row: Recipient, background: Background
 
 
 def list_moments(message: Message) -> list[Moment]:
-    """Events and what staff did, in order."""
+    """The events and the actions of staff, in order."""
     events = timeline(message.pk)[:MAX_EVENTS]
     entries = AuditEntry.objects.filter(object=str(message.pk)).order_by("id")[:MAX_EVENTS]
     moments = [build_event_moment(event) for event in events] + [build_audit_moment(entry) for entry in entries]
@@ -208,7 +208,7 @@ def build_event_moment(event: Event) -> Moment:
 
 
 def list_details(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """An event's data in pairs, without what says nothing."""
+    """An event's data as pairs, without empty values."""
     return ((name.replace("_", " "), str(value)) for name, value in data.items() if value not in (None, "", [], {}))
 
 

@@ -1,4 +1,4 @@
-"""The suppression list's admin, with the mail that an entry holds back: to look at, and to send on release."""
+"""The admin of the suppression list, with the suppressed mail of each entry and its resend on release."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ MAX_SHOWN = 20
 
 
 class HoldingAdmin(SuppressionAdmin):
-    """Tests' mail is left out: nobody waits for it."""
+    """Suppressions with their suppressed mail. Mail of test keys is left out."""
 
     actions = ("release_and_resend",)
     readonly_fields = ("held_back",)
@@ -32,19 +32,19 @@ class HoldingAdmin(SuppressionAdmin):
     def get_fields(self, request: HttpRequest, obj: Suppression | None = None) -> tuple[str, ...]:
         return (*super().get_fields(request, obj), *(("held_back",) if obj else ()))
 
-    @admin.display(description="Held back")
+    @admin.display(description="Suppressed mail")
     def held_back(self, suppression: Suppression) -> SafeString | str:
-        """The newest messages that wait for a release, each linked."""
+        """Links to the newest suppressed messages."""
         rows = list_shown(suppression)
-        return format_html_join("", '<div><a href="{}">{}</a> ({} UTC)</div>', rows) or "Nothing."
+        return format_html_join("", '<div><a href="{}">{}</a> ({} UTC)</div>', rows) or "None"
 
     def has_release_permission(self, request: HttpRequest) -> bool:
-        """A release sends mail: who may do it may both take addresses off and resend."""
+        """A release sends mail, so it needs both the permission to delete suppressions and the one to resend."""
         return self.has_delete_permission(request) and request.user.has_perm("mail.act_message")
 
-    @admin.action(description="Release, and send what was held back", permissions=["release"])
+    @admin.action(description="Release and resend suppressed mail", permissions=["release"])
     def release_and_resend(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> HttpResponseBase | None:
-        """Ask first, with all that would be sent in sight; on the second POST do it."""
+        """Ask first and list the mail that would be sent; on the second POST release and resend."""
         if not self.has_release_permission(request):
             raise PermissionDenied
         rows = list(queryset.select_related("project").order_by("address")[: MAX_BULK + 1])
@@ -86,7 +86,7 @@ class HoldingAdmin(SuppressionAdmin):
 
 
 def list_suppressed_messages(suppression: Suppression) -> list[Recipient]:
-    """What would be sent, and one more where that is not all."""
+    """The recipients whose mail a release would resend, and one more if there are more."""
     suppressed = list_suppressed(suppression, is_test=False).select_related("message")
     return list(suppressed.defer("message__html", "message__text")[: MAX_RESENT + 1])
 
@@ -105,7 +105,7 @@ def list_shown(suppression: Suppression) -> list[tuple[str, ...]]:
 
 def describe_release(found: ReleaseResult) -> str:
     sent = len(found.resent)
-    words = f"{found.suppression.address} is written to again; {sent} held-back message{'s' if sent != 1 else ''} sent."
+    words = f"{found.suppression.address} was released; {sent} suppressed message{'s' if sent != 1 else ''} resent."
     if found.refused:
-        words += f" {len(found.refused)} may not be sent any more: {found.refused[0].error.detail}"
-    return words + (f" {found.left_count} older ones were left." if found.left_count else "")
+        words += f" {len(found.refused)} rejected: {found.refused[0].error.detail}"
+    return words + (f" {found.left_count} older messages not resent." if found.left_count else "")

@@ -1,4 +1,4 @@
-"""Many emails in one request: all or nothing, or the good ones."""
+"""Batches: many emails in one request, in strict or permissive mode."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,24 +15,27 @@ MAX_BATCH = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """An email of a batch that may not be sent, by its place in it."""
+    """A rejected email of a batch, with its index."""
 
     index: int
     error: ApiError
 
     def show(self) -> dict[str, Any]:
-        """As a permissive batch answers it."""
+        """The error in the response to a permissive batch."""
         errors = self.error.errors or [FieldError("", self.error.public_code, self.error.detail)]
         return {"index": self.index, "errors": [asdict(error) for error in errors]}
 
     def located(self) -> list[FieldError]:
-        """Its errors with the index before each field: `[3].to[0]`."""
+        """The errors with the index before each field: `[3].to[0]`."""
         errors = self.error.errors or [FieldError("", self.error.public_code, self.error.detail)]
         return [FieldError(f"[{self.index}].{error.field}".rstrip("."), error.code, error.message) for error in errors]
 
 
 def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> tuple[PreparedEmails, list[Refused]]:
-    """Check every email. Strict: InvalidFieldsError names all that is wrong. Permissive: only when none is good."""
+    """Check every email of a batch; returns the valid emails and the rejected ones.
+
+    Strict mode raises InvalidFieldsError with all errors if one email is invalid, permissive mode only if all are.
+    """
     if not 1 <= len(items) <= MAX_BATCH:
         raise InvalidFieldsError([FieldError("", "batch_size", f"A batch has 1 to {MAX_BATCH} emails.")])
     admission = Admission(key)

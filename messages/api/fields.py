@@ -1,4 +1,4 @@
-"""The fields of an email on its way in, each with what it refuses and the code that says so."""
+"""The fields of an email request, with their checks and error codes."""
 
 import binascii
 import re
@@ -30,14 +30,14 @@ MAX_TAG = 64
 MAX_METADATA = 50
 MAX_METADATA_KEY = 64
 MAX_METADATA_BYTES = 8 * 1024
-# In one list, before duplicates are folded.
+# The limit of one list, before duplicates are removed.
 MAX_ADDRESSES = 1_000
 
-# Written by the hops that follow, who would be believed to have written what stands there already.
+# Headers that later hops write. A header from the caller would look like theirs.
 THEIRS = re.compile(
     r"x-emailsvc-.*|arc-.*|authentication-results|received-spf|delivered-to|domainkey-signature", re.IGNORECASE
 )
-# RFC 2045, 5.1, in angle brackets or not: what may stand between the brackets of a Content-ID.
+# The part of a Content-ID between its angle brackets (RFC 2045, 5.1).
 CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
 
 TIME_SCALE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
@@ -52,11 +52,11 @@ def fail_field(code: str, message: str) -> NoReturn:
 
 
 class LenientSerializer(StrictSerializer):
-    """A strict serializer to which null, "", {} and [] are as good as leaving the field out."""
+    """A strict serializer for which null, "", {} and [] count as absent."""
 
     takes_null = True
 
-    # Fields of which an empty value is more likely a mistake than a way to leave them out.
+    # Fields in which an empty value is an error; null still counts as absent.
     strict_about: ClassVar[frozenset[str]] = frozenset()
 
     def inspect(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -67,7 +67,7 @@ class LenientSerializer(StrictSerializer):
 
 
 class StrictUUIDField(serializers.UUIDField):
-    """Only a string is an id: 5 is a number."""
+    """A UUID that must be a string: the number 5 is rejected."""
 
     def to_internal_value(self, data: Any) -> UUID:
         if not isinstance(data, str):
@@ -95,10 +95,10 @@ class AddressListField(serializers.Field[list[Address], Any, list[str], Any]):
 
 
 class SenderField(AddressField):
-    """An address to send from, its domain spelt plainly: in ASCII of any case, or as the international name it is.
+    """A sender address whose domain has its plain spelling: ASCII in any case, or a real international name.
 
-    IDNA maps wide letters, circled ones and other full stops to a plain name. Nobody spells their own domain so; who
-    hopes to pass for another does.
+    IDNA maps full-width letters, circled letters and other full stops to a plain name. Owners do not spell their domain
+    like this, but impostors do.
     """
 
     def to_internal_value(self, data: Any) -> Address:
@@ -114,7 +114,7 @@ INTERNATIONAL = re.compile(r"(?:^|\.)xn--")
 
 
 def collect(items: Iterable[tuple[int | str, Any]], check: Callable[[Any], Any]) -> list[Any]:
-    """`check` of every item; the errors of all of them together, each under its index or key."""
+    """Check every item. Raises one ValidationError with all errors, each under its index or key."""
     values, errors = [], {}
     for key, item in items:
         try:
@@ -137,7 +137,7 @@ def check_line(value: object, limit: int = MAX_LINE) -> str:
 
 
 class BodyField(StrictCharField):
-    """HTML or text of at most 2 MiB; line ends of any kind."""
+    """HTML or text of at most 2 MiB, with any kind of line ends."""
 
     def to_internal_value(self, data: object) -> str:
         value: str = super().to_internal_value(data)
@@ -148,12 +148,12 @@ class BodyField(StrictCharField):
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "string", "maxLength": MAX_LINE}})
 class HeadersField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
-    """Custom headers; those that we write are not for callers."""
+    """Custom headers. Headers that the service writes are rejected."""
 
     def to_internal_value(self, data: object) -> dict[str, str]:
         headers = check_object(data, MAX_HEADERS)
         if len({name.lower() for name in headers}) < len(headers):
-            fail_field("duplicate_header", "A header is named twice, in different case.")
+            fail_field("duplicate_header", "A header occurs twice, with different case.")
         values = collect(headers.items(), check_line)
         names = collect(((name, name) for name in headers), check_header_name)
         return check_time_scale(dict(zip(names, values, strict=True)))
@@ -166,12 +166,12 @@ def check_header_name(name: str) -> str:
     if not NAME.fullmatch(name):
         fail_field("invalid_header_name", "Is not a header name (RFC 5322: letters, digits and hyphens).")
     if RESERVED.fullmatch(name) or THEIRS.fullmatch(name):
-        fail_field("header_reserved", "Is written by the service and cannot be given here.")
+        fail_field("header_reserved", "The service writes this header itself.")
     return TIME_SCALE_HEADER if name.lower() == TIME_SCALE_HEADER.lower() else name
 
 
 def check_time_scale(headers: dict[str, str]) -> dict[str, str]:
-    """The simulator's header, where it is given, is a number that waits can be multiplied by."""
+    """Check the simulator's header, which is a factor for its waits. Raises ValidationError."""
     given = headers.get(TIME_SCALE_HEADER, "1")
     if not TIME_SCALE.fullmatch(given) or not 0 < float(given) <= MAX_TIME_SCALE:
         error = wrong(f"Must be a number above 0, at most {MAX_TIME_SCALE}, such as 0.01.", "invalid_time_scale")
@@ -189,7 +189,7 @@ def check_object(data: object, limit: int) -> Mapping[str, Any]:
 
 @extend_schema_field({"type": "array", "items": {"type": "string", "maxLength": MAX_TAG}, "maxItems": MAX_TAGS})
 class TagsField(serializers.Field[list[str], Any, list[str], Any]):
-    """Short words to filter and count by, each once."""
+    """Short words for filters and statistics, without duplicates."""
 
     def to_internal_value(self, data: object) -> list[str]:
         if not isinstance(data, list):
@@ -211,7 +211,7 @@ def check_tag(tag: object) -> str:
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": MAX_METADATA})
 class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
-    """The caller's own data, given back in answers, events and webhooks."""
+    """The caller's own data, returned in responses, events and webhooks."""
 
     def to_internal_value(self, data: object) -> dict[str, str]:
         metadata = check_object(data, MAX_METADATA)
@@ -234,18 +234,18 @@ def check_metadata_value(value: object) -> str:
 
 
 class AttachmentSerializer(LenientSerializer):
-    """A file: its name is reduced to its last component, its content is strict base64."""
+    """A file. Its name is reduced to the last path component; its content is strict base64."""
 
     filename = StrictCharField(max_length=1000)
     content_type = SingleLineField(max_length=255)
     content_b64 = StrictCharField(help_text="RFC 4648, 4, with padding and without line ends.")
-    content_id = SingleLineField(required=False, max_length=202, help_text="Shown in the HTML by `cid:…`.")
+    content_id = SingleLineField(required=False, max_length=202, help_text="The id for `cid:…` URLs in the HTML.")
 
     def validate_filename(self, value: str) -> str:
         name = re.split(r"[/\\]", value)[-1].strip()
         check_line(name)
         if name in {"", ".", ".."}:
-            fail_field("invalid_filename", "Names no file.")
+            fail_field("invalid_filename", "Must name a file.")
         if len(name.encode()) > MAX_FILENAME_BYTES:
             fail_field("max_length", f"Must have at most {MAX_FILENAME_BYTES} bytes.")
         return name
@@ -255,21 +255,22 @@ class AttachmentSerializer(LenientSerializer):
             parse_content_type(value)
         except AttachmentTypeError:
             fail_field(
-                "invalid_content_type", "Must be a media type such as application/pdf; not multipart, not message."
+                "invalid_content_type",
+                "Must be a media type such as application/pdf; multipart and message types are rejected.",
             )
         return value
 
     def validate_content_b64(self, value: str) -> bytes:
-        # Four characters for three bytes: what cannot fit is not decoded.
+        # Four characters hold three bytes, so longer values are too large and need no decoding.
         if len(value) > MAX_FILES_BYTES * 4 // 3 + 4:
-            fail_field("attachments_too_large", "All attachments together may have 5 MiB.")
+            fail_field("attachments_too_large", "All attachments together must have at most 5 MiB.")
         try:
             content = b64decode(value, validate=True)
         except (binascii.Error, ValueError):
             fail_field("invalid_base64", "Is not base64 (RFC 4648, 4).")
-        # Python takes more padding than there should be, and bits behind the last byte.
+        # Python's decoder also accepts excess padding, and bits after the last byte.
         if b64encode(content[(len(content) - 1) // 3 * 3 :]).decode() != value[(len(content) - 1) // 3 * 4 :]:
-            fail_field("invalid_base64", "Is not base64 (RFC 4648, 4): its end is not as an encoder writes it.")
+            fail_field("invalid_base64", "Is not base64 (RFC 4648, 4): its end has wrong padding.")
         return content
 
     def validate_content_id(self, value: str) -> str:

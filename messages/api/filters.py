@@ -1,4 +1,4 @@
-"""The query strings of `/emails` and below, and the queries that they become."""
+"""The query strings of `/emails` and its sub-paths, and their database queries."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -36,39 +36,37 @@ TextField.register_lookup(Lower)
 
 
 class EmailQuery(PageQuery):
-    """The list's parameters. Several narrow it together."""
+    """The parameters of the list. All given filters must match."""
 
     aliases = {"from": "from_"}
 
-    offset = QueryIntegerField(
-        min_value=0, max_value=2**31 - 1, default=0, help_text="How many are left out before the page's first."
-    )
-    after = serializers.UUIDField(required=False, help_text="Older than the email with this id: the `next` of a page.")
-    before = serializers.UUIDField(required=False, help_text="Newer than the email with this id: the page above it.")
+    offset = QueryIntegerField(min_value=0, max_value=2**31 - 1, default=0, help_text="The number of emails to skip.")
+    after = serializers.UUIDField(required=False, help_text="Only emails older than this id: the `next` of a page.")
+    before = serializers.UUIDField(required=False, help_text="Only emails newer than this id: the page above it.")
     status = StrictChoiceField(choices=Status.choices, required=False)
     to = AddressField(required=False, help_text="A recipient's address, in to, cc or bcc.")
     from_ = AddressField(required=False, help_text="The sender's address; `from` is accepted too.")
-    tag = StrictCharField(required=False, max_length=64, help_text="One of its tags.")
+    tag = StrictCharField(required=False, max_length=64, help_text="Only emails with this tag.")
     template_id = StrictCharField(required=False, max_length=100, help_text="Id or alias of a template.")
-    created_after = QueryDateTimeField(required=False, help_text="Accepted later than this.")
-    created_before = QueryDateTimeField(required=False, help_text="Accepted before.")
-    q = StrictCharField(required=False, max_length=200, help_text="A part of the subject, in any case.")
+    created_after = QueryDateTimeField(required=False, help_text="Only emails accepted after this time.")
+    created_before = QueryDateTimeField(required=False, help_text="Only emails accepted before this time.")
+    q = StrictCharField(required=False, max_length=200, help_text="A part of the subject; case does not matter.")
 
 
 class BatchQuery(QuerySerializer):
-    """How a batch with bad emails in it is taken."""
+    """The handling of a batch with invalid emails."""
 
     mode = StrictChoiceField(
         choices=["strict", "permissive"],
         default="strict",
-        help_text="`strict`: all or nothing. `permissive`: the good ones are accepted.",
+        help_text="`strict`: all or none. `permissive`: the valid emails are accepted.",
     )
 
 
 class RawQuery(QuerySerializer):
     """Which recipient's copy to return."""
 
-    recipient = AddressField(required=False, help_text="A recipient's address; by default the first in `to`.")
+    recipient = AddressField(required=False, help_text="The recipient's address; by default the first in `to`.")
 
 
 class TimelineQuery(PageQuery):
@@ -76,7 +74,7 @@ class TimelineQuery(PageQuery):
 
 
 def sent_to(address: str) -> Exists:
-    """One of the recipients; people's addresses are theirs in any case."""
+    """Matches messages with this recipient address; case does not matter."""
     return Exists(
         Recipient.objects.alias(lower=Lower("address")).filter(
             message_id=OuterRef("pk"), project_id=OuterRef("project_id"), lower=address.lower()
@@ -85,14 +83,14 @@ def sent_to(address: str) -> Exists:
 
 
 class EmailFilter(BaseFilterBackend):
-    """Narrows the project's emails by the query."""
+    """Filters the project's emails by the query."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         return narrow(queryset, view.project, view.query)
 
 
 def narrow(messages: QuerySet[Message], project: Project, query: Mapping[str, Any]) -> QuerySet[Message]:
-    """`messages`, which are the project's, under every condition that the query names."""
+    """Filter the project's `messages` by every condition in the query."""
     for name, condition in CONDITIONS.items():
         if name in query:
             messages = messages.filter(condition(query[name]))
@@ -102,19 +100,19 @@ def narrow(messages: QuerySet[Message], project: Project, query: Mapping[str, An
 
 
 def made_from(project: Project, ref: str) -> Q:
-    """The template that is or was named so; a deleted one gives its alias free."""
+    """Matches messages of the template with this id or alias. A present template wins over a deleted one."""
     named = project.templates.filter(match_ref(ref)).order_by(F("deleted_at").desc(nulls_first=True))
     return Q(template_id=named.values_list("pk", flat=True).first() or NOBODY)
 
 
 # pg_trgm looks up three characters at a time.
 TRIGRAM = 3
-# No row has this id.
+# An id that no row has.
 NOBODY = UUID(int=0)
 
 
 def created_after(time: datetime) -> Q:
-    # Ids carry the time of creation, and every list is read along them.
+    # Ids contain the time of creation, and the lists use indexes on ids.
     return Q(created_at__gt=time, pk__gte=least_id_at(time))
 
 
@@ -126,7 +124,7 @@ def has_subject(text: str) -> Q:
     folded = fold(text)
     if len(folded) >= TRIGRAM:
         return Q(searched_subject__text__contains=folded)
-    # The index would have to be read whole: the newest rows one by one are the shorter way.
+    # The trigram index would be read as a whole; a scan from the newest rows is faster.
     return Q(GreaterThan(StrIndex("searched_subject__text", Value(folded)), 0))
 
 
@@ -134,7 +132,7 @@ CONDITIONS: dict[str, Callable[[Any], Q | Exists]] = {
     "status": lambda status: Q(status=status),
     "to": lambda to: sent_to(to.address),
     "from_": lambda sender: Q(from_address__lower=sender.address.lower()),
-    # The index leaves out what has no tags: said here too, or it would not be used.
+    # The index omits messages without tags. PostgreSQL uses it only if the query repeats that condition.
     "tag": lambda tag: ~Q(tags=[]) & Q(tags__contains=[tag]),
     "created_after": created_after,
     "created_before": created_before,
@@ -143,7 +141,7 @@ CONDITIONS: dict[str, Callable[[Any], Q | Exists]] = {
 
 
 class EmailPagination(KeysetPagination):
-    """Emails, newest first: behind `after`, or with `before` alone the page just above it; and by `offset`."""
+    """Emails, newest first: after `after`; with `before` alone the page just above it; also by `offset`."""
 
     def narrow(self, rows: QuerySet[Any], query: Mapping[str, Any]) -> QuerySet[Any]:
         narrowed = super().narrow(rows, query)
@@ -151,19 +149,19 @@ class EmailPagination(KeysetPagination):
 
     @property
     def is_upward(self) -> bool:
-        """Whether the page is read upwards, from the email that it stands above; it is shown downwards all the same."""
+        """Whether the page is read upwards from the email in `before`. It is shown newest first all the same."""
         return "before" in self.query and "after" not in self.query
 
     def read(self, rows: QuerySet[Any], count: int) -> list[Any]:
         offset = self.query["offset"]
-        # Ids first, from an index alone; then the rows of the page.
+        # The ids come from an index alone; the rows of the page are read afterwards.
         ordered = rows.order_by("pk" if self.is_upward else "-pk")
         return list(ordered.values_list("pk", flat=True)[offset : offset + count])
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         ids = super().paginate_queryset(queryset, request, view)
         page = list(with_rows(view.get_queryset().filter(pk__in=ids)).order_by("-pk"))
-        # Below the page above a known email there is always that email.
+        # A page read upwards always has a next page: the email in `before` follows it.
         is_followed = bool(page) and (self.has_more or self.is_upward)
         self.next = str(page[-1].pk) if is_followed else None
         return page
@@ -181,7 +179,7 @@ class EmailPagination(KeysetPagination):
 
 
 class TimelinePagination(KeysetPagination):
-    """An email's events in their order, which their ids do not tell: those are made on machines with other clocks."""
+    """An email's events in order, by serial: ids come from machines with different clocks and give no exact order."""
 
     ordering = ("serial",)
 

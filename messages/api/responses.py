@@ -1,4 +1,4 @@
-"""An email, its recipients, attempts and events as the API shows them."""
+"""The API's form of an email, its recipients, attempts and events."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tracking.event_serializers import EventOutput
 
 
 def format_mailbox(name: str, address: str) -> str:
-    """`Name <a@b.c>` or `a@b.c`, in the form that POST takes."""
+    """`Name <a@b.c>` or `a@b.c`, in the form that POST accepts."""
     if not name:
         return address
     if any(char in '()<>[]:;@\\,"' for char in name):
@@ -25,7 +25,7 @@ def format_mailbox(name: str, address: str) -> str:
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}})
 class MailboxesField(serializers.Field[Any, Any, list[str], Message]):
-    """The recipients of one kind, in the form that POST takes."""
+    """The recipients of one kind, in the form that POST accepts."""
 
     def __init__(self, kind: RecipientField) -> None:
         super().__init__(source="*")
@@ -36,26 +36,26 @@ class MailboxesField(serializers.Field[Any, Any, list[str], Message]):
 
 
 class RecipientOutput(serializers.Serializer[Recipient]):
-    """One envelope recipient: the state is its own, the email's is the roll-up."""
+    """One envelope recipient with its own state; the email's state is the roll-up."""
 
     address = serializers.CharField()
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=RecipientField.choices)
     status = serializers.ChoiceField(choices=Status.choices)
-    status_reason = AbsentTextField(help_text="Why, for programs.")
-    next_attempt_at = TimeField(help_text="Null when nothing is left to do, or all waits for a person.")
-    last_reply = AbsentTextField(help_text="What the other side said last.")
+    status_reason = AbsentTextField(help_text="The reason for the status, for programs.")
+    next_attempt_at = TimeField(help_text="Null if no attempt follows, or if the recipient is on hold.")
+    last_reply = AbsentTextField(help_text="The last reply of the other side.")
 
 
 class SkippedOutput(serializers.Serializer[object]):
-    """A provider that would have come first, and why it was passed over."""
+    """A provider that would have come first, with the reason for skipping it."""
 
     provider = serializers.CharField()
     because = serializers.CharField()
 
 
 class DecisionOutput(serializers.Serializer[object]):
-    """Why an attempt went by its provider."""
+    """The reason for an attempt's provider."""
 
     because = serializers.CharField(help_text="priority, weight, failover, probe, again or only.")
     skipped = SkippedOutput(many=True)
@@ -64,19 +64,19 @@ class DecisionOutput(serializers.Serializer[object]):
 class AttemptOutput(serializers.Serializer[Attempt]):
     """One transaction with a provider for one recipient."""
 
-    number = serializers.IntegerField(help_text="From 1, for each recipient.")
+    number = serializers.IntegerField(help_text="Counts from 1 for each recipient.")
     recipient = serializers.CharField(source="recipient.address", help_text="The recipient's address.")
     provider = AbsentTextField(source="provider_name", help_text="The provider's name; null before it is chosen.")
     started_at = TimeField()
     finished_at = TimeField()
     outcome = AbsentTextField(help_text=f"{', '.join(Outcome)}; null while it runs.")
-    code = serializers.IntegerField(allow_null=True, help_text="SMTP's or HTTP's; null when nobody answered.")
+    code = serializers.IntegerField(allow_null=True, help_text="SMTP or HTTP code; null without a reply.")
     enhanced_code = AbsentTextField(help_text="RFC 3463.")
-    reply = AbsentTextField(help_text="What the other side said, or what we say in its place.")
+    reply = AbsentTextField(help_text="The other side's reply, or this service's own text if there was none.")
     remote_host = AbsentTextField()
     tls = AbsentTextField(help_text="Protocol and cipher; null without TLS.")
     next_attempt_at = TimeField()
-    decision = DecisionOutput(allow_null=True, help_text="Why this provider; null where there was no other.")
+    decision = DecisionOutput(allow_null=True, help_text="The reason for the provider; null if there was no choice.")
 
 
 class AttachmentOutput(serializers.Serializer[Attachment]):
@@ -86,18 +86,20 @@ class AttachmentOutput(serializers.Serializer[Attachment]):
     filename = serializers.CharField()
     content_type = serializers.CharField()
     size = serializers.IntegerField(source="content.size", help_text="Bytes, decoded.")
-    content_id = AbsentTextField(source="cid", help_text="Shown in the HTML by `cid:…`.")
+    content_id = AbsentTextField(source="cid", help_text="The id for `cid:…` URLs in the HTML.")
 
 
 class EmailRow(serializers.Serializer[Message]):
-    """An email as lists show it: everything but bodies, attempts and attachments' bytes."""
+    """An email in a list: everything except bodies, attempts, events and attachments' bytes."""
 
     id = serializers.UUIDField()
     status = serializers.ChoiceField(choices=Status.choices)
     status_reason = serializers.SerializerMethodField(
-        help_text="Why, for programs; null where there is no more to say."
+        help_text="The reason for the status, for programs; null if there is none."
     )
-    test = serializers.BooleanField(source="is_test", help_text="Whether a test key sent it: nothing leaves.")
+    test = serializers.BooleanField(
+        source="is_test", help_text="Whether a test key sent it; such mail never leaves the service."
+    )
     from_ = serializers.SerializerMethodField()
     to = MailboxesField(RecipientField.TO)
     cc = MailboxesField(RecipientField.CC)
@@ -117,14 +119,14 @@ class EmailRow(serializers.Serializer[Message]):
     created_at = StrictDateTimeField()
     scheduled_at = TimeField()
     queued_at = TimeField()
-    sent_at = TimeField(help_text="The first acceptance by a provider or the recipient's side.")
+    sent_at = TimeField(help_text="The time of the first acceptance by a provider or the recipient's server.")
     delivered_at = TimeField()
     failed_at = TimeField()
     bounced_at = TimeField()
     cancelled_at = TimeField()
-    expires_at = TimeField(help_text="As it was given.")
+    expires_at = TimeField(help_text="The value of the request.")
     resent_from = serializers.UUIDField(
-        source="resent_from_id", allow_null=True, help_text="The email that this one sends again."
+        source="resent_from_id", allow_null=True, help_text="The original email of a resend."
     )
     message_id = serializers.CharField(help_text="The Message-ID header.")
     recipients = RecipientOutput(many=True, source="shown_recipients")
@@ -137,19 +139,19 @@ class EmailRow(serializers.Serializer[Message]):
         return [format_mailbox(mailbox["name"], mailbox["address"]) for mailbox in message.reply_to]
 
     def get_status_reason(self, message: Message) -> str | None:
-        """What is stored, or that nothing can happen for want of a way out: that may change without the row knowing."""
+        """The stored reason, or `no_provider` for a queued email of a project without one, which no row stores."""
         if message.status == Status.QUEUED and not message.is_test and not routes.has_provider(message.project_id):
             return StatusReason.NO_PROVIDER
         return message.status_reason or None
 
 
 class EmailOutput(EmailRow):
-    """An email with everything that support needs."""
+    """An email with bodies, attempts and events."""
 
     html = AbsentTextField()
     text = AbsentTextField()
     attempts = serializers.SerializerMethodField()
-    events = EventOutput(many=True, source="shown_events", help_text="The first hundred.")
+    events = EventOutput(many=True, source="shown_events", help_text="The first 100 events.")
 
     @extend_schema_field(AttemptOutput(many=True))
     def get_attempts(self, message: Message) -> list[dict[str, Any]]:
@@ -158,7 +160,7 @@ class EmailOutput(EmailRow):
         return [ATTEMPT.to_representation(attempt) for attempt in attempts]
 
 
-# Serializers hold no state while they show: one serves all threads, and its fields are copied once, not per request.
+# Serializers hold no state during output, so one instance serves all threads, and its fields are copied only once.
 ATTEMPT = AttemptOutput()
 ROW = EmailRow()
 EMAIL = EmailOutput()

@@ -1,4 +1,4 @@
-"""How the OpenAPI document describes `/emails`."""
+"""The description of `/emails` in the OpenAPI document."""
 
 from typing import Any
 
@@ -29,14 +29,14 @@ class BatchItem(serializers.Serializer[object]):
 
 
 class BatchRefusal(serializers.Serializer[object]):
-    """An email that was not accepted, by its place in the batch."""
+    """A rejected email, with its index in the batch."""
 
     index = serializers.IntegerField()
     errors = FieldProblem(many=True)  # type: ignore[assignment]  # the name is the API's
 
 
 class BatchOutput(serializers.Serializer[object]):
-    """The accepted emails in their order, and those that were not."""
+    """The accepted emails in order, and the rejected ones."""
 
     data = BatchItem(many=True)  # type: ignore[assignment]  # the name is the API's
     errors = BatchRefusal(many=True)  # type: ignore[assignment]
@@ -51,7 +51,7 @@ SIMPLE = {
     "text": "It should be with you tomorrow.",
 }
 EXAMPLES = [
-    OpenApiExample("The least that is needed", SIMPLE, request_only=True),
+    OpenApiExample("The required fields", SIMPLE, request_only=True),
     OpenApiExample(
         "With HTML, tags and a file",
         {
@@ -79,16 +79,16 @@ EXPLAINED = OpenApiExample(
         "id": ACCEPTED_ID,
         "status": "delivering",
         "test": False,
-        "why": "The recipient's server (mx1.example.com) did not take it for now on 22 Nov 2026, 20:32:05 UTC: the "
-        'mailbox is full. It said: 452 4.2.2 "Over quota". That was try 2.',
-        "next": "It is tried again, and given up if nobody has taken it by 24 Nov 2026, 20:26:40 UTC.",
+        "why": "The recipient's server (mx1.example.com) deferred it on 22 Nov 2026, 20:32:05 UTC: the "
+        'mailbox is full. Reply: 452 4.2.2 "Over quota". That was attempt 2.',
+        "next": "The service retries it. If it is not accepted by 24 Nov 2026, 20:26:40 UTC, it fails.",
         "next_at": "2026-11-22T20:47:05.120000Z",
-        "advice": ["Nothing: it is tried again by itself."],
+        "advice": ["Nothing: the service retries by itself."],
         "decisions": ["It was accepted on 22 Nov 2026, 20:26:40 UTC."],
         "actions": [
             {
                 "name": "resend",
-                "words": "Send it again to all recipients, as a new email.",
+                "words": "Resend the email to all recipients, as a new email.",
                 "method": "POST",
                 "path": f"/api/v1/emails/{ACCEPTED_ID}/resend",
                 "body": None,
@@ -99,12 +99,12 @@ EXPLAINED = OpenApiExample(
                 "address": "jo@example.com",
                 "status": "delivering",
                 "status_reason": "deferred",
-                "why": "The recipient's server (mx1.example.com) did not take it for now on 22 Nov 2026, 20:32:05 UTC: "
-                'the mailbox is full. It said: 452 4.2.2 "Over quota". That was try 2.',
-                "next": "It is tried again, and given up if nobody has taken it by 24 Nov 2026, 20:26:40 UTC.",
+                "why": "The recipient's server (mx1.example.com) deferred it on 22 Nov 2026, 20:32:05 UTC: "
+                'the mailbox is full. Reply: 452 4.2.2 "Over quota". That was attempt 2.',
+                "next": "The service retries it. If it is not accepted by 24 Nov 2026, 20:26:40 UTC, it fails.",
                 "next_at": "2026-11-22T20:47:05.120000Z",
-                "advice": ["Nothing: it is tried again by itself."],
-                "decisions": ['Try 2 went to "direct", which comes first.'],
+                "advice": ["Nothing: the service retries by itself."],
+                "decisions": ['Attempt 2 used "direct", the first by priority.'],
                 "said": {
                     "at": "2026-11-22T20:32:05.080000Z",
                     "by": "the recipient's server (mx1.example.com)",
@@ -124,13 +124,13 @@ BATCH = {
     "minItems": 1,
     "maxItems": MAX_BATCH,
 }
-# Clients that are generated know only bytes: that is named first, and beside it what stands in Content-Type.
+# Generated clients understand only a binary type, so it comes first; the real Content-Type is listed beside it.
 BYTES = OpenApiResponse(OpenApiTypes.BINARY, "The bytes, as a download.")
 EML = OpenApiResponse({"type": "string"}, "The message (RFC 5322), as a download.")
 
 
 class EmailViews(OpenApiViewExtension):  # type: ignore[no-untyped-call]
-    """Adds what the views themselves do not need to know."""
+    """Adds the OpenAPI details of the views."""
 
     target_class = "messages.api.views.EmailViewSet"
 

@@ -1,4 +1,4 @@
-"""What callers may send, and the draft that it becomes."""
+"""The request bodies of `/emails`, and their conversion to drafts."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -40,7 +40,7 @@ from messages.states import Lane, OnUncertain
 
 MAX_AHEAD = timedelta(days=365)
 MAX_REPLY_TO = 50
-# Written by the service where `enable_unsubscribe` is set (RFC 2369, RFC 8058).
+# The service writes these headers if `enable_unsubscribe` is set (RFC 2369, RFC 8058).
 UNSUBSCRIBE_HEADERS = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
 
 
@@ -52,22 +52,22 @@ class EmailRequest(LenientSerializer):
 
     aliases = {"from": "from_"}
 
-    to = AddressListField(help_text="1 to 50 in to, cc and bcc together; duplicates are folded.")
+    to = AddressListField(help_text="1 to 50 recipients in to, cc and bcc together; duplicates are removed.")
     cc = AddressListField(required=False)
-    bcc = AddressListField(required=False, help_text="In no header.")
-    from_ = SenderField(required=False, help_text="`from` is accepted too. Left out: the default sender.")
+    bcc = AddressListField(required=False, help_text="Blind copies; no header names them.")
+    from_ = SenderField(required=False, help_text="`from` is accepted too. Default: the default sender.")
     reply_to = AddressListField(required=False)
     subject = SingleLineField(required=False, max_length=998)
-    html = BodyField(required=False, help_text="At most 2 MiB. Alone, a text part is made from it.")
+    html = BodyField(required=False, help_text="At most 2 MiB. Without `text`, the text part is made from it.")
     text = BodyField(required=False, help_text="At most 2 MiB.")
     template_id = StrictCharField(required=False, max_length=100, help_text="Id or alias of a published template.")
     template_vars = serializers.DictField(required=False)
-    domain_id = StrictUUIDField(required=False, help_text="The sending domain to use; the sender must be at it.")
+    domain_id = StrictUUIDField(required=False, help_text="The sending domain; the sender's address must be in it.")
     track_opens = StrictBooleanField(required=False)
     track_clicks = StrictBooleanField(required=False)
     enable_unsubscribe = StrictBooleanField(required=False)
     scheduled_at = StrictDateTimeField(required=False, help_text="In the future, at most 365 days ahead.")
-    expires_at = StrictDateTimeField(required=False, help_text="Not sent after this time.")
+    expires_at = StrictDateTimeField(required=False, help_text="The email is not sent after this time.")
     attachments = serializers.ListField(child=AttachmentSerializer(), required=False, max_length=MAX_FILES)
     headers = HeadersField(required=False)
     tags = TagsField(required=False)
@@ -91,17 +91,17 @@ class EmailRequest(LenientSerializer):
 
     def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
         conflicts = {**check_headers(values), **check_times(values)}
-        # Whether content is needed cannot be told while nobody knows which template is meant.
+        # With an invalid template_id it is unknown whether content is needed.
         is_clear = "template_id" in values or "template_id" not in given
         return conflicts | (check_content(given) if is_clear else {})
 
 
-# Serializers hold no state while they read: one serves all threads, and its fields are copied once, not per request.
+# Serializers hold no state during input, so one instance serves all threads, and its fields are copied only once.
 EMAIL_REQUEST = EmailRequest()
 
 
 def read_draft(data: object) -> tuple[Draft, list[FieldError]]:
-    """`data` as a draft without the fields that are wrong, and what is wrong with those."""
+    """Convert a request body into a draft without its invalid fields, and the errors of those."""
     if not isinstance(data, Mapping):
         return Draft(), [FieldError("", "invalid", "Must be an object.")]
     values, errors = EMAIL_REQUEST.inspect(data)
@@ -110,7 +110,7 @@ def read_draft(data: object) -> tuple[Draft, list[FieldError]]:
 
 
 def check_content(given: Collection[str]) -> dict[str, Any]:
-    """Raw content or a template: one of the two, and whole."""
+    """Check for either complete content or a template. Returns errors by field."""
     raw = [name for name in ("subject", "html", "text") if name in given]
     if "template_id" in given:
         return {name: [wrong("Give a template or content, not both.", "content_conflict")] for name in raw}
@@ -125,7 +125,7 @@ def check_content(given: Collection[str]) -> dict[str, Any]:
 
 
 def check_times(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Scheduled in the future but not too far; expiry after both now and that."""
+    """Check that scheduled_at is within the next 365 days, and expires_at later than it and now. Returns errors."""
     now = timezone.now()
     errors = {}
     scheduled_at, expires_at = values.get("scheduled_at"), values.get("expires_at")
@@ -138,11 +138,11 @@ def check_times(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_headers(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Who has the unsubscribe headers written cannot give others of their own."""
+    """Check that the caller gives no unsubscribe headers if the service writes them. Returns errors by header."""
     named = [name for name in values.get("headers", {}) if name.lower() in UNSUBSCRIBE_HEADERS]
     if not named or not values.get("enable_unsubscribe"):
         return {}
-    message = "Is written by the service, since enable_unsubscribe is set."
+    message = "The service writes this header, because enable_unsubscribe is set."
     return {"headers": {name: [wrong(message, "header_reserved")] for name in named}}
 
 
@@ -156,7 +156,7 @@ def check_scheduled_at(scheduled_at: datetime) -> serializers.ErrorDetail | None
 
 
 class RescheduleRequest(StrictSerializer):
-    """Another time for a scheduled email."""
+    """The new time of a scheduled email."""
 
     scheduled_at = StrictDateTimeField(help_text="In the future, at most 365 days ahead.")
 
@@ -167,14 +167,14 @@ class RescheduleRequest(StrictSerializer):
 
 
 class ResendRequest(LenientSerializer):
-    """Whom a resend goes to: all recipients, or those that failed or bounced."""
+    """The recipients of a resend: all, or those that failed or bounced."""
 
     recipients = StrictChoiceField(choices=[item.value for item in ResendRecipients], required=False)
 
 
 class SettleRequest(StrictSerializer):
-    """What becomes of uncertain attempts."""
+    """The decision about uncertain attempts."""
 
     def get_fields(self) -> dict[str, Any]:
-        # `as` is a keyword of Python.
+        # `as` is a Python keyword.
         return {"as": StrictChoiceField(choices=[item.value for item in Settlement])}

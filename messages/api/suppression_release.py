@@ -1,4 +1,4 @@
-"""`/api/v1/suppressions/{address}/release`: here and not beside the list's other views, since it may send mail."""
+"""`/api/v1/suppressions/{address}/release`. It may send mail, so it is in this package, not in `tracking`."""
 
 from collections.abc import Generator
 from typing import Any, ClassVar
@@ -21,24 +21,24 @@ from tracking.suppressions.views import normalise
 
 
 class ReleaseRequest(LenientSerializer):
-    """Whether to send what was held back."""
+    """The options of a release."""
 
-    # Taken for absent it would send again all that was ever held back.
+    # If an empty value counted as absent, the release would resend all suppressed mail.
     strict_about = frozenset({"since"})
 
-    resend = StrictBooleanField(required=False, help_text="Send the held-back emails to this address now.")
-    since = StrictDateTimeField(required=False, help_text="Only those that were held back after this time.")
+    resend = StrictBooleanField(required=False, help_text="Resend the suppressed emails to this address.")
+    since = StrictDateTimeField(required=False, help_text="Resend only emails that were suppressed after this time.")
 
 
 class ReleasedEmail(serializers.Serializer[object]):
-    """An email that was sent again."""
+    """A resent email."""
 
     id = serializers.UUIDField()
-    resent_from = serializers.UUIDField(help_text="The email that was held back.")
+    resent_from = serializers.UUIDField(help_text="The suppressed email.")
 
 
 class RefusedEmail(serializers.Serializer[object]):
-    """An email that was held back and may not be sent any more."""
+    """A suppressed email whose resend was rejected."""
 
     id = serializers.UUIDField()
     code = serializers.CharField()
@@ -46,18 +46,18 @@ class RefusedEmail(serializers.Serializer[object]):
 
 
 class ReleaseOutput(serializers.Serializer[object]):
-    """The address that is written to again, and the emails that were held back."""
+    """The released address, and the results of the resends."""
 
     address = serializers.CharField()
-    reason = serializers.CharField(help_text="Why it was on the list.")
+    reason = serializers.CharField(help_text="The reason of the suppression.")
     suppressed_at = StrictDateTimeField()
     resent = ReleasedEmail(many=True)
     refused = RefusedEmail(many=True)
-    left_count = serializers.IntegerField(help_text="Older ones that were too many; each can be sent again by itself.")
+    left_count = serializers.IntegerField(help_text="Number of older messages not resent because of the limit.")
 
 
 class ReleaseView(ProjectView):
-    """Takes an address off the list. With `resend` the key needs `emails:send` beside `suppressions:write`."""
+    """Releases an address. With `resend` the key needs the scope `emails:send` beside `suppressions:write`."""
 
     scopes: ClassVar = {"post": SUPPRESSIONS_WRITE}
     bodies = {"post": ReleaseRequest}
@@ -65,7 +65,10 @@ class ReleaseView(ProjectView):
     @extend_schema(operation_id="release_suppression", responses=ReleaseOutput)
     @idempotent
     def post(self, request: Request, address: str) -> Generator[None, None, Response]:
-        """Write to the address again, and with `resend` send it now what was held back. 404 where it is not listed."""
+        """Remove the address from the suppression list. With `resend`, also resend its suppressed emails.
+
+        404 if the address is not on the list.
+        """
         fields = self.read_body()
         should_resend = fields.get("resend", False)
         if should_resend:

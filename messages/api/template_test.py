@@ -1,4 +1,4 @@
-"""`/api/v1/templates/{id or alias}/test`: here and not beside the other views of templates, since it accepts mail."""
+"""`/api/v1/templates/{id or alias}/test`. It accepts mail, so it is in this package, not in `templates_app`."""
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,21 +29,21 @@ from templates_app.services import RenderedContent, find_template, preview_templ
 
 
 class TemplateTestRequest(LenientSerializer):
-    """Who gets the template, and filled in with what."""
+    """The recipients and variables of a template test."""
 
     aliases: ClassVar = {"from": "from_"}
 
     to = AddressListField(help_text="1 to 50.")
     template_vars = serializers.DictField(required=False)
     version = StrictIntegerField(
-        required=False, min_value=1, max_value=2**31 - 1, help_text="A published version. Left out: the draft."
+        required=False, min_value=1, max_value=2**31 - 1, help_text="A published version. Default: the draft."
     )
-    from_ = SenderField(required=False, help_text="`from` is accepted too. Left out: the default sender.")
+    from_ = SenderField(required=False, help_text="`from` is accepted too. Default: the default sender.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateTest:
-    """Who gets a template, and filled in with what. `version` None is the draft as it is now."""
+    """The recipients and variables of a template test. `version` None means the present draft."""
 
     to: Sequence[Address]
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -52,17 +52,17 @@ class TemplateTest:
 
 
 def prepare_template_test(key: Caller, template: Template, template_test: TemplateTest) -> PreparedEmails:
-    """The email, checked like any other: errors as of `preview_template` and `Admission.admit`."""
+    """Render and check the test email. Raises the errors of `preview_template` and `Admission.admit`."""
     content = preview_template(template, template_test.variables, number=template_test.version, is_mail=True)
     admitted = Admission(key).admit(write_draft(content, template_test))
-    # A draft has no version to name.
+    # A draft has no version.
     version = find_version(template, template_test.version) if template_test.version is not None else None
     named = replace(admitted, template_id=template.pk, template_version_id=version.pk if version else None)
     return upload_and_prepare(key, [named])
 
 
 def write_draft(content: RenderedContent, template_test: TemplateTest) -> Draft:
-    """The content as mail. A way to unsubscribe that the author wrote works: that it does is to be judged too."""
+    """Build an email draft from rendered content. An unsubscribe link in the template works in the test too."""
     html, text = content.html or "", content.text or ""
     return Draft(
         from_=template_test.from_,
@@ -75,7 +75,7 @@ def write_draft(content: RenderedContent, template_test: TemplateTest) -> Draft:
 
 
 class TemplateTestView(ProjectView):
-    """Sends a draft. It is mail like any other, so the key needs `emails:send` beside `templates:write`."""
+    """Sends a template test. It is real mail, so the key needs `emails:send` beside `templates:write`."""
 
     scopes: ClassVar = {"post": TEMPLATES_WRITE}
     bodies = {"post": TemplateTestRequest}
@@ -84,7 +84,7 @@ class TemplateTestView(ProjectView):
     @extend_schema(operation_id="test_template", responses={202: EmailRow})
     @idempotent
     def post(self, request: Request, ref: str) -> Generator[None, None, Response]:
-        """Send the draft, or a published version, as one email. Suppressions and the key's limits hold."""
+        """Send the draft or a published version as one email. Suppressions and the key's limits apply."""
         template = find_template(self.project, ref)
         require_scope(request, EMAILS_SEND)
         fields = self.read_body()

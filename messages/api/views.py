@@ -1,4 +1,4 @@
-"""The emails API: each view parses, calls one service, answers. `schema` describes them for OpenAPI."""
+"""The emails API. Each view parses the request, calls one service and builds the response; `schema` has the OpenAPI."""
 
 from collections.abc import Generator
 from http import HTTPStatus
@@ -42,7 +42,7 @@ from tracking.event_serializers import EventOutput
 
 
 class NotComposedError(ConflictError):
-    """The message is composed at its first attempt to this recipient, and there has been none."""
+    """The message is composed at the first attempt for this recipient, which has not started yet."""
 
     code = "not_composed"
 
@@ -73,7 +73,7 @@ class EmailViewSet(ProjectViewSet):
     queries = {"batch": BatchQuery, "list": EmailQuery, "events": TimelineQuery, "raw": RawQuery}
     bodies = {
         "create": EmailRequest,
-        # Each item of its array.
+        # The serializer of each item in the array.
         "batch": EmailRequest,
         "partial_update": RescheduleRequest,
         "resend": ResendRequest,
@@ -86,7 +86,7 @@ class EmailViewSet(ProjectViewSet):
 
     @idempotent
     def create(self, request: Request) -> Generator[None, None, Response]:
-        """Accept one email. 202 comes after the commit that stored it."""
+        """Accept one email. The response 202 follows the commit that stored it."""
         draft, errors = read_draft(read_object(request))
         prepared = services.upload_and_prepare(self.key, [Admission(self.key).admit(draft, errors)])
         yield
@@ -95,7 +95,7 @@ class EmailViewSet(ProjectViewSet):
     @action(detail=False, methods=["post"], max_body=MAX_BATCH_BODY)
     @idempotent
     def batch(self, request: Request) -> Generator[None, None, Response]:
-        """Accept up to 500 emails in one transaction: all or none, or with `?mode=permissive` the good ones."""
+        """Accept up to 500 emails in one transaction: all or none, or with `?mode=permissive` the valid ones."""
         is_permissive = self.query["mode"] == "permissive"
         prepared, refused = prepare_batch(self.key, read_array(request), is_permissive=is_permissive)
         errors = [item.show() for item in refused]
@@ -109,11 +109,11 @@ class EmailViewSet(ProjectViewSet):
         return self.get_paginated_response([ROW.to_representation(message) for message in page or ()])
 
     def retrieve(self, request: Request, pk: UUID) -> Response:
-        """One email with all that support needs."""
+        """One email with bodies, attempts and events."""
         return self.show_whole(pk)
 
     def partial_update(self, request: Request, pk: UUID) -> Response:
-        """Give a scheduled email another time."""
+        """Reschedule a scheduled email."""
         message = self.get_object()
         services.reschedule(message, self.read_body()["scheduled_at"])
         return self.show_whole(pk)
@@ -131,7 +131,7 @@ class EmailViewSet(ProjectViewSet):
     @action(detail=True, methods=["post"])
     @idempotent
     def resend(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
-        """Send the same content again, as a new email. The old one never changes."""
+        """Resend the same content as a new email. The original never changes."""
         message = self.get_object()
         selection = ResendRecipients(self.read_body().get("recipients", ResendRecipients.ALL))
         yield
@@ -140,7 +140,7 @@ class EmailViewSet(ProjectViewSet):
     @action(detail=True, methods=["post"])
     @idempotent
     def settle(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
-        """Say what became of attempts whose outcome nobody knows."""
+        """Settle attempts whose outcome is unknown: as sent, to be retried, or as failed."""
         message = self.get_object()
         settlement = Settlement(self.read_body()["as"])
         yield
@@ -149,14 +149,14 @@ class EmailViewSet(ProjectViewSet):
 
     @action(detail=True, methods=["get"], pagination_class=TimelinePagination)
     def events(self, request: Request, pk: UUID) -> Response:
-        """What happened to the email, in order."""
+        """The email's events in order."""
         return self.list_rows(timeline(self.get_object().pk))
 
     @action(detail=True, methods=["get"])
     def explain(self, request: Request, pk: UUID) -> Response:
-        """Why the email is in its state, what happens next and when, and what a person can do: in plain words.
+        """Explain the email in plain words: the reason for its state, the next step with its time, and possible steps.
 
-        Decide by `status` and `status_reason`; the sentences are for people, and are mended from time to time.
+        Programs should use `status` and `status_reason`; the sentences are for people, and their wording may change.
         """
         return Response(EXPLANATION.to_representation(explain(find_explained(self.project, pk))))
 
@@ -176,18 +176,18 @@ class EmailViewSet(ProjectViewSet):
         return download(read_content(found.content), found.content_type, found.filename)
 
     def show_whole(self, pk: UUID) -> Response:
-        """The email with all that the detail shows."""
+        """The response with the email's full detail."""
         return Response(EMAIL.to_representation(find_detailed(self.project, pk)))
 
 
 def accepted(message: Message) -> Response:
-    """202, with where to look the email up."""
+    """The response 202 with the email and its Location."""
     headers = {"Location": locate("email-detail", message.pk)}
     return Response(ROW.to_representation(message), status=HTTPStatus.ACCEPTED, headers=headers)
 
 
 def download(content: bytes, content_type: str, filename: str) -> HttpResponse:
-    """Bytes that a browser saves and never shows."""
+    """A download, which browsers save and never show."""
     response = HttpResponse(content, content_type=content_type)
     response.headers["Content-Disposition"] = (
         content_disposition_header(as_attachment=True, filename=filename) or "attachment"

@@ -1,4 +1,4 @@
-"""What a try came to, in words: who answered what, what that means, and why it went by its provider."""
+"""Sentences about attempts: the reply and its meaning, and the reason for the provider."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,29 +15,29 @@ from providers.models import ProviderKind
 from tracking.models import Event
 
 MAX_ATTEMPTS_EXPLAINED = 5
-SEND_AGAIN = "Send it again later."
+SEND_AGAIN = "Resend it later."
 
-# What became of it, by outcome: between who answered and when.
+# The verb for each outcome. It stands between the speaker and the time.
 TOOK: Mapping[str, str] = {
-    Outcome.ACCEPTED: "took it",
-    Outcome.DELIVERED: "took it",
-    Outcome.DEFERRED: "did not take it for now",
-    Outcome.BOUNCED: "refused it for good",
-    Outcome.FAILED: "refused it, for a reason that is not the recipient's,",
+    Outcome.ACCEPTED: "accepted it",
+    Outcome.DELIVERED: "accepted it",
+    Outcome.DEFERRED: "deferred it",
+    Outcome.BOUNCED: "rejected it permanently",
+    Outcome.FAILED: "rejected it, for a reason that does not concern the recipient,",
 }
 CHOICES: Mapping[str, str] = {
-    "only": "the only provider that could be used",
-    "priority": "which comes first",
-    "weight": "drawn by weight from those that come first",
-    "failover": "as the next one",
-    "probe": "to see whether it has recovered",
-    "again": "once more, as every provider had been tried",
+    "only": "the only usable provider",
+    "priority": "the first by priority",
+    "weight": "drawn by weight among the first by priority",
+    "failover": "the next provider",
+    "probe": "to test whether it has recovered",
+    "again": "again, because all providers had been tried",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotedReply:
-    """What the other side said, by whom, and what that means; `meaning` is empty where no table has it."""
+    """A reply, its time, its speaker and its meaning. `meaning` is None where no table has the code."""
 
     at: datetime
     by: str
@@ -52,7 +52,7 @@ class QuotedReply:
 
 
 def read_attempt_reply(attempt: Attempt, row: Recipient, background: Background) -> QuotedReply | None:
-    """What was answered to a try; None where nobody said anything."""
+    """The reply to an attempt; None for an attempt without a reply."""
     if attempt.code is None:
         return None
     return QuotedReply(
@@ -70,13 +70,13 @@ def find_attempt_meaning(attempt: Attempt, row: Recipient, background: Backgroun
         return None
     is_own = attempt.outcome == Outcome.DEFERRED and row.status == Status.QUEUED
     kind = background.find_kind(attempt)
-    # A relay that refuses before it has heard of the mail speaks of itself; later it may pass on what others said.
+    # A relay's reply before the recipient is named concerns the relay. A later one may repeat another server's reply.
     server = SPEAKERS[kind] if is_own or kind in {ProviderKind.MX, ProviderKind.INBOX} else "the receiving server"
     return find_meaning(attempt.enhanced_code, attempt.code, server.format(name=attempt.provider_name))
 
 
 def read_feedback_reply(event: Event) -> QuotedReply | None:
-    """What a report or an ESP's event said."""
+    """The reply that a report or an ESP's event quotes; None if it quotes nothing."""
     code, enhanced_code = event.data.get("code"), str(event.data.get("enhanced_code") or "")
     reply = str(event.data.get("reply") or "")
     if not (code or enhanced_code or reply):
@@ -92,53 +92,53 @@ def read_feedback_reply(event: Event) -> QuotedReply | None:
 
 
 def name_source(event: Event) -> str:
-    """Who told it."""
+    """The source of feedback, in words."""
     source = str(event.data.get("source") or "")
     if source == "report":
         by = event.data.get("reporting_mta")
-        return f"a report from {by}" if by else "a report that came by mail"
+        return f"a report from {by}" if by else "a report by mail"
     if source == ProviderKind.SIMULATOR:
         return SPEAKERS[ProviderKind.SIMULATOR]
     return f'the events of "{source}"' if source else "feedback"
 
 
 def explain_attempt(attempt: Attempt, row: Recipient, background: Background) -> str:
-    """One sentence or two about a try that has ended."""
+    """One or two sentences about a finished attempt."""
     at = say_time(attempt.finished_at or attempt.claimed_at)
     last_reply = read_attempt_reply(attempt, row, background)
     if last_reply is None:
         return explain_silence(attempt, background, at)
-    did = TOOK.get(attempt.outcome, "answered")
+    did = TOOK.get(attempt.outcome, "replied")
     words = f": {last_reply.meaning.words}" if last_reply.meaning else ""
-    return f"{capitalize(last_reply.by)} {did} on {at}{words}. It said: {last_reply.quoted}."
+    return f"{capitalize(last_reply.by)} {did} on {at}{words}. Reply: {last_reply.quoted}."
 
 
 def explain_silence(attempt: Attempt, background: Background, at: str) -> str:
-    """A try to which nobody answered: the words are our own."""
+    """One sentence about an attempt without a reply."""
     if not attempt.provider_name:
         return end_sentence(attempt.reply)
     by = name_speaker(attempt, background)
-    return f"The try with {by} on {at} did not get through: {end_sentence(attempt.reply or 'no answer')}"
+    return f"The attempt with {by} on {at} got no reply: {end_sentence(attempt.reply or 'no cause is known')}"
 
 
 def explain_choices(row: Recipient) -> Iterator[str]:
-    """Why the last tries went by their providers, where there was a choice."""
+    """The reasons for the providers of the last attempts, where there was a choice."""
     summary = [attempt for attempt in row.shown_attempts if attempt.decision and attempt.phase != Phase.CLAIMED]
     for attempt in summary[-MAX_ATTEMPTS_EXPLAINED:]:
         decision = attempt.decision or {}
         words = CHOICES.get(decision.get("because", ""), "")
         skipped = "; ".join(f'"{each["provider"]}" {describe_skip(each["because"])}' for each in decision["skipped"])
-        passed = f", since {skipped}" if skipped else ""
-        yield f'Try {attempt.number} went to "{attempt.provider_name}", {words}{passed}.'
+        passed = f", because {skipped}" if skipped else ""
+        yield f'Attempt {attempt.number} used "{attempt.provider_name}", {words}{passed}.'
 
 
-# How `providers.routing.selection` begins its reasons, and how that reads behind the provider's name.
+# From the prefixes of the reasons in `providers.routing.selection` to the words behind the provider's name.
 SKIPS: Mapping[str, str] = {
     "tried: ": "had just failed",
-    "failing: ": "has been failing",
-    "paused: ": "is paused",
-    "paused": "is paused",
-    "throttled: ": "wants less of us",
+    "failing: ": "was failing",
+    "paused: ": "was paused",
+    "paused": "was paused",
+    "throttled: ": "was throttling",
 }
 
 
@@ -151,7 +151,7 @@ def describe_skip(because: str) -> str:
 
 
 def advise(meaning: Meaning | None, default: str = "", *, is_over: bool) -> str:
-    """A table's advice, or `default`; what is over is not tried again by itself."""
+    """The advice for a meaning, else `default`. If the attempts are over, "wait" becomes "resend"."""
     if meaning is None:
         return default
     return SEND_AGAIN if is_over and meaning.advice == WAIT else meaning.advice

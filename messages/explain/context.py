@@ -1,4 +1,4 @@
-"""What an explanation goes by beside the message's own rows, read in a fixed number of queries."""
+"""The data that an explanation needs beside the message's own rows, read in a fixed number of queries."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,13 @@ from providers.models import ProviderKind
 from providers.routing.outlook import ProviderStatus, provider_status
 from tracking.models import Event, EventType, Suppression
 
-# 50 recipients have some events each; what a loop of reports writes beyond that says nothing new.
+# 50 recipients have some events each; events beyond this number come from repeated reports.
 MAX_EVENTS = 1_000
 VISITS = (EventType.OPENED, EventType.CLICKED)
 
 
 class Visits(NamedTuple):
-    """How often a recipient opened the mail or followed its links, as far as they were people, and when last."""
+    """The number of opens or clicks by people, and the time of the last one."""
 
     times: int
     last_at: datetime
@@ -33,8 +33,11 @@ class Visits(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Background:
-    """`hears_bounces` tells whether bounces of this message come back to us; `worker_age` is in seconds, None when no
-    worker was ever seen. Suppressions are by address in lower case, as the list is now.
+    """The data of an explanation.
+
+    `events` by recipient id (None: the message's own), `visits` by recipient id and event type, `suppressions` (the
+    present ones) by lower-case address. `worker_age` is in seconds, None if no worker was ever seen. `hears_bounces`:
+    bounces of this message are sent to this service.
     """
 
     now: datetime
@@ -53,14 +56,14 @@ class Background:
         return self.suppressions.get(row.address.lower())
 
     def find_kind(self, attempt: Attempt) -> ProviderKind | None:
-        """How the attempt's provider is spoken to; None when it is gone."""
+        """The kind of the attempt's provider; None when the provider was deleted."""
         if attempt.provider_id is None:
             return ProviderKind.SIMULATOR if attempt.provider_name == ProviderKind.SIMULATOR else None
         return self.provider_status.kinds.get(attempt.provider_id)
 
 
 def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
-    """The background of a message and its recipients."""
+    """Read the background of a message and its recipients."""
     events: dict[UUID | None, list[Event]] = defaultdict(list)
     for event in timeline(message.pk).exclude(type__in=VISITS)[:MAX_EVENTS]:
         events[event.recipient_id].append(event)
@@ -77,7 +80,7 @@ def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
 
 
 def read_visits(message: Message) -> Mapping[tuple[UUID | None, str], Visits]:
-    """What people did with the mail, by recipient and event type."""
+    """The opens and clicks by people, by recipient id and event type."""
     if not (message.track_opens or message.track_clicks):
         return {}
     human = timeline(message.pk).filter(type__in=VISITS, data__actor="human").order_by()
@@ -86,7 +89,7 @@ def read_visits(message: Message) -> Mapping[tuple[UUID | None, str], Visits]:
 
 
 def find_current(row: Recipient) -> Attempt | None:
-    """The attempt that a worker is at."""
+    """The attempt that a worker is processing; None if the last one is finished."""
     last = find_last(row)
     return last if last and last.phase != Phase.DONE else None
 

@@ -1,5 +1,6 @@
-"""Why a message is in its state, what happens next and when, and what a person can do: for the API, the admin and
-`show_email` alike.
+"""Explains a message for people: the reason for its state, the next step with its time, and possible actions.
+
+The API, the admin and `show_email` show the same explanation.
 """
 
 from collections import Counter
@@ -36,13 +37,13 @@ BY_STATUS: Mapping[Status, Callable[[Case], StateExplanation]] = {
     Status.CANCELLED: explain_cancelled,
 }
 LANES: Mapping[str, str] = {
-    Lane.CRITICAL: "It goes in the lane critical, which is served first.",
-    Lane.BULK: "It goes in the lane bulk, which has workers of its own and holds up no other mail.",
+    Lane.CRITICAL: "It uses the lane critical, which workers serve first.",
+    Lane.BULK: "It uses the lane bulk, which has separate workers and delays no other mail.",
 }
 
 
 def explain(message: Message) -> MessageExplanation:
-    """Everything about a message that `reading.with_details` has read, in a fixed number of further queries."""
+    """Explain a message read by `selectors.with_details`, in a fixed number of further queries."""
     rows = message.shown_recipients
     background = read_background(message, rows)
     recipients = [explain_recipient(message, row, background) for row in rows]
@@ -56,14 +57,14 @@ def explain(message: Message) -> MessageExplanation:
 
 
 def explain_recipient(message: Message, row: Recipient, background: Background) -> RecipientExplanation:
-    """What is going on with one recipient."""
+    """Explain one recipient."""
     case = Case(message, row, background)
     summary = explain_leased(case) if row.lease_token is not None else BY_STATUS[Status(row.status)](case)
     return RecipientExplanation(row=row, summary=summary, decisions=list(explain_provider_order(message, row)))
 
 
 def sum_up(message: Message, recipients: Sequence[RecipientExplanation]) -> StateExplanation:
-    """The story of the recipients which the message's status stands for; what happens soonest leads."""
+    """Summarize the recipients that have the message's status; the one with the earliest next step comes first."""
     leading = [each for each in recipients if each.row.status == message.status] or list(recipients)
     if not leading:
         return StateExplanation(why="Its recipients were erased.")
@@ -74,7 +75,7 @@ def sum_up(message: Message, recipients: Sequence[RecipientExplanation]) -> Stat
     if len(recipients) == 1:
         return first.summary
     counts = Counter(Status(each.row.status) for each in recipients)
-    # What the message's status stands for comes first.
+    # The message's status comes first.
     tally = ", ".join(f"{counts[status]} {status}" for status in dict.fromkeys((*ROLL_UP, *Status)) if counts[status])
     advice = list(dict.fromkeys(words for each in leading for words in each.summary.advice))
     return replace(
@@ -85,24 +86,24 @@ def sum_up(message: Message, recipients: Sequence[RecipientExplanation]) -> Stat
 
 
 def explain_decisions(message: Message) -> Iterator[str]:
-    """What was decided for the whole message, in order."""
+    """The decisions about the whole message, in order."""
     yield f"It was accepted on {say_time(message.created_at)}."
     if message.resent_from_id:
-        yield f"It is the email {message.resent_from_id}, sent again."
+        yield f"It is a resend of the email {message.resent_from_id}."
     if message.is_test:
-        yield "It came with a test key: nothing leaves this service, the simulator plays the other side."
+        yield "It was sent with a test key: nothing leaves this service, and the simulator acts as the provider."
     if message.scheduled_at and message.status != Status.SCHEDULED:
-        yield f"It was to wait until {say_time(message.scheduled_at)}."
+        yield f"It was scheduled for {say_time(message.scheduled_at)}."
     if message.priority in LANES:
         yield LANES[message.priority]
     if message.on_uncertain == OnUncertain.HOLD:
-        yield "If nobody knows whether it was taken, it is held for a person and not sent again (on_uncertain: hold)."
+        yield "After an uncertain attempt it stays on hold for a person, without a retry (on_uncertain: hold)."
     if message.expires_at:
-        yield f"It is of no use after {say_time(message.expires_at)}, and not sent then."
+        yield f"It expires on {say_time(message.expires_at)} and is not sent after that."
 
 
 def explain_provider_order(message: Message, row: Recipient) -> Iterator[str]:
-    """What was decided for one recipient, in order."""
+    """The decisions about one recipient, in order."""
     if row.is_simulated and not message.is_test:
         yield "Mail to this address goes to the simulator: nothing leaves this service."
     yield from explain_choices(row)

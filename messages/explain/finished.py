@@ -1,4 +1,4 @@
-"""Why nothing more is done for a recipient: it was taken, came back, was given up, held back or cancelled."""
+"""Explains recipients without further attempts: sent, delivered, bounced, failed, suppressed or cancelled."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -22,15 +22,16 @@ from messages.states import Phase, StatusReason
 from providers.models import ProviderKind
 from tracking.models import Event, EventType, SuppressionReason
 
-# Why an address is on the suppression list, to stand behind "because".
+# The reasons for a suppression, for a sentence with "because".
 SUPPRESSED: Mapping[str, str] = {
     SuppressionReason.BOUNCE: "mail to it bounced",
     SuppressionReason.COMPLAINT: "its owner reported our mail as spam",
     SuppressionReason.UNSUBSCRIBE: "its owner unsubscribed",
-    SuppressionReason.MANUAL: "somebody put it there",
+    SuppressionReason.MANUAL: "a person added it",
 }
 RELEASE = (
-    "If the address is right and works again, take it off the suppression list: until then a resend does not reach it."
+    "If the address is correct and works again, remove it from the suppression list: until then a resend does not "
+    "reach it."
 )
 RESPECT = "Leave it on the list, unless the recipient asks for your mail again."
 UNLISTED: Mapping[str, str] = {
@@ -39,31 +40,31 @@ UNLISTED: Mapping[str, str] = {
     SuppressionReason.UNSUBSCRIBE: RESPECT,
     SuppressionReason.MANUAL: RELEASE,
 }
-LOOK_FOR_IT = "If the recipient does not see it: have them look into the spam folder, and search for its Message-ID"
+LOOK_FOR_IT = "If the recipient does not see it, ask them to look into the spam folder, and search for its Message-ID"
 
 
 def explain_sent(case: Case) -> StateExplanation:
-    """A relay or an ESP took it, and has told no more."""
+    """A relay or an ESP accepted it, and no further feedback has arrived."""
     if case.row.status_reason == StatusReason.SETTLED:
         return StateExplanation(why="A person counted the uncertain attempt as sent.")
     took = find_acceptance(case)
     is_esp = took is not None and case.background.find_kind(took) is ProviderKind.ESP
     advice: tuple[str, ...] = ()
     if is_esp:
-        following = "The email service tells by its events what becomes of it, if they are set up."
+        following = "The email service reports the result by its events, if they are set up."
     elif case.background.hears_bounces:
-        following = "If it comes back, or its delivery is confirmed, that is shown here; most relays confirm nothing."
+        following = "A bounce or a confirmation of the delivery will be shown here; most relays confirm nothing."
     else:
-        following = "Nothing more is expected: bounces of this sender do not come back to this service."
-        advice = ("To hear of bounces, give the sending domain a return path, or set REPORT_DOMAIN.",)
+        following = "No further feedback is expected: bounces of this sender do not reach this service."
+        advice = ("To receive bounces, give the sending domain a return path, or set REPORT_DOMAIN.",)
     last_reply = read_attempt_reply(took, case.row, case.background) if took else None
-    quoted = f" It said: {last_reply.quoted}." if last_reply else ""
+    quoted = f" Reply: {last_reply.quoted}." if last_reply else ""
     event = None if took else case.background.find_event(case.row, EventType.SENT)
     taken = explain_taken(case).strip() or (
-        f"{capitalize(name_source(event))} told that it was taken." if event else ""
+        f"{capitalize(name_source(event))} confirmed that it was accepted." if event else ""
     )
     return StateExplanation(
-        why=f"{taken}{quoted} Whether it reached the mailbox, nobody has told.{explain_later_feedback(case)}".strip(),
+        why=f"{taken}{quoted} It is unknown whether it reached the mailbox.{explain_later_feedback(case)}".strip(),
         next=following,
         advice=(*advice, f"{LOOK_FOR_IT}, {case.message.message_id}, in the provider's log."),
         last_reply=last_reply,
@@ -81,7 +82,7 @@ def explain_delivered(case: Case) -> StateExplanation:
         last_reply = read_feedback_reply(event) if event else None
         by = name_source(event) if event else "feedback"
         at = f" on {say_time(event.occurred_at)}" if event else ""
-        quoted = f" It said: {last_reply.quoted}." if last_reply and last_reply.quoted else ""
+        quoted = f" Reply: {last_reply.quoted}." if last_reply and last_reply.quoted else ""
         why = f"{explain_taken(case)}{capitalize(by)} confirmed{at} that it was delivered.{quoted}"
     return StateExplanation(
         why=why + explain_later_feedback(case),
@@ -99,7 +100,7 @@ def advise_on_delivered(case: Case) -> Iterator[str]:
 
 
 def explain_later_feedback(case: Case) -> str:
-    """What the recipient did with it."""
+    """Sentences about opens, clicks, complaints and unsubscribes of the recipient."""
     parts = []
     for type_, words in ((EventType.OPENED, "opened it"), (EventType.CLICKED, "followed a link in it")):
         if visits := case.background.visits.get((case.row.pk, type_)):
@@ -110,7 +111,7 @@ def explain_later_feedback(case: Case) -> str:
         (EventType.UNSUBSCRIBED, "The recipient unsubscribed"),
     ):
         if event := case.background.find_event(case.row, type_):
-            parts.append(f" {words} on {say_time(event.occurred_at)}: the address is written to no more.")
+            parts.append(f" {words} on {say_time(event.occurred_at)}: no more mail is sent to the address.")
     return "".join(parts)
 
 
@@ -127,39 +128,44 @@ def explain_bounced(case: Case) -> StateExplanation:
 
 
 def explain_later_bounce(case: Case, event: Event | None) -> tuple[QuotedReply | None, str]:
-    """How it came back: at once, or with a report later on."""
+    """The reply and the sentences about a bounce: in the attempt itself, or reported later."""
     last = case.last
     if last is not None and last.outcome == Outcome.BOUNCED:
         return read_attempt_reply(last, case.row, case.background), explain_attempt(last, case.row, case.background)
     if event is None:
-        return None, "It came back."
+        return None, "It bounced."
     last_reply = read_feedback_reply(event)
     delivered = case.background.find_event(case.row, EventType.DELIVERED)
     taken = f"It was delivered on {say_time(delivered.occurred_at)}. " if delivered else explain_taken(case)
     words = f": {last_reply.meaning.words}" if last_reply and last_reply.meaning else ""
-    quoted = f" It said: {last_reply.quoted}." if last_reply and last_reply.quoted else ""
-    again = "Yet it came back" if taken else "It came back"
-    return last_reply, f"{taken}{again}, as {name_source(event)} told on {say_time(event.occurred_at)}{words}.{quoted}"
+    quoted = f" Reply: {last_reply.quoted}." if last_reply and last_reply.quoted else ""
+    again = "It bounced later" if taken else "It bounced"
+    return (
+        last_reply,
+        f"{taken}{again}, as {name_source(event)} stated on {say_time(event.occurred_at)}{words}.{quoted}",
+    )
 
 
 def explain_suppression(case: Case) -> tuple[str, str]:
-    """Whether the address is written to from now on, and what to do about that."""
+    """A sentence about the suppression of the address, and the advice for it."""
     found = case.background.find_suppression(case.row)
     if found is None:
         if case.row.is_simulated:
-            return "Nothing was sent for real, so the address is not suppressed.", ""
+            return "The mail was simulated, so the address is not suppressed.", ""
         return "The address is not on the suppression list: other mail still goes to it.", ""
     if found.message_id == case.message.pk:
-        return "The address is on the suppression list since then: nothing more is sent to it.", UNLISTED[found.reason]
+        return "The address has been on the suppression list since then: no more mail is sent to it.", UNLISTED[
+            found.reason
+        ]
     return (
-        f"The address is on the suppression list since {say_time(found.created_at)}, because "
+        f"The address has been on the suppression list since {say_time(found.created_at)}, because "
         f"{SUPPRESSED[found.reason]}.",
         UNLISTED[found.reason],
     )
 
 
 def explain_suppressed(case: Case) -> StateExplanation:
-    """Nothing was sent, by the list."""
+    """The suppression list stopped it, so nothing was sent."""
     found = case.background.find_suppression(case.row)
     if found is None:
         return StateExplanation(
@@ -168,7 +174,7 @@ def explain_suppressed(case: Case) -> StateExplanation:
         )
     note = f' ("{found.note}")' if found.note else ""
     return StateExplanation(
-        why=f"The address is on the project's suppression list since {say_time(found.created_at)}, because "
+        why=f"The address has been on the project's suppression list since {say_time(found.created_at)}, because "
         f"{SUPPRESSED[found.reason]}{note}: nothing was sent to it.",
         advice=(UNLISTED[found.reason],),
     )
@@ -180,25 +186,29 @@ def explain_failed(case: Case) -> StateExplanation:
 
 def explain_expired(case: Case) -> StateExplanation:
     by = f"by {say_time(case.row.expires_at)}" if case.row.expires_at else "in time"
-    rule = "its expires_at" if case.message.expires_at else f"mail is tried for {say_span(settings.EXPIRY_TIME)}"
+    rule = "its expires_at" if case.message.expires_at else f"mail expires after {say_span(settings.EXPIRY_TIME)}"
     last = case.last
     count = case.row.attempt_count
-    summary = f" Last: {explain_attempt(last, case.row, case.background)}" if last and last.phase == Phase.DONE else ""
-    tries = f"after {say_count(count, 'try')}" if count else "before it was ever tried"
+    summary = (
+        f" Last attempt: {explain_attempt(last, case.row, case.background)}"
+        if last and last.phase == Phase.DONE
+        else ""
+    )
+    tries = f"after {say_count(count, 'attempt')}" if count else "before the first attempt"
     return StateExplanation(
-        why=f"Nobody had taken it {by} ({rule}), so it was given up {tries}.{summary}",
-        advice=("Resend it, if it is still of use.",),
+        why=f"It was not accepted {by} ({rule}), so it failed {tries}.{summary}",
+        advice=("Resend it if it is still useful.",),
         last_reply=find_quoted_reply(case),
     )
 
 
 def explain_crash(case: Case) -> StateExplanation:
     return StateExplanation(
-        why=f"{say_count(case.row.crash_count, 'worker')} in a row died while sending it, so it was set aside. "
-        "Other mail goes on.",
+        why=f"{say_count(case.row.crash_count, 'worker')} in a row crashed while sending it, so it failed. "
+        "Other mail is not affected.",
         advice=(
-            "Tell who runs this service: the workers' log has the id of this email and what they died of.",
-            "Resend it when that is mended.",
+            "Tell the operator of this service: the workers' log has the id of this email and the cause of the crash.",
+            "Resend it when the cause is fixed.",
         ),
     )
 
@@ -212,7 +222,7 @@ def explain_provider_error(case: Case) -> StateExplanation:
             advice=(
                 advise(
                     last_reply.meaning if last_reply else None,
-                    "Mend what it complains of, then resend it.",
+                    "Fix the reported problem, then resend it.",
                     is_over=True,
                 ),
             ),
@@ -222,17 +232,19 @@ def explain_provider_error(case: Case) -> StateExplanation:
 
 
 def explain_other_failure(case: Case) -> StateExplanation:
-    """Given up by the provider, as it has told."""
+    """The provider's feedback reported a failure."""
     event = case.background.find_event(case.row, EventType.FAILED)
     last_reply = read_feedback_reply(event) if event else None
     words = f": {last_reply.meaning.words}" if last_reply and last_reply.meaning else ""
-    quoted = f" It said: {last_reply.quoted}." if last_reply and last_reply.quoted else ""
+    quoted = f" Reply: {last_reply.quoted}." if last_reply and last_reply.quoted else ""
     by = (
-        f", as {name_source(event)} told on {say_time(event.occurred_at)}" if event and event.data.get("source") else ""
+        f", as {name_source(event)} stated on {say_time(event.occurred_at)}"
+        if event and event.data.get("source")
+        else ""
     )
     reply = "" if last_reply or not case.row.last_reply else f" {end_sentence(case.row.last_reply)}"
     return StateExplanation(
-        why=f"{explain_taken(case)}It was given up{by}{words}.{quoted}{reply}",
+        why=f"{explain_taken(case)}It failed{by}{words}.{quoted}{reply}",
         advice=(advise(last_reply.meaning if last_reply else None, SEND_AGAIN, is_over=True),),
         last_reply=last_reply,
     )
@@ -241,18 +253,18 @@ def explain_other_failure(case: Case) -> StateExplanation:
 def explain_settled(case: Case) -> StateExplanation:
     taker = f" with {name_speaker(case.last, case.background)}" if case.last and case.last.provider_name else ""
     return StateExplanation(
-        why=f"A person counted the uncertain attempt{taker} as failed. If it did arrive all the same, the "
+        why=f"A person counted the uncertain attempt{taker} as failed. If it arrived nevertheless, the "
         "recipient has it.",
-        advice=("Resend it, if it is to go again.",),
+        advice=("Resend it if it must be sent again.",),
     )
 
 
 def explain_cancelled(case: Case) -> StateExplanation:
     at = f" on {say_time(case.message.cancelled_at)}" if case.message.cancelled_at else ""
-    due = f", which was {say_time(case.message.scheduled_at)}" if case.message.scheduled_at else ""
+    due = f", {say_time(case.message.scheduled_at)}" if case.message.scheduled_at else ""
     return StateExplanation(
-        why=f"It was cancelled{at}, before its time{due}. Nothing was sent, and nothing will be.",
-        advice=("Resend it, if it is to go after all.",),
+        why=f"It was cancelled{at}, before its scheduled time{due}. Nothing was sent, and nothing will be sent.",
+        advice=("Resend it if it must be sent after all.",),
     )
 
 

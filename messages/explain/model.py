@@ -1,4 +1,4 @@
-"""The parts that an explanation is made of."""
+"""The data classes of an explanation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,10 @@ from messages.models import Message, Recipient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateExplanation:
-    """`why` it is as it is; what comes `next`, empty at the end; when that is, where a time is known; and what a person
-    can do.
+    """Explains a state in sentences.
+
+    `why`: the reason for the state. `next`: the next step, empty in a final state. `next_at`: its time, if known.
+    `advice`: possible steps of a person.
     """
 
     why: str
@@ -24,7 +26,7 @@ class StateExplanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientExplanation:
-    """A recipient's story; `decisions` are what was decided on its way, in order."""
+    """Explains a recipient; `decisions` are in order."""
 
     row: Recipient
     summary: StateExplanation
@@ -33,7 +35,7 @@ class RecipientExplanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageExplanation:
-    """A message's story: that of the recipients which its status stands for, and each one's own."""
+    """Explains a message. `summary` covers the recipients with the message's status; `recipients` covers each one."""
 
     message: Message
     summary: StateExplanation

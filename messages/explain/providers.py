@@ -1,4 +1,4 @@
-"""Who spoke, and why mail that is due is not on its way: the providers' part of an explanation."""
+"""Sentences about providers: the speaker of a reply, and the reasons why due mail is not being sent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from messages.models import Attempt, Recipient
 from providers.models import ProviderKind
 from providers.routing.outlook import ProviderState
 
-# A worker ticks each second or so; beyond this none is there.
+# A worker ticks about every second. Without a tick for this time, no worker is running.
 WORKER_SECONDS = 30.0
-# What has been due for so long and may go is waiting for a place.
+# Mail that has been due for this long is waiting for a free place at a usable provider.
 LATE = timedelta(seconds=10)
 
-# Who answers, by the kind of the provider, and what the table of codes calls it.
+# The speaker of a reply, by the kind of the provider. The table of codes uses the same words.
 SPEAKERS: Mapping[ProviderKind | None, str] = {
     ProviderKind.MX: "the recipient's server",
     ProviderKind.INBOX: "the recipient's server",
@@ -28,7 +28,7 @@ SPEAKERS: Mapping[ProviderKind | None, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendBlock:
-    """Why nobody takes a mail that is due, what ends that, when if it ends by itself, and what a person can do."""
+    """The reason why due mail is not being sent, the next step, its time if known, and the advice to a person."""
 
     why: str
     next: str
@@ -37,7 +37,7 @@ class SendBlock:
 
 
 def name_speaker(attempt: Attempt, background: Background) -> str:
-    """`the relay "main" (smtp.example.com)`; address and port stand with the attempt."""
+    """`the relay "main" (smtp.example.com)`. The attempt itself shows the IP address and port."""
     kind = background.find_kind(attempt)
     words = SPEAKERS[kind].format(name=attempt.provider_name or "unknown")
     host = attempt.remote_host.partition("[")[0].partition(":")[0]
@@ -45,7 +45,7 @@ def name_speaker(attempt: Attempt, background: Background) -> str:
 
 
 def find_block(row: Recipient, background: Background) -> SendBlock | None:
-    """What keeps a due recipient from being sent now; None when a worker will take it at any moment."""
+    """The block of a due recipient; None when a worker can claim it at any moment."""
     if not row.is_simulated and (block := find_closed(background)):
         return block
     if background.worker_age is not None and background.worker_age > WORKER_SECONDS:
@@ -53,37 +53,37 @@ def find_block(row: Recipient, background: Background) -> SendBlock | None:
             why=f"No worker has been running for {say_span(timedelta(seconds=background.worker_age))}: "
             "the mail is kept, and nothing is sent.",
             next="It is sent when a worker runs again.",
-            advice="Tell who runs this service that no worker is running.",
+            advice="Tell the operator of this service that no worker is running.",
         )
     if row.next_attempt_at is None or row.next_attempt_at > background.now - LATE:
         return None
     if background.worker_age is None:
         return SendBlock(
-            why="It should have been sent, and no worker has been seen yet: the mail is kept.",
+            why="It is due, but no worker has been seen yet: the mail is kept.",
             next="It is sent when a worker runs.",
-            advice="Tell who runs this service to look whether a worker runs, and whether Redis can be reached.",
+            advice="Ask the operator of this service to check whether a worker is running and Redis can be reached.",
         )
     return find_queueing(row, background)
 
 
 def find_closed(background: Background) -> SendBlock | None:
-    """That no provider takes any mail, and why not."""
+    """The block when no provider is usable, with the reasons; None when one is."""
     providers = background.provider_status.providers
     if not providers:
         disabled = background.provider_status.disabled
-        off = f" ({say_list(disabled)} {'is' if len(disabled) == 1 else 'are'} switched off)" if disabled else ""
+        off = f" ({say_list(disabled)} {'is' if len(disabled) == 1 else 'are'} disabled)" if disabled else ""
         return SendBlock(
-            why=f"There is no way out: the project has no provider that is switched on{off}.",
-            next="It goes out as soon as there is a provider.",
-            advice="Add a provider, or switch one on.",
+            why=f"The project has no enabled provider{off}.",
+            next="It is sent as soon as there is an enabled provider.",
+            advice="Add or enable a provider.",
         )
     if any(provider.health.status == "ok" for provider in providers):
         return None
     whys = [f'"{provider.name}" {describe_provider_trouble(provider, background.now)}' for provider in providers]
     begin = (
-        "Its only provider takes no mail now"
+        "The only provider is unavailable now"
         if len(providers) == 1
-        else f"None of {len(providers)} providers takes mail now"
+        else f"All {len(providers)} providers are unavailable now"
     )
     times = [
         provider.health.until
@@ -92,25 +92,25 @@ def find_closed(background: Background) -> SendBlock | None:
     ]
     return SendBlock(
         why=f"{begin}: {'; '.join(whys)}.",
-        next="It goes out as soon as one of them takes mail."
+        next="It is sent as soon as one of them is available."
         if len(providers) > 1
-        else "It goes out as soon as it does.",
+        else "It is sent as soon as the provider is available.",
         next_at=min(times, default=None),
         advice=" ".join(dict.fromkeys(advise_on(provider) for provider in providers)),
     )
 
 
 def describe_provider_trouble(provider: ProviderState, now: datetime) -> str:
-    """What is wrong with a provider, to stand behind its name."""
+    """The trouble of a provider, in words behind its name."""
     health = provider.health
     last_reply = f': "{health.reason}"' if health.reason else ""
     if health.status == "paused" and health.until:
-        return f"refused us as such and is paused until {say_time(health.until)}{last_reply}"
+        return f"rejected this service and is paused until {say_time(health.until)}{last_reply}"
     if health.status == "paused":
         return f"was paused by a person{last_reply}"
     if health.until and health.until > now:
-        return f"has failed several times in a row and is left alone until {say_time(health.until)}{last_reply}"
-    return f"has failed several times in a row and is being tried with one mail{last_reply}"
+        return f"has failed several times in a row and gets no mail until {say_time(health.until)}{last_reply}"
+    return f"has failed several times in a row and is being tested with one message{last_reply}"
 
 
 def advise_on(provider: ProviderState) -> str:
@@ -118,18 +118,18 @@ def advise_on(provider: ProviderState) -> str:
         return f'Correct the credentials of "{provider.name}", then resume it.'
     if provider.health.status == "paused":
         return f'Resume "{provider.name}" when it may be used again.'
-    return f'Look at whether "{provider.name}" can be reached; it is tried again by itself.'
+    return f'Check whether "{provider.name}" can be reached; the service retries it by itself.'
 
 
 def find_queueing(row: Recipient, background: Background) -> SendBlock:
-    """That it may go, and waits for a place."""
+    """The block of mail that waits for a free place at a usable provider."""
     assert row.next_attempt_at is not None
     limits = (
         [words for provider in background.provider_status.providers if (words := describe_limit(provider))]
         if not row.is_simulated
         else []
     )
-    because = end_sentence("; ".join(limits)) or "The workers or the providers have much to do."
+    because = end_sentence("; ".join(limits)) or "The workers or the providers are busy."
     return SendBlock(
         why=f"It has been due for {say_span(background.now - row.next_attempt_at)} and waits for its turn. {because}",
         next="It is sent when its turn comes.",

@@ -1,4 +1,4 @@
-"""An explanation as the API shows it."""
+"""The API's form of an explanation."""
 
 from typing import Any, ClassVar
 
@@ -14,32 +14,32 @@ from messages.states import Status
 
 
 class QuotedReplyOutput(serializers.Serializer[QuotedReply]):
-    """What the other side said last."""
+    """The last reply of the other side."""
 
     at = StrictDateTimeField()
-    by = serializers.CharField(help_text="Who said it, in words.")
-    code = serializers.IntegerField(allow_null=True, help_text="SMTP's or HTTP's.")
+    by = serializers.CharField(help_text="The speaker, in words.")
+    code = serializers.IntegerField(allow_null=True, help_text="SMTP or HTTP code.")
     enhanced_code = AbsentTextField(help_text="RFC 3463.")
-    reply = AbsentTextField(help_text="Its own words.")
-    meaning = serializers.SerializerMethodField(help_text="What that means; null where there is nothing to add.")
+    reply = AbsentTextField(help_text="The text of the reply.")
+    meaning = serializers.SerializerMethodField(help_text="The meaning of the code; null if it is unknown.")
 
     def get_meaning(self, last_reply: QuotedReply) -> str | None:
         return last_reply.meaning.words if last_reply.meaning else None
 
 
 class StateExplanationOutput(serializers.Serializer[Any]):
-    """The parts that an email and each recipient have alike. Texts are for people and may change their wording."""
+    """The fields that emails and recipients share. The texts are for people, and their wording may change."""
 
-    why = serializers.CharField(source="summary.why", help_text="Why it is in its state.")
-    next = AbsentTextField(source="summary.next", help_text="What happens next; null at the end.")
-    next_at = TimeField(source="summary.next_at", help_text="When; null where it does not go by the clock.")
+    why = serializers.CharField(source="summary.why", help_text="The reason for the state.")
+    next = AbsentTextField(source="summary.next", help_text="The next step; null in a final state.")
+    next_at = TimeField(source="summary.next_at", help_text="The time of the next step; null if it is unknown.")
     advice = serializers.ListField(
-        source="summary.advice", child=serializers.CharField(), help_text="What a person can do about it."
+        source="summary.advice", child=serializers.CharField(), help_text="Possible steps of a person."
     )
     decisions = serializers.ListField(
-        child=serializers.CharField(), help_text="What was decided on its way, and why, in order."
+        child=serializers.CharField(), help_text="The decisions of the service with their reasons, in order."
     )
-    # What it is about stands before what is told of it.
+    # The fields of the object stand before those of its explanation.
     first: ClassVar[tuple[str, ...]] = ()
 
     def get_fields(self) -> dict[str, Any]:
@@ -48,38 +48,42 @@ class StateExplanationOutput(serializers.Serializer[Any]):
 
 
 class RecipientExplanationOutput(StateExplanationOutput):
-    """A recipient's own story."""
+    """The explanation of one recipient."""
 
     first = ("address", "status", "status_reason")
 
     address = serializers.CharField(source="row.address")
     status = serializers.ChoiceField(source="row.status", choices=Status.choices)
-    status_reason = AbsentTextField(source="row.status_reason", help_text="Why, for programs.")
+    status_reason = AbsentTextField(source="row.status_reason", help_text="The reason for the status, for programs.")
     said = QuotedReplyOutput(source="summary.last_reply", allow_null=True)
 
 
 class ActionOutput(serializers.Serializer[Action]):
-    """A request that is possible now."""
+    """A request that the email's state allows."""
 
     name = serializers.ChoiceField(choices=[offer.name for offer in ACTIONS])
-    words = serializers.CharField(help_text="What it does.")
+    words = serializers.CharField(help_text="The effect, in words.")
     method = serializers.ChoiceField(choices=["POST", "PATCH"])
     path = serializers.CharField()
-    body = serializers.DictField(child=serializers.CharField(), allow_null=True, help_text="Its JSON; null for none.")
+    body = serializers.DictField(
+        child=serializers.CharField(), allow_null=True, help_text="The JSON body; null for a request without one."
+    )
 
 
 class ExplanationOutput(StateExplanationOutput):
-    """An email in plain words: why it is in its state, what happens next and when, and what a person can do.
+    """An email in plain words: the reason for its state, the next step with its time, and possible steps of a person.
 
-    With several recipients `why` and `next` are of those which the email's status stands for.
+    With several recipients, `why` and `next` concern those that have the email's status.
     """
 
     first = ("id", "status", "test")
 
     id = serializers.UUIDField(source="message.id")
     status = serializers.ChoiceField(source="message.status", choices=Status.choices)
-    test = serializers.BooleanField(source="message.is_test", help_text="Whether a test key sent it: nothing leaves.")
-    actions = serializers.SerializerMethodField(help_text="What the API can be asked to do with it now.")
+    test = serializers.BooleanField(
+        source="message.is_test", help_text="Whether a test key sent it; such mail never leaves the service."
+    )
+    actions = serializers.SerializerMethodField(help_text="The requests that the email's state allows.")
     recipients = RecipientExplanationOutput(many=True)
 
     @extend_schema_field(ActionOutput(many=True))

@@ -1,96 +1,96 @@
-"""What enhanced status codes say, in words for people (RFC 3463, its updates, and the IANA registry)."""
+"""The meaning of enhanced status codes, in words for people (RFC 3463, its updates, and the IANA registry)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 CHECK_ADDRESS = "Check the address for a typing error, or ask the recipient for another one."
-ASK_RECIPIENT = "Reach the recipient in another way: only they, or who runs their mail, can change this."
+ASK_RECIPIENT = "Contact the recipient in another way: only they or their mail administrator can fix this."
 CHECK_REPUTATION = (
     "Check that SPF, DKIM and DMARC of the sending domain pass, and whether your addresses are on a block list."
 )
-CHECK_CONTENT = "Look at the content: links, attachments and wording that filters take for spam."
-WAIT = "Nothing: it is tried again by itself."
+CHECK_CONTENT = "Check the content for links, attachments and wording that filters regard as spam."
+WAIT = "Nothing: the service retries by itself."
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a code says, and what a person can do. `{server}` in the table's words is whoever said it."""
+    """The meaning of a code, and the advice to a person. `{server}` in the tables stands for the speaker."""
 
     words: str
     advice: str
 
 
-# Without the class: 4.2.2 and 5.2.2 name one cause, once for now and once for good.
+# The codes without their class: 4.2.2 and 5.2.2 have the same cause, once transient and once permanent.
 CODES: Mapping[str, Meaning] = {
     "1.1": Meaning("there is no such mailbox", CHECK_ADDRESS),
     "1.2": Meaning("there is no such mail domain", CHECK_ADDRESS),
-    "1.3": Meaning("the address is not written as addresses are", CHECK_ADDRESS),
+    "1.3": Meaning("the syntax of the address is invalid", CHECK_ADDRESS),
     "1.6": Meaning("the mailbox has moved and left no new address", CHECK_ADDRESS),
-    "1.7": Meaning("the sender's address is not written as addresses are", "Check the sender's address."),
+    "1.7": Meaning("the syntax of the sender's address is invalid", "Check the sender's address."),
     "1.8": Meaning("the sender's domain cannot be found", "Check the DNS of the sending domain."),
-    "1.10": Meaning("the domain says that it takes no mail at all", CHECK_ADDRESS),
+    "1.10": Meaning("the domain declares that it accepts no mail", CHECK_ADDRESS),
     "2.0": Meaning("something is wrong with the mailbox", ASK_RECIPIENT),
-    "2.1": Meaning("the mailbox is switched off", ASK_RECIPIENT),
-    "2.2": Meaning("the mailbox is full", "Ask the recipient to make room, and send again then."),
-    "2.3": Meaning("the message is larger than the mailbox takes", "Send it smaller: put files behind links."),
+    "2.1": Meaning("the mailbox is disabled", ASK_RECIPIENT),
+    "2.2": Meaning("the mailbox is full", "Ask the recipient to make room, then resend it."),
+    "2.3": Meaning("the message is larger than the mailbox accepts", "Make it smaller: put files behind links."),
     "3.0": Meaning("{server} has a fault", WAIT),
     "3.1": Meaning("{server} is full", WAIT),
-    "3.2": Meaning("{server} takes no mail just now", WAIT),
-    "3.4": Meaning("the message is larger than {server} takes", "Send it smaller: put files behind links."),
+    "3.2": Meaning("{server} accepts no mail at the moment", WAIT),
+    "3.4": Meaning("the message is larger than {server} accepts", "Make it smaller: put files behind links."),
     "4.1": Meaning("{server} does not answer", WAIT),
     "4.2": Meaning("the connection to {server} broke", WAIT),
-    "4.3": Meaning("a directory that {server} asks did not answer", WAIT),
-    "4.4": Meaning("the way to {server} cannot be found", CHECK_ADDRESS),
-    "4.5": Meaning("{server} has too much to do", WAIT),
-    "4.6": Meaning("the recipient's servers send mail round in a circle", ASK_RECIPIENT),
-    "4.7": Meaning("the message was on its way for too long", "Send it again."),
+    "4.3": Meaning("a directory that {server} needs did not answer", WAIT),
+    "4.4": Meaning("the route to {server} cannot be found", CHECK_ADDRESS),
+    "4.5": Meaning("{server} is overloaded", WAIT),
+    "4.6": Meaning("the recipient's servers have a mail loop", ASK_RECIPIENT),
+    "4.7": Meaning("the message was in transit for too long", "Resend it."),
     "5.3": Meaning("the message had too many recipients", WAIT),
-    "6.0": Meaning("{server} does not take this content", CHECK_CONTENT),
-    "7.0": Meaning("{server} refused it by its policy", CHECK_REPUTATION),
-    "7.1": Meaning("{server} does not take mail from this sender, or this message", CHECK_REPUTATION),
+    "6.0": Meaning("{server} does not accept this content", CHECK_CONTENT),
+    "7.0": Meaning("{server} rejected it by its policy", CHECK_REPUTATION),
+    "7.1": Meaning("{server} does not accept this message, or mail from this sender", CHECK_REPUTATION),
     "7.8": Meaning("the provider does not accept our user name and password", "Correct the provider's credentials."),
     "7.20": Meaning("no DKIM signature passed", CHECK_REPUTATION),
-    "7.21": Meaning("no DKIM signature that counts passed", CHECK_REPUTATION),
+    "7.21": Meaning("no DKIM signature of an acceptable domain passed", CHECK_REPUTATION),
     "7.23": Meaning("SPF does not allow this server to send for the domain", CHECK_REPUTATION),
-    "7.25": Meaning("the sending server's address has no name in the DNS", CHECK_REPUTATION),
+    "7.25": Meaning("the sending server's IP address has no valid reverse DNS", CHECK_REPUTATION),
     "7.26": Meaning("neither SPF nor DKIM passed", CHECK_REPUTATION),
-    "7.27": Meaning("the sender's domain says that it sends no mail", "Check the DNS of the sending domain."),
+    "7.27": Meaning("the sender's domain declares that it sends no mail", "Check the DNS of the sending domain."),
     "7.28": Meaning("there was too much mail of this kind at once", "Send more slowly."),
 }
 
-# What some of them mean when they are for now only.
+# Other meanings of some codes when they are transient.
 PASSING: Mapping[str, Meaning] = {
-    "7.0": Meaning("{server} wants it later, or less of our mail for now", WAIT),
-    "7.1": Meaning("{server} asks to come back later, as many do with senders that they do not know yet", WAIT),
+    "7.0": Meaning("{server} wants the message later, or less mail for now", WAIT),
+    "7.1": Meaning("{server} asks for a later attempt, as many servers do for unknown senders", WAIT),
 }
 
-# For codes that the table lacks, by the subject: the second number.
+# The fallback for codes outside the table: the meaning of the subject, which is the second number.
 SUBJECTS: Mapping[str, Meaning] = {
     "1": Meaning("something is wrong with the address", CHECK_ADDRESS),
     "2": Meaning("something is wrong with the mailbox", ASK_RECIPIENT),
     "3": Meaning("{server} has a fault", WAIT),
     "4": Meaning("the network between the servers has a fault", WAIT),
-    "5": Meaning("the servers did not understand each other", "Tell who runs this service."),
-    "6": Meaning("{server} does not take this content", CHECK_CONTENT),
-    "7": Meaning("{server} refused it by its policy", CHECK_REPUTATION),
+    "5": Meaning("the servers did not understand each other", "Tell the operator of this service."),
+    "6": Meaning("{server} does not accept this content", CHECK_CONTENT),
+    "7": Meaning("{server} rejected it by its policy", CHECK_REPUTATION),
 }
 
 # For replies without an enhanced code (RFC 5321, 4.2.3).
 REPLIES: Mapping[int, Meaning] = {
-    421: Meaning("{server} is closing, or wants less mail for now", WAIT),
-    450: Meaning("the mailbox cannot be used just now", WAIT),
-    451: Meaning("{server} has a passing fault", WAIT),
-    452: Meaning("{server} has no room just now", WAIT),
+    421: Meaning("{server} is shutting down, or wants less mail for now", WAIT),
+    450: Meaning("the mailbox is unavailable at the moment", WAIT),
+    451: Meaning("{server} has a transient fault", WAIT),
+    452: Meaning("{server} has no room at the moment", WAIT),
     535: Meaning("the provider does not accept our user name and password", "Correct the provider's credentials."),
-    550: Meaning("the mailbox does not exist, or may not be written to", CHECK_ADDRESS),
+    550: Meaning("the mailbox does not exist, or accepts no mail from this sender", CHECK_ADDRESS),
     552: Meaning("the mailbox is full, or the message is too large", ASK_RECIPIENT),
-    553: Meaning("the address is not admitted", CHECK_ADDRESS),
-    554: Meaning("{server} refused it without saying why", CHECK_REPUTATION),
+    553: Meaning("the address is not allowed", CHECK_ADDRESS),
+    554: Meaning("{server} rejected it without a reason", CHECK_REPUTATION),
 }
 
 
 def find_meaning(enhanced_code: str, code: int | None, server: str = "the recipient's server") -> Meaning | None:
-    """What the most exact of the two codes says of `server`; None when neither says anything."""
+    """The meaning of the more precise of the two codes, with `server` filled in; None if both are unknown."""
     detail = enhanced_code[2:]
     is_passing = enhanced_code.startswith("4.") if enhanced_code else code is not None and code < 500
     found = CODES.get(detail) or SUBJECTS.get(detail.partition(".")[0]) or REPLIES.get(code or 0)

@@ -1,9 +1,9 @@
-"""How explanations put times, counts and what others said."""
+"""The wording of times, counts and quotations in explanations."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-# Beyond this the words of the other side are cut: the whole stands with the attempt.
+# Longer replies are cut; the attempt itself shows the whole reply.
 MAX_QUOTE = 300
 
 
@@ -22,7 +22,7 @@ def say_span(span: timedelta) -> str:
 
 
 def say_count(count: int, noun: str) -> str:
-    """`1 try`, `2 tries`."""
+    """`1 attempt`, `2 attempts`."""
     plural = noun[:-1] + "ies" if noun.endswith("y") and not noun.endswith("ay") else noun + "s"
     return f"{count} {noun if count == 1 else plural}"
 
@@ -33,17 +33,17 @@ def say_list(words: Sequence[str]) -> str:
 
 
 def quote(code: int | None, enhanced_code: str, text: str) -> str:
-    """`550 5.1.1 "No such user"`; empty where nothing was said."""
+    """`550 5.1.1 "No such user"`; empty if all parts are empty."""
     short = text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}…"
     parts = [str(code) if code else "", enhanced_code, f'"{short}"' if short else ""]
     return " ".join(part for part in parts if part)
 
 
 def capitalize(text: str) -> str:
-    """`text` with a capital at its begin, and the rest as it is."""
+    """`text` with a capital first letter; the rest does not change."""
     return text[:1].upper() + text[1:]
 
 
 def end_sentence(text: str) -> str:
-    """`text` with a capital at its begin and a full stop at its end."""
+    """`text` with a capital first letter and a full stop at its end."""
     return capitalize(text) + ("" if not text or text.endswith((".", "!", "?", "…")) else ".")

@@ -1,4 +1,4 @@
-"""What the commands on messages share: finding them, filters as in the API, and progress on a terminal."""
+"""Shared parts of the message commands: look-up, filters as in the API, and progress on a terminal."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,12 +20,12 @@ from messages.states import Status
 
 T = TypeVar("T")
 
-# The options that narrow a list, with the API's parameter and what each means.
+# The filter options, each with the API's parameter and its help.
 FILTERS: Mapping[str, tuple[str, str]] = {
     "--status": ("status", ", ".join(Status.values)),
     "--to": ("to", "A recipient's address, in to, cc or bcc."),
     "--from": ("from_", "The sender's address."),
-    "--tag": ("tag", "One of its tags."),
+    "--tag": ("tag", "Only emails with this tag."),
     "--template": ("template_id", "Id or alias of a template."),
     "--created-after": ("created_after", "Such as 2030-01-31T12:00:00Z."),
     "--created-before": ("created_before", "Such as 2030-01-31T12:00:00Z."),
@@ -39,13 +39,13 @@ def add_filters(parser: ArgumentParser) -> None:
 
 
 def given_filters(options: Mapping[str, Any]) -> dict[str, str]:
-    """The filters that were given, by the API's names."""
+    """The given filters, by the API's names."""
     named = {parameter: options[f"filter_{parameter}"] for parameter, _ in FILTERS.values()}
     return {name: value for name, value in named.items() if value is not None}
 
 
 def read_filters(given: Mapping[str, str]) -> dict[str, Any]:
-    """`given` as the API would read it from a query string; CommandError names what is wrong."""
+    """Validate filters as the API validates a query string. Raises CommandError with all errors."""
     data = QueryDict(mutable=True)
     data.update(given)
     serializer = EmailQuery(data=data)
@@ -57,14 +57,14 @@ def read_filters(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def as_command_error(error: ApiError) -> CommandError:
-    """The error in one line, with each field that is wrong."""
+    """Convert an API error into a CommandError of one line, with the message of each invalid field."""
     if not error.errors:
         return CommandError(error.detail)
     return CommandError("; ".join(f"{each.field}: {each.message}".removeprefix(": ") for each in error.errors))
 
 
 def walk_messages(project: Project, query: Mapping[str, Any]) -> Iterator[UUID]:
-    """The ids of the project's messages that fit, newest first, page by page; what is added meanwhile is left out."""
+    """Iterate over the ids of matching messages, newest first, page by page. Messages added meanwhile are left out."""
     messages = narrow(project.messages.all(), project, query).order_by("-id").values_list("pk", flat=True)
     if after := query.get("after"):
         messages = messages.filter(pk__lt=after)
@@ -75,7 +75,7 @@ def walk_messages(project: Project, query: Mapping[str, Any]) -> Iterator[UUID]:
 
 
 def find_message(text: str) -> Message:
-    """The message with this id, of whatever project. CommandError."""
+    """The message with this id, from any project. Raises CommandError."""
     try:
         pk = UUID(text)
     except ValueError:
@@ -87,7 +87,7 @@ def find_message(text: str) -> Message:
 
 
 def show_progress(items: Sequence[T], words: str, *, is_silent: bool) -> Iterable[T]:
-    """`items`, with a bar on stderr while that is a terminal."""
+    """Iterate over `items`, with a progress bar on stderr if that is a terminal."""
     console = Console(stderr=True)
     if is_silent or not console.is_terminal or len(items) < 2:
         return items

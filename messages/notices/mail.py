@@ -1,4 +1,4 @@
-"""Notices go to the contact of their project by mail: as mail of the project's, through its own queue."""
+"""Sends notices to the contact of their project, as mail of the project through its own queue."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -20,17 +20,17 @@ from messages.services import upload_and_prepare
 
 log = structlog.get_logger(__name__)
 
-# What is older tells nobody anything new: a contact who is entered later is not sent all that there was.
+# Older notices are not mailed, so that a contact who is added later does not get all past notices.
 RECENT = timedelta(days=1)
 BATCH = 100
 TAG = "notice"
 
 
 def mail_notices() -> int:
-    """Mail what contacts have not been told yet, one email for each project; how many notices that were.
+    """Mail new notices, one email for each project. Returns the number of notices.
 
-    Each notice is mailed once: its mark is written with the email. One that cannot be mailed is in the admin, and the
-    log says why.
+    Each notice is mailed once: its mark is written in the transaction of the email. A notice that cannot be mailed is
+    shown in the admin only, and the log has the reason.
     """
     with transaction.atomic():
         waiting = Notice.objects.filter(mailed_at=None, pk__gte=least_id_at(timezone.now() - RECENT))
@@ -59,14 +59,14 @@ def mail(notices: Sequence[Notice]) -> None:
 
 
 def admit(caller: Delegate, draft: Draft) -> Admitted:
-    """The operator's sender is not asked whether it is the project's."""
+    """Admit the notice. The operator's own sender is not checked against the project's domains."""
     if draft.from_ is None:
         return Admission(caller).admit(draft)
     return Admitted(draft=draft, sender=draft.from_, recipients=fold_recipients(draft), domain=None)
 
 
 def send_notices(project: Project, notices: Sequence[Notice]) -> Draft:
-    """AddressError when the contact or NOTICE_FROM is no address."""
+    """Build the email with these notices. Raises AddressError if the contact or NOTICE_FROM is not a valid address."""
     first = notices[0].kind.replace("_", " ")
     more = f" and {len(notices) - 1} more" if len(notices) > 1 else ""
     footer = f"You are the contact of the project {project.name} at {settings.PUBLIC_URL}."

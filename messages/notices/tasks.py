@@ -1,4 +1,4 @@
-"""Mailing notices by the clock. Apart from the other tasks, since it accepts mail, and what accepts mail rings them."""
+"""The periodic task for notices. It accepts mail, which imports `messages.tasks`, so it has its own module."""
 
 from datetime import timedelta
 

@@ -44,7 +44,7 @@ WHERE status = ANY(%s) AND expires_at <= now() AND lease_token IS NULL LIMIT %s
 
 
 def expire_due() -> int:
-    """Fail every open recipient whose expiry time has passed, and return their number. Leased recipients are skipped."""
+    """Fail every open recipient whose expiry time has passed, and return their number. Skips leased ones."""
     count = 0
     while batch := _expire_batch():
         count += batch

@@ -48,7 +48,7 @@ def test_support_finds_a_bounced_message_sees_why_resends_it_and_watches_it_deli
     assert (answer.status_code, answer["Location"]) == (302, url(new))
     deliver()
     story = sue.get(url(new)).content.decode()
-    assert "The recipient&#x27;s server (127.0.0.1) took it on " in story
+    assert "The recipient&#x27;s server (127.0.0.1) accepted it on " in story
     assert url(message) in story
     old = sue.get(url(message)).content.decode()
     assert url(new) in old

@@ -37,7 +37,7 @@ def test_a_bounce_is_told_with_what_the_other_side_said(sue, send, deliver, serv
     html = page(sue, message)
     for text in (
         "Reset your password",
-        "The recipient&#x27;s server (127.0.0.1) refused it for good on ",
+        "The recipient&#x27;s server (127.0.0.1) rejected it permanently on ",
         "In plain words: there is no such mailbox.",
         "Check the address for a typing error",
         "Bob &lt;bob@gone.test&gt;",
@@ -60,17 +60,17 @@ def test_a_deferral_says_when_the_next_try_is(sue, send, deliver, server: SmtpSe
     html = page(sue, message)
     assert "Greylisted" in html
     assert "Next try" in html
-    assert "It is tried again" in html
+    assert "The service retries it" in html
 
 
 def test_a_scheduled_message_says_when_it_goes(sue, send):
     html = page(sue, send(scheduled_at=timezone.now() + timedelta(days=3)))
-    assert "It waits for its time." in html
+    assert "It waits for its scheduled time." in html
     assert "in 2\xa0days, 23\xa0hours" in html
 
 
 def test_without_a_provider_it_says_so(sue, send):
-    assert "no provider that is switched on" in page(sue, send())
+    assert "no enabled provider" in page(sue, send())
 
 
 def test_several_recipients_are_told_apart(sue, send, deliver, server: SmtpServer):

@@ -38,10 +38,10 @@ def test_a_release_is_asked_with_all_that_would_be_sent_in_sight(
     send(subject="Your order")
     page = root.post(LIST, chosen(row)).content.decode()
     assert "Your order" in page
-    assert "asked not to be written to" in page
+    assert "asked for no more mail" in page
     assert (Suppression.objects.count(), Message.objects.count()) == (1, 1)
     answer = root.post(LIST, chosen(row, confirmed="yes"), follow=True)
-    assert "1 held-back message sent" in answer.content.decode()
+    assert "1 suppressed message resent" in answer.content.decode()
     new = Message.objects.get(resent_from__isnull=False)
     assert not Suppression.objects.exists()
     entry = AuditEntry.objects.get()

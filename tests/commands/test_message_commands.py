@@ -39,7 +39,7 @@ def test_show_email_tells_the_story(send, bounce):
     assert (status, err) == (0, "")
     for words in (
         "Your bill",
-        'BOUNCED: The provider "relay" (mx.gone.test) refused it for good on ',
+        'BOUNCED: The provider "relay" (mx.gone.test) rejected it permanently on ',
         "there is no such mailbox",
         "What to do: Check the address for a typing error",
         "To Bob <bob@gone.test>: bounced",

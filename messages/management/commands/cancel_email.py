@@ -8,13 +8,13 @@ from messages.services import cancel
 
 
 class Command(ServiceCommand):
-    help = "Cancel scheduled emails. What was cancelled is never delivered."
+    help = "Cancel scheduled emails. A cancelled email is never delivered."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("ids", nargs="+", metavar="ID")
 
     def handle(self, *, ids: list[str], **_: Any) -> None:
-        # All are looked up before the first is touched: a slip in the last one cancels none.
+        # All ids are looked up first, so that an error in the last one cancels none.
         for message in [find_message(text) for text in ids]:
             cancelled = cancel(message)
             write_audit("command", "cancel", cancelled.pk, project=message.project.name)

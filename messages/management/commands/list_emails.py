@@ -15,12 +15,14 @@ PAGE = 100
 
 
 class Command(ProjectCommand):
-    help = "List a project's emails, newest first. Filters are those of GET /api/v1/emails, and narrow together."
+    help = (
+        "List a project's emails, newest first. The filters are those of GET /api/v1/emails; all given ones must match."
+    )
 
     def add_options(self, parser: ArgumentParser) -> None:
         add_filters(parser)
-        parser.add_argument("--after", metavar="ID", help="Only those older than this one: the next page.")
-        parser.add_argument("--limit", type=int, default=20, help="At most so many (20); 0 for all.")
+        parser.add_argument("--after", metavar="ID", help="Only emails older than this one: the next page.")
+        parser.add_argument("--limit", type=int, default=20, help="The most emails to list (20); 0 for all.")
 
     def handle(self, *, limit: int, after: str | None, **options: Any) -> None:
         if limit < 0:

@@ -1,4 +1,4 @@
-"""`process_report`: understand mails that report on sent mail, and write down what they say."""
+"""`process_report`: record reports about sent mail from files."""
 
 import sys
 from argparse import ArgumentParser
@@ -14,11 +14,11 @@ STANDARD_INPUT = "-"
 
 
 class Command(ServiceCommand):
-    help = "Read bounces, receipts and complaints from files (mail or mbox), and record what they say of our mail."
+    help = "Read bounces, receipts and complaints from files (mail or mbox), and record them for the sent mail."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", metavar="FILE", help="A mail or an mbox; - is the standard input.")
-        parser.add_argument("--dry-run", action="store_true", help="Only say what was understood.")
+        parser.add_argument("--dry-run", action="store_true", help="Only print the parsed reports.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         is_any_unreadable = False
@@ -38,7 +38,7 @@ class Command(ServiceCommand):
 
 
 def describe_report_result(name: str, report: Report, tally: Counter[str]) -> str:
-    """One file in a line for people."""
+    """The result of one file, as one line for people."""
     told = ", ".join(f"{one.address or 'somebody'} {one.status} {one.reason}" for one in report.recipients)
     recorded = ", ".join(f"{count} {result}" for result, count in tally.items())
     return " | ".join(part for part in (f"{name}: {report.kind}", told, recorded) if part)

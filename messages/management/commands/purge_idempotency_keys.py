@@ -5,8 +5,8 @@ from common.commands import ServiceCommand
 
 
 class Command(ServiceCommand):
-    help = "Forget idempotency keys whose 24 hours are over. Beat does so each hour."
+    help = "Delete idempotency keys older than 24 hours. Beat does this every hour."
 
     def handle(self, *_: Any, **__: Any) -> None:
         count = purge_keys()
-        self.emit({"purged": count}, f"{count} forgotten")
+        self.emit({"purged": count}, f"{count} deleted")

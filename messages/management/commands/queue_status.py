@@ -15,8 +15,8 @@ COLUMNS = ("due", "later", "leased", "lost", "on_hold")
 
 class Command(ServiceCommand):
     help = (
-        "What is in the queue: recipients by lane and state (due: may be sent now; later: waits for its next try; "
-        "leased: being sent; lost: its worker is gone; on_hold: waits for a person), and who works on it."
+        "Show the queue: recipients by lane and state (due: may be sent now; later: waits for its next attempt; "
+        "leased: being sent; lost: its worker is gone; on_hold: waits for a person), and the workers."
     )
 
     def add_options(self, parser: ArgumentParser) -> None:
@@ -26,7 +26,7 @@ class Command(ServiceCommand):
             type=float,
             const=2.0,
             metavar="SECONDS",
-            help="Go on until Ctrl-C, each so many seconds (2).",
+            help="Repeat at this interval (2) until Ctrl-C.",
         )
 
     def handle(self, *, watch: float | None, **_: Any) -> None:
@@ -36,11 +36,11 @@ class Command(ServiceCommand):
         try:
             self.watch(max(watch, 0.1))
         except KeyboardInterrupt:
-            # It ends by this as it is meant to.
+            # Ctrl-C is the normal end of --watch.
             return
 
     def watch(self, seconds: float) -> None:
-        """On a terminal the picture is redrawn in its place; elsewhere each look is printed after the last."""
+        """Show the queue repeatedly: a terminal is redrawn in place, other outputs get one report after another."""
         console = Console(file=self.stdout._out)  # type: ignore[arg-type]
         if self.is_json or not console.is_terminal:
             while True:
@@ -59,7 +59,7 @@ class Command(ServiceCommand):
 def build_table(state: QueueState) -> Table:
     table = Table(caption="\n".join(list_facts(state)), caption_justify="left")
     table.add_column("lane")
-    for column in (*COLUMNS, "oldest due", "next try"):
+    for column in (*COLUMNS, "oldest due", "next attempt"):
         table.add_column(column, justify="right")
     for lane in state.lanes:
         counts = [str(getattr(lane, column)) for column in COLUMNS]
@@ -69,12 +69,12 @@ def build_table(state: QueueState) -> Table:
 
 
 def queue_as_json(state: QueueState) -> str:
-    """The same in plain lines."""
+    """The queue in plain lines."""
     lines = []
     for lane in state.lanes:
         counts = "  ".join(f"{column}={getattr(lane, column)}" for column in COLUMNS)
         oldest = f"  oldest due {age_of(lane.oldest_due_at)}" if lane.oldest_due_at else ""
-        following = f"  next try {age_of(lane.next_due_at)}" if lane.next_due_at else ""
+        following = f"  next attempt {age_of(lane.next_due_at)}" if lane.next_due_at else ""
         lines.append(f"{lane.lane:<9}{counts}{oldest}{following}")
     return "\n".join([*lines, *list_facts(state)])
 

@@ -11,12 +11,16 @@ from messages.suppressed_mail import ReleaseResult, release_address
 
 
 class Command(ProjectCommand):
-    help = "Take an address off the suppression list, and with --resend send it what was held back."
+    help = "Remove an address from the suppression list. With --resend, also resend its suppressed emails."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("address", metavar="ADDRESS")
-        parser.add_argument("--resend", action="store_true", help="Send the held-back emails to this address now.")
-        parser.add_argument("--since", metavar="TIME", help="Only those held back after it: 2026-01-31T00:00:00Z.")
+        parser.add_argument("--resend", action="store_true", help="Resend the suppressed emails to this address.")
+        parser.add_argument(
+            "--since",
+            metavar="TIME",
+            help="Resend only emails suppressed after this time, such as 2026-01-31T00:00:00Z.",
+        )
 
     def handle(self, *, address: str, resend: bool, since: str | None, **options: object) -> None:
         project = self.find_project(options)
@@ -43,10 +47,10 @@ def release_as_json(found: ReleaseResult) -> dict[str, object]:
 
 def release_as_text(found: ReleaseResult) -> str:
     lines = [
-        f"{found.suppression.address} is written to again; it was on the list for {found.suppression.reason}.",
-        *(f"{new.resent_from_id} sent again as {new.pk}" for new in found.resent),
-        *(f"{item.message.pk} not sent again: {item.error.detail}" for item in found.refused),
+        f"{found.suppression.address} was released; the reason of its suppression was {found.suppression.reason}.",
+        *(f"{new.resent_from_id} resent as {new.pk}" for new in found.resent),
+        *(f"{item.message.pk} not resent: {item.error.detail}" for item in found.refused),
     ]
     if found.left_count:
-        lines.append(f"{found.left_count} older ones were too many; send them again one by one.")
+        lines.append(f"{found.left_count} older emails not resent because of the limit; resend them one by one.")
     return "\n".join(lines)

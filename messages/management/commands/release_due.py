@@ -8,7 +8,9 @@ from messages.tasks import ring
 
 
 class Command(ServiceCommand):
-    help = "Queue scheduled emails whose time has come, and wake the workers. Workers and beat do so by themselves."
+    help = (
+        "Queue scheduled emails whose time has come, and wake the workers. Workers and beat also do this by themselves."
+    )
 
     def handle(self, *_: Any, **__: Any) -> None:
         count = release_due()

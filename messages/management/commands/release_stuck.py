@@ -11,12 +11,12 @@ from messages.tasks import ring
 
 class Command(ServiceCommand):
     help = (
-        "Take back recipients whose worker is gone: its lease has run out. What was not begun is due again, what was "
-        "cut in the middle is settled by how far it had come. Workers and beat do so by themselves."
+        "Release recipients with expired leases, whose worker is gone. A recipient is due again if its message was not "
+        "sent completely; otherwise its attempt is uncertain. Workers and beat also do this by themselves."
     )
 
     def add_options(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Only say how many there are.")
+        parser.add_argument("--dry-run", action="store_true", help="Only print their number.")
 
     def handle(self, *, dry_run: bool, **_: Any) -> None:
         if dry_run:
@@ -27,4 +27,4 @@ class Command(ServiceCommand):
         for lane in Lane:
             if is_due(lane):
                 ring(lane)
-        self.emit({"released": count}, f"{count} taken back")
+        self.emit({"released": count}, f"{count} released")

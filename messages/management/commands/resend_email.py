@@ -25,34 +25,33 @@ from messages.services import ResendRecipients, resend
 
 class Command(ProjectCommand):
     help = (
-        "Send emails again, each as a new one: those with the given ids, or all that fit the filters. By filter, those "
-        "that are still on their way and those that were sent again before are left out, so that a run that was cut "
-        "short can be repeated."
+        "Resend emails, each as a new one: those with the given ids, or all that match the filters. Filters leave out "
+        "queued and scheduled emails and those that were resent before, so that an interrupted run can be repeated."
     )
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("ids", nargs="*", metavar="ID")
         add_filters(parser)
-        parser.add_argument("--failed", action="store_true", help="Only to recipients that failed or bounced.")
-        parser.add_argument("--dry-run", action="store_true", help="Say which, and send nothing.")
+        parser.add_argument("--failed", action="store_true", help="Resend only to recipients that failed or bounced.")
+        parser.add_argument("--dry-run", action="store_true", help="Only list the emails.")
 
     def handle(self, *, ids: list[str], failed: bool, dry_run: bool, **options: Any) -> None:
         filters = given_filters(options)
         if bool(ids) == bool(filters):
-            raise CommandError("Give ids or filters, one of the two.")
+            raise CommandError("Give either ids or filters.")
         chosen = [find_message(text).pk for text in ids] if ids else self.choose(options, filters)
         selection = ResendRecipients.FAILED if failed else ResendRecipients.ALL
         refused = 0
-        for pk in show_progress(chosen, "Sending again", is_silent=self.is_json):
+        for pk in show_progress(chosen, "Resending", is_silent=self.is_json):
             refused += not self.resend(pk, selection, is_dry=dry_run)
         if not self.is_json:
-            done = "would be sent again" if dry_run else "sent again"
-            self.stderr.write(f"{len(chosen) - refused} {done}{f', {refused} refused' if refused else ''}")
+            done = "would be resent" if dry_run else "resent"
+            self.stderr.write(f"{len(chosen) - refused} {done}{f', {refused} rejected' if refused else ''}")
         if refused:
-            raise CommandError(f"{refused} of {len(chosen)} could not be sent again.")
+            raise CommandError(f"{refused} of {len(chosen)} could not be resent.")
 
     def choose(self, options: dict[str, Any], filters: dict[str, str]) -> list[UUID]:
-        """The ids that fit, newest first, as they are now: what is sent again meanwhile may fit too."""
+        """The ids of matching emails, newest first, read before the first resend: resent emails may match too."""
         ids = list(walk_messages(self.find_project(options), read_filters(filters)))
         return [pk for page in split(ids, 500) for pk in keep_resendable(page)]
 

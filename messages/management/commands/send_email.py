@@ -26,18 +26,20 @@ SETTLED = {*TERMINAL, Status.DELIVERED, Status.SENT, Status.SCHEDULED}
 
 
 class Command(ProjectCommand):
-    help = "Send an email for a project. The same rules hold as for POST /api/v1/emails."
+    help = "Send an email for a project. The rules of POST /api/v1/emails apply."
 
     def add_options(self, parser: ArgumentParser) -> None:
         address: dict[str, Any] = {"action": "append", "default": [], "metavar": "ADDRESS"}
         parser.add_argument("--to", **address, help="a@example.com or 'Name <a@example.com>'; may be repeated.")
         parser.add_argument("--cc", **address, help="May be repeated.")
-        parser.add_argument("--bcc", **address, help="May be repeated; in no header.")
-        parser.add_argument("--from", dest="from_", metavar="ADDRESS", help="Left out: the project's default sender.")
+        parser.add_argument("--bcc", **address, help="May be repeated; no header names blind copies.")
+        parser.add_argument("--from", dest="from_", metavar="ADDRESS", help="Default: the project's default sender.")
         parser.add_argument("--reply-to", **address, help="May be repeated.")
         parser.add_argument("--subject")
         parser.add_argument("--text", help="The text part; - reads it from stdin.")
-        parser.add_argument("--html-file", metavar="FILE", help="The HTML part. Alone, a text part is made from it.")
+        parser.add_argument(
+            "--html-file", metavar="FILE", help="The HTML part. Without --text, the text part is made from it."
+        )
         parser.add_argument("--attach", action="append", default=[], metavar="FILE", help="May be repeated.")
         parser.add_argument("--template", metavar="ID_OR_ALIAS", help="A published template in place of content.")
         parser.add_argument(
@@ -50,9 +52,9 @@ class Command(ProjectCommand):
         parser.add_argument("--at", metavar="TIME", help="Send at this time, such as 2030-01-31T12:00:00Z.")
         parser.add_argument("--tag", action="append", default=[], help="May be repeated.")
         parser.add_argument("--priority", choices=Lane.values)
-        parser.add_argument("--test", action="store_true", help="As with a test key: nothing reaches a provider.")
+        parser.add_argument("--test", action="store_true", help="Send as with a test key: nothing reaches a provider.")
         parser.add_argument(
-            "--wait", type=float, metavar="SECONDS", help="Wait at most so long for it to leave; fails if it does not."
+            "--wait", type=float, metavar="SECONDS", help="Wait at most this long until it is sent; else fail."
         )
 
     def handle(self, *, test: bool, wait: float | None, **options: Any) -> None:
@@ -72,7 +74,7 @@ class Command(ProjectCommand):
 
 
 def build_body(options: dict[str, Any]) -> dict[str, Any]:
-    """What the API's caller would have posted."""
+    """Build the request body that an API client would post."""
     text = sys.stdin.read() if options["text"] == "-" else options["text"]
     return {
         **{name: options[name] for name in ("to", "cc", "bcc", "reply_to", "subject", "from_", "priority")},
@@ -95,7 +97,7 @@ def build_attachment(name: str) -> dict[str, str]:
 def read_file(name: str) -> bytes:
     try:
         if (size := Path(name).stat().st_size) > MAX_FILE:
-            raise CommandError(f"{name}: has {size} bytes, more than any email may.")
+            raise CommandError(f"{name}: has {size} bytes, more than an email may have.")
         return Path(name).read_bytes()
     except OSError as error:
         raise CommandError(f"{name}: {error.strerror}.") from None
@@ -109,7 +111,7 @@ def read_variable(text: str) -> tuple[str, str]:
 
 
 def await_departure(message: Message, seconds: float) -> None:
-    """Until its status says that it has left, at most so long."""
+    """Wait at most `seconds` for a status that needs no more waiting, and refresh `message.status`."""
     deadline = time.monotonic() + seconds
     while message.status not in SETTLED and time.monotonic() < deadline:
         time.sleep(WAIT_STEP)

@@ -16,7 +16,7 @@ from messages.selectors import find_detailed
 
 
 class Command(ServiceCommand):
-    help = "Show all that happened to an email: its state and why, each recipient's attempts, and the timeline."
+    help = "Show an email with the explanation of its state, each recipient's attempts, and the timeline."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("id", metavar="ID")
@@ -85,11 +85,11 @@ def describe_recipient(story: RecipientStory, *, is_only: bool) -> Iterator[str]
         if attempt.meaning:
             yield f"     (that is: {attempt.meaning})"
         if row.next_attempt_at:
-            yield f"     next try {format_time(row.next_attempt_at)}"
+            yield f"     next attempt {format_time(row.next_attempt_at)}"
 
 
 def describe_summary(begin: str, summary: StateExplanation, indent: str) -> Iterator[str]:
-    """Why, next and what to do, a line each."""
+    """The reason, the next step and the advice, one line each."""
     yield f"{begin}{summary.why}"
     if summary.next:
         at = f"{say_time(summary.next_at)}: " if summary.next_at else ""

@@ -5,7 +5,7 @@ from messages.attachments import sweep_attachments
 
 
 class Command(ServiceCommand):
-    help = "Remove the bytes of attachments that no email names any more. Beat does so each hour."
+    help = "Delete the bytes of attachments that no email uses any more. Beat does this every hour."
 
     def handle(self, *_: Any, **__: Any) -> None:
         count = sweep_attachments()

@@ -1,4 +1,4 @@
-"""What `GET /emails/{id}/explain` tells, situation by situation, as a person would tell it."""
+"""`GET /emails/{id}/explain`: the sentences of each situation."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -110,7 +110,7 @@ def names(told: dict[str, Any]) -> list[str]:
 
 def test_queued_now(relay: SmtpServer, send: Send, explain: Any) -> None:
     told = explain(send())
-    assert told["why"] == "It is in the queue, and a worker takes it at any moment."
+    assert told["why"] == "It is in the queue, and a worker will send it at any moment."
     assert (told["next"], told["next_at"], told["advice"], told["actions"]) == ("It is sent.", None, [], [])
     assert re.fullmatch(rf"It was accepted on {TIME}\.", told["decisions"][0])
 
@@ -119,16 +119,16 @@ def test_queued_while_no_worker_runs(relay: SmtpServer, send: Send, explain: Any
     cache.set(TICK_KEY, timezone.now().timestamp() - 300)
     told = explain(send())
     assert told["why"] == "No worker has been running for 5 minutes: the mail is kept, and nothing is sent."
-    assert told["advice"] == ["Tell who runs this service that no worker is running."]
+    assert told["advice"] == ["Tell the operator of this service that no worker is running."]
 
 
 def test_queued_where_no_worker_was_ever_seen(relay: SmtpServer, send: Send, explain: Any) -> None:
     cache.delete(TICK_KEY)
     message = send()
-    assert explain(message)["why"] == "It is in the queue, and a worker takes it at any moment."
+    assert explain(message)["why"] == "It is in the queue, and a worker will send it at any moment."
     Recipient.objects.update(next_attempt_at=timezone.now() - timedelta(minutes=3))
     told = explain(message)
-    assert told["why"] == "It should have been sent, and no worker has been seen yet: the mail is kept."
+    assert told["why"] == "It is due, but no worker has been seen yet: the mail is kept."
     assert "Redis" in told["advice"][0]
 
 
@@ -150,12 +150,11 @@ def test_a_retry_waits_after_a_deferral(make_inbox: Any, send: Send, deliver: De
     told = explain(message)
     (recipient,) = told["recipients"]
     assert told["why"] == (
-        "The recipient's server (127.0.0.1) did not take it for now on …: the mailbox is full. "
-        'It said: 452 4.2.2 "Over quota".'
+        'The recipient\'s server (127.0.0.1) deferred it on …: the mailbox is full. Reply: 452 4.2.2 "Over quota".'
     )
-    assert told["next"] == "It is tried again, and given up if nobody has taken it by …."
+    assert told["next"] == "The service retries it. If it is not accepted by …, it fails."
     assert told["next_at"] is not None
-    assert told["advice"] == ["Nothing: it is tried again by itself."]
+    assert told["advice"] == ["Nothing: the service retries by itself."]
     assert recipient["said"] | {"at": None} == {
         "at": None,
         "by": "the recipient's server (127.0.0.1)",
@@ -173,27 +172,27 @@ def test_a_retry_waits_after_nobody_answered(db: None, send: Send, deliver: Deli
     deliver()
     deliver(is_later=True)
     told = explain(message)
-    assert told["why"].startswith('The try with the relay "relay" (127.0.0.1')
-    assert "did not get through: " in told["why"]
-    assert told["why"].endswith("That was try 2.")
+    assert told["why"].startswith('The attempt with the relay "relay" (127.0.0.1')
+    assert "got no reply: " in told["why"]
+    assert told["why"].endswith("That was attempt 2.")
     assert told["status"] == "queued"
-    assert told["advice"] == ['It is tried again by itself. If this goes on, look at whether "relay" can be reached.']
+    assert told["advice"] == ['The service retries by itself. If this continues, check whether "relay" can be reached.']
 
 
 def test_scheduled(relay: SmtpServer, send: Send, explain: Any) -> None:
     at = timezone.now() + timedelta(hours=2)
     told = explain(send(scheduled_at=at, priority=Lane.CRITICAL))
-    assert (told["why"], told["next"]) == ("It waits for its time.", "It is queued, and sent at once.")
+    assert (told["why"], told["next"]) == ("It waits for its scheduled time.", "It is queued and sent.")
     assert told["next_at"] == at.isoformat().replace("+00:00", "Z")
     assert names(told) == ["cancel", "reschedule"]
-    assert "It goes in the lane critical, which is served first." in told["decisions"]
+    assert "It uses the lane critical, which workers serve first." in told["decisions"]
 
 
 @pytest.mark.parametrize(
     ("is_sent", "why"),
     [
         (False, 'A worker is sending it to the relay "relay", since ….'),
-        (True, 'A worker has sent it to the relay "relay" and waits for the answer, which may take ten minutes.'),
+        (True, 'A worker has sent it to the relay "relay" and waits for the reply, which may take ten minutes.'),
     ],
 )
 def test_a_worker_is_at_it(relay: SmtpServer, send: Send, explain: Any, is_sent: bool, why: str) -> None:
@@ -201,7 +200,7 @@ def test_a_worker_is_at_it(relay: SmtpServer, send: Send, explain: Any, is_sent:
     begin(Provider.objects.get(), is_sent=is_sent)
     told = explain(message)
     assert told["why"] == why
-    assert told["next"] == "The answer is recorded. Should the worker die, another one sees to it within a minute."
+    assert told["next"] == "The reply is recorded. If the worker crashes, another one continues within a minute."
 
 
 def test_the_worker_that_had_it_is_gone(relay: SmtpServer, send: Send, explain: Any) -> None:
@@ -209,7 +208,7 @@ def test_the_worker_that_had_it_is_gone(relay: SmtpServer, send: Send, explain: 
     begin(Provider.objects.get())
     Recipient.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     told = explain(message)
-    assert told["why"] == "The worker that was sending it has not been heard of since …."
+    assert told["why"] == "The worker that was sending it has not responded since …."
 
 
 def test_sent_and_the_relay_tells_no_more(
@@ -219,16 +218,16 @@ def test_sent_and_the_relay_tells_no_more(
     deliver()
     told = explain(message)
     assert re.fullmatch(
-        r'The relay "relay" \(127\.0\.0\.1\) took it on …\. It said: 250 .*'
-        r"Whether it reached the mailbox, nobody has told\.",
+        r'The relay "relay" \(127\.0\.0\.1\) accepted it on …\. Reply: 250 .*'
+        r"It is unknown whether it reached the mailbox\.",
         told["why"],
     )
-    assert told["next"] == "Nothing more is expected: bounces of this sender do not come back to this service."
+    assert told["next"] == "No further feedback is expected: bounces of this sender do not reach this service."
     assert "REPORT_DOMAIN" in told["advice"][0]
     assert message.message_id in told["advice"][1]
     assert names(told) == ["resend"]
     settings.REPORT_DOMAIN = "reports.mine.test"
-    assert explain(message)["next"].startswith("If it comes back, or its delivery is confirmed, that is shown here")
+    assert explain(message)["next"].startswith("A bounce or a confirmation of the delivery will be shown here")
 
 
 def test_deferred_at_the_relay(relay: SmtpServer, send: Send, deliver: Deliver, explain: Any) -> None:
@@ -244,11 +243,11 @@ def test_deferred_at_the_relay(relay: SmtpServer, send: Send, deliver: Deliver, 
     told = explain(message)
     assert told["status"] == "delivering"
     assert told["why"] == (
-        'The relay "relay" (127.0.0.1) took it on …. A report from mx.isp.test told on … that it could not deliver it '
-        'yet. The recipient\'s server does not answer. It said: 4.4.1 "connection timed out".'
+        'The relay "relay" (127.0.0.1) accepted it on …. A report from mx.isp.test stated on … that it could not '
+        'deliver it yet. The recipient\'s server does not answer. Reply: 4.4.1 "connection timed out".'
     )
     assert (told["next"], told["next_at"]) == (
-        "The provider tries on by itself and tells what comes of it; this service sends nothing more.",
+        "The provider retries by itself and reports the result; this service makes no further attempt.",
         None,
     )
 
@@ -258,10 +257,10 @@ def test_delivered_to_the_recipients_server(make_inbox: Any, send: Send, deliver
     message = send()
     deliver()
     told = explain(message)
-    assert re.fullmatch(r"The recipient's server \(127\.0\.0\.1\) took it on …\. It said: 250 .*", told["why"])
+    assert re.fullmatch(r"The recipient's server \(127\.0\.0\.1\) accepted it on …\. Reply: 250 .*", told["why"])
     assert (told["next"], told["next_at"]) == (None, None)
     assert told["advice"] == [
-        "If the recipient does not see it: have them look into the spam folder, and search for its Message-ID, "
+        "If the recipient does not see it, ask them to look into the spam folder, and search for its Message-ID, "
         f"{message.message_id}."
     ]
 
@@ -272,8 +271,8 @@ def test_delivered_as_a_report_says(relay: SmtpServer, send: Send, deliver: Deli
     say(message, FeedbackKind.DELIVERED, enhanced_code="2.1.5", data={"reporting_mta": "mx.isp.test"})
     told = explain(message)
     assert told["why"] == (
-        'The relay "relay" (127.0.0.1) took it on …. A report from mx.isp.test confirmed on … that it was delivered. '
-        "It said: 2.1.5."
+        'The relay "relay" (127.0.0.1) accepted it on …. A report from mx.isp.test confirmed on … that it was '
+        "delivered. Reply: 2.1.5."
     )
 
 
@@ -283,7 +282,7 @@ def test_a_complaint_after_delivery(make_inbox: Any, send: Send, deliver: Delive
     deliver()
     say(message, FeedbackKind.COMPLAINED)
     told = explain(message)
-    assert told["why"].endswith("The recipient reported it as spam on …: the address is written to no more.")
+    assert told["why"].endswith("The recipient reported it as spam on …: no more mail is sent to the address.")
     assert told["advice"] == ["Leave it on the list, unless the recipient asks for your mail again."]
 
 
@@ -312,14 +311,14 @@ def test_bounced_hard(make_inbox: Any, send: Send, deliver: Deliver, explain: An
     deliver()
     told = explain(message)
     assert told["why"] == (
-        "The recipient's server (127.0.0.1) refused it for good on …: there is no such mailbox. "
-        'It said: 550 5.1.1 "No such user here". '
-        "The address is on the suppression list since then: nothing more is sent to it."
+        "The recipient's server (127.0.0.1) rejected it permanently on …: there is no such mailbox. "
+        'Reply: 550 5.1.1 "No such user here". '
+        "The address has been on the suppression list since then: no more mail is sent to it."
     )
     assert told["advice"] == [
         "Check the address for a typing error, or ask the recipient for another one.",
-        "If the address is right and works again, take it off the suppression list: until then a resend does not reach "
-        "it.",
+        "If the address is correct and works again, remove it from the suppression list: until then a resend does not "
+        "reach it.",
     ]
     assert (told["next"], told["next_at"], names(told)) == (None, None, ["resend"])
 
@@ -341,8 +340,8 @@ def test_bounced_late_after_delivery(make_inbox: Any, send: Send, deliver: Deliv
     say(message, FeedbackKind.BOUNCED, code=550, enhanced_code="5.2.1", reply="account disabled", should_suppress=True)
     told = explain(message)
     assert told["why"] == (
-        "It was delivered on …. Yet it came back, as a report that came by mail told on …: the mailbox is switched "
-        'off. It said: 550 5.2.1 "account disabled". The address is on the suppression list since then: nothing more '
+        "It was delivered on …. It bounced later, as a report by mail stated on …: the mailbox is disabled. "
+        'Reply: 550 5.2.1 "account disabled". The address has been on the suppression list since then: no more mail '
         "is sent to it."
     )
 
@@ -350,7 +349,7 @@ def test_bounced_late_after_delivery(make_inbox: Any, send: Send, deliver: Deliv
 @pytest.mark.parametrize(
     ("reason", "because", "advice"),
     [
-        ("bounce", 'because mail to it bounced ("5.1.1 gone")', "take it off the suppression list"),
+        ("bounce", 'because mail to it bounced ("5.1.1 gone")', "remove it from the suppression list"),
         ("complaint", 'because its owner reported our mail as spam ("5.1.1 gone")', "Leave it on the list"),
     ],
 )
@@ -362,7 +361,8 @@ def test_failed_since_all_are_suppressed(
     told = explain(message)
     assert told["status"] == "failed"
     assert (
-        told["why"] == f"The address is on the project's suppression list since …, {because}: nothing was sent to it."
+        told["why"]
+        == f"The address has been on the project's suppression list since …, {because}: nothing was sent to it."
     )
     assert advice in told["advice"][0]
     Suppression.objects.all().delete()
@@ -377,9 +377,9 @@ def test_failed_as_its_time_ran_out(make_inbox: Any, send: Send, deliver: Delive
     expire_due()
     told = explain(message)
     assert told["why"].startswith(
-        "Nobody had taken it by … (its expires_at), so it was given up after 1 try. Last: The "
+        "It was not accepted by … (its expires_at), so it failed after 1 attempt. Last attempt: The "
     )
-    assert told["advice"] == ["Resend it, if it is still of use."]
+    assert told["advice"] == ["Resend it if it is still useful."]
 
 
 def test_failed_at_the_providers(relay: SmtpServer, send: Send, deliver: Deliver, explain: Any) -> None:
@@ -388,8 +388,9 @@ def test_failed_at_the_providers(relay: SmtpServer, send: Send, deliver: Deliver
     deliver()
     told = explain(message)
     assert told["why"] == (
-        'The relay "relay" (127.0.0.1) refused it, for a reason that is not the recipient\'s, on …: the receiving '
-        'server does not take this content. It said: 554 5.6.0 "Content refused". The address is not suppressed.'
+        'The relay "relay" (127.0.0.1) rejected it, for a reason that does not concern the recipient, on …: the '
+        "receiving server does not accept this content. "
+        'Reply: 554 5.6.0 "Content refused". The address is not suppressed.'
     )
 
 
@@ -400,8 +401,8 @@ def test_failed_since_it_kills_workers(relay: SmtpServer, send: Send, explain: A
         mark_started(claim_suspect(Lane.NORMAL, ANY), [ProviderRef(None, "relay", ProviderKind.SMTP)])
         lose_worker()
     told = explain(message)
-    assert told["why"] == "5 workers in a row died while sending it, so it was set aside. Other mail goes on."
-    assert told["advice"][0].startswith("Tell who runs this service")
+    assert told["why"] == "5 workers in a row crashed while sending it, so it failed. Other mail is not affected."
+    assert told["advice"][0].startswith("Tell the operator of this service")
 
 
 def test_uncertain_and_sent_again(db: None, send: Send, deliver: Deliver, explain: Any) -> None:
@@ -411,11 +412,11 @@ def test_uncertain_and_sent_again(db: None, send: Send, deliver: Deliver, explai
         deliver()
     told = explain(message)
     assert told["why"] == (
-        'It was sent to the relay "relay" (127.0.0.1), and its answer was not heard by …: After the final dot: the '
-        "other side closed the connection. So nobody knows whether it was taken."
+        'It was sent to the relay "relay" (127.0.0.1), but no reply had arrived by …: After the final dot: the '
+        "other side closed the connection. So it is unknown whether it was accepted."
     )
     assert told["next"] == (
-        "It is sent again, unless feedback tells before that it arrived. If it did arrive the first time, the "
+        "It is sent again, unless feedback confirms its arrival before. If it did arrive the first time, the "
         "recipient gets it twice."
     )
     assert told["next_at"] is not None
@@ -427,9 +428,11 @@ def test_uncertain_and_held(relay: SmtpServer, send: Send, explain: Any) -> None
     begin(Provider.objects.get(), is_sent=True)
     lose_worker()
     told = explain(message)
-    assert told["why"].endswith("It asked to be held then (on_uncertain: hold).")
+    assert told["why"].endswith("In this case it stays on hold (on_uncertain: hold).")
     assert "The worker was lost after the message was sent" in told["why"]
-    assert told["next"] == "It is held until feedback comes or a person settles it; then it is given up."
+    assert (
+        told["next"] == "It stays on hold until feedback arrives or a person settles it, and fails at its expiry time."
+    )
     assert told["next_at"] is not None
     assert len(told["advice"]) == 2
 
@@ -439,7 +442,7 @@ def test_uncertain_and_held(relay: SmtpServer, send: Send, explain: Any) -> None
     [
         (Settlement.SENT, "A person counted the uncertain attempt as sent."),
         (Settlement.FAILED, 'A person counted the uncertain attempt with the relay "relay" as failed.'),
-        (Settlement.RETRY, "A person had the uncertain attempt tried again."),
+        (Settlement.RETRY, "A person decided to retry the uncertain attempt."),
     ],
 )
 def test_settled_by_a_person(relay: SmtpServer, send: Send, explain: Any, settlement: Settlement, why: str) -> None:
@@ -454,17 +457,18 @@ def test_cancelled(relay: SmtpServer, send: Send, explain: Any) -> None:
     message = send(scheduled_at=timezone.now() + timedelta(hours=2))
     services.cancel(message)
     told = explain(message)
-    assert told["why"] == "It was cancelled on …, before its time, which was …. Nothing was sent, and nothing will be."
+    assert (
+        told["why"]
+        == "It was cancelled on …, before its scheduled time, …. Nothing was sent, and nothing will be sent."
+    )
     assert names(told) == ["resend"]
 
 
 def test_no_provider_at_all(db: None, send: Send, explain: Any) -> None:
     add_relay("off", 25, is_enabled=False)
     told = explain(send())
-    assert told["why"] == (
-        "There is no way out: the project has no provider that is switched on (off is switched off)."
-    )
-    assert told["next"] == "It goes out as soon as there is a provider."
+    assert told["why"] == ("The project has no enabled provider (off is disabled).")
+    assert told["next"] == "It is sent as soon as there is an enabled provider."
 
 
 def test_every_provider_is_paused_or_failing(
@@ -478,10 +482,10 @@ def test_every_provider_is_paused_or_failing(
         failing = add_relay("failing", gone.port, priority=1)
         circuits.note_failure(f"provider:{failing.pk}", "connection refused")
     told = explain(message)
-    assert 'None of 3 providers takes mail now: "picky" refused us as such and is paused until …' in told["why"]
-    assert '"failing" has failed several times in a row and is left alone until …: "connection refused"' in told["why"]
+    assert 'All 3 providers are unavailable now: "picky" rejected this service and is paused until …' in told["why"]
+    assert '"failing" has failed several times in a row and gets no mail until …: "connection refused"' in told["why"]
     assert told["why"].endswith('"resting" was paused by a person: "Moving house.".')
-    assert told["next"] == "It goes out as soon as one of them takes mail."
+    assert told["next"] == "It is sent as soon as one of them is available."
     assert told["next_at"] is not None
     assert 'Correct the credentials of "picky", then resume it.' in told["advice"][0]
 
@@ -496,9 +500,9 @@ def test_it_went_to_another_provider(
         deliver()
     told = explain(message)
     first, second = told["recipients"][0]["decisions"]
-    assert first == 'Try 1 went to "a", which comes first.'
-    assert re.fullmatch(r'Try 2 went to "b", as the next one, since "a" .*refused.*\.', second)
-    assert told["why"].startswith('The relay "b" (127.0.0.1) took it on …')
+    assert first == 'Attempt 1 used "a", the first by priority.'
+    assert re.fullmatch(r'Attempt 2 used "b", the next provider, because "a" .*refused.*\.', second)
+    assert told["why"].startswith('The relay "b" (127.0.0.1) accepted it on …')
 
 
 def test_recipients_of_different_fates(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
@@ -518,10 +522,11 @@ def test_a_test_key(make_api: Any, deliver: Deliver, api: ApiClient, project: An
     deliver()
     told = api.get(f"/emails/{pk}/explain").json()
     assert told["test"] is True
-    assert told["why"].startswith("The simulator refused it for good on ")
-    assert told["why"].endswith("Nothing was sent for real, so the address is not suppressed.")
+    assert told["why"].startswith("The simulator rejected it permanently on ")
+    assert told["why"].endswith("The mail was simulated, so the address is not suppressed.")
     assert (
-        "It came with a test key: nothing leaves this service, the simulator plays the other side." in told["decisions"]
+        "It was sent with a test key: nothing leaves this service, and the simulator acts as the provider."
+        in told["decisions"]
     )
 
 
@@ -532,7 +537,7 @@ def test_sent_again_says_of_what_it_is_the_resend(
     deliver()
     message.refresh_from_db()
     told = explain(services.resend(api_key, message))
-    assert told["decisions"][1] == f"It is the email {message.pk}, sent again."
+    assert told["decisions"][1] == f"It is a resend of the email {message.pk}."
 
 
 def test_actions_are_requests_that_work(relay: SmtpServer, send: Send, explain: Any, api: ApiClient) -> None:

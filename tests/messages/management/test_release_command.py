@@ -37,7 +37,7 @@ def test_an_address_is_released_with_what_was_held_back(held: Message, capsys: A
 
 def test_without_resend_only_the_list_changes(held: Message, capsys: Any) -> None:
     call_command("release_address", "one@rcpt.test")
-    assert "one@rcpt.test is written to again; it was on the list for bounce." in capsys.readouterr().out
+    assert "one@rcpt.test was released; the reason of its suppression was bounce." in capsys.readouterr().out
     assert (Suppression.objects.count(), Message.objects.count()) == (0, 1)
 
 
