@@ -18,7 +18,7 @@ from tracking.suppressions.service import Entry, release_suppression, suppress
 
 
 class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Addresses are read as the API reads them."""
+    """The form of a new suppression. It parses addresses like the API."""
 
     class Meta:
         model = Suppression
@@ -34,13 +34,13 @@ class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Suppression)
 class SuppressionAdmin(ModelAdmin):  # type: ignore[misc]
-    """Who is not written to. An entry is added or taken off, never changed."""
+    """Suppressions: staff can add and remove entries, but not change them."""
 
     form = SuppressionForm
     list_display = ("address", "reason", "project", "note", "created_at")
     list_filter = ("reason", "project")
     list_select_related = ("project",)
-    # A list may have a million rows: addresses are found from their beginning, by the unique index of their project.
+    # A list may have a million rows, so the search uses the beginning of addresses, which is indexed by project.
     search_fields = ("address__startswith",)
     search_help_text = "The beginning of an address, in lower case."
     show_full_result_count = False

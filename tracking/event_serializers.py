@@ -1,4 +1,4 @@
-"""Events as the API shows them, in the timeline and in the feed alike."""
+"""The API's form of events, in the timeline and in the feed."""
 
 from rest_framework import serializers
 
@@ -7,7 +7,7 @@ from tracking.models import Event
 
 
 class EventOutput(serializers.ModelSerializer[Event]):
-    """An event. `recipient` is the address; null for what concerns the whole email."""
+    """An event. `recipient` is the address; null for an event of the whole email."""
 
     email_id = serializers.UUIDField(source="message_id")
     recipient = serializers.SerializerMethodField()
@@ -22,7 +22,7 @@ class EventOutput(serializers.ModelSerializer[Event]):
 
 
 class FeedEventOutput(EventOutput):
-    """An event in the feed; `test` tells mail of a test key."""
+    """An event in the feed; `test` marks mail of a test key."""
 
     test = serializers.BooleanField(source="is_test")
 

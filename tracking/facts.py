@@ -1,4 +1,4 @@
-"""What happened, before it is an event."""
+"""Facts: the input of the event log."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +9,7 @@ from webhooks.event_types import EventType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """Something that happened, before it is an event. `recipient_id` is None for what concerns the whole message."""
+    """A fact to be written as an event. `recipient_id` is None if it concerns the whole message."""
 
     project_id: UUID
     message_id: UUID

@@ -1,4 +1,4 @@
-"""What happened: the immutable event log."""
+"""The suppression list, the tracked links, the immutable event log and the statistics."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -10,22 +10,28 @@ from webhooks.event_types import EventType as EventType
 
 
 class SuppressionReason(models.TextChoices):
+    """The reason for a suppression."""
+
+    # Mail to the address bounced, because it does not exist.
     BOUNCE = "bounce"
+    # The recipient reported mail as spam.
     COMPLAINT = "complaint"
+    # The recipient unsubscribed.
     UNSUBSCRIBE = "unsubscribe"
+    # A person, the API or an import added the address.
     MANUAL = "manual"
 
 
 class Suppression(models.Model):
-    """An address that a project does not write to."""
+    """An address to which a project sends no mail."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="suppressions")
-    # Lower case: a person's address is theirs in any spelling.
+    # In lower case, because the case of an address does not matter here.
     address = models.TextField()
     reason = models.TextField(choices=SuppressionReason.choices)
     note = models.TextField(blank=True)
-    # What it came of, for support; the message may be gone by retention.
+    # The message that caused the suppression, for support; it may be deleted by retention.
     message_id = models.UUIDField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -48,7 +54,7 @@ class Suppression(models.Model):
 
 
 class TrackedLinks(models.Model):
-    """Where a message's wrapped links lead: looked up at a click, never read from the URL."""
+    """The target URLs of a message's wrapped links. A click looks its target up here; the tracking URL has none."""
 
     message_id = models.UUIDField(primary_key=True)
     project_id = models.UUIDField()
@@ -64,16 +70,16 @@ class Event(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project_id = models.UUIDField()
     message_id = models.UUIDField()
-    # Nothing looks events up by recipient, and a log outlives what it tells of: neither index nor constraint.
+    # No index, because no query uses it; no constraint, because an event may outlive its recipient.
     recipient = models.ForeignKey(
         "mail.Recipient", models.DO_NOTHING, null=True, related_name="events", db_index=False, db_constraint=False
     )
-    # The address as it was, so that the log needs no join.
+    # A copy of the address, so that the log needs no join.
     address = models.TextField(blank=True)
     type = models.TextField(choices=EventType.choices)
     data = models.JSONField(default=dict)
     occurred_at = models.DateTimeField()
-    # Where it stands in the feed: `tracking.feed.cursor` says how that makes pages without gaps.
+    # The position in the feed; `tracking.feed.cursor` explains how it makes pages without gaps.
     position = models.BigIntegerField(db_default=Func(function="tracking_position"), editable=False)
     serial = models.BigIntegerField(db_default=Func(Value("tracking_event_serial"), function="nextval"), editable=False)
 
@@ -87,9 +93,9 @@ class Event(models.Model):
 
 
 class FeedBase(models.Model):
-    """One row, or none for 0: what is added to the cluster's transaction ids to make positions.
+    """The offset that is added to the cluster's transaction ids to make positions. Without a row it is 0.
 
-    Raised when the database was restored into a cluster that counts from anew, so that positions never go back.
+    It is raised after a restore into a cluster with lower transaction ids, so that positions never go back.
     """
 
     id = models.SmallIntegerField(primary_key=True, default=1)
@@ -100,10 +106,9 @@ class FeedBase(models.Model):
 
 
 class Rollup(models.Model):
-    """What became of the mail that a project had accepted in one hour: of all of it, or of a tag, template, provider or
-    sender's domain. `tracking.stats.counting` says what each column counts.
+    """Counts of the mail that a project accepted in one hour: of all mail, or of one value of a dimension.
 
-    Kept up from the feed by `tracking.stats.aggregation`, which alone writes here.
+    `tracking.stats.counting` defines the columns. Only `tracking.stats` writes here, by aggregating the feed.
     """
 
     class Dimension(models.TextChoices):
@@ -117,7 +122,7 @@ class Rollup(models.Model):
     project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="+", db_index=False)
     dimension = models.TextField(choices=Dimension.choices)
     starts_at = models.DateTimeField()
-    # Empty for `all`; null for the values beyond the number that an hour has room for.
+    # Empty for `all`; null for the sum of the values beyond the limit of an hour.
     value = models.TextField(null=True)  # noqa: DJ001
     emails = models.IntegerField()
     accepted = models.IntegerField()
@@ -136,7 +141,7 @@ class Rollup(models.Model):
     clicks = models.IntegerField()
     clicks_human = models.IntegerField()
     clicked = models.IntegerField()
-    # How long things took: {slot: count}, see `tracking.stats.histograms`.
+    # Durations as {slot: count}, see `tracking.stats.histograms`.
     handoff = models.JSONField(default=dict)
     delivery = models.JSONField(default=dict)
 
@@ -152,7 +157,7 @@ class Rollup(models.Model):
 
 
 class StatsCursor(models.Model):
-    """How far a project's events are counted, and when that was."""
+    """The place in the feed up to which a project's events are aggregated, and the time of the last aggregation."""
 
     project = models.OneToOneField("accounts.Project", models.CASCADE, primary_key=True, related_name="+")
     position = models.BigIntegerField()

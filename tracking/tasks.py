@@ -1,4 +1,4 @@
-"""What beat runs of tracking."""
+"""The periodic tasks of tracking."""
 
 from datetime import timedelta
 
@@ -9,13 +9,13 @@ from tracking.stats.aggregation import aggregate_all
 
 log = structlog.get_logger(__name__)
 
-# Less than the interval: the worker has other work by the clock.
+# Less than the interval, because the worker has other periodic tasks.
 AGGREGATION_TIME = timedelta(seconds=2)
 
 
 @shared_task(name="tracking.fold_stats")
 def fold_stats() -> None:
-    """Count what is new for the statistics."""
+    """Aggregate new events into the statistics."""
     if count := aggregate_all(AGGREGATION_TIME):
         log.debug("stats_folded", count=count)
 

@@ -59,7 +59,7 @@ def test_a_deferral_says_when_the_next_try_is(sue, send, deliver, server: SmtpSe
     deliver()
     html = page(sue, message)
     assert "Greylisted" in html
-    assert "Next try" in html
+    assert "Next attempt" in html
     assert "The service retries it" in html
 
 

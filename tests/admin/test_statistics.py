@@ -43,4 +43,4 @@ def test_support_sees_it_and_strangers_do_not(sue, project, db):
 def test_it_can_be_looked_at_before_anything_is_there(root, db):
     assert "There is no project yet." in root.get(URL).content.decode()
     create_project(name="Acme")
-    assert "Nothing was counted yet." in root.get(URL).content.decode()
+    assert "No event was counted yet." in root.get(URL).content.decode()

@@ -1,7 +1,7 @@
-"""Who opened or clicked: a person, or one of the machines that do so for their own reasons.
+"""Labels opens and clicks with an actor: a person, or a machine such as a scanner or proxy.
 
-Nothing is left out of the log; each open and click is labelled with a guess and the reason for it, and statistics show
-people and all. The tables are of what is publicly known about these systems.
+The log keeps every open and click, each with the most likely actor and the reason for it. Statistics show both people
+and all actors. The tables contain public knowledge about these systems.
 """
 
 import re
@@ -11,14 +11,16 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_address, ip_network
 
-# A person needs longer than this after the hand-over to read and click; gateways follow links at once.
+# A person needs longer than this after the delivery to read and click; gateways follow links at once.
 TOO_QUICK = timedelta(seconds=3)
-# Nobody follows this many different links of one mail within the window.
+# A person does not follow this many different links of one message within the window.
 MANY_LINKS = 4
 MANY_LINKS_WINDOW = timedelta(seconds=5)
 
 
 class Actor(StrEnum):
+    """The kind of visitor."""
+
     HUMAN = "human"
     SCANNER = "scanner"
     PROXY = "proxy"
@@ -28,7 +30,7 @@ class Actor(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """The guess and, in a word or two, why."""
+    """The most likely actor, with a short reason."""
 
     actor: Actor
     reason: str
@@ -36,7 +38,10 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """What is known about a request. `since_delivery` is None before a delivery; `recent_links` counts other links."""
+    """The known facts about a request.
+
+    `since_delivery` is None without a delivery; `recent_links` counts other links that were followed just before.
+    """
 
     method: str
     user_agent: str
@@ -47,7 +52,7 @@ class Visit:
     is_click: bool = False
 
 
-# In this order: the first that matches decides. A scanner may put a browser's name beside its own.
+# The first match decides, since a scanner may add a browser's name to its own.
 USER_AGENTS: Sequence[tuple[re.Pattern[str], Actor, str]] = [
     (re.compile(pattern, re.IGNORECASE), actor, reason)
     for pattern, actor, reason in (
@@ -65,7 +70,7 @@ USER_AGENTS: Sequence[tuple[re.Pattern[str], Actor, str]] = [
     )
 ]  # fmt: skip
 
-# Networks from which only proxies fetch: (network, reason). Apple publishes 17.0.0.0/8 as its own.
+# Networks of proxies only, as (network, reason). Apple publishes 17.0.0.0/8 as its own.
 PROXY_NETWORKS = [
     (ip_network(network), reason)
     for network, reason in (
@@ -81,7 +86,7 @@ BROWSER = re.compile(r"mozilla/\d.+(applewebkit|gecko|trident)|opera|thunderbird
 
 
 def label(visit: Visit) -> Label:
-    """Who that was, most likely."""
+    """The most likely actor of a visit."""
     if visit.method == "HEAD":
         return Label(Actor.SCANNER, "HEAD request")
     if "prefetch" in visit.purpose.lower() or "preview" in visit.purpose.lower():
@@ -104,7 +109,7 @@ def label_network(visit: Visit) -> Label | None:
 
 
 def label_timing(visit: Visit) -> Label | None:
-    """Gateways fetch everything as soon as the mail arrives, often as a browser."""
+    """Detect gateways, which fetch all links as soon as the mail arrives, often with a browser's user agent."""
     if visit.recent_links + 1 >= MANY_LINKS:
         return Label(Actor.SCANNER, "many links at once")
     if visit.is_click and visit.since_delivery is not None and visit.since_delivery < TOO_QUICK:

@@ -1,7 +1,7 @@
-"""The links to track in a document, and the pixel's place. Found once, when an email is accepted.
+"""Finds the links to track in a document and the place of the pixel. This happens once, at accept.
 
-BeautifulSoup judges, the tokenizer tells the places to the letter. What BeautifulSoup is not given the tokenizer judges
-alone: documents that are long, and those with constructs that never end for older versions of Python's html.parser.
+BeautifulSoup decides which links are tracked; the tokenizer gives their exact places. The tokenizer decides alone for
+long documents, and for constructs that older versions of Python's html.parser never end.
 """
 
 import hashlib
@@ -16,26 +16,26 @@ from delivery.html.tokenizer import RAW, Tag, Tokenizer, Value
 from tracking.engagement.link_rules import LINK_NAMES, is_trackable, read_url
 from tracking.engagement.soup import BODY_ENDS, CpuBudget, PlaceBuilder, read_html
 
-MAXIMUM_LINKS = 1_000  # in one mail; what follows is left alone
-MAXIMUM_TAG = 8_192  # characters of one tag, its URL included; a longer one is left alone
-MAXIMUM_SIZE = 256 * 1024  # bytes of a document that BeautifulSoup is given
-CACHED_SIZE = 100_000  # bytes; of the last documents up to this size the findings are kept
+MAXIMUM_LINKS = 1_000  # tracked links in one document; later ones are not tracked
+MAXIMUM_TAG = 8_192  # characters of one tag, including its URL; longer tags are not tracked
+MAXIMUM_SIZE = 256 * 1024  # bytes; longer documents are not parsed by BeautifulSoup
+CACHED_SIZE = 100_000  # bytes; results of documents up to this size are cached
 CACHED_DOCUMENTS = 128
 
-# These end alike for html.parser in all its versions. Elsewhere an older one may look for an end up to the last byte.
+# Constructs that all versions of html.parser end at the same place. For others, an older version may search to the end.
 ENDS_ALIKE = re.compile(
     r"<!--(?!-?>)(?:[^-]++|-(?!-)|--(?!!|\s*>))*+--> | <!\[(?:if|else|endif)\b[^>]*\]> | <(?!!\[|!--)[^>]*+>",
     re.IGNORECASE | re.VERBOSE,
 )
-MARKUP_RAW = frozenset({"script", "style"})  # where older html.parsers look for the end tag alone, too
+MARKUP_RAW = frozenset({"script", "style"})  # older html.parsers also search only for the end tag here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What is to be changed in a document, as offsets in characters.
+    """The places to change in a document, as offsets in characters.
 
-    `places` are the pixel's and then, two for each link, where the value of its `href` begins and ends. `urls` are
-    where the links lead, in the same order.
+    `places` has the pixel's offset, then for each link the begin and the end of its `href` value. `urls` has the links'
+    targets in the same order.
     """
 
     urls: tuple[str, ...]
@@ -43,7 +43,7 @@ class Found:
 
 
 class LinkFinder:
-    """Finds links for one request, whose documents share the time that BeautifulSoup may take."""
+    """Finds links for one request, whose documents share one CPU budget for BeautifulSoup."""
 
     def __init__(
         self, budget: CpuBudget | None = None, builder_class: Callable[[CpuBudget], Any] = PlaceBuilder
@@ -52,10 +52,10 @@ class LinkFinder:
         self.builder_class = builder_class
 
     def find(self, document: str) -> Found:
-        """The links to track and the pixel's place.
+        """Find the links to track and the pixel's place.
 
-        Tracked are the first 1,000 `a` and `area` with an http or https URL, but not those with `data-track="false"`,
-        those that hold a placeholder (`{{`), and those that have "unsubscribe" in their URL or their words.
+        It tracks the first 1,000 `a` and `area` tags with an http or https URL, except those with `data-track="false"`,
+        with a placeholder (`{{`), or with "unsubscribe" in the URL or the text.
         """
         content = document.encode("utf-8", "surrogatepass")
         if len(content) > CACHED_SIZE or self.builder_class is not PlaceBuilder:
@@ -69,7 +69,7 @@ class LinkFinder:
         return found
 
     def judge(self, document: str, size: int) -> tuple[Found, bool]:
-        """What is found, and False where more time might have found otherwise."""
+        """The result, and whether it is final: False if the CPU budget ran out."""
         outline = Outline(document)
         if not outline.is_plain or size > MAXIMUM_SIZE or not (outline.links or outline.ends):
             return outline.tell(), True
@@ -81,7 +81,7 @@ class LinkFinder:
 
 
 class Outline:
-    """A document as the tokenizer sees it: the links that it would track, and the end tags of body and html."""
+    """The tokenizer's view of a document: the links to track, and the end tags of body and html."""
 
     def __init__(self, document: str) -> None:
         self.document = document
@@ -103,7 +103,7 @@ class Outline:
 
     def read_tag(self, tag: Tag) -> None:
         if tag.name in RAW and not tag.is_end and tag.attributes.endswith("/"):
-            self.is_plain = False  # for older html.parsers such an element is empty
+            self.is_plain = False  # older html.parsers treat such an element as empty
         elif tag.is_end:
             if tag.name in BODY_ENDS:
                 self.ends[tag.start] = tag.name
@@ -113,7 +113,7 @@ class Outline:
                 self.links[tag.start] = (url, href)
 
     def keep(self, links: frozenset[int], ends: frozenset[int]) -> None:
-        """Drop the tags at other places than these."""
+        """Keep only the tags at these offsets."""
         self.links = {start: link for start, link in self.links.items() if start in links}
         self.ends = {start: name for start, name in self.ends.items() if start in ends}
 
@@ -124,14 +124,14 @@ class Outline:
         return Found(urls=tuple(url for url, _ in self.links.values()), places=tuple(places))
 
     def find_pixel(self) -> int:
-        """Before the last `</body>`, else `</html>`, else before what is left open at the end, else at the end."""
+        """The offset of the last `</body>`, else of the last `</html>`, else of an unclosed construct, else the end."""
         last = {name: start for start, name in self.ends.items()}
         end = len(self.document) if self.open_at is None else self.open_at
         return last.get("body", last.get("html", end))
 
 
 class Recent:
-    """Findings of the last documents by digest, for the mails of one text that come one after another."""
+    """A cache of recent results by the document's digest, for many messages with the same HTML."""
 
     def __init__(self) -> None:
         self._found: OrderedDict[bytes, Found] = OrderedDict()

@@ -1,6 +1,6 @@
-"""One recipient's copy of HTML: its links and the pixel put in at the places that were found when it was accepted.
+"""Builds one recipient's HTML: inserts its links and the pixel at the places that were found at accept.
 
-Everything that is not a wrapped `href` or the pixel stays byte for byte: comments for Outlook, entities, odd quotes.
+Everything else stays byte for byte: comments for Outlook, entities, unusual quotes.
 """
 
 import html
@@ -15,16 +15,16 @@ Wrap = Callable[[int], str]
 
 
 def splice(document: str, places: Sequence[int], wrap: Wrap | None, pixel: str = "") -> str:
-    """`document` with the URL `wrap(n)` at its link number n, and with `pixel`, which is HTML.
+    """Replace the URL of link number n by `wrap(n)`, and insert the HTML `pixel`.
 
-    `places` are those of `link_finding.Found`. Without `wrap` all links stay.
+    `places` are those of `link_finding.Found`. Without `wrap` the links do not change.
     """
     pixel_at = places[0]
     if wrap is None:
         return f"{document[:pixel_at]}{pixel}{document[pixel_at:]}"
     parts: list[str] = []
     position = 0
-    # The pixel is put where it is passed, at the latest at the end.
+    # The number of links before the pixel.
     pixel_index = bisect_left(places, pixel_at, 1) // 2
     for index, start in enumerate(places[1::2]):
         if index == pixel_index:
@@ -33,7 +33,7 @@ def splice(document: str, places: Sequence[int], wrap: Wrap | None, pixel: str =
         url = wrap(index)
         if NEEDS_ESCAPE(url):
             url = html.escape(url)
-        # A value without quotes gets them.
+        # An unquoted value gets quotes.
         parts += (document[position:start], url if document[start - 1] in QUOTES else f'"{url}"')
         position = places[2 * index + 2]
     if pixel_index >= len(places) // 2:

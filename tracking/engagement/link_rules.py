@@ -1,4 +1,4 @@
-"""Which links are tracked, whoever reads them."""
+"""The rules for tracked links, shared by the tokenizer and BeautifulSoup."""
 
 import re
 
@@ -10,12 +10,12 @@ URL_NOISE = str.maketrans("", "", "\t\r\n")  # WHATWG URL, 4.4: every browser dr
 
 
 def read_url(href: str) -> str:
-    """The URL of an `href` as a browser follows it; `href` is without character references."""
+    """The URL that a browser follows for an `href`, whose character references are already resolved."""
     return href.translate(URL_NOISE).strip(" \f")
 
 
 def is_trackable(url: str, data_track: str | None) -> bool:
-    """True for an http or https URL without "unsubscribe" or a placeholder, unless its tag has opted out."""
+    """Whether to track an http or https URL: no "unsubscribe", no placeholder, no `data-track="false"`."""
     if data_track is not None and data_track.strip().lower() == "false":
         return False
     return bool(WEB_URL.match(url)) and not UNTRACKED.search(url)

@@ -1,4 +1,4 @@
-"""Opens, clicks and unsubscribes: what a token's visitor did, found, labelled and logged."""
+"""Records opens, clicks and unsubscribes with the most likely actor."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,13 +16,14 @@ from tracking.events import Fact, record_facts
 from tracking.models import EventType, SuppressionReason
 from tracking.suppressions.service import Entry, suppress
 
-# Where a delivery stands in the log of a message to fifty, and more than a program following all links writes.
+# The number of first events that contain the delivery, even for 50 recipients; and the number of last events that
+# contain all clicks of a program that follows every link.
 FIRST_EVENTS = 400
 LAST_EVENTS = 50
 
-# One statement for all that a visit needs: whose it is, where the link leads, when it was delivered, and how many other
-# links were followed just before. Somebody may follow links a thousand times: neither look reads a message's whole log.
-# The recipient's table belongs to a package above this one: schema, not code.
+# One statement reads the recipient, the link's target, the time of delivery and the number of other links that were
+# followed just before. A log may contain thousands of visits, so both sub-queries have limits. The recipient's table
+# belongs to a higher package; this package depends on its schema, not on its code.
 _SUBJECT = f"""
 SELECT r.project_id, r.message_id, r.address, r.is_simulated, p.name,
        (SELECT l.urls[%(link)s::int + 1] FROM tracking_trackedlinks l WHERE l.message_id = r.message_id),
@@ -40,7 +41,7 @@ MAX_USER_AGENT = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedRecipient:
-    """The recipient that a token names, and where its link leads; no `url` when the message has no such link."""
+    """The recipient of a token, with the target of its link; `url` is None if the message has no such link."""
 
     recipient_id: UUID
     project_id: UUID
@@ -55,7 +56,7 @@ class TrackedRecipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """Who asks, as far as the request tells."""
+    """The facts about a visitor in the request."""
 
     method: str
     user_agent: str
@@ -64,7 +65,7 @@ class Visitor:
 
 
 def find_tracked_recipient(token: Token) -> TrackedRecipient | None:
-    """Whose token it is; None when the recipient is gone (retention, erasure)."""
+    """Find the recipient of a token; None if the recipient was deleted (retention, erasure)."""
     row = fetch_one(
         _SUBJECT,
         {
@@ -100,7 +101,7 @@ def record_click(subject: TrackedRecipient, client: Visitor, token: Token) -> No
 
 
 def unsubscribe(subject: TrackedRecipient, client: Visitor) -> bool:
-    """Suppress the address for its project; whether that is new. Simulated mail suppresses nobody."""
+    """Suppress the address for its project. Returns whether that is new. Simulated mail never suppresses an address."""
     with transaction.atomic():
         is_new = True
         if not subject.is_simulated:

@@ -1,17 +1,17 @@
-"""The Location of a redirect: a link's target as a browser would have asked for it, had it followed the link itself."""
+"""The Location of a redirect: the link's target in the form that a browser would request."""
 
 import re
 from urllib.parse import quote
 
 import idna
 
-# What a header cannot hold (RFC 9110, 5.5): browsers send it percent-encoded (WHATWG URL, 4.4).
+# Characters that a header cannot hold (RFC 9110, 5.5). Browsers percent-encode them (WHATWG URL, 4.4).
 OUTSIDE = re.compile(r"[^\x21-\x7e]+")
 URL = re.compile(r"(https?://(?:[^/?#\\]*@)?)([^/?#\\@:]*)(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def write_location(url: str) -> str:
-    """`https://bücher.example/ü b#ß` → `https://xn--bcher-kva.example/%C3%BC%20b#%C3%9F`; all else as it stands."""
+    """`https://bücher.example/ü b#ß` → `https://xn--bcher-kva.example/%C3%BC%20b#%C3%9F`; other URLs do not change."""
     if not OUTSIDE.search(url):
         return url
     found = URL.fullmatch(url)
@@ -21,7 +21,7 @@ def write_location(url: str) -> str:
 
 
 def encode_host(host: str) -> str:
-    """The A-labels; what IDNA refuses stays as it is, for browsers to judge."""
+    """The A-labels of a host. A host that is invalid for IDNA does not change, and the browser decides."""
     try:
         return idna.encode(host, uts46=True).decode()
     except idna.IDNAError:

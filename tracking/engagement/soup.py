@@ -1,6 +1,7 @@
-"""A whole document as BeautifulSoup reads it: which links it tracks, and where the body ends.
+"""BeautifulSoup's view of a document: the links to track, and the end of the body.
 
-Places are told as offsets. The tokenizer cuts the tags there, since a tree cannot be written back byte for byte.
+Places are offsets in characters. The tokenizer finds the exact values there, because a parsed tree cannot be written
+back byte for byte.
 """
 
 import time
@@ -19,16 +20,16 @@ from bs4.filter import SoupStrainer
 from tracking.engagement.link_rules import LINK_NAMES, OPT_OUT_TEXT, is_trackable, read_url
 
 REQUEST_SECONDS = 2.0  # of CPU, for all documents of a request
-NEAR_NODES = 50  # of a link's content are read for its text
+NEAR_NODES = 50  # nodes of a link's content that are read for its text
 BODY_ENDS = frozenset({"body", "html"})
 
 
 class OutOfTimeError(Exception):
-    """The request's time for reading HTML is used up."""
+    """The request's CPU budget for HTML is used up."""
 
 
 class CpuBudget:
-    """The CPU time of its thread that a request may spend here. `clock` tells it, in seconds."""
+    """The CPU seconds of the thread that a request may use for HTML. `clock` returns the seconds used so far."""
 
     def __init__(self, seconds: float = REQUEST_SECONDS, clock: Callable[[], float] = time.thread_time) -> None:
         self.left = seconds
@@ -44,13 +45,13 @@ class CpuBudget:
             self.left = self._ends_at - self._clock()
 
     def check(self) -> None:
-        """OutOfTimeError when nothing is left."""
+        """Raise OutOfTimeError if the budget is used up."""
         if self._clock() > self._ends_at:
             raise OutOfTimeError
 
 
 class PlaceParser(BeautifulSoupHTMLParser):
-    """Notes where `</body>` and `</html>` stand, which a tree does not tell, and stops when the time is up."""
+    """Records the places of `</body>` and `</html>`, which a tree does not have, and stops when the budget is used."""
 
     budget: CpuBudget
     ends: list[tuple[str, tuple[int, int]]]
@@ -58,7 +59,7 @@ class PlaceParser(BeautifulSoupHTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]], handle_empty_element: bool = True) -> None:
         self.budget.check()
         super().handle_starttag(tag, attrs, handle_empty_element)
-        # Only `</br>` and the like would look these up, and that in time quadratic in their number.
+        # Only tags such as `</br>` need this list, and its look-up takes quadratic time.
         self.already_closed_empty_element.clear()
 
     def handle_endtag(self, tag: str, check_already_closed: bool = True) -> None:
@@ -72,11 +73,11 @@ class PlaceParser(BeautifulSoupHTMLParser):
         super().handle_data(data)
 
     def handle_pi(self, data: str) -> None:
-        """Nothing: BeautifulSoup would warn of XML, which is the sender's affair."""
+        """Do nothing: BeautifulSoup's warning about XML is of no use here."""
 
 
 class PlaceBuilder(HTMLParserTreeBuilder):
-    """BeautifulSoup's `html.parser` builder with a parser that notes places."""
+    """BeautifulSoup's `html.parser` builder with a parser that records places."""
 
     parser_class = PlaceParser
 
@@ -89,7 +90,7 @@ class PlaceBuilder(HTMLParserTreeBuilder):
         assert self.soup is not None, "BeautifulSoup sets itself before it feeds"
         assert isinstance(markup, str), "documents are text"
         _, options = self.parser_args
-        # Without it an `&#` that is no reference makes all that follows text.
+        # Without this option, an `&#` outside a reference turns the rest of the document into text.
         parser = (_parser_class or self.parser_class)(self.soup, **{**options, "convert_charrefs": True})
         parser.budget, parser.ends = self.budget, self.ends
         parser.feed(markup)
@@ -98,7 +99,7 @@ class PlaceBuilder(HTMLParserTreeBuilder):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What BeautifulSoup found: the offsets of the tags of links to track, and of the end tags of body and html."""
+    """BeautifulSoup's result: the offsets of the tags of tracked links, and of the end tags of body and html."""
 
     links: frozenset[int]
     ends: frozenset[int]
@@ -107,7 +108,7 @@ class Page:
 def read_html(
     document: str, budget: CpuBudget, builder_class: Callable[[CpuBudget], Any] = PlaceBuilder
 ) -> Page | None:
-    """`document` as BeautifulSoup reads it; None where it cannot, or has no time left."""
+    """Parse a document; None if BeautifulSoup cannot parse it, or if the budget is used up."""
     builder = builder_class(budget)
     try:
         with budget.spend():
@@ -118,7 +119,7 @@ def read_html(
                 for link in soup.find_all(LINK_NAMES)
                 if is_tracked(link, budget)
             )
-    # The last two are how html.parser refuses declarations and numbers of 5,000 digits.
+    # html.parser raises the last two for some declarations and for numbers of 5,000 digits.
     except (OutOfTimeError, ParserRejectedMarkup, AssertionError, ValueError):
         return None
     ends = frozenset(lines[line - 1] + column for _, (line, column) in builder.ends)
@@ -127,7 +128,7 @@ def read_html(
 
 
 def is_tracked(link: Tag, budget: CpuBudget) -> bool:
-    """True unless its URL, its `data-track` or its words speak against it."""
+    """Whether to track a link, by its URL, its `data-track` and its text."""
     budget.check()
     href, data_track = link.get("href"), link.get("data-track")
     if href is None or not is_trackable(read_url(str(href)), None if data_track is None else str(data_track)):
@@ -136,7 +137,7 @@ def is_tracked(link: Tag, budget: CpuBudget) -> bool:
 
 
 def read_text(link: Tag) -> str:
-    """The words of the link, and those of its images; up to the next link, since an unclosed one holds all others."""
+    """The text of the link and of its images, up to the next link: an unclosed link contains all later ones."""
     words: list[str] = []
     for node in islice(link.descendants, NEAR_NODES):
         if isinstance(node, Tag):

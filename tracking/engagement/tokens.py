@@ -1,7 +1,7 @@
-"""Tokens in tracking URLs: they name a recipient and a link, and only we can make them.
+"""Tokens in tracking URLs. A token names a recipient and a link, and only this service can make it.
 
 A token is base64url without padding of: purpose (1 byte), recipient (16), link (2), and 16 bytes of HMAC-SHA-256 over
-these, under a key derived from SECRET_KEY. It holds no address and no URL: the click's target is looked up.
+these, with a key derived from SECRET_KEY. It contains no address and no URL: a click's target is looked up.
 """
 
 import binascii
@@ -22,7 +22,7 @@ LENGTH = 47  # 35 bytes, as base64url without padding
 
 
 class TokenPurpose(IntEnum):
-    """What a token is good for. One purpose's token is no good for another."""
+    """The purpose of a token. A token is invalid for any other purpose."""
 
     OPEN = 1
     CLICK = 2
@@ -31,7 +31,7 @@ class TokenPurpose(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a genuine token names. `link` is the link's place in the message's list, 0 where none is meant."""
+    """The content of a valid token. `link` is the index in the message's list of links, 0 without a link."""
 
     purpose: TokenPurpose
     recipient_id: UUID
@@ -44,7 +44,7 @@ def write_token(token: Token) -> str:
 
 
 def read_token(text: str, purpose: TokenPurpose) -> Token | None:
-    """What `text` names, or None when it is not a token of ours for this purpose, in exactly the form we write."""
+    """Verify a token; None unless this service made it for this purpose, in exactly this spelling."""
     if len(text) != LENGTH or not text.isascii():
         return None
     try:
@@ -56,7 +56,7 @@ def read_token(text: str, purpose: TokenPurpose) -> Token | None:
         return None
     kind, recipient, link = LAYOUT.unpack(body)
     token = Token(TokenPurpose(kind), UUID(bytes=recipient), link)
-    # The last character has spare bits: another spelling of the same bytes is not what we wrote.
+    # The last character has spare bits, so the same bytes have other spellings, which are rejected.
     return token if kind == purpose and write_token(token) == text else None
 
 

@@ -1,4 +1,4 @@
-"""The URLs that go into mails. Their paths are in `public_urls`; hosts of sending domains answer to these alone."""
+"""The URLs in messages. `engagement.urls` has their paths, the only ones that tracking hosts serve."""
 
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -9,20 +9,20 @@ from django.urls import reverse
 
 from tracking.engagement.tokens import Token, TokenPurpose, write_token
 
-# Names of routes, by what the token in them is good for.
+# The names of routes, by the purpose of the token.
 ROUTES = {TokenPurpose.OPEN: "track-open", TokenPurpose.CLICK: "track-click", TokenPurpose.UNSUBSCRIBE: "unsubscribe"}
 
 
 def build_url(host: str | None, purpose: TokenPurpose, recipient_id: UUID, link: int = 0) -> str:
-    """`https://link.example.com/t/c/…`: on the sending domain's tracking host where it has one, else on ours."""
+    """`https://link.example.com/t/c/…`, on the sending domain's tracking host if it has one, else on PUBLIC_URL."""
     return find_prefix(settings.PUBLIC_URL, host, purpose) + write_token(Token(purpose, recipient_id, link))
 
 
 @lru_cache(maxsize=4096)
 def find_prefix(public_url: str, host: str | None, purpose: TokenPurpose) -> str:
-    """What stands before the token. A tracking host leads to this machine, where we are at PUBLIC_URL's port.
+    """The part of the URL before the token. A tracking host uses the port of PUBLIC_URL.
 
-    Kept, since a mail of 40 links would spend more on finding its path than on everything else.
+    Cached, because the look-up of the path would take most of the time of a message with 40 links.
     """
     own = urlsplit(public_url)
     port = f":{own.port}" if own.port else ""

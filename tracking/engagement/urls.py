@@ -1,10 +1,10 @@
-"""Paths in mails: short, and all that a sending domain's tracking host answers."""
+"""The short paths in messages. A sending domain's tracking host serves only these."""
 
 from django.urls import path
 
 from tracking.engagement import views
 
-# What `emailsvc.web.tracking_hosts` admits on tracking hosts.
+# The prefixes that `emailsvc.web.tracking_hosts` allows on tracking hosts.
 PREFIXES = ("/t/", "/u/", "/static/tracking/")
 
 urlpatterns = [

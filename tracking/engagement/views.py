@@ -1,7 +1,7 @@
-"""What recipients reach: the pixel, the wrapped links and the unsubscribe page. No login, and nothing to guess.
+"""The views for recipients: the pixel, the wrapped links and the unsubscribe page. Tokens replace a login.
 
-A token that is not ours answers like one whose message is gone: 404 for a link, the same pixel for an open. Nothing
-here redirects to anything but what was stored at accept.
+A forged token and the token of a deleted message get the same response: 404 for a link, the pixel for an open. A
+redirect goes only to a URL that was stored at accept.
 """
 
 from base64 import b64decode
@@ -36,7 +36,7 @@ View = Callable[[HttpRequest, str], HttpResponse]
 
 
 def excuse_absence(view: View) -> View:
-    """503 and a page in plain words while the database is away; mailbox providers then post again (RFC 8058)."""
+    """Respond with 503 and a page while the database is unavailable; mailbox providers then retry (RFC 8058)."""
 
     @wraps(view)
     def answer(request: HttpRequest, text: str) -> HttpResponse:
@@ -52,10 +52,10 @@ def excuse_absence(view: View) -> View:
 
 
 class RespondThenRecord(HttpResponse):
-    """A response after which a visit is written down: whoever asked has it by then, and need not wait for our disk.
+    """A response that records a visit after it was sent, so that the visitor does not wait for the database.
 
-    What cannot be written is logged and lost: people want to get on, and a mail must not show a broken picture because
-    the database is away for a moment.
+    A visit that cannot be recorded is lost, with an entry in the log: a short outage of the database must not stop a
+    person or show a broken image.
     """
 
     def __init__(self, *args: Any, record: Callable[[], None] | None = None, **others: Any) -> None:
@@ -63,7 +63,7 @@ class RespondThenRecord(HttpResponse):
         self._record = record
 
     def close(self) -> None:
-        """Called by the server when all is sent; only the first call records."""
+        """Record the visit. The server calls this after sending the response; only the first call records."""
         record, self._record = self._record, None
         try:
             if record:
@@ -76,7 +76,7 @@ class RespondThenRecord(HttpResponse):
 
 @require_http_methods(["GET", "HEAD"])
 def open_pixel(request: HttpRequest, text: str) -> HttpResponse:
-    """Always the pixel, never cached; an open is logged when the token is ours."""
+    """Respond with the pixel, uncached, for any token. A valid token records an open."""
     token, client = read_token(text, TokenPurpose.OPEN), visitor_of(request)
 
     def record() -> None:
@@ -90,7 +90,7 @@ def open_pixel(request: HttpRequest, text: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 @excuse_absence
 def follow_link(request: HttpRequest, text: str) -> HttpResponse:
-    """302 to the link's target, which is looked up; 404 for a token that is not ours."""
+    """Redirect (302) to the link's stored target. 404 for an invalid token."""
     token = read_token(text, TokenPurpose.CLICK)
     subject = find_tracked_recipient(token) if token else None
     if token is None or subject is None or not (subject.url or "").lower().startswith(("http://", "https://")):
@@ -98,16 +98,16 @@ def follow_link(request: HttpRequest, text: str) -> HttpResponse:
     record = partial(record_click, subject, visitor_of(request), token)
     response = RespondThenRecord(status=HTTPStatus.FOUND, record=record)
     response.headers["Location"] = write_location(subject.url or "")
-    # The target need not learn the token.
+    # Keeps the token from the target site.
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 
-@csrf_exempt  # RFC 8058: the mailbox provider posts without cookies; the token is the proof
+@csrf_exempt  # RFC 8058: the mailbox provider posts without cookies; the token authenticates the request
 @require_http_methods(["GET", "HEAD", "POST"])
 @excuse_absence
 def unsubscribe_page(request: HttpRequest, text: str) -> HttpResponse:
-    """GET asks, POST acts (RFC 8058): programs that follow links must not unsubscribe anybody."""
+    """GET asks, POST unsubscribes (RFC 8058): a program that follows links must not unsubscribe a person."""
     token = read_token(text, TokenPurpose.UNSUBSCRIBE)
     subject = find_tracked_recipient(token) if token else None
     if subject is None:

@@ -1,12 +1,12 @@
-"""Where events stand in the feed, so that a reader who goes forward misses none, whoever writes at the same time.
+"""Positions of events in the feed. A reader that goes forward misses no event, despite concurrent writers.
 
-A sequence alone would not do: of two transactions the one with the higher number may commit first, and a reader who has
-seen it would never come back for the lower one. So an event's position is a transaction id, above its own transaction's
-and not below any that had ended when it was written. All below the oldest transaction still running is settled: nothing
-more can appear there. The serial, from a sequence, orders events of one position.
+A sequence alone is not sufficient: of two transactions, the one with the higher number may commit first, and a reader
+that has seen it would miss the lower one. Therefore an event's position is a transaction id: greater than the id of its
+own transaction, and not less than any id that had ended at the time of the write. The feed is final below the oldest
+running transaction. The serial, from a sequence, orders the events of one position.
 
-Two events of one message keep the order in which they came about, since the second is written after the lock of the
-message's row was handed over, and so after the first one's commit.
+Two events of one message keep the order of their causes, because the second one is written after the lock of the
+message's row was released, and therefore after the first one's commit.
 """
 
 import base64
@@ -24,16 +24,16 @@ POSITION = (
     " + COALESCE((SELECT base FROM tracking_feedbase), 0)"
 )
 
-# Transactions of other databases in the cluster write none of ours, and may run for hours: they are left out, if they
-# are surely theirs. They are asked for before the snapshot is taken: what ends in between is known all the same, and
-# what begins in between is younger than every event that is there by now, and hides none of them.
+# Transactions of other databases in the cluster write no events here and may run for hours, so they are left out if
+# they certainly belong to another database. This query runs before the snapshot: a transaction that ends in between is
+# already listed, and one that begins in between is younger than every present event and hides none of them.
 _OTHERS = """
 SELECT a.backend_xid::text FROM pg_stat_activity a JOIN pg_database d ON d.oid = a.datid
 WHERE a.backend_xid IS NOT NULL AND d.datname <> current_database()
 UNION ALL
 SELECT p.transaction::text FROM pg_prepared_xacts p WHERE p.database <> current_database()
 """
-# The oldest transaction that may still write an event, or the one that comes next.
+# The id of the oldest transaction that may still write an event, else the next id.
 _HORIZON = """
 SELECT COALESCE(
     (SELECT min(running::text::bigint) FROM pg_snapshot_xip(pg_current_snapshot()) AS running
@@ -46,7 +46,7 @@ _CURSOR = struct.Struct(">QQ")
 
 
 class InvalidCursorError(ApiError):
-    """`after` is none of the values that `next` had."""
+    """`after` must be a `next` of an earlier response."""
 
     code = "invalid_cursor"
     status = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -54,7 +54,7 @@ class InvalidCursorError(ApiError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cursor:
-    """A place in the feed: just behind the event of this position and serial."""
+    """A place in the feed: directly after the event with this position and serial."""
 
     position: int = 0
     serial: int = 0
@@ -65,7 +65,7 @@ class Cursor:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """What `write` gave. `InvalidCursorError` for anything else."""
+        """Parse a cursor that `write` made. Raises InvalidCursorError."""
         try:
             cursor = cls(*_CURSOR.unpack(base64.urlsafe_b64decode(text + "==")))
         except (ValueError, struct.error):
@@ -76,7 +76,7 @@ class Cursor:
 
 
 def find_horizon() -> int:
-    """Up to here, inclusive, the feed is settled."""
+    """The last position up to which the feed is final, inclusive."""
     others = [number for (number,) in fetch(_OTHERS)]
     row = fetch_one(_HORIZON, [others])
     assert row is not None
@@ -84,7 +84,7 @@ def find_horizon() -> int:
     return horizon
 
 
-# Positions that are still to come, and yet are there: they are from a cluster that had counted further.
+# Finds positions above the present transaction ids; they come from a cluster with higher ids.
 _REBASE = """
 INSERT INTO tracking_feedbase (id, base)
 SELECT 1, last.position - pg_snapshot_xmax(pg_current_snapshot())::text::bigint
@@ -100,8 +100,8 @@ ON CONFLICT (id) DO UPDATE SET base = greatest(tracking_feedbase.base, EXCLUDED.
 
 
 def mend_positions() -> bool:
-    """Go on from the highest position after a restore into another cluster; whether that was needed.
+    """After a restore into another cluster, continue from the highest position. Returns whether that was needed.
 
-    Call it before events are written. Harmless when nothing is wrong: no position is ahead of the transaction ids.
+    Call it before events are written. It changes nothing if no position is above the transaction ids.
     """
     return execute(_REBASE) > 0

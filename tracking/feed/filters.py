@@ -12,13 +12,13 @@ from tracking.feed.pages import find_end
 from tracking.models import EventType
 
 NOW = "now"
-# Unknown types that one answer names.
+# The most unknown types that one response names.
 MAX_ERRORS = 3
 
 
 @extend_schema_field({"type": "string", "examples": ["email.bounced,email.failed"]})
 class TypesField(serializers.Field[list[str], str, list[str], Any]):
-    """Event types in one parameter, `email.bounced,email.failed`."""
+    """A list of event types in one parameter: `email.bounced,email.failed`."""
 
     def to_internal_value(self, data: str) -> list[str]:
         types = {part.strip() for part in data.split(",") if part.strip()}
@@ -39,7 +39,7 @@ def describe_type(name: str) -> str:
 
 @extend_schema_field({"type": "string"})
 class CursorField(serializers.Field[Cursor, str, str, Any]):
-    """The `next` of an answer before, or `now` for the end of the feed."""
+    """The `next` of an earlier response, or `now` for the end of the feed."""
 
     def to_internal_value(self, data: str) -> Cursor:
         return find_end() if data == NOW else Cursor.read(data)
@@ -49,16 +49,16 @@ class CursorField(serializers.Field[Cursor, str, str, Any]):
 
 
 class StreamQuery(QuerySerializer):
-    """What the live stream sends."""
+    """The parameters of the live stream."""
 
-    after = CursorField(required=False, help_text="The `next` or `id` of what was seen last. Left out: what is new.")
-    types = TypesField(required=False, help_text="Event types, with commas between them. Left out: all.")
+    after = CursorField(required=False, help_text="The last seen `next` or `id`. Default: only new events.")
+    types = TypesField(required=False, help_text="Event types, separated by commas. Default: all.")
 
 
 class FeedQuery(PageQuery):
     """A page of the feed."""
 
     after = CursorField(
-        required=False, help_text="The `next` of the page before, or `now`. Left out: from the first event kept."
+        required=False, help_text="The `next` of the previous page, or `now`. Default: the first event that is kept."
     )
-    types = TypesField(required=False, help_text="Event types, with commas between them. Left out: all.")
+    types = TypesField(required=False, help_text="Event types, separated by commas. Default: all.")

@@ -1,4 +1,4 @@
-"""The feed of a project's events: every one, once, in order, for who goes on from where the last page ended."""
+"""Pages of a project's event feed. A reader that passes on each `next` gets every event once and in order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from ledger.sql import fetch_one
 from tracking.feed.cursor import Cursor, find_horizon
 from tracking.models import Event
 
-# With `types`, so many events are looked through for a page; beyond them the page ends early, and says where.
+# The most events that a page with `types` scans. After them the page ends early, and `next` continues there.
 SCAN_LIMIT = 10_000
 _LAST_SERIAL = 2**63 - 1
 
-# What lies between a cursor and the horizon.
+# The events between a cursor and the horizon.
 _BEHIND = """
 FROM tracking_event
 WHERE project_id = %(project)s AND (position, serial) > (%(position)s, %(serial)s) AND position <= %(horizon)s
 ORDER BY position, serial
 """
-# The message's own table belongs to a package above this one: schema, not code.
+# The messages' table belongs to a higher package; this package depends on its schema, not on its code.
 _PAGE = f"""
 WITH part AS MATERIALIZED (SELECT * {_BEHIND} LIMIT %(scan)s)
 SELECT part.*, COALESCE(m.is_test, false) AS is_test
@@ -35,7 +35,7 @@ ORDER BY position DESC, serial DESC OFFSET %(count)s LIMIT 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedPage:
-    """Events in the feed's order, each with `is_test`; where to go on; and whether that is worth while at once."""
+    """Events in the feed's order, each with `is_test`; the next page's cursor; and whether that page has events."""
 
     events: list[Event]
     next: Cursor
@@ -43,10 +43,10 @@ class FeedPage:
 
 
 def read_page(project_id: UUID, *, after: Cursor, limit: int, types: Sequence[str] | None = None) -> FeedPage:
-    """The events behind `after`, at most `limit`, and only of `types` when they are given.
+    """Read at most `limit` events after `after`, only of `types` if given.
 
-    `next` goes on even when the page is empty. An event is shown when every transaction that began before its own has
-    ended, so that nothing can come to stand before it.
+    `next` advances even if the page is empty. An event appears when every transaction that began before its own has
+    ended, so that no event can be inserted before it.
     """
     horizon = find_horizon()
     scan = SCAN_LIMIT if types else limit + 1
@@ -68,16 +68,16 @@ def read_page(project_id: UUID, *, after: Cursor, limit: int, types: Sequence[st
 
 
 def find_end() -> Cursor:
-    """The end of the feed as it is now: behind it are only events that are still to come."""
+    """The present end of the feed; only future events come after it."""
     return Cursor(find_horizon(), _LAST_SERIAL)
 
 
 def find_before_last(project_id: UUID, count: int) -> Cursor:
-    """The place before the last `count` events that are there; the begin of the feed where there are fewer."""
+    """The place before the last `count` events; the begin of the feed if there are fewer."""
     row = fetch_one(_BEFORE_LAST, {"project": project_id, "horizon": find_horizon(), "count": count})
     return Cursor(*row) if row else Cursor()
 
 
 def cursor_of(event: Event) -> Cursor:
-    """The place just behind an event."""
+    """The place directly after an event."""
     return Cursor(event.position, event.serial)

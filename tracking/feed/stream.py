@@ -1,7 +1,7 @@
-"""The feed as it grows: server-sent events (HTML standard, 9.2), resumed by `Last-Event-ID`.
+"""The live feed: server-sent events (HTML standard, 9.2), resumed with `Last-Event-ID`.
 
-Each stream holds a thread of the web server, so there are few of them, and each ends in bounded time; clients that
-speak the protocol come back by themselves and miss nothing.
+Each stream occupies a thread of the web server, so their number and duration are limited. Clients of the protocol
+reconnect by themselves and miss no event.
 """
 
 import json
@@ -20,11 +20,11 @@ from tracking.feed.cursor import Cursor
 from tracking.feed.pages import FeedPage, cursor_of, read_page
 from tracking.models import Event
 
-# Of the web server's 16 threads in each process.
+# The most streams per process, out of the web server's 16 threads.
 STREAM_LIMIT = 2
 STREAM_SECONDS = 55.0
 POLL_SECONDS = 0.5
-# A write is how a server learns that the reader has gone.
+# The interval of writes without events: only a write shows the server that the client has gone.
 BREATH_SECONDS = 4.0
 PAGE = 100
 
@@ -32,7 +32,7 @@ streams = threading.BoundedSemaphore(STREAM_LIMIT)
 
 
 class TooManyStreamsError(ApiError):
-    """Too many clients follow the events already. Try again in a moment, or page through `/events`."""
+    """Too many clients follow the events at the moment. Retry later, or read pages of `/events`."""
 
     code = "too_many_streams"
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -42,7 +42,7 @@ class TooManyStreamsError(ApiError):
 
 
 def follow(project_id: UUID, *, after: Cursor, types: Sequence[str] | None) -> Iterator[FeedPage]:
-    """Pages as they come, for ever; an empty one when nothing has come for a poll's time."""
+    """Yield pages without end; an empty page if no event arrived within POLL_SECONDS."""
     while True:
         page = read_page(project_id, after=after, limit=PAGE, types=types)
         yield page
@@ -52,9 +52,9 @@ def follow(project_id: UUID, *, after: Cursor, types: Sequence[str] | None) -> I
 
 
 class EventStream:
-    """What a client is sent, for `STREAM_SECONDS`.
+    """The chunks of one stream, for `STREAM_SECONDS`.
 
-    A class, not a generator: one that is closed before its first item would never give its place back.
+    A class, because a generator that is closed before its first item would never release its slot.
     """
 
     def __init__(self, pages: Iterable[FeedPage]) -> None:
@@ -80,7 +80,7 @@ class EventStream:
         yield b"retry: 1000\n\n"
         for page in pages:
             if page.events or time.monotonic() > breath_at:
-                # A breath tells the place too: who resumes there need not look through it again.
+                # A write without events has an id too, so that a client need not scan the same events again.
                 yield b"".join(map(format_event, page.events)) or f"id: {page.next.write()}\n\n".encode()
                 breath_at = time.monotonic() + BREATH_SECONDS
             if time.monotonic() > until:
@@ -88,13 +88,13 @@ class EventStream:
 
 
 def format_event(event: Event) -> bytes:
-    """One event as the stream sends it. JSON has no raw line ends, so `data` is one line."""
+    """Format one event for the stream. JSON has no raw line ends, so `data` is one line."""
     data = json.dumps(FeedEventOutput(event).data, cls=JSONEncoder)
     return f"id: {cursor_of(event).write()}\nevent: {event.type}\ndata: {data}\n\n".encode()
 
 
 def open_stream(project_id: UUID, *, after: Cursor, types: Sequence[str] | None) -> StreamingHttpResponse:
-    """The response that streams. Raises TooManyStreamsError."""
+    """Open a streaming response. Raises TooManyStreamsError."""
     if not streams.acquire(blocking=False):
         raise TooManyStreamsError
     stream = EventStream(follow(project_id, after=after, types=types))

@@ -22,16 +22,16 @@ from tracking.feed.stream import open_stream
 
 @extend_schema_serializer(many=False)
 class FeedPageOutput(serializers.Serializer[object]):
-    """Events, the oldest first. `next` is the value for `after`; it goes on also where `data` is empty."""
+    """Events, the oldest first. `next` is the value for `after`; it advances even if `data` is empty."""
 
     data = FeedEventOutput(many=True)  # type: ignore[assignment]  # the name is the API's
-    has_more = serializers.BooleanField(help_text="Whether more is there already.")
+    has_more = serializers.BooleanField(help_text="Whether the next page has events already.")
     limit = serializers.IntegerField()
     next = CursorField()
 
 
 class EventStreamRenderer(JSONRenderer):
-    """Lets clients ask for `text/event-stream`; errors are JSON all the same."""
+    """Allows `text/event-stream` in Accept; errors are JSON nevertheless."""
 
     media_type = "text/event-stream"
     format = "events"
@@ -45,10 +45,10 @@ class FeedView(ProjectView):
 
     @extend_schema(operation_id="list_events", responses=FeedPageOutput)
     def get(self, request: Request) -> Response:
-        """All that happened to the project's mail, each event once and in order, the oldest first.
+        """All events of the project, each once and in order, the oldest first.
 
-        Keep `next` and pass it as `after`: no event is left out, whoever writes at the same time. What belongs to a
-        transaction that has not ended is shown when it has, usually within milliseconds.
+        Keep `next` and pass it as `after` to miss no event. An event appears when all earlier transactions have ended,
+        usually within milliseconds.
         """
         after, limit = self.query.get("after", Cursor()), self.query["limit"]
         page = read_page(self.project.pk, after=after, limit=limit, types=self.query.get("types"))
@@ -67,14 +67,14 @@ class StreamView(ProjectView):
         operation_id="stream_events",
         parameters=[
             StreamQuery,
-            OpenApiParameter("Last-Event-ID", str, OpenApiParameter.HEADER, description="Goes before `after`."),
+            OpenApiParameter("Last-Event-ID", str, OpenApiParameter.HEADER, description="Overrides `after`."),
         ],
         responses={(200, "text/event-stream"): OpenApiResponse(OpenApiTypes.STR, description="Server-sent events.")},
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """Server-sent events as they happen: `id` is the value for `after`, `event` the type, `data` the event.
 
-        Ends after about a minute; come back with `Last-Event-ID`, as browsers do by themselves, and nothing is missed.
+        The stream ends after about a minute. Reconnect with `Last-Event-ID`, as browsers do, to miss no event.
         """
         seen = request.headers.get("Last-Event-ID")
         after = Cursor.read(seen) if seen else self.query.get("after") or find_end()

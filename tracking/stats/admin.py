@@ -1,4 +1,4 @@
-"""Statistics for staff: a time, a project, and what became of its mail, on one page."""
+"""The statistics page for staff: the figures of one project and period."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -19,7 +19,7 @@ from tracking.stats.filters import GROUPS, read_question
 from tracking.stats.report import LENGTHS, Row, Statistics, StatsRequest, StatsStep, count_mail
 from tracking.stats.serializers import show_row
 
-# Name → its title, its length, and the steps that it is told in.
+# The periods by name: title, length and step.
 PERIODS: Mapping[str, tuple[str, timedelta, StatsStep]] = {
     "day": ("the last 24 hours", timedelta(hours=24), StatsStep.HOUR),
     "week": ("the last 7 days", timedelta(days=7), StatsStep.DAY),
@@ -31,7 +31,7 @@ USUAL = "week"
 
 @admin.register(Rollup)
 class RollupAdmin(ModelAdmin):  # type: ignore[misc]
-    """One page; nothing is changed here."""
+    """A read-only page of statistics."""
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
         return False
@@ -43,7 +43,7 @@ class RollupAdmin(ModelAdmin):  # type: ignore[misc]
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The page. A choice that it does not know is the usual one."""
+        """The page. An unknown choice is replaced by the default."""
         self.check_view(request)
         projects = list(Project.objects.all())
         chosen = request.GET
@@ -71,10 +71,10 @@ class RollupAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 def describe_statistics(project_id: UUID, period: str, group: str) -> dict[str, Any]:
-    """The figures that the page shows."""
+    """The figures of the page."""
     _, length, step = PERIODS[period]
     now = timezone.now()
-    # The step that has begun is one of them.
+    # The present step counts as one of the period's steps.
     given: dict[str, Any] = {"from": now - length + LENGTHS[step], "to": now, "by": step, "limit": 20}
     whole = read_question(project_id, given)
     statistics = count_mail(whole)
@@ -89,14 +89,14 @@ def describe_statistics(project_id: UUID, period: str, group: str) -> dict[str, 
 
 
 def describe_steps(question: StatsRequest, statistics: Statistics) -> list[dict[str, Any]]:
-    """The rows of the time, the newest first."""
+    """The rows of the steps, the newest first."""
     shown = [show_row(row, is_provider=False) | {"at": row.at} for row in reversed(statistics.rows)]
     most = max((row["accepted"] for row in shown), default=0) or 1
     return [{**row, "most": most, "has_time": question.step is StatsStep.HOUR} for row in shown]
 
 
 def describe_groups(group: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The largest groups, with names that people know."""
+    """The largest groups, with templates' names in place of ids."""
     names = {str(row.pk): row.name for row in find_templates(group, rows)}
     return [
         show_row(row, is_provider=group == Rollup.Dimension.PROVIDER)

@@ -1,8 +1,8 @@
-"""Keeping the statistics up: events are counted in the feed's order, each once, behind their writers' back.
+"""Aggregates the event feed into rollups. Each event is counted once, in the feed's order, apart from its writers.
 
-A project has a place in the feed up to which its events are counted. The rollups and that place are written in one
-transaction, under a lock of the project: twice is harmless, two at once count nothing twice, and after an outage it
-goes on where it was.
+Each project has a cursor: the place in the feed up to which its events are counted. One transaction writes the rollups
+and the cursor under the project's lock. Therefore repeated and concurrent runs count no event twice, and after an
+outage the aggregation continues at the cursor.
 """
 
 import time
@@ -22,7 +22,7 @@ from tracking.stats.rollups import add_to_rollups
 
 log = structlog.get_logger(__name__)
 
-# A transaction that writes holds the feed back until it ends: the batches are small.
+# A writing transaction delays the feed until it ends, so batches are small.
 BATCH = 2_000
 
 _BEHIND = """
@@ -37,12 +37,12 @@ INSERT INTO tracking_statscursor (project_id, position, serial, counted_at) VALU
 ON CONFLICT (project_id) DO UPDATE
 SET position = EXCLUDED.position, serial = EXCLUDED.serial, counted_at = EXCLUDED.counted_at
 """
-# Of the advisory locks' two keys, the one that says what ours are for.
+# The first of the two keys of the advisory lock; it names the purpose.
 _LOCK_SPACE = 0x57A75
 
 
 def aggregate_all(limit: timedelta) -> int:
-    """Count what is new in all projects, for about so long, in turns; returns how many events."""
+    """Aggregate the new events of all projects in turns, for about `limit`. Returns the number of events."""
     until = time.monotonic() + limit.total_seconds()
     count = 0
     while time.monotonic() < until:
@@ -58,7 +58,7 @@ def aggregate_all(limit: timedelta) -> int:
 
 
 def try_aggregate(project_id: UUID) -> int:
-    """`aggregate`, where what is wrong with one project's rows holds up no other's: it is tried again the next time."""
+    """`aggregate` with isolated failures: a project with invalid rows is logged and retried at the next run."""
     try:
         return aggregate(project_id)
     except (DataError, IntegrityError):
@@ -67,7 +67,7 @@ def try_aggregate(project_id: UUID) -> int:
 
 
 def aggregate(project_id: UUID, batch: int = BATCH) -> int:
-    """Count a project's next events, at most `batch`; returns how many. 0 also while another one is at it."""
+    """Aggregate at most `batch` next events of a project. Returns their number; 0 also if another run has the lock."""
     with transaction.atomic():
         if not try_lock(project_id):
             return 0
@@ -89,14 +89,14 @@ def move_cursor(project_id: UUID, to: Cursor) -> None:
 
 
 def try_lock(project_id: UUID) -> bool:
-    """The project's lock until the transaction ends, if it is free. It makes no transaction id: the feed goes on."""
+    """Take the project's lock, if free, until the transaction ends. It needs no transaction id, so no feed waits."""
     row = fetch_one("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [_LOCK_SPACE, str(project_id)])
     return bool(row and row[0])
 
 
 @contextmanager
 def locked(project_id: UUID) -> Iterator[None]:
-    """A transaction that has the project's lock, waited for."""
+    """Open a transaction and wait for the project's lock."""
     with transaction.atomic():
         fetch("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK_SPACE, str(project_id)])
         yield

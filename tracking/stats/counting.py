@@ -1,8 +1,8 @@
-"""What each event counts for: pure arithmetic over events in the feed's order.
+"""Counts events: pure arithmetic over events in the feed's order.
 
-A fact counts in the hour in which its email was accepted, however late it comes: a bounce after delivery, a click a
-week later. So the figures of an hour are about the same emails, and rates make sense. Each recipient counts once in
-each column, but for `opens` and `clicks`, which count visits.
+An event counts in the hour in which its email was accepted, even if it comes late: a bounce after delivery, a click a
+week later. Therefore all figures of an hour concern the same emails, and rates are meaningful. Each recipient counts at
+most once in each column, except in `opens` and `clicks`, which count visits.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,31 +14,31 @@ from uuid import UUID
 from tracking.models import EventType
 from tracking.stats.histograms import Histogram, find_slot
 
-# What a rollup's columns count.
+# The columns of a rollup with their descriptions, which the API shows.
 COUNTERS: Mapping[str, str] = {
     "emails": "Emails accepted.",
-    "accepted": "Their recipients.",
-    "sent": "Recipients whose mail a provider, or their own server, took.",
-    "delivered": "Recipients whose server took it, as far as that was confirmed; also those that bounced afterwards.",
-    "bounced": "Recipients who were refused for good, at once or later.",
-    "bounced_late": "Those of them that came back after they were sent.",
-    "failed": "Recipients given up for a fault of ours or the provider's, or as time ran out.",
-    "suppressed": "Recipients on the suppression list, to whom nothing was sent.",
+    "accepted": "Recipients of the accepted emails.",
+    "sent": "Recipients whose mail a provider or their own server accepted.",
+    "delivered": "Recipients with a confirmed delivery, including those that bounced afterwards.",
+    "bounced": "Recipients that were rejected permanently, at once or later.",
+    "bounced_late": "Recipients that bounced after their mail was sent; `bounced` includes them.",
+    "failed": "Recipients that failed by an error of the service or the provider, or by expiry.",
+    "suppressed": "Recipients on the suppression list; nothing was sent to them.",
     "cancelled": "Recipients of emails that were cancelled.",
-    "complained": "Recipients who reported it as spam.",
+    "complained": "Recipients who reported the email as spam.",
     "unsubscribed": "Recipients who unsubscribed.",
-    "opens": "Openings, by whomever.",
-    "opens_human": "Openings by people.",
-    "opened": "Recipients who opened it themselves.",
-    "clicks": "Followed links, by whomever.",
-    "clicks_human": "Links followed by people.",
-    "clicked": "Recipients who followed a link themselves.",
+    "opens": "Opens by people and machines.",
+    "opens_human": "Opens by people.",
+    "opened": "Recipients who opened the email themselves.",
+    "clicks": "Clicks by people and machines.",
+    "clicks_human": "Clicks by people.",
+    "clicked": "Recipients who clicked a link themselves.",
 }
 NAMES = tuple(COUNTERS)
 
 
 class EventRow(NamedTuple):
-    """An event, as far as it counts."""
+    """The columns of an event that matter for counting."""
 
     type: str
     message_id: UUID
@@ -49,7 +49,7 @@ class EventRow(NamedTuple):
 
 
 class CountedMessage(NamedTuple):
-    """What a message's events count under."""
+    """The attributes of a message under which its events count."""
 
     hour: datetime
     recipient_count: int
@@ -59,7 +59,7 @@ class CountedMessage(NamedTuple):
 
 
 class CounterKey(NamedTuple):
-    """What is counted together."""
+    """The attributes that events counted together share."""
 
     hour: datetime
     template: str | None
@@ -90,7 +90,7 @@ INDEX = {name: index for index, name in enumerate(NAMES)}
 
 @dataclass(slots=True)
 class RecipientPast:
-    """What is known of a recipient when its next event is counted. Of a message's own events the key is None."""
+    """The earlier events of a recipient, before its next event is counted."""
 
     types: set[str] = field(default_factory=set)
     sent_at: datetime | None = None
@@ -101,12 +101,12 @@ class RecipientPast:
 
 @dataclass(slots=True)
 class MessagePast:
-    """The same of a message. One without a past is new: its first event is that it was accepted."""
+    """The earlier events of a message, by recipient id (None: the message's own). Without any, the message is new."""
 
     is_known: bool = False
     queued_at: datetime | None = None
     recipients: dict[UUID | None, RecipientPast] = field(default_factory=dict)
-    # By provider, since a cell's hash takes longer than all the rest.
+    # A cache by provider, because hashing a CounterKey takes longer than the rest.
     counters_by_key: dict[str | None, Counters] = field(default_factory=dict)
 
     def of(self, recipient_id: UUID | None) -> RecipientPast:
@@ -117,7 +117,7 @@ class MessagePast:
 
 
 class Count(NamedTuple):
-    """One event in its circumstances."""
+    """One event with its message, its past and its counters."""
 
     event: EventRow
     subject: CountedMessage
@@ -129,8 +129,9 @@ class Count(NamedTuple):
 def count_events(
     events: Iterable[EventRow], subjects: Mapping[UUID, CountedMessage], pasts: dict[UUID, MessagePast]
 ) -> dict[CounterKey, Counters]:
-    """Tallies by cell, in the order in which the cells first come up. `pasts` goes on. What has no subject is left out:
-    mail of test keys, and mail that is gone.
+    """Count events by key, in the order of the keys' first events. Updates `pasts`.
+
+    Events without a message in `subjects` are left out: mail of test keys, and deleted mail.
     """
     counters_by_key: dict[CounterKey, Counters] = {}
     for event in events:
@@ -164,7 +165,7 @@ def count_queued(count: Count) -> None:
 
 
 def count_sent(count: Count) -> None:
-    """The handover, once: what goes straight to delivered was handed over by that."""
+    """Count the first acceptance of a recipient. A direct delivery counts as one too."""
     if count.past.sent_at is None:
         count.past.sent_at = count.event.occurred_at
         count.counters.add("sent")
@@ -206,7 +207,7 @@ def count_clicked(count: Count) -> None:
 
 
 def count_once(name: str) -> Callable[[Count], None]:
-    """A rule for what counts once for a recipient, however often it is told."""
+    """A rule that counts an event type once for each recipient, even if the event occurs again."""
 
     def rule(count: Count) -> None:
         if count.event.type not in count.past.types:

@@ -1,4 +1,4 @@
-"""What the statistics read: events behind a cursor, the messages that they tell of, and what was counted before."""
+"""The input of the aggregation: events after a cursor, their messages, and the events counted before."""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from tracking.feed.cursor import Cursor
 from tracking.models import EventType
 from tracking.stats.counting import CountedMessage, EventRow, MessagePast
 
-# The columns of an `EventRow`, and the event's place.
+# The columns of an `EventRow`, and the event's position and serial.
 EVENT = """
 e.type, e.message_id, e.recipient_id, NULLIF(e.data ->> 'provider', ''), COALESCE(e.data ->> 'actor' = 'human', false),
 e.occurred_at, e.position, e.serial
@@ -20,13 +20,13 @@ SELECT {EVENT} FROM tracking_event e
 WHERE project_id = %(project)s AND (position, serial) > (%(position)s, %(serial)s) AND position <= %(horizon)s
 ORDER BY position, serial LIMIT %(limit)s
 """  # noqa: S608 - built from constants
-# The messages' tables belong to a package above this one: schema, not code.
+# The messages' tables belong to a higher package; this package depends on their schema, not on its code.
 _SUBJECTS = """
 SELECT m.id, m.created_at, (SELECT count(*) FROM mail_recipient r WHERE r.message_id = m.id), m.template_id::text,
        lower(split_part(m.from_address, '@', 2)), m.tags
 FROM mail_message m WHERE m.id = ANY(%s) AND NOT m.is_test
 """
-# A mail may have been opened a thousand times: what matters of a type is whether it came, and when first.
+# A message may have a thousand opens, so the query returns only the first time of each event type.
 _PASTS = """
 SELECT message_id, recipient_id, type, COALESCE(data ->> 'actor' = 'human', false) AS is_human, min(occurred_at),
        (array_agg(data ->> 'provider' ORDER BY serial DESC) FILTER (WHERE data ->> 'provider' <> ''))[1],
@@ -41,20 +41,20 @@ _CURSOR = "SELECT position, serial FROM tracking_statscursor WHERE project_id = 
 
 
 class Batch(NamedTuple):
-    """Events in order, and the place behind the last one."""
+    """Events in order, and the place after the last one."""
 
     events: Sequence[EventRow]
     end: Cursor
 
 
 def read_cursor(project_id: UUID) -> Cursor:
-    """How far the project's events are counted."""
+    """The place up to which the project's events are counted."""
     row = fetch_one(_CURSOR, [project_id])
     return Cursor(*row) if row else Cursor()
 
 
 def read_events(project_id: UUID, after: Cursor, *, horizon: int, limit: int) -> Batch:
-    """The next events up to the horizon, at most `limit`."""
+    """Read at most `limit` next events up to the horizon."""
     rows = fetch(
         _EVENTS,
         {
@@ -70,7 +70,7 @@ def read_events(project_id: UUID, after: Cursor, *, horizon: int, limit: int) ->
 
 
 def read_counted_messages(message_ids: Collection[UUID]) -> dict[UUID, CountedMessage]:
-    """What the messages' events count under, without those of test keys and those that are gone."""
+    """Read the attributes of messages, without messages of test keys and deleted ones."""
     return {
         pk: CountedMessage(floor_hour(created_at), count, template, domain, tuple(dict.fromkeys(tags)))
         for pk, created_at, count, template, domain, tags in fetch(_SUBJECTS, [list(message_ids)])
@@ -82,7 +82,7 @@ def floor_hour(at: datetime) -> datetime:
 
 
 def read_pasts(message_ids: Collection[UUID], until: Cursor) -> dict[UUID, MessagePast]:
-    """What was counted of the messages up to a place in the feed."""
+    """Read the messages' events up to a place in the feed, summarized by message and recipient."""
     pasts: dict[UUID, MessagePast] = {}
     values = {"messages": list(message_ids), "position": until.position, "serial": until.serial}
     for message_id, recipient_id, type_, is_human, first_at, provider, _ in fetch(_PASTS, values):

@@ -14,38 +14,40 @@ from tracking.models import Rollup
 from tracking.stats.report import LENGTHS, StatsRequest, StatsStep
 
 GROUPS = [dimension.value for dimension in Rollup.Dimension if dimension is not Rollup.Dimension.ALL]
-# The longest time by step, and the usual one.
+# The longest and the default range by step.
 LONGEST: Mapping[StatsStep, timedelta] = {StatsStep.HOUR: timedelta(days=31), StatsStep.DAY: timedelta(days=366)}
 USUAL: Mapping[StatsStep, timedelta] = {StatsStep.HOUR: timedelta(days=1), StatsStep.DAY: timedelta(days=7)}
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-# Steps times groups.
+# The most rows of a response: steps times groups.
 MAX_ROWS = 15_000
 
 
 class StatsQuery(QuerySerializer):
-    """Which time, in which steps, and by which groups."""
+    """The time range, the step and the groups of the statistics."""
 
     by = StrictChoiceField(choices=list(StatsStep), default=StatsStep.DAY, help_text="The length of a step, in UTC.")
-    group = StrictChoiceField(choices=GROUPS, required=False, help_text="Left out: all mail together.")
-    limit = QueryIntegerField(min_value=1, max_value=100, default=20, help_text="The largest groups that are told.")
+    group = StrictChoiceField(choices=GROUPS, required=False, help_text="Default: all mail together.")
+    limit = QueryIntegerField(
+        min_value=1, max_value=100, default=20, help_text="The number of largest groups in the response."
+    )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """`from` is a word of Python's: no class can have it as a member's name."""
+        """Add `from` and `to`: `from` is a Python keyword and cannot be a class attribute."""
         times = {
             "from": QueryDateTimeField(
                 required=False,
-                help_text="The step that this time is in comes first. Left out: 7 days before `to`, by the hour a day. "
-                "At most 366 days, by the hour 31, are told at once.",
+                help_text="The first step contains this time. Default: 7 days before `to`, or 1 day by the hour. "
+                "The range is at most 366 days, or 31 days by the hour.",
             ),
             "to": QueryDateTimeField(
-                required=False, help_text="The step that this time is in is the last, unless it begins then. Now."
+                required=False, help_text="The last step contains this time, or ends at it. Default: now."
             ),
         }
         return {**times, **super().get_fields()}
 
 
 def read_question(project_id: UUID, given: Mapping[str, Any]) -> StatsRequest:
-    """The question that a query asks. InvalidFieldsError for a time that is too long or not one."""
+    """Convert a query into a StatsRequest. Raises InvalidFieldsError for an invalid or too long time range."""
     step = StatsStep(given["by"])
     length = LENGTHS[step]
     to = given.get("to", timezone.now())
@@ -56,11 +58,11 @@ def read_question(project_id: UUID, given: Mapping[str, Any]) -> StatsRequest:
     if "from" in given and given["from"] >= to:
         raise InvalidFieldsError([FieldError("from", "not_before_to", "Must be before to.")])
     if ends_at - begins_at > LONGEST[step]:
-        message = f"At most {LONGEST[step].days} days can be told at once by the {step}."
+        message = f"Must be at most {LONGEST[step].days} days before to, by the {step}."
         raise InvalidFieldsError([FieldError("from", "range_too_long", message)])
     steps = (ends_at - begins_at) // length
     if "group" in given and steps * given["limit"] > MAX_ROWS:
-        message = f"At most {MAX_ROWS // steps} groups can be told of so many steps."
+        message = f"Must be at most {MAX_ROWS // steps} for this number of steps."
         raise InvalidFieldsError([FieldError("limit", "too_many_rows", message)])
     return StatsRequest(
         project_id=project_id,
@@ -73,6 +75,6 @@ def read_question(project_id: UUID, given: Mapping[str, Any]) -> StatsRequest:
 
 
 def floor(at: datetime, length: timedelta) -> datetime:
-    """The begin of the step that a time is in."""
+    """The begin of the step that contains a time."""
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     return at - (at - epoch) % length

@@ -1,4 +1,4 @@
-"""Durations in slots that grow by a tenth: histograms that add up, and percentiles that are right to 5 %."""
+"""Histograms of durations with slots that grow by 10 %: they can be added, and percentiles are exact to 5 %."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,20 +7,20 @@ from math import log
 
 GROWTH = 1.1
 _LOG_GROWTH = log(GROWTH)
-# Below a millisecond all is one slot; a year is slot 254.
+# Durations below a millisecond share slot 0; a year is slot 254.
 _UNIT_SECONDS = 0.001
 
 Histogram = Counter[int]
 
 
 def find_slot(duration: timedelta) -> int:
-    """The slot of a duration; what two clocks made negative is 0."""
+    """The slot of a duration; 0 for a negative one, which two different clocks may cause."""
     units = duration.total_seconds() / _UNIT_SECONDS
     return 0 if units < 1 else 1 + int(log(units) / _LOG_GROWTH)
 
 
 def find_percentile(histogram: Mapping[int, int], share: float) -> float | None:
-    """The seconds that `share` (0 to 1) of the durations do not exceed, from the middle of its slot; None of none."""
+    """The seconds that `share` (0 to 1) of the durations do not exceed: the middle of a slot. None without any."""
     total = sum(histogram.values())
     rank = share * total
     seen = 0

@@ -1,4 +1,4 @@
-"""Making the statistics anew from the events that are kept, an hour of accepted emails at a time."""
+"""Rebuilds the statistics from the kept events, one hour of accepted emails at a time."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from tracking.stats.rollups import add_to_rollups
 HOUR = timedelta(hours=1)
 CHUNK = 5_000
 
-# The messages' table belongs to a package above this one: schema, not code.
+# The messages' table belongs to a higher package; this package depends on its schema, not on its code.
 _OLDEST = """
 SELECT min(created_at), EXISTS (
     SELECT 1 FROM tracking_rollup r WHERE r.project_id = %(project)s
@@ -37,16 +37,14 @@ ORDER BY e.position, e.serial
 
 
 class Rebuilt(NamedTuple):
-    """An hour that was made anew."""
+    """A rebuilt hour with the number of its emails."""
 
     hour: datetime
     email_count: int
 
 
 def find_start(project_id: UUID) -> datetime | None:
-    """The first hour whose emails are all still there; None where there are none. Of older ones figures are all that is
-    left.
-    """
+    """The first hour whose emails are all still kept; None without emails. Older hours have only their figures left."""
     row = fetch_one(_OLDEST, {"project": project_id})
     if row is None or row[0] is None:
         return None
@@ -55,9 +53,9 @@ def find_start(project_id: UUID) -> datetime | None:
 
 
 def rebuild(project_id: UUID, since: datetime | None = None) -> Iterator[Rebuilt]:
-    """Make the hours from `since` on anew, by default all that can be; each in a transaction of its own.
+    """Rebuild the hours from `since` on, by default all that can be rebuilt, each in its own transaction.
 
-    Only what is counted already is counted: the rest follows as usual. Emails that were erased are not counted again.
+    It counts events up to the aggregation's cursor; the aggregation counts the later ones. Erased emails drop out.
     """
     start = since or find_start(project_id)
     if start is None:
@@ -71,7 +69,7 @@ def rebuild_hour(project_id: UUID, hour: datetime) -> int:
         message_ids = [row[0] for row in fetch(_MESSAGES, [project_id, hour, hour + HOUR])]
         subjects = read_counted_messages(message_ids)
         counters_by_key = count_events(stream_events(list(subjects), read_cursor(project_id)), subjects, {})
-        # From here on the transaction writes, which holds the feed back: reading was the long part.
+        # A writing transaction delays the feed, so the writes come after the long reads.
         execute("DELETE FROM tracking_rollup WHERE project_id = %s AND starts_at = %s", [project_id, hour])
         if counters_by_key:
             add_to_rollups(project_id, counters_by_key)
@@ -79,7 +77,7 @@ def rebuild_hour(project_id: UUID, hour: datetime) -> int:
 
 
 def stream_events(message_ids: list[UUID], until: Cursor) -> Iterator[EventRow]:
-    """The messages' events in the feed's order, without holding them all."""
+    """Yield the messages' events in the feed's order, in chunks of bounded memory."""
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         values: dict[str, Any] = {"messages": message_ids, "position": until.position, "serial": until.serial}
         cursor.execute(_EVENTS, values)

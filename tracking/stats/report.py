@@ -1,4 +1,4 @@
-"""What the statistics tell: rollups of a time, summed by hour or day, for all mail or each of the largest groups."""
+"""The statistics report: rollups of a time range, summed by hour or day, for all mail or for the largest groups."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from tracking.stats.rollups import read_histogram
 
 
 class StatsStep(StrEnum):
-    """How long each row's time is."""
+    """The length of a step."""
 
     HOUR = "hour"
     DAY = "day"
@@ -25,8 +25,10 @@ LENGTHS: Mapping[StatsStep, timedelta] = {StatsStep.HOUR: timedelta(hours=1), St
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsRequest:
-    """`begins_at` (inclusive) and `ends_at` (exclusive) lie on the bounds of a step, in UTC. A dimension other than
-    `all` asks for its `group_limit` largest groups.
+    """A request for statistics.
+
+    `begins_at` (inclusive) and `ends_at` (exclusive) lie on the bounds of a step, in UTC. A dimension other than `all`
+    selects its `group_limit` largest groups.
     """
 
     project_id: UUID
@@ -39,8 +41,10 @@ class StatsRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """The figures of one step and group; `at` is None for the whole time. `group` is None for all mail, and where
-    `is_other` for the groups that had no room of their own.
+    """The figures of one step and group.
+
+    `at` is None for the whole range. `group` is None for all mail, and for the sum of the groups beyond the limit of an
+    hour, which has `is_other`.
     """
 
     at: datetime | None
@@ -51,8 +55,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """`rows` by time and then by size, without empty ones but where it is asked for all mail. `totals` is a row for
-    each group, the largest first. `counted_at` is when events were counted last.
+    """The result of a request.
+
+    `rows` are ordered by time, then by size; empty rows appear only for all mail. `totals` has one row for each group,
+    the largest first. `counted_at` is the time of the last aggregation.
     """
 
     rows: Sequence[Row]
@@ -60,7 +66,7 @@ class Statistics:
     counted_at: datetime | None
 
 
-# The largest first. A provider accepts nothing itself: its size is what it was given.
+# The largest groups first. A provider's rollup has no `accepted`, so its size is `sent`.
 _GROUPS = """
 SELECT value FROM tracking_rollup
 WHERE project_id = %(project)s AND dimension = %(dimension)s AND starts_at >= %(begin)s AND starts_at < %(end)s
@@ -77,7 +83,7 @@ GROUP BY at, value
 
 
 def count_mail(question: StatsRequest) -> Statistics:
-    """The answer. Reads rollups alone, however much mail they are about."""
+    """Compute the statistics from rollups alone, so that the time does not depend on the amount of mail."""
     params = {
         "project": question.project_id,
         "dimension": question.dimension,
@@ -107,7 +113,7 @@ def count_mail(question: StatsRequest) -> Statistics:
 
 
 def read_counters(columns: Sequence[object]) -> Counters:
-    """A tally of summed counters and the histograms that belong to them."""
+    """Build counters from a row of sums and histograms."""
     counts, histograms = columns[: len(NAMES)], columns[len(NAMES) :]
     counters = Counters(list(counts))  # type: ignore[arg-type]
     for total, parts in zip((counters.handoff, counters.delivery), histograms, strict=True):
@@ -119,7 +125,7 @@ def read_counters(columns: Sequence[object]) -> Counters:
 def sum_groups(
     groups: Sequence[str | None], found: Mapping[tuple[datetime, str | None], Counters]
 ) -> Mapping[str | None, Counters]:
-    """Each group's figures over the whole time."""
+    """The figures of each group over the whole range."""
     totals: dict[str | None, Counters] = defaultdict(Counters)
     for group in groups:
         totals[group] = Counters()

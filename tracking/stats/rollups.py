@@ -1,4 +1,4 @@
-"""Adding tallies to rollups. The caller holds the project's lock, so that nobody else writes them meanwhile."""
+"""Adds counters to the stored rollups. The caller holds the project's lock, so there is no other writer."""
 
 import json
 from collections import Counter, defaultdict
@@ -12,14 +12,14 @@ from tracking.models import Rollup
 from tracking.stats.counting import NAMES, CounterKey, Counters
 from tracking.stats.histograms import Histogram
 
-# Values of one dimension in one hour, such as tags. A tag for each order would else make a row for each email; what
-# comes when the room is used up counts under null.
+# The most values (tags, for example) of one dimension in one hour. Without a limit, a tag for each order would make a
+# row for each email. Further values count under null.
 MAX_VALUES = 500
 Dimension = Rollup.Dimension
 
 
 class RollupKey(NamedTuple):
-    """What a rollup is about."""
+    """The key of a rollup."""
 
     dimension: str
     hour: datetime
@@ -48,11 +48,11 @@ WHERE project_id = %s AND starts_at = ANY(%s) AND value IS NOT NULL GROUP BY dim
 
 
 def add_to_rollups(project_id: UUID, counters_by_key: Mapping[CounterKey, Counters]) -> None:
-    """Add tallies to what is there, in the caller's transaction."""
+    """Add counters to the stored rollups, in the caller's transaction."""
     added = spread(counters_by_key)
     kept = read_rollups(project_id, list(added))
     merged = merge(added, kept, count_values(project_id, {key.hour for key in added if key not in kept}))
-    # What there was no room for went to keys that may be there and were not asked for.
+    # Values beyond the limit went to null keys, which may be stored and were not read above.
     others = {key for key in merged if key.value is None}
     for key, counters in read_rollups(project_id, list(others)).items():
         merged[key].merge(counters)
@@ -60,7 +60,7 @@ def add_to_rollups(project_id: UUID, counters_by_key: Mapping[CounterKey, Counte
 
 
 def spread(counters_by_key: Mapping[CounterKey, Counters]) -> dict[RollupKey, Counters]:
-    """Cells as rollups: each counts in several. In the order in which the keys first come up."""
+    """Sum counters by rollup, in the order of the keys' first use. Each counter key belongs to several rollups."""
     added: dict[RollupKey, Counters] = defaultdict(Counters)
     for counter_key, counters in counters_by_key.items():
         for key in list_keys(counter_key):
@@ -82,7 +82,7 @@ def list_keys(counter_key: CounterKey) -> Iterator[RollupKey]:
 def merge(
     added: Mapping[RollupKey, Counters], kept: Mapping[RollupKey, Counters], counts: Counter[tuple[str, datetime]]
 ) -> dict[RollupKey, Counters]:
-    """What the rollups are to be. Who comes first has the room, so that batches of any size give the same."""
+    """Add new and stored rollups. The first values of an hour get the free places, whatever the batch size."""
     merged: dict[RollupKey, Counters] = {}
     for key, counters in added.items():
         if key in kept:
@@ -99,7 +99,7 @@ def merge(
 
 
 def read_rollups(project_id: UUID, keys: Sequence[RollupKey]) -> dict[RollupKey, Counters]:
-    """Those of `keys` that there are."""
+    """Read the stored rollups among `keys`."""
     if not keys:
         return {}
     dimensions, hours, values = zip(*keys, strict=True)
@@ -111,18 +111,18 @@ def read_rollups(project_id: UUID, keys: Sequence[RollupKey]) -> dict[RollupKey,
 
 
 def read_histogram(stored: str) -> Histogram:
-    """A histogram's column, as JSON."""
+    """Parse a histogram's column, which is JSON."""
     return Histogram({int(slot): count for slot, count in json.loads(stored).items()})
 
 
 def count_values(project_id: UUID, hours: set[datetime]) -> Counter[tuple[str, datetime]]:
-    """How many values each dimension has in these hours."""
+    """The number of values of each dimension in these hours."""
     rows = fetch(_COUNT, [project_id, list(hours)]) if hours else []
     return Counter({(dimension, hour): count for dimension, hour, count in rows})
 
 
 def write_rollups(project_id: UUID, rollups: Mapping[RollupKey, Counters]) -> None:
-    """Put rollups in the place of what is there."""
+    """Insert rollups, or replace the stored ones."""
     rows = (
         {
             "dimension": key.dimension,

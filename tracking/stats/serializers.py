@@ -1,4 +1,4 @@
-"""Statistics as the API shows them."""
+"""The API's form of statistics."""
 
 from typing import Any
 
@@ -11,48 +11,49 @@ from tracking.stats.filters import GROUPS
 from tracking.stats.histograms import Histogram, find_percentile
 from tracking.stats.report import Row, Statistics, StatsRequest, StatsStep
 
-# What no provider has had a part in yet.
+# Counters of events before a provider was selected.
 BEFORE_PROVIDERS = frozenset({"emails", "accepted", "suppressed", "cancelled"})
-# Told beside others of their kind.
+# Counters that the response shows in nested objects.
 NESTED = ("opens", "opens_human", "opened", "clicks", "clicks_human", "clicked")
 
 
 class VisitsOutput(serializers.Serializer[object]):
     """Opens or clicks."""
 
-    all = serializers.IntegerField(help_text="By whomever, scanners and proxies too.")
-    human = serializers.IntegerField(help_text="By people.")
-    recipients = serializers.IntegerField(help_text="How many recipients did it themselves.")
+    all = serializers.IntegerField(help_text="Visits by people and machines, such as scanners and proxies.")
+    human = serializers.IntegerField(help_text="Visits by people.")
+    recipients = serializers.IntegerField(help_text="The number of recipients with visits by people.")
 
 
 class PercentilesOutput(serializers.Serializer[object]):
-    """Seconds, right to 5 %; null where nothing was measured."""
+    """Seconds, exact to 5 %; null without measurements."""
 
     p50 = serializers.FloatField(allow_null=True)
     p95 = serializers.FloatField(allow_null=True)
 
 
 class RatesOutput(serializers.Serializer[object]):
-    """Shares from 0 to 1; null where there is nothing to share. Of delivered and bounced: of the recipients that were
-    sent or refused. All others: of those that were sent.
+    """Shares from 0 to 1; null if the base is 0.
+
+    The base of `delivered` and `bounced` is the number of sent and rejected recipients, of all others the sent ones.
     """
 
     delivered = serializers.FloatField(allow_null=True)
     bounced = serializers.FloatField(allow_null=True)
     complained = serializers.FloatField(allow_null=True)
     unsubscribed = serializers.FloatField(allow_null=True)
-    opened = serializers.FloatField(allow_null=True, help_text="Recipients who opened it themselves.")
-    clicked = serializers.FloatField(allow_null=True, help_text="Recipients who followed a link themselves.")
+    opened = serializers.FloatField(allow_null=True, help_text="Recipients who opened the email themselves.")
+    clicked = serializers.FloatField(allow_null=True, help_text="Recipients who clicked a link themselves.")
 
 
 class StatsRow(serializers.Serializer[Row]):
-    """What became of the emails that were accepted in one step of time. Each recipient counts once in each figure."""
+    """The figures of the emails that were accepted in one step. Each recipient counts at most once in each figure."""
 
-    at = StrictDateTimeField(allow_null=True, help_text="When the step begins; null for the whole time.")
+    at = StrictDateTimeField(allow_null=True, help_text="The begin of the step; null for the whole range.")
     group = serializers.CharField(
-        allow_null=True, help_text="The tag, template's id, provider's name or sender's domain; null for all mail."
+        allow_null=True, help_text="The tag, template id, provider's name or sender's domain; null for all mail."
     )
-    is_other = serializers.BooleanField(help_text="The groups that had no room of their own: beyond 500 in an hour.")
+    is_other = serializers.BooleanField(help_text="Sum of all groups beyond the first 500 per hour.")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         counters = {
@@ -69,30 +70,30 @@ class StatsRow(serializers.Serializer[Row]):
             "opens": VisitsOutput(),
             "clicks": VisitsOutput(),
             "rates": RatesOutput(),
-            "handoff_seconds": PercentilesOutput(help_text="From queued to taken by the provider."),
+            "handoff_seconds": PercentilesOutput(help_text="The time from `queued` to the acceptance by the provider."),
             "delivery_seconds": PercentilesOutput(
-                help_text="From there to the confirmed delivery. What goes straight to the recipient's server is not "
-                "in it: there both are one."
+                help_text="The time from that acceptance to the confirmed delivery. Direct delivery to the recipient's "
+                "server is left out, because it has no such time."
             ),
         }
 
 
 class StatsOutput(serializers.Serializer[Statistics]):
-    """Statistics. Every fact counts in the step in which its email was accepted, however late it comes."""
+    """Statistics. Every event counts in the step in which its email was accepted, even if it comes later."""
 
     begins_at = StrictDateTimeField()
     ends_at = StrictDateTimeField()
     by = serializers.ChoiceField(choices=list(StatsStep))
     grouped_by = serializers.ChoiceField(choices=GROUPS, allow_null=True)
     counted_at = StrictDateTimeField(
-        allow_null=True, help_text="When events were last counted; some seconds pass between an event and its count."
+        allow_null=True, help_text="The time of the last aggregation; an event is counted after some seconds."
     )
-    totals = StatsRow(many=True, help_text="A row for each group over the whole time, the largest first.")
+    totals = StatsRow(many=True, help_text="One row for each group over the whole range, the largest first.")
     data = StatsRow(many=True)  # type: ignore[assignment]  # the name is the API's
 
 
 def show_row(row: Row, *, is_provider: bool) -> dict[str, Any]:
-    """A row, its counts in groups and its rates worked out."""
+    """The JSON of a row, with nested counts and computed rates."""
     count = {name: row.counters.counts[index] for name, index in INDEX.items()}
     hidden = BEFORE_PROVIDERS if is_provider else frozenset()
     return {
@@ -120,7 +121,7 @@ def show_percentiles(histogram: Histogram) -> dict[str, float | None]:
 
 
 def show_statistics(question: StatsRequest, statistics: Statistics) -> dict[str, Any]:
-    """The answer's JSON."""
+    """The JSON of the response."""
     time = StrictDateTimeField()
     is_all = question.dimension == Rollup.Dimension.ALL
     is_provider = question.dimension == Rollup.Dimension.PROVIDER

@@ -63,10 +63,10 @@ class StatsView(ProjectView):
 
     @extend_schema(operation_id="get_stats", responses=StatsOutput, examples=[EXAMPLE])
     def get(self, request: Request) -> Response:
-        """What became of the emails that were accepted in a time: by hour or day, by tag, template, provider or domain.
+        """The figures of the emails accepted in a time range: by hour or day, by tag, template, provider or domain.
 
-        Every fact counts in the step in which its email was accepted, however late it comes: a bounce after the
-        delivery, a click a week later. So figures of the past may still grow. Mail of test keys is not counted.
+        Every event counts in the step in which its email was accepted, even if it comes later: a bounce after the
+        delivery, a click a week later. Therefore past figures may still grow. Mail of test keys is not counted.
         """
         question = read_question(self.project.pk, self.query)
         return Response(show_statistics(question, count_mail(question)))

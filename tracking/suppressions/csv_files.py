@@ -1,4 +1,4 @@
-"""Suppression lists as CSV, read and written as a stream: memory does not grow with the file."""
+"""Import and export of suppressions as CSV, as streams: memory does not grow with the file."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,21 +17,21 @@ from tracking.suppressions.service import STRENGTH, Counts, Entry, suppress_many
 
 BATCH = 2_000
 COLUMNS = ("address", "reason", "note", "created_at")
-# Other services' exports name the address so.
+# The names of the address column in exports of other services.
 ADDRESS_NAMES = frozenset({"address", "email", "email_address", "email address", "recipient", "e-mail"})
 SEPARATORS = ",;\t"
 MAX_NOTE = 1_000
 
 
 class ImportRefusedError(ApiError):
-    """Nothing was imported; wrong lines: {count}."""
+    """Nothing was imported; invalid lines: {count}."""
 
     code = "import_refused"
 
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that was not imported. `line` counts from 1; a value over several lines is named by its last."""
+    """A line that was not imported. `line` counts from 1; for a value over several lines it is the last one."""
 
     line: int
     code: str
@@ -39,7 +39,7 @@ class BadLine:
 
 
 class LineError(ValueError):
-    """What is wrong with a line."""
+    """The error of an invalid line."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ class LineError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPlan:
-    """How a file is read: what an address without a reason gets, and whether one bad line refuses all."""
+    """The options of an import: the reason for lines without one, and whether one invalid line rejects the file."""
 
     reason: str = SuppressionReason.MANUAL
     is_strict: bool = False
@@ -57,7 +57,7 @@ class ImportPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportResult:
-    """What became of the lines."""
+    """The number of added, known and rejected lines."""
 
     added: int
     known: int
@@ -71,12 +71,12 @@ class Writer(Protocol):
 def import_suppressions(
     project_id: UUID, lines: Iterable[str], plan: ImportPlan, report: Callable[[BadLine], None]
 ) -> ImportResult:
-    """Put the addresses of a CSV on the list; `report` is called for each line that is wrong.
+    """Add the addresses of a CSV to the list, and call `report` for each invalid line.
 
-    The first line may name the columns `address` (or `email`), `reason`, `note` and `created_at`, in any order, others
-    are ignored; without such a line the address is the first column, then reason and note. Where the plan is strict,
-    one wrong line raises `ImportRefusedError` and nothing is stored; else each batch is stored as it comes. To import
-    the same file again is harmless.
+    The first line may name the columns `address` (or `email`), `reason`, `note` and `created_at` in any order; other
+    columns are ignored. Without such a line, the columns are address, reason, note and created_at. In a strict import,
+    one invalid line raises ImportRefusedError and nothing is stored; otherwise each batch is stored separately. An
+    import can be repeated safely.
     """
     refused = 0
 
@@ -106,7 +106,7 @@ def store_entries(project_id: UUID, entries: Iterator[Entry]) -> Counts:
 
 
 def read_entries(lines: Iterable[str], plan: ImportPlan, report: Callable[[BadLine], None]) -> Iterator[Entry]:
-    """The good lines; the others go to `report`."""
+    """Yield the entries of valid lines, and call `report` for the others."""
     lines = iter(lines)
     first = next(lines, "").removeprefix("\ufeff")
     reader = csv.reader(chain([first], lines), delimiter=choose_separator(first))
@@ -131,12 +131,12 @@ def read_entries(lines: Iterable[str], plan: ImportPlan, report: Callable[[BadLi
 
 
 def choose_separator(line: str) -> str:
-    """The separator that the first line has most of; a comma where it has none."""
+    """The most frequent separator in the first line; a comma if it has none."""
     return max(SEPARATORS, key=line.count)
 
 
 def build_entry(cells: dict[str, str], plan: ImportPlan) -> Entry:
-    """The entry of a line. `LineError` for what is wrong with it."""
+    """Build the entry of a line. Raises LineError."""
     reason = cells.get("reason", "").lower() or plan.reason
     if reason not in STRENGTH:
         raise LineError("unknown_reason", f"The reason must be one of {', '.join(STRENGTH)}.")
@@ -152,19 +152,19 @@ def build_entry(cells: dict[str, str], plan: ImportPlan) -> Entry:
 
 
 def is_storable(text: str) -> bool:
-    """Whether `text` is whole: bytes that are not UTF-8 were read as halves of surrogate pairs."""
+    """Whether `text` was valid UTF-8: invalid bytes were read as lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def export_suppressions(project_id: UUID) -> Iterator[dict[str, object]]:
-    """Every row of the list, the oldest first, read in portions."""
+    """Yield every row of the list, the oldest first, in chunks of bounded memory."""
     rows = Suppression.objects.filter(project_id=project_id).order_by("id")
     for row in rows.values(*COLUMNS).iterator(chunk_size=BATCH):
         yield {**row, "created_at": format_time(row["created_at"])}
 
 
 def write_csv(rows: Iterable[dict[str, object]], file: Writer) -> int:
-    """Write `rows` with a line of names before them; their number. `import_suppressions` reads it back."""
+    """Write a header line and `rows`, and return their number. `import_suppressions` can read the result."""
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     writer.writeheader()
     count = 0

@@ -1,4 +1,4 @@
-"""Suppressions as the API takes and shows them."""
+"""The API's input and output of suppressions."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from tracking.suppressions.csv_files import MAX_NOTE
 
 
 class SuppressionInput(StrictSerializer):
-    """An address not to write to."""
+    """An address to suppress."""
 
     address = AddressField()
     reason = StrictChoiceField(choices=SuppressionReason.choices, default=SuppressionReason.MANUAL)
@@ -27,12 +27,12 @@ class SuppressionInput(StrictSerializer):
 class SuppressionQuery(PageQuery):
     """The list's parameters."""
 
-    address = AddressField(required=False, help_text="Exactly this address, in any case.")
+    address = AddressField(required=False, help_text="Only this address; case does not matter.")
     reason = StrictChoiceField(choices=SuppressionReason.choices, required=False)
 
 
 class SuppressionOutput(serializers.Serializer[Any]):
-    """An address, why it is not written to, and since when. `email_id` is the email that it came of."""
+    """A suppressed address with the reason and the time. `email_id` is the email that caused the suppression."""
 
     id = serializers.UUIDField()
     address = serializers.CharField()

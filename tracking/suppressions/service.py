@@ -1,7 +1,7 @@
-"""The suppression list: who a project does not write to, why, and since when.
+"""The suppression list: the addresses to which a project sends no mail, each with a reason and a time.
 
-Addresses are kept in lower case, for a person's address is theirs in any spelling. Nothing here knows of test keys:
-their mail suppresses nobody because whoever records what became of it does not call `suppress` for it.
+Addresses are stored in lower case, because their case does not matter here. Test keys are unknown here: their mail
+never suppresses an address, because the modules that record results do not call `suppress` for it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from common.ids import new_id
 from tracking.models import Suppression, SuppressionReason
 
-# A reason never gives way to a weaker one: who complained or unsubscribed is not written to because a bounce is over.
+# A weaker reason never replaces a stronger one: after a complaint, a bounce must not change the reason.
 STRENGTH: Mapping[str, int] = {
     SuppressionReason.BOUNCE: 0,
     SuppressionReason.MANUAL: 1,
@@ -25,9 +25,9 @@ STRENGTH: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An address for the list. `address` is bare, its domain in A-labels, its case as it may be.
+    """An address to suppress. `address` has no display name and a domain in A-labels; its case does not matter.
 
-    `message_id` is what it came of. `created_at` is given only for what was suppressed elsewhere before.
+    `message_id` is the message that caused it. `created_at` is set only for imported suppressions.
     """
 
     address: str
@@ -39,14 +39,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many addresses came on the list, and how many were there before."""
+    """The number of new addresses, and of those that were on the list before."""
 
     added: int = 0
     known: int = 0
 
 
 def find_suppressed(project_id: UUID, addresses: Collection[str]) -> dict[str, str]:
-    """Those of `addresses` that are suppressed, in lower case, each with its reason: one query for any number."""
+    """The reasons of the suppressed ones among `addresses`, by lower-case address, with one query."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT address, reason FROM tracking_suppression WHERE project_id = %s AND address = ANY(%s)",
@@ -56,7 +56,7 @@ def find_suppressed(project_id: UUID, addresses: Collection[str]) -> dict[str, s
 
 
 def find_suppressed_pairs(pairs: Collection[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
-    """Those of (project, address) that are suppressed, in the spelling that they were asked with: one query."""
+    """The suppressed ones among pairs (project, address), in the given spelling, with one query."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT v.project_id, v.address FROM unnest(%s::uuid[], %s::text[]) AS v(project_id, address)"
@@ -67,17 +67,17 @@ def find_suppressed_pairs(pairs: Collection[tuple[UUID, str]]) -> set[tuple[UUID
 
 
 def suppress(project_id: UUID, entry: Entry) -> tuple[Suppression, bool]:
-    """Put an address on the list; the row, and whether it is new. Again is harmless."""
+    """Suppress an address. Returns the row and whether it is new; a repetition is harmless."""
     counts = suppress_many(project_id, [entry])
     row = Suppression.objects.get(project_id=project_id, address=entry.address.lower())
     return row, counts.added == 1
 
 
 def suppress_many(project_id: UUID, entries: Iterable[Entry]) -> Counts:
-    """Put addresses on the list with one statement, in the caller's transaction if there is one.
+    """Suppress addresses with one statement, in the caller's transaction if there is one.
 
-    A row that is there already keeps its time, and takes the new reason, note and message where the reason is no weaker
-    than its own. Rows are locked in the order of their addresses, so that two statements never wait for each other.
+    A present row keeps its time, and gets the new reason, note and message if the reason is at least as strong as its
+    own. Rows are locked in the order of their addresses, which prevents deadlocks.
     """
     unique: dict[str, Entry] = {}
     for entry in entries:
@@ -105,7 +105,7 @@ def suppress_many(project_id: UUID, entries: Iterable[Entry]) -> Counts:
     return Counts(added=added, known=len(rows) - added)
 
 
-# `xmax = 0` tells a new row from one that was there.
+# `xmax = 0` marks a new row.
 IS_STRONG = "array_position(%(order)s::text[], EXCLUDED.reason) >= array_position(%(order)s::text[], old.reason)"
 UPSERT = f"""
 WITH put AS (
@@ -121,13 +121,13 @@ WITH put AS (
     RETURNING xmax = 0 AS is_new
 )
 SELECT count(*) FILTER (WHERE is_new) FROM put
-"""  # noqa: S608  # put together from constants
+"""  # noqa: S608  # built from constants
 
 
 def release_suppression(project_id: UUID, address: str) -> Suppression | None:
-    """Take an address off the list; what stood there, None where nothing did.
+    """Remove an address from the list. Returns the removed row, or None if the address was not on the list.
 
-    The row tells since when mail was held back: whoever sends that again does so in the same transaction.
+    The row has the time since which mail was suppressed. A resend of that mail belongs in the same transaction.
     """
     with transaction.atomic():
         row = Suppression.objects.select_for_update().filter(project_id=project_id, address=address.lower()).first()

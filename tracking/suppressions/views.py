@@ -19,10 +19,10 @@ from tracking.suppressions.service import Entry, release_suppression, suppress
 
 
 class SuppressionViewSet(ProjectViewSet):
-    """Who the project does not write to. One entry is named by its address, which a URL holds percent-encoded."""
+    """The project's suppressions. The URL of an entry contains its address, percent-encoded."""
 
     lookup_field = "address"
-    # A local part may have a slash.
+    # A local part may contain a slash.
     lookup_value_converter = "path"
     scopes: ClassVar = {
         "list": SUPPRESSIONS_READ,
@@ -49,13 +49,13 @@ class SuppressionViewSet(ProjectViewSet):
 
     @extend_schema(responses=SuppressionOutput)
     def list(self, request: Request) -> Response:
-        """The list, the newest first; `?address=` tells whether one is on it."""
+        """The list, the newest first. `?address=` checks for one address."""
         return self.list_rows(self.filter_queryset(self.get_queryset()))
 
     @extend_schema(responses={200: SuppressionOutput, 201: SuppressionOutput})
     @idempotent
     def create(self, request: Request) -> Generator[None, None, Response]:
-        """Put an address on the list: 201, or 200 where it was there. A reason never gives way to a weaker one."""
+        """Suppress an address: 201, or 200 if it was suppressed. A weaker reason never replaces a stronger one."""
         values = self.read_body()
         entry = Entry(address=values["address"].address, reason=values["reason"], note=values["note"])
         yield
@@ -68,12 +68,12 @@ class SuppressionViewSet(ProjectViewSet):
 
     @extend_schema(responses=SuppressionOutput)
     def retrieve(self, request: Request, address: str) -> Response:
-        """The entry of one address; 404 where it is not on the list."""
+        """The entry of one address; 404 if it is not on the list."""
         return self.show(self.get_object())
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, address: str) -> Response:
-        """Take an address off the list, so that it is written to again."""
+        """Remove an address from the list, so that mail is sent to it again."""
         self.read_body()
         if release_suppression(self.project.pk, normalise(address)) is None:
             raise NotFoundError
@@ -81,7 +81,7 @@ class SuppressionViewSet(ProjectViewSet):
 
 
 def normalise(text: str) -> str:
-    """`text` as addresses are kept. `NotFoundError` for what cannot be one, for nothing can be known about it."""
+    """Convert an address to its stored form. Raises NotFoundError for invalid syntax, since no entry can match it."""
     try:
         return parse_address(text.rstrip("/")).address.lower()
     except AddressError:

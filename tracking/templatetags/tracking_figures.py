@@ -1,4 +1,4 @@
-"""How the statistics' page writes shares and durations."""
+"""The format of shares and durations on the statistics page."""
 
 from django import template
 
@@ -7,13 +7,13 @@ register = template.Library()
 
 @register.filter
 def percent(share: float | None) -> str:
-    """`97.8 %`; a dash for none."""
+    """`97.8 %`; a dash for None."""
     return "–" if share is None else f"{share * 100:.3g} %"
 
 
 @register.filter
 def seconds(duration: float | None) -> str:
-    """`180 ms`, `38 s`, `12 min`, `5.2 h`; a dash for none."""
+    """`180 ms`, `38 s`, `12 min`, `5.2 h`; a dash for None."""
     if duration is None:
         return "–"
     for unit, size in (("h", 3600), ("min", 60), ("s", 1)):

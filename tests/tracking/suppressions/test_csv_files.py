@@ -58,7 +58,7 @@ def rows() -> list[tuple[str, str, str]]:
 def test_import_reads_the_usual_forms(run: Run, write: Callable[[str], str], content: str) -> None:
     out, err = run("import_suppressions", write(content))
     assert rows() == [("a@x.test", "bounce", "full"), ("b@x.test", "manual", "")]
-    assert out == "2 added, 0 known before, 0 lines refused\n"
+    assert out == "2 added, 0 known before, 0 lines rejected\n"
     assert err == ""
     assert AuditEntry.objects.get(action="import_suppressions").data == {"added": 2, "known": 0, "refused": 0}
 
@@ -99,7 +99,7 @@ def test_wrong_lines_are_told_and_the_others_imported(run: Run, write: Callable[
 
 def test_wrong_lines_are_told_to_people_too(run: Run, write: Callable[[bytes], str]) -> None:
     out, err = run("import_suppressions", write(BAD))
-    assert out == "2 added, 0 known before, 5 lines refused\n"
+    assert out == "2 added, 0 known before, 5 lines rejected\n"
     assert err.startswith("line 3: ")
     _, err = run("import_suppressions", write(b"nope\n" * 50))
     assert err.count("line ") == 20
@@ -108,7 +108,7 @@ def test_wrong_lines_are_told_to_people_too(run: Run, write: Callable[[bytes], s
 
 def test_strict_imports_nothing_when_a_line_is_wrong(run: Run, write: Callable[[str], str], project: Project) -> None:
     path = write("".join(f"a{number}@x.test\n" for number in range(5_000)) + "nope\n")
-    with pytest.raises(CommandError, match="wrong lines: 1"):
+    with pytest.raises(CommandError, match="invalid lines: 1"):
         run("import_suppressions", path, "--strict")
     assert rows() == []
     assert run("import_suppressions", write("a@x.test\n"), "--strict")[0].startswith("1 added")

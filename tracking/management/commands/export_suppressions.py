@@ -15,10 +15,10 @@ Row = TypeVar("Row")
 
 
 class Command(ProjectCommand):
-    help = "Write the suppression list as CSV, or with --json one line for each address; import_suppressions reads CSV."
+    help = "Write the suppression list as CSV, or with --json one line for each address. import_suppressions reads CSV."
 
     def add_options(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", metavar="FILE", nargs="?", default="-", help="Where to; stdout when left out.")
+        parser.add_argument("file", metavar="FILE", nargs="?", default="-", help="The output file. Default: stdout.")
 
     def handle(self, *, file: str, **options: object) -> None:
         rows = export_suppressions(self.find_project(options).pk)
@@ -31,10 +31,10 @@ class Command(ProjectCommand):
             write_csv(rows, self.stdout)
 
     def write_file(self, path: Path, rows: Iterable[dict[str, object]]) -> None:
-        """Write under another name first, so that what stands there is a whole list or the one before."""
+        """Write under another name and rename at the end, so that the file is always complete, old or new."""
         partial = path.with_name(f"{path.name}.part")
         try:
-            # Whom not to write to is nobody else's business.
+            # The list is personal data, so only the owner may read it.
             partial.touch(mode=0o600)
             with partial.open("w", encoding="utf-8", newline="") as file, self.show_progress(rows) as counted:
                 count = write_csv(counted, file)
@@ -47,7 +47,7 @@ class Command(ProjectCommand):
 
     @contextmanager
     def show_progress(self, rows: Iterable[Row]) -> Iterator[Iterable[Row]]:
-        """The same rows, with a count on stderr where that is a terminal."""
+        """The same rows, with a counter on stderr if that is a terminal."""
         console = Console(stderr=True)
         if self.is_json or not console.is_terminal:
             yield rows

@@ -17,21 +17,21 @@ from accounts.services import write_audit
 from tracking.models import SuppressionReason
 from tracking.suppressions.csv_files import BadLine, ImportPlan, import_suppressions
 
-# Longer than any honest line; a file without line ends is so never read whole.
+# Longer than any valid line. The limit keeps a file without line ends from being read as a whole.
 MAX_LINE = 64 * 1024
-# So many wrong lines are told one by one on a terminal; with --json all are.
+# The most invalid lines that are printed in text form; with --json all are printed.
 MAX_TOLD = 20
 
 
 class Command(ProjectCommand):
-    help = "Put the addresses of a CSV on the suppression list. Columns: address (or email), reason, note, created_at."
+    help = "Add the addresses of a CSV to the suppression list. Columns: address (or email), reason, note, created_at."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="A CSV in UTF-8, with or without column names; - for stdin.")
         parser.add_argument(
-            "--reason", choices=SuppressionReason.values, default="manual", help="For lines that name none."
+            "--reason", choices=SuppressionReason.values, default="manual", help="The reason for lines without one."
         )
-        parser.add_argument("--strict", action="store_true", help="Import nothing when one line is wrong.")
+        parser.add_argument("--strict", action="store_true", help="Import nothing if one line is invalid.")
 
     def handle(self, *, file: str, reason: str, strict: bool, **options: object) -> None:
         project = self.find_project(options)
@@ -39,7 +39,7 @@ class Command(ProjectCommand):
             plan = ImportPlan(reason=reason, is_strict=strict)
             result = import_suppressions(project.pk, lines, plan, self.build_report())
         write_audit("command", "import_suppressions", project, **asdict(result))
-        self.emit(asdict(result), f"{result.added} added, {result.known} known before, {result.refused} lines refused")
+        self.emit(asdict(result), f"{result.added} added, {result.known} known before, {result.refused} lines rejected")
 
     def build_report(self) -> Callable[[BadLine], None]:
         told = 0
@@ -58,7 +58,7 @@ class Command(ProjectCommand):
 
     @contextmanager
     def show_progress(self, text: TextIO) -> Iterator[Iterator[str]]:
-        """The lines of `text`, with a bar on stderr where that is a terminal."""
+        """The lines of `text`, with a progress bar on stderr if that is a terminal."""
         console = Console(stderr=True)
         lines = iter(lambda: text.readline(MAX_LINE), "")
         if self.is_json or not console.is_terminal:
@@ -77,7 +77,7 @@ class Command(ProjectCommand):
 
 @contextmanager
 def open_text(name: str) -> Iterator[TextIO]:
-    """The file, or stdin. What is not UTF-8 is kept as it is, for its line to be told."""
+    """Open the file or stdin. Invalid UTF-8 is kept as surrogates, so that its line can be reported."""
     try:
         file = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115  # closed below
     except OSError as error:

@@ -10,12 +10,14 @@ from tracking.stats.rebuild import rebuild
 
 class Command(ProjectCommand):
     help = (
-        "Make a project's statistics anew from its events, hour by hour, while mail goes on. By default from the first "
-        "hour whose emails are all still kept: older figures stay as they are."
+        "Rebuild a project's statistics from its events, hour by hour, while mail continues. The default start is the "
+        "first hour whose emails are all still kept; older figures do not change."
     )
 
     def add_options(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--since", metavar="TIME", type=read_time, help="From this hour on: 2030-01-31T12:00:00Z.")
+        parser.add_argument(
+            "--since", metavar="TIME", type=read_time, help="Start at this hour, such as 2030-01-31T12:00:00Z."
+        )
 
     def handle(self, **options: object) -> None:
         project = self.find_project(options)

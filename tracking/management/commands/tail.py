@@ -1,4 +1,4 @@
-"""`tail`: what happens to a project's mail, as it happens."""
+"""`tail`: prints a project's events live."""
 
 import sys
 from argparse import ArgumentParser
@@ -15,19 +15,19 @@ from tracking.feed.pages import find_before_last, find_end
 from tracking.feed.stream import follow
 from tracking.models import Event, EventType
 
-# What of an event's data is worth a place on its line.
+# The fields of an event's data that its line shows.
 SHOWN = ("provider", "source", "outcome", "code", "enhanced_code", "reply", "reason", "url", "actor")
 
 
 class Command(ProjectCommand):
-    help = "Follow a project's events as they come, until Ctrl-C. With --json one line for each."
+    help = "Follow a project's events live, until Ctrl-C. With --json each event is one line of JSON."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("--types", metavar="TYPE,…", default="", help="Only these, such as email.bounced.")
-        parser.add_argument("--after", metavar="CURSOR", help="From an event on that GET /events named as `next`.")
-        parser.add_argument("--all", action="store_true", help="From the first event that is kept.")
-        parser.add_argument("--last", type=int, default=0, metavar="N", help="Begin with the last N that are there.")
-        parser.add_argument("--no-follow", action="store_true", help="End where nothing more is there.")
+        parser.add_argument("--after", metavar="CURSOR", help="Start after this `next` of GET /events.")
+        parser.add_argument("--all", action="store_true", help="Start at the first event that is kept.")
+        parser.add_argument("--last", type=int, default=0, metavar="N", help="Start with the last N events.")
+        parser.add_argument("--no-follow", action="store_true", help="Stop at the end of the feed.")
 
     def handle(self, **options: object) -> None:
         project = self.find_project(options)
@@ -62,7 +62,7 @@ class Command(ProjectCommand):
 
 def describe_event(event: Event) -> str:
     """An event as one line."""
-    # The type says most outcomes already.
+    # The type already names most outcomes.
     told = {name: value for name in SHOWN if (value := event.data.get(name)) not in {None, "", event.type[6:]}}
     facts = [f"{name}={value}" for name, value in told.items()]
     subject = event.address or "-"
