@@ -134,7 +134,7 @@ class RecipientField(models.TextChoices):
 
 
 class RecipientQuerySet(models.QuerySet["Recipient"]):
-    """Recipients, and the only ways to change their state."""
+    """Recipients, with the only public method that changes their state."""
 
     def move_to(
         self, status: Status, reason: StatusReason = StatusReason.NONE, wait: timedelta | None = None

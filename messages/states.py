@@ -98,7 +98,7 @@ class StatusReason(TextChoices):
     REFUSED = "refused"
     # The provider rejected the message permanently, for a reason that does not concern the recipient.
     PROVIDER_ERROR = "provider_error"
-    # The message was sent, but its reply was lost: nobody knows whether the provider accepted it.
+    # The message was sent, but its reply was lost: it is unknown whether the provider accepted it.
     UNCERTAIN = "uncertain"
     # The provider or the recipient's side deferred the message, or the attempt reached no provider; a retry follows.
     DEFERRED = "deferred"
@@ -115,7 +115,7 @@ class Lane(TextChoices):
 
 
 class OnUncertain(TextChoices):
-    """The handling of an attempt after which nobody knows whether the provider accepted the message."""
+    """The handling of an uncertain attempt: it is unknown whether the provider accepted the message."""
 
     RETRY = "retry"
     HOLD = "hold"

@@ -17,7 +17,7 @@ from messages.states import Status
 from tracking.models import Event, EventType, Suppression
 from tracking.suppressions.service import release_suppression
 
-# The limit for one release: a recipient who was away for a year does not want that year's mail in one minute.
+# The limit for one release, because a year of suppressed mail within one minute is of no use to a recipient.
 MAX_RESENT = 100
 # An event has the time at which its transaction began, which may be shortly before the suppression's time.
 SKEW = timedelta(minutes=1)

@@ -87,7 +87,7 @@ class Event(models.Model):
         indexes = [
             # The timeline of one message, in order.
             models.Index(fields=["message_id", "id"], name="event_message"),
-            # The feed of one project, in order; also what the statistics have not counted yet.
+            # The feed of one project, in order; also the events that are not aggregated yet.
             models.Index(fields=["project_id", "position", "serial"], name="event_feed"),
         ]
 

@@ -136,7 +136,9 @@ class Admission:
         """The default sender of the draft's domain or of the project. Raises InvalidFieldsError when there is none."""
         default = self.senders.find_default(draft.domain_id)
         if default is None:
-            raise InvalidFieldsError([FieldError("from_", "required", "There is no default sender; name one.")])
+            raise InvalidFieldsError(
+                [FieldError("from_", "required", "A sender is required, because there is no default sender.")]
+            )
         return default
 
 
@@ -150,7 +152,7 @@ def fold_recipients(draft: Draft) -> list[Envelope]:
         for address in addresses:
             folded.setdefault(address.address.lower(), Envelope(kind=kind, address=address))
     if len(folded) > MAX_RECIPIENTS:
-        message = f"At most {MAX_RECIPIENTS} recipients in to, cc and bcc together; these are {len(folded)}."
+        message = f"At most {MAX_RECIPIENTS} recipients in to, cc and bcc together; the email has {len(folded)}."
         raise InvalidFieldsError([FieldError("to", "too_many_recipients", message)])
     return list(folded.values())
 

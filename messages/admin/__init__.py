@@ -1,3 +1,3 @@
-"""What Django's admin finds: it looks for `messages.admin` alone."""
+"""The module that Django's admin imports, with the registrations of this package."""
 
 from messages.admin import messages_admin as messages_admin

@@ -87,7 +87,7 @@ class AddressListField(serializers.Field[list[Address], Any, list[str], Any]):
         if not isinstance(data, list):
             fail_field("invalid", "Must be an address or a list of addresses.")
         if len(data) > MAX_ADDRESSES:
-            fail_field("max_length", f"At most {MAX_ADDRESSES} addresses; these are {len(data)}.")
+            fail_field("max_length", f"Must have at most {MAX_ADDRESSES} addresses; it has {len(data)}.")
         return collect(enumerate(data), self._one.to_internal_value)
 
     def to_representation(self, value: list[Address]) -> list[str]:
@@ -183,7 +183,7 @@ def check_object(data: object, limit: int) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         fail_field("invalid", "Must be an object.")
     if len(data) > limit:
-        fail_field("max_length", f"At most {limit} members; these are {len(data)}.")
+        fail_field("max_length", f"Must have at most {limit} members; it has {len(data)}.")
     return data
 
 
@@ -195,7 +195,7 @@ class TagsField(serializers.Field[list[str], Any, list[str], Any]):
         if not isinstance(data, list):
             fail_field("invalid", "Must be a list of strings.")
         if len(data) > MAX_TAGS:
-            fail_field("max_length", f"At most {MAX_TAGS} tags; these are {len(data)}.")
+            fail_field("max_length", f"Must have at most {MAX_TAGS} tags; it has {len(data)}.")
         return list(dict.fromkeys(collect(enumerate(data), check_tag)))
 
     def to_representation(self, value: list[str]) -> list[str]:

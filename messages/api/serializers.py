@@ -78,7 +78,7 @@ class EmailRequest(LenientSerializer):
     def validate_reply_to(self, addresses: list[Address]) -> list[Address]:
         folded = list({address.address.lower(): address for address in reversed(addresses)}.values())[::-1]
         if len(folded) > MAX_REPLY_TO:
-            fail_field("max_length", f"At most {MAX_REPLY_TO} addresses; these are {len(folded)}.")
+            fail_field("max_length", f"Must have at most {MAX_REPLY_TO} addresses; it has {len(folded)}.")
         return folded
 
     def validate_attachments(self, files: list[File]) -> list[File]:

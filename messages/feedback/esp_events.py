@@ -97,7 +97,7 @@ def esp_event_data(event: EspEvent, kind: FeedbackKind) -> dict[str, str]:
 def label_visitor(event: EspEvent, kind: FeedbackKind) -> Mapping[str, str]:
     """The actor of an open or click, as far as the ESP reports it."""
     if not event.user_agent:
-        return {"actor": Actor.UNKNOWN, "actor_reason": "told by the provider"}
+        return {"actor": Actor.UNKNOWN, "actor_reason": "reported by the provider"}
     found = label(Visit(method="GET", user_agent=event.user_agent, ip="", is_click=kind is FeedbackKind.CLICKED))
     return {"actor": found.actor, "actor_reason": found.reason}
 

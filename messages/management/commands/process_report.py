@@ -39,6 +39,6 @@ class Command(ServiceCommand):
 
 def describe_report_result(name: str, report: Report, tally: Counter[str]) -> str:
     """The result of one file, as one line for people."""
-    told = ", ".join(f"{one.address or 'somebody'} {one.status} {one.reason}" for one in report.recipients)
+    told = ", ".join(f"{one.address or 'unknown recipient'} {one.status} {one.reason}" for one in report.recipients)
     recorded = ", ".join(f"{count} {result}" for result, count in tally.items())
     return " | ".join(part for part in (f"{name}: {report.kind}", told, recorded) if part)

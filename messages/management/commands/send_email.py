@@ -70,7 +70,7 @@ class Command(ProjectCommand):
             await_departure(message, wait)
         self.emit({"id": message.pk, "status": message.status})
         if wait and message.status not in SETTLED:
-            raise CommandError(f"It is still {message.status} after {wait:g} s: show_email {message.pk} says why.")
+            raise CommandError(f"It is still {message.status} after {wait:g} s: show_email {message.pk} explains it.")
 
 
 def build_body(options: dict[str, Any]) -> dict[str, Any]:
