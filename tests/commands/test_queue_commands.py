@@ -118,7 +118,7 @@ def test_release_stuck_takes_back_what_a_dead_worker_held(send):
     assert run("release_stuck", "--json")[1] == [{"released": 1}]
     assert Recipient.objects.get(message=stuck).lease_token is None
     assert Recipient.objects.get(message=alive).lease_token is not None
-    assert run("release_stuck")[1] == "0 taken back\n"
+    assert run("release_stuck")[1] == "0 released\n"
 
 
 def test_purge_idempotency_keys_forgets_old_ones(project):
