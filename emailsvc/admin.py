@@ -1,4 +1,4 @@
-"""The admin's look on what other packages register: people, periodic tasks, failed logins."""
+"""The admin's pages for models of other packages: users, periodic tasks, failed logins."""
 
 from typing import Any, ClassVar
 
@@ -29,7 +29,7 @@ admin.site.index_template, admin.site.index_title = "emailsvc/dashboard.html", "
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
-    """People who may log in."""
+    """Users of the admin."""
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -38,11 +38,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
-    """What people may do together."""
+    """Groups of users and their permissions."""
 
 
 class TaskSelectWidget(UnfoldAdminSelectWidget, beat.TaskSelectWidget):  # type: ignore[misc]
-    """The tasks that are registered with Celery."""
+    """Offers the tasks that are registered with Celery."""
 
 
 class PeriodicTaskForm(beat.PeriodicTaskForm):  # type: ignore[misc]
@@ -54,14 +54,14 @@ class PeriodicTaskForm(beat.PeriodicTaskForm):  # type: ignore[misc]
 
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):  # type: ignore[misc]
-    """What beat runs, how often, and when it did last."""
+    """Periodic tasks: their schedule and their last run."""
 
     form = PeriodicTaskForm
     list_display = ("name", "is_on", "scheduler", "last_run_at", "total_run_count")
     list_filter = ("enabled",)
     date_hierarchy = None
     ordering = ("name",)
-    # The package's own has an inline script.
+    # The package's own template has an inline script.
     change_form_template = None
 
     @admin.display(description="Enabled", boolean=True)
@@ -70,7 +70,7 @@ class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):  # type: ignore[mis
 
 
 class TaskInline(TabularInline):  # type: ignore[misc]
-    """The tasks on a schedule."""
+    """Tasks with a fixed start time."""
 
     model = PeriodicTask
     fields = ("name", "task", "enabled")
@@ -85,14 +85,14 @@ class TaskInline(TabularInline):  # type: ignore[misc]
 
 @admin.register(IntervalSchedule, CrontabSchedule, ClockedSchedule, SolarSchedule)
 class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
-    """When periodic tasks run."""
+    """Schedules of periodic tasks."""
 
     inlines = (TaskInline,)
 
 
 @admin.register(AccessAttempt)
 class AccessAttemptAdmin(ModelAdmin):  # type: ignore[misc]
-    """Logins that failed. Deleting a row unlocks its address."""
+    """Failed logins. Deleting a row unlocks its address."""
 
     list_display = ("attempt_time", "ip_address", "failures_since_start", "user_agent")
     search_fields = ("ip_address",)

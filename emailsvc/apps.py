@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-# Imported so that every process, web and commands too, rings on the configured broker.
+# Imported so that every process, web and commands included, sends wake-ups to the configured broker.
 from emailsvc.celery import app
 
 

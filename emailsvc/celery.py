@@ -1,4 +1,4 @@
-"""The Celery application: a doorbell for workers. Its settings are in `settings.py`, its tasks in the packages."""
+"""The Celery application, which carries wake-ups. Its settings are in `settings.py`, its tasks in the packages."""
 
 import os
 

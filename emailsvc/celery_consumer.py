@@ -1,7 +1,7 @@
-"""A worker's line to the broker: that it is lost is noticed, and a new one is tried every second.
+"""A worker's connection to the broker: detects a lost one and reconnects every second.
 
-Celery only logs an acknowledgement that fails, and its message keeps a place in the prefetch count. A worker whose
-places are all lost polls its line no more, so that it never sees that the line is dead either: deaf for good.
+Celery only logs a failed acknowledgement, and the message keeps its place in the prefetch count. A worker that has
+lost all its places stops polling its connection, so that it never sees that the connection is dead.
 """
 
 from functools import partial
@@ -11,7 +11,7 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 
 from ledger.doorbell import doorbell
 
-# Celery's own waits grow to half a minute, and mail is to go out within five seconds of the broker's return.
+# Celery's own delays grow to 30 s; mail must go out within 5 s of the broker's return.
 RETRY_SECONDS = 1
 
 
@@ -20,13 +20,13 @@ class LostLineError(ConnectionError):
 
 
 class Consumer(CeleryConsumer):
-    """Celery's consumer, which connects anew after a failed acknowledgement, and soon."""
+    """Celery's consumer, which reconnects soon after a failed acknowledgement."""
 
     hub: Any
     task_consumer: Any
 
     def ensure_connected(self, conn: Any) -> Any:
-        """The connection, once the broker is there. What rang in vain meanwhile may be rung for again."""
+        """The connection, once the broker answers. Wake-ups that failed meanwhile may then be sent again."""
         conn.ensure_connection = partial(
             conn.ensure_connection, interval_start=RETRY_SECONDS, interval_step=0, interval_max=RETRY_SECONDS
         )
@@ -35,17 +35,17 @@ class Consumer(CeleryConsumer):
         return connected
 
     def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run `p`, a message's acknowledgement or rejection, and look whether it was heard."""
+        """Run `p`, a message's acknowledgement or rejection, and note whether it failed."""
         return super().call_soon_ack(partial(self._acknowledge, p), *args, **kwargs)  # type: ignore[misc]
 
     def _acknowledge(self, p: Any, *args: Any, **kwargs: Any) -> None:
         p(*args, **kwargs)
         message = p.__self__
-        # A message of an earlier line cannot be acknowledged by this one, and has no place in its count.
+        # A message of an earlier connection cannot be acknowledged on this one, and has no place in its prefetch count.
         if not message.acknowledged and message.channel is self.task_consumer.channel:
             self.hub.on_tick.add(self._lose_line)
 
     def _lose_line(self) -> None:
-        """Raise what Celery takes for the end of the line, between two rounds of its loop."""
+        """Raise the error that Celery takes for a lost connection, between two rounds of its loop."""
         self.hub.on_tick.discard(self._lose_line)
         raise LostLineError("an acknowledgement did not reach the broker")

@@ -1,4 +1,4 @@
-"""What workers and beat load beside the tasks: the periodic schedule, a clock of their own, and the end of a child."""
+"""Code that workers and beat load beside the tasks: the periodic schedule, each worker's timer, and a child's exit."""
 
 import gc
 import sys
@@ -23,7 +23,7 @@ from ledger.timer import Timer
 from messages.sending.worker_state import close_worker_state
 from webhooks.posting.loop import close_poster
 
-# Beat writes these into django-celery-beat's tables at its start, where operators see and change them.
+# Beat copies these into django-celery-beat's tables when it starts; operators see and change them there.
 app.conf.beat_schedule = {
     task.name: {"task": task.name, "schedule": every}
     for tasks in (webhooks.tasks, domains.tasks, messages.tasks, messages.notices.tasks, tracking.tasks)
@@ -32,7 +32,7 @@ app.conf.beat_schedule = {
 
 
 def tick() -> None:
-    """What time alone makes due. The one is done whatever becomes of the other."""
+    """Work that becomes due by time. Each part runs even if the other fails."""
     try:
         messages.tasks.tick()
     finally:
@@ -44,7 +44,7 @@ timer = Timer(tick)
 
 @setup_logging.connect
 def keep_logging(**_: Any) -> None:
-    """Settings have set logging up; Celery leaves it alone where this signal has a receiver."""
+    """The settings have configured logging; Celery leaves logging alone if this signal has a receiver."""
 
 
 @worker_ready.connect
@@ -66,7 +66,7 @@ def stop_timer(**_: Any) -> None:
 
 @worker_process_init.connect
 def switch_threads_often(**_: Any) -> None:
-    """Conversations wait for the interpreter's lock behind the composing thread: the default 5 ms is an age to them."""
+    """SMTP connections wait for the interpreter's lock behind the composing thread: the default of 5 ms is too long."""
     sys.setswitchinterval(0.0005)
 
 

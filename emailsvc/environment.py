@@ -1,7 +1,7 @@
-"""Every setting that the environment can give, typed, with its default: the one table of configuration.
+"""Every setting read from the environment, typed and with its default: the one table of configuration.
 
-A wrong value stops the process at start with the variable's name. An empty variable counts as unset. docs/settings.md
-prints this table; a test holds the two together.
+A wrong value stops the process at start and names the variable. An empty variable counts as unset. docs/settings.md
+prints this table; a test compares the two.
 """
 
 import sys
@@ -23,7 +23,7 @@ def split_commas(value: object) -> object:
 
 
 def split_networks(value: object) -> object:
-    """As `split_commas`; `none` is the way to say that there are none where a default opens some."""
+    """As `split_commas`; `none` gives an empty list where the default has entries."""
     return [] if value == "none" else split_commas(value)
 
 
@@ -43,108 +43,120 @@ class Environment(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True, case_sensitive=True, frozen=True, extra="ignore")
 
-    DATABASE_URL: str = Field(
-        description="PostgreSQL 15 or newer, as a libpq URL. `./run` sets it to the embedded server."
-    )
+    DATABASE_URL: str = Field(description="PostgreSQL 15 or newer, as a libpq URL. `./run` uses the embedded server.")
     REDIS_URL: str = Field(
-        description="Redis or Valkey: `redis://…`, `rediss://…` or `unix://…`. `./run` sets it to the embedded server."
+        description="Redis or Valkey: `redis://…`, `rediss://…` or `unix://…`. `./run` uses the embedded server."
     )
     SECRET_KEY: str = Field(min_length=32, description="Signs sessions and tracking tokens. `./run` generates one.")
     ENCRYPTION_KEYS: Words = Field(
-        min_length=1, description="Fernet keys for secrets at rest, newest first. `./run` generates one."
+        min_length=1, description="Fernet keys that encrypt stored secrets, newest first. `./run` generates one."
     )
-    BROKER_URL: str = Field(default="", description="Celery's broker, when it is not Redis: `amqp://…`.")
+    BROKER_URL: str = Field(default="", description="Celery's broker if it is not Redis: `amqp://…`.")
     PUBLIC_URL: str = Field(
-        default="http://127.0.0.1:8000", description="Where people and mail reach this service, without a path."
+        default="http://127.0.0.1:8000",
+        description="Public URL of this service, used in links in mail; without a path.",
     )
     SERVICE_RUN_ID: str = Field(
         default="",
-        description="A word that servers repeat in `/readyz` and in SMTP greetings: the program that started them "
-        "knows them by it. `./run` makes one for each run.",
+        description="Identifier that servers repeat in `/readyz` and in SMTP greetings, so that the program that started "
+        "them recognises them. `./run` makes one for each run.",
     )
-    ALLOWED_HOSTS: Words = Field(default=[], description="More host names to answer to, beside PUBLIC_URL's.")
+    ALLOWED_HOSTS: Words = Field(default=[], description="Host names accepted in addition to the one in PUBLIC_URL.")
     PROVIDER_URL: str = Field(
         default="",
-        description="The shared way out: `smtp://user:password@host:587`, `smtps://…`, `mx:` for direct "
+        description="URL of the shared provider: `smtp://user:password@host:587`, `smtps://…`, `mx:` for direct "
         "delivery, `esp://postmark?server_token=…`, `inbox://127.0.0.1:2525`. "
-        "`./run` sets it to the embedded inbox.",
+        "`./run` uses the embedded inbox.",
     )
     TRUSTED_SENDER_DOMAINS: Words = Field(
-        default=[], description="Sender domains that need no verification, for smarthosts; `*` for all."
+        default=[], description="Sender domains accepted without verification, for smarthosts; `*` for all."
     )
     TRUSTED_PROXIES: Networks = Field(
-        default=[], description="Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` count."
+        default=[], description="Networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted."
     )
     REPORT_DOMAIN: str = Field(
         default="",
-        description="Domain whose mail reaches `run_report_listener`: bounces of mail from domains without a return "
-        "path of their own go there.",
+        description="Domain whose mail is routed to `run_report_listener`. It is the return path of sending domains "
+        "that have no return path of their own.",
     )
     NOTICE_FROM: str = Field(
         default="",
-        description="Sender of notices to projects' contacts, `Mail service <mail@example.com>`, whichever domains a "
-        "project has verified. Left out: the project's own default sender.",
+        description="Sender of notices to projects' contacts, `Mail service <mail@example.com>`; its domain needs no "
+        "verification. Default: the project's own default sender.",
     )
     DNS_SERVERS: Words = Field(
-        default=[], description="Name servers to ask, `address` or `address:port`. Left out: those of the machine."
+        default=[], description="Name servers to query, `address` or `address:port`. Default: the machine's own."
     )
     MX_ALLOWED_NETWORKS: Networks = Field(
         default=[],
-        description="Networks that are not public where direct delivery (`mx:`) may find mail exchangers all the same.",
+        description="Private networks in which direct delivery (`mx:`) may connect to mail exchangers.",
     )
     PROVIDER_ALLOWED_NETWORKS: Networks = Field(
         default=[],
-        description="Networks that are not public where providers made by the API may be all the same. `./run` opens "
-        "loopback; `none` closes it. Providers of PROVIDER_URL, of commands and of the admin may be anywhere.",
+        description="Private networks in which providers created by the API may be. `./run` allows loopback; `none` "
+        "forbids it. Providers from PROVIDER_URL, commands and the admin may be in any network.",
     )
     SMTP_CONVERSATIONS: int = Field(
-        default=20, ge=1, le=200, description="SMTP connections that one worker child holds to one provider."
+        default=20,
+        ge=1,
+        le=200,
+        description="Maximum number of SMTP connections from one worker child to one provider.",
     )
     DELIVER_SECONDS: Seconds = Field(
-        default=timedelta(seconds=2), description="How long one delivery task claims due mail before it yields."
+        default=timedelta(seconds=2), description="Time for which one delivery task claims due mail before it ends."
     )
-    LEASE_SECONDS: Seconds = Field(default=timedelta(seconds=60), description="How long a claim holds without renewal.")
-    HEARTBEAT_SECONDS: Seconds = Field(default=timedelta(seconds=15), description="How often claims are renewed.")
+    LEASE_SECONDS: Seconds = Field(default=timedelta(seconds=60), description="Duration of a lease without renewal.")
+    HEARTBEAT_SECONDS: Seconds = Field(
+        default=timedelta(seconds=15), description="Interval at which leases are renewed."
+    )
     TICK_SECONDS: Seconds = Field(
-        default=timedelta(seconds=1), description="How often each worker looks for due mail and lost leases by itself."
+        default=timedelta(seconds=1), description="Interval at which each worker looks for due mail and lost leases."
     )
     RETRY_SECONDS: SecondsList = Field(
         default=[timedelta(seconds=s) for s in (60, 300, 900, 1800, 3600, 7200, 14400, 28800)],
-        description="Waits between tries, ±20 %; the last one repeats.",
+        description="Delays between attempts, ±20 %; the last one repeats.",
     )
     UNCERTAIN_SECONDS: Seconds = Field(
-        default=timedelta(seconds=600), description="How long an uncertain attempt waits for feedback before a retry."
+        default=timedelta(seconds=600),
+        description="Time for which an uncertain attempt waits for feedback before a retry.",
     )
     EXPIRY_SECONDS: Seconds = Field(
-        default=timedelta(hours=48), description="How long mail is tried when it has no `expires_at`."
+        default=timedelta(hours=48), description="Time after which mail without `expires_at` expires."
     )
     WEBHOOK_ALLOWED_NETWORKS: Networks = Field(
         default=[],
-        description="Networks that webhooks may be posted to beside public addresses, `10.1.0.0/16,127.0.0.1/32`: for "
-        "receivers on premises. `./run` opens loopback; `none` closes it.",
+        description="Private networks that webhooks may be posted to, `10.1.0.0/16,127.0.0.1/32`: for receivers on "
+        "premises. `./run` opens loopback; `none` closes it.",
     )
     WEBHOOK_CONNECTIONS: int = Field(
-        default=20, ge=1, le=200, description="Posts under way to one webhook endpoint at once, over all workers."
+        default=20,
+        ge=1,
+        le=200,
+        description="Maximum number of concurrent posts to one webhook endpoint, across all workers.",
     )
     WEBHOOK_TIMEOUT_SECONDS: Seconds = Field(
-        default=timedelta(seconds=15), description="How long one post to an endpoint may take, answer included."
+        default=timedelta(seconds=15), description="Time limit of one post to an endpoint, response included."
     )
     WEBHOOK_RETRY_SECONDS: SecondsList = Field(
         default=[timedelta(seconds=s) for s in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)],
-        description="Waits between tries of a webhook, ±20 %; after the last one it has failed.",
+        description="Delays between attempts of a webhook delivery, ±20 %; after the last one it fails.",
     )
     WEBHOOK_DISABLE_SECONDS: Seconds = Field(
-        default=timedelta(days=5), description="An endpoint that only fails for this long is disabled."
+        default=timedelta(days=5), description="Time of uninterrupted failure after which an endpoint is disabled."
     )
     WEBHOOK_KEEP_SECONDS: Seconds = Field(
-        default=timedelta(days=30), description="How long posts to endpoints stay in the log."
+        default=timedelta(days=30), description="Time for which webhook deliveries stay in the log."
     )
     ATTACHMENT_STORAGE: str = Field(
         default="",
-        description="Dotted path of a Django storage class for attachments' bytes. PostgreSQL keeps them by default.",
+        description="Dotted path of a Django storage class for attachments. Default: PostgreSQL.",
     )
-    LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
-    DEBUG: bool = Field(default=False, description="Django's debug pages. Never on a machine that others reach.")
+    LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Lowest level that is logged."
+    )
+    DEBUG: bool = Field(
+        default=False, description="Enables Django's debug pages. Never enable it on a machine that others can reach."
+    )
 
     @field_validator("PUBLIC_URL")
     @classmethod
@@ -170,7 +182,7 @@ class Environment(BaseSettings):
 
 
 def read_environment() -> Environment:
-    """The checked environment, or exit status 2 with one line per wrong variable on stderr."""
+    """The validated environment. If it is wrong, the process exits with status 2 and a line per variable on stderr."""
     try:
         return Environment()
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Putting every stored secret under the newest of ENCRYPTION_KEYS, so that the older keys can be taken away."""
+"""Encrypts every stored secret with the newest of ENCRYPTION_KEYS, so that older keys can be removed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ BATCH = 200
 
 @dataclass(slots=True, kw_only=True)
 class RotationResult:
-    """What became of one column's secrets: put under the newest key, found under it, or opened by no key."""
+    """Counts for one column's secrets: encrypted anew, already under the newest key, unreadable with any key."""
 
     model: str
     column: str
@@ -35,9 +35,9 @@ def list_secret_columns() -> Iterator[tuple[type[models.Model], str]]:
 
 
 def rekey_column(model: type[models.Model], name: str, progress: Callable[[int, int], None]) -> RotationResult:
-    """Put one column under the newest key, in batches, each a transaction: may be stopped and started again.
+    """Encrypt one column with the newest key, in batches of one transaction each; it can be interrupted and repeated.
 
-    `progress(done, total)` is called after each batch. Secrets that no key opens are left as they are.
+    `progress(done, total)` is called after each batch. Secrets that no key decrypts stay unchanged.
     """
     rekeyed = RotationResult(model=model._meta.label, column=name)
     rows = secrets_of(model, name)
@@ -50,7 +50,7 @@ def rekey_column(model: type[models.Model], name: str, progress: Callable[[int, 
 
 
 def secrets_of(model: type[models.Model], name: str) -> models.QuerySet[models.Model]:
-    """The rows with a secret, by id, and the secret as it is stored, as `token`."""
+    """The rows with a secret, by id, with the stored ciphertext as `token`."""
     rows: models.QuerySet[models.Model] = model._base_manager.filter(**{f"{name}__isnull": False})
     stored: models.QuerySet[models.Model] = rows.annotate(token=Cast(name, models.TextField())).order_by("pk")
     return stored
@@ -58,7 +58,7 @@ def secrets_of(model: type[models.Model], name: str) -> models.QuerySet[models.M
 
 @transaction.atomic
 def rekey_batch(rows: models.QuerySet[models.Model], name: str, rekeyed: RotationResult) -> list[UUID | int]:
-    """The ids that were looked at, at most `BATCH`; empty at the end."""
+    """The ids that were checked, at most `BATCH`; empty at the end."""
     batch: list[tuple[UUID | int, str]] = list(rows.select_for_update().values_list("pk", "token")[:BATCH])
     newest = Fernet(settings.ENCRYPTION_KEYS[0])
     every = MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])

@@ -1,6 +1,6 @@
 """Logging: one line of JSON per event on stderr, by structlog.
 
-Nothing that a person wrote is logged: no bodies, subjects, keys or tokens, and addresses only masked.
+Logs contain no content of mail, no keys and no tokens; addresses are masked.
 """
 
 import logging
@@ -8,7 +8,7 @@ import sys
 
 import structlog
 
-# Each login would be four lines; and what speaks HTTP for us tells of requests, which hold people's mail and our keys.
+# Each login would produce four lines, and HTTP client libraries log requests, which contain mail and our keys.
 WARNINGS_ONLY = ("axes", "boto3", "botocore", "httpcore", "requests", "urllib3")
 
 

@@ -1,4 +1,4 @@
-"""Django settings. What may differ between installations comes from `environment.py` and nowhere else."""
+"""Django settings. Everything that differs between installations comes from `environment.py` only."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ DEBUG = env.DEBUG
 
 PUBLIC_URL = env.PUBLIC_URL
 _public = urlsplit(PUBLIC_URL)
-# Loopback names always answer: health checks and the embedded inbox use them.
+# Loopback names are always accepted: health checks and the embedded inbox use them.
 ALLOWED_HOSTS = [_public.hostname or "localhost", "localhost", "127.0.0.1", "[::1]", *env.ALLOWED_HOSTS]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXIES = env.TRUSTED_PROXIES
@@ -50,7 +50,7 @@ INSTALLED_APPS = [
     "messages",
     "inbox",
     "gateways",
-    # Last: its admin puts our look on what the packages above have registered.
+    # Last: its admin re-registers models of the packages above in our style.
     "emailsvc.apps.EmailsvcConfig",
 ]
 
@@ -126,11 +126,11 @@ WHITENOISE_USE_FINDERS = True
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"
 SESSION_COOKIE_HTTPONLY = True
-# A working day: who can read everybody's mail logs in each morning.
+# A working day: users who can read all mail log in each morning.
 SESSION_COOKIE_AGE = 12 * 60 * 60
-# A month, for this host alone: what lies below it or beside it is not ours to decide (security.W005, W021).
+# A month, for this host only: subdomains and sibling hosts are not ours to decide (security.W005, W021).
 SECURE_HSTS_SECONDS = 30 * 24 * 60 * 60 if _public.scheme == "https" else 0
-# The proxy that ends TLS redirects to https (docs/operations.md); health checks come by http (security.W008).
+# The proxy that terminates TLS redirects to https (docs/operations.md); health checks use http (security.W008).
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -144,8 +144,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
-# Ten wrong passwords from one address lock it out for a quarter of an hour. Locking by user name would let anybody
-# lock out anybody.
+# Ten wrong passwords from one address lock it out for a quarter of an hour. Locking by user name would let anyone
+# lock out any user.
 AXES_LOCKOUT_PARAMETERS = ["ip_address"]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -157,7 +157,7 @@ AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 UNFOLD = theme.UNFOLD
 
-# The API's limit is checked before the body is read (common.parsers); Django's own must not come first.
+# The API's limit is checked before the body is read (common.parsers); Django's own limit must not come first.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
 
 REST_FRAMEWORK = {
@@ -202,8 +202,8 @@ WEBHOOK_KEEP_TIME = env.WEBHOOK_KEEP_SECONDS
 
 ATTACHMENT_STORAGE = env.ATTACHMENT_STORAGE
 
-# Celery is a doorbell, the row is the queue: these keep a lost or stopped broker from holding anybody.
-# Kombu names a Unix socket redis+socket://, redis-py and Django name it unix://.
+# Celery only carries wake-ups, the rows are the queue: these settings keep a lost or stopped broker from blocking.
+# Kombu spells a Unix socket redis+socket://, redis-py and Django spell it unix://.
 CELERY_BROKER_URL = env.BROKER_URL or REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_IMPORTS = [
     "webhooks.tasks",
@@ -217,7 +217,7 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
-# Work by the clock; mail goes to the queue of its lane (messages.tasks.ring).
+# Periodic work; mail goes to the queue of its lane (messages.tasks.ring).
 CELERY_TASK_DEFAULT_QUEUE = "periodic"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONSUMER = "emailsvc.celery_consumer:Consumer"
@@ -225,7 +225,7 @@ CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 512 * 1024
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
-# A conversation may take the sum of RFC 5321's timeouts; inside, each stage has its own deadline.
+# An SMTP conversation may take the sum of RFC 5321's timeouts; each stage has its own deadline.
 CELERY_TASK_SOFT_TIME_LIMIT = 45 * 60
 CELERY_TASK_TIME_LIMIT = 50 * 60
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5.0
@@ -233,7 +233,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_TIMEOUT = 0.5
 CELERY_TASK_PUBLISH_RETRY = False
-# Who publishes tries once to connect: before a second try kombu sleeps for two seconds, whatever the timeout says.
+# A publisher tries to connect once: before a second try kombu sleeps for two seconds, whatever the timeout is.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0} | (
     {}
     if CELERY_BROKER_URL.startswith("amqp")
@@ -248,7 +248,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0} | (
 )
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
-# Each run is written down at once, not every three minutes: queue_status and the admin tell whether beat lives.
+# Each run is saved at once, not every three minutes: queue_status and the admin use it to see whether beat is alive.
 CELERY_BEAT_SYNC_EVERY = 1
 CELERY_TIMEZONE = "UTC"
 

@@ -20,7 +20,7 @@ def build_table() -> str:
 
 
 def spell_default(value: object) -> str:
-    """A default as it would be written into the environment."""
+    """A default as written in the environment."""
     if value is PydanticUndefined:
         return "required"
     text = spell(value)

@@ -1,4 +1,4 @@
-"""Every path that this service answers."""
+"""All URL paths of this service."""
 
 from django.conf import settings
 from django.contrib import admin

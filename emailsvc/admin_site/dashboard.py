@@ -1,4 +1,4 @@
-"""The admin's first page: find a message, what needs a look, and how the queue does."""
+"""The admin's first page: a search for messages, undelivered mail, notices, and the state of the queue."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ SHOWN = 10
 
 
 def fill_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What the page shows of what this person may see."""
+    """The page's content, limited to what this user may view."""
     if request.user.has_perm("mail.view_message"):
         context |= {"queue": describe_queue(read_queue()), "troubled": list_troubled()}
     if request.user.has_perm("accounts.view_notice"):
@@ -29,7 +29,7 @@ def fill_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
 
 
 def list_troubled() -> list[dict[str, Any]]:
-    """The last messages that did not arrive."""
+    """The latest messages that were not delivered."""
     since = least_id_at(timezone.now() - LOOKED_BACK)
     rows = with_rows(Message.objects.filter(pk__gte=since, status__in=[Status.FAILED, Status.BOUNCED]))
     return [
@@ -39,13 +39,13 @@ def list_troubled() -> list[dict[str, Any]]:
 
 
 def find_address(message: Message) -> str:
-    """The first recipient that its status stands for; of a message whose recipients are all suppressed, the first."""
+    """The first recipient with the message's status; if all its recipients are suppressed, the first recipient."""
     rows = message.shown_recipients
     return next((row.address for row in rows if row.status == message.status), rows[0].address)
 
 
 def describe_queue(state: QueueState) -> dict[str, Any]:
-    """The queue in words, and what of it wants attention."""
+    """The queue's numbers as text, with the numbers that need attention."""
     worker = state.worker_seen_seconds_ago
     lanes = [{"row": lane, "oldest": age_of(lane.oldest_due_at) if lane.oldest_due_at else "-"} for lane in state.lanes]
     return {

@@ -1,4 +1,4 @@
-"""What the admin's frame shows: the sidebar of what this person may see, and our own assets."""
+"""The admin's frame: the sidebar, limited to the user's permissions, and our own assets."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,8 +10,8 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.text import capfirst
 
-# Title of a section → the models in it (label, icon of the font that unfold brings along). What has no admin, or what
-# the person may not view, is left out.
+# Title of a section → its models (label, icon of the font that unfold brings along). Models without an admin, and
+# models that the user may not view, are left out.
 SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "Mail": (
         ("mail.message", "mail"),
@@ -38,12 +38,12 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("axes.accessattempt", "lock"),
     ),
 }
-# Where a package's own name says too little.
+# Clearer names for packages whose own name is too vague.
 TITLES = {"axes.accessattempt": "Failed logins", "accounts.auditentry": "Audit log"}
 
 
 def build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The sidebar for this person."""
+    """The sidebar for this user."""
     sections = (
         {"title": title, "separator": True, "items": list(list_links(request, models))}
         for title, models in SECTIONS.items()

@@ -1,10 +1,10 @@
-"""The group Support: its members look at mail and act on it; they neither add, change nor delete."""
+"""The group Support: its members may view mail and act on it, but not add, change or delete it."""
 
 from django.contrib.auth.models import Group, Permission
 from django.core.management.base import CommandError
 
 GROUP = "Support"
-# Keys are not among them; the pages of providers and endpoints show no secret.
+# API keys are left out; the pages of providers and endpoints show no secret.
 PERMISSIONS = (
     "mail.act_message",
     "mail.view_message",
@@ -20,9 +20,9 @@ PERMISSIONS = (
 
 
 def sync_support_group() -> None:
-    """Make the group where it is missing and give it each permission of the table; harmless when repeated.
+    """Create the group if it is missing and grant it every permission of the table; idempotent.
 
-    A permission that an administrator has added by hand stays.
+    Permissions that an administrator added by hand stay.
     """
     group, _ = Group.objects.get_or_create(name=GROUP)
     known = {

@@ -1,8 +1,8 @@
-"""How the admin looks: django-unfold's settings."""
+"""The admin's appearance: settings of django-unfold."""
 
 from typing import Any
 
-# The blue of the inbox and of the pages, from light to dark.
+# The blue of the inbox and of our pages, from light to dark.
 PRIMARY = {
     "50": "oklch(97% .014 268)",
     "100": "oklch(94% .03 268)",
@@ -17,7 +17,7 @@ PRIMARY = {
     "950": "oklch(24% .07 267)",
 }
 
-# What is computed for each page is named by its path: settings are read before any app is loaded.
+# Callables are named by path, since settings are read before any app is loaded.
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "emailsvc",
     "SITE_HEADER": "emailsvc",

@@ -1,4 +1,4 @@
-"""The user that the embedded servers run as: PostgreSQL refuses to run as root."""
+"""The user account of the embedded servers: PostgreSQL refuses to run as root."""
 
 import os
 import pwd
@@ -12,20 +12,20 @@ from pathlib import Path
 from emailsvc.embedded.errors import EmbeddedError
 from emailsvc.embedded.parent_death import die_with_parent
 
-# PGPORT, PGDATA or LD_PRELOAD of the caller are not meant for these servers.
+# The caller's PGPORT, PGDATA or LD_PRELOAD must not reach these servers.
 CLEAN_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """A user to drop to."""
+    """The user to switch to."""
 
     uid: int
     gid: int
 
 
 def choose_account(owned: Path) -> Account | None:
-    """None, which is ourselves, unless we are root; then the owner of the folder `owned`, or `nobody` for a new one.
+    """None (our own user), unless we are root; then the owner of the folder `owned`, or `nobody` for a new folder.
 
     Raises EmbeddedError when the machine has no user `nobody`.
     """
@@ -43,7 +43,7 @@ def choose_account(owned: Path) -> Account | None:
 
 
 def give(path: Path, account: Account | None) -> None:
-    """Make `path` the account's own, closed to everybody else."""
+    """Give `path` to the account and close it to all others."""
     path.chmod(stat.S_IRWXU)
     if account is not None:
         os.chown(path, account.uid, account.gid)
@@ -52,7 +52,7 @@ def give(path: Path, account: Account | None) -> None:
 def run_as(
     account: Account | None, arguments: list[str], inherited: tuple[int, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Run a short command as the account, with nothing of our environment; it does not outlive us.
+    """Run a short command as the account, without our environment; it ends when we end.
 
     Raises OSError when the account cannot run it.
     """
@@ -73,7 +73,7 @@ def run_as(
 
 
 def output_of(account: Account | None, arguments: list[str]) -> str | None:
-    """What the command prints when that user runs it, None when it cannot be run or fails."""
+    """The command's output when that user runs it; None if it cannot run or fails."""
     try:
         done = run_as(account, arguments)
     except (OSError, subprocess.SubprocessError):

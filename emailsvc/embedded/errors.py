@@ -1,5 +1,5 @@
-"""What keeps a service from running on this machine."""
+"""Errors that keep a server from running on this machine."""
 
 
 class EmbeddedError(Exception):
-    """It cannot run here. The text is one sentence for the person who typed the command."""
+    """The server cannot run here. The text is one sentence for the user of the command."""

@@ -1,4 +1,4 @@
-"""Lock files: held by a process for as long as it lives, and by those that inherit the descriptor."""
+"""Lock files: held by a process while it lives, and by processes that inherit the descriptor."""
 
 import fcntl
 import os
@@ -12,14 +12,14 @@ from emailsvc.embedded.errors import EmbeddedError
 
 
 class InUseError(EmbeddedError):
-    """Somebody else is using the data folder."""
+    """Another process uses the data folder."""
 
 
 @contextmanager
 def locked(path: Path, *, seconds: float, complaint: str) -> Iterator[TextIO]:
-    """Hold the lock file `path`, which says whose it is.
+    """Hold the lock file `path`, which contains the holder's process id.
 
-    Raises InUseError, the complaint and whose it is, when another still has it after `seconds`.
+    Raises InUseError with the complaint and the holder if another process still holds it after `seconds`.
     """
     with path.open("a+") as lock:
         deadline = time.monotonic() + seconds
@@ -35,7 +35,7 @@ def locked(path: Path, *, seconds: float, complaint: str) -> Iterator[TextIO]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock file. FileNotFoundError when there is none."""
+    """Whether a living process holds the lock file. Raises FileNotFoundError if the file does not exist."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         return not try_lock(descriptor)

@@ -1,4 +1,4 @@
-"""PostgreSQL of our own: made once in the data folder, reachable only through a socket in the runtime folder."""
+"""The embedded PostgreSQL: created once in the data folder, reachable only through a socket in the runtime folder."""
 
 import os
 import shutil
@@ -24,19 +24,19 @@ SETTINGS = {
     "max_connections": "200",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # Short statements by the thousand: compiling them costs more than it saves.
+    # Thousands of short statements: just-in-time compilation costs more than it saves.
     "jit": "off",
     "checkpoint_timeout": "15min",
     "max_wal_size": "2GB",
     "wal_compression": "on",
 }
 INITDB_OPTIONS = ("-A", "trust", "-E", "UTF8", "--no-locale", "-U", NAME, "--no-instructions")
-# For tests: what is lost in a power cut there is missed by nobody.
+# For tests: losing data in a power cut does no harm there.
 VOLATILE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 def read_major(folder: Path) -> int | None:
-    """The version that made the data folder, None where there is none yet."""
+    """The PostgreSQL version of the data folder; None if there is no data yet."""
     version = folder / "PG_VERSION"
     return int(version.read_text().split(".")[0]) if version.exists() else None
 
@@ -46,9 +46,9 @@ def database_url(runtime: Path) -> str:
 
 
 def build_postgres(data: Path, runtime: Path, *, is_durable: bool = True) -> Program:
-    """The program that serves `data/postgres`, which is made first where there is none.
+    """The program that serves `data/postgres`, which is created if it is missing.
 
-    Raises EmbeddedError when PostgreSQL cannot run here or does not fit the data.
+    Raises EmbeddedError if PostgreSQL cannot run here or does not fit the data.
     """
     folder = data / FOLDER
     account = choose_account(folder)
@@ -58,7 +58,7 @@ def build_postgres(data: Path, runtime: Path, *, is_durable: bool = True) -> Pro
     if not folder.exists():
         create_cluster(folder, binaries, account)
     settings = SETTINGS | ({} if is_durable else VOLATILE_SETTINGS)
-    # Held open for as long as we live, so that a restarted server finds it under the same number.
+    # Kept open while we live, so that a restarted server finds it under the same number.
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     return Program(
         name="postgres",
@@ -74,7 +74,7 @@ def build_postgres(data: Path, runtime: Path, *, is_durable: bool = True) -> Pro
         environment=CLEAN_ENVIRONMENT,
         account=account,
         inherited=(descriptor,),
-        # Fast shutdown: open sessions are cut. Immediate shutdown when we die: the log is replayed at the next start.
+        # Fast shutdown cuts open sessions. If we die, immediate shutdown follows: the next start replays the log.
         stop_signal=signal.SIGINT,
         stop_seconds=3.0,
         death_signal=signal.SIGQUIT,
@@ -82,12 +82,12 @@ def build_postgres(data: Path, runtime: Path, *, is_durable: bool = True) -> Pro
 
 
 def path_by_descriptor(descriptor: int, folder: Path) -> str:
-    """A path to the folder that its owner can walk even when a folder above is closed to him (Linux)."""
+    """A path to the folder that its owner can use even if he may not enter a parent folder (Linux)."""
     return f"/proc/self/fd/{descriptor}" if Path("/proc/self/fd").is_dir() else str(folder)
 
 
 def create_cluster(folder: Path, binaries: Postgres, account: Account | None) -> None:
-    """Run initdb beside the final place, so that a start which was cut short leaves no half-made cluster."""
+    """Run initdb beside the final place, so that an interrupted start leaves no half-made cluster."""
     fresh = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
@@ -104,7 +104,7 @@ def create_cluster(folder: Path, binaries: Postgres, account: Account | None) ->
 
 
 def await_postgres(runtime: Path, child: Child) -> None:
-    """Wait until the server answers, and make our database on its first start. Raises EmbeddedError if it dies."""
+    """Wait until the server answers, and create our database on its first start. Raises EmbeddedError if it dies."""
     deadline = time.monotonic() + READY_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Programs that run beside us: started quietly in a session of their own, and unable to outlive us."""
+"""Programs that run beside us: each in a session of its own, with its output in a log, and ended when we end."""
 
 import os
 import signal
@@ -16,10 +16,10 @@ from emailsvc.embedded.parent_death import die_with_parent
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to run, as whom, and how to end it.
+    """A command line, the user that runs it, and the way to stop it.
 
-    `stop_signal` asks for an orderly end; after `stop_seconds` the whole process group is killed. `death_signal` is
-    what the kernel sends when we die without having stopped it (Linux only).
+    `stop_signal` asks for an orderly end; after `stop_seconds` the whole process group is killed. The kernel sends
+    `death_signal` if we die before we have stopped it (Linux only).
     """
 
     name: str
@@ -36,7 +36,7 @@ class Program:
 
 @dataclass(kw_only=True)
 class Child:
-    """A program, the process that runs it now, and how long its log was before that."""
+    """A program, its current process, and the length of its log before that process started."""
 
     program: Program
     process: subprocess.Popen[bytes]
@@ -44,12 +44,12 @@ class Child:
 
 
 def start(program: Program) -> Child:
-    """The started program. Call it from the main thread: the kernel takes the end of the forking thread for ours."""
+    """The started program. Call it from the main thread: the kernel treats the end of the forking thread as our end."""
     return Child(program=program, log_start=log_size(program.log), process=spawn(program))
 
 
 def restart(child: Child) -> None:
-    """Give a child that has ended a new process."""
+    """Start a new process for a program whose process has ended."""
     child.log_start = log_size(child.program.log)
     child.process = spawn(child.program)
 
@@ -77,26 +77,26 @@ def spawn(program: Program) -> subprocess.Popen[bytes]:
 
 
 def has_ended(child: Child) -> bool:
-    """Whether the process has ended; if so, what it left in its process group is killed."""
+    """Whether the process has ended; if so, the rest of its process group is killed."""
     process = child.process
     if process.returncode is not None:
         return True
     if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         return False
-    # Before it is reaped: until then no other process can have its number.
+    # Before the process is reaped: until then no other process can have its number.
     kill_group(child)
     process.wait()
     return True
 
 
 def kill_group(child: Child) -> None:
-    # PermissionError: macOS, when only the zombie itself is left.
+    # PermissionError: macOS, if only the zombie itself is left.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.process.pid, signal.SIGKILL)
 
 
 def stop(children: Iterable[Child]) -> list[str]:
-    """End all of them together, each within its `stop_seconds`. The names of those that had to be killed."""
+    """Stop all programs at once, each within its `stop_seconds`. Returns the names of those that had to be killed."""
     waiting = [child for child in children if not has_ended(child)]
     for child in waiting:
         child.process.send_signal(child.program.stop_signal)
@@ -112,10 +112,10 @@ def stop(children: Iterable[Child]) -> list[str]:
 
 
 def tail(child: Child, *, lines: int = 15) -> str:
-    """The last lines that the process has logged, for the person who must see why it died."""
+    """The last lines of the process's log, which show why it died."""
     with child.program.log.open("rb") as log:
         end = log.seek(0, os.SEEK_END)
-        # A log that was trimmed meanwhile is shorter than it was at the start.
+        # A log that was trimmed meanwhile is shorter than at the start.
         begin = child.log_start if child.log_start <= end else 0
         log.seek(max(begin, end - 16384))
         return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])

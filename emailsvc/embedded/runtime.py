@@ -1,4 +1,4 @@
-"""The runtime folder: one closed folder with a short path, for sockets (and for binaries that must be copied)."""
+"""The runtime folder: a private folder with a short path, for sockets (and for binaries that must be copied)."""
 
 import fcntl
 import os
@@ -23,7 +23,7 @@ NEW_SECONDS = 60
 
 @contextmanager
 def runtime_folder(account: Account | None) -> Iterator[Path]:
-    """A folder that only the servers' user (and root) can enter; it is gone afterwards."""
+    """A folder that only the servers' user (and root) can enter; it is removed at the end."""
     base = choose_base(account)
     sweep(base, account)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
@@ -37,7 +37,7 @@ def runtime_folder(account: Account | None) -> Iterator[Path]:
 
 
 def choose_base(account: Account | None) -> Path:
-    """The system's temporary folder, or /tmp when its path is too long for a socket or closed to the account."""
+    """The system's temporary folder, or /tmp if its path is too long for a socket or closed to the account."""
     for base in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - mkdtemp makes it 0700, under a random name
         longest = len(os.fsencode(base)) + len(f"/{PREFIX}12345678{LONGEST_NAME}")
         is_open = account is None or all(folder.stat().st_mode & stat.S_IXOTH for folder in (base, *base.parents))
@@ -47,11 +47,11 @@ def choose_base(account: Account | None) -> Path:
 
 
 def sweep(base: Path, account: Account | None) -> None:
-    """Remove what runs that were killed have left: ours, and locked by nobody."""
+    """Remove the runtime folders of killed runs: our own user's, and not locked."""
     owners = {os.geteuid(), account.uid if account else os.geteuid()}
     for folder in base.glob(f"{PREFIX}*"):
         try:
-            # A new one may not be locked yet.
+            # A new folder may not be locked yet.
             is_ours = folder.lstat().st_uid in owners and time.time() - folder.lstat().st_mtime > NEW_SECONDS
             if is_ours and not is_locked(folder / LOCK_NAME):
                 shutil.rmtree(folder, ignore_errors=True)

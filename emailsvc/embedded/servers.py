@@ -1,4 +1,4 @@
-"""The embedded servers as a whole: one folder of data, one runtime folder, nobody else at the same data."""
+"""The embedded servers together: one data folder, one runtime folder, one user of the data at a time."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,13 +15,13 @@ from emailsvc.embedded.runtime import runtime_folder
 from emailsvc.embedded.valkey import await_valkey, build_valkey, redis_url
 
 LOCK_NAME = "servers.lock"
-# An earlier run that was killed leaves PostgreSQL a moment to end by itself.
+# After a run was killed, its PostgreSQL needs a moment to end.
 LOCK_SECONDS = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerKind:
-    """One server: the variable that names it, and how it is built, awaited and addressed."""
+    """One server: its environment variable, and the functions that build it, wait for it and give its address."""
 
     variable: str
     build: Callable[..., Program]
@@ -37,7 +37,7 @@ KINDS = (
 
 @dataclass(kw_only=True)
 class Servers:
-    """The servers of one data folder: their addresses are known before they run."""
+    """The servers of one data folder. Their addresses are known before they run."""
 
     data: Path
     runtime: Path
@@ -48,16 +48,16 @@ class Servers:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that name them to our programs."""
+        """The environment variables that give our programs their addresses."""
         return {kind.variable: kind.url(self.runtime) for kind in self.kinds}
 
     def start(self) -> None:
-        """Start them and wait until they answer. Raises EmbeddedError when one cannot run here."""
+        """Start the servers and wait until they answer. Raises EmbeddedError if one cannot run here."""
         (self.data / "logs").mkdir(exist_ok=True)
-        # PostgreSQL last: it takes longest, and the others come up meanwhile.
+        # PostgreSQL last: it takes longest, and the others start meanwhile.
         for kind in reversed(self.kinds):
             program = kind.build(self.data, self.runtime, is_durable=self.is_durable)
-            # The lock is theirs too: it is free when the last of their processes is gone, whatever became of us.
+            # The servers inherit the lock: it is free when the last of their processes has ended, even if we die.
             program = replace(program, inherited=(*program.inherited, self.lock.fileno()))
             self.children.append(start(program))
         for kind, child in zip(reversed(self.kinds), self.children, strict=True):
@@ -66,9 +66,9 @@ class Servers:
 
 @contextmanager
 def claimed_servers(data: Path, given: Mapping[str, str], *, is_durable: bool = True) -> Iterator[Servers]:
-    """The servers that the environment `given` does not name, to be started; they are stopped afterwards.
+    """The servers that the environment `given` does not name, not yet started; they are stopped at the end.
 
-    `data` is an existing folder. Raises EmbeddedError when another run is using it.
+    `data` is an existing folder. Raises EmbeddedError if another run uses it.
     """
     kinds = tuple(kind for kind in KINDS if not given.get(kind.variable))
     complaint = f"the servers of {data} are in use by another run, stop that first"
@@ -82,7 +82,7 @@ def claimed_servers(data: Path, given: Mapping[str, str], *, is_durable: bool = 
 
 @contextmanager
 def running_servers(data: Path, given: Mapping[str, str], *, is_durable: bool = True) -> Iterator[Servers]:
-    """As `claimed_servers`, and they have been started."""
+    """As `claimed_servers`, but started."""
     with claimed_servers(data, given, is_durable=is_durable) as servers:
         servers.start()
         yield servers

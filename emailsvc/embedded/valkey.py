@@ -1,4 +1,4 @@
-"""Valkey (or Redis) of our own: an append-only file in the data folder, reachable only through a socket."""
+"""The embedded Valkey (or Redis): an append-only file in the data folder, reachable only through a socket."""
 
 import shutil
 import signal
@@ -23,10 +23,10 @@ def redis_url(runtime: Path) -> str:
 
 
 def build_valkey(data: Path, runtime: Path, *, is_durable: bool = True) -> Program:
-    """The program that serves `data/valkey`. Raises EmbeddedError when there is none that can run here.
+    """The program that serves `data/valkey`. Raises EmbeddedError if no server can run here.
 
-    Files of another server's version are set aside, since not every version reads every other's: all that is in
-    them is wake-ups, rate limits and caches; mail lies in PostgreSQL.
+    Files of another version are set aside, since a version may not read another's files. They hold only wake-ups,
+    rate limits and caches; mail is in PostgreSQL.
     """
     folder = data / FOLDER
     account = choose_account(folder)
@@ -47,7 +47,7 @@ def build_valkey(data: Path, runtime: Path, *, is_durable: bool = True) -> Progr
         ),
         log=data / "logs" / "valkey.log",
         environment=CLEAN_ENVIRONMENT,
-        # Its files are relative to where it stands, so that a closed folder above does no harm.
+        # Its files are relative to its working folder, so that a closed parent folder does no harm.
         folder=folder,
         account=account,
         stop_seconds=2.0,
@@ -71,7 +71,7 @@ def await_valkey(runtime: Path, child: Child) -> None:
 
 
 def ask_ping(path: Path) -> bytes:
-    """The server's answer to PING, empty when there is none."""
+    """The server's reply to PING; empty if it does not reply."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(1.0)
         try:

@@ -1,10 +1,10 @@
-"""`./run check`: format, lint, types, directions of imports and missing migrations, each whatever the others say."""
+"""`./run check`: format, lint, types, import directions and missing migrations. All run, even after a failure."""
 
 import os
 import subprocess
 import sys
 
-# Types and imports are looked at with the settings loaded, and without a server.
+# Type and import checks load the settings, but need no server.
 ENVIRONMENT = {
     "DATABASE_URL": "postgresql://",
     "REDIS_URL": "redis://",

@@ -1,4 +1,4 @@
-"""A data folder in use: who holds it, and the environment that its programs share."""
+"""A data folder in use: its lock, and the environment that its programs share."""
 
 import json
 import os
@@ -15,19 +15,19 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_DATA = ROOT / "var"
 LOCK_NAME = "run.lock"
 ENVIRONMENT_NAME = "environment.json"
-# For this long others may hold the lock only to look, or to tidy up after a run that was killed.
+# For this long another process may hold the lock only to look, or to clean up after a killed run.
 MOMENT_SECONDS = 0.5
 
 
 def open_data_folder(path: Path) -> Path:
-    """The folder, made if it is missing, for its owner only. Raises EmbeddedError when that cannot be."""
+    """The folder, created if it is missing, for its owner only. Raises EmbeddedError if that fails."""
     try:
         if not path.is_dir():
             path.mkdir(mode=0o700, parents=True)
         (path / "logs").mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise EmbeddedError(f"{path} cannot be used for data: {error.strerror}; choose another with --data") from None
-    # What another user wrote cannot be told by the folder alone: root may have written into ours.
+    # The folder's owner alone does not reveal files of another user: root may have written into our folder.
     foreign = [kept for kept in (path, path / LOCK_NAME) if kept.exists() and not os.access(kept, os.R_OK | os.W_OK)]
     if foreign:
         raise EmbeddedError(f"{foreign[0]} belongs to another user; choose another folder with --data")
@@ -36,14 +36,14 @@ def open_data_folder(path: Path) -> Path:
 
 @contextmanager
 def hold(data: Path) -> Iterator[None]:
-    """Be the only run in the data folder. Raises InUseError naming the other one."""
+    """Be the only run in the data folder. Raises InUseError with the other run's process id."""
     complaint = f"already running with the data folder {data}"
     with locked(data / LOCK_NAME, seconds=MOMENT_SECONDS, complaint=complaint):
         yield
 
 
 def build_environment(given: Mapping[str, str], made: Mapping[str, str]) -> dict[str, str]:
-    """The environment of our programs: what we made up, and over it what the caller gave (an empty word is nothing)."""
+    """The environment of our programs: generated values, overridden by the caller's (empty ones do not count)."""
     own = {
         "DJANGO_SETTINGS_MODULE": "emailsvc.settings",
         "PYTHONUNBUFFERED": "1",
@@ -54,7 +54,7 @@ def build_environment(given: Mapping[str, str], made: Mapping[str, str]) -> dict
 
 @contextmanager
 def kept_environment(data: Path, made: Mapping[str, str]) -> Iterator[None]:
-    """Leave what we made up where `./run manage` beside a running service finds it."""
+    """Write the generated values to the place where `./run manage` beside a running service reads them."""
     path = data / ENVIRONMENT_NAME
     write_private(path, made)
     try:
@@ -64,7 +64,7 @@ def kept_environment(data: Path, made: Mapping[str, str]) -> Iterator[None]:
 
 
 def read_environment(data: Path) -> dict[str, str]:
-    """What a run that still holds the data folder left there, empty when there is none."""
+    """The values that a running service wrote there; empty if none holds the data folder."""
     try:
         left = json.loads((data / ENVIRONMENT_NAME).read_text())
         is_stale = not is_locked(data / LOCK_NAME)

@@ -8,7 +8,7 @@ LIMIT_BYTES = 20_000_000
 
 
 def trim_logs(folder: Path, limit: int = LIMIT_BYTES) -> None:
-    """Move what a log over `limit` bytes holds to `<log>.1`. Its writer appends, and goes on at the new beginning."""
+    """Move the content of a log over `limit` bytes to `<log>.1`. The writer appends and continues in the empty file."""
     for log in folder.glob("*.log"):
         if log.stat().st_size > limit:
             shutil.copyfile(log, log.with_name(f"{log.name}.1"))

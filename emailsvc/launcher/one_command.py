@@ -1,6 +1,6 @@
-"""One command, with its servers: `python -m emailsvc.launcher.one_command [--data FOLDER | --temporary] -- program …`.
+"""One command with its servers: `python -m emailsvc.launcher.one_command [--data FOLDER | --temporary] -- program …`.
 
-Beside a running service the command uses that one's servers; else they are started for as long as commands need them.
+If a service is running, the command uses its servers; otherwise servers run for as long as commands need them.
 """
 
 import argparse
@@ -31,14 +31,14 @@ from emailsvc.launcher.data_folder import (
 from emailsvc.launcher.secrets_file import keep_secrets
 
 USERS_LOCK_NAME = "users.lock"
-# Somebody else is starting or stopping the servers: neither takes longer than this.
+# Another process is starting or stopping the servers; neither takes longer than this.
 WAIT_SECONDS = 60.0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="emailsvc.launcher.one_command")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
-    parser.add_argument("--temporary", action="store_true", help="use a data folder that is thrown away")
+    parser.add_argument("--temporary", action="store_true", help="use a temporary data folder")
     parser.add_argument("words", nargs="+")
     options = parser.parse_args()
     try:
@@ -70,7 +70,7 @@ def command_environment(data: Path, given: Mapping[str, str]) -> Iterator[dict[s
 
 
 def find_servers(data: Path, given: Mapping[str, str], stack: ExitStack) -> Mapping[str, str]:
-    """What names the servers to the command: borrowed ones or our own, until `stack` lets go of them."""
+    """The servers' addresses for the command: borrowed servers or our own, kept until `stack` closes."""
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
@@ -80,13 +80,13 @@ def find_servers(data: Path, given: Mapping[str, str], stack: ExitStack) -> Mapp
                 return borrowed
             if time.monotonic() > deadline:
                 raise
-            # They are just being started or stopped.
+            # The servers are being started or stopped.
             time.sleep(0.1)
 
 
 @contextmanager
 def started_servers(data: Path, given: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    """Our own, which stop when the last command that borrowed them is done. InUseError when somebody else has them."""
+    """Our own servers, which stop after the last command that borrowed them. Raises InUseError if they are in use."""
     with hold(data), (data / USERS_LOCK_NAME).open("a+") as users, ExitStack() as stack:
         secrets = keep_secrets(data, given).environment()
         servers = stack.enter_context(running_servers(data, given))
@@ -98,7 +98,7 @@ def started_servers(data: Path, given: Mapping[str, str]) -> Iterator[Mapping[st
 
 @contextmanager
 def borrowed_servers(data: Path) -> Iterator[Mapping[str, str]]:
-    """Those of somebody else, who waits for us; empty while there are none."""
+    """The addresses of another process's servers, which wait for us; empty if there are none."""
     with (data / USERS_LOCK_NAME).open("a+") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         left = read_environment(data)
@@ -108,7 +108,7 @@ def borrowed_servers(data: Path) -> Iterator[Mapping[str, str]]:
 
 
 def run_command(words: Sequence[str], environment: Mapping[str, str]) -> int:
-    """The command's exit status. Ctrl-C is the command's to answer; SIGTERM is handed on to it."""
+    """The command's exit status. The command handles Ctrl-C; SIGTERM is passed on to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     command = subprocess.Popen(
         words,
@@ -121,7 +121,7 @@ def run_command(words: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def begin(parent: int) -> None:
-    """Between fork and exec: what is ignored stays ignored across exec."""
+    """Runs between fork and exec: ignored signals stay ignored across exec."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     die_with_parent(parent, signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""Loopback ports, each held from the moment when its number is known: one that was free is soon another's."""
+"""Loopback ports, each held from the moment when its number is known: another process may take a free port at once."""
 
 import socket
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ LAST_PORT = 65_535
 
 
 def listen(port: int, host: str = LOOPBACK) -> socket.socket:
-    """A socket that listens on the loopback interface. Raises OSError when the port is taken or not allowed.
+    """A socket that listens on the loopback interface. Raises OSError if the port is taken or not allowed.
 
-    `host` is another of its addresses (127.0.0.0/8), where the system has them all.
+    `host` may be another loopback address (127.0.0.0/8), on systems that have them all.
     """
     listener = socket.socket(socket.AF_INET)
     try:
@@ -26,7 +26,7 @@ def listen(port: int, host: str = LOOPBACK) -> socket.socket:
 
 
 def listen_near(preferred: int, *, tries: int = 100) -> socket.socket:
-    """A socket that listens on the first port from `preferred` on that can be had, else on any."""
+    """A socket that listens on the first free port from `preferred` on, otherwise on any port."""
     for port in range(preferred, min(preferred + tries, LAST_PORT + 1)):
         try:
             return listen(port)
@@ -39,10 +39,11 @@ def listen_near(preferred: int, *, tries: int = 100) -> socket.socket:
 def held_port(host: str = LOOPBACK) -> Iterator[int]:
     """A port for a server that binds it by itself, later; until then connections to it are refused.
 
-    `host` is the address at which it is held: `0.0.0.0` stands for all of IPv4, `::` for all of both kinds.
+    `host` is the address at which it is held: `0.0.0.0` stands for all of IPv4, `::` for all of IPv4 and IPv6.
 
-    Our socket is bound and does not listen. So the kernel gives the port to nobody who asks for any, and yet a server
-    that sets SO_REUSEADDR or SO_REUSEPORT, as servers do, can listen on it: on Linux both need the option only.
+    Our socket is bound and does not listen. So the kernel does not give the port to a program that asks for any port,
+    but a server that sets SO_REUSEADDR or SO_REUSEPORT, as servers do, can listen on it. On Linux both sides need the
+    option.
     """
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

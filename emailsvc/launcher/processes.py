@@ -1,4 +1,4 @@
-"""Our own programs, in the order in which they start: what `./run` keeps alive."""
+"""The programs that `./run` keeps alive, in the order in which they start."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 from emailsvc.embedded.programs import Program
 from emailsvc.launcher.data_folder import ROOT
 
-# Seconds to stop in, one stage after the other: with the servers' own less than the ten that a person is promised.
+# Seconds for each stage of the shutdown; with the servers' own time less than the promised ten.
 STOP_STAGES = (("beat", "worker", "worker-bulk", "worker-webhooks", "web", "reports"), ("inbox",))
 # Those of a stage end together, so each may take as long as the slowest: a busy machine slows the quick ones too.
 STAGE_SECONDS = (5.5, 1.5)
@@ -17,7 +17,7 @@ STOP_SECONDS = {name: seconds for names, seconds in zip(STOP_STAGES, STAGE_SECON
 PREPARATION_SECONDS = 2.0
 
 CELERY = ("celery", "-A", "emailsvc.celery:app", "--quiet")
-# Neither gossip nor mingle: workers have nothing to tell each other, and mingling takes a second of each start.
+# Neither gossip nor mingle: workers need nothing from each other, and mingling delays each start by a second.
 WORKER = (*CELERY, "worker", "--without-gossip", "--without-mingle")
 WEB = ("gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/web/gunicorn_config.py")
 COMMANDS = {
@@ -30,7 +30,7 @@ COMMANDS = {
 
 
 class StartGate:
-    """Programs behind it have loaded, and wait until it is opened."""
+    """Opens when the programs may start; they have loaded and wait for it."""
 
     def __init__(self) -> None:
         self.entrance, self._bolt = os.pipe()
@@ -41,10 +41,10 @@ class StartGate:
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessOptions:
-    """What our programs need to be told; `sockets` are the listening descriptors that servers inherit, by program.
+    """Settings for our programs; `sockets` are the listening descriptors that servers inherit, by program.
 
-    They are ours and outlive a server that dies: clients wait a moment and are not refused, and nobody else can listen
-    there meanwhile.
+    We own the sockets, so they outlive a server that dies: clients wait a moment instead of being refused, and no other
+    program can listen there meanwhile.
     """
 
     data: Path
@@ -55,7 +55,7 @@ class ProcessOptions:
 
 
 def build_processes(process_options: ProcessOptions) -> list[Program]:
-    """In the order in which they start; they wait for the database, and are stopped by `STOP_STAGES`."""
+    """The programs in the order of their start; they wait for the database, and stop in the order of `STOP_STAGES`."""
     inbox = ("manage", "run_inbox", "--fd", str(process_options.sockets["inbox"]))
     web = (*COMMANDS["web"], "--bind", f"fd://{process_options.sockets['web']}")
     reports = ("manage", "run_report_listener", "--fd", str(process_options.sockets["reports"]))
@@ -66,7 +66,7 @@ def build_processes(process_options: ProcessOptions) -> list[Program]:
 
 
 def build_preparation(process_options: ProcessOptions) -> Program:
-    """What has to be done before the others start; it waits for the servers, and ends by itself."""
+    """The program that must finish before the others start; it waits for the servers, and ends by itself."""
     return _program(
         process_options,
         process_options.servers_gate,

@@ -1,6 +1,6 @@
-"""`./run pythons` and `--python`: the Pythons of this machine that can run us. Needs the standard library alone.
+"""`./run pythons` and `--python`: the Pythons of this machine that can run us. Needs only the standard library.
 
-Without an argument it prints version and path of each, one of a version; with a version or a path, of that one.
+Without an argument it prints version and path of one Python per version; with a version or a path, of that one.
 """
 
 import os
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 LEAST, END = 11, 20
-# What lacks these cannot run us, and what is a shim without a Python behind it says nothing.
+# A Python without these modules cannot run us, and a shim without a Python prints nothing.
 QUESTION = "import ctypes, ssl, venv, zlib, sys; print('{}.{}'.format(*sys.version_info[:2]))"
 
 
@@ -24,7 +24,7 @@ def main(*wanted: str) -> int:
 
 
 def find(wanted: str) -> tuple[str, str] | None:
-    """Version and path of the first Python that is meant by a version or a path."""
+    """Version and path of the first Python that matches a version or a path."""
     for path in [Path(wanted).absolute()] if os.sep in wanted else list_places(wanted):
         version = ask_version(path)
         if version and (version == wanted or os.sep in wanted):
@@ -33,14 +33,14 @@ def find(wanted: str) -> tuple[str, str] | None:
 
 
 def list_places(version: str) -> list[Path]:
-    """Where a version may be: on the PATH, then among pyenv's."""
+    """Candidates for a version: on the PATH, then among pyenv's."""
     name = f"python{version}"
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     return [*(Path(folder) / name for folder in os.get_exec_path()), *sorted(pyenv.glob(f"{version}.*/bin/{name}"))]
 
 
 def ask_version(python: Path) -> str | None:
-    """What a Python says of itself; nothing when it cannot run us."""
+    """The version and path that a Python prints; empty if it cannot run us."""
     if not os.access(python, os.X_OK):
         return None
     done = subprocess.run([python, "-c", QUESTION], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""What a person and a program need to know once the service is up: the banner and `<data>/ready.json`."""
+"""The service's addresses and first credentials, for users and programs: the banner and `<data>/ready.json`."""
 
 import json
 import shlex
@@ -11,7 +11,7 @@ DEMO_SENDER = "Demo <demo@example.test>"
 
 @dataclass(frozen=True, kw_only=True)
 class ReadyFile:
-    """The fields of `ready.json`. `admin_password` is None once a person has changed it in the admin."""
+    """The fields of `ready.json`. `admin_password` is None once it was changed in the admin."""
 
     url: str
     admin_url: str
@@ -30,7 +30,7 @@ def ready_content(ready: ReadyFile) -> dict[str, object]:
 
 
 def build_curl(ready: ReadyFile) -> str:
-    """One line for the shell that posts a first email."""
+    """One shell command that sends a first email."""
     email = {"from_": DEMO_SENDER, "to": "you@example.test", "subject": "Hello", "text": "It works."}
     words = (
         "curl",
@@ -56,10 +56,10 @@ emailsvc is ready.
   Inbox     {ready.inbox_url}
   Admin     {ready.admin_url}   {ready.admin_user} / {password}
   API key   {ready.api_key}
-  SMTP      {ready.smtp_host}:{ready.smtp_port} (the inbox: keeps what it gets, delivers nothing)
-  Reports   {ready.report_host}:{ready.report_port} (bounces and complaints come back here)
+  SMTP      {ready.smtp_host}:{ready.smtp_port} (the inbox: stores mail and delivers nothing)
+  Reports   {ready.report_host}:{ready.report_port} (receives bounces and complaints)
 
-Post a first email, then look at it in the inbox:
+Send a first email, then look at it in the inbox:
 
   {build_curl(ready)}
 

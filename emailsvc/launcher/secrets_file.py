@@ -1,4 +1,4 @@
-"""What a start on a bare machine makes up by itself and keeps: `<data>/secrets.json`, readable by its owner only."""
+"""Generated secrets of a fresh installation: `<data>/secrets.json`, readable by its owner only."""
 
 import json
 import os
@@ -17,7 +17,7 @@ ADMIN_USER = "admin"
 
 @dataclass(frozen=True, kw_only=True)
 class Secrets:
-    """`admin_password` is None once a person has changed it; `api_key` is empty before the first one is made."""
+    """`admin_password` is None once it was changed in the admin; `api_key` is empty until the first key is created."""
 
     SECRET_KEY: str
     ENCRYPTION_KEYS: str
@@ -30,9 +30,9 @@ class Secrets:
 
 
 def keep_secrets(data: Path, given: Mapping[str, str]) -> Secrets:
-    """The kept secrets, made at the first call. What the environment `given` names counts before what is kept.
+    """The stored secrets, generated at the first call. Values in the environment `given` take precedence.
 
-    Raises EmbeddedError when the file is there but cannot be read: new keys would make stored secrets unreadable.
+    Raises EmbeddedError if the file exists but cannot be read: new keys would make stored secrets unreadable.
     """
     path = data / FILE_NAME
     kept = read_secrets(path) if path.exists() else generate_secrets()
@@ -61,7 +61,7 @@ def write_secrets(path: Path, kept: Secrets) -> None:
 
 
 def write_private(path: Path, content: Mapping[str, object]) -> None:
-    """Put JSON in place of `path` in one step, 0600: a reader sees the old file or the whole new one."""
+    """Replace `path` by JSON in one step, mode 0600: a reader sees the old file or the complete new one."""
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - the mode

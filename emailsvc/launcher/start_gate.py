@@ -1,7 +1,7 @@
-"""`python -m emailsvc.launcher.start_gate DESCRIPTOR MODULE ARGUMENT…`: load emailsvc, wait, and then be that module.
+"""`python -m emailsvc.launcher.start_gate DESCRIPTOR MODULE ARGUMENT…`: load emailsvc, wait, then run that module.
 
-Loading takes each program a second or more of a processor; so it is done while the database is still being made ready.
-The gate opens when the other end of the inherited pipe is closed, and stays open for those that are started again.
+Loading takes each program a second or more of processor time, so it happens while the database is being prepared.
+The gate opens when the other end of the inherited pipe is closed, and stays open for restarted programs.
 """
 
 import os
@@ -11,7 +11,7 @@ from importlib import import_module
 
 import django
 
-# What a module will need beside the apps; a management command brings nothing along.
+# Modules that a program needs beside the apps; a management command imports none of them.
 LOADS = {"gunicorn": "emailsvc.urls", "celery": "emailsvc.celery_worker"}
 
 
@@ -22,7 +22,7 @@ def main() -> None:
         import_module(LOADS[module])
     while os.read(int(descriptor), 1):
         pass
-    # From here on as if `python -m MODULE ARGUMENT…` had been typed.
+    # From here on as if `python -m MODULE ARGUMENT…` had been called.
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

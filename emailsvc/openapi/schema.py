@@ -1,4 +1,4 @@
-"""The OpenAPI document: what holds for every operation, whichever package it is from."""
+"""The OpenAPI document: the parts common to every operation of every package."""
 
 import inspect
 import json
@@ -58,16 +58,16 @@ OF_BODIES = (
 
 ONCE = (IdempotencyKeyInvalidError, IdempotencyKeyReusedError, IdempotencyInFlightError)
 
-# Response headers, by status; "" is every status.
+# Response headers by status; "" means every status.
 HEADERS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "": (("X-Request-Id", "The request's own id when it is 1 to 128 safe characters, else a new one."),),
+    "": (("X-Request-Id", "The request's own id if it has 1 to 128 safe characters, otherwise a new one."),),
     "401": (("WWW-Authenticate", "`Bearer`."),),
-    "503": (("Retry-After", "Seconds to wait."),),
+    "503": (("Retry-After", "Seconds to wait before a retry."),),
 }
 
 LOCATION = {
     "schema": {"type": "string", "format": "uri"},
-    "description": "The absolute URL of what was made.",
+    "description": "The absolute URL of the new object.",
     "required": True,
 }
 IDEMPOTENCY = (
@@ -75,15 +75,15 @@ IDEMPOTENCY = (
         "Idempotency-Key",
         {"type": "string", "minLength": 1, "maxLength": 258},
         OpenApiParameter.HEADER,
-        description="1 to 256 printable ASCII characters, quoted or not. For 24 hours the same request under it gets "
-        "the same answer; a refused request leaves the key free.",
+        description="1 to 256 printable ASCII characters, quoted or not. For 24 hours, a repeated request with the "
+        "same key gets the same response. A rejected request does not use up the key.",
     ),
     OpenApiParameter(
         "Idempotency-Replayed",
         {"type": "string", "enum": ["true"]},
         OpenApiParameter.HEADER,
         response=[200, 201, 202],
-        description="The answer is that of an earlier request under the same key.",
+        description="The response repeats that of an earlier request with the same key.",
     ),
 )
 
@@ -92,12 +92,12 @@ VERBS = {"list": "list", "create": "create", "retrieve": "get", "partial_update"
 
 
 class ApiSchema(AutoSchema):
-    """Adds to each operation what its view declares (query, body, scope), its problems and every answer's headers."""
+    """Adds to each operation its view's query, body and scope, its problems, and the headers of every response."""
 
     view: ProjectView  # type: ignore[override]  # the only views that the document has
 
     def get_summary(self) -> str | None:
-        """The first sentence of what the view says of itself."""
+        """The first sentence of the view's docstring."""
         text, _, _ = self._find_doc().partition("\n\n")
         return " ".join(text.split()).partition(". ")[0].rstrip(".") or None
 
@@ -107,7 +107,7 @@ class ApiSchema(AutoSchema):
         return f"{self._find_doc()}\n\n{needed}"
 
     def get_operation_id(self) -> str:
-        """`list_emails`, `get_email`, `cancel_email`; a view says so itself where that would not be English."""
+        """`list_emails`, `get_email`, `cancel_email`; a view names its operation itself if that is not good English."""
         noun, action = getattr(self.view, "basename", None), getattr(self.view, "action", None)
         if not noun or not action:
             return str(super().get_operation_id())
@@ -115,7 +115,7 @@ class ApiSchema(AutoSchema):
 
     @property
     def action(self) -> str:
-        """The action, or of a plain view the method in lower case."""
+        """The action; for a plain view, the method in lower case."""
         return getattr(self.view, "action", None) or self.method.lower()
 
     def _is_list_view(self, _serializer: Any = None) -> bool:
@@ -140,7 +140,7 @@ class ApiSchema(AutoSchema):
         return inspect.getdoc(action) or inspect.getdoc(self.view) or ""
 
     def _get_request_for_media_type(self, serializer: Any, direction: Any = "request") -> Any:
-        # What a PATCH needs, its serializer says: the same as for a POST.
+        # The serializer declares required fields for PATCH, as for POST.
         method, self.method = self.method, "POST"
         try:
             schema, _ = super()._get_request_for_media_type(serializer, direction)  # type: ignore[no-untyped-call]
@@ -152,7 +152,7 @@ class ApiSchema(AutoSchema):
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for code, body in bodies.items():
-            # The standard wants one.
+            # The standard requires a description.
             body["description"] = body["description"] or HTTPStatus(int(code)).phrase
         for (status, content_type), response in list_problems(*self._list_errors()).items():
             code = str(status)
@@ -194,14 +194,14 @@ _building = Lock()
 
 
 def read_document() -> bytes:
-    """The document as JSON, built once: two threads at once would take twice the time, and drf-spectacular may not."""
+    """The document as JSON, built once under a lock: drf-spectacular may not be thread-safe."""
     with _building:
         return build_document()
 
 
 @cache
 def build_document() -> bytes:
-    """The document as JSON. It depends on nothing that changes while the process runs."""
+    """The document as JSON. It does not change while the process runs."""
     schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return json.dumps(schema, ensure_ascii=False).encode()
 
@@ -209,5 +209,5 @@ def build_document() -> bytes:
 @require_safe
 @cache_control(public=True, max_age=300)
 def show_document(_request: HttpRequest) -> HttpResponse:
-    """`/api/schema`: for people's tools, so it needs no key."""
+    """`/api/schema`: for developers' tools, so it needs no key."""
     return HttpResponse(read_document(), content_type="application/json")

@@ -1,37 +1,37 @@
-"""drf-spectacular's settings, and what the OpenAPI document says of the API as a whole."""
+"""drf-spectacular's settings, and the introduction of the OpenAPI document."""
 
 from typing import Any
 
 DESCRIPTION = """\
-Post an email; it is accepted durably, rendered, signed, delivered, and followed.
+Send transactional email. The service stores each email before it answers, then renders, signs, delivers and tracks it.
 
-**Keys.** `Authorization: Bearer es_live_…`. A key belongs to one project and has scopes. With `es_test_…` nothing
-reaches a provider: the whole timeline is played, and rows carry `"test": true`. The local part of an address at
-`simulator.test` names what becomes of it: `delivered@`, `bounced@`, `deferred@`, `failed@`, `uncertain@`,
-`550-5.1.1@`, `greylist.2x.then.deliver@`, `complaint.after.5s@`, … (docs/simulator.md).
+**Keys.** `Authorization: Bearer es_live_…`. A key belongs to one project and has scopes. Mail of an `es_test_…` key
+never reaches a provider: the service simulates the whole timeline and marks rows with `"test": true`. The local part
+of an address at `simulator.test` selects the simulated outcome: `delivered@`, `bounced@`, `deferred@`, `failed@`,
+`uncertain@`, `550-5.1.1@`, `greylist.2x.then.deliver@`, `complaint.after.5s@`, … (docs/simulator.md).
 
-**Errors** are `application/problem+json` (RFC 9457). Decide by `code`; `errors` names each field that is wrong. Fields
-and query parameters that do not exist are refused. Another project's object is answered as one that does not exist.
+**Errors** are `application/problem+json` (RFC 9457). Branch on `code`; `errors` names each invalid field. Unknown
+fields and query parameters are rejected. Objects of other projects give the same 404 as objects that do not exist.
 
-**Lists** answer `data`, `has_more`, `limit` and `next`: pass `next` as `after` for the page that follows.
+**Lists** return `data`, `has_more`, `limit` and `next`. To get the next page, pass `next` as `after`.
 
-**Retries.** Send an `Idempotency-Key` with any POST that you may have to send again: for 24 hours the same request gets
-the same answer, with `Idempotency-Replayed: true`.
+**Retries.** Send an `Idempotency-Key` with any POST that you may have to retry. For 24 hours the same request gets the
+same response, with `Idempotency-Replayed: true`.
 
-**Times** are ISO 8601 in UTC and end with `Z`; a time without an offset is refused. Ids are UUIDs (version 7). Paths
-are served with and without a slash at their end.
+**Times** are ISO 8601 in UTC and end with `Z`; a time without an offset is rejected. Ids are UUIDs (version 7). Paths
+work with and without a trailing slash.
 """
 
 TAGS = {
     "emails": "Send, look up, cancel, resend.",
-    "events": "What happened, as a feed without gaps.",
+    "events": "Everything that happened to your mail, as a feed without gaps.",
     "templates": "Drafts and published versions.",
-    "domains": "Sending domains and the records that they need.",
-    "suppressions": "Who is not written to.",
+    "domains": "Sending domains and their DNS records.",
+    "suppressions": "Addresses that the project does not write to.",
     "webhooks": "Being told.",
     "providers": "Ways out.",
     "stats": "Counts by time and group.",
-    "me": "What a key is and may do.",
+    "me": "Scopes and limits of the API key.",
 }
 
 
@@ -53,7 +53,7 @@ def build_settings(public_url: str) -> dict[str, Any]:
             "emailsvc.openapi.webhooks.add_webhooks",
             "emailsvc.documentation.openapi_examples.add_examples",
         ],
-        # One name for each vocabulary, whichever serializers use it.
+        # One name for each vocabulary, in all serializers.
         "ENUM_NAME_OVERRIDES": {
             "EmailStatus": "messages.states.Status",
             "Priority": "messages.states.Lane",

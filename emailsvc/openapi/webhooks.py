@@ -1,4 +1,4 @@
-"""The OpenAPI document's `webhooks`: what is posted to endpoints, for each type of event."""
+"""The OpenAPI document's `webhooks`: the payload posted to endpoints, for each event type."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from webhooks.event_types import TEST, EventType
 STATUS = {"$ref": "#/components/schemas/EmailStatus"}
 DATA = {
     "type": "object",
-    "description": "What the event's receivers look it up by, and beside it the event's own facts.",
+    "description": "The identifying fields of an event, and its own data.",
     "properties": {
         "email_id": {"type": "string", "format": "uuid"},
-        "recipient": {"type": ["string", "null"], "description": "Null for what concerns the whole email."},
+        "recipient": {"type": ["string", "null"], "description": "Null for events of the whole email."},
         "status": {**STATUS, "description": "The recipient's."},
         "email_status": STATUS,
-        "seq": {"type": "integer", "description": "Counts the events of one email."},
+        "seq": {"type": "integer", "description": "Numbers the events of one email."},
         "test": {"type": "boolean"},
         "tags": {"type": "array", "items": {"type": "string"}},
         "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
@@ -27,14 +27,14 @@ TEST_DATA = {
     "required": ["endpoint_id", "message"],
 }
 HEADERS = {
-    "webhook-id": "The event's id: the same at every try.",
-    "webhook-timestamp": "Seconds since 1970, of this try.",
-    "webhook-signature": "`v1,` and the signature (Standard Webhooks); several with spaces between them.",
+    "webhook-id": "The event's id, the same in every attempt.",
+    "webhook-timestamp": "Time of this attempt, in seconds since 1970.",
+    "webhook-signature": "`v1,` and the signature (Standard Webhooks); several are separated by spaces.",
 }
 
 
 def add_webhooks(result: dict[str, Any], **_: object) -> dict[str, Any]:
-    """drf-spectacular's hook. Its own way needs a view for each webhook."""
+    """drf-spectacular's hook. Its own mechanism needs a view for each webhook."""
     schemas = result["components"]["schemas"]
     schemas["WebhookEvent"] = describe_body({"$ref": "#/components/schemas/EventType"}, DATA)
     schemas["WebhookTest"] = describe_body({"type": "string", "const": TEST}, TEST_DATA)
@@ -53,12 +53,12 @@ def describe_body(type_: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]
 
 def describe_post(name: str, body: dict[str, Any]) -> dict[str, Any]:
     return {
-        "summary": f"`{name}`, posted to the endpoints that chose it",
+        "summary": f"`{name}`, posted to the endpoints that subscribe to it",
         "tags": ["webhooks"],
         "parameters": [
             {"name": header, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
             for header, text in HEADERS.items()
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {"2XX": {"description": "Received. Anything else is tried again."}},
+        "responses": {"2XX": {"description": "Received. Any other status is retried."}},
     }

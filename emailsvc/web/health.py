@@ -1,6 +1,6 @@
-"""Is this process alive, and could it do its work now? For load balancers, containers and people.
+"""Liveness and readiness checks for load balancers, containers and people.
 
-Public, so it names what fails, and never says with which error or where.
+The checks are public, so they name the failing part, but show neither its error nor its address.
 """
 
 import time
@@ -26,13 +26,13 @@ log = structlog.get_logger(__name__)
 
 TICK_KEY = "ledger:tick"
 TICK_SECONDS = 30.0
-# A Redis that is stopped must not hold the answer for longer than this.
+# A stopped Redis must not delay the response longer than this.
 REDIS_OPTIONS = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0, "retry": Retry(NoBackoff(), 0)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheck:
-    """`failed` makes the service not ready; `warning` is for people."""
+    """`failed` makes the service not ready; `warning` is for operators."""
 
     status: Literal["ok", "warning", "failed"]
     detail: str
@@ -44,16 +44,16 @@ class HealthCheck:
 @require_safe
 @never_cache
 def healthz(_request: HttpRequest) -> JsonResponse:
-    """200 while the process can answer at all; it touches neither database nor Redis."""
+    """200 while the process can answer; it uses neither database nor Redis."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """200 when all that the service needs is there, else 503; either way one entry per check says why.
+    """200 if everything that the service needs is available, otherwise 503; each check has an entry with its reason.
 
-    `run_id` is what the process was started with, null when that was nothing.
+    `run_id` is the SERVICE_RUN_ID of the process, null without one.
     """
     checks = {name: run_check(name, check) for name, check in CHECKS.items()}
     is_ready = all(check.status != "failed" for check in checks.values())
@@ -80,7 +80,7 @@ def check_database() -> HealthCheck:
 
 
 class MigrationsCheck:
-    """Looks at the database until all migrations are applied, and then never again: they are not taken back."""
+    """Checks the database until all migrations are applied, and then no more: migrations are never reverted."""
 
     def __init__(self) -> None:
         self._is_done = False
@@ -108,7 +108,7 @@ def check_provider() -> HealthCheck:
 
 
 def check_workers() -> HealthCheck:
-    """Mail is accepted and kept without workers, so their absence is a warning."""
+    """Mail is accepted and stored without workers, so their absence is a warning."""
     check_redis()
     ticked_at = cache.get(TICK_KEY)
     if ticked_at is None:

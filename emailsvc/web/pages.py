@@ -1,4 +1,4 @@
-"""Pages that need neither a login nor a cookie nor another host; the documentation's are in its package."""
+"""Pages that need no login, cookie or other host; the documentation's pages are in its own package."""
 
 from typing import Any
 
@@ -14,21 +14,21 @@ _COMMON = (
     "form-action 'self'; frame-ancestors 'none'; "
 )
 PAGE_POLICY = _COMMON + "style-src 'self'; img-src 'self'"
-# Swagger UI writes styles into its elements, and has its icons as data.
+# Swagger UI writes styles into its elements, and uses data: icons.
 SWAGGER_POLICY = _COMMON + "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
-# Where the OpenAPI document is.
+# The pages that fetch the OpenAPI document.
 SCHEMA_URL = "/api/schema"
 
 
 @require_safe
 def show_landing(request: HttpRequest) -> HttpResponse:
-    """Where everything is, and how to send the first email."""
+    """The landing page: links to everything, and a first email."""
     return page_response(request, "emailsvc/landing.html", PAGE_POLICY)
 
 
 def page_response(request: HttpRequest, template: str, policy: str, **context: Any) -> HttpResponse:
-    """A page under its policy."""
-    # The inbox answers only its own machine: elsewhere it is not offered.
+    """Render a page with its Content-Security-Policy."""
+    # The inbox answers only its own machine, so other clients get no link to it.
     common = {"public_url": settings.PUBLIC_URL, "has_inbox": is_local(request), "schema_url": SCHEMA_URL}
     response = render(request, template, {**common, **context})
     response["Content-Security-Policy"] = policy

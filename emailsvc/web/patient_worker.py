@@ -1,8 +1,8 @@
-"""gunicorn's threaded worker, patient with slow clients: threads are for requests, not for connections.
+"""gunicorn's threaded worker, hardened against slow clients: threads serve requests, not connections.
 
-By itself the worker gives each new connection a thread, which waits seconds for the first byte and without end for the
-others: some dozens of idle or slow clients stop the service. Here requests are gathered in the event loop; only those
-larger than 64 KiB finish arriving in a thread, and there with a time limit for each read.
+gunicorn's own worker gives each new connection a thread, which waits seconds for the first byte and without limit for
+the rest: a few dozen idle or slow clients block the service. This worker collects requests in the event loop; only
+requests larger than 64 KiB finish in a thread, with a time limit for each read.
 """
 
 import json
@@ -20,9 +20,9 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from common.errors import ApiError, UriTooLongError, as_problem
 from common.ids import new_id
 
-# The largest request that is gathered whole; also the largest head, which gunicorn limits further.
+# The largest request that is collected whole; also the largest head, which gunicorn limits further.
 GATHER_BYTES = 64 * 1024
-# How long a request may take until it is whole, or 64 KiB of it are there.
+# Time limit until a request is complete, or its first 64 KiB are.
 GATHER_SECONDS = 20.0
 READ_SECONDS = 10.0
 WRITE_SECONDS = 60.0
@@ -30,7 +30,7 @@ CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*(?:\r\n|
 
 
 class PatientSocket(socket.socket):
-    """A client's socket whose blocking calls end: a peer that says nothing for too long counts as gone."""
+    """A client's socket with a time limit on blocking calls: a client that is silent for too long counts as gone."""
 
     def setblocking(self, flag: bool) -> None:
         self.settimeout(READ_SECONDS if flag else 0.0)
@@ -48,7 +48,7 @@ class PatientSocket(socket.socket):
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]
-    """All methods here run in the worker's main thread."""
+    """All methods run in the worker's main thread."""
 
     def enqueue_req(self, conn: TConn) -> None:
         """Called for a new connection, and for one whose next request was read together with the last."""
@@ -59,19 +59,19 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self.gather(conn)
 
     def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
-        """A kept connection goes on."""
+        """A kept-alive connection becomes readable again."""
         self.poller.unregister(client)
         self.keepalived_conns.remove(conn)
         self.gather(conn)
 
     def on_pending_socket_readable(self, conn: TConn, client: socket.socket) -> None:
-        """More of a request has come."""
+        """More bytes of a request have arrived."""
         if self.is_settled(conn):
             self.poller.unregister(client)
             self.pending_conns.remove(conn)
 
     def gather(self, conn: TConn) -> None:
-        """Hand the connection to a thread once its request is whole."""
+        """Give the connection to a thread once its request is complete."""
         conn.sock.setblocking(False)
         conn.heard = bytearray()
         if not self.is_settled(conn):
@@ -81,7 +81,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self.poller.register(conn.sock, selectors.EVENT_READ, callback)
 
     def is_settled(self, conn: TConn) -> bool:
-        """Read what is there; true when nothing more is to be waited for, because a thread has it or it has ended."""
+        """Read the available bytes; true once a thread has the connection or it has ended."""
         try:
             data = conn.sock.recv(GATHER_BYTES)
         except BlockingIOError:
@@ -101,7 +101,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         return True
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
-        """gunicorn's own answers are pages; this one API callers bring about, so it is a problem."""
+        """gunicorn's error responses are HTML pages; API callers can cause this one, so it is a problem document."""
         if isinstance(exc, LimitRequestLine):
             with suppress(OSError):
                 client.sendall(build_answer(UriTooLongError()))
@@ -109,14 +109,14 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             super().handle_error(req, client, addr, exc)
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """The worker is stopping: who has not finished a request by then is not waited for."""
+        """The worker stops: clients with an incomplete request are dropped."""
         super()._cap_keepalive(deadline)
         for conn in self.pending_conns:
             conn.timeout = min(conn.timeout, deadline)
 
 
 def build_answer(error: ApiError) -> bytes:
-    """The error as a whole HTTP answer, after which the connection is closed."""
+    """The error as a complete HTTP response, after which the connection is closed."""
     request_id = str(new_id())
     body = json.dumps(as_problem(error, request_id)).encode()
     head = (
@@ -127,7 +127,7 @@ def build_answer(error: ApiError) -> bytes:
 
 
 def is_whole(heard: bytearray) -> bool:
-    """Whether a request can be handed on: all of it is there, or as much as is gathered, or its end cannot be told."""
+    """Whether a request can be passed to a thread: it is complete, 64 KiB are collected, or its length is unknown."""
     if len(heard) >= GATHER_BYTES:
         return True
     end = heard.find(b"\r\n\r\n")
@@ -135,5 +135,5 @@ def is_whole(heard: bytearray) -> bool:
         return False
     head = bytes(heard[:end]).lower()
     length = CONTENT_LENGTH.search(head)
-    # A client that expects a 100 sends nothing until a thread has answered so.
+    # A client that expects a 100 response sends nothing until a thread has sent it.
     return length is None or b"\r\nexpect:" in head or len(heard) >= end + 4 + int(length[1])

@@ -1,4 +1,4 @@
-"""Headers by which browsers protect the admin, and the scheme that a proxy in front of us tells."""
+"""Security headers for the admin, and the scheme that a trusted proxy reports."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from common.client_ip import UNIX_SOCKET_PEER, is_within, parse_ip
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 # unfold builds on Alpine, which evaluates expressions in attributes ('unsafe-eval'), and writes theme colours into the
-# page ('unsafe-inline' for styles only). Inline scripts and other hosts get no chance; a message's body has a stricter
+# page ('unsafe-inline' for styles only). Inline scripts and other hosts are blocked; a message's body has a stricter
 # policy of its own.
 ADMIN_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -21,7 +21,7 @@ ADMIN_PREFIX = "/admin"
 
 
 class AdminPolicyMiddleware:
-    """Gives every page of the admin its Content-Security-Policy, unless its view has set one, and keeps it uncached."""
+    """Gives every page of the admin its Content-Security-Policy, unless its view has set one, and forbids caching."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -30,13 +30,13 @@ class AdminPolicyMiddleware:
         response = self.get_response(request)
         if f"{request.path_info}/".startswith(f"{ADMIN_PREFIX}/"):
             response.headers.setdefault("Content-Security-Policy", ADMIN_POLICY)
-            # Mail and keys must not stay in a shared browser's cache.
+            # Mail and keys must not stay in the cache of a shared browser.
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 
 class ForwardedSchemeMiddleware:
-    """Believes `X-Forwarded-Proto` of proxies in TRUSTED_PROXIES only: the site's cookies and HSTS depend on it."""
+    """Accepts `X-Forwarded-Proto` only from TRUSTED_PROXIES: secure cookies and HSTS depend on it."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

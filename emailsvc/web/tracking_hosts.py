@@ -1,7 +1,7 @@
-"""The tracking hosts of sending domains (`link.example.com`, a CNAME to us) beside our own names.
+"""The tracking hosts of sending domains (`link.example.com`, a CNAME to us) in addition to our own names.
 
-Django refuses foreign names by ALLOWED_HOSTS. A verified tracking host is admitted for the paths in mails and
-nothing else: no API, no admin, no login on a customer's name.
+Django rejects unknown hosts by ALLOWED_HOSTS. A verified tracking host is accepted only for the paths used in mail:
+no API, no admin and no login under a customer's name.
 """
 
 import time
@@ -17,17 +17,17 @@ from domains.published_records import list_tracking_hosts
 from tracking.engagement.urls import PREFIXES
 
 FRESH_SECONDS = 15.0
-# A flood of requests under made-up names asks the database no more often than this.
+# A flood of requests with invented names queries the database no more often than this.
 NEWS_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
 
 class TrackingHostMiddleware:
-    """Lets a request to a tracking path on a verified tracking host pass as one to our own name.
+    """Treats a request for a tracking path on a verified tracking host as one for our own name.
 
-    Every other request under a foreign name is refused by Django's check of names, here already: files are served
-    before any view would ask for the name. That costs no query; tracking paths alone may ask the database.
+    Every other request for an unknown host fails Django's host check here, because static files are served before any
+    view would run it. This costs no query; only tracking paths may query the database.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -47,13 +47,13 @@ class TrackingHostMiddleware:
         return self.get_response(request)
 
     def _is_tracking_host(self, host: str) -> bool:
-        """By a list that is read anew when it is old, and sooner for a name that may have come on it since."""
+        """Checks a cached list that is reloaded when it is old, and sooner for a name that may have been added."""
         age = time.monotonic() - self._read_at
         if age > FRESH_SECONDS or (age > NEWS_SECONDS and host not in self._hosts):
             try:
                 self._hosts = frozenset(list_tracking_hosts())
             except Error as error:
-                # What was true a moment ago is the best guess; the pixel must show while the database is away.
+                # The last known list is the best guess: the pixel must load while the database is away.
                 log.warning("tracking_hosts_not_read", error=type(error).__name__)
             self._read_at = time.monotonic()
         return host in self._hosts

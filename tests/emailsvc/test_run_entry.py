@@ -259,7 +259,7 @@ def test_a_lock_that_cannot_be_installed_leaves_nothing_and_the_reasons(
     assert said.startswith(
         "requirements.txt cannot be installed; uv says: so and so; pip 1.2 cannot be fetched. http://127.0.0.1:"
     )
-    assert said.endswith("look after the network, or name another in PIP_INDEX_URL")
+    assert said.endswith("check the network, or name another index in PIP_INDEX_URL")
     assert not run.VENV.exists()
 
 

@@ -1,7 +1,7 @@
-"""`python -m emailsvc.launcher.pip_wheel LOCK FOLDER`: pip's wheel, for a Python that comes without pip.
+"""`python -m emailsvc.launcher.pip_wheel LOCK FOLDER`: fetch pip's wheel for a Python without pip.
 
-The lock pins version and SHA-256; pip's settings name where the wheel may come from. Prints the wheel's path; says in
-one sentence on stderr why there is none, and leaves nothing behind then. Needs the standard library alone.
+The lock pins version and SHA-256; pip's settings name the sources of the wheel. Prints the wheel's path. On failure it
+prints one sentence on stderr and leaves no file behind. Needs only the standard library.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
 class NoWheelError(Exception):
-    """Why there is no wheel, in one sentence."""
+    """The reason why no wheel could be had, in one sentence."""
 
 
 def main(lock: str, folder: str) -> int:
@@ -34,7 +34,7 @@ def main(lock: str, folder: str) -> int:
 
 
 def provide_wheel(lock: Path, folder: Path) -> Path:
-    """The wheel that the lock pins, in the folder: the one that is there, else fetched."""
+    """The wheel that the lock pins: taken from the folder if it is there, otherwise fetched."""
     version, hashes = read_lock(lock)
     wheel = folder / f"pip-{version}-py3-none-any.whl"
     if wheel.is_file() and hash_file(wheel) in hashes:
@@ -61,7 +61,7 @@ def find_in_index(web: Web, index: str) -> list[Link]:
 
 
 def fetch(web: Web, links: list[Link], wheel: Path, hashes: set[str]) -> None:
-    """Put the wheel into its place when it is whole and the one that the lock pins."""
+    """Move the wheel into its place if it is complete and matches the lock."""
     link = next((link for link in links if link.name == wheel.name), None)
     if not link:
         raise SourceError(f"there is no {wheel.name}: name another index in PIP_INDEX_URL")

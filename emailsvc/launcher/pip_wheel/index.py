@@ -1,4 +1,4 @@
-"""Links of an index's project page (PEP 503 in HTML, PEP 691 in JSON), of a page with links, and of a folder."""
+"""Links from an index's project page (PEP 503 in HTML, PEP 691 in JSON), from a page of links, and from a folder."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
 @dataclass(frozen=True)
 class Link:
-    """A file somewhere, and the SHA-256 that its source claims, if it does."""
+    """A file's location, and the SHA-256 that its source states, if any."""
 
     url: str
     sha256: str = ""
@@ -29,7 +29,7 @@ class Link:
 
 
 def find_links(web: Web, place: str) -> list[Link]:
-    """Links of a folder, a file with links or a URL; none where nothing is."""
+    """Links of a folder, a file with links or a URL; empty if there is nothing."""
     path = find_path(place)
     if path is None:
         return read_index_page(web, place)
@@ -54,7 +54,7 @@ def find_project_links(web: Web, index: str, project: str) -> list[Link]:
 
 
 def find_path(place: str) -> Path | None:
-    """The path that a `file:` URL or a path means."""
+    """The path that a `file:` URL or a path names."""
     scheme = urlsplit(place).scheme
     if scheme == "file":
         return Path(url2pathname(urlsplit(place).path)).resolve()
@@ -66,7 +66,7 @@ def read_index_page(web: Web, url: str) -> list[Link]:
     try:
         with web.open(url, ACCEPT) as answer:
             copy_body(answer, body)
-            # The page's own place, after redirects: links are relative to that.
+            # The page's final URL after redirects: links are relative to it.
             kind, base = answer.headers.get_content_type(), answer.url
     except NotFoundError:
         return []
@@ -74,7 +74,7 @@ def read_index_page(web: Web, url: str) -> list[Link]:
     try:
         return list(parse_json(json.loads(text), base) if kind == JSON else parse_html(text, base))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise SourceError("it does not speak as an index does") from error
+        raise SourceError("its response is not that of a package index") from error
 
 
 def parse_json(page: dict[str, Any], base: str) -> Iterator[Link]:
@@ -93,7 +93,7 @@ def parse_html(text: str, base: str) -> Iterator[Link]:
 
 
 class Anchors(HTMLParser):
-    """Collects where a page's anchors point."""
+    """Collects the targets of a page's anchors."""
 
     def __init__(self) -> None:
         super().__init__()

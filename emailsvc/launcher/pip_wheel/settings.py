@@ -1,4 +1,4 @@
-"""What pip's settings say about indexes: from its files and PIP_… variables, with pip's own precedence."""
+"""Pip's settings for indexes: from its files and PIP_… variables, with pip's own precedence."""
 
 import os
 import sys
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_INDEX = "https://pypi.org/simple"
-# A section for one command comes before the common one.
+# The section of one command takes precedence over the common section.
 SECTIONS = ("global", "install")
 YES = {"1", "on", "true", "yes"}
 
 
 class SettingsError(Exception):
-    """Why pip's settings cannot be read."""
+    """The reason why pip's settings cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where to ask, in this order, `find_links` first, and how; paths and URLs are as they were written."""
+    """Where to look, in this order, `find_links` first, and with which options; paths and URLs are as written."""
 
     indexes: tuple[str, ...] = (DEFAULT_INDEX,)
     find_links: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings as pip itself would take them; a SettingsError names the file that cannot be read."""
+    """The settings as pip itself would read them. Raises SettingsError with the name of an unreadable file."""
     found = collect(environ)
     first = found.get("index-url") or found.get("pypi-url") or DEFAULT_INDEX
     indexes = () if found.get("no-index", "").lower() in YES else (first, *found.get("extra-index-url", "").split())
@@ -45,7 +45,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def collect(environ: Mapping[str, str]) -> dict[str, str]:
-    """Each option with the value that counts. pip takes an empty one for none."""
+    """Each option with its effective value. Like pip, treats an empty value as unset."""
     sections: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
     for path in list_files(environ):
         for section, options in read_file(path).items():
@@ -62,7 +62,7 @@ def normalise(name: str) -> str:
 
 
 def list_files(environ: Mapping[str, str]) -> Iterator[Path]:
-    """The places of pip.conf, the strongest last."""
+    """The locations of pip.conf, in ascending precedence."""
     named = environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return

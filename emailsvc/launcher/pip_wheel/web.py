@@ -1,4 +1,4 @@
-"""Answers of an index, over checked HTTPS; logins that stand in its URL are sent to its host alone, and never shown."""
+"""HTTPS requests to an index. A login in the URL is sent to its own host only, and never shown."""
 
 import http.client
 import ssl
@@ -18,15 +18,15 @@ REFUSED = {401: "it wants another login in its URL", 403: "it wants another logi
 
 
 class SourceError(Exception):
-    """Why a URL gives nothing, and what helps; without the URL."""
+    """The reason why a URL could not be fetched, and a remedy; never contains the URL."""
 
 
 class NotFoundError(SourceError):
-    """There is no such page."""
+    """The page does not exist."""
 
 
 def split_login(url: str) -> tuple[str, str]:
-    """The URL without a login, and that as `Authorization` has it."""
+    """The URL without its login, and the login as the value of `Authorization`."""
     parts = urlsplit(url)
     login, _, place = parts.netloc.rpartition("@")
     name, _, password = login.partition(":")
@@ -35,7 +35,7 @@ def split_login(url: str) -> tuple[str, str]:
 
 
 class Guard(BaseHandler):
-    """Looks at each request, also after a redirect: no plain HTTP, and logins only where they belong."""
+    """Checks each request, redirects included: refuses plain HTTP, and sends a login only to its own host."""
 
     handler_order = 100
 
@@ -44,7 +44,7 @@ class Guard(BaseHandler):
         self.logins: dict[tuple[str, str], str] = {}
 
     def remember(self, url: str) -> str:
-        """The URL without its login, which later requests to the same place carry."""
+        """The URL without its login, which later requests to the same host carry."""
         clean, header = split_login(url)
         if header:
             parts = urlsplit(clean)
@@ -71,7 +71,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Web:
-    """Opens URLs by pip's settings."""
+    """Opens URLs according to pip's settings."""
 
     def __init__(self, settings: Settings) -> None:
         self.guard = Guard(settings.trusted_hosts)
@@ -80,7 +80,7 @@ class Web:
         self.opener = build_opener(ProxyHandler(proxies), https, self.guard)
 
     def open(self, url: str, accept: str = "*/*") -> Any:
-        """The answer, to be closed by the caller; a SourceError in one sentence."""
+        """The response, which the caller closes. Raises a SourceError with one sentence."""
         request = Request(self.guard.remember(url), headers={"Accept": accept, "User-Agent": "emailsvc"})  # noqa: S310
         try:
             return self.opener.open(request, timeout=TIMEOUT_SECONDS)
@@ -98,11 +98,11 @@ def explain(error: Exception) -> str:
         cause = f"its certificate is not trusted ({reason.verify_message})"
         return f"{cause}: install ca-certificates, or name the file of its CA in PIP_CERT"
     cause = f"it cannot be reached ({reason or type(reason).__name__})"
-    return f"{cause}: look after the network, or name another in PIP_INDEX_URL"
+    return f"{cause}: check the network, or name another index in PIP_INDEX_URL"
 
 
 def make_context(settings: Settings) -> ssl.SSLContext:
-    """Checks certificates alike on each Python: 3.13 would refuse private CAs that pip takes."""
+    """Check certificates in the same way on each Python: 3.13 would reject private CAs that pip accepts."""
     place = settings.certificates or None
     is_folder = bool(place) and Path(settings.certificates).is_dir()
     try:
@@ -116,14 +116,14 @@ def make_context(settings: Settings) -> ssl.SSLContext:
 
 
 def copy_body(answer: IO[bytes], target: IO[bytes]) -> None:
-    """Write all of an answer; what the network does is a SourceError, what the disk does stays an OSError."""
+    """Write the whole response. Network errors become SourceError; disk errors stay OSError."""
     while True:
         try:
             block = answer.read(1 << 16)
         except (OSError, http.client.HTTPException) as error:
             raise SourceError(explain(error)) from error
         if not block:
-            # What is left of the announced length: read by blocks, an answer that broke off ends like a whole one.
+            # The rest of the announced length: when read in blocks, a cut-off response ends like a complete one.
             if getattr(answer, "length", None):
                 raise SourceError("its answer broke off: try again")
             return

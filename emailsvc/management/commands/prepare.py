@@ -1,4 +1,4 @@
-"""Make the database ready for the programs: migrations, the group Support, the shared provider, and first accounts."""
+"""Prepare the database for the programs: migrations, the group Support, the shared provider, and first accounts."""
 
 from argparse import ArgumentParser
 from contextlib import closing
@@ -21,19 +21,22 @@ from emailsvc.launcher.secrets_file import FILE_NAME, read_secrets, write_secret
 from emailsvc.web.health import TICK_KEY
 from tracking.feed.cursor import mend_positions
 
-# Any number will do: two machines that start together must not migrate at the same time.
+# An arbitrary number: two machines that start together must not migrate at the same time.
 MIGRATION_LOCK = 0x656D61696C
 
 
 class Command(ServiceCommand):
     help = (
-        "Apply migrations, sync the group Support and the shared provider. "
-        "Harmless when repeated, or run by many machines at once."
+        "Apply migrations, and sync the group Support and the shared provider. "
+        "Safe to repeat, and to run on many machines at once."
     )
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--secrets", type=Path, metavar="FOLDER", help="also make an administrator, a project and a key, kept here"
+            "--secrets",
+            type=Path,
+            metavar="FOLDER",
+            help="also create an administrator, a project and an API key, stored in this folder",
         )
 
     def handle(self, **options: Any) -> None:
@@ -43,13 +46,13 @@ class Command(ServiceCommand):
         call_command("sync_providers", verbosity=0)
         if folder := options["secrets"]:
             ensure_accounts(folder / FILE_NAME)
-            # A tick of the run before must not pass for a worker of this one.
+            # A tick of an earlier run must not count as a living worker of this run.
             cache.delete(TICK_KEY)
         self.emit({"migrations_applied": applied_count}, f"{applied_count} migrations applied, ready")
 
 
 def migrate() -> int:
-    """Apply what is missing, one process at a time; how many migrations that were."""
+    """Apply missing migrations, one process at a time; returns their number."""
     with closing(connection.cursor()) as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
         try:
@@ -64,7 +67,7 @@ def migrate() -> int:
 
 
 def refuse_unknown(loader: MigrationLoader) -> None:
-    """Leave a database alone when it has migrations of our apps that this version does not know."""
+    """Refuse a database that has migrations of our apps which this version does not know."""
     own = {config.label for config in apps.get_app_configs() if Path(config.path).parent == settings.BASE_DIR}
     unknown = sorted(
         f"{app}.{name}"

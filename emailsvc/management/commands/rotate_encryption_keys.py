@@ -1,4 +1,4 @@
-"""`rotate_encryption_keys`: put every stored secret under the newest key."""
+"""`rotate_encryption_keys`: encrypt every stored secret with the newest key."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ class Command(ServiceCommand):
             )
         if unreadable:
             names = ", ".join(f"{each.model}.{each.column}" for each in unreadable)
-            raise CommandError(f"No key opens some secrets in {names}: keep the old keys until they are replaced.")
+            raise CommandError(f"No key decrypts some secrets in {names}: keep the old keys until they are replaced.")
 
     def progress_of(self, column: str) -> Any:
         def show(done: int, total: int) -> None:

@@ -145,7 +145,7 @@ def test_without_a_network_the_sentence_says_what_to_do(
         said = refuse(folder, capsys)
     assert said.startswith("pip 1.2 cannot be fetched. http://127.0.0.1:")
     assert "Connection refused" in said
-    assert said.endswith("look after the network, or name another in PIP_INDEX_URL\n")
+    assert said.endswith("check the network, or name another index in PIP_INDEX_URL\n")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_without_a_network_the_sentence_says_what_to_do(
         (Page(status=404), f"there is no {NAME}: name another index"),
         (Page(b"<a href='pip-9-py3-none-any.whl'>"), f"there is no {NAME}: name another index"),
         (Page(status=503), "it answers 503"),
-        (Page(b"[]", "application/vnd.pypi.simple.v1+json"), "it does not speak as an index does"),
+        (Page(b"[]", "application/vnd.pypi.simple.v1+json"), "its response is not that of a package index"),
         (Page(b"cut", headers={"Content-Length": "99"}), "its answer broke off: try again"),
     ],
 )

@@ -75,7 +75,7 @@ def test_what_the_samples_send_is_accepted(api):
 @pytest.mark.django_db
 def test_errors_are_pages_for_people_and_problems_for_programs(settings):
     missing = Client().get("/nowhere")
-    assert (missing.status_code, "There is no such page." in missing.content.decode()) == (404, True)
+    assert (missing.status_code, "The page does not exist." in missing.content.decode()) == (404, True)
     assert Client().get("/api/v1/nowhere")["Content-Type"] == "application/problem+json"
     assert Client().get("/favicon.ico").status_code == 302
 
