@@ -1,4 +1,4 @@
-"""On whose behalf mail is accepted."""
+"""The party that a request acts for: an API key, or staff for a project."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -9,9 +9,9 @@ from accounts.models import ApiKey, Project
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delegate:
-    """Staff in the admin, or a command, who act for a project without one of its keys.
+    """Staff in the admin, or a command, acting for a project without one of its keys.
 
-    The project's own rules hold for them as for its keys; a key's limits (scopes, recipients) do not.
+    The project's rules apply to them; a key's limits (scopes, recipients) do not.
     """
 
     project: Project
@@ -22,9 +22,9 @@ class Delegate:
         return self.project.pk
 
     def admits_recipient(self, _address: str) -> bool:
-        """As `ApiKey.admits_recipient`: to anybody."""
+        """As `ApiKey.admits_recipient`: any recipient is allowed."""
         return True
 
 
-# Whoever asks for mail to be accepted.
+# The party that asks for mail to be accepted.
 Caller: TypeAlias = ApiKey | Delegate

@@ -25,7 +25,7 @@ from accounts.services import create_api_key, revoke_api_key, write_audit
 
 @admin.register(Project)
 class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
-    """Tenants. One cannot be deleted here: its mail, keys and domains would go with it."""
+    """Tenants. They cannot be deleted here, since their mail, keys and domains would be deleted too."""
 
     form = ProjectForm
     list_display = ("name", "contact_email", "default_from", "created_at")
@@ -40,13 +40,13 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
         write_audit(request.user.get_username(), action, obj, id=str(obj.pk))
 
 
-# How a key's state is coloured, in the words of unfold's labels.
+# The colour of each key state, in unfold's names for labels.
 STATES = {"live": "success", "test": "info", "expired": "warning", "revoked": "danger"}
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
-    """Keys are made here and revoked here, never changed. The text of one is shown once, when it is made."""
+    """Keys are created and revoked here, never changed. A key's text is shown once, when it is created."""
 
     list_display = ("name_or_prefix", "project", "state", "may", "last_used_at", "created_at")
     list_filter = (("project", RelatedDropdownFilter), "is_test")
@@ -88,7 +88,7 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
         return False
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Who may make keys may end them."""
+        """The permission to create keys includes that to revoke them."""
         return bool(self.has_add_permission(request))
 
     def get_readonly_fields(self, _request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
@@ -109,12 +109,12 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
         values = form.cleaned_data
         made, token = create_api_key(values.pop("project"), **values)
         obj.__dict__.update(made.__dict__)
-        # Only for the answer to this request: the text is stored nowhere.
+        # Only for the response to this request: the text is stored nowhere.
         obj.shown_token = token  # type: ignore[attr-defined]
         write_audit(request.user.get_username(), "create_api_key", made, id=str(made.pk), scopes=made.scopes)
 
     def response_add(self, request: HttpRequest, obj: ApiKey, _post_url: str | None = None) -> HttpResponse:
-        """The key's text, in the answer itself: behind a redirect it would have to be kept somewhere."""
+        """Show the key's text in this response: a redirect would need a place to store it."""
         context = {
             **self.admin_site.each_context(request),
             "title": "The new API key",
@@ -129,7 +129,7 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         key: ApiKey | None = kwargs.get("obj")
-        # What is made is shown once: there is no going on to another.
+        # The key is shown once, so "save and continue" is not offered.
         context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         context["may_revoke"] = key is not None and not key.revoked_at and self.has_revoke_permission(request)
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
@@ -152,7 +152,7 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 class LogAdmin(ModelAdmin):  # type: ignore[misc]
-    """Rows that are only written by the service, and never counted."""
+    """Rows that only the service writes, and that are never counted."""
 
     paginator = InfinitePaginator
     show_full_result_count = False
@@ -170,7 +170,7 @@ class LogAdmin(ModelAdmin):  # type: ignore[misc]
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(LogAdmin):
-    """Who did what."""
+    """Records of users' and keys' actions."""
 
     list_display = ("at", "actor", "action", "object")
     search_fields = ("object__exact", "actor__exact")
@@ -179,7 +179,7 @@ class AuditEntryAdmin(LogAdmin):
 
 @admin.register(Notice)
 class NoticeAdmin(LogAdmin):
-    """What a project's contact or the operator should know."""
+    """Notices to a project's contact or to the operator."""
 
     list_display = ("created_at", "kind", "text", "project", "is_read")
     list_filter = (("project", RelatedDropdownFilter),)

@@ -1,4 +1,4 @@
-"""Forms of projects and keys. What they admit is what the commands admit: the services say it."""
+"""Forms of projects and keys. The services validate them, as they do for the commands."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def refuse_wrong(check: Callable[[], T]) -> T:
-    """What `check` gives; its refusal as the form's."""
+    """The result of `check`; its error becomes a form error."""
     try:
         return check()
     except ApiError as error:
@@ -40,7 +40,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"].strip()
         if not name.isprintable():
-            raise forms.ValidationError("A name has printable characters only.")
+            raise forms.ValidationError("A name may contain only printable characters.")
         return name
 
     def clean_default_from(self) -> str:
@@ -55,7 +55,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class LinesField(forms.CharField):
-    """One item a line, each as `check` reads it."""
+    """One item per line, each parsed by `check`."""
 
     widget = UnfoldAdminTextareaWidget
 
@@ -70,16 +70,18 @@ class LinesField(forms.CharField):
 
 
 class NewKeyForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A key to be made."""
+    """A new key."""
 
     scopes = forms.MultipleChoiceField(
         choices=[(scope, scope) for scope in sorted(scopes.ALL)], widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
     allowed_ips = LinesField(
-        check_network, label="Allowed clients", help_text="Addresses or networks, one a line. Empty for any."
+        check_network,
+        label="Allowed clients",
+        help_text="Addresses or networks, one per line. Leave empty to allow any.",
     )
     allowed_recipients = LinesField(
-        check_pattern, help_text="a@example.com or *@example.com, one a line. Empty for any."
+        check_pattern, help_text="a@example.com or *@example.com, one per line. Leave empty to allow any."
     )
 
     class Meta:
@@ -90,5 +92,5 @@ class NewKeyForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"].strip()
         if not name.isprintable():
-            raise forms.ValidationError("A name has printable characters only.")
+            raise forms.ValidationError("A name may contain only printable characters.")
         return name

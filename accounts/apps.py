@@ -6,5 +6,5 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        # Each app's system checks, and its extensions of the OpenAPI document, register when they are imported.
+        # Each app's system checks and its extensions of the OpenAPI document register themselves on import.
         autodiscover_modules("checks", "schema", "api.schema")

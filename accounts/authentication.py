@@ -12,7 +12,7 @@ from common.client_ip import client_ip
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls: `request.user` behind a key."""
+    """The caller: `request.user` for a request with an API key."""
 
     api_key: ApiKey
     is_authenticated: bool = True

@@ -1,4 +1,4 @@
-"""A system check: no route of ours without a scope, so that a forgotten one stops the start, not the caller."""
+"""A system check: every route needs a scope, so that a missing one stops the start instead of failing a caller."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from accounts.permissions import HasScope, declared_scopes
 
 @register(Tags.urls)
 def check_scopes(**_: object) -> list[CheckMessage]:
-    """An error for each view under `HasScope` that does not declare a known scope for what it serves."""
+    """An error for each view under `HasScope` that declares no known scope for one of its actions."""
     return [
         Error(f"{name} declares no known scope for {action!r}.", id="accounts.E001")
         for name, action in find_undeclared(get_resolver().url_patterns)
@@ -20,7 +20,7 @@ def check_scopes(**_: object) -> list[CheckMessage]:
 
 
 def find_undeclared(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[tuple[str, str]]:
-    """Each (view, action or method) without a known scope in `patterns` and below."""
+    """Each (view, action or method) without a known scope in `patterns`, nested patterns included."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             yield from find_undeclared(pattern.url_patterns)

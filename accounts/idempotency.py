@@ -1,8 +1,8 @@
-"""One key, one request: retries of an answered request get its answer again, for 24 hours.
+"""Idempotency keys: a retry of an answered request gets the same response, for 24 hours.
 
 The key's row is written in the transaction of the request's own rows, so that a crash leaves both or neither. The
-unique index is the lock: whoever comes second waits for the first's commit, for a second at most. A request that talks
-to the network cannot do so inside a transaction: its key is committed first, under a lease, and the answer later.
+unique index is the lock: a second request waits for the first one's commit, at most one second. A request that talks
+to the network cannot do so inside a transaction: its key is committed first, under a lease, and its response later.
 """
 
 import json
@@ -25,7 +25,7 @@ from common.fields import decrypt, encrypt
 from ledger.sql import execute, fetch_one
 
 KEPT_FOR = timedelta(hours=24)
-# A request that has not ended after this has died; its retry is worked on anew.
+# A request that has not ended by then has died; its retry runs again.
 LEASE_TIME = timedelta(seconds=60)
 WAIT_MS = 1000
 POLL_SECONDS = 0.05
@@ -40,14 +40,14 @@ class IdempotencyKeyInvalidError(BadRequestError):
 
 
 class IdempotencyKeyReusedError(ApiError):
-    """This Idempotency-Key was used within the last 24 hours for a request with another payload."""
+    """This Idempotency-Key was used within the last 24 hours for a different request."""
 
     code = "idempotency_key_reused"
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class IdempotencyInFlightError(ConflictError):
-    """A request with this Idempotency-Key is being worked on; try again in a second."""
+    """A request with this Idempotency-Key is still being processed; try again in a second."""
 
     code = "idempotency_in_flight"
 
@@ -57,7 +57,7 @@ class IdempotencyInFlightError(ConflictError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredResponse:
-    """What a request is answered with, and again on each retry. With `is_secret` the body is kept encrypted."""
+    """The stored response to a request, returned again on each retry. With `is_secret` the body is stored encrypted."""
 
     status: int
     body: Any
@@ -68,7 +68,7 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """A request's key and what it asks for."""
+    """A request's key and fingerprint."""
 
     project_id: UUID
     key: str
@@ -76,7 +76,7 @@ class Ticket:
 
 
 def read_key(header: str | None) -> str:
-    """The key in an Idempotency-Key header, without its quotes; "" when there is no header."""
+    """The key in an Idempotency-Key header, without its quotes; "" if there is no header."""
     if header is None:
         return ""
     key = header.strip()
@@ -90,14 +90,14 @@ def read_key(header: str | None) -> str:
 def fingerprint(method: str, path: str, payload: object) -> bytes:
     """SHA-256 of method, path and the parsed JSON in canonical form: key order and white space do not matter.
 
-    `path` is without a slash at its end, and with the query string where there is one.
+    `path` has no trailing slash, and includes the query string, if any.
     """
     canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
     return sha256(f"{method}\n{path}\n{canonical}".encode()).digest()
 
 
 def find_response(ticket: Ticket | None) -> StoredResponse | None:
-    """The answer that this request had before, or None. Raises IdempotencyKeyReusedError for another payload."""
+    """The stored response to this request, or None. Raises IdempotencyKeyReusedError for a different payload."""
     if ticket is None:
         return None
     row = fetch_one(
@@ -123,14 +123,14 @@ def find_response(ticket: Ticket | None) -> StoredResponse | None:
 
 
 class _TakenError(Exception):
-    """The key's row was committed by another request while this one was on its way."""
+    """Another request committed the key's row while this one was in progress."""
 
 
 def run_once(ticket: Ticket | None, act: Callable[[], StoredResponse]) -> StoredResponse:
-    """`act`'s answer, in one transaction with the key's row; or the answer of who came first.
+    """The response of `act`, in one transaction with the key's row; or the stored response of an earlier request.
 
-    `act` may not talk to the network. What it raises is not stored: a refused request may be corrected and sent again
-    under the same key.
+    `act` may not talk to the network. Errors that it raises are not stored: a rejected request may be corrected and
+    sent again with the same key.
     """
     if ticket is None:
         with transaction.atomic():
@@ -148,10 +148,10 @@ def run_once(ticket: Ticket | None, act: Callable[[], StoredResponse]) -> Stored
 
 
 def run_leased(ticket: Ticket | None, act: Callable[[], StoredResponse]) -> StoredResponse:
-    """`act`'s answer, its key committed before under a lease; or the answer of who came first.
+    """The response of `act`, with its key committed before under a lease; or the stored response of an earlier request.
 
-    For what talks to the network. Others with the key are answered by 409 meanwhile; when this process dies, they may
-    take the key over once the lease has ended. What `act` raises is not stored.
+    For requests that talk to the network. Other requests with the key get 409 meanwhile; if this process dies, they may
+    take over the key once the lease has ended. Errors that `act` raises are not stored.
     """
     if ticket is None:
         return act()
@@ -167,7 +167,7 @@ def run_leased(ticket: Ticket | None, act: Callable[[], StoredResponse]) -> Stor
     except BaseException:
         execute(f"DELETE FROM {TABLE} WHERE id = %s", [row])  # noqa: S608 - the table's name
         raise
-    # Nothing is found where the lease has ended meanwhile and another request has the key.
+    # No row matches if the lease has ended meanwhile and another request has the key.
     _store(row, response)
     return response
 
@@ -177,7 +177,7 @@ def _in_flight_or(error: OperationalError) -> Exception:
 
 
 def _wait_for_response(ticket: Ticket) -> StoredResponse:
-    """What is stored for the ticket, at once or within a second."""
+    """The stored response for the ticket, available at once or within a second."""
     deadline = time.monotonic() + WAIT_MS / 1000
     while (found := find_response(ticket)) is None:
         if time.monotonic() >= deadline:
@@ -187,7 +187,7 @@ def _wait_for_response(ticket: Ticket) -> StoredResponse:
 
 
 def _take(ticket: Ticket, lease: timedelta | None = None) -> int:
-    """The id of the key's new row. `_TakenError` when there is one that has not aged."""
+    """The id of the key's new row. Raises `_TakenError` if a current row exists."""
     execute(f"SET LOCAL lock_timeout = {WAIT_MS}")
     execute(
         f"DELETE FROM {TABLE} WHERE project_id = %s AND key = %s"  # noqa: S608 - the table's name
@@ -220,5 +220,5 @@ def _store(row: int, response: StoredResponse) -> None:
 
 
 def purge_keys() -> int:
-    """Remove keys whose 24 hours are over; returns how many."""
+    """Delete keys older than 24 hours; returns their number."""
     return execute(f"DELETE FROM {TABLE} WHERE created_at <= now() - %s", [KEPT_FOR])  # noqa: S608 - the table's name

@@ -1,4 +1,4 @@
-"""`@idempotent`: what a POST does under an Idempotency-Key."""
+"""`@idempotent`: makes a POST repeatable with an Idempotency-Key."""
 
 from collections.abc import Callable, Generator, Mapping
 from functools import wraps
@@ -22,15 +22,15 @@ from common.parsers import read_payload
 TwoPhases = Callable[..., Generator[None, None, Response]]
 View = Callable[..., Response]
 Function = TypeVar("Function", bound=Callable[..., Any])
-# Headers that are part of an answer. All others are of the request that is answered.
+# Headers that are stored with the response. All others belong to the single request.
 KEPT_HEADERS = ("Location",)
 
 
 def idempotent(view: TwoPhases) -> View:
-    """A view in two phases, with one `yield` between them, that is run once for each Idempotency-Key.
+    """A view in two phases, separated by one `yield`, that runs once for each Idempotency-Key.
 
-    What stands before the `yield` (parse, check, render, upload, ask the DNS) runs outside of transactions. What stands
-    after it writes rows, in one transaction with the key's, and returns the answer: no network there.
+    The code before the `yield` (parse, check, render, upload, query the DNS) runs outside of transactions. The code
+    after it writes rows, in one transaction with the key's row, and returns the response; it may not use the network.
     """
 
     @wraps(view)
@@ -49,7 +49,7 @@ def idempotent(view: TwoPhases) -> View:
 def idempotent_over_network(view: View) -> View:
     """A view that talks to the network, run once for each Idempotency-Key: the key is committed first, under a lease.
 
-    What it does must bear being done again: a process that dies between its work and its answer does so.
+    Its work must be safe to repeat: it is repeated if the process dies between the work and the response.
     """
 
     @wraps(view)
@@ -64,7 +64,7 @@ def idempotent_over_network(view: View) -> View:
 
 
 def holds_secret(view: Function) -> Function:
-    """Marks a view whose answer shows a secret: stored answers are encrypted then. Stands below `@idempotent`."""
+    """Marks a view whose response contains a secret: the stored response is encrypted. Goes below `@idempotent`."""
     view.holds_secret = True  # type: ignore[attr-defined]
     return view
 
@@ -75,13 +75,13 @@ def mark_idempotent(view: View) -> View:
 
 
 def finish(phases: Generator[None, None, Response]) -> Response:
-    """The second phase."""
+    """Run the second phase."""
     try:
         next(phases)
     except StopIteration as end:
         response: Response = end.value
         return response
-    raise RuntimeError("an idempotent view has two phases: one yield")
+    raise RuntimeError("an idempotent view needs exactly one yield")
 
 
 def keep(response: Response, view: Callable[..., Any]) -> StoredResponse:
@@ -99,7 +99,7 @@ def as_response(stored: StoredResponse) -> Response:
 
 
 def read_ticket(view: ProjectView, request: Request) -> Ticket | None:
-    """The request's idempotency key with what it is used for; None when the client sent none."""
+    """The request's idempotency key and fingerprint; None if the client sent no key."""
     key = read_key(request.headers.get("Idempotency-Key"))
     if not key:
         return None

@@ -1,4 +1,4 @@
-"""Tenants, their keys, and what they and the operators are told."""
+"""Tenants, their API keys, notices to them and to operators, and the audit log."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,15 +18,15 @@ models.CharField.register_lookup(Length)
 
 
 class Project(models.Model):
-    """The tenant: everything that callers see belongs to one."""
+    """The tenant: every object that callers see belongs to one."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=100, unique=True)
     default_from = models.CharField(
-        max_length=600, blank=True, default="", help_text="The sender where an email names none."
+        max_length=600, blank=True, default="", help_text="The sender of emails that name none."
     )
     contact_email = models.CharField(
-        max_length=254, blank=True, default="", help_text="Who gets this project's notices."
+        max_length=254, blank=True, default="", help_text="The address that gets this project's notices."
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -39,25 +39,25 @@ class Project(models.Model):
 
 
 class ApiKey(models.Model):
-    """What a caller authenticates with. Only the hash is kept, beside a prefix to know it by."""
+    """A caller's credential. Only its hash is stored, with a prefix that identifies it."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=100, blank=True, default="")
-    # The query by which each request is authenticated. Two keys may share a prefix: the hash decides.
+    # The query that authenticates each request. Two keys may share a prefix: the hash decides.
     prefix = models.CharField(max_length=tokens.PREFIX_LENGTH, editable=False, db_index=True)
     key_hash = models.CharField(max_length=64, editable=False, unique=True)
     scopes = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     is_test = models.BooleanField(default=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     allowed_ips = ArrayField(
-        models.CharField(max_length=49), default=list, blank=True, help_text="Addresses or networks; empty for any."
+        models.CharField(max_length=49), default=list, blank=True, help_text="Addresses or networks; empty allows any."
     )
     allowed_recipients = ArrayField(
         models.CharField(max_length=256),
         default=list,
         blank=True,
-        help_text="`a@example.com` or `*@example.com`; empty for any.",
+        help_text="`a@example.com` or `*@example.com`; empty allows any.",
     )
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -80,27 +80,27 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix}…)" if self.name else f"{self.prefix}…"
 
     def has_scope(self, scope: str) -> bool:
-        """Whether the key may do what `scope` stands for."""
+        """Whether the key has the scope."""
         return scope in self.scopes
 
     def has_expired(self, now: datetime) -> bool:
-        """Whether the key's time is over at `now`."""
+        """Whether the key has expired at `now`."""
         return self.expires_at is not None and self.expires_at <= now
 
     def admits_ip(self, address: IpAddress | None) -> bool:
-        """Whether a client at `address` may use the key. An unknown address may only where any may."""
+        """Whether a client at `address` may use the key. An unknown address is allowed only if the key has no limit."""
         networks: Sequence[str] = self.allowed_ips
         return not networks or (address is not None and is_within(address, [ip_network(text) for text in networks]))
 
     def admits_recipient(self, address: str) -> bool:
-        """Whether the key may send to `address` (bare, its domain as A-labels); without regard to case."""
+        """Whether the key may send to `address` (bare, its domain as A-labels), ignoring case."""
         patterns: Sequence[str] = self.allowed_recipients
         lowered = address.lower()
         return not patterns or lowered in patterns or f"*@{lowered.rpartition('@')[2]}" in patterns
 
 
 class Notice(models.Model):
-    """Something that a project's contact, or the operator where there is no project, should know."""
+    """A notice to a project's contact, or to the operator if it has no project."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.CASCADE, related_name="notices")
@@ -114,9 +114,9 @@ class Notice(models.Model):
     class Meta:
         ordering = ("-id",)
         indexes = [
-            # The notices that someone has yet to read, newest first.
+            # Unread notices, newest first.
             models.Index(name="notice_unread", fields=["project", "-id"], condition=Q(read_at=None)),
-            # messages.notices.mail: what is to be mailed.
+            # messages.notices.mail: notices to be mailed.
             models.Index(name="notice_unmailed", fields=["id"], condition=Q(mailed_at=None)),
         ]
 
@@ -125,7 +125,7 @@ class Notice(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Who did what to which object. Written, never changed."""
+    """A record of an actor's action on an object. Never changed."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     actor = models.CharField(max_length=200)
@@ -137,7 +137,7 @@ class AuditEntry(models.Model):
     class Meta:
         ordering = ("-id",)
         verbose_name_plural = "audit entries"
-        # The story of one object.
+        # The history of one object.
         indexes = [models.Index(name="audit_object", fields=["object", "id"])]
 
     def __str__(self) -> str:
@@ -145,10 +145,10 @@ class AuditEntry(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """A request that was answered, kept for 24 hours so that its retry gets the same answer.
+    """An answered request, kept for 24 hours so that its retry gets the same response.
 
     Written in the transaction of the request's own rows: both are there or neither is. Only a request that talks to the
-    network commits its row before, without a status and with a lease.
+    network commits its row first, without a status and with a lease.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -157,7 +157,7 @@ class IdempotencyKey(models.Model):
     fingerprint = models.BinaryField(max_length=32)
     status = models.SmallIntegerField(null=True)
     headers = models.JSONField(default=dict)
-    # One of the two: the second where the answer shows a secret.
+    # One of the two is set: `secret_body` if the response contains a secret.
     body = models.JSONField(null=True)
     secret_body = EncryptedTextField(null=True)
     lease_until = models.DateTimeField(null=True)

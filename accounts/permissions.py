@@ -1,4 +1,4 @@
-"""Which scope each view needs."""
+"""The scope that each view needs."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,22 +13,22 @@ from accounts.models import ApiKey
 from common.errors import ApiError
 
 if TYPE_CHECKING:
-    # DRF's views import their default permissions, that is this module.
+    # DRF's views import their default permissions, which are in this module.
     from rest_framework.views import APIView
 
 
 class MissingScopeError(ApiError):
-    """This needs the scope {scope}, which the API key does not have."""
+    """The API key lacks the scope {scope}."""
 
     code = "missing_scope"
     status = HTTPStatus.FORBIDDEN
 
 
 class HasScope(BasePermission):
-    """Admits keys with the scope that the view declares.
+    """Admits keys that have the scope which the view declares.
 
     A viewset declares `scopes = {"create": "emails:send", "list": "emails:read"}` by action, a plain view by method in
-    lower case; `NO_SCOPE` where any key will do. What is not declared is refused loudly, as an error of ours.
+    lower case; `NO_SCOPE` where any key will do. An undeclared action raises an error of ours.
     """
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
@@ -44,14 +44,14 @@ class HasScope(BasePermission):
 
 
 def require_scope(request: Request, scope: str) -> None:
-    """`MissingScopeError` when the request's key lacks it: for what a view needs beside the scope that it declares."""
+    """Raises `MissingScopeError` if the request's key lacks the scope: for a scope needed beside the declared one."""
     key = request.auth
     if not (isinstance(key, ApiKey) and key.has_scope(scope)):
         raise MissingScopeError(scope=scope)
 
 
 def find_action(request: Request, view: "APIView") -> str | None:
-    """What is asked for; None for a method that the view does not serve, which is to be answered by 405."""
+    """The requested action; None for a method that the view does not serve, which gets 405."""
     method = (request.method or "").lower()
     if method == "options" or not hasattr(view, method):
         return None
@@ -62,6 +62,6 @@ def find_action(request: Request, view: "APIView") -> str | None:
 
 
 def declared_scopes(view: "APIView | type[APIView]") -> Mapping[str, str]:
-    """The view's table of scopes; empty when it has none."""
+    """The view's table of scopes; empty if it has none."""
     table: Mapping[str, str] = getattr(view, "scopes", {})
     return table

@@ -1,4 +1,4 @@
-"""How the OpenAPI document describes our authentication."""
+"""Describes our authentication in the OpenAPI document."""
 
 from typing import Any
 

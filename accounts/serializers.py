@@ -1,4 +1,4 @@
-"""What a key may learn of itself."""
+"""The key's own data, as `GET /me` returns it."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from common.serializers import StrictDateTimeField
 
 
 class ProjectBriefSerializer(serializers.Serializer[Any]):
-    """The project, as its own key sees it."""
+    """The project of the calling key."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
 
 
 class KeyBriefSerializer(serializers.Serializer[ApiKey]):
-    """The key without its secret. A `test` key's mail never reaches a provider."""
+    """The key without its secret. Mail of a `test` key never reaches a provider."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -27,14 +27,14 @@ class KeyBriefSerializer(serializers.Serializer[ApiKey]):
 
 
 class LimitsSerializer(serializers.Serializer[ApiKey]):
-    """From where the key may be used, and to whom it may send. Empty lists mean no limit."""
+    """The IP addresses that may use the key, and the recipients it may send to. An empty list means no limit."""
 
     allowed_ips = serializers.ListField(child=serializers.CharField())
     allowed_recipients = serializers.ListField(child=serializers.CharField())
 
 
 class MeSerializer(serializers.Serializer[ApiKey]):
-    """The key's project, the key, its limits."""
+    """The key's project, the key, and its limits."""
 
     project = ProjectBriefSerializer()
     key = KeyBriefSerializer(source="*")

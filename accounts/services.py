@@ -1,4 +1,4 @@
-"""Projects and keys: made, checked, revoked."""
+"""Creates, checks and revokes projects' keys; creates projects."""
 
 import hmac
 from collections.abc import Collection, Iterable, Mapping
@@ -19,12 +19,12 @@ from common.client_ip import IpAddress
 from common.errors import ApiError, ConflictError
 
 UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
-# How exact `last_used_at` is; each request writing it would make the row a hot spot.
+# Precision of `last_used_at`; a write by each request would make the row a hot spot.
 LAST_USED_STEP = timedelta(minutes=1)
 
 
 class UnauthorizedError(ApiError):
-    """This needs an API key: `Authorization: Bearer <key>`."""
+    """An API key is required: `Authorization: Bearer <key>`."""
 
     code = "not_authenticated"
     status = HTTPStatus.UNAUTHORIZED
@@ -34,7 +34,7 @@ class UnauthorizedError(ApiError):
 
 
 class InvalidKeyError(UnauthorizedError):
-    """The API key is not known."""
+    """The API key is unknown."""
 
     code = "invalid_key"
 
@@ -66,28 +66,28 @@ class RecipientNotAllowedError(ApiError):
 
 
 class UnknownScopeError(ApiError):
-    """There is no scope {scope}. Known are: {known}."""
+    """The scope {scope} does not exist. Known scopes: {known}."""
 
     code = "unknown_scope"
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class InvalidTokenError(ApiError):
-    """A given key must be es_live_ or es_test_, as the key is live or test, and at least 36 letters and digits."""
+    """A given key must begin with es_live_ or es_test_, to fit its kind, and end in at least 36 letters and digits."""
 
     code = "invalid_token"
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class InvalidIpError(ApiError):
-    """{text} is neither an IP address nor a network."""
+    """{text} is not an IP address or network."""
 
     code = "invalid_ip"
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class InvalidRecipientPatternError(ApiError):
-    """{text} is neither an address nor *@ with a domain."""
+    """{text} is not an address or *@ followed by a domain."""
 
     code = "invalid_recipient_pattern"
     status = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -108,7 +108,7 @@ class InvalidKeyNameError(ApiError):
 
 
 class ProjectExistsError(ConflictError):
-    """There is a project of this name already."""
+    """A project with this name exists already."""
 
     code = "project_exists"
 
@@ -145,9 +145,9 @@ def create_api_key(
     allowed_recipients: Iterable[str] = (),
     token: str | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and its text, which is to be seen only here.
+    """A new key and its text, which is returned only here.
 
-    A given `token` is installed as it is; if it is there already, its row comes back unchanged, also when revoked.
+    A given `token` is installed as it is; if it exists already, its row is returned unchanged, even if revoked.
     Raises `UnknownScopeError`, `InvalidIpError`, `InvalidRecipientPatternError`, `InvalidKeyNameError`,
     `InvalidTokenError` or `TokenTakenError`.
     """
@@ -198,14 +198,14 @@ def check_pattern(text: str) -> str:
 
 
 def revoke_api_key(key: ApiKey) -> ApiKey:
-    """End the key from now on. Revoking again keeps the first time."""
+    """Revoke the key. A second call keeps the first time."""
     ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=Now())
     key.refresh_from_db(fields=["revoked_at"])
     return key
 
 
 def authenticate_token(text: str, ip: IpAddress | None) -> ApiKey:
-    """The key that `text` is, with its project, in one query.
+    """The key with the text `text`, with its project, in one query.
 
     Raises `InvalidKeyError`, `RevokedKeyError`, `ExpiredKeyError` (401) or `IpNotAllowedError` (403).
     """
@@ -232,17 +232,17 @@ def find_key(text: str) -> ApiKey | None:
 
 
 def touch(key: ApiKey, now: datetime) -> None:
-    """Note the use, at most once a minute, however many requests come at once."""
+    """Record the use, at most once a minute, regardless of the number of concurrent requests."""
     if key.last_used_at is None or key.last_used_at < now - LAST_USED_STEP:
         is_stale = Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USED_STEP)
         ApiKey.objects.filter(is_stale, pk=key.pk).update(last_used_at=now)
 
 
 def write_notice(project: Project | None, *, kind: str, text: str, data: Mapping[str, object] | None = None) -> Notice:
-    """Tell the project's contact, or the operator where `project` is None."""
+    """Write a notice to the project's contact, or to the operator if `project` is None."""
     return Notice.objects.create(project=project, kind=kind, text=text, data=dict(data or {}))
 
 
 def write_audit(actor: str, action: str, obj: object, **data: object) -> AuditEntry:
-    """Put down who did what: `write_audit("command", "revoke", key, prefix=key.prefix)`."""
+    """Record an action in the audit log: `write_audit("command", "revoke", key, prefix=key.prefix)`."""
     return AuditEntry.objects.create(actor=actor[:200], action=action, object=str(obj)[:200], data=data)

@@ -1,4 +1,4 @@
-"""API keys as text: `es_live_` or `es_test_`, then letters and digits, the first eight of which stay visible."""
+"""API keys as text: `es_live_` or `es_test_`, then letters and digits; the first eight of these stay visible."""
 
 import hashlib
 import re
@@ -7,7 +7,7 @@ import string
 
 ALPHABET = string.ascii_letters + string.digits
 VISIBLE = 8
-# 28 letters or digits are 166 random bits, beyond the visible eight.
+# 28 letters or digits give 166 random bits, beyond the visible eight.
 SECRET = 28
 LIVE = "es_live_"
 TEST = "es_test_"
@@ -16,7 +16,7 @@ PREFIX_LENGTH = len(LIVE) + VISIBLE
 
 
 def new_token(*, is_test: bool = False) -> str:
-    """A fresh key, as the caller presents it. It cannot be read back from what is stored."""
+    """A fresh key, as the caller presents it. It cannot be recovered from the stored data."""
     return (TEST if is_test else LIVE) + "".join(secrets.choice(ALPHABET) for _ in range(VISIBLE + SECRET))
 
 
@@ -26,10 +26,10 @@ def is_token(text: str) -> bool:
 
 
 def prefix_of(token: str) -> str:
-    """The visible part, by which people and the database find the key."""
+    """The visible part, by which users and the database find the key."""
     return token[:PREFIX_LENGTH]
 
 
 def hash_of(token: str) -> str:
-    """SHA-256 in hex. A slow hash would add nothing: the secret is random, not chosen by a person."""
+    """SHA-256 in hex. A slow hash would add nothing: the secret is random, not chosen by a user."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What a key may learn of itself."""
+"""`GET /me`: the calling key's own data."""
 
 from typing import ClassVar
 
@@ -18,5 +18,5 @@ class MeView(ProjectView):
 
     @extend_schema(operation_id="get_me", responses=MeSerializer)
     def get(self, request: Request) -> Response:
-        """Whose key this is, and what it may do."""
+        """Get the calling key's project, scopes and limits."""
         return Response(MeSerializer(self.key).data)

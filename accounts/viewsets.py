@@ -1,7 +1,7 @@
-"""What every view below /api/v1 shares: the caller's project, a strict query, a strict body, one form of `Location`.
+"""The base of every view below /api/v1: the caller's project, strict query, strict body, one form of `Location`.
 
-DRF's own means carry most of it: `GenericViewSet`, its pagination class, filter backend and `get_object`. What they
-cannot carry, and why, is in docs/decisions/0030-one-api-frame.md.
+DRF provides most of it: `GenericViewSet`, its pagination class, filter backend and `get_object`. The exceptions and
+their reasons are in docs/decisions/0030-one-api-frame.md.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,45 +26,45 @@ from common.pagination import KeysetPagination
 from common.parsers import read_object, read_optional_object
 from common.serializers import NoFields, NoQuery, QuerySerializer, StrictSerializer
 
-# They say what becomes of an object; an empty body would say nothing.
+# These methods change an object; an empty body would have no meaning.
 WITH_BODY = frozenset({"create", "partial_update"})
 
 
 def read_fields(serializer_class: type[StrictSerializer], data: object) -> dict[str, Any]:
-    """`data` as the serializer's fields; ValidationError names all that is wrong."""
+    """`data` validated by the serializer; ValidationError names every error."""
     return dict(serializer_class().run_validation(data))
 
 
 @cache
 def needs_a_field(serializer_class: type[StrictSerializer]) -> bool:
-    """Whether `{}` would be refused."""
+    """Whether `{}` would be rejected."""
     return any(field.required for field in serializer_class().fields.values())
 
 
 class ProjectView(APIView):
-    """A view for the project whose key the request has.
+    """A view for the project of the request's key.
 
-    `queries` and `bodies` name the serializers of what may be sent: by action in a viewset, else by method in lower
-    case. What they do not name takes no parameter and no field. `located` names those that make one thing and say where
-    it is.
+    `queries` and `bodies` name the serializers of query and body: by action in a viewset, otherwise by method in lower
+    case. An action that they do not name accepts no parameters and no fields. `located` names the actions that create
+    one object and return its `Location`.
     """
 
     queries: ClassVar[Mapping[str, type[QuerySerializer]]] = {}
     bodies: ClassVar[Mapping[str, type[StrictSerializer]]] = {}
     located: ClassVar[frozenset[str]] = frozenset({"create"})
-    # The query's parameters, checked, once a request has come this far.
+    # The validated query parameters, once a request has come this far.
     query: dict[str, Any]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if request.method == "OPTIONS":
-            # Asks only what there is: no key is needed.
+            # Asks only for the allowed methods: no key is needed.
             return
         super().initial(request, *args, **kwargs)
         if action := find_action(request, self):
             self.query = read_fields(self.queries.get(action, NoQuery), request.query_params)
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
-        """Which methods there are, in `Allow`."""
+        """Return the allowed methods in `Allow`."""
         return Response(status=HTTPStatus.NO_CONTENT)
 
     @property
@@ -78,22 +78,22 @@ class ProjectView(APIView):
 
     @property
     def body_class(self) -> type[StrictSerializer]:
-        """What the request's body may hold."""
+        """The serializer of the request's body."""
         return self.bodies.get(find_action(self.request, self) or "", NoFields)
 
     @property
     def is_body_optional(self) -> bool:
-        """Whether no body at all is as good as `{}`."""
+        """Whether an empty body counts as `{}`."""
         return find_action(self.request, self) not in WITH_BODY and not needs_a_field(self.body_class)
 
     def read_body(self) -> dict[str, Any]:
-        """The body's fields, checked. ValidationError names all that is wrong."""
+        """The validated fields of the body. ValidationError names every error."""
         data = read_optional_object(self.request) if self.is_body_optional else read_object(self.request)
         return read_fields(self.body_class, data)
 
 
 class QueryFilter(BaseFilterBackend):
-    """Narrows a list by the query's parameters, each as the view's table `filters` says."""
+    """Filters a list by the query's parameters, as the view's table `filters` defines."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         for name, condition in view.filters.items():
@@ -103,7 +103,7 @@ class QueryFilter(BaseFilterBackend):
 
 
 class ProjectViewSet(ProjectView, GenericViewSet[Any]):
-    """A resource of the project. `answers` names the serializers of actions that do not answer as the others do."""
+    """A resource of the project. `answers` names the serializers of actions whose response differs from the default."""
 
     pagination_class = KeysetPagination
     filter_backends: tuple[type[BaseFilterBackend], ...] = (QueryFilter,)
@@ -114,9 +114,9 @@ class ProjectViewSet(ProjectView, GenericViewSet[Any]):
         return self.answers.get(self.action or "", self.serializer_class)  # type: ignore[arg-type]  # all have one
 
     def get_object(self) -> Any:
-        """The object that the path names; 404 for another project's as for none.
+        """The object in the path; 404 if it does not exist or belongs to another project.
 
-        DRF's own would narrow by the query too, which is about the list below the object where there is one.
+        DRF's own method would also apply the query's filters, which are meant for the list below the object.
         """
         return get_object_or_404(self.get_queryset(), **{self.lookup_field: self.kwargs[self.lookup_field]})
 
@@ -130,12 +130,12 @@ class ProjectViewSet(ProjectView, GenericViewSet[Any]):
         return Response(self.get_serializer(row).data, status=status)
 
     def created(self, row: Model, status: int = HTTPStatus.CREATED) -> Response:
-        """A new object, and where it is."""
+        """201 with the new object and its `Location`."""
         response = self.show(row, status)
         response["Location"] = locate(f"{self.basename}-detail", row.pk)
         return response
 
 
 def locate(name: str, ref: object) -> str:
-    """The absolute URL of the object that the route `name` shows."""
+    """The absolute URL of the object at the route `name`."""
     return f"{settings.PUBLIC_URL}{reverse(name, args=[ref])}"

@@ -1,4 +1,4 @@
-"""What messages ask for when an email is accepted: content from a published version."""
+"""Content of accepted emails, rendered from a published version."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,15 +26,15 @@ from templates_app.models import Version
 from templates_app.template_parts import ParsedCache, ParsedTemplate, parse_parts, render_parts
 
 VARIABLES = "template_vars"
-# Of one process. A parsed template takes some ten times its source.
+# For one process. A parsed template takes some ten times the memory of its source.
 CACHE = ParsedCache(max_count=500, max_size=16 * 1024 * 1024)
-# However much time the stopped renderings of a batch took together, each of the others gets at least this.
+# Each rendering of a batch gets at least this much time, however much the stopped ones took together.
 LEAST_SECONDS = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """What a published version makes of its variables. One of `html` and `text` is not None, neither is blank."""
+    """The result of a published version and its variables. `html` or `text` may be None, not both; neither is blank."""
 
     version_id: UUID
     template_id: UUID
@@ -45,7 +45,7 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """What a name stands for now."""
+    """The cached result of a look-up by name."""
 
     template_id: UUID
     version_id: UUID
@@ -53,10 +53,10 @@ class Resolved:
 
 
 class Renderer:
-    """Renders a project's templates; one may serve a whole request.
+    """Renders a project's templates; one instance may serve a whole request.
 
-    Each name is looked up once in its life, so all emails of a batch get the same version. Time that hostile renderings
-    waste is taken from those that follow, so that a batch of them costs little more than one.
+    An instance looks up each name once, so all emails of a batch get the same version. Time that hostile renderings
+    waste is subtracted from those that follow, so that a batch of them costs little more than one.
     """
 
     def __init__(self, project: Project) -> None:
@@ -107,19 +107,19 @@ def render_for_accept(project: Project, *, template_ref: str, variables: Mapping
 
 
 def match_ref(ref: str) -> Q:
-    """The condition on templates for an id or alias. No alias has the form of an id."""
+    """The query condition for an id or alias. No alias has the form of an id."""
     try:
         return Q(id=UUID(ref))
     except ValueError:
-        # PostgreSQL cannot be asked for NUL.
+        # PostgreSQL rejects NUL in parameters.
         return Q(alias=ref) if "\0" not in ref else Q(pk=None)
 
 
 def find_published(project: Project, ref: str) -> Resolved:
-    """The published version that `ref` names, parsed. `InvalidFieldsError` when there is none."""
+    """The published version that `ref` names, parsed. Raises `InvalidFieldsError` if there is none."""
     row = project.templates.current().filter(match_ref(ref)).values_list("id", "published_version_id").first()
     if row is None:
-        refuse_content("template_not_found", "The project has no such template.")
+        refuse_content("template_not_found", "The project has no template with this id or alias.")
     template_id, version_id = row
     if version_id is None:
         refuse_content("template_not_published", "The template has not been published yet.")
@@ -128,12 +128,12 @@ def find_published(project: Project, ref: str) -> Resolved:
 
 
 def load(version_id: UUID) -> ParsedTemplate:
-    """Read, parse and keep a version."""
+    """Read, parse and cache a version."""
     subject, html, text = Version.objects.values_list("subject", "html", "text").get(id=version_id)
     try:
         parsed = parse_parts(Parts(subject=subject, html=html, text=text))
     except TemplateError as error:
-        # It could be parsed when it was published: the language has changed since.
+        # It could be parsed when it was published, so the language has changed since.
         refuse_content(error.code, f"The template must be published again. {error}")
     CACHE.put(version_id, parsed, len(subject) + len(html) + len(text))
     return parsed
@@ -144,7 +144,7 @@ def refuse_content(code: str, message: str) -> Never:
 
 
 def list_render_errors(error: TemplateError, variables: Mapping[str, Any]) -> list[FieldError]:
-    """The fields of the request that are to blame for what went wrong when rendering."""
+    """The fields of the request that caused an error in rendering."""
     match error:
         case VariableMissingError(paths=paths):
             return [
@@ -161,12 +161,12 @@ def list_render_errors(error: TemplateError, variables: Mapping[str, Any]) -> li
 
 
 def find_culprit(variables: Mapping[str, Any], is_guilty: Callable[[str], bool]) -> str:
-    """The first variable of which `is_guilty`, or all of them where it is none alone."""
+    """The first variable for which `is_guilty`; all variables if no single one is."""
     texts = islice(list_texts(variables, VARIABLES), MAX_TEXTS)
     return next((path for path, text in texts if is_guilty(text)), VARIABLES)
 
 
-# How many values are looked at for the one to blame.
+# Maximum number of values checked in search of the cause.
 MAX_TEXTS = 1_000
 
 

@@ -1,4 +1,4 @@
-"""Templates for support staff: the draft, what it would look like, what is published."""
+"""Templates for support staff: the draft, its preview, and the published versions."""
 
 import json
 from copy import copy
@@ -34,10 +34,10 @@ from templates_app.services import (
 
 
 class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Drafts are checked as the API checks them."""
+    """Drafts are validated as in the API."""
 
     name = forms.CharField(
-        max_length=200, required=False, widget=UnfoldAdminTextInputWidget, help_text="The alias, where it is left out."
+        max_length=200, required=False, widget=UnfoldAdminTextInputWidget, help_text="The alias, which may be omitted."
     )
 
     class Meta:
@@ -71,7 +71,7 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class VersionInline(TabularInline):  # type: ignore[misc]
-    """What was published, to look at."""
+    """Published versions, read-only."""
 
     model = Version
     extra = 0
@@ -168,7 +168,7 @@ class TemplateAdmin(ModelAdmin):  # type: ignore[misc]
         return [*own, *super().get_urls()]
 
     def publish(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Send from the draft from now on."""
+        """Publish the draft: mail is made from it from now on."""
         template = self.get_queryset(request).filter(pk=pk).first()
         if template is None or request.method != "POST":
             raise Http404
@@ -181,11 +181,11 @@ class TemplateAdmin(ModelAdmin):  # type: ignore[misc]
             self.message_user(request, f"Not published. {' '.join(reasons)}", messages.ERROR)
         else:
             self.note(request, "publish_template", template)
-            self.message_user(request, f"Mail is made from version {version.number} now.", messages.SUCCESS)
+            self.message_user(request, f"New mail uses version {version.number}.", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:templates_template_change", args=[pk]))
 
     def preview(self, request: HttpRequest) -> HttpResponse:
-        """What the posted draft makes of the posted variables, but for its HTML; nothing is stored."""
+        """Render the posted draft with the posted variables, without its HTML; nothing is stored."""
         try:
             content = self.read_preview(request)
         except ApiError as error:
@@ -194,7 +194,7 @@ class TemplateAdmin(ModelAdmin):  # type: ignore[misc]
         return JsonResponse({"subject": content.subject, "text": content.text or ""})
 
     def preview_frame(self, request: HttpRequest) -> HttpResponse:
-        """Its HTML, for a frame. A page of its own, for its policy must not be that of the page around it."""
+        """The draft's HTML, for a frame. It is a page of its own because it needs a policy of its own."""
         try:
             html = self.read_preview(request).html or ""
         except ApiError as error:

@@ -1,4 +1,4 @@
-"""What a draft is before it is published: its sources with their layout, what is wrong with them, what they need."""
+"""Checks of a draft before publication: its sources with their layout, their errors, and the variables they need."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +24,7 @@ ALIAS_RULE = "Must begin with a letter, have at most 64 letters, digits and . _ 
 
 
 def is_alias(text: str) -> bool:
-    """Whether a template may be named so."""
+    """Whether the alias is valid."""
     if not ALIAS.match(text):
         return False
     try:
@@ -36,14 +36,14 @@ def is_alias(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Top-level names that `template_vars` must hold, and those that it may."""
+    """Top-level names that `template_vars` must contain, and names that it may contain."""
 
     variables: list[str]
     optional_variables: list[str]
 
 
 def check_draft(template: Template) -> tuple[Needs, list[TemplateError]]:
-    """What the draft's own sources need, and what is wrong with them, for each part; layouts come later."""
+    """The variables that the draft's own sources need, and the errors of each part; layouts come later."""
     checks: Mapping[str, Callable[[str], BoundTemplate]] = {
         "subject": parse_subject,
         "text": lambda source: parse_part("text", source, PLAIN),
@@ -71,7 +71,7 @@ def parse_markup(part: str, source: str) -> BoundTemplate:
 
 
 def check_links(part: str, source: str) -> None:
-    """Refuse a link that leads nowhere good, whatever the variables are."""
+    """Reject a link whose fixed part is forbidden, whatever the variables are."""
     text = "".join(piece.inner if piece.kind is PieceKind.TEXT else VALUE for piece in cut_source(source))
     if (address := find_unsafe_link(text)) is not None:
         error = UnsafeLinkError(address)
@@ -79,26 +79,26 @@ def check_links(part: str, source: str) -> None:
         raise error
 
 
-# Stands for what is printed; it ends what could be a scheme.
+# Stands for an output; it ends any text that could be a scheme.
 VALUE = "/"
 
 
 def list_layouts(template: Template) -> Iterator[Template]:
-    """The layouts around `template`, the nearest first. `LayoutError` when one of them has it for its own layout."""
+    """The layouts around `template`, the nearest first. Raises `LayoutError` if one of them is inside `template`."""
     layout = template.layout
     for _ in range(MAX_LAYOUTS):
         if layout is None:
             return
         if layout.pk == template.pk:
-            raise LayoutError("the layout has this template for its own layout", part="layout")
+            raise LayoutError("the layout uses this template as its own layout", part="layout")
         yield layout
         layout = layout.layout
     if layout is not None:
-        raise LayoutError(f"more than {MAX_LAYOUTS} layouts stand in each other", part="layout")
+        raise LayoutError(f"more than {MAX_LAYOUTS} layouts are nested", part="layout")
 
 
 def list_needs(template: Template) -> Needs:
-    """What the draft needs with its layouts, as they are written now."""
+    """The variables that the draft and its layouts need, as they are written now."""
     around = [template, *list_layouts(template)]
     needed = {name for item in around for name in item.variables}
     optional = {name for item in around for name in item.optional_variables}
@@ -106,7 +106,7 @@ def list_needs(template: Template) -> Needs:
 
 
 def build_source(template: Template) -> TemplateSource:
-    """The draft in its layout: the layout's published version, or its draft where it has none."""
+    """The draft in its layout: the layout's published version, or its draft if it has none."""
     own = TemplateSource(
         subject=template.subject,
         html=template.html,
@@ -122,5 +122,5 @@ def build_source(template: Template) -> TemplateSource:
 
 
 def as_field_error(error: TemplateError) -> FieldError:
-    """What the author reads of `error`, at the part that is wrong."""
+    """The error message for the author, assigned to the wrong part."""
     return FieldError(error.part, error.code, str(error))

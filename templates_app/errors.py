@@ -1,10 +1,10 @@
-"""What can be wrong with a template or its variables, before it is known which field of a request is to blame."""
+"""Errors in a template or its variables, before they are assigned to a field of a request."""
 
 from typing import ClassVar
 
 
 class TemplateError(Exception):
-    """`str()` of it is a sentence for the author. `part` is the field of the template that is wrong, where one is."""
+    """`str()` gives a sentence for the author. `part` is the field of the template that is wrong, if known."""
 
     code: ClassVar[str]
 
@@ -19,13 +19,13 @@ class TemplateError(Exception):
 
 
 class TemplateSyntaxError(TemplateError):
-    """It cannot be parsed, or uses what does not exist."""
+    """The template cannot be parsed, or uses unknown tags, filters or names."""
 
     code = "template_syntax_error"
 
 
 class TemplateLimitError(TemplateError):
-    """It is too large, too deep or takes too long."""
+    """The template is too large, nested too deeply, or takes too long."""
 
     code = "template_limit_exceeded"
 
@@ -34,7 +34,7 @@ class TemplateLimitError(TemplateError):
 
 
 class VariableMissingError(TemplateError):
-    """Variables are used and were not given. `paths` holds each as the template writes it, such as `order.lines[0]`."""
+    """Required variables are missing. `paths` holds each as the template writes it, such as `order.lines[0]`."""
 
     code = "template_variable_missing"
 
@@ -44,46 +44,46 @@ class VariableMissingError(TemplateError):
 
 
 class TemplateRenderError(TemplateError):
-    """A filter or an operator cannot work with the value that it was given."""
+    """A filter or an operator cannot process a value."""
 
     code = "template_render_error"
 
 
 class EmptyResultError(TemplateError):
-    """Nothing is left after rendering."""
+    """The result is empty."""
 
     code = "template_result_empty"
 
 
 class UnsafeResultError(TemplateError):
-    """The rendered part holds what must not be mailed, such as a line end in the subject or a `javascript:` link."""
+    """The rendered part contains forbidden content, such as a line end in the subject or a `javascript:` link."""
 
     code = "template_result_unsafe"
 
 
 class UnsafeLinkError(UnsafeResultError):
-    """A link leads where mail must not lead."""
+    """The target of a link is not allowed in mail."""
 
     def __init__(self, address: str) -> None:
         super().__init__(
-            f"The HTML holds a link that is neither http, https, mailto nor tel: {address.strip()[:80]}", part="html"
+            f"The HTML contains a link that is not http, https, mailto or tel: {address.strip()[:80]}", part="html"
         )
         self.address = address
 
 
 class MjmlError(TemplateError):
-    """The MJML cannot be made HTML."""
+    """The MJML cannot be compiled to HTML."""
 
     code = "mjml_error"
 
 
 class InlineCssError(TemplateError):
-    """The styles cannot be moved into the elements."""
+    """The styles cannot be inlined."""
 
     code = "inline_css_error"
 
 
 class LayoutError(TemplateError):
-    """The layout cannot hold this template."""
+    """The layout and the template do not fit together."""
 
     code = "layout_error"

@@ -1,4 +1,4 @@
-"""From what an author wrote, and the layout around it, to the sources that are rendered."""
+"""Combines an author's sources with their layout into the sources that are rendered."""
 
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ SLOT = "content"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateSource:
-    """The parts as written, or filled into their layout. HTML is written as such or as MJML, or not at all.
+    """The parts as written, or filled into their layout. HTML is written as HTML or MJML, or missing.
 
     `depth` counts the layouts around it.
     """
@@ -27,7 +27,7 @@ class TemplateSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The Liquid that is rendered. A part that the template does not have is empty."""
+    """The Liquid that is rendered. A missing part is empty."""
 
     subject: str
     html: str
@@ -35,9 +35,9 @@ class Parts:
 
 
 def fill_layout(layout: TemplateSource, content: TemplateSource) -> TemplateSource:
-    """`content` inside of `layout`. Raises `LayoutError` where the two do not fit."""
+    """`content` inside `layout`. Raises `LayoutError` if the two do not fit."""
     if layout.depth >= MAX_LAYOUTS:
-        raise LayoutError(f"more than {MAX_LAYOUTS} layouts stand in each other", part="layout")
+        raise LayoutError(f"more than {MAX_LAYOUTS} layouts are nested", part="layout")
     if content.mjml and not layout.mjml:
         raise LayoutError("a template in MJML needs a layout in MJML", part="layout")
     filled = replace(content, depth=layout.depth + 1, is_inlined=content.is_inlined or layout.is_inlined)
@@ -51,18 +51,18 @@ def fill_layout(layout: TemplateSource, content: TemplateSource) -> TemplateSour
 
 
 def fill_slot(layout: str, content: str) -> str:
-    """`layout` with `content` in the place of its one `{{ content }}`."""
+    """`layout` with `content` in place of its single `{{ content }}`."""
     slots = [piece for piece in cut_source(layout) if piece.kind is PieceKind.OUTPUT and piece.inner == SLOT]
     if len(slots) != 1:
-        raise LayoutError("the layout must hold {{ content }} exactly once", part="layout")
+        raise LayoutError("the layout must contain {{ content }} exactly once", part="layout")
     filled = layout[: slots[0].start] + content + layout[slots[0].end :]
     if len(filled) > MAX_SOURCE:
-        raise TemplateLimitError("it is too large with its layout", part="layout")
+        raise TemplateLimitError("the template is too large with its layout", part="layout")
     return filled
 
 
 def compile_source(source: TemplateSource) -> Parts:
-    """The parts of `source` ready to be parsed. Raises a `TemplateError` of what is compiled."""
+    """The parts of `source`, compiled and ready to be parsed. Raises a `TemplateError` if compilation fails."""
     html = compile_mjml(source.mjml) if source.mjml else source.html
     if html and source.is_inlined:
         html = inline_css(html)

@@ -1,4 +1,4 @@
-"""Templates: a draft that is edited, and versions that never change."""
+"""Templates: an editable draft, and versions that never change."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -8,31 +8,31 @@ from common.ids import new_id
 from templates_app.layouts import TemplateSource
 from templates_app.liquid.limits import MAX_LAYOUTS
 
-# Columns that may hold megabytes.
+# Columns that may contain megabytes.
 BODIES = ("html", "text", "mjml")
 
 
 class TemplateQuerySet(models.QuerySet["Template"]):
     def current(self) -> "TemplateQuerySet":
-        """Those that were not deleted."""
+        """Templates that are not deleted."""
         return self.filter(deleted_at=None)
 
     def with_relations(self) -> "TemplateQuerySet":
-        """With published version and layouts, but not their bodies."""
+        """With published version and layouts, but without their bodies."""
         layouts = ["layout" + "__layout" * depth for depth in range(MAX_LAYOUTS + 1)]
         bodies = [f"{related}__{body}" for related in ("published_version", *layouts) for body in BODIES]
         return self.select_related("published_version", layouts[-1]).defer("published_version__base_html", *bodies)
 
 
 class Template(models.Model):
-    """What an author edits. Mail is made from its published version.
+    """The author's draft. Mail is made from its published version.
 
-    A deleted template stays as a row, since mail that was made from it names it; its alias is free again.
+    The row of a deleted template stays, since mail refers to it; its alias is free again.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="templates")
-    # What programs name it by; null where it has none.
+    # The name used by programs; null if the template has none.
     alias = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001  # unique, so not ""
     name = models.CharField(max_length=200)
     subject = models.TextField(blank=True)
@@ -41,7 +41,7 @@ class Template(models.Model):
     mjml = models.TextField(blank=True, verbose_name="MJML")
     layout = models.ForeignKey("self", models.RESTRICT, null=True, blank=True, related_name="contents")
     inline_css = models.BooleanField(default=False, verbose_name="inline CSS")
-    # Of the draft alone, without its layout's.
+    # Of the draft only, without its layout.
     variables = ArrayField(models.TextField(), default=list, editable=False)
     optional_variables = ArrayField(models.TextField(), default=list, editable=False)
     published_version = models.ForeignKey("Version", models.SET_NULL, null=True, editable=False, related_name="+")
@@ -57,7 +57,7 @@ class Template(models.Model):
             models.Index(fields=["project", "-id"], name="template_list", condition=Q(deleted_at=None)),
         ]
         constraints = [
-            # Also serves the look-up by alias at accept.
+            # Also serves the look-up by alias at acceptance.
             models.UniqueConstraint(
                 fields=["project", "alias"], name="template_alias_once", condition=Q(deleted_at=None)
             ),
@@ -72,10 +72,10 @@ class Template(models.Model):
 
 
 class Version(models.Model):
-    """What was published, compiled and with its layout. A trigger refuses every change; see the first migration.
+    """A published version, compiled and in its layout. A trigger rejects every change; see the first migration.
 
-    `base_html` is the HTML before its styles were inlined, and `mjml` the MJML that it came of: what a template needs
-    whose layout this is. `base_html` is empty where `html` says the same.
+    `base_html` is the HTML before its styles were inlined, and `mjml` its MJML source: templates that use this one as
+    their layout need them. `base_html` is empty if it equals `html`.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -104,7 +104,7 @@ class Version(models.Model):
         return str(self.number)
 
     def as_source(self) -> TemplateSource:
-        """What a template is filled into whose layout this is."""
+        """The sources of a template that is used as a layout."""
         return TemplateSource(
             subject=self.subject,
             html="" if self.mjml else self.base_html or self.html,

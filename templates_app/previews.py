@@ -1,4 +1,4 @@
-"""A look at what a template makes of variables, before anything is sent."""
+"""Previews: render a template with variables without sending anything."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,9 +20,9 @@ from templates_app.template_parts import RenderedContent, parse_parts, render_pa
 def preview_template(
     template: Template, variables: Mapping[str, Any], *, number: int | None = None, is_mail: bool = False
 ) -> RenderedContent:
-    """What the draft, or version `number`, makes of `variables`; errors as of `Renderer.render`, and of the draft.
+    """The draft, or version `number`, rendered with `variables`. Raises errors of `Renderer.render` and of the draft.
 
-    Where `is_mail`, the result must be fit to be sent: a subject is needed. Else a layout may be looked at alone.
+    With `is_mail` the result must be fit for sending: a subject is required. Otherwise a layout may be rendered alone.
     """
     try:
         parsed = parse_parts(read_parts(template, number))
@@ -35,7 +35,7 @@ def preview_template(
         raise InvalidFieldsError(list_render_errors(error, variables)) from None
 
 
-# What stands in the place of a layout's content when it is looked at alone.
+# Stands for the content when a layout is previewed alone.
 SLOT_SAMPLE = "Here stands the content."
 
 
@@ -47,14 +47,14 @@ def read_parts(template: Template, number: int | None) -> Parts:
 
 
 def build_variables_sample(template: Template) -> dict[str, object]:
-    """An object for `template_vars` with an empty value wherever the draft reads one; empty where it is broken."""
+    """An object for `template_vars` with an empty value wherever the draft reads one; empty if the draft is broken."""
     try:
         return build_sample(*parse_parts(compile_source(build_source(template))).list_parts())
     except TemplateError:
         return {}
 
 
-# For the frame that shows a draft's HTML: it runs nothing, sends nothing, and loads what mail programs load.
+# For the frame that shows a draft's HTML: no scripts, no requests but those of mail programs.
 FRAME_HEADERS = {
     "Content-Security-Policy": "sandbox; default-src 'none'; img-src http: https: data:; "
     "style-src 'unsafe-inline' http: https:; font-src http: https:; frame-ancestors 'self'",
@@ -65,10 +65,10 @@ FRAME_HEADERS = {
 
 
 def preview_posted(posted: Mapping[str, str]) -> RenderedContent:
-    """The preview of a draft that is being written; `InvalidFieldsError` and other `ApiError`s.
+    """The preview of an unsaved draft. Raises `InvalidFieldsError` and other `ApiError`s.
 
-    `posted` has the fields of the form, and `variables` as JSON; fields that it leaves out are those of the template
-    whose id is `template`.
+    `posted` has the fields of the form, and `variables` as JSON; missing fields are taken from the template with the
+    id `template`.
     """
     try:
         variables = parse_json(posted.get("variables", "").encode() or b"{}")
@@ -80,7 +80,7 @@ def preview_posted(posted: Mapping[str, str]) -> RenderedContent:
 
 
 def read_draft(posted: Mapping[str, str]) -> Template:
-    """The draft that `posted` describes, not stored. A layout of another project is as none."""
+    """The draft in `posted`, not stored. A layout of another project counts as missing."""
     saved = Template.objects.current().filter(pk=read_id(posted.get("template"))).first()
     draft = saved or Template(project_id=read_id(posted.get("project")))
     for name in ("subject", "html", "text", "mjml"):
@@ -94,7 +94,7 @@ def read_draft(posted: Mapping[str, str]) -> Template:
 
 
 def read_id(text: str | None) -> UUID:
-    """The id that `text` is, or one that nothing has."""
+    """The id in `text`; if it is not an id, an id that no row has."""
     try:
         return UUID(text or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""From a draft to a version that mail is made from."""
+"""Publishes drafts as versions, from which mail is made."""
 
 from django.db import transaction
 
@@ -12,22 +12,22 @@ from templates_app.template_parts import parse_parts
 
 
 class EditedMeanwhileError(ConflictError):
-    """The draft was changed while it was being published. Look at it and publish again."""
+    """The draft was changed during publication. Check it and publish again."""
 
     code = "edited_meanwhile"
 
 
 def publish_template(template: Template, number: int | None = None) -> Version:
-    """Make mail from the draft as it is now, or again from version `number`. Nothing new is made of an unchanged draft.
+    """Publish the current draft, or version `number` again. An unchanged draft creates no new version.
 
-    `InvalidFieldsError` for what is wrong with a part or the layout, `EditedMeanwhileError`, `NotFoundError` for the
+    Raises `InvalidFieldsError` for errors in a part or the layout, `EditedMeanwhileError`, or `NotFoundError` for the
     number.
     """
     return keep_publication(template, None if number else build_version(template), number)
 
 
 def keep_publication(template: Template, made: Version | None, number: int | None) -> Version:
-    """Let mail be made from `made`, or without it from version `number`. Errors as of `publish_template`."""
+    """Publish `made`, or without it version `number`. Raises the errors of `publish_template`."""
     with transaction.atomic():
         current = Template.objects.current().select_for_update().filter(pk=template.pk).first()
         if current is None:
@@ -45,7 +45,7 @@ def keep_publication(template: Template, made: Version | None, number: int | Non
 
 
 def build_version(template: Template) -> Version:
-    """The draft compiled, parsed and found whole; not yet stored. Takes long: outside of transactions."""
+    """The compiled, parsed and validated draft, not yet stored. Slow: call it outside of transactions."""
     try:
         if template.layout and not template.layout.published_version:
             raise LayoutError("publish the layout first", part="layout")
@@ -70,12 +70,12 @@ def build_version(template: Template) -> Version:
     )
 
 
-# Two versions that agree in these are one.
+# Two versions that agree in these fields are the same.
 CONTENT = ("subject", "html", "text", "base_html", "mjml", "is_inlined", "layout_count")
 
 
 def keep_version(template: Template, made: Version) -> Version:
-    """The newest version where `made` says the same, else `made`, stored under the next number."""
+    """The newest version if it equals `made`, otherwise `made`, stored with the next number."""
     last = template.versions.order_by("-number").first()
     if last and all(getattr(last, name) == getattr(made, name) for name in CONTENT):
         return last
@@ -85,7 +85,7 @@ def keep_version(template: Template, made: Version) -> Version:
 
 
 def find_version(template: Template, number: int) -> Version:
-    """`NotFoundError` when there is no such version."""
+    """The version; raises `NotFoundError` if it does not exist."""
     version = template.versions.filter(number=number).first()
     if version is None:
         raise NotFoundError

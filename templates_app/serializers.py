@@ -1,4 +1,4 @@
-"""Templates as the API takes and shows them."""
+"""Request and response formats of templates."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ from templates_app.liquid.limits import MAX_SOURCE
 from templates_app.models import Template
 from templates_app.services import list_needs
 
-# The source of a subject; what it renders to has a limit of its own.
+# The source of a subject; the rendered subject has its own limit.
 MAX_SUBJECT_SOURCE = 4_000
 
 
 class AliasField(SingleLineField):
-    """A name for programs: letters, digits, dots, hyphens and underscores, and nothing that could be an id."""
+    """A name for programs: letters, digits, dots, hyphens and underscores, not in the form of an id."""
 
     def to_internal_value(self, data: Any) -> str:
         alias = super().to_internal_value(data)
@@ -35,7 +35,7 @@ class AliasField(SingleLineField):
 
 
 class TemplateInput(StrictSerializer):
-    """A draft, or what changes in it. Null and an empty string empty a field."""
+    """A draft, or changes to it. Null and an empty string clear a field."""
 
     alias = AliasField(required=False, allow_null=True, allow_blank=True)
     name = SingleLineField(required=False, allow_null=True, allow_blank=True, max_length=200)
@@ -49,7 +49,7 @@ class TemplateInput(StrictSerializer):
     inline_css = StrictBooleanField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Null is nothing, as the columns have it."""
+        """Null means empty, as in the columns."""
         values = {name: "" if value is None else value for name, value in attrs.items()}
         if "alias" in values:
             values["alias"] = values["alias"] or None
@@ -57,19 +57,19 @@ class TemplateInput(StrictSerializer):
 
 
 class PublishInput(StrictSerializer):
-    """Which version to send from; a new one from the draft when nothing is said."""
+    """The version to publish. If omitted, a new version is created from the draft."""
 
     version = StrictIntegerField(required=False, allow_null=True, min_value=1, max_value=2**31 - 1)
 
 
 class PreviewInput(StrictSerializer):
-    """What to fill in."""
+    """The template's variables."""
 
     template_vars = serializers.DictField(required=False, allow_null=True)
 
 
 class PreviewQuery(QuerySerializer):
-    """A published version, by its number; the draft when nothing is said."""
+    """Number of a published version. If omitted, the draft is used."""
 
     version = QueryIntegerField(required=False, min_value=1, max_value=2**31 - 1)
 
@@ -89,7 +89,7 @@ class TemplateQuery(PageQuery):
 
 
 class TemplateOutput(serializers.Serializer[Any]):
-    """A template: its draft, what that needs, and which version is published."""
+    """A template: its draft, the variables that it needs, and its published version."""
 
     id = serializers.UUIDField()
     alias = serializers.CharField(allow_null=True)
@@ -114,7 +114,7 @@ class TemplateOutput(serializers.Serializer[Any]):
 
 
 class VersionOutput(serializers.Serializer[Any]):
-    """A published version: the Liquid as it is rendered, compiled and in its layout."""
+    """A published version: the Liquid that is rendered, compiled and in its layout."""
 
     id = serializers.UUIDField()
     number = serializers.IntegerField()
@@ -127,7 +127,7 @@ class VersionOutput(serializers.Serializer[Any]):
 
 
 class PreviewOutput(serializers.Serializer[object]):
-    """What would be sent."""
+    """The rendered content."""
 
     subject = serializers.CharField()
     html = serializers.CharField(allow_null=True)

@@ -1,4 +1,4 @@
-"""The verbs of templates. Their public door: what others need is imported here from where it lives."""
+"""Operations on templates, and the public interface of the package."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,23 +40,23 @@ __all__ = [
 
 
 class AliasTakenError(ConflictError):
-    """The project has a template with the alias {alias} already."""
+    """The project already has a template with the alias {alias}."""
 
     code = "alias_taken"
 
 
 class TemplateInUseError(ConflictError):
-    """The template is the layout of others: {names}. Give them another first."""
+    """The template is the layout of other templates: {names}. Give them another layout first."""
 
     code = "template_in_use"
 
 
-# What an author may write.
+# The fields that an author may write.
 FIELDS = ("alias", "name", "subject", "html", "text", "mjml", "layout", "inline_css")
 
 
 def find_template(project: Project, ref: str) -> Template:
-    """The project's template with the id or alias `ref`. `NotFoundError`."""
+    """The project's template with the id or alias `ref`. Raises `NotFoundError`."""
     found = project.templates.current().with_relations().filter(match_ref(ref)).first()
     if found is None:
         raise NotFoundError
@@ -66,13 +66,13 @@ def find_template(project: Project, ref: str) -> Template:
 def create_template(project: Project, values: Mapping[str, Any]) -> Template:
     """A new draft of `values`, whose names are `FIELDS`; `layout` is an id or alias.
 
-    `InvalidFieldsError` for what is wrong with a field, `AliasTakenError`.
+    Raises `InvalidFieldsError` for invalid fields, or `AliasTakenError`.
     """
     return save_template(fill_draft(Template(project=project), values))
 
 
 def update_template(template: Template, values: Mapping[str, Any]) -> Template:
-    """The draft with `values` in place of what it had. Errors as of `create_template`."""
+    """The draft, updated with `values`. Raises the errors of `create_template`."""
     with transaction.atomic():
         current = Template.objects.current().select_for_update().filter(pk=template.pk).first()
         if current is None:
@@ -81,7 +81,7 @@ def update_template(template: Template, values: Mapping[str, Any]) -> Template:
 
 
 def fill_draft(template: Template, values: Mapping[str, Any]) -> Template:
-    """`template` with `values`, checked, its needs read anew; not stored."""
+    """`template` with `values`, validated, its needed variables updated; not stored."""
     errors = FieldErrors()
     for name in FIELDS:
         if name in values:
@@ -106,7 +106,7 @@ def fill_draft(template: Template, values: Mapping[str, Any]) -> Template:
 
 
 def save_template(template: Template) -> Template:
-    """Write a checked draft. `AliasTakenError`."""
+    """Store a validated draft. Raises `AliasTakenError`."""
     try:
         with transaction.atomic():
             if template._state.adding:
@@ -127,12 +127,12 @@ def find_layout(project: Project, ref: str | None) -> Template | None:
         return find_template(project, ref)
     except NotFoundError:
         raise InvalidFieldsError(
-            [FieldError("layout", "template_not_found", "The project has no such template.")]
+            [FieldError("layout", "template_not_found", "The project has no template with this id or alias.")]
         ) from None
 
 
 def delete_template(template: Template) -> None:
-    """Delete a template; mail that was made from it stays as it is. `TemplateInUseError` while it is a layout."""
+    """Delete a template; mail that was made from it is unchanged. Raises `TemplateInUseError` for a layout in use."""
     with transaction.atomic():
         Template.objects.select_for_update().get(pk=template.pk)
         users = [str(user) for user in template.contents.current().order_by("id")[:10]]

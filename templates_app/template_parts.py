@@ -1,4 +1,4 @@
-"""All parts of a template, parsed together and rendered together."""
+"""All parts of a template, parsed and rendered together."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ from templates_app.liquid.variables import list_certain_paths
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedContent:
-    """What is mailed. `html` and `text` are None where nothing is left of them but blanks; one of them is not."""
+    """The content of an email. `html` or `text` is None if only blanks are left of it; one of them is set."""
 
     subject: str
     html: str | None
@@ -38,7 +38,7 @@ class RenderedContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedTemplate:
-    """The parsed parts, None where the template has none. May be rendered by many threads at once."""
+    """The parsed parts; None for a missing part. May be rendered by many threads at once."""
 
     subject: BoundTemplate
     html: BoundTemplate | None
@@ -49,7 +49,7 @@ class ParsedTemplate:
 
 
 def parse_parts(parts: Parts) -> ParsedTemplate:
-    """Raises the `TemplateError` of the first part that is wrong, which it names."""
+    """Parse all parts. Raises the `TemplateError` of the first wrong part, with its name."""
     return ParsedTemplate(
         subject=parse_subject(parts.subject),
         html=parse_part("html", parts.html, HTML) if parts.html else None,
@@ -66,21 +66,21 @@ def parse_part(part: str, source: str, environment: LiquidEnvironment) -> BoundT
 
 
 def parse_subject(source: str) -> BoundTemplate:
-    """A subject may not hold the unsubscribe link, which nobody would fill in."""
+    """A subject may not contain the unsubscribe link, which nothing would fill in."""
     template = parse_part("subject", source, PLAIN)
     for node in list_nodes(template):
         for expression in list_expressions(node):
             if isinstance(expression, Path) and expression.path[0] == UNSUBSCRIBE:
-                raise TemplateSyntaxError(f"{UNSUBSCRIBE} cannot stand in a subject", part="subject")
+                raise TemplateSyntaxError(f"{UNSUBSCRIBE} is not allowed in a subject", part="subject")
     return template
 
 
 def render_parts(
     parsed: ParsedTemplate, variables: Mapping[str, object], budget: RenderBudget, *, needs_subject: bool = True
 ) -> RenderedContent:
-    """The content that `parsed` makes of `variables`.
+    """The content of `parsed` for `variables`.
 
-    Raises `VariableMissingError` with every variable that is certainly needed and missing, or another `TemplateError`.
+    Raises `VariableMissingError` with every missing variable that is certainly needed, or another `TemplateError`.
     """
     try:
         subject = render_part("subject", parsed.subject, variables, budget)
@@ -91,7 +91,7 @@ def render_parts(
     check_subject(subject, needs_subject=needs_subject)
     check_html(html)
     if not html.strip() and not text.strip():
-        raise EmptyResultError("Neither HTML nor text is left after rendering.", part="html")
+        raise EmptyResultError("HTML and text are both empty after rendering.", part="html")
     return RenderedContent(subject=subject, html=html if html.strip() else None, text=text if text.strip() else None)
 
 
@@ -104,7 +104,7 @@ def render_part(part: str, template: BoundTemplate, variables: Mapping[str, obje
 
 
 def find_missing(parsed: ParsedTemplate, variables: Mapping[str, object]) -> Iterator[str]:
-    """The paths that every rendering reads and that `variables` does not hold."""
+    """The paths that every rendering reads and that `variables` lacks."""
     context = BoundedContext(parsed.subject, variables, RenderBudget())
     for steps in list_certain_paths(*parsed.list_parts()):
         value = context.get(list(steps), token=None)
@@ -114,11 +114,11 @@ def find_missing(parsed: ParsedTemplate, variables: Mapping[str, object]) -> Ite
 
 def check_subject(subject: str, *, needs_subject: bool) -> None:
     if found := find_control_character(subject):
-        raise UnsafeResultError(f"The rendered subject holds the control character {found}.", part="subject")
+        raise UnsafeResultError(f"The rendered subject contains the control character {found}.", part="subject")
     if len(subject) > MAX_SUBJECT:
-        raise TemplateLimitError(f"its subject is longer than {MAX_SUBJECT} characters", part="subject")
+        raise TemplateLimitError(f"the subject is longer than {MAX_SUBJECT} characters", part="subject")
     if needs_subject and not subject.strip():
-        raise EmptyResultError("Nothing is left of the subject after rendering.", part="subject")
+        raise EmptyResultError("The subject is empty after rendering.", part="subject")
 
 
 def check_html(html: str) -> None:
@@ -127,9 +127,9 @@ def check_html(html: str) -> None:
 
 
 class ParsedCache:
-    """Parsed versions, the least recently used dropped first, bounded by count and by the size of their sources.
+    """A cache of parsed versions: least recently used first out, limited by number and by the size of their sources.
 
-    Versions never change, so nothing here is ever stale.
+    Versions never change, so an entry is never stale.
     """
 
     def __init__(self, max_count: int, max_size: int) -> None:

@@ -31,7 +31,7 @@ from templates_app.serializers import (
 
 
 class VersionPagination(KeysetPagination):
-    """Versions by number, the newest first."""
+    """A template's versions, identified by number, the newest first."""
 
     ordering = ("-number",)
 
@@ -43,7 +43,7 @@ class VersionPagination(KeysetPagination):
 
 
 class TemplateViewSet(ProjectViewSet):
-    """The project's templates: drafts, and the versions that mail is made from. Named by id or alias."""
+    """The project's templates: drafts, and the published versions. Identified by id or alias."""
 
     lookup_field = "ref"
     lookup_value_converter = "str"
@@ -77,31 +77,31 @@ class TemplateViewSet(ProjectViewSet):
 
     @extend_schema(responses=TemplateOutput)
     def list(self, request: Request) -> Response:
-        """The project's templates, the newest first."""
+        """List the project's templates, the newest first."""
         return self.list_rows(self.filter_queryset(self.get_queryset()))
 
     @extend_schema(responses=TemplateOutput)
     def retrieve(self, request: Request, ref: str) -> Response:
-        """One template with its draft."""
+        """Get a template with its draft."""
         return self.show(self.get_object())
 
     @extend_schema(responses={201: TemplateOutput, **list_problems(services.AliasTakenError)})
     @idempotent
     def create(self, request: Request) -> Generator[None, None, Response]:
-        """Write a draft. Nothing is sent from it before it is published."""
+        """Create a draft. Mail is made from it only after it is published."""
         template = services.fill_draft(Template(project=self.project), self.read_body())
         yield
         return self.created(services.save_template(template))
 
     @extend_schema(responses={200: TemplateOutput, **list_problems(services.AliasTakenError)})
     def partial_update(self, request: Request, ref: str) -> Response:
-        """Change the draft. What is published stays as it is."""
+        """Change the draft. The published version stays unchanged."""
         template = self.get_object()
         return self.show(services.update_template(template, self.read_body()))
 
     @extend_schema(responses={204: None, **list_problems(services.TemplateInUseError)})
     def destroy(self, request: Request, ref: str) -> Response:
-        """Delete a template. Mail that was accepted from it still goes out as it was."""
+        """Delete a template. Mail that was accepted with it is still sent unchanged."""
         template = self.get_object()
         self.read_body()
         services.delete_template(template)
@@ -111,7 +111,7 @@ class TemplateViewSet(ProjectViewSet):
     @action(detail=True, methods=["post"])
     @idempotent
     def publish(self, request: Request, ref: str) -> Generator[None, None, Response]:
-        """Send from the draft as it is now, or again from an older version."""
+        """Publish the draft, or an older version again."""
         template, number = self.get_object(), self.read_body().get("version")
         made = None if number else build_version(template)
         yield
@@ -121,13 +121,13 @@ class TemplateViewSet(ProjectViewSet):
     @extend_schema(operation_id="list_template_versions", responses=VersionOutput)
     @action(detail=True, methods=["get"], pagination_class=VersionPagination)
     def versions(self, request: Request, ref: str) -> Response:
-        """What was published, the newest first."""
+        """List the published versions, the newest first."""
         return self.list_rows(self.get_object().versions.defer("base_html", "mjml"))
 
     @extend_schema(responses=PreviewOutput)
     @action(detail=True, methods=["post"])
     def preview(self, request: Request, ref: str) -> Response:
-        """What the draft, or a version, makes of variables."""
+        """Render the draft, or a version, with variables."""
         template, values = self.get_object(), self.read_body()
         content = services.preview_template(
             template, values.get("template_vars") or {}, number=self.query.get("version")

@@ -1,4 +1,4 @@
-"""What commands that work on one project share."""
+"""Shared code of commands that work on one project."""
 
 from collections.abc import Mapping
 
@@ -9,26 +9,28 @@ from common.commands import ServiceCommand
 
 
 class ProjectCommand(ServiceCommand):
-    """A command with `--project`, which may be left out where there is only one."""
+    """A command with `--project`, which may be omitted if there is only one project."""
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--project", help="The project's name or id. Needed only where there are several.")
+        parser.add_argument("--project", help="The project's name or id. Required only if there are several projects.")
         super().add_arguments(parser)
 
     def find_project(self, options: Mapping[str, object]) -> Project:
-        """The project that `options` names, or the only one. `CommandError` when it is not clear which."""
+        """The project that `options` names, or the only one. Raises `CommandError` if the choice is ambiguous."""
         name = options["project"]
         found = [project for project in Project.objects.all() if not name or name in {project.name, str(project.pk)}]
         match found:
             case [project]:
                 return project
             case []:
-                raise CommandError(f"There is no project {name}." if name else "There is no project; create one first.")
-        raise CommandError("There are several projects; name one by --project.")
+                raise CommandError(
+                    f"There is no project {name}." if name else "There is no project yet. Create one first."
+                )
+        raise CommandError("There are several projects. Choose one with --project.")
 
 
 def describe_row(key: ApiKey) -> dict[str, object]:
-    """What a list of keys shows of each."""
+    """The columns of a list of keys."""
     return {
         "id": key.pk,
         "project": key.project.name,

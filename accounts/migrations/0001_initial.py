@@ -42,13 +42,16 @@ class Migration(migrations.Migration):
                 (
                     "default_from",
                     models.CharField(
-                        blank=True, default="", help_text="The sender where an email names none.", max_length=600
+                        blank=True, default="", help_text="The sender of emails that name none.", max_length=600
                     ),
                 ),
                 (
                     "contact_email",
                     models.CharField(
-                        blank=True, default="", help_text="Who gets this project's notices.", max_length=254
+                        blank=True,
+                        default="",
+                        help_text="The address that gets this project's notices.",
+                        max_length=254,
                     ),
                 ),
                 (
@@ -142,7 +145,7 @@ class Migration(migrations.Migration):
                         base_field=models.CharField(max_length=49),
                         blank=True,
                         default=list,
-                        help_text="Addresses or networks; empty for any.",
+                        help_text="Addresses or networks; empty allows any.",
                         size=None,
                     ),
                 ),
@@ -152,7 +155,7 @@ class Migration(migrations.Migration):
                         base_field=models.CharField(max_length=256),
                         blank=True,
                         default=list,
-                        help_text="`a@example.com` or `*@example.com`; empty for any.",
+                        help_text="`a@example.com` or `*@example.com`; empty allows any.",
                         size=None,
                     ),
                 ),

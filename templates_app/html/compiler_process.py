@@ -1,7 +1,7 @@
-"""The program that `compiling` runs for each source: reads one JSON object, writes one, and ends.
+"""The program that `compiling` runs for each source: it reads one JSON object, writes one, and ends.
 
-A program of its own because the libraries are native code that overflows the stack on deep nesting, which kills the
-process that they run in, and because their time is bounded by nothing. It imports nothing of ours and is started alone.
+It is a separate program because the libraries are native code: deep nesting overflows their stack, which kills the
+process, and nothing limits their time. It imports nothing of ours.
 """
 
 import json
@@ -16,13 +16,13 @@ SECONDS = 2
 
 
 def compile_mjml(source: str) -> str:
-    """HTML from MJML. Includes find nothing: neither files nor addresses are read."""
+    """HTML from MJML. Includes are disabled: neither files nor URLs are read."""
     options = mrml.ParserOptions(include_loader=mrml.noop_loader())
     return str(mrml.to_html(source, options).content)
 
 
 def inline_css(source: str) -> str:
-    """Rules of `<style>` moved into the elements that they match; media queries and `:hover` stay where they are."""
+    """Move rules of `<style>` into the matching elements; media queries and `:hover` stay in place."""
     inliner = css_inline.CSSInliner(
         load_remote_stylesheets=False, keep_style_tags=True, remove_inlined_selectors=True, keep_link_tags=True
     )

@@ -1,4 +1,4 @@
-"""MJML to HTML, and styles into elements. Both happen when a version is made, around the Liquid, which runs later."""
+"""Compiles MJML to HTML and inlines styles. Both happen at publication, around the Liquid, which runs later."""
 
 import json
 import re
@@ -15,17 +15,17 @@ from templates_app.html.placeholders import Placeholders
 from templates_app.liquid.limits import MAX_OUTPUT
 
 PROGRAM = Path(__file__).with_name("compiler_process.py")
-# The program ends itself after two seconds of processor time; this is for a machine that gives it none.
+# The program ends itself after two seconds of processor time; this limit is for a machine that gives it none.
 TIMEOUT = 20
 
 
 class CompilerError(Exception):
-    """What the library says is wrong."""
+    """An error reported by the library."""
 
 
 @lru_cache(maxsize=16)
 def run_compiler(operation: str, source: str) -> str:
-    """What the library makes of `source`. `CompilerError`, or `TemplateLimitError` when it was stopped."""
+    """The library's output for `source`. Raises `CompilerError`, or `TemplateLimitError` if it was stopped."""
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(PROGRAM)],
@@ -46,48 +46,48 @@ POSITION = re.compile(r" at position (\d+):\d+")
 
 
 def compile_mjml(source: str) -> str:
-    """HTML from MJML with Liquid in it. Tags may stand between sections, columns and their elements, and in texts."""
+    """HTML from MJML with Liquid. Tags may be between sections, columns and their elements, and in texts."""
     placeholders = Placeholders(source)
     try:
         html = run_compiler("compile_mjml", placeholders.text)
     except CompilerError as error:
         message = str(error)
         place = POSITION.search(message)
-        # The library counts bytes.
+        # The library's positions count bytes.
         line = (
             find_line(placeholders, len(placeholders.text.encode()[: int(place[1])].decode(errors="ignore")))
             if place
             else None
         )
         raise MjmlError(POSITION.sub("", message).replace(" in root template", ""), part="mjml", line=line) from None
-    return restore(placeholders, html, MjmlError("a tag stands where MJML drops or repeats what it holds", part="mjml"))
+    return restore(placeholders, html, MjmlError("a Liquid tag is at a place that MJML drops or repeats", part="mjml"))
 
 
 def find_line(placeholders: Placeholders, position: int) -> int:
-    """The line in the author's source of what the library names by its place in the masked one, blanks before it."""
+    """The line in the author's source for a position in the masked source, leading blanks skipped."""
     blanks = len(placeholders.text[position:]) - len(placeholders.text[position:].lstrip())
     return placeholders.restore(placeholders.text[: position + blanks]).count("\n") + 1
 
 
 def restore(placeholders: Placeholders, html: str, error: TemplateError) -> str:
-    """`html` with its Liquid back in place; `error` unless every tag came back once and in order."""
+    """`html` with its Liquid restored; raises `error` unless every tag came back once and in order."""
     if placeholders.find_tags(html) != placeholders.tags:
         raise error
     restored = placeholders.restore(html)
     if len(restored) > MAX_OUTPUT:
-        raise TemplateLimitError("what it compiles to is too large", part=error.part)
+        raise TemplateLimitError("the compiled result is too large", part=error.part)
     return restored
 
 
 DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
 TABLE_BODY = re.compile(r"</?tbody>", re.IGNORECASE)
 DOCUMENT = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
-# Around a fragment, since the library would put what comes before the first element before <html>.
+# Wrapped around a fragment: the library would put everything before the first element in front of <html>.
 BEFORE, AFTER = "<html><head></head><body>", "</body></html>"
 
 
 def inline_css(source: str) -> str:
-    """HTML with Liquid in it, its styles moved into the elements. A fragment stays a fragment, a doctype as it was."""
+    """HTML with Liquid, its styles inlined. A fragment stays a fragment, and a doctype is kept."""
     placeholders = Placeholders(source)
     masked = "".join(place_words(placeholders))
     is_fragment = not DOCUMENT.search(masked)
@@ -97,25 +97,25 @@ def inline_css(source: str) -> str:
         raise InlineCssError(str(error), part="html") from None
     if is_fragment:
         html = html.removeprefix(BEFORE).removesuffix(AFTER)
-    # One that the library adds would stand inside of a loop over rows, but end outside of it.
+    # A <tbody> that the library adds would begin inside a loop over rows, but end outside of it.
     if not TABLE_BODY.search(masked):
         html = TABLE_BODY.sub("", html)
     doctype = DOCTYPE.match(masked)
     if doctype:
         html = doctype[0] + DOCTYPE.sub("", html, count=1)
-    return restore(placeholders, html, InlineCssError("inlining would move a tag to another place", part="html"))
+    return restore(placeholders, html, InlineCssError("inlining would move a Liquid tag to another place", part="html"))
 
 
 class MarkupKind(Enum):
     TEXT = auto()
     TAG = auto()
     STYLE = auto()
-    # Comments, scripts and other elements whose inside is no HTML.
+    # Comments, scripts and other elements whose content is not HTML.
     RAW = auto()
 
 
 def place_words(placeholders: Placeholders) -> Iterator[str]:
-    """The masked source, its words in a form that survives parsing where each stands."""
+    """The masked source, with each placeholder in a form that survives parsing at its place."""
     for place, text in split_html(placeholders.text):
         if place is MarkupKind.TEXT:
             yield placeholders.hide(text)
@@ -137,7 +137,7 @@ RAW_ELEMENT = re.compile(r"<(style|script|title|textarea|xmp|noframes)\b", re.IG
 
 
 def split_html(html: str) -> Iterator[tuple[MarkupKind, str]]:
-    """`html` in pieces, each with the place that it is."""
+    """`html` in pieces, each with its kind of place."""
     position = 0
     for start, end in find_tags(html):
         if start < position:

@@ -1,8 +1,8 @@
-"""Where links may lead: checked in the HTML that a template became, since a variable may hold any address.
+"""Allowed link targets: checked in the rendered HTML, since a variable may contain any address.
 
 Values of `href` may be http, https, mailto, tel and sms, a fragment, a relative address, or the placeholder for the
-unsubscribe link; images may be inlined. Read are the attributes as browsers read them: entities decoded, blanks and
-controls dropped, names in any case.
+unsubscribe link; images may be inlined. Attributes are read as browsers read them: entities decoded, blanks and
+control characters dropped, names in any case.
 """
 
 import re
@@ -17,7 +17,7 @@ SCHEMES: Mapping[str, frozenset[str]] = {
     "action": WEB,
 }
 COMMON = ("https://", "http://", "mailto:")
-# What may stand before an attribute's name: `formaction` and `xlink:href` do the same as the bare names.
+# Characters that may precede an attribute's name: `formaction` and `xlink:href` work like the bare names.
 BEFORE = frozenset(" \t\n\f\r/\"':m")
 ASSIGNMENT = re.compile(r"[ \t\n\f\r]*=[ \t\n\f\r]*(?:\"([^\"]*)|'([^']*)|([^ \t\n\f\r>]*))")
 IGNORED = re.compile(r"[\x00-\x20\x7f-\xa0]")
@@ -25,12 +25,12 @@ HEAD = re.compile(r"[^/?#]*")
 
 
 def find_unsafe_link(html: str) -> str | None:
-    """The first address in `html` that may not be there, in lower case; None when there is none."""
+    """The first forbidden address in `html`, in lower case; None if all are allowed."""
     lower = html.lower()
     edges: Edges | None = None
     for name, schemes in SCHEMES.items():
         for start, end in find_values(lower, name):
-            # Nearly all are decided by this line.
+            # This line decides nearly all addresses.
             if lower.startswith(COMMON, start) or is_allowed(lower[start:end], schemes):
                 continue
             edges = edges or Edges(lower)
@@ -40,7 +40,7 @@ def find_unsafe_link(html: str) -> str | None:
 
 
 def find_values(lower: str, name: str) -> Iterator[tuple[int, int]]:
-    """Where the value stands of each `name` that looks like an attribute."""
+    """The positions of the values of each `name` that looks like an attribute."""
     position = lower.find(name)
     while position >= 0:
         end = position + len(name)
@@ -52,7 +52,7 @@ def find_values(lower: str, name: str) -> Iterator[tuple[int, int]]:
 def is_allowed(address: str, schemes: frozenset[str]) -> bool:
     """Whether `address` has no scheme or one of `schemes`."""
     head = HEAD.match(address)
-    # Most addresses are plain and decided here; `&` may stand for a colon.
+    # Most addresses are plain and decided here; `&` may encode a colon.
     if "&" in address[: len(address) if head is None else head.end() + 1]:
         head = HEAD.match(unescape(address))
     scheme, colon, _ = (head[0] if head else "").partition(":")
@@ -60,7 +60,7 @@ def is_allowed(address: str, schemes: frozenset[str]) -> bool:
 
 
 class Edges:
-    """Tells text from tags. In doubt it is a tag."""
+    """Distinguishes text from tags. In doubt it assumes a tag."""
 
     def __init__(self, html: str) -> None:
         self.brackets = [match.start() for match in re.finditer("[<>]", html)]
@@ -68,7 +68,7 @@ class Edges:
         self.tags = list(find_tags(html))
 
     def is_text(self, position: int) -> bool:
-        """Whether `position` is outside of every tag, by a reading that knows quotes and by one that does not."""
+        """Whether `position` is outside of every tag, both when quotes are parsed and when they are not."""
         before = bisect_right(self.brackets, position) - 1
         opens_tag = before >= 0 and self.html[self.brackets[before]] == "<"
         tag = bisect_right(self.tags, (position, position)) - 1
@@ -80,7 +80,7 @@ TAG_STEP = re.compile(r"[^\"'>]*([\"'>])")
 
 
 def find_tags(html: str) -> Iterator[tuple[int, int]]:
-    """Start and end of every tag and comment, in order; one that is never closed reaches to the end."""
+    """Start and end of every tag and comment, in order; an unclosed one reaches to the end."""
     position = 0
     while start := TAG_START.search(html, position):
         position = find_end(html, start)
@@ -96,6 +96,6 @@ def find_end(html: str, start: re.Match[str]) -> int:
         position = step.end()
         if step[1] == ">":
             return position
-        # Behind the quote that ends the value.
+        # After the quote that ends the value.
         position = html.find(step[1], position) + 1 or len(html)
     return len(html)

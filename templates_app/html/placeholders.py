@@ -1,4 +1,4 @@
-"""Words in the place of Liquid, so that what knows only HTML or MJML can work on a source, and the way back."""
+"""Replaces Liquid by placeholder words, so that HTML and MJML tools can process a source, and restores it."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from templates_app.liquid.lexer import PieceKind, cut_source
 
 
 class Placeholders:
-    """A source whose tags and outputs are words. `text` is that source; `restore` puts the markup back.
+    """A source with words in place of its tags and outputs. `text` is that source; `restore` puts the markup back.
 
     Words are lower-case letters and digits that occur nowhere else in the source, fit for a CSS identifier, and are
     numbered in order.
@@ -18,7 +18,7 @@ class Placeholders:
         self.prefix = choose_prefix(source)
         self.pattern = re.compile(rf"<!--{self.prefix}(\d+)x-->|{self.prefix}(\d+)x(?:=\"\")?")
         self.originals: list[str] = []
-        # Numbers of the words that stand for tags, whose order has a meaning, and not for outputs.
+        # Numbers of the words for tags, whose order matters; outputs are not included.
         self.tags: list[int] = []
         self.text = "".join(self.replace(source))
 
@@ -37,21 +37,21 @@ class Placeholders:
         return [int(match[1] or match[2]) for match in self.pattern.finditer(text)]
 
     def find_tags(self, text: str) -> list[int]:
-        """Those of them that stand for tags."""
+        """The numbers that stand for tags."""
         tags = set(self.tags)
         return [number for number in self.find(text) if number in tags]
 
     def hide(self, text: str) -> str:
-        """`text` with its words as HTML comments, which stay in their place where words would not, as in a table."""
+        """`text` with its words as HTML comments, which stay in place where words would not, as in a table."""
         return self.pattern.sub(lambda match: f"<!--{match[0]}-->", text)
 
     def restore(self, text: str) -> str:
-        """`text` with its words, in whatever form they come back, as the markup that they stand for."""
+        """`text` with each word, in any of its forms, replaced by its markup."""
         return self.pattern.sub(lambda match: self.originals[int(match[1] or match[2])], text)
 
 
 def choose_prefix(source: str) -> str:
-    """Letters that `source` does not hold, the same for the same source."""
+    """Letters that do not occur in `source`; the same for the same source."""
     number = crc32(source.encode(errors="surrogatepass"))
     while (prefix := f"lq{number:08x}n") in source.lower():
         number = (number + 1) % 2**32

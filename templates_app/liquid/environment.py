@@ -1,7 +1,7 @@
-"""The Liquid that templates are written in: python-liquid's, held to plain data and to our limits.
+"""Liquid for templates: python-liquid, restricted to plain data and to our limits.
 
-Nothing but items of objects and lists can be reached from a variable, never an attribute. A variable that is printed,
-looped over or filtered must be given; conditions and `default` may ask for one that is not.
+From a variable only items of objects and lists can be reached, never an attribute. A variable that is printed,
+looped over or filtered must be given; conditions and `default` may use a missing one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,8 +23,8 @@ from templates_app.errors import TemplateLimitError
 from templates_app.liquid.filters import OURS, apply_filter
 from templates_app.liquid.limits import MAX_ITERATIONS, MAX_OUTPUT, RenderBudget
 
-# Named one by one: what a later version of the library adds is looked at before it is offered. `include` and `render`
-# are left out, for layouts do their work.
+# Listed one by one: additions of later versions of the library are reviewed first. `include` and `render` are left
+# out, since layouts replace them.
 # fmt: off
 TAGS = frozenset(
     (
@@ -50,14 +50,14 @@ FILTERS = frozenset(
 
 
 class Missing(FalsyStrictUndefined):
-    """Stands for a variable that was not given. Using it raises the library's `UndefinedError` with its path."""
+    """Stands for a missing variable. Using it raises the library's `UndefinedError` with its path."""
 
     def __init__(self, name: str, *, token: Token | None, obj: object = UNDEFINED, hint: str | None = None) -> None:
         super().__init__(name, token=token, obj=obj, hint=hint or name)
 
 
 def write_path(segments: list[object]) -> str:
-    """`order.lines[0]["unit price"]`, as a template would write it."""
+    """`order.lines[0]["unit price"]`, as in a template."""
     root, *others = segments
     return str(root) + "".join(write_segment(segment) for segment in others)
 
@@ -69,7 +69,7 @@ def write_segment(segment: object) -> str:
 
 
 class BoundedRange(RangeLiteral):
-    """`(1..n)` no longer than loops may be: reversing, joining or searching a range would walk through all of it."""
+    """`(1..n)`, limited in length like loops: reversing, joining or searching a range would iterate over all of it."""
 
     __slots__ = ()
 
@@ -81,7 +81,7 @@ class BoundedRange(RangeLiteral):
 
 
 class SingleWhen(MultiExpressionBlockNode):
-    """Printed once, however many of its values match: `{% when 1, 1, 1 %}` inside itself is a loop without a count."""
+    """Printed once, even if several of its values match: nested `{% when 1, 1, 1 %}` would be an unlimited loop."""
 
     __slots__ = ()
 
@@ -89,12 +89,12 @@ class SingleWhen(MultiExpressionBlockNode):
         return self.block.render(context, buffer) if any(self.expression.evaluate(context)) else -1
 
 
-# The parser makes these by names that cannot be replaced from outside, so what it made is changed afterwards.
+# The parser creates these by names that cannot be replaced from outside, so its results are changed afterwards.
 REPLACEMENTS: Mapping[type, type] = {RangeLiteral: BoundedRange, MultiExpressionBlockNode: SingleWhen}
 
 
 class PaidBuffer(StringIO):
-    """What a capture writes to."""
+    """The output of a capture."""
 
     def __init__(self, budget: RenderBudget) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class PaidBuffer(StringIO):
 
 
 class OutputBuffer:
-    """What a part is written to. It is asked at every piece of text, so it does no more than it must."""
+    """The output of a part. It is called for every piece of text, so it does as little as possible."""
 
     __slots__ = ("pieces", "room")
 
@@ -118,7 +118,7 @@ class OutputBuffer:
         size = len(text)
         self.room -= size
         if self.room < 0:
-            raise TemplateLimitError(f"its result is larger than {MAX_OUTPUT} bytes")
+            raise TemplateLimitError(f"the result is larger than {MAX_OUTPUT} bytes")
         self.pieces.append(text)
         return size
 
@@ -127,7 +127,7 @@ class OutputBuffer:
 
 
 class BoundedContext(RenderContext):
-    """Looks variables up, and asks the purse at everything that can be done often."""
+    """Looks up variables, and checks the budget at every operation that can be repeated often."""
 
     __slots__ = ("budget",)
 
@@ -170,6 +170,6 @@ class LiquidEnvironment(Environment):
         self.filters = {name: function for name, function in (self.filters | OURS).items() if name in FILTERS}
 
 
-# Values are escaped in the first unless `safe`, and stand as they are in the second: subjects and text parts.
+# The first escapes values unless they are `safe`; the second does not: for subjects and text parts.
 HTML = LiquidEnvironment(undefined=Missing, autoescape=True)
 PLAIN = LiquidEnvironment(undefined=Missing, autoescape=False)

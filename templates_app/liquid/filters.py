@@ -1,4 +1,4 @@
-"""Filters: which of the library's are offered, in whose place ours stand, and the bounds around every one."""
+"""Filters: the library's allowed ones, our replacements, and the limits on all of them."""
 
 import json
 import re
@@ -13,14 +13,14 @@ from liquid.filter import sequence_filter, string_filter, with_environment
 from templates_app.errors import TemplateLimitError
 from templates_app.liquid.limits import MAX_BITS, MAX_DATE, RenderBudget, measure_value
 
-# What Python's own functions raise below a filter, for values that the library did not foresee.
+# Errors of Python's functions below a filter, for values that the library did not foresee.
 SURPRISES = (ArithmeticError, LookupError, AttributeError, ValueError)
 
 
 def apply_filter(budget: RenderBudget, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
-    """What the filter `name` makes of `args`, paid for by `budget`.
+    """The result of the filter `name` for `args`, charged to `budget`.
 
-    A missing variable reaches only `default`; for any other filter it raises the library's `UndefinedError`.
+    Only `default` accepts a missing variable; any other filter raises the library's `UndefinedError`.
     """
     budget.check_time()
     if name != "default":
@@ -35,9 +35,9 @@ def apply_filter(budget: RenderBudget, name: str, function: Callable[..., Any], 
     except LiquidError:
         raise
     except SURPRISES as error:
-        raise FilterError(f"{name} cannot work with this value", token=None) from error
+        raise FilterError(f"{name} cannot process this value", token=None) from error
     if isinstance(result, int) and result.bit_length() > MAX_BITS:
-        raise TemplateLimitError("a number grows too large")
+        raise TemplateLimitError("a number is too large")
     budget.spend_size(measure_value(result))
     return result
 
@@ -57,7 +57,7 @@ def forecast_join(items: object, separator: object = " ", *_: object) -> int:
     return measure_value(items) + count * len(str(separator))
 
 
-# Filters whose result can be larger than all that they are given: its size, before memory is asked for it.
+# Filters whose result can be larger than all their inputs: estimates its size before memory is allocated.
 FORECASTS: Mapping[str, Callable[..., int]] = {
     "replace": forecast_replace,
     "split": forecast_split,
@@ -71,9 +71,9 @@ ELEMENT_END = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script
 @with_environment
 @string_filter
 def strip_html(value: str, *, environment: Environment) -> str:
-    """The text between tags, without comments, scripts and styles; what is never closed stays.
+    """The text without tags, comments, scripts and styles; unclosed ones stay.
 
-    The library's own uses a parser whose time is quadratic for tags that are never closed.
+    The library's own filter uses a parser that takes quadratic time for unclosed tags.
     """
     kept, position = [], 0
     while start := MARKUP_START.search(value, position):
@@ -100,7 +100,7 @@ def find_markup_end(value: str, start: re.Match[str]) -> int:
 
 @sequence_filter
 def uniq(items: Iterable[Any], key: object = None) -> list[object]:
-    """The items whose value, or whose `key`, did not come before; the library compares each with each."""
+    """The items without repeated values, or repeated `key`s; the library compares each with each."""
     seen: set[str] = set()
     kept: list[object] = []
     for item in items:
@@ -116,7 +116,7 @@ def uniq(items: Iterable[Any], key: object = None) -> list[object]:
 def print_date(value: object, pattern: object = "", *, environment: Environment) -> str:
     """The library's `date`, which reads ISO 8601, other usual forms, seconds since 1970, `now` and `today`, in UTC.
 
-    What is no date is printed as it stands.
+    A value that is not a date is printed unchanged.
     """
     if len(str(pattern)) > MAX_DATE:
         raise FilterArgumentError("the date's format is too long", token=None)
@@ -129,16 +129,16 @@ def print_date(value: object, pattern: object = "", *, environment: Environment)
         return str(value)
 
 
-# A JSON string may hold these as escapes, and then it can end neither a script nor a comment that it stands in.
+# A JSON string may contain these as escapes; it then cannot end a surrounding script or comment.
 JSON_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def print_json(value: object) -> str:
-    """`value` as JSON. In HTML its quotes are escaped as any value's; `| json | safe` is for inside a script."""
+    """`value` as JSON. In HTML its quotes are escaped like any value's; use `| json | safe` inside a script."""
     return json.dumps(value, ensure_ascii=False, default=str).translate(JSON_ESCAPES)
 
 
-# In the place of the library's.
+# Replacements for the library's filters.
 OURS: dict[str, Callable[..., Any]] = {
     "strip_html": strip_html,
     "uniq": uniq,

@@ -1,8 +1,8 @@
-"""Cutting a Liquid source into text and markup, in time that grows with its length alone.
+"""Splits a Liquid source into text and markup, in linear time.
 
-The library's own lexer is one regular expression whose time is quadratic for unclosed tags: 200 KB of `{% raw %}` hold
-it for minutes. Here every end is found by one search forwards. `masking` puts placeholders in the place of the same
-pieces, so that all agree on what is markup.
+The library's own lexer is one regular expression that takes quadratic time for unclosed tags: 200 KB of `{% raw %}`
+take minutes. This lexer finds every end with one forward search. `placeholders` replaces the same pieces, so that all
+modules agree on the markup.
 """
 
 import re
@@ -28,16 +28,16 @@ class PieceKind(Enum):
     TEXT = auto()
     OUTPUT = auto()
     TAG = auto()
-    # Text that is printed as it stands: {% raw %}…{% endraw %}.
+    # Text that is printed unchanged: {% raw %}…{% endraw %}.
     RAW = auto()
     # {% comment %}…{% endcomment %}, {% doc %}…{% enddoc %} and {% # … %}.
     COMMENT = auto()
 
 
 class Piece(NamedTuple):
-    """`source[start:end]`; `inner` is what stands between the delimiters, and begins at `inner_start`.
+    """`source[start:end]`; `inner` is the text between the delimiters, and begins at `inner_start`.
 
-    `name` is a tag's name. `trims_left` and `trims_right` tell of `{%-` and `-%}`.
+    `name` is a tag's name. `trims_left` and `trims_right` are set for `{%-` and `-%}`.
     """
 
     kind: PieceKind
@@ -53,20 +53,20 @@ class Piece(NamedTuple):
 OPENING = re.compile(r"\{[{%]")
 TAG_NAME = re.compile(r"\s*(#|\w+)\s*")
 OPERATOR = re.compile(r"\b(?:and|or|contains)\b|[=<>!]=?")
-# Blanks in a row inside a liquid tag, whose tokenizer tries each of them anew at each character.
+# Consecutive blanks inside a liquid tag, whose tokenizer retries each of them at each character.
 MAX_BLANKS = 80
 BLANKS = re.compile(rf"[ \t\r]{{{MAX_BLANKS + 1}}}")
-# Blocks whose inside is not Liquid.
+# Blocks whose content is not Liquid.
 RAW_ENDS = {"raw": "endraw", "comment": "endcomment", "doc": "enddoc"}
 
 
 def count_line(source: str, index: int) -> int:
-    """The line of `index`, from 1."""
+    """The line number of `index`, from 1."""
     return source.count("\n", 0, index) + 1
 
 
 def cut_source(source: str) -> Iterator[Piece]:
-    """The pieces of `source` in order; together they are the whole of it."""
+    """The pieces of `source` in order; together they are the whole source."""
     position = 0
     while opening := OPENING.search(source, position):
         if opening.start() > position:
@@ -87,10 +87,10 @@ def cut_text(source: str, start: int, end: int) -> Piece:
 def cut_markup(source: str, start: int) -> Piece:
     """The tag or output at `start`."""
     is_tag = source[start + 1] == "%"
-    # Two characters of the delimiter are no end of it: {%} is not a whole tag.
+    # A delimiter's two characters do not count as its end: {%} is not a whole tag.
     closing = source.find("%}" if is_tag else "}}", start + 2)
     if closing < 0:
-        raise TemplateSyntaxError(f"{source[start : start + 2]} is never closed", line=count_line(source, start))
+        raise TemplateSyntaxError(f"{source[start : start + 2]} is not closed", line=count_line(source, start))
     inner_start, inner_end = start + 2, closing
     trims_left = source.startswith("-", inner_start) and inner_start < inner_end
     inner_start += trims_left
@@ -100,7 +100,7 @@ def cut_markup(source: str, start: int) -> Piece:
     if is_tag:
         match = TAG_NAME.match(source, inner_start, inner_end)
         if not match:
-            raise TemplateSyntaxError("a tag without a name", line=count_line(source, start))
+            raise TemplateSyntaxError("a tag has no name", line=count_line(source, start))
         name, inner_start = match[1], match.end()
     kind = PieceKind.COMMENT if name == "#" else PieceKind.TAG if is_tag else PieceKind.OUTPUT
     inner = source[inner_start:inner_end]
@@ -116,7 +116,7 @@ def cut_block(source: str, opening: Piece) -> Piece:
         position = start + 2
         if not name:
             continue
-        # Comments nest; raw text ends at the first end.
+        # Comments nest; raw text ends at the first end tag.
         if name[1] == opening.name and name[1] == "comment":
             depth += 1
         elif name[1] == RAW_ENDS[opening.name]:
@@ -135,13 +135,13 @@ def cut_block(source: str, opening: Piece) -> Piece:
                 opening.trims_left,
                 ending.trims_right,
             )
-    raise TemplateSyntaxError(f"{opening.name} is never closed", line=count_line(source, opening.start))
+    raise TemplateSyntaxError(f"{opening.name} is not closed", line=count_line(source, opening.start))
 
 
 def tokenize(source: str) -> list[Token]:
     """The library's tokens of `source`, within the limits."""
     if len(source) > MAX_SOURCE:
-        raise TemplateLimitError(f"it is longer than {MAX_SOURCE} characters")
+        raise TemplateLimitError(f"the source is longer than {MAX_SOURCE} characters")
     tokens: list[Token] = []
     markup_count = expressions_size = 0
     trims = False
@@ -175,9 +175,9 @@ def tokenize_markup(piece: Piece, source: str) -> Iterator[Token]:
 
 def check_markup(piece: Piece, markup_count: int, expressions_size: int) -> None:
     if markup_count > MAX_MARKUP:
-        raise TemplateLimitError(f"it has more than {MAX_MARKUP} tags and outputs")
+        raise TemplateLimitError(f"the source has more than {MAX_MARKUP} tags and outputs")
     if expressions_size > MAX_EXPRESSIONS:
-        raise TemplateLimitError(f"its tags and outputs have more than {MAX_EXPRESSIONS} characters")
+        raise TemplateLimitError(f"the tags and outputs together have more than {MAX_EXPRESSIONS} characters")
     if len(piece.inner) > MAX_EXPRESSION:
         raise TemplateLimitError(f"a tag has more than {MAX_EXPRESSION} characters")
     if len(OPERATOR.findall(piece.inner)) > MAX_OPERATORS:

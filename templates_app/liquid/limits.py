@@ -1,8 +1,8 @@
-"""What a template may cost: the one table of limits, and the purse that rendering spends from.
+"""Limits on a template's cost, and the budget that a rendering spends.
 
-python-liquid has limits of its own, but they leave holes: its loop limit multiplies nested loops and forgets loops that
-follow each other, its namespace limit counts the slots of a list and not what is in them, and nothing bounds time, one
-filter's result or a reversed range.
+python-liquid's own limits leave gaps: its loop limit multiplies nested loops and ignores consecutive loops, its
+namespace limit counts the slots of a list and not their content, and nothing limits time, a filter's result or a
+reversed range.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,13 +13,13 @@ from templates_app.errors import TemplateLimitError
 
 # The source of one part, in characters. Images inlined as data: URIs are common and cheap.
 MAX_SOURCE = 2 * 1024 * 1024
-# Tags and outputs of one part, the characters of one, and of all together: these bound the time that parsing takes.
+# Number of tags and outputs of one part, characters of one, and of all together: these limit the parsing time.
 MAX_MARKUP = 5_000
 MAX_EXPRESSION = 4_000
 MAX_EXPRESSIONS = 100_000
-# Each opening bracket makes the library's tokenizer look ahead to the end of the expression.
+# For each opening bracket the library's tokenizer looks ahead to the end of the expression.
 MAX_BRACKETS = 40
-# Each operator is one level of recursion, in the parser and when it is evaluated.
+# Each operator is one level of recursion, in the parser and in evaluation.
 MAX_OPERATORS = 100
 MAX_LAYOUTS = 3
 
@@ -29,21 +29,21 @@ MAX_ITERATIONS = 20_000
 MAX_OUTPUT = 2 * 1024 * 1024
 # RFC 5322, 2.1.1.
 MAX_SUBJECT = 998
-# One value, and all values that filters and captures make in one rendering, in bytes.
+# One value, and all values that filters and captures create in one rendering, in bytes.
 MAX_VALUE = 4 * 1024 * 1024
 MAX_VALUES = 64 * 1024 * 1024
-# Bits of an integer: larger than any double, too small to be slow.
+# Bits of an integer: larger than any double, small enough to be fast.
 MAX_BITS = 4_096
-# Seconds of processor time: a busy machine refuses no honest template.
+# Seconds of processor time, so that a busy machine does not reject an honest template.
 MAX_SECONDS = 0.75
-# Text that names a moment, and text that tells how to print it, in the date filter.
+# Lengths of the date filter's input and format.
 MAX_DATE = 100
 
 Item = TypeVar("Item")
 
 
 class RenderBudget:
-    """What one rendering may still spend. Every method raises `TemplateLimitError` when it is empty."""
+    """The remaining budget of one rendering. Every method raises `TemplateLimitError` when it is used up."""
 
     __slots__ = ("clock_end", "iterations", "processor_end", "size")
 
@@ -54,29 +54,29 @@ class RenderBudget:
         self.clock_end = monotonic() + seconds
 
     def check_time(self) -> None:
-        """Called once for each variable read, loop pass and filter, so it asks the cheaper clock first."""
+        """Called for each variable read, loop pass and filter, so it reads the cheaper clock first."""
         if monotonic() > self.clock_end and thread_time() > self.processor_end:
-            raise TemplateLimitError("it takes too long")
+            raise TemplateLimitError("the template takes too long")
 
     def spend_iterations(self, count: int) -> None:
         self.iterations -= count
         if self.iterations < 0:
-            raise TemplateLimitError(f"its loops have more than {MAX_ITERATIONS} passes")
+            raise TemplateLimitError(f"the loops have more than {MAX_ITERATIONS} passes")
 
     def spend_size(self, size: int) -> None:
         self.size -= size
         if size > MAX_VALUE or self.size < 0:
-            raise TemplateLimitError("its values grow too large")
+            raise TemplateLimitError("the values grow too large")
 
     def watch(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The same items, with a look at the time before each."""
+        """The same items, with a check of the time before each."""
         for item in items:
             self.check_time()
             yield item
 
 
 def measure_value(value: object) -> int:
-    """About how many bytes `value` has when written out, counting shared parts each time; stops beyond `MAX_VALUE`."""
+    """The approximate size of `value` written out, in bytes, shared parts repeated; stops above `MAX_VALUE`."""
     if isinstance(value, str):
         return len(value) * 4 if not value.isascii() else len(value)
     total, waiting = 0, [value]

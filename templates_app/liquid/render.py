@@ -1,4 +1,4 @@
-"""Parsing a part of a template, and rendering what was parsed."""
+"""Parses a part of a template, and renders a parsed one."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ from templates_app.liquid.filters import SURPRISES
 from templates_app.liquid.lexer import count_line, tokenize
 from templates_app.liquid.limits import MAX_OUTPUT, RenderBudget
 
-# Kept as it stands when a message is accepted; composing fills it for each recipient.
+# Kept unchanged at acceptance; composing fills it in for each recipient.
 UNSUBSCRIBE = "unsubscribe_url"
 PLACEHOLDER = "{{ unsubscribe_url }}"
 
@@ -52,7 +52,7 @@ def parse(source: str, environment: LiquidEnvironment = HTML) -> BoundTemplate:
                 check_expression(expression, environment)
                 restrict(expression)
     except DEEP_ERRORS:
-        raise TemplateLimitError("its tags or expressions are nested too deeply") from None
+        raise TemplateLimitError("the tags or expressions are nested too deeply") from None
     except LiquidError as error:
         raise TemplateSyntaxError(str(error.message), line=find_line(error, source)) from None
     except SURPRISES as error:
@@ -61,13 +61,13 @@ def parse(source: str, environment: LiquidEnvironment = HTML) -> BoundTemplate:
 
 
 def find_line(error: LiquidError, source: str) -> int:
-    """The line that `error` tells of; the end of the source where it tells of none."""
+    """The line that `error` names; otherwise the last line of the source."""
     index = error.token.start_index if error.token else -1
     return count_line(source, index if index >= 0 else len(source))
 
 
 def list_nodes(template: BoundTemplate) -> Iterator[Node]:
-    """Every node, those inside others too."""
+    """Every node, nested ones included."""
     context = RenderContext(template)
     waiting = list(reversed(template.nodes))
     while waiting:
@@ -77,7 +77,7 @@ def list_nodes(template: BoundTemplate) -> Iterator[Node]:
 
 
 def list_expressions(node: Node) -> Iterator[Expression]:
-    """Every expression of `node` itself, those inside others too."""
+    """Every expression of `node` itself, nested ones included."""
     waiting = list(node.expressions())
     while waiting:
         expression = waiting.pop()
@@ -86,32 +86,32 @@ def list_expressions(node: Node) -> Iterator[Expression]:
 
 
 def restrict(part: Node | Expression) -> None:
-    """Make `part` the bounded kind of what it is."""
+    """Replace `part` by its bounded kind."""
     part.__class__ = REPLACEMENTS.get(type(part), type(part))
 
 
 def check_node(node: Node) -> None:
-    """Refuse a node that takes the reserved name for its own."""
+    """Reject a node that assigns the reserved name."""
     for name in (*node.template_scope(), *node.block_scope()):
         if name == UNSUBSCRIBE:
             raise LiquidSyntaxError(f"{UNSUBSCRIBE} is reserved and cannot be assigned", token=node.token)
 
 
 def check_expression(expression: Expression, environment: LiquidEnvironment) -> None:
-    """Refuse unknown filters, and those on the reserved variable, whose value is not known yet."""
+    """Reject unknown filters, and filters on the reserved variable, whose value is not known yet."""
     if not isinstance(expression, FilteredExpression) or not expression.filters:
         return
     for item in expression.filters:
         if item.name not in environment.filters:
-            raise LiquidSyntaxError(f"there is no filter {item.name}", token=item.token)
+            raise LiquidSyntaxError(f"unknown filter {item.name}", token=item.token)
     if isinstance(expression.left, Path) and expression.left.path == [UNSUBSCRIBE]:
         raise LiquidSyntaxError(f"{UNSUBSCRIBE} takes no filters: it is filled in later", token=expression.token)
 
 
 def render(template: BoundTemplate, variables: Mapping[str, object], budget: RenderBudget) -> str:
-    """What `template` makes of `variables`, paid for by `budget`. The reserved variable stays a placeholder.
+    """The result of `template` for `variables`, charged to `budget`. The reserved variable stays a placeholder.
 
-    Raises `VariableMissingError` with the path of the first one that is missing, `TemplateLimitError`, or
+    Raises `VariableMissingError` with the path of the first missing one, `TemplateLimitError`, or
     `TemplateRenderError` with the line.
     """
     placeholder = Markup(PLACEHOLDER) if template.env.autoescape else PLACEHOLDER
@@ -123,21 +123,21 @@ def render(template: BoundTemplate, variables: Mapping[str, object], budget: Ren
     except UndefinedError as error:
         raise VariableMissingError(str(error.message)) from None
     except LiquidInterrupt as error:
-        raise TemplateRenderError(f"{error} stands outside of a loop") from None
+        raise TemplateRenderError(f"{error} is outside of a loop") from None
     except DEEP_ERRORS:
-        raise TemplateLimitError("its tags or expressions are nested too deeply") from None
+        raise TemplateLimitError("the tags or expressions are nested too deeply") from None
     except LiquidError as error:
         line = find_line(error, error.token.source) if error.token else None
         raise TemplateRenderError(str(error.message), line=line) from None
     except SURPRISES:
-        raise TemplateRenderError("a value is of a kind that cannot be used so") from None
+        raise TemplateRenderError("a value has a type that cannot be used so") from None
     return clean_output(buffer.getvalue())
 
 
 def clean_output(text: str) -> str:
-    """`text`, when it is no larger than allowed and PostgreSQL and mail can carry it."""
+    """`text`, if it is within the limits and PostgreSQL and mail can carry it."""
     if len(text) * 4 > MAX_OUTPUT and len(text.encode(errors="surrogatepass")) > MAX_OUTPUT:
-        raise TemplateLimitError(f"its result is larger than {MAX_OUTPUT} bytes")
+        raise TemplateLimitError(f"the result is larger than {MAX_OUTPUT} bytes")
     if UNSTORABLE.search(text):
-        raise UnsafeResultError("The result holds the NUL character or half of a surrogate pair.")
+        raise UnsafeResultError("The result contains the NUL character or half of a surrogate pair.")
     return text

@@ -1,4 +1,4 @@
-"""What a template asks of `template_vars`, read from its syntax tree without rendering it."""
+"""The variables that a template reads, found in its syntax tree without rendering."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,19 +22,19 @@ from liquid.builtin.tags.tablerow_tag import TablerowNode
 from liquid.builtin.tags.unless_tag import UnlessNode
 from liquid.expression import Expression
 
-# Given by the service: the unsubscribe link, the slot of a layout, the clock.
+# Provided by the service: the unsubscribe link, the slot of a layout, the clock.
 GIVEN = frozenset({"unsubscribe_url", "content", "now", "today"})
-# What these nodes look at may be missing.
+# Nodes whose variables may be missing.
 TESTS = (IfNode, UnlessNode, ConditionalBlockNode, CaseNode, MultiExpressionBlockNode)
 
-# A variable as its steps: names, indexes, and `EACH` for any item of a list.
+# A variable's path: names, indexes, and `EACH` for any item of a list.
 Steps = tuple[str | int, ...]
 EACH = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A place where a variable is read. `is_needed`: without it rendering fails there. `is_certain`: always read."""
+    """A place that reads a variable. `is_needed`: rendering fails there without it. `is_certain`: always read."""
 
     steps: Steps
     is_needed: bool
@@ -43,8 +43,8 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class VariableScope:
-    """What is known at a node: names that the template made, as the steps they stand for (None: its own value), and
-    the roots that an enclosing condition found given."""
+    """Knowledge at a node: names that the template assigned, as the paths they stand for (None: its own value), and
+    the roots that an enclosing condition has found to be given."""
 
     names: Mapping[str, Steps | None] = field(default_factory=dict)
     guarded: frozenset[str] = frozenset()
@@ -58,18 +58,18 @@ def list_variables(*templates: BoundTemplate) -> list[str]:
 
 
 def list_optional_variables(*templates: BoundTemplate) -> list[str]:
-    """The other names that the templates look at, sorted."""
+    """The other names that the templates read, sorted."""
     needed = set(list_variables(*templates))
     return sorted({str(use.steps[0]) for use in list_uses(*templates)} - needed)
 
 
 def list_certain_paths(*templates: BoundTemplate) -> list[Steps]:
-    """What every rendering reads, whatever the values are."""
+    """The paths that every rendering reads, whatever the values are."""
     return list({use.steps: None for use in list_uses(*templates) if use.is_needed and use.is_certain})
 
 
 def build_sample(*templates: BoundTemplate) -> dict[str, object]:
-    """An object of the shape that `template_vars` must have, with empty strings at its ends, for a form to fill."""
+    """An object in the shape that `template_vars` must have, with empty strings as values, to pre-fill a form."""
     sample: dict[str, object] = {}
     for use in list_uses(*templates):
         plant(sample, use.steps)
@@ -77,7 +77,7 @@ def build_sample(*templates: BoundTemplate) -> dict[str, object]:
 
 
 def plant(sample: dict[str, object], steps: Steps) -> None:
-    """Make room in `sample` for a value at `steps`."""
+    """Add a value at `steps` to `sample`."""
     place: object = sample
     for step, follower in zip(steps, (*steps[1:], None), strict=True):
         fresh: object = "" if follower is None else [] if isinstance(follower, int) else {}
@@ -100,14 +100,14 @@ def list_uses(*templates: BoundTemplate) -> Iterator[Use]:
 
 
 class Visitor:
-    """Walks one template. `made` holds what it assigned so far, which stays known until its end."""
+    """Walks one template. `made` holds its assignments so far, which stay known until its end."""
 
     def __init__(self, context: RenderContext) -> None:
         self.context = context
         self.made: set[str] = set()
 
     def visit(self, node: Node, scope: VariableScope) -> Iterator[Use]:
-        """The uses in `node` and below it."""
+        """The uses in `node` and its children."""
         is_test = isinstance(node, TESTS)
         for expression in node.expressions():
             for path, is_strict in list_paths(expression):
@@ -119,7 +119,7 @@ class Visitor:
             yield from self.visit(child, self.enter(node, child, scope))
 
     def enter(self, node: Node, child: Node, scope: VariableScope) -> VariableScope:
-        """What is known inside `child`."""
+        """The scope inside `child`."""
         match node:
             case IfNode(condition=condition, consequence=first) if child is first:
                 return replace(scope, guarded=scope.guarded | find_guards(condition), is_certain=False)
@@ -134,7 +134,7 @@ class Visitor:
         return scope
 
     def name_items(self, node: ForNode | TablerowNode, scope: VariableScope) -> dict[str, Steps | None]:
-        """The names that a loop makes; its items stand for those of the list where that comes from outside."""
+        """The names that a loop defines; its items stand for those of the list if that comes from outside."""
         names: dict[str, Steps | None] = {str(name): None for name in node.block_scope()}
         if isinstance(node.expression.iterable, Path):
             source = self.read(node.expression.iterable, scope, is_strict=True)
@@ -142,7 +142,7 @@ class Visitor:
         return names
 
     def read(self, path: Path, scope: VariableScope, *, is_strict: bool) -> Use | None:
-        """The use that `path` is, None for what the template or the service gives itself."""
+        """The use of `path`; None for variables that the template or the service provides."""
         root, *others = path.path
         if not isinstance(root, str) or (root not in scope.names and root in self.made | GIVEN):
             return None
@@ -155,7 +155,7 @@ class Visitor:
 
 
 def list_steps(segments: Iterable[object]) -> Iterator[str | int]:
-    """The steps up to the first that is known only when rendered, or that asks for a length."""
+    """The steps up to the first that is known only when rendered, or that reads a length."""
     for segment in segments:
         if not isinstance(segment, str | int) or segment == "size":
             return
@@ -163,7 +163,7 @@ def list_steps(segments: Iterable[object]) -> Iterator[str | int]:
 
 
 def list_paths(expression: Expression, *, is_strict: bool = True) -> Iterator[tuple[Path, bool]]:
-    """Every path in `expression`, and whether it must be given; `default` excuses what it is for, and its argument."""
+    """Every path in `expression`, and whether it must be given; `default` excuses its subject and its argument."""
     match expression:
         case FilteredExpression(left=left, filters=[Filter(name="default"), *_]):
             yield from list_paths(left, is_strict=False)

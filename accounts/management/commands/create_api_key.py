@@ -10,16 +10,26 @@ from common.times import TimeError, parse_time
 
 
 class Command(ProjectCommand):
-    help = "Create an API key. It is shown only here."
+    help = "Create an API key. Its text is shown only once."
 
     def add_options(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--scopes", required=True, help="Such as emails:send,emails:read")
-        parser.add_argument("--name", default="", help="What the key is for.")
-        parser.add_argument("--test", action="store_true", help="A key whose mail never reaches a provider.")
-        parser.add_argument("--expires", help="A date, whose end it is, or a time with its offset.")
-        parser.add_argument("--allow-ip", action="append", default=[], help="An address or network; may be repeated.")
+        parser.add_argument("--scopes", required=True, help="Comma-separated scopes, such as emails:send,emails:read")
+        parser.add_argument("--name", default="", help="The purpose of the key.")
+        parser.add_argument("--test", action="store_true", help="Create a test key: its mail never reaches a provider.")
         parser.add_argument(
-            "--allow-recipient", action="append", default=[], help="a@example.com or *@example.com; may be repeated."
+            "--expires", help="When the key expires: a date (valid until its end, UTC) or a time with an offset."
+        )
+        parser.add_argument(
+            "--allow-ip",
+            action="append",
+            default=[],
+            help="An IP address or network that may use the key; may be repeated.",
+        )
+        parser.add_argument(
+            "--allow-recipient",
+            action="append",
+            default=[],
+            help="A recipient that the key may send to, a@example.com or *@example.com; may be repeated.",
         )
 
     def handle(self, **options: object) -> None:
@@ -45,7 +55,7 @@ def split_commas(text: str) -> list[str]:
 
 
 def parse_expiry(text: str) -> datetime:
-    """`2030-01-31` is the end of that day in UTC; a time needs its offset."""
+    """`2030-01-31` means the end of that day in UTC; a time needs an offset."""
     try:
         expires_at = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
     except (ValueError, OverflowError):
@@ -54,5 +64,5 @@ def parse_expiry(text: str) -> datetime:
         except TimeError as error:
             raise CommandError(f"--expires: {error.message}") from None
     if expires_at <= timezone.now():
-        raise CommandError("--expires: is in the past.")
+        raise CommandError("--expires: must be in the future.")
     return expires_at

@@ -9,7 +9,7 @@ class Command(ServiceCommand):
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("name")
-        parser.add_argument("--contact-email", default="", help="Who gets this project's notices.")
+        parser.add_argument("--contact-email", default="", help="The address that gets this project's notices.")
 
     def handle(self, *, name: str, contact_email: str, **_: object) -> None:
         project = create_project(name=name, contact_email=contact_email)

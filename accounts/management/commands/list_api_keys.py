@@ -5,10 +5,10 @@ from accounts.models import ApiKey
 
 
 class Command(ProjectCommand):
-    help = "List API keys, newest first; of all projects unless --project names one."
+    help = "List API keys, newest first; of all projects unless --project is given."
 
     def add_options(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--active", action="store_true", help="Only those that were not revoked.")
+        parser.add_argument("--active", action="store_true", help="List only keys that are not revoked.")
 
     def handle(self, **options: object) -> None:
         keys = ApiKey.objects.select_related("project")

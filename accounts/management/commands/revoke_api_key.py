@@ -10,7 +10,7 @@ from common.commands import ServiceCommand
 
 
 class Command(ServiceCommand):
-    help = "Revoke an API key, from now on and for good."
+    help = "Revoke an API key, immediately and permanently."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("key", metavar="ID_OR_PREFIX")
@@ -27,8 +27,8 @@ def find_key(text: str) -> ApiKey:
         case [key]:
             return key
         case []:
-            raise CommandError("There is no such key.")
-    raise CommandError("Several keys have this prefix; name one by its id.")
+            raise CommandError("The key does not exist.")
+    raise CommandError("Several keys have this prefix; give the key's id.")
 
 
 def is_uuid(text: str) -> bool:
