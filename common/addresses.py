@@ -1,9 +1,9 @@
-"""Email addresses, parsed once: the same value serves the check, the envelope and the header.
+"""Email addresses, parsed once: one value serves validation, envelope and header.
 
-What is refused though RFC 5322 has it: comments, groups, quoted local parts, address literals (`a@[192.0.2.1]`), names
-outside the quotes with special characters. What is refused though other systems have it: local parts outside ASCII
-(RFC 6531, which few relays take), domains without a dot, and the special-use domains of RFC 6761 and its kin
-(`localhost`, `local`, `invalid`, `onion`, `arpa`). `test` is admitted: it is what test systems are told to use.
+Rejected although RFC 5322 allows it: comments, groups, quoted local parts, address literals (`a@[192.0.2.1]`), and
+unquoted names with special characters. Rejected although other systems accept it: local parts outside ASCII
+(RFC 6531, which few relays support), domains without a dot, and the special-use domains of RFC 6761 and related
+standards (`localhost`, `local`, `invalid`, `onion`, `arpa`). `test` is accepted: it is reserved for test systems.
 """
 
 import re
@@ -17,12 +17,12 @@ from common.text import find_bidi_control, find_control_character
 MAX_LOCAL = 64
 MAX_ADDRESS = 254
 MAX_NAME = 255
-# Anything longer is refused before it is looked at: a name all of escapes, and an address, fit in.
+# Longer input is rejected unparsed: a fully escaped name and an address fit in.
 MAX_TEXT = 2 * MAX_NAME + MAX_ADDRESS + 10
 
 
 class AddressError(ValueError):
-    """Not an address that mail can be sent to. `code` is for programs, `message` for people."""
+    """The text is not a usable email address. `code` is for programs, `message` for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -53,12 +53,12 @@ RESERVED = tuple(f".{name}" for name in SPECIAL_USE_DOMAIN_NAMES if name != "tes
 
 QUOTED_NAME = re.compile(r'"((?:[^"\\]|\\.)*)"\Z')
 ESCAPE = re.compile(r"\\(.)")
-# RFC 5322, 3.2.3, `specials`, but for the dot, which everybody writes (obs-phrase).
+# RFC 5322, 3.2.3, `specials`, except the dot, which is common in practice (obs-phrase).
 SPECIALS = re.compile(r'[()<>\[\]:;@\\,"]')
 
 
 def parse_address(text: str) -> Address:
-    """The address in `a@b.c`, `Name <a@b.c>` or `"Name, quoted" <a@b.c>`. `AddressError` for anything else.
+    """The address in `a@b.c`, `Name <a@b.c>` or `"Name, quoted" <a@b.c>`. Raises `AddressError` for anything else.
 
     Codes: `invalid_address`, `several_addresses`, `address_too_long`, `name_too_long`, `control_character`,
     `bidi_control`, `non_ascii_local_part`, `reserved_domain`.
@@ -88,7 +88,7 @@ def split_name(text: str) -> tuple[str, str]:
     raw, opened, bare = text[:-1].rpartition("<")
     raw = raw.strip(" ")
     if not opened:
-        raise AddressError("invalid_address", "There is a > without a <.")
+        raise AddressError("invalid_address", "There is a > without a matching <.")
     if quoted := QUOTED_NAME.match(raw):
         name = ESCAPE.sub(r"\1", quoted[1]).strip(" ")
     elif special := SPECIALS.search(raw):
@@ -116,11 +116,11 @@ def build_address(name: str, bare: str) -> Address:
 
 
 def parse_unusual(bare: str) -> tuple[str, str]:
-    """Local part and domain of what the short way does not know, such as `a@bücher.example`."""
+    """Local part and domain of addresses that the fast pattern does not match, such as `a@bücher.example`."""
     local, at, domain = bare.rpartition("@")
     if at and not local.isascii():
         raise AddressError("non_ascii_local_part", "The part before the @-sign must be ASCII.")
-    # The library has no code for these two.
+    # The library has no error code for these two.
     if f".{domain.lower()}".endswith(RESERVED):
         return local, domain.lower()
     if len(bare) > MAX_ADDRESS:

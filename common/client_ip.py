@@ -1,4 +1,4 @@
-"""Whose request this is, seen through the proxies that the operator trusts."""
+"""The client's IP address, seen through the proxies that the operator trusts."""
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -9,15 +9,15 @@ from django.conf import settings
 IpAddress: TypeAlias = IPv4Address | IPv6Address
 IpNetwork: TypeAlias = IPv4Network | IPv6Network
 
-# A server on a Unix socket has no peer address; only what runs on this machine can be at the other end.
+# A server on a Unix socket has no peer address; the client is on this machine.
 UNIX_SOCKET_PEER = IPv4Address("127.0.0.1")
 
 
 def client_ip(meta: Mapping[str, Any]) -> IpAddress | None:
-    """The client's address, from `request.META`; None when the server gives none that can be read.
+    """The client's address, from `request.META`; None if the server gives no readable address.
 
-    X-Forwarded-For is walked from the right, each step only while the hop that added it is in TRUSTED_PROXIES. A hop
-    that is no IP address ends the walk at the last hop that is.
+    X-Forwarded-For is read from the right, as long as the hop that added the entry is in TRUSTED_PROXIES. An entry that
+    is not an IP address ends the walk at the last valid one.
     """
     trusted: Sequence[IpNetwork] = settings.TRUSTED_PROXIES
     current = parse_ip(meta.get("REMOTE_ADDR", "")) if meta.get("REMOTE_ADDR") else UNIX_SOCKET_PEER
@@ -31,14 +31,14 @@ def client_ip(meta: Mapping[str, Any]) -> IpAddress | None:
 
 
 def is_within(address: IpAddress, networks: Sequence[IpNetwork]) -> bool:
-    """Whether one of `networks` holds `address`. The two IP versions never match each other."""
+    """Whether one of `networks` contains `address`. IPv4 and IPv6 never match each other."""
     return any(address.version == network.version and address in network for network in networks)
 
 
 def parse_ip(text: str) -> IpAddress | None:
-    """An address as proxies write it: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`; else None.
+    """An address as proxies write it: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`; otherwise None.
 
-    An IPv4 address inside IPv6 (`::ffff:192.0.2.1`) becomes IPv4, so that it cannot slip past a rule for IPv4.
+    An IPv4 address inside IPv6 (`::ffff:192.0.2.1`) becomes IPv4, so that it cannot bypass a rule for IPv4.
     """
     host = text.strip()
     if host.startswith("["):

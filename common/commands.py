@@ -1,4 +1,4 @@
-"""What all management commands share: `--json`, and errors in one line."""
+"""The base of all management commands: `--json`, and errors in one line."""
 
 import json
 import os
@@ -16,17 +16,17 @@ from common.addresses import AddressError
 from common.errors import ApiError
 from common.times import format_time
 
-# The exit status of what Ctrl-C ended, as shells have it.
+# The exit status after Ctrl-C, as in shells.
 INTERRUPTED = 130
 
 
 class ServiceCommand(BaseCommand):
-    """A command of ours: subclasses write `add_options` and `handle`, and answer by `emit`.
+    """A management command: subclasses write `add_options` and `handle`, and print results with `emit`.
 
-    Errors are one line on stderr and exit status 1 (2 for wrong usage); `--traceback` shows where they came from.
+    Errors are one line on stderr and exit status 1 (2 for wrong usage); `--traceback` shows their origin.
     """
 
-    # The checks of the web side; none of them concerns a command, and they take longer than most commands do.
+    # System checks of the web side do not concern commands, and take longer than most commands.
     requires_system_checks: ClassVar[list[str]] = []  # type: ignore[misc]
     is_json = False
 
@@ -39,7 +39,7 @@ class ServiceCommand(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
-        # Wrong usage then raises CommandError here too, not only when called from Python.
+        # Wrong usage then raises CommandError here too, not only in calls from Python.
         parser.called_from_command_line = None
         return parser
 
@@ -52,7 +52,7 @@ class ServiceCommand(BaseCommand):
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
-            # Who read the output has seen enough (`… | head`). Python would complain once more when it flushes at exit.
+            # The reader of the output has closed it (`… | head`). Python would complain again when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         except Exception as error:
@@ -71,7 +71,7 @@ class ServiceCommand(BaseCommand):
             raise CommandError(f"The database cannot be used: {first_line(error)}") from error
 
     def emit(self, item: Mapping[str, object], text: str | None = None) -> None:
-        """Answer with one item: a line of JSON, or else `text`, or else its members as `name=value`."""
+        """Print one item: a line of JSON, or otherwise `text`, or otherwise its members as `name=value`."""
         if self.is_json:
             self.stdout.write(json.dumps(item, default=to_json))
         else:
@@ -79,7 +79,7 @@ class ServiceCommand(BaseCommand):
 
 
 def describe_problem(error: ApiError | AddressError) -> str:
-    """What the caller of the API would read, in one line."""
+    """The error as the API would show it, in one line."""
     errors = error.errors if isinstance(error, ApiError) else []
     if isinstance(error, ApiError) and len(errors) < 2:
         return error.detail
@@ -87,7 +87,7 @@ def describe_problem(error: ApiError | AddressError) -> str:
 
 
 def make_printable(text: str) -> str:
-    """`text` without what a terminal would obey: subjects and other servers' words come from strangers."""
+    """`text` without terminal control characters: subjects and replies of other servers are untrusted."""
     return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
 
 
@@ -111,7 +111,7 @@ def describe_value(value: object) -> str:
 
 
 def to_json(value: object) -> object:
-    """JSON for what the standard library does not know."""
+    """Encodes types that the standard library's JSON does not know."""
     match value:
         case datetime():
             return format_time(value)

@@ -1,4 +1,4 @@
-"""The caller's errors: one type for each thing that can be wrong, with its code, its status and its sentence.
+"""Errors of the caller: one type for each, with its code, its status and its sentence.
 
 Packages define their own subclasses beside their services. `common.problems` turns every one into an RFC 9457 answer.
 """
@@ -11,7 +11,7 @@ from http import HTTPStatus
 from itertools import islice
 from typing import ClassVar
 
-# A body of 16 MiB can hold a million wrong fields with names of any length; an answer names so many, so far.
+# A body of 16 MiB can contain a million wrong fields with long names; a response lists this many, truncated so.
 MAX_ERRORS = 1000
 MAX_PATH = 200
 MAX_MESSAGE = 500
@@ -19,7 +19,7 @@ MAX_MESSAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field: its path (`attachments[2].content_b64`, `""` for the whole), its code and words."""
+    """An error in one field: its path (`attachments[2].content_b64`, `""` for the whole), its code and message."""
 
     field: str
     code: str
@@ -27,15 +27,15 @@ class FieldError:
 
 
 def join_path(path: str, key: str | int) -> str:
-    """`join_path("a", "b")` → `a.b`, `join_path("a", 2)` → `a[2]`; cut where it grows too long."""
+    """`join_path("a", "b")` → `a.b`, `join_path("a", 2)` → `a[2]`; truncated if it grows too long."""
     step = f"[{key}]" if isinstance(key, int) else f".{key[:MAX_PATH]}" if path else key[:MAX_PATH]
     return (path + step)[:MAX_PATH]
 
 
 class ApiError(Exception):
-    """The request could not be done."""
+    """The request could not be processed."""
 
-    # The class docstring is `detail`, the sentence that the caller reads. `{name}` in it is filled from the keyword
+    # The class docstring is `detail`, the sentence for the caller. `{name}` in it is filled from the keyword
     # arguments of the constructor.
     code: ClassVar[str] = "error"
     status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
@@ -50,12 +50,12 @@ class ApiError(Exception):
 
     @property
     def public_code(self) -> str:
-        """The `code` that the caller sees."""
+        """The `code` in the response."""
         return self.code
 
 
 def as_problem(error: ApiError, request_id: str) -> dict[str, object]:
-    """The seven members of the answer (RFC 9457)."""
+    """The seven members of the response (RFC 9457)."""
     code = error.public_code
     return {
         "type": f"urn:emailsvc:problem:{code}",
@@ -75,14 +75,14 @@ class BadRequestError(ApiError):
 
 
 class PermissionDeniedError(ApiError):
-    """This is not allowed."""
+    """This request is not allowed."""
 
     code = "permission_denied"
     status = HTTPStatus.FORBIDDEN
 
 
 class NotFoundError(ApiError):
-    """There is no such object."""
+    """The object does not exist."""
 
     code = "not_found"
     status = HTTPStatus.NOT_FOUND
@@ -139,20 +139,20 @@ class InvalidFieldsError(ApiError):
 
     @property
     def public_code(self) -> str:
-        """The code that all errors share, or `invalid_fields` where they differ."""
+        """The code that all errors share, or `invalid_fields` if they differ."""
         codes = {error.code for error in self.errors}
         return codes.pop() if len(codes) == 1 else self.code
 
 
 class FieldErrors:
-    """Gathers what is wrong with fields, so that a caller is told all of it at once."""
+    """Collects errors of fields, so that a caller sees all of them at once."""
 
     def __init__(self, errors: Iterable[FieldError] = ()) -> None:
         self.errors = list(errors)
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Ends a block at its first InvalidFieldsError, and keeps what that names."""
+        """Ends a block at its first InvalidFieldsError, and collects its errors."""
         try:
             yield
         except InvalidFieldsError as error:
@@ -162,7 +162,7 @@ class FieldErrors:
         self.errors.append(FieldError(field, code, message))
 
     def raise_all(self) -> None:
-        """InvalidFieldsError when anything was gathered."""
+        """Raises InvalidFieldsError if any errors were collected."""
         if self.errors:
             raise InvalidFieldsError(self.errors)
 
@@ -175,14 +175,14 @@ class TooManyRequestsError(ApiError):
 
 
 class InternalError(ApiError):
-    """Something went wrong on our side. The request id finds it in the log."""
+    """An internal error occurred. Look up the request id in the log."""
 
     code = "internal_error"
     status = HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class DatabaseAwayError(ApiError):
-    """The database cannot be reached at the moment; nothing was stored. Try again."""
+    """The database is unavailable and nothing was stored. Try again."""
 
     code = "database_away"
     status = HTTPStatus.SERVICE_UNAVAILABLE

@@ -11,7 +11,7 @@ from django.db.models.lookups import Exact
 
 
 class SecretText(str):
-    """A string that does not show itself: its `repr` is a mask. `str()` and formatting give the text."""
+    """A string with a masked `repr`. `str()` and formatting give the text."""
 
     __slots__ = ()
 
@@ -20,11 +20,11 @@ class SecretText(str):
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
-    """Text that the database sees only encrypted (Fernet: AES-128-CBC with HMAC-SHA-256).
+    """Text that is encrypted in the database (Fernet: AES-128-CBC with HMAC-SHA-256).
 
-    Written with the first of ENCRYPTION_KEYS, read with any of them. Values come back as `SecretText`. They cannot be
-    filtered by, only tested for null; forms and the admin leave them out. A value that no key opens raises
-    `ImproperlyConfigured` when its row is read: leave the column out with `defer` where it is not needed.
+    Written with the first of ENCRYPTION_KEYS, read with any of them. Values come back as `SecretText`. Queries cannot
+    filter by them, only test for null; forms and the admin leave them out. A value that no key decrypts raises
+    `ImproperlyConfigured` when its row is read: leave out the column with `defer` if it is not needed.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -43,18 +43,18 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
         return None if value is None else decrypt(value)
 
     def value_to_string(self, obj: models.Model) -> str:
-        """What `dumpdata` writes: never the secret itself."""
+        """The output of `dumpdata`: never the secret itself."""
         return str(self.get_prep_value(self.value_from_object(obj)) or "")
 
     def get_lookup(self, lookup_name: str) -> Any:
-        # Each encryption of one text differs, so nothing but null can be compared.
+        # Each encryption of the same text differs, so only null can be compared.
         if lookup_name not in {"exact", "isnull"}:
             raise FieldError(f"{self.name} is encrypted: it cannot be filtered by {lookup_name}")
         return NullOnly if lookup_name == "exact" else super().get_lookup(lookup_name)
 
 
 class NullOnly(Exact):
-    """`filter(secret=None)`, and no other value."""
+    """`filter(secret=None)`, the only supported value."""
 
     def __init__(self, lhs: Any, rhs: Any) -> None:
         if rhs is not None:
@@ -63,16 +63,16 @@ class NullOnly(Exact):
 
 
 def encrypt(text: str) -> str:
-    """`text` under the newest key."""
+    """`text` encrypted with the newest key."""
     return build_fernet(tuple(settings.ENCRYPTION_KEYS)).encrypt(text.encode()).decode()
 
 
 def decrypt(token: str) -> SecretText:
-    """What `encrypt` was given. `ImproperlyConfigured` when no key of ENCRYPTION_KEYS opens it."""
+    """The decrypted text. Raises `ImproperlyConfigured` if no key of ENCRYPTION_KEYS decrypts it."""
     try:
         return SecretText(build_fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode()).decode())
     except InvalidToken:
-        raise ImproperlyConfigured("No key in ENCRYPTION_KEYS opens a stored secret") from None
+        raise ImproperlyConfigured("No key in ENCRYPTION_KEYS decrypts a stored secret") from None
 
 
 @lru_cache(maxsize=4)

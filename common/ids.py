@@ -16,14 +16,14 @@ MAX_COUNT = 2**20
 
 
 def new_id() -> uuid.UUID:
-    """A UUIDv7 (RFC 9562, 5.7): sorts by the time it was made, to the millisecond, and within this process by order."""
+    """A UUIDv7 (RFC 9562, 5.7): sorts by creation time, to the millisecond, and within this process by order."""
     return uuid7()
 
 
 class TimedIds:
-    """UUIDv7s of given times, for rows whose time comes from the database: they sort by its clock.
+    """UUIDv7s for given times, for rows whose time comes from the database: they sort by its clock.
 
-    To the microsecond, whichever machine made them; and by order among those that this process makes for one time.
+    Precise to the microsecond on every machine; ids that this process makes for the same time sort by order.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class TimedIds:
         self._count = 0
 
     def take(self, time: datetime, count: int) -> list[uuid.UUID]:
-        """The next `count` ids of `time`, in order."""
+        """The next `count` ids for `time`, in order."""
         with self._lock:
             start = self._count if time == self._time else 0
             self._time, self._count = time, start + count
@@ -49,12 +49,12 @@ timed_ids = TimedIds()
 
 
 def least_id_at(time: datetime) -> uuid.UUID:
-    """The least UUIDv7 of this time's millisecond: what is older is below it."""
+    """The smallest UUIDv7 of this time's millisecond: older ids are below it."""
     return uuid.UUID(int=milliseconds_of(time) << 80 | FIXED)
 
 
 def greatest_id_at(time: datetime) -> uuid.UUID:
-    """The greatest UUIDv7 of this time's millisecond: what is later is above it."""
+    """The greatest UUIDv7 of this time's millisecond: later ids are above it."""
     return uuid.UUID(int=milliseconds_of(time) << 80 | FIXED | 0xFFF << 64 | 2**62 - 1)
 
 

@@ -1,4 +1,4 @@
-"""Where a server of ours listens: at an address and a port, or on a socket that the starting program holds for it."""
+"""The address of a server of ours: a host and a port, or an inherited socket of the starting program."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ BACKLOG = 512
 
 @dataclass(frozen=True, kw_only=True)
 class BindAddress:
-    """`descriptor`, when there is one, is an inherited socket that is bound already; it goes before the others."""
+    """`descriptor`, if given, is an inherited, bound socket; it takes precedence."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -24,36 +24,36 @@ class BindAddress:
 
 
 def add_bind_options(parser: ArgumentParser, port: int) -> None:
-    """`--host`, `--port` with this default, and `--fd`."""
+    """The options `--host`, `--port` with this default, and `--fd`."""
     parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1).")
     parser.add_argument("--port", default=port, type=int, help=f"Port; 0 takes a free one (default: {port}).")
     parser.add_argument(
         "--fd",
         type=int,
-        help="Number of an inherited descriptor: a TCP socket that is bound already, in place of --host and --port.",
+        help="Number of an inherited descriptor of a bound TCP socket, used instead of --host and --port.",
     )
 
 
 def read_bind_address(*, host: str, port: int, fd: int | None) -> BindAddress:
-    """What the options say. CommandError for a number that is no port."""
+    """The place in the options. Raises CommandError for an invalid port."""
     if not 0 <= port <= 65535:
         raise CommandError(f"--port: {port} is not between 0 and 65535.")
     return BindAddress(host=host, port=port, descriptor=fd)
 
 
 async def open_server(build: Callable[[], asyncio.Protocol], place: BindAddress) -> asyncio.Server:
-    """A server that accepts connections. Raises OSError when the place cannot be had."""
+    """A server that accepts connections. Raises OSError if it cannot listen at the place."""
     loop = asyncio.get_running_loop()
     if place.descriptor is None:
         return await loop.create_server(build, place.host, place.port, backlog=BACKLOG)
     inherited = socket.socket(fileno=place.descriptor)
     if inherited.type != socket.SOCK_STREAM:
         inherited.detach()
-        raise OSError("it is no TCP socket")
+        raise OSError("it is not a TCP socket")
     return await loop.create_server(build, sock=inherited, backlog=BACKLOG)
 
 
 def tell_address(server: asyncio.Server) -> tuple[str, int]:
-    """The address and port at which it really listens."""
+    """The actual address and port of the server."""
     address = server.sockets[0].getsockname()
     return str(address[0]), int(address[1])

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, and errors that no view answered."""
+"""Middleware around every request: its id, and errors outside of views."""
 
 import re
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from common.ids import new_id
 from common.problems import REQUEST_ID, problem_response, replace_page, to_api_error, wants_problems
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-# DRF asks only whether the length is zero.
+# DRF only checks whether the length is zero.
 UNKNOWN_LENGTH = "-1"
 SAFE_ID = re.compile(r"[A-Za-z0-9._:+=/@-]{1,128}\Z")
 
 
 class RequestIdMiddleware:
-    """Every response carries `X-Request-Id`: the caller's own when it is 1 to 128 safe characters, else a new one."""
+    """Every response has `X-Request-Id`: the caller's own if it has 1 to 128 safe characters, otherwise a new one."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -32,7 +32,7 @@ class RequestIdMiddleware:
 
 
 class ProblemMiddleware:
-    """Below API paths errors outside of DRF's reach are problems too."""
+    """Below API paths, errors outside of DRF become problems too."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -45,10 +45,10 @@ class ProblemMiddleware:
 
 
 class ChunkedBodyMiddleware:
-    """Makes a body sent with `Transfer-Encoding: chunked` readable by API views.
+    """Makes a body with `Transfer-Encoding: chunked` readable by API views.
 
-    Django takes the length from Content-Length alone and reads a chunked body as empty, though the server underneath
-    ends the stream by itself. Nothing is read here: the parser does, and stops at the view's limit.
+    Django takes the length only from Content-Length and reads a chunked body as empty, although the server ends the
+    stream itself. Nothing is read here: the parser reads, and stops at the view's limit.
     """
 
     def __init__(self, get_response: GetResponse) -> None:

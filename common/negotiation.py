@@ -1,4 +1,4 @@
-"""Which form an answer has: the one that there is."""
+"""Content negotiation: each view has one format."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,10 +10,10 @@ from rest_framework.request import Request
 
 
 class OnlyForm(BaseContentNegotiation):
-    """Each view has one parser and one renderer, whatever Accept says (RFC 9110, 12.5.1, leaves that to the server).
+    """Each view has one parser and one renderer, whatever Accept says (RFC 9110, 12.5.1, permits this).
 
-    A download asked for with `Accept: message/rfc822` is sent, and a client whose library names nothing that we have
-    gets an answer that it can read all the same. The parser itself refuses what is not JSON.
+    A download requested with `Accept: message/rfc822` is sent, and a client that accepts none of our formats still gets
+    a readable response. The parser itself rejects bodies that are not JSON.
     """
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:  # noqa: ARG002

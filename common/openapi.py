@@ -1,4 +1,4 @@
-"""How the OpenAPI document describes what every package has: problems, and objects that take nothing unknown."""
+"""Parts of the OpenAPI document shared by all packages: problems, and objects without unknown members."""
 
 import inspect
 import re
@@ -13,33 +13,35 @@ from rest_framework import serializers
 from common.errors import ApiError
 from common.problems import CONTENT_TYPE
 
-# Marks a schema whose optional members may be null, until `tidy_components` has seen it.
+# Marks a schema whose optional members may be null, until `tidy_components` processes it.
 TAKES_NULL = "x-takes-null"
 PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
 class FieldProblem(serializers.Serializer[object]):
-    """What is wrong with one field."""
+    """An error in one field."""
 
-    field = serializers.CharField(help_text="Its path, `attachments[2].content_b64`; empty for the whole body.")
+    field = serializers.CharField(help_text="The field's path, `attachments[2].content_b64`; empty for the whole body.")
     code = serializers.CharField(help_text="For programs; never changes.")
     message = serializers.CharField(help_text="For people.")
 
 
 class Problem(serializers.Serializer[object]):
-    """An error, as RFC 9457 has it. Decide by `code`."""
+    """An error (RFC 9457). Branch on `code`."""
 
     type = serializers.CharField(help_text="`urn:emailsvc:problem:<code>`.")
     title = serializers.CharField(help_text="The code in words.")
     status = serializers.IntegerField(help_text="The HTTP status.")
-    detail = serializers.CharField(help_text="What is wrong, for people.")
-    code = serializers.CharField(help_text="What is wrong, for programs; `invalid_fields` where it is several things.")
-    request_id = serializers.CharField(help_text="As in the header `X-Request-Id`.")
-    errors = FieldProblem(many=True, help_text="Each field that is wrong; empty where none is to blame.")  # type: ignore[assignment]
+    detail = serializers.CharField(help_text="A description of the error, for people.")
+    code = serializers.CharField(
+        help_text="The kind of error, for programs; `invalid_fields` if there are several kinds."
+    )
+    request_id = serializers.CharField(help_text="The request's id, as in the header `X-Request-Id`.")
+    errors = FieldProblem(many=True, help_text="Each invalid field; empty if no field is invalid.")  # type: ignore[assignment]
 
 
 def list_problems(*errors: type[ApiError]) -> dict[tuple[int, str], OpenApiResponse]:
-    """Members of `extend_schema(responses=…)`: one for each status, naming every code with its sentence."""
+    """Members of `extend_schema(responses=…)`: one per status, with every code and its sentence."""
     by_status: dict[int, list[type[ApiError]]] = defaultdict(list)
     for error in errors:
         by_status[int(error.status)].append(error)
@@ -67,14 +69,14 @@ def build_example(error: type[ApiError]) -> OpenApiExample:
 
 
 def sentence_of(error: type[ApiError]) -> str:
-    """The error's docstring in one line, `…` for what is filled in when it happens."""
+    """The error's docstring in one line, with `…` for values filled in at run time."""
     return PLACEHOLDER.sub("…", " ".join(inspect.cleandoc(error.__doc__ or "").split()))
 
 
 class StrictObjects(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """A `StrictSerializer` admits no other members.
+    """A `StrictSerializer` allows no other members.
 
-    Aliases are accepted and not described: to a generator of clients `from` and `from_` are two fields with one name.
+    Aliases are accepted but not described: for a client generator `from` and `from_` would be two fields with one name.
     """
 
     target_class = "common.serializers.StrictSerializer"
@@ -86,13 +88,13 @@ class StrictObjects(OpenApiSerializerExtension):  # type: ignore[no-untyped-call
 
 
 def tidy_components(result: dict[str, Any], **_: object) -> dict[str, Any]:
-    """drf-spectacular's last hook: what can be said only when vocabularies have got names of their own."""
+    """drf-spectacular's last hook: changes that need the final names of vocabularies."""
     for component in result["components"]["schemas"].values():
         required = component.get("required", [])
         is_nullable = component.pop(TAKES_NULL, False)
         properties: dict[str, dict[str, Any]] = component.get("properties", {})
         for name, described in properties.items():
-            # Labels say no more than names; what is asked and what is answered differ anyway.
+            # Labels only repeat names; requests and responses differ anyway.
             described.pop("title", None)
             described.pop("readOnly", None)
             if is_nullable and name not in required:
@@ -101,7 +103,7 @@ def tidy_components(result: dict[str, Any], **_: object) -> dict[str, Any]:
 
 
 def admit_null(described: dict[str, Any]) -> dict[str, Any]:
-    """The schema with null for another value."""
+    """The schema, with null as another allowed value."""
     match described:
         case {"type": str(kind)}:
             return {**described, "type": [kind, "null"]}

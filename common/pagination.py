@@ -1,4 +1,4 @@
-"""Lists in pages: one envelope for all of them, and DRF's pagination class behind most."""
+"""Pages of lists: one envelope for all, and DRF's pagination class for most."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,29 +8,29 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-# What a page says beside `data`, and how the OpenAPI document has it.
+# The members of a page beside `data`, and their OpenAPI description.
 ENVELOPE: Mapping[str, Mapping[str, Any]] = {
-    "has_more": {"type": "boolean", "description": "Whether more follows."},
+    "has_more": {"type": "boolean", "description": "Whether more rows follow."},
     "limit": {"type": "integer"},
-    "next": {"type": ["string", "null"], "description": "The value for `after`; null at the end."},
+    "next": {"type": ["string", "null"], "description": "The value for `after`; null on the last page."},
 }
 
 
 def build_page(data: Any, *, has_more: bool, limit: int, next_: str | None) -> dict[str, Any]:
-    """A page as every list answers it."""
+    """A page in the envelope of every list."""
     return {"data": data, "has_more": has_more, "limit": limit, "next": next_}
 
 
 def describe_page(rows: Mapping[str, Any], **more: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON schema of a page whose `data` is as `rows` says; `more` are members beside the envelope's."""
+    """The JSON schema of a page whose `data` matches `rows`; `more` are additional members."""
     properties = {"data": rows, **ENVELOPE, **more}
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 class KeysetPagination(BasePagination):
-    """The rows behind `after`, at most `limit`: the newest first, by id.
+    """The rows after `after`, at most `limit`: the newest first, by id.
 
-    Reads both from the view's `query`. One row too many is read in place of a COUNT. Lists in another order say so by
+    Reads both from the view's `query`. One extra row is read instead of a COUNT. Lists in another order override
     `ordering`, `narrow` and `mark`.
     """
 
@@ -51,11 +51,11 @@ class KeysetPagination(BasePagination):
         return page
 
     def narrow(self, rows: QuerySet[Any], query: Mapping[str, Any]) -> QuerySet[Any]:
-        """The rows that come after the place that the query names."""
+        """The rows after the query's position."""
         return rows.filter(pk__lt=query["after"]) if "after" in query else rows
 
     def mark(self, row: Model) -> str:
-        """The place just behind a row: the value for `after`."""
+        """The position just after a row: the value for `after`."""
         return str(row.pk)
 
     def read(self, rows: QuerySet[Any], count: int) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Reading a request's body: its size, type and encoding first, then strict JSON."""
+"""Reads a request's body: first checks size, type and encoding, then parses strict JSON."""
 
 import re
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class IncompleteBodyError(BadRequestError):
 
 
 class BodyRequiredError(BadRequestError):
-    """A JSON body is needed."""
+    """A JSON body is required."""
 
     code = "body_required"
 
@@ -43,7 +43,7 @@ class WrongBodyTypeError(ApiError):
 
 
 class StrictJSONParser(BaseParser):
-    """DRF's parser for every view of ours."""
+    """DRF's parser for all our views."""
 
     media_type = "application/json"
 
@@ -70,7 +70,7 @@ class StrictJSONParser(BaseParser):
 
 
 def read_length(meta: Mapping[str, Any]) -> int:
-    """Content-Length, or -1 where the end is not known before it comes."""
+    """Content-Length, or -1 if the length is unknown in advance."""
     try:
         return int(meta.get("CONTENT_LENGTH") or -1)
     except ValueError:
@@ -78,7 +78,7 @@ def read_length(meta: Mapping[str, Any]) -> int:
 
 
 def read_body(stream: BufferedIOBase, length: int, limit: int) -> bytearray:
-    """All of `stream`, whose announced length is `length` (-1: unknown). `BodyTooLargeError` beyond `limit` bytes."""
+    """All of `stream`, whose announced length is `length` (-1: unknown). `BodyTooLargeError` above `limit` bytes."""
     if length > limit:
         drain(stream)
         raise BodyTooLargeError(limit=limit)
@@ -96,14 +96,14 @@ def read_chunk(stream: BufferedIOBase) -> bytes:
     try:
         return stream.read(CHUNK)
     except Exception as error:
-        # Each WSGI server has its own exceptions for a client that went away or sent a malformed chunk.
+        # Each WSGI server has its own exceptions for a client that disconnected or sent a malformed chunk.
         raise IncompleteBodyError from error
 
 
 def drain(stream: BufferedIOBase) -> None:
-    """Read what is too much, up to a bound: most clients send everything before they listen for the answer.
+    """Read the excess, up to a bound: most clients send everything before they read the response.
 
-    The server closes a connection that has much unread, and a client that kept it open would lose its next request.
+    The server closes a connection with much unread data, and a client that keeps it open would lose its next request.
     """
     for _ in range(0, MAX_DRAINED, CHUNK):
         if not read_chunk(stream):
@@ -111,22 +111,22 @@ def drain(stream: BufferedIOBase) -> None:
 
 
 def read_object(request: Request) -> dict[str, Json]:
-    """The body where a JSON object is needed; 400 without a body, 422 for another kind of value."""
+    """The body as a JSON object; 400 without a body, 422 for another kind of value."""
     return cast(dict[str, Json], read_kind(request, dict, "object"))
 
 
 def read_array(request: Request) -> list[Json]:
-    """The body where a JSON array is needed; 400 without a body, 422 for another kind of value."""
+    """The body as a JSON array; 400 without a body, 422 for another kind of value."""
     return cast(list[Json], read_kind(request, list, "array"))
 
 
 def read_payload(request: Request) -> Json:
-    """The body, whatever kind of value it is; None without one."""
+    """The body as any kind of JSON value; None without a body."""
     return cast(Json, request.data) if request.stream is not None else None
 
 
 def read_optional_object(request: Request) -> dict[str, Json]:
-    """Like `read_object`, but `{}` without a body, whatever the Content-Type."""
+    """Like `read_object`, but `{}` without a body, with any Content-Type."""
     return read_object(request) if request.stream is not None else {}
 
 

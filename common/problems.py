@@ -1,8 +1,8 @@
-"""Errors as RFC 9457 `application/problem+json`, for views, for DRF and for what goes wrong outside of views.
+"""Errors as RFC 9457 `application/problem+json`, for views, for DRF and for errors outside of views.
 
 A problem has exactly the members `type`, `title`, `status`, `detail`, `code`, `request_id` and `errors` (a list, empty
-where no field is to blame). `type` is `urn:emailsvc:problem:<code>`: stable, one for each code, not to be fetched.
-Clients decide by `code`. When several fields are wrong in different ways, `code` is `invalid_fields`.
+if no field is invalid). `type` is `urn:emailsvc:problem:<code>`: stable, one for each code, not a URL to fetch.
+Clients branch on `code`. If several fields are invalid for different reasons, `code` is `invalid_fields`.
 """
 
 import traceback
@@ -37,7 +37,7 @@ from common.errors import (
 from common.validation import list_field_errors
 
 CONTENT_TYPE = "application/problem+json"
-# Only programs get problems; people below /admin get pages.
+# Only API clients get problems; people below /admin get pages.
 PREFIXES = ("/api/", "/compat/", "/feedback/")
 REQUEST_ID = "emailsvc.request_id"
 
@@ -45,7 +45,7 @@ log = structlog.get_logger(__name__)
 
 
 def build_problem(error: ApiError, request: HttpRequest | Request) -> dict[str, object]:
-    """The seven members of the answer."""
+    """The seven members of the response."""
     return as_problem(error, request.META.get(REQUEST_ID, ""))
 
 
@@ -57,7 +57,7 @@ def problem_response(error: ApiError, request: HttpRequest) -> JsonResponse:
 
 
 def handle_exception(exception: Exception, context: dict[str, object]) -> Response:
-    """DRF's exception handler: an answer for everything, 500 for what nobody expected."""
+    """DRF's exception handler: a response for every error, 500 for unexpected ones."""
     error = to_api_error(exception)
     request = context["request"]
     assert isinstance(request, Request)
@@ -75,7 +75,7 @@ def method_not_allowed_response(exception: drf.MethodNotAllowed) -> ApiError:
     return MethodNotAllowedError(method=exception.args[0] if exception.args else "used")
 
 
-# First match wins, so a subclass stands before its base.
+# The first match wins, so a subclass precedes its base.
 TRANSLATIONS: tuple[tuple[type[Exception], Callable[..., ApiError]], ...] = (
     (ApiError, lambda exception: exception),
     (drf.ValidationError, lambda exception: InvalidFieldsError(list_field_errors(exception))),
@@ -95,7 +95,7 @@ TRANSLATIONS: tuple[tuple[type[Exception], Callable[..., ApiError]], ...] = (
 
 
 def to_api_error(exception: Exception) -> ApiError:
-    """What the caller is told about `exception`. A fault of ours is logged and becomes `InternalError`."""
+    """The error that the caller sees for `exception`. An internal fault is logged and becomes `InternalError`."""
     error = next((make(exception) for kind, make in TRANSLATIONS if isinstance(exception, kind)), None)
     if error is None:
         error = InternalError()
@@ -105,7 +105,7 @@ def to_api_error(exception: Exception) -> ApiError:
 
 
 def log_fault(exception: Exception) -> None:
-    """Log with the traceback. A database error's own words are left out: they quote the row, and so people's mail."""
+    """Log with the traceback, without a database error's message: it quotes the row, and so the content of mail."""
     fault = next((error for error in walk_chain(exception) if isinstance(error, DatabaseError)), None)
     if fault is None:
         log.error("request_failed", error=type(exception).__name__, exc_info=exception)
@@ -129,7 +129,7 @@ def walk_chain(exception: BaseException | None) -> Iterator[BaseException]:
 
 
 def wants_problems(request: HttpRequest) -> bool:
-    """Whether errors on this path are problems rather than pages."""
+    """Whether errors on this path are problems instead of pages."""
     return f"{request.path_info}/".startswith(PREFIXES)
 
 
@@ -162,7 +162,7 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     return defaults.server_error(request)
 
 
-# For what bypasses the handlers above, such as Django's debug pages.
+# For responses that bypass the handlers above, such as Django's debug pages.
 BY_STATUS: dict[int, Callable[[], ApiError]] = {
     400: BadRequestError,
     403: PermissionDeniedError,
@@ -172,7 +172,7 @@ BY_STATUS: dict[int, Callable[[], ApiError]] = {
 
 
 def replace_page(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """An HTML error page below an API path becomes the matching problem; any other response stays."""
+    """Turns an HTML error page below an API path into the matching problem; leaves other responses unchanged."""
     make = BY_STATUS.get(response.status_code)
     is_page = isinstance(response, HttpResponse) and response.get("Content-Type", "").startswith("text/")
     return problem_response(make(), request) if make and is_page and wants_problems(request) else response

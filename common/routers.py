@@ -1,4 +1,4 @@
-"""Paths of the API: documented without a trailing slash, served with and without, never redirected."""
+"""Paths of the API: documented without a trailing slash, served with and without one, never redirected."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from rest_framework.routers import SimpleRouter
 
 
 class IdConverter(UUIDConverter):
-    """A UUID in digits of any case (RFC 9562, 4)."""
+    """A UUID with hexadecimal digits in any case (RFC 9562, 4)."""
 
     regex = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 
@@ -20,7 +20,7 @@ register_converter(IdConverter, "id")
 
 
 class SlashTolerantPattern(RoutePattern):
-    """A whole route that also matches with one slash more."""
+    """A whole route that also matches with a trailing slash."""
 
     def match(self, path: str) -> Any:
         found = super().match(path)
@@ -28,14 +28,14 @@ class SlashTolerantPattern(RoutePattern):
 
 
 def api_path(route: str, view: Callable[..., HttpResponseBase], name: str | None = None) -> URLPattern:
-    """Like `django.urls.path` for one view; `route` has no slash at its end."""
+    """Like `django.urls.path` for one view; `route` has no trailing slash."""
     return URLPattern(SlashTolerantPattern(route, name=name, is_endpoint=True), view, None, name)
 
 
 class ApiRouter(SimpleRouter):
     """A router whose routes are `api_path`s. Ids are UUIDs in any case unless the viewset names another converter.
 
-    What does not look like an id is so the same 404 as an id that does not exist.
+    So a malformed id gives the same 404 as an unknown id.
     """
 
     def __init__(self) -> None:

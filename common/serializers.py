@@ -1,4 +1,4 @@
-"""Serializers and fields that take what is meant and nothing else."""
+"""Strict serializers and fields."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -15,22 +15,22 @@ from common.suggestions import describe_unknown
 from common.text import find_control_character
 from common.times import TimeError, format_time, parse_time
 
-# Looking for a similar name costs a quarter of a millisecond: not for everything that a hostile body holds.
+# A search for a similar name takes a quarter of a millisecond, so a hostile body must not trigger many.
 MAX_HINTS = 3
-NO_FIELD = "There is no such field."
+NO_FIELD = "Unknown field."
 DIGITS = re.compile(r"-?[0-9]+\Z")
 LOST_PLUS = re.compile(r"([Tt][0-9:.]{5,18}) (?=[0-9]{2}:?[0-9]{2}\Z)")
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields that it does not know (`unknown_field`), with a hint when a known one is close.
+    """Rejects unknown fields (`unknown_field`), with a hint if a known name is close.
 
-    All that is wrong is told at once: in single fields, and between fields (`find_conflicts`). `aliases` maps other
-    names that are accepted to the field's own: `{"from": "from_"}`. Both at once are refused.
+    All errors are reported at once: in single fields, and between fields (`find_conflicts`). `aliases` maps other
+    accepted names to the field's own: `{"from": "from_"}`. Both at once are rejected.
     """
 
     aliases: ClassVar[Mapping[str, str]] = {}
-    # Whether null is as good as leaving an optional field out: for the OpenAPI document.
+    # Whether null counts as an omitted optional field: for the OpenAPI document.
     takes_null: ClassVar[bool] = False
 
     def to_internal_value(self, data: Any) -> Any:
@@ -42,10 +42,10 @@ class StrictSerializer(serializers.Serializer[Any]):
         return values
 
     def inspect(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The values of the fields that are right, and the errors of the others, each by the field's name.
+        """The values of the valid fields, and the errors of the others, each by the field's name.
 
-        DRF's own reading is not used: it throws away what is right as soon as anything is wrong, and so cannot look
-        between fields then.
+        DRF's own method is not used: it discards the valid values after any error, and so cannot check between fields
+        then.
         """
         errors: dict[str, Any] = {}
         known = self.rename_aliases(data, errors)
@@ -69,9 +69,9 @@ class StrictSerializer(serializers.Serializer[Any]):
         return validate(value) if validate else value
 
     def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
-        """What is wrong between fields, by the name of the field to blame; nested as DRF's details are.
+        """Errors between fields, by the name of the invalid field; nested as DRF's details are.
 
-        `values` are those of the fields that are right; `given` names all fields that the caller sent.
+        `values` are those of the valid fields; `given` names all fields that the caller sent.
         """
         return {}
 
@@ -98,7 +98,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class NoFields(StrictSerializer):
-    """Nothing: `{}`, or no body at all."""
+    """An empty body: `{}`, or no body at all."""
 
 
 def wrong(message: str, code: str) -> serializers.ErrorDetail:
@@ -106,7 +106,7 @@ def wrong(message: str, code: str) -> serializers.ErrorDetail:
 
 
 class StrictCharField(serializers.CharField):
-    """Only a string is a string: numbers are refused, spaces are kept."""
+    """Accepts only strings: numbers are rejected, spaces are kept."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("trim_whitespace", False)
@@ -119,7 +119,7 @@ class StrictCharField(serializers.CharField):
 
 
 class SingleLineField(StrictCharField):
-    """A string without control characters (`control_character`): what goes into a header or a list."""
+    """A string without control characters (`control_character`): for headers and lists."""
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -130,7 +130,7 @@ class SingleLineField(StrictCharField):
 
 
 class StrictBooleanField(serializers.BooleanField):
-    """Only `true` and `false`: neither `"yes"` nor `1`."""
+    """Accepts only `true` and `false`: neither `"yes"` nor `1`."""
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -139,7 +139,7 @@ class StrictBooleanField(serializers.BooleanField):
 
 
 class StrictIntegerField(serializers.IntegerField):
-    """Only a whole number: neither `"1"`, `1.0` nor `true`."""
+    """Accepts only whole numbers: neither `"1"`, `1.0` nor `true`."""
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
@@ -148,9 +148,9 @@ class StrictIntegerField(serializers.IntegerField):
 
 
 class StrictChoiceField(serializers.ChoiceField):
-    """One of a few words. The error names the nearest one, or the choices where they are few."""
+    """One of several words. The error names the nearest one, or the choices if they are few."""
 
-    default_error_messages = {"invalid_choice": "This is none of the choices."}
+    default_error_messages = {"invalid_choice": "Unknown choice."}
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, str) and data in self.choice_strings_to_values:
@@ -161,7 +161,7 @@ class StrictChoiceField(serializers.ChoiceField):
 
 
 class StrictDateTimeField(serializers.DateTimeField):
-    """ISO 8601 with an offset in, UTC with `Z` out. Codes `invalid_time`, `offset_required`."""
+    """ISO 8601 with an offset as input, UTC with `Z` as output. Codes `invalid_time`, `offset_required`."""
 
     def to_internal_value(self, value: Any) -> datetime:
         try:
@@ -175,7 +175,7 @@ class StrictDateTimeField(serializers.DateTimeField):
 
 @extend_schema_field({"type": "string", "examples": ["jo@example.com", "Jo Doe <jo@example.com>"]})
 class AddressField(serializers.Field[Address, Any, str, Any]):
-    """`a@b.c` or `Name <a@b.c>`, as an `Address`. Its codes are those of `parse_address`."""
+    """`a@b.c` or `Name <a@b.c>`, as an `Address`. Its error codes are those of `parse_address`."""
 
     default_error_messages = {"invalid": "Must be a string: a@example.com or Name <a@example.com>."}
 
@@ -192,14 +192,14 @@ class AddressField(serializers.Field[Address, Any, str, Any]):
 
 
 class QuerySerializer(StrictSerializer):
-    """Strict also about the query string: each parameter at most once.
+    """Also strict about the query string: each parameter at most once.
 
-    Use `Sub(data=request.query_params)`. Fields get strings: numbers and times have fields of their own here.
+    Use `Sub(data=request.query_params)`. Fields receive strings: numbers and times have their own fields here.
     """
 
     def inspect(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         values, errors = super().inspect({name: data[name] for name in data})
-        repeated = {name: [wrong("Must stand only once.", "repeated_parameter")] for name in find_repeated(data)}
+        repeated = {name: [wrong("Must appear only once.", "repeated_parameter")] for name in find_repeated(data)}
         return values, {**errors, **repeated}
 
 
@@ -208,7 +208,7 @@ def find_repeated(query: Any) -> Iterator[str]:
 
 
 class QueryIntegerField(serializers.IntegerField):
-    """A whole number in digits, of any length that its bounds leave: neither `1.0` nor ` 1`."""
+    """A whole number in digits, of any length within its bounds: neither `1.0` nor ` 1`."""
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, str) or not DIGITS.match(data):
@@ -217,7 +217,7 @@ class QueryIntegerField(serializers.IntegerField):
 
 
 class QueryDateTimeField(StrictDateTimeField):
-    """A time in a query string, where a plus sign that was not escaped arrives as a space."""
+    """A time in a query string, in which an unescaped plus sign arrives as a space."""
 
     def to_internal_value(self, value: Any) -> datetime:
         return super().to_internal_value(LOST_PLUS.sub(r"\1+", value) if isinstance(value, str) else value)
@@ -228,16 +228,18 @@ class NoQuery(QuerySerializer):
 
 
 class PageQuery(QuerySerializer):
-    """`limit` (1 to 100, by default 20) and `after`. Lists add their filters by subclassing."""
+    """`limit` (1 to 100, by default 20) and `after`. Lists add their filters in subclasses."""
 
-    limit = QueryIntegerField(min_value=1, max_value=100, default=20, help_text="How many: 1 to 100, by default 20.")
+    limit = QueryIntegerField(
+        min_value=1, max_value=100, default=20, help_text="Number of rows: 1 to 100, by default 20."
+    )
     after: serializers.Field[Any, Any, Any, Any] = serializers.UUIDField(
-        required=False, help_text="The `next` of the page before."
+        required=False, help_text="The `next` of the previous page."
     )
 
 
 class AbsentTextField(serializers.CharField):
-    """Text that is null where there is none."""
+    """Text, or null if there is none."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_null=True, **kwargs)
@@ -247,7 +249,7 @@ class AbsentTextField(serializers.CharField):
 
 
 class TimeField(StrictDateTimeField):
-    """A time that may not have come."""
+    """A time, or null if it has not come."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_null=True, **kwargs)

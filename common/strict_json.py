@@ -1,7 +1,7 @@
-"""JSON as the API takes it: RFC 8259 and I-JSON (RFC 7493), bounded in every direction.
+"""Strict JSON for the API: RFC 8259 and I-JSON (RFC 7493), limited in every dimension.
 
-A body that could exceed the bounds is scanned before anything is built from it, so that a hostile one costs no more
-than reading it.
+A body that could exceed the limits is scanned before anything is built from it, so that a hostile one costs no more
+than a read.
 """
 
 import json
@@ -17,7 +17,7 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | Non
 
 MAX_DEPTH = 32
 MAX_KEYS = 1_000
-# Objects and arrays in one body. A batch of 500 emails with all that is allowed in each stays below 10,000.
+# Objects and arrays in one body. A batch of 500 emails with every allowed field stays below 10,000.
 MAX_CONTAINERS = 50_000
 MAX_VALUES = 500_000
 # Up to so many levels the decoder's recursion is safe under any stack of ours (Python's limit is 1,000), and the depth
@@ -34,13 +34,13 @@ class MalformedJsonError(BadRequestError):
 
 
 class InvalidUtf8Error(BadRequestError):
-    """The body is not valid UTF-8: the byte at {position} does not fit."""
+    """The body is not valid UTF-8: the byte at position {position} is invalid."""
 
     code = "invalid_utf8"
 
 
 class DuplicateKeyError(BadRequestError):
-    """The key {key} stands twice in one object."""
+    """The key {key} appears twice in one object."""
 
     code = "duplicate_key"
 
@@ -52,13 +52,13 @@ class JsonTooDeepError(BadRequestError):
 
 
 class JsonTooLargeError(BadRequestError):
-    """The JSON holds too many {what}: at most {limit} are allowed."""
+    """The JSON contains too many {what}: the limit is {limit}."""
 
     code = "json_too_large"
 
 
 class NumberOutOfRangeError(BadRequestError):
-    """A number in the body is too large: integers have at most 20 digits, others fit a double."""
+    """A number in the body is too large: integers may have 20 digits, other numbers must fit a double."""
 
     code = "number_out_of_range"
 
@@ -66,7 +66,7 @@ class NumberOutOfRangeError(BadRequestError):
 def parse_json(body: bytes | bytearray) -> Json:
     """The value in `body`. A UTF-8 byte order mark is ignored (RFC 8259, 8.1).
 
-    Raises a `BadRequestError` for what is not JSON or beyond the bounds, and an `InvalidFieldsError` that names the
+    Raises a `BadRequestError` for invalid JSON or an exceeded limit, and an `InvalidFieldsError` that names the
     field for a string with NUL or half a surrogate pair, which neither mail nor PostgreSQL can carry.
     """
     try:
@@ -93,12 +93,12 @@ def decode(text: str) -> Json:
     return value
 
 
-# A string (its end may be missing: the decoder tells), or a character that opens, closes or separates.
+# A string (its end may be missing: the decoder reports that), or a structural character.
 TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]|,', re.DOTALL)
 
 
 def check_bounds(text: str) -> None:
-    """Refuse JSON that is too deep or has too many parts, without building it."""
+    """Reject JSON that is too deep or has too many parts, without building it."""
     depth = containers = values = 0
     for match in TOKEN.finditer(text):
         match text[match.start()]:
@@ -118,7 +118,7 @@ def check_bounds(text: str) -> None:
 
 
 def check_depth(value: Json) -> None:
-    """Refuse a value that is too deep; one level at a time, without recursion."""
+    """Reject a value that is too deep; one level at a time, without recursion."""
     level: list[Json] = [value]
     for _ in range(MAX_DEPTH + 1):
         containers = [item for item in level if isinstance(item, dict | list)]
@@ -162,7 +162,7 @@ DECODER = json.JSONDecoder(
     parse_constant=refuse_constant,
 )
 
-# Only escapes can bring these in: raw controls are not JSON, and UTF-8 has no surrogates.
+# Only escapes can produce these: raw controls are not JSON, and UTF-8 has no surrogates.
 UNSAFE_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -182,7 +182,7 @@ def find_unsafe_strings(value: Json, path: str) -> Iterator[FieldError]:
                 yield from find_unsafe_strings(item, join_path(path, index))
         case dict():
             for key, item in value.items():
-                # An unsafe name is charged to the object that holds it, since the answer could not carry it.
+                # An unsafe name is reported on its parent object, since the response could not contain it.
                 is_safe = not any(find_unsafe_characters(key, path))
                 yield from find_unsafe_characters(key, path)
                 if is_safe:

@@ -1,17 +1,17 @@
-"""Names that a caller may have meant: the nearest one, or the choice where it is small."""
+"""Names that a caller may have meant: the nearest one, or all choices if they are few."""
 
 from collections.abc import Collection
 from difflib import get_close_matches
 
-# So many names are told; a longer list helps nobody who reads an error.
+# The maximum number of listed names; a longer list does not help the reader of an error.
 MAX_CHOICES = 10
-# Looking for a similar name costs a quarter of a millisecond: not for whatever a hostile body holds.
+# A search for a similar name takes a quarter of a millisecond, so a hostile body must not trigger many.
 MAX_LENGTH = 40
 LIKENESS = 0.75
 
 
 def suggest(name: str, candidates: Collection[str]) -> str:
-    """`Did you mean html?`, else `Choose one of a, b, c.` with ten names at most, else nothing."""
+    """`Did you mean html?`, otherwise `Choose one of a, b, c.` for up to ten names, otherwise an empty string."""
     close = get_close_matches(name, candidates, 1, LIKENESS) if len(name) <= MAX_LENGTH else []
     if close:
         return f"Did you mean {close[0]}?"
@@ -19,5 +19,5 @@ def suggest(name: str, candidates: Collection[str]) -> str:
 
 
 def describe_unknown(sentence: str, name: str, candidates: Collection[str]) -> str:
-    """`sentence`, followed by what `suggest` says."""
+    """`sentence`, followed by the result of `suggest`."""
     return f"{sentence} {suggest(name, candidates)}".rstrip()

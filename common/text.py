@@ -1,29 +1,29 @@
-"""Characters: those that have no place in a single line of text, and those that are as good as others."""
+"""Character classes: characters not allowed in a single line of text, and characters that compare as equal."""
 
 import re
 import unicodedata
 
 # Cc (with TAB, CR, LF, NUL, VT, FF, DEL and NEL), the separators LS and PS, and halves of surrogate pairs.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# What reorders the text around it (UAX #9, 2), so that a name can pass for another.
+# Characters that reorder the text around them (UAX #9, 2), so that a name can pass for another.
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def fold(text: str) -> str:
-    """`text` as it is compared when searched: without regard to case or to how its characters are composed.
+    """`text` normalised for searches: case and composition of characters are ignored.
 
-    The database cannot be asked for that: which letters it knows upper and lower case of depends on its locale.
+    The database cannot do this: its case conversion depends on its locale.
     """
     return unicodedata.normalize("NFKC", text).casefold()
 
 
 def find_control_character(text: str) -> str | None:
-    """The first control character of `text`, written `U+000A`; None where there is none."""
+    """The first control character of `text`, written `U+000A`; None if there is none."""
     return describe_match(CONTROL.search(text))
 
 
 def find_bidi_control(text: str) -> str | None:
-    """The first character of `text` that changes the direction of writing, written `U+202E`; None without one."""
+    """The first character of `text` that changes the direction of writing, written `U+202E`; None if there is none."""
     return describe_match(BIDI.search(text))
 
 

@@ -1,4 +1,4 @@
-"""Times as the API writes and reads them."""
+"""Times in the API's format."""
 
 import re
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?P<off
 
 
 class TimeError(ValueError):
-    """Not a time. `code` is `invalid_time` or `offset_required`."""
+    """The text is not a valid time. `code` is `invalid_time` or `offset_required`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -19,7 +19,7 @@ class TimeError(ValueError):
 
 
 def parse_time(text: str) -> datetime:
-    """An ISO 8601 time with an offset, in UTC. `TimeError` for anything else, also beyond the years 1 to 9999."""
+    """An ISO 8601 time with an offset, in UTC. Raises `TimeError` for anything else, and outside of years 1 to 9999."""
     match = TIME.match(text)
     if match is None:
         raise TimeError("invalid_time", "Must be an ISO 8601 time such as 2030-01-31T12:00:00Z.")
@@ -28,7 +28,7 @@ def parse_time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise TimeError("invalid_time", "There is no such time.") from None
+        raise TimeError("invalid_time", "This time does not exist.") from None
 
 
 def format_time(value: datetime | None) -> str | None:
@@ -47,6 +47,6 @@ def format_age(seconds: float) -> str:
 
 
 def age_of(at: datetime) -> str:
-    """How long ago, or how long until."""
+    """The time since a moment, or until it."""
     seconds = (timezone.now() - at).total_seconds()
     return f"{format_age(seconds)} ago" if seconds >= 0 else f"in {format_age(-seconds)}"

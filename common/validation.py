@@ -1,4 +1,4 @@
-"""DRF's nested validation details, made a flat list with paths."""
+"""Converts DRF's nested validation details to a flat list with paths."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Doors beside the API: for clients that speak another dialect, and for mail that comes back."""
+"""Other ways in beside the API: other APIs' dialects, and returning mail."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""The threads in which reports are understood and recorded, each with a database connection of its own."""
+"""The threads that parse and record reports, each with its own database connection."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -16,23 +16,23 @@ log = structlog.get_logger(__name__)
 
 
 class RecordThreads:
-    """A few threads, so that a report that takes long to understand holds up no other."""
+    """A few threads, so that a slow report does not delay others."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(THREAD_COUNT, thread_name_prefix="report")
 
     def run(self, received: ReceivedReport) -> "asyncio.Future[str]":
-        """Record it; awaitable in the running loop: the SMTP status to answer."""
+        """Record a report; awaitable in the running loop. Returns the SMTP status to answer."""
         return asyncio.get_running_loop().run_in_executor(self._pool, record_report, received)
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Start no further work."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def record_report(received: ReceivedReport) -> str:
-    """Record a report in this thread. A mail that says nothing about ours is taken all the same, and forgotten: its
-    sender could do nothing about it.
+    """Record a report in this thread. Mail that reports nothing about ours is accepted and dropped: its sender could do
+    nothing about a rejection.
     """
     try:
         results = receive_report(received)

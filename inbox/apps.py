@@ -1,4 +1,4 @@
-"""The local SMTP inbox: a listener that stores what it receives, a small JSON, and a page to read it."""
+"""The local SMTP inbox: a listener that stores received mail, a small JSON API, and a page."""
 
 from django.apps import AppConfig
 

@@ -1,7 +1,7 @@
-"""Who may look into the inbox: this machine only, and no other web page in its browser.
+"""Access to the inbox: only from this machine, and from no other site's pages in its browser.
 
-The inbox has no login. So a request must come from loopback, through no proxy that tells otherwise; its Host must be
-one of ours, which defeats DNS rebinding; and a browser must not send it on behalf of another site.
+The inbox has no login. So a request must come from loopback, and not through a proxy that reports another client; its
+Host must be one of ours, which defeats DNS rebinding; and a browser must not send it on behalf of another site.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ OWN_SITES = {"same-origin", "none"}  # `none`: typed in the address bar, or a bo
 
 
 class CrossSiteError(ApiError):
-    """The inbox answers no other site's pages."""
+    """The inbox does not serve pages of other sites."""
 
     code = "cross_site"
     status = HTTPStatus.FORBIDDEN
@@ -36,7 +36,7 @@ def is_loopback(text: str) -> bool:
 
 
 def is_local(request: HttpRequest) -> bool:
-    """Whether the client itself is on this machine: every address that a proxy reports counts too."""
+    """Whether the client itself is on this machine: every address that a proxy reports must be loopback too."""
     addresses = [request.META.get("REMOTE_ADDR", "")]
     for name in ("X-Forwarded-For", "X-Real-IP"):
         addresses += request.headers[name].split(",") if name in request.headers else []
@@ -44,7 +44,7 @@ def is_local(request: HttpRequest) -> bool:
 
 
 def is_own_page(request: HttpRequest) -> bool:
-    """Whether no browser, or a page of ours in it, sent this. Reading holds threads, deleting loses mail."""
+    """Whether the request comes from no browser, or from our own page. Reads hold threads, and deletes lose mail."""
     if request.headers.get("Sec-Fetch-Site", "none") not in OWN_SITES:
         return False
     origin = request.headers.get("Origin")
@@ -52,12 +52,12 @@ def is_own_page(request: HttpRequest) -> bool:
 
 
 def is_own_page_or_image(request: HttpRequest) -> bool:
-    """The same, or an image in a page: the sandboxed frame has an origin of its own, and its images come from us."""
+    """As above, or an image in a page: the sandboxed frame has its own origin, and loads its images from us."""
     return is_own_page(request) or request.headers.get("Sec-Fetch-Dest") == "image"
 
 
 def local_only(view: View[Rest]) -> View[Rest]:
-    """Answer 404, as if there were no inbox, to whoever is not on this machine, and 400 for a Host that is not ours."""
+    """Answer 404, as if the inbox did not exist, to clients on other machines, and 400 for an unknown Host."""
 
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponseBase:

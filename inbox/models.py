@@ -8,7 +8,7 @@ from common.ids import new_id
 
 
 class Mail(models.Model):
-    """One SMTP transaction as it was received, with what the list shows of it.
+    """One SMTP transaction as received, with the fields that the list shows.
 
     The id is a UUIDv7, so that the primary key serves the list's `ORDER BY id DESC`, its `id < after`, and the
     pruning of the oldest.
@@ -16,8 +16,8 @@ class Mail(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     mail_from = models.TextField(blank=True, help_text="The envelope's sender; empty for `<>`.")
-    rcpt_to = ArrayField(models.TextField(), help_text="The envelope's recipients, as they were given.")
-    rcpt_folded = ArrayField(models.TextField(), help_text="The same in lower case: what `?to=` compares.")
+    rcpt_to = ArrayField(models.TextField(), help_text="The envelope's recipients, as given.")
+    rcpt_folded = ArrayField(models.TextField(), help_text="The recipients in lower case, for `?to=`.")
     raw = models.BinaryField(help_text="The message exactly as received, dots unstuffed.")
     header_from = models.TextField(blank=True)
     header_to = models.TextField(blank=True)

@@ -1,4 +1,4 @@
-"""The query parameters of the inbox's JSON: checked, typed, and refused by name."""
+"""The query parameters of the inbox's JSON: validated, typed, and rejected by name."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ NUMBER = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,3})?\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """The list's parameters, checked. `wait` in seconds."""
+    """The list's parameters, validated. `wait` is in seconds."""
 
     wanted: Filter
     after: UUID | None
@@ -27,7 +27,7 @@ class Query:
     wait: float
 
     def look(self) -> list[Mail]:
-        """One row more than asked for tells whether there are more."""
+        """One extra row shows whether there are more."""
         return list(list_mail(self.wanted, self.after)[: self.limit + 1])
 
 

@@ -1,4 +1,4 @@
-"""How mail looks in the inbox's JSON."""
+"""The format of mail in the inbox's JSON."""
 
 from common.times import format_time
 from delivery.mime.reader import Part

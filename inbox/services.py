@@ -1,4 +1,4 @@
-"""The inbox's verbs: store what was received, find it, forget it."""
+"""Operations of the inbox: store received mail, find it, delete it."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,8 +10,8 @@ from django.utils import timezone
 from delivery.mime.fields import BREAKS_TEXT, HeadLimits, find_field, split_fields
 from inbox.models import Mail
 
-# NOTIFY on this channel says that mail came, its payload being the recipients in lower case, one a line; or that mail
-# went; or that something happened, and everybody should look.
+# NOTIFY on this channel announces new mail, with its recipients in lower case as payload, one per line; or deleted
+# mail; or an unspecified change, after which every waiter looks.
 CHANNEL = "inbox"
 DELETED = "-"
 UNKNOWN = ""
@@ -34,20 +34,20 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which mail: `to` is one envelope recipient in any case, `q` words that all occur in envelope or headers."""
+    """A filter for mail: `to` is one envelope recipient in any case; all words of `q` occur in envelope or headers."""
 
     to: str = ""
     q: str = ""
 
     def concerns(self, payload: str) -> bool:
-        """Whether after such a notification there may be mail that was not there before."""
+        """Whether there may be new mail after such a notification."""
         if payload == DELETED:
             return False
         return payload == UNKNOWN or not self.to or self.to.lower() in payload.split("\n")
 
 
 def store_mail(received: Received) -> UUID:
-    """Commit one mail and tell those who wait. Database errors are raised: nothing is stored then."""
+    """Store one mail and notify waiters. Database errors are raised: nothing is stored then."""
     fields, _ = split_fields(received.content, (0, len(received.content)), HeadLimits(fields=200))
     subject, sender, to = (
         found.decode()[:SHOWN_CHARACTERS] if (found := find_field(fields, name)) else ""
@@ -75,7 +75,7 @@ def store_mail(received: Received) -> UUID:
 
 
 def list_mail(wanted: Filter, after: UUID | None = None) -> QuerySet[Mail]:
-    """Newest first, older than `after`, without the messages themselves."""
+    """Newest first, older than `after`, without the raw messages."""
     found = select_mail(wanted)
     if after:
         found = found.filter(pk__lt=after)
@@ -92,7 +92,7 @@ def select_mail(wanted: Filter) -> QuerySet[Mail]:
 
 
 def delete_mail(found: QuerySet[Mail]) -> int:
-    """Forget these and tell those who wait; how many there were."""
+    """Delete these and notify waiters; returns their number."""
     with transaction.atomic():
         count, _ = found.delete()
         if count:
@@ -101,20 +101,20 @@ def delete_mail(found: QuerySet[Mail]) -> int:
 
 
 def notify(payload: str) -> None:
-    """Ring those who wait, when this transaction commits."""
+    """Notify waiters when this transaction commits."""
     with connection.cursor() as cursor:
         fits = len(payload.encode()) <= PAYLOAD_BYTES
         cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload if fits else UNKNOWN])
 
 
 def prune_mail(keep_count: int = KEEP_COUNT, keep_bytes: int = KEEP_BYTES) -> int:
-    """Delete the oldest beyond that many mails or that many bytes; how many. Never the newest."""
+    """Delete the oldest mail above these limits of number and bytes, but never the newest; returns the count."""
     with connection.cursor() as cursor:
         cursor.execute(PRUNE, [keep_count, keep_bytes])
         return int(cursor.rowcount)
 
 
-# Reads every row but none of the messages, which lie out of line: about 10 ms when full.
+# Reads every row, but not the messages, which are stored out of line: about 10 ms when full.
 PRUNE = """
 DELETE FROM inbox_mail WHERE id <= (
     SELECT id FROM (

@@ -1,4 +1,4 @@
-"""Below `/inbox/`: the page, and its JSON in both slash forms."""
+"""Paths below `/inbox/`: the page, and its JSON with and without a trailing slash."""
 
 from django.urls import path
 

@@ -29,15 +29,15 @@ PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-# Attachments are downloads. Should a browser show one after all, it runs nothing and fetches nothing.
+# Attachments are downloads. If a browser shows one anyway, it runs and fetches nothing.
 FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 Handler = Callable[..., HttpResponseBase]
 
 
 def route(is_welcome: Callable[[HttpRequest], bool] = is_own_page, **handlers: Handler) -> Handler:
-    """A view that hands each method to its handler, behind the guards, and answers every refusal in JSON."""
+    """A view that passes each method to its handler, behind the guards, and returns every error as JSON."""
 
-    @csrf_exempt  # `is_welcome` stands in for the token, which a test's HTTP client would not have
+    @csrf_exempt  # `is_welcome` replaces the CSRF token, which a test's HTTP client would not have
     @local_only
     def view(request: HttpRequest, /, **kwargs: Any) -> HttpResponseBase:
         if not is_welcome(request):
@@ -117,7 +117,7 @@ def stream_mail(_: HttpRequest) -> HttpResponseBase:
 
 @local_only
 def show_page(request: HttpRequest) -> HttpResponse:
-    """The page. It needs no cookie and no token: all that it does goes through the JSON."""
+    """The page. It needs no cookie and no token: all its actions use the JSON API."""
     smtp = urlsplit(settings.PROVIDER_URL)
     smtp_address = smtp.netloc.rpartition("@")[2] if smtp.scheme == "inbox" else ""
     response = render(request, "inbox/page.html", {"smtp_address": smtp_address})
@@ -144,7 +144,7 @@ def json_response(document: object) -> HttpResponse:
 
 
 def file_response(data: bytes, content_type: str, filename: str) -> HttpResponse:
-    """A download: never shown, whatever it says that it is."""
+    """A download: never displayed, whatever its content type."""
     response = HttpResponse(data, content_type=content_type)
     response["Content-Disposition"] = str(content_disposition_header(as_attachment=True, filename=filename))
     response["Content-Security-Policy"] = FILE_POLICY
@@ -152,7 +152,7 @@ def file_response(data: bytes, content_type: str, filename: str) -> HttpResponse
 
 
 def finish_response(response: HttpResponse) -> HttpResponse:
-    """What every answer carries: stored nowhere, read by no other site, never guessed at."""
+    """Headers of every response: no caching, no reads by other sites, no content sniffing."""
     response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"
     response.setdefault("Cross-Origin-Resource-Policy", "same-origin")

@@ -1,6 +1,6 @@
-"""Requests that are held until mail comes: the list's `?wait=` and the page's stream.
+"""Requests that wait for mail: the list's `?wait=` and the page's event stream.
 
-Each holds a thread of the web server, so there are few of them, and each ends in bounded time.
+Each occupies a thread of the web server, so their number and their time are limited.
 """
 
 import threading
@@ -15,13 +15,13 @@ from common.errors import ApiError
 from inbox.models import Mail
 from inbox.watch import LOOK_AGAIN, watch
 
-# Of the web server's 16 threads in each process, so that the API never waits for the inbox's readers.
+# Out of the web server's 16 threads in each process, so that the API never waits for readers of the inbox.
 WAITING_LIMIT = 12
 STREAM_LIMIT = 2
 STREAM_SECONDS = 55.0
-# A write is how a server learns that the reader has gone.
+# A server notices that the reader has gone only when it writes.
 BREATH_SECONDS = 4.0
-# Mail that pours in rings the page no more often than this.
+# A burst of mail notifies the page no more often than this.
 STREAM_PAUSE = 0.15
 
 waiting_slots = threading.BoundedSemaphore(WAITING_LIMIT)
@@ -29,7 +29,7 @@ streams = threading.BoundedSemaphore(STREAM_LIMIT)
 
 
 class TooManyWaitingError(ApiError):
-    """Too many requests wait for mail already. Ask again in a moment, or without waiting."""
+    """Too many requests are waiting for mail. Try again in a moment, or without waiting."""
 
     code = "too_many_waiting"
     status = HTTPStatus.TOO_MANY_REQUESTS
@@ -43,7 +43,7 @@ def is_anything(_: str) -> bool:
 
 
 def wait_for_mail(look: Callable[[], list[Mail]], concerns: Callable[[str], bool], seconds: float) -> list[Mail]:
-    """What `look` finds, as soon as it finds something, or nothing after so many seconds.
+    """The result of `look` as soon as it is not empty, or an empty one after so many seconds.
 
     No database connection is held between looks. Raises TooManyWaitingError.
     """
@@ -69,15 +69,15 @@ def keep_looking(look: Callable[[], list[Mail]], concerns: Callable[[str], bool]
 
 
 def release_connection() -> None:
-    """Give the connection back to the server; inside a transaction it is not ours to close."""
+    """Return the connection to the server; inside a transaction the caller keeps it."""
     if not connection.in_atomic_block:
         connection.close()
 
 
 class MailStream:
-    """Server-sent events: `ready` at once, `mail` whenever something came or went; the end after `STREAM_SECONDS`.
+    """Server-sent events: `ready` at once, `mail` after each change; ends after `STREAM_SECONDS`.
 
-    A class, not a generator: one that is closed before its first item would never give its place back.
+    A class, not a generator: a generator that is closed before its first item would never release its slot.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""Waiting for mail without asking for it: one LISTEN connection per process, shared by all who wait.
+"""Waits for mail without polling: one LISTEN connection per process, shared by all waiters.
 
-The thread that holds it starts with the first waiter and ends, connection and all, soon after the last has left.
-Where NOTIFY does not get through (a pooler between, a lost connection), waiters look again by themselves after
-`LOOK_AGAIN`, so a lost ring costs time and nothing else.
+Its thread starts with the first waiter and ends, with the connection, soon after the last one has left. If NOTIFY
+fails (a pooler in between, a lost connection), waiters look again after `LOOK_AGAIN`, so a lost notification only
+costs time.
 """
 
 import threading
@@ -27,7 +27,7 @@ Concerns = Callable[[str], bool]
 
 
 class Watch:
-    """Counts the rings; waiters sleep until the count moves on for something that concerns them."""
+    """Counts the notifications; waiters sleep until one concerns them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -40,7 +40,7 @@ class Watch:
 
     @contextmanager
     def attend(self) -> Iterator[None]:
-        """While inside, rings are counted. Entering waits, for at most a second, until the channel is open."""
+        """Inside, notifications are counted. Entering waits, for at most a second, until the channel is open."""
         with self._changed:
             self._waiters += 1
             if self._thread is None or not self._thread.is_alive():
@@ -55,14 +55,14 @@ class Watch:
                 self._last_left = time.monotonic()
 
     def count(self) -> int:
-        """The number of rings so far. Read it before looking for mail, so that none falls between."""
+        """The number of notifications so far. Read it before looking for mail, so that none is missed in between."""
         with self._changed:
             return self._count
 
     def wait(self, seen: int, seconds: float, concerns: Concerns) -> int:
-        """Sleep until a ring after `seen` concerns the caller, or so many seconds; the count then.
+        """Sleep until a notification after `seen` concerns the caller, or so many seconds; returns the count.
 
-        Without `concerns` every waiter would look into the database for every other's mail.
+        Without `concerns` every waiter would query the database for all other mail too.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._has_rung(seen, concerns), timeout=seconds)
@@ -75,7 +75,7 @@ class Watch:
         return any(concerns(self._recent[-place]) for place in range(1, fresh + 1))
 
     def close(self) -> None:
-        """End the thread, unless someone waits. For processes that go on without the database, such as tests."""
+        """End the thread, unless a waiter exists. For processes that continue without the database, such as tests."""
         with self._changed:
             self._last_left = float("-inf")
             thread = self._thread
@@ -101,12 +101,12 @@ class Watch:
         return self._waiters > 0 or time.monotonic() - self._last_left < LINGER
 
     def _count_rings(self) -> None:
-        """Listen until nobody wants it any more."""
+        """Listen until there are no more waiters."""
         with connection.cursor() as cursor:
             cursor.execute(f"LISTEN {CHANNEL}")
         with self._changed:
             self._is_listening = True
-        # Rings before this moment may have been missed: let every waiter look once.
+        # Notifications before this moment may have been missed: let every waiter look once.
         self._ring(UNKNOWN)
         while self._is_wanted():
             with connection.wrap_database_errors:

@@ -1,4 +1,4 @@
-"""Wake-ups for workers. A lost, doubled or late one changes nothing: the rows are the queue, and timers ring too."""
+"""Wake-ups for workers. A lost, doubled or late one changes nothing: the rows are the queue, and timers help."""
 
 import threading
 import time
@@ -14,17 +14,17 @@ from redis.retry import Retry
 
 log = structlog.get_logger(__name__)
 
-# After a failed ring nobody waits for a broker that is away: one caller in this many seconds tries again.
+# After a failed wake-up no caller waits for the absent broker: one caller per this many seconds tries again.
 PAUSE_SECONDS = 5.0
-# A wake-up that no worker has taken within this time is presumed lost, and the next ring is sent.
+# A wake-up that no worker has taken within this time is presumed lost, and the next one is sent.
 PENDING_MS = 1000
 
 
 class Doorbell:
-    """Rings workers, at most once per lane until a worker has answered, and never for long.
+    """Wakes workers, at most once per lane until a worker has answered, without blocking for long.
 
-    `ring` neither raises nor waits longer than the broker's socket timeout; a caller that has committed its rows is
-    done whether or not the bell was heard.
+    `ring` never raises and never waits longer than the broker's socket timeout. A caller that has committed its rows is
+    done, whether or not the wake-up arrives.
     """
 
     def __init__(self) -> None:
@@ -35,12 +35,12 @@ class Doorbell:
             settings.REDIS_URL,
             socket_timeout=0.3,
             socket_connect_timeout=0.3,
-            # The client's own retries wait for seconds; ours is the next ring.
+            # The client's own retries wait for seconds; the next wake-up is our retry.
             retry=Retry(NoBackoff(), 0),
         )
 
     def ring(self, task: Task[Any, Any], lane: str) -> None:
-        """Ask for one run of `task` for `lane` on the queue of the same name."""
+        """Request one run of `task` for `lane` on the queue of the same name."""
         if not self._may_try():
             return
         try:
@@ -52,19 +52,19 @@ class Doorbell:
             self._quiet_until = 0.0
 
     def answer(self, task: Task[Any, Any], lane: str) -> None:
-        """Called by the worker before it looks for work, so that rows committed after the look ring anew."""
+        """Called by the worker before it looks for work, so that rows committed afterwards send a new wake-up."""
         try:
             self._redis.delete(f"bell:{task.name}:{lane}")
         except redis.RedisError as error:
-            # The mark runs out by itself; at worst one ring is late by PENDING_MS.
+            # The mark expires by itself; at worst one wake-up is late by PENDING_MS.
             log.warning("doorbell_answer_failed", error=type(error).__name__)
 
     def resume(self) -> None:
-        """The broker is known to be there again: the next ring is sent, whatever became of the last."""
+        """Note that the broker is back: the next wake-up is sent, whatever happened to the last one."""
         self._quiet_until = 0.0
 
     def _may_try(self) -> bool:
-        """Yes, unless the broker failed lately; then for one caller in each pause."""
+        """True, unless the broker failed lately; then true for one caller in each pause."""
         with self._lock:
             now = time.monotonic()
             if now < self._quiet_until:

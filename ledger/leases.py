@@ -22,8 +22,8 @@ class Heartbeat(AbstractContextManager["Heartbeat"]):
     """Renews every lease added to it each `settings.HEARTBEAT_TIME`, from a thread of its own.
 
     A conversation may take ten minutes (RFC 5321, 4.5.3.2) while a lease lasts one: without renewal another worker
-    would take the row over. When the process dies, renewal stops with it, which is how its death is noticed. A lease
-    that has run out is not renewed: somebody may hold the row already.
+    would claim the row. When the process dies, renewal stops, which reveals its death. An expired lease is not
+    renewed: another worker may have leased the row already.
     """
 
     def __init__(self, model: type[DueRow]) -> None:
@@ -58,10 +58,10 @@ class Heartbeat(AbstractContextManager["Heartbeat"]):
 
 
 def renew(table: str, tokens: Iterable[UUID], lease: timedelta) -> None:
-    """Push `lease_until` on for all rows leased under `tokens` whose lease still runs.
+    """Extend `lease_until` of all rows leased under `tokens` whose lease has not expired.
 
-    A row that is just being written is left for the next time: waiting for it would be waiting for the holder itself,
-    which locks rows in an order of its own, and that ends in deadlocks.
+    A row that is being written is left for the next time: the writer is the lease's holder, which locks rows in its own
+    order, so waiting for it would cause deadlocks.
     """
     execute(
         f"""

@@ -1,4 +1,4 @@
-"""Waiting for a database that is away: what is in memory must not be dropped."""
+"""Waits for an absent database, so that results in memory are not lost."""
 
 import time
 from collections.abc import Callable
@@ -14,9 +14,9 @@ PAUSE_SECONDS = 0.2
 
 
 def retry_database(step: Callable[[], T]) -> T:
-    """`step`'s answer; while the database is away it is tried again.
+    """The result of `step`, which is retried while the database is away.
 
-    A lease that runs out meanwhile is found out by the step itself: it then writes nothing.
+    If a lease expires meanwhile, the step notices it and writes nothing.
     """
     while True:
         try:

@@ -1,7 +1,7 @@
-"""Writing new rows without the ORM's cost, which is dearer than the rows themselves.
+"""Inserts rows without the ORM, whose overhead exceeds the cost of the rows themselves.
 
-For 500 messages with their recipients `bulk_create` takes eight times the client's time of this, and most of
-PostgreSQL's goes into reading a statement of half a megabyte.
+For 500 messages with their recipients `bulk_create` takes eight times as much client time, and PostgreSQL spends most
+of its time on parsing a statement of half a megabyte.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,14 +15,14 @@ from psycopg.types.json import Jsonb
 
 from ledger.sql import execute, open_copy, pipelined
 
-# COPY waits for the server twice for each table. Statements in a pipeline wait once for all, but cost more per row.
+# COPY waits for the server twice per table. Statements in a pipeline wait once in total, but cost more per row.
 FEW = 8
 
 
 def insert_rows(*tables: Sequence[models.Model]) -> None:
-    """Write new rows, each sequence of one model, every column as the instances have it; in the caller's transaction.
+    """Insert new rows, each sequence of one model, with every column as in the instances; in the caller's transaction.
 
-    Defaults of the database and `auto_now` are not filled in.
+    Database defaults and `auto_now` are not applied.
     """
     filled = [rows for rows in tables if rows]
     if all(len(rows) <= FEW for rows in filled):
@@ -51,7 +51,7 @@ def _copy(rows: Sequence[models.Model]) -> None:
 
 
 class Table:
-    """How a model's rows are written: the statements, and what makes a column's value of an attribute."""
+    """The way to write a model's rows: the statements, and a converter for each column."""
 
     def __init__(self, model: type[models.Model]) -> None:
         fields = model._meta.concrete_fields
@@ -69,7 +69,7 @@ class Table:
             yield value if value is None or convert is None else convert(value)
 
 
-# psycopg writes what these hold as it is. A subclass may do something of its own on the way, such as encrypt.
+# psycopg writes values of these fields unchanged. A subclass may convert them, for example encrypt them.
 PLAIN = frozenset(
     {
         ArrayField,
@@ -86,7 +86,7 @@ PLAIN = frozenset(
 
 
 def find_conversion(field: "models.Field[Any, Any]") -> Callable[[Any], Any] | None:
-    """What to make of an attribute before it is written; None where it is written as it is."""
+    """The converter of an attribute's values; None if they are written unchanged."""
     if type(field) in PLAIN:
         return None
     return Jsonb if type(field) is models.JSONField else lambda value: field.get_db_prep_save(value, connection)

@@ -1,7 +1,7 @@
-"""Statements that the ORM does not write: data-modifying CTEs, unnest, SKIP LOCKED with a LIMIT inside.
+"""Statements that the ORM cannot express: data-modifying CTEs, unnest, SKIP LOCKED with an inner LIMIT.
 
-Values travel beside the statement, never in it: psycopg's server-side binding, with statements prepared once per
-connection. Planning a claim or a record anew each time costs PostgreSQL as much as running it.
+Values are sent separately from the statement: psycopg binds them on the server and prepares statements once per
+connection. Planning a claim anew each time would cost PostgreSQL as much as running it.
 """
 
 import json
@@ -17,18 +17,18 @@ Params = Sequence[Any] | Mapping[str, Any]
 
 
 def fetch(sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
-    """The rows that a statement returns. Errors are Django's, as from the ORM."""
+    """The rows of a statement. Raises Django's errors, like the ORM."""
     with connection.wrap_database_errors, _cursor() as cursor:
         return cursor.execute(sql, params, prepare=True).fetchall()
 
 
 def fetch_one(sql: str, params: Params = ()) -> tuple[Any, ...] | None:
-    """The one row that a statement returns, or None."""
+    """The single row of a statement, or None."""
     return next(iter(fetch(sql, params)), None)
 
 
 def execute(sql: str, params: Params = ()) -> int:
-    """Run a statement; returns how many rows it wrote."""
+    """Run a statement; returns the number of rows that it wrote."""
     with connection.wrap_database_errors, _cursor() as cursor:
         return cursor.execute(sql, params, prepare=True).rowcount
 
@@ -36,7 +36,7 @@ def execute(sql: str, params: Params = ()) -> int:
 def as_rows(items: Iterable[Mapping[str, Any]]) -> str:
     """Rows as one JSON value, for `jsonb_to_recordset(%s::jsonb) AS v(id uuid, …)`.
 
-    One string is adapted a good deal faster than an array for each column, whose every element is looked at.
+    One string is converted much faster than an array per column, each of whose elements is examined.
     """
     return json.dumps(list(items), default=_as_text)
 
@@ -47,23 +47,23 @@ def _as_text(value: object) -> str:
 
 @contextmanager
 def pipelined() -> Iterator[None]:
-    """Statements within are sent together and waited for once, at the end: for `execute`, whose count is then unknown.
+    """Sends the block's statements together and waits once, at the end: for `execute`, whose count is then unknown.
 
-    An error of any of them is raised at the end, and the transaction is over. Within one transaction only.
+    An error in any of them is raised at the end and aborts the transaction. Use it within one transaction only.
     """
-    assert connection.in_atomic_block, "in a pipeline without a transaction some statements might stay, others not"
+    assert connection.in_atomic_block, "a pipeline outside of a transaction could apply only some of its statements"
     with connection.wrap_database_errors, connection.connection.pipeline():
         yield
 
 
 @contextmanager
 def open_copy(sql: str) -> Iterator["psycopg.Copy"]:
-    """A COPY … FROM STDIN to write rows to. Not within a pipeline."""
+    """A COPY … FROM STDIN to write rows to. Cannot be used in a pipeline."""
     with connection.wrap_database_errors, _cursor() as cursor, cursor.copy(sql) as copy:
         yield copy
 
 
 def _cursor() -> "psycopg.Cursor[tuple[Any, ...]]":
-    """A server-side binding cursor on Django's connection; its own bind on the client."""
+    """A server-side binding cursor on Django's connection; Django's own cursors bind on the client."""
     connection.ensure_connection()
     return psycopg.Cursor(connection.connection)

@@ -1,4 +1,4 @@
-"""A worker's own clock: mail goes out, and lost leases are found, with beat dead and wake-ups lost."""
+"""Each worker's own timer: mail is sent, and lost leases are found, even if beat is dead and wake-ups are lost."""
 
 import threading
 import time
@@ -12,16 +12,16 @@ from django.db import InterfaceError, OperationalError, connection
 
 log = structlog.get_logger(__name__)
 
-# When a worker last ticked, as a Unix time: what /readyz and queue_status look at.
+# The Unix time of a worker's last tick, for /readyz and queue_status.
 TICK_KEY = "ledger:tick"
-# A server that is away: the next tick, or the one after it, finds it again.
+# Errors of an absent server; one of the next ticks finds it again.
 AWAY = (redis.RedisError, OperationalError, InterfaceError, OSError)
 
 
 class Timer:
-    """Calls `tick` every `settings.TICK_TIME` in a daemon thread, whatever it raises.
+    """Calls `tick` every `settings.TICK_TIME` in a daemon thread, and survives its errors.
 
-    An outage of the database or of Redis is told once, and once more when it is over.
+    An outage of the database or of Redis is logged once at its start and once at its end.
     """
 
     def __init__(self, tick: Callable[[], None]) -> None:
@@ -44,14 +44,14 @@ class Timer:
                 self._note_outage("")
             except AWAY as error:
                 self._note_outage(type(error).__name__)
-            except Exception:  # a clock that stops at the first fault would delay all mail
+            except Exception:  # a timer that stops at the first fault would delay all mail
                 log.exception("tick_failed")
             finally:
                 # The worker forks children from this process: none may inherit a connection in use.
                 connection.close()
 
     def _note_outage(self, error: str) -> None:
-        """One line when an outage begins, and one when it ends: it may last for hours, with a tick each second."""
+        """One log line at the start of an outage and one at its end: it may last for hours, with a tick each second."""
         if error and not self._outage:
             log.warning("tick_failed", error=error)
         elif self._outage and not error:
@@ -60,7 +60,7 @@ class Timer:
 
 
 def read_worker_age() -> float | None:
-    """How many seconds ago a worker last ticked; None when none was seen, or when Redis cannot tell."""
+    """The number of seconds since a worker's last tick; None if there was none, or if Redis is unavailable."""
     try:
         ticked_at = cache.get(TICK_KEY)
     except (redis.RedisError, OSError):

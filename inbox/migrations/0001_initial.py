@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                     "rcpt_to",
                     django.contrib.postgres.fields.ArrayField(
                         base_field=models.TextField(),
-                        help_text="The envelope's recipients, as they were given.",
+                        help_text="The envelope's recipients, as given.",
                         size=None,
                     ),
                 ),
@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                     "rcpt_folded",
                     django.contrib.postgres.fields.ArrayField(
                         base_field=models.TextField(),
-                        help_text="The same in lower case: what `?to=` compares.",
+                        help_text="The recipients in lower case, for `?to=`.",
                         size=None,
                     ),
                 ),

@@ -96,14 +96,14 @@ def test_what_was_done_is_audited(project):
         ("create_api_key", ["--scopes", "emails:raed"], "emails:raed"),
         ("create_api_key", [], "--scopes"),
         ("create_api_key", ["--scopes", "stats:read", "--project", "Nobody"], "Nobody"),
-        ("create_api_key", ["--scopes", "stats:read", "--expires", "2020-01-01"], "past"),
+        ("create_api_key", ["--scopes", "stats:read", "--expires", "2020-01-01"], "future"),
         ("create_api_key", ["--scopes", "stats:read", "--expires", "2999-01-01T00:00:00"], "offset"),
         ("create_api_key", ["--scopes", "stats:read", "--expires", "9999-12-31"], "--expires"),
         ("create_api_key", ["--scopes", "stats:read", "--allow-ip", "here"], "here"),
         ("create_api_key", ["--scopes", "stats:read", "--allow-recipient", "*"], "*"),
         ("create_api_key", ["--scopes", "stats:read", "--name", "n" * 200], "name"),
-        ("revoke_api_key", ["es_live_nothing"], "no such key"),
-        ("revoke_api_key", ["01890a5d-ac96-774b-bcce-b302099a8057"], "no such key"),
+        ("revoke_api_key", ["es_live_nothing"], "key does not exist"),
+        ("revoke_api_key", ["01890a5d-ac96-774b-bcce-b302099a8057"], "key does not exist"),
     ],
 )
 def test_each_mistake_is_one_line_and_changes_nothing(project, name, arguments, words):

@@ -84,7 +84,7 @@ def test_an_inherited_socket_has_whoever_came_before_the_server(command: str) ->
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason"), [(None, "Bad file descriptor"), (socket.SOCK_DGRAM, "it is no TCP socket")]
+    ("kind", "reason"), [(None, "Bad file descriptor"), (socket.SOCK_DGRAM, "it is not a TCP socket")]
 )
 def test_a_descriptor_that_is_no_socket_to_listen_on_is_one_clear_line(kind: int | None, reason: str) -> None:
     with socket.socket(type=kind or socket.SOCK_STREAM) as other:

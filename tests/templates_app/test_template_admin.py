@@ -143,7 +143,7 @@ def test_saving_checks_as_the_api_does(admin: Client, project: Project) -> None:
     stored = Template.objects.get()
     assert (stored.alias, stored.name, stored.variables) == ("new", "new", ["a"])
     assert AuditEntry.objects.get().action == "add_template"
-    assert "with the alias new already" in admin.post(url, fill(project)).content.decode()
+    assert "already has a template with the alias new" in admin.post(url, fill(project)).content.decode()
 
 
 def test_a_draft_is_changed_and_published(admin: Client, project: Project, template: Template) -> None:
@@ -154,7 +154,7 @@ def test_a_draft_is_changed_and_published(admin: Client, project: Project, templ
     url = reverse("admin:templates_template_publish", args=[template.pk])
     assert admin.get(url).status_code == 404
     page = admin.post(url, follow=True).content.decode()
-    assert "Mail is made from version 1 now." in page
+    assert "New mail uses version 1." in page
     assert AuditEntry.objects.filter(action="publish_template").count() == 1
 
 

@@ -1,4 +1,4 @@
-"""`run_report_listener`: the server that bounces and complaints come back to, in the foreground."""
+"""`run_report_listener`: the server that receives bounces and complaints, in the foreground."""
 
 import asyncio
 import gc
@@ -19,11 +19,11 @@ from gateways.report_listener import ReportListener
 
 
 class Command(ServiceCommand):
-    help = "Take reports on our mail, by SMTP and LMTP, and record what they say. Ends on SIGTERM or Ctrl-C."
+    help = "Receive reports on our mail by SMTP and LMTP, and record them. Ends on SIGTERM or Ctrl-C."
 
     def add_options(self, parser: ArgumentParser) -> None:
         add_bind_options(parser, 2526)
-        parser.add_argument("--certificate", help="PEM file with certificate and key: STARTTLS is offered.")
+        parser.add_argument("--certificate", help="PEM file with certificate and key, to offer STARTTLS.")
 
     def handle(self, *_: Any, host: str, port: int, fd: int | None, certificate: str | None, **__: Any) -> None:
         place = read_bind_address(host=host, port=port, fd=fd)
@@ -35,22 +35,22 @@ class Command(ServiceCommand):
             raise CommandError(f"Cannot listen on {place}: {error.strerror or error}") from None
 
     async def serve(self, listener: ReportListener, place: BindAddress) -> None:
-        """Listen until told to end."""
+        """Listen until stopped."""
         is_over = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, is_over.set)
         host, port = await listener.start(place)
-        self.emit({"host": host, "port": port}, f"Reports are taken on {host}:{port}.")
+        self.emit({"host": host, "port": port}, f"The report listener listens on {host}:{port}.")
         self.stdout.flush()
-        # As for the inbox: the end would be spent on collecting what the process started with.
+        # As for the inbox: otherwise the exit would take long to collect the objects of the start.
         gc.freeze()
         await is_over.wait()
         await listener.stop()
 
 
 def read_certificate(path: str) -> ssl.SSLContext:
-    """A server's context. CommandError for a file that is none."""
+    """The server's TLS context. Raises CommandError for an unusable file."""
     try:
         return make_server_context(Path(path))
     except OSError as error:
