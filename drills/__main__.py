@@ -1,6 +1,6 @@
 """`./run drills [--only NAME]… [--repeat N] [--json] [--without PART]…`: fault drills, each with its own proof.
 
-Everything runs in a folder that is thrown away, on servers and ports of its own. Exit status 0 when all have passed.
+Everything runs in a temporary folder, with its own servers and ports. Exit status 0 if all drills pass.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def main() -> int:
     try:
         with prepared_ground(options.keep) as ground:
             django.setup()
-            # Models can be imported from here on, and not before.
+            # Models can be imported only from here on.
             program = import_module("drills.harness.program")
             return int(program.run(ground, options))
     except EmbeddedError as error:
@@ -29,13 +29,19 @@ def main() -> int:
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="./run drills", description="Fault drills on servers of their own.")
+    parser = argparse.ArgumentParser(prog="./run drills", description="Fault drills on their own servers.")
     parser.add_argument("--only", action="append", choices=DRILLS, metavar="NAME", help=", ".join(DRILLS))
-    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="play each drill so many times")
-    parser.add_argument("--json", action="store_true", help="one JSON line for each drill")
-    parser.add_argument("--without", action="append", default=[], choices=PARTS, help="show that the drills notice")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="copy logs and the sinks' journals there")
-    # ./run hands them on; drills have a folder and ports of their own.
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run each drill this many times")
+    parser.add_argument("--json", action="store_true", help="print one JSON line for each drill")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=PARTS,
+        help="disable a part of the product, to show that the drills detect it",
+    )
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="copy logs and the sinks' journals to this folder")
+    # ./run passes these on; drills have their own folder and ports.
     parser.add_argument("--data", help=argparse.SUPPRESS)
     parser.add_argument("--port", help=argparse.SUPPRESS)
     return parser.parse_args()

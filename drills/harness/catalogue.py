@@ -1,4 +1,4 @@
-"""Every drill by its name, and where it is. Known without loading the product."""
+"""All drills by name, with their location. Readable without loading the product."""
 
 from collections.abc import Mapping
 
@@ -39,7 +39,7 @@ DRILLS: Mapping[str, str] = {
     "ten-thousand": "drills.scenarios.deploys:ten_thousand",
     "webhooks": "drills.scenarios.endpoints:webhooks",
 }
-# What can be taken out of the product, in the drills' own processes, to show that the drills notice.
+# Parts that can be disabled, in the drills' own processes only, to show that the drills detect it.
 PARTS: Mapping[str, str] = {
     "sweeper": "drills.harness.without:sweeper",
     "claim": "drills.harness.without:claim",

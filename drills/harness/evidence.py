@@ -1,4 +1,4 @@
-"""What a drill leaves behind: what was accepted, what the database says, and what the sinks have on disk."""
+"""The evidence of a drill: accepted recipients, the state in the database, and the mail in the sinks' journals."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from messages.models import Attempt, Recipient
 from messages.states import OnUncertain, Phase, Status, StatusReason
 from tracking.models import Event
 
-# How many lease times after its end a lease must have been noticed.
+# The number of lease durations after which an expired lease must have been noticed.
 GRACE_LEASES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A recipient of an email that was answered with 202."""
+    """A recipient of an email that was accepted with 202."""
 
     email_id: UUID
     address: str
@@ -35,13 +35,13 @@ class AttemptRow:
 
     @property
     def is_uncertain(self) -> bool:
-        """Whether nobody could know what became of it: it counts for the window."""
+        """Whether the outcome is inherently unknown: it counts for the window."""
         return self.outcome == Outcome.UNCERTAIN or self.phase == Phase.DOT_SENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientRow:
-    """A recipient as the database has it, with what happened to it in order."""
+    """A recipient in the database, with its history in order."""
 
     email_id: UUID
     message_id: str
@@ -52,10 +52,10 @@ class RecipientRow:
     is_due: bool
     is_leased: bool
     on_uncertain: OnUncertain
-    # Whether the provider told later what became of it: then no attempt needs to know.
+    # Whether the provider reported the outcome later: then no attempt needs to know it.
     is_told: bool = False
     attempts: Sequence[AttemptRow] = ()
-    # The states that its events tell of, those of the whole message included.
+    # The states in its events, those of the whole message included.
     path: Sequence[Status] = ()
 
     @property
@@ -64,7 +64,7 @@ class RecipientRow:
 
     @property
     def is_pending(self) -> bool:
-        """Whether it honestly waits: for its time, for a worker, or for a person."""
+        """Whether it legitimately waits: for its time, for a worker, or for a person."""
         is_held = self.status is Status.DELIVERING and self.reason == StatusReason.UNCERTAIN
         is_for_a_person = is_held and self.on_uncertain is OnUncertain.HOLD
         return self.status is Status.SCHEDULED or self.is_due or self.is_leased or is_for_a_person
@@ -72,7 +72,7 @@ class RecipientRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """`taken` holds (message-id, address) of every mail that a sink has on disk, duplicates too."""
+    """`taken` contains (message-id, address) of every mail in a sink's journal, duplicates included."""
 
     accepted: Sequence[Accepted]
     recipients: Sequence[RecipientRow]
@@ -80,8 +80,8 @@ class Evidence:
 
 
 def collect_recipients(project_ids: Collection[UUID]) -> list[RecipientRow]:
-    """Everything that the database knows of these projects' mail."""
-    # A lease that ran out long ago, and that nobody has looked at since, is no honest waiting.
+    """All data about these projects' mail in the database."""
+    # A lease that expired long ago and was never swept is no legitimate reason to wait.
     overdue = timezone.now() - GRACE_LEASES * settings.LEASE_TIME
     attempts = collect_attempts(project_ids)
     whole, single = collect_paths(project_ids)
@@ -100,7 +100,7 @@ def collect_recipients(project_ids: Collection[UUID]) -> list[RecipientRow]:
             status=Status(row.status),
             reason=row.status_reason,
             message_status=Status(row.message.status),
-            # What somebody holds is nobody else's to look at, due or not.
+            # A leased row is not available to other workers, due or not.
             is_due=row.next_attempt_at is not None and row.lease_token is None,
             is_leased=row.lease_until is not None and row.lease_until > overdue,
             on_uncertain=OnUncertain(row.message.on_uncertain),
@@ -113,7 +113,7 @@ def collect_recipients(project_ids: Collection[UUID]) -> list[RecipientRow]:
 
 
 def collect_attempts(project_ids: Collection[UUID]) -> dict[UUID, list[AttemptRow]]:
-    """By recipient, in their order."""
+    """Attempts by recipient, in order."""
     found: dict[UUID, list[AttemptRow]] = {}
     for row in Attempt.objects.filter(recipient__project_id__in=project_ids).order_by("number"):
         found.setdefault(row.recipient_id, []).append(
@@ -128,12 +128,12 @@ def collect_attempts(project_ids: Collection[UUID]) -> dict[UUID, list[AttemptRo
     return found
 
 
-# Events of one message are numbered in the order of their causes, whatever the clocks of those who wrote them say.
+# Events of one message are numbered in causal order, independent of the writers' clocks.
 Steps = dict[UUID, list[tuple[int, Status]]]
 
 
 def collect_paths(project_ids: Collection[UUID]) -> tuple[Steps, Steps]:
-    """The states in events, by message for those of the whole message and by recipient, each with its place in line."""
+    """The states in events, by message (for the whole message) and by recipient, each with its position."""
     whole: Steps = {}
     single: Steps = {}
     events = Event.objects.filter(project_id__in=project_ids).values_list(

@@ -1,4 +1,4 @@
-"""Where the drills stand: a folder that is thrown away, servers of their own, and waits that one can sit out."""
+"""The drills' environment: a temporary folder, their own servers, and shortened waits."""
 
 import os
 import secrets
@@ -18,8 +18,8 @@ from emailsvc.embedded.servers import Servers, claimed_servers
 from emailsvc.launcher.data_folder import open_data_folder
 from emailsvc.launcher.ports import LOOPBACK, listen
 
-# A minute of production is a second or two here. The rest is as `./run` has it. Fewer conversations, since each kill
-# leaves two for each of them to be sent one by one.
+# A minute of production is a second or two here. The rest is as in `./run`. There are fewer SMTP conversations, since
+# the recipients of each are sent one by one after a kill.
 CONSTANTS = {
     "SMTP_CONVERSATIONS": "3",
     "LEASE_SECONDS": "1.5",
@@ -33,17 +33,17 @@ CONSTANTS = {
     "WEBHOOK_DISABLE_SECONDS": "5",
     "LOG_LEVEL": "WARNING",
 }
-# For a worker that nobody kills: as many conversations as it has by default.
+# For a worker that is not killed: the default number of SMTP conversations.
 AS_USUAL = {"SMTP_CONVERSATIONS": 20}
-# Where the drills' mail exchangers and webhook endpoints are. Mail that is led to 127.0.0.1 is refused, as by default.
+# Addresses of the drills' mail exchangers and webhook endpoints. Mail to 127.0.0.1 is refused, as by default.
 EXCHANGERS = "127.0.1.0/24"
 ENDPOINTS = "127.0.0.1/32"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """The folder, the servers (known, not yet started), the socket that every web server of ours listens on, and the
-    name server that our workers ask.
+    """The folder, the servers (known, not yet started), the socket of all our web servers, and the name server of our
+    workers.
     """
 
     data: Path
@@ -58,9 +58,9 @@ class Ground:
 
 @contextmanager
 def prepared_ground(kept: Path | None) -> Iterator[Ground]:
-    """The ground, with the environment of this process changed to match: settings read from here on mean our servers.
+    """The environment, with this process's variables changed to match: settings read from here on mean our servers.
 
-    What `kept` names gets a copy of logs and journals at the end. Raises EmbeddedError when servers cannot run here.
+    The folder `kept` gets a copy of logs and journals at the end. Raises EmbeddedError if servers cannot run here.
     """
     leave_mounts()
     with ExitStack() as stack:
@@ -76,7 +76,7 @@ def prepared_ground(kept: Path | None) -> Iterator[Ground]:
 
 
 def build_environment(ground: Ground) -> dict[str, str]:
-    """Everything that the caller's environment might otherwise decide, and our constants."""
+    """Variables that override the caller's environment, and our constants."""
     return {
         **ground.servers.environment,
         **CONSTANTS,
@@ -95,7 +95,7 @@ def build_environment(ground: Ground) -> dict[str, str]:
 
 
 def keep(data: Path, kept: Path) -> None:
-    """Copy what tells what happened."""
+    """Copy logs and journals."""
     kept.mkdir(parents=True, exist_ok=True)
     for folder in ("logs", "journals"):
         if (data / folder).is_dir():

@@ -1,4 +1,4 @@
-"""Was the promise kept? Judged by the journals of the sinks and by the database, never by what a program said."""
+"""Checks the promises against the sinks' journals and the database, never against a program's output."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from delivery.envelope import Outcome
 from drills.harness.evidence import Evidence, RecipientRow
 from messages.states import TERMINAL, TRANSITIONS, Status, roll_up
 
-# Handed over: the sink must have it.
+# Handed over: a sink must have the mail.
 HANDED_OVER = frozenset({Status.SENT, Status.DELIVERED})
 ENDED = TERMINAL | HANDED_OVER
 WITH_REASON = frozenset({Status.FAILED, Status.BOUNCED, Status.SUPPRESSED})
@@ -19,7 +19,7 @@ EXAMPLES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """The four numbers of a drill, and in plain words what was wrong."""
+    """The four numbers of a drill, and a description of each violation."""
 
     accepted: int
     lost: int
@@ -30,7 +30,7 @@ class Finding:
 
 
 def judge_evidence(evidence: Evidence) -> Finding:
-    """Promises 1 to 3, over everything that the drill's project has in the database and in the journals."""
+    """Check promises 1 to 3 for all mail of the drill's project in the database and the journals."""
     copies = Counter(evidence.taken)
     lost = list_lost(evidence, copies)
     problems = [
@@ -48,22 +48,22 @@ def judge_evidence(evidence: Evidence) -> Finding:
 
 
 def describe_finding(name: str, found: Sequence[str]) -> str:
-    """`3 lost: …; …; …`, empty when nothing was found."""
+    """`3 lost: …; …; …`; empty if nothing was found."""
     more = ["…"] if len(found) > EXAMPLES else []
     return f"{len(found)} {name}: {'; '.join([*found[:EXAMPLES], *more])}" if found else ""
 
 
 def list_lost(evidence: Evidence, copies: Mapping[tuple[str, str], int]) -> list[str]:
-    """Accepted recipients that are neither ended nor honestly pending, or are said to be handed over and are not."""
+    """Accepted recipients that are neither finished nor legitimately pending, or are wrongly marked as handed over."""
     rows = {row.key: row for row in evidence.recipients}
     reasons = ((key.address, why_lost(rows.get(key), copies)) for key in evidence.accepted)
     return [f"{address} {reason}" for address, reason in reasons if reason]
 
 
 def why_lost(row: RecipientRow | None, copies: Mapping[tuple[str, str], int]) -> str:
-    """In words; empty when it is not lost."""
+    """The reason in words; empty if the recipient is not lost."""
     if row is None:
-        return "was answered 202 and is not in the database"
+        return "was accepted with 202 and is not in the database"
     if row.status in HANDED_OVER and not copies.get((row.message_id, row.address)):
         return f"is {row.status} and no sink has it"
     if row.status not in ENDED and not row.is_pending:
@@ -76,7 +76,7 @@ def count_uncertain(row: RecipientRow) -> int:
 
 
 def list_unmarked(evidence: Evidence) -> list[str]:
-    """Recipients with more copies than the attempts that owned up to an unknown end, and the one that succeeded."""
+    """Recipients with more copies than their uncertain attempts and the successful one explain."""
     copies = Counter(evidence.taken)
     found = []
     for row in evidence.recipients:
@@ -87,7 +87,7 @@ def list_unmarked(evidence: Evidence) -> list[str]:
 
 
 def list_illegal_paths(evidence: Evidence) -> list[str]:
-    """Recipients whose events do not follow the table of transitions to the present state."""
+    """Recipients whose events do not follow the table of transitions to the current state."""
     return [f"{row.address} went {' → '.join(row.path)}" for row in evidence.recipients if not is_legal(row)]
 
 
@@ -98,7 +98,7 @@ def is_legal(row: RecipientRow) -> bool:
 
 
 def list_overlaps(evidence: Evidence) -> list[str]:
-    """Recipients that two attempts held at the same time, or whose attempts never ended."""
+    """Recipients leased by two attempts at once, or with attempts that never ended."""
     return [
         f"{row.address}: attempt {earlier.number} ended after attempt {later.number} began"
         for row in evidence.recipients
@@ -108,7 +108,7 @@ def list_overlaps(evidence: Evidence) -> list[str]:
 
 
 def list_cancelled_and_sent(evidence: Evidence) -> list[str]:
-    """Recipients that a sink has although their cancel was answered 200."""
+    """Recipients in a sink's journal although their cancel was answered 200."""
     taken = set(evidence.taken)
     cancelled = (row for row in evidence.recipients if row.status is Status.CANCELLED)
     return [row.address for row in cancelled if (row.message_id, row.address) in taken]
@@ -119,7 +119,7 @@ def list_without_reason(evidence: Evidence) -> list[str]:
 
 
 def list_wrong_roll_ups(evidence: Evidence) -> list[str]:
-    """Messages whose status does not follow from their recipients'."""
+    """Messages whose status does not follow from their recipients' statuses."""
     statuses: dict[tuple[str, Status], set[Status]] = {}
     for row in evidence.recipients:
         statuses.setdefault((row.message_id, row.message_status), set()).add(row.status)
@@ -127,7 +127,7 @@ def list_wrong_roll_ups(evidence: Evidence) -> list[str]:
 
 
 def list_delivered_without_attempt(evidence: Evidence) -> list[str]:
-    """Recipients said to be handed over, by no attempt that says so and by no provider afterwards."""
+    """Recipients marked as handed over without a successful attempt or feedback from the provider."""
     good = {Outcome.ACCEPTED, Outcome.DELIVERED}
     handed = (row for row in evidence.recipients if row.status in HANDED_OVER and not row.is_told)
     return [row.address for row in handed if not any(attempt.outcome in good for attempt in row.attempts)]
@@ -136,9 +136,9 @@ def list_delivered_without_attempt(evidence: Evidence) -> list[str]:
 CHECKS: Mapping[str, Callable[[Evidence], list[str]]] = {
     "duplicated beyond the window": list_unmarked,
     "on an illegal path": list_illegal_paths,
-    "held twice at once": list_overlaps,
+    "leased twice at once": list_overlaps,
     "cancelled and delivered": list_cancelled_and_sent,
     "ended without a reason": list_without_reason,
     "messages with a wrong status": list_wrong_roll_ups,
-    "handed over by no attempt": list_delivered_without_attempt,
+    "handed over without a successful attempt": list_delivered_without_attempt,
 }

@@ -1,4 +1,4 @@
-"""Applications: HTTP clients of the real API, one request after the other or at a steady rate."""
+"""Client applications: HTTP clients of the real API, sequential or at a steady rate."""
 
 import json
 import threading
@@ -15,14 +15,14 @@ from drills.harness.evidence import Accepted
 from emailsvc.launcher.ports import LOOPBACK
 
 TIMEOUT_SECONDS = 30.0
-# A line that is closed while a request is on its way over it: any server may do that to a kept connection.
+# The connection closed during a request: any server may close a kept-alive connection.
 REPEATS = 5
 REPEAT_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApiResponse:
-    """What the API answered; `status` 0 is a broken line."""
+    """The API's response; `status` 0 means a broken connection."""
 
     status: int
     body: Any
@@ -30,7 +30,7 @@ class ApiResponse:
 
 
 class Client:
-    """One application with one kept-open connection."""
+    """One application with one kept-alive connection."""
 
     def __init__(self, port: int, key: str) -> None:
         self._port = port
@@ -38,11 +38,11 @@ class Client:
         self._line: HTTPConnection | None = None
 
     def post(self, path: str, body: object = None, **headers: str) -> ApiResponse:
-        """POST below /api/v1. Never raises: a broken line is an answer too."""
+        """POST below /api/v1. Never raises: a broken connection is a result too."""
         return self._ask("POST", path, json.dumps(body) if body is not None else "", headers)
 
     def get(self, path: str) -> ApiResponse:
-        """GET below /api/v1, as `post`."""
+        """GET below /api/v1, like `post`."""
         return self._ask("GET", path, None, {})
 
     def _ask(self, verb: str, path: str, body: str | None, headers: Mapping[str, str]) -> ApiResponse:
@@ -73,20 +73,20 @@ class Client:
 
 
 def build_email(address: str, **values: object) -> dict[str, object]:
-    """A small email, as the API takes it."""
+    """A small email in the API's format."""
     usual = {"from_": "Shop <shop@drill.test>", "to": [address], "subject": "Your order", "text": "It is on its way.\n"}
     return {**usual, **values}
 
 
 def read_accepted(answer: Mapping[str, Any]) -> list[Accepted]:
-    """The recipients of one email that was answered with 202."""
+    """The recipients of one email that was accepted with 202."""
     return [Accepted(UUID(answer["id"]), row["address"]) for row in answer["recipients"]]
 
 
 class Load:
     """Emails at `rate` per second from several clients, until stopped: `with Load(…) as load: …`.
 
-    With `is_persistent` each has an idempotency key and is posted again when the line breaks (`repeat_count`).
+    With `is_persistent` each has an idempotency key and is posted again if the connection breaks (`repeat_count`).
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Load:
         is_persistent: bool = False,
     ) -> None:
         self.accepted: list[Accepted] = []
-        # When the 202 for an address was read (monotonic seconds).
+        # The time of the 202 for each address (monotonic seconds).
         self.accepted_at: dict[str, float] = {}
         self.seconds: list[float] = []
         self.refused: Counter[int] = Counter()
@@ -136,7 +136,7 @@ class Load:
         client.close()
 
     def _post(self, client: Client, number: int) -> ApiResponse:
-        """One email. A persistent application asks again where it got no answer, with the key that it gave before."""
+        """Post one email. A persistent application repeats it with the same key if it got no response."""
         if not self._is_persistent:
             return client.post("/emails", self._build(number))
         key = f"load-{number}"
@@ -150,11 +150,11 @@ class Load:
 
     @property
     def p99_ms(self) -> float:
-        """The 99th percentile of what clients waited, in milliseconds."""
+        """The 99th percentile of the clients' waiting time, in milliseconds."""
         return percentile(self.seconds, 0.99) * 1000
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value that `share` of them do not exceed; 0 for none."""
+    """The value that is not exceeded by `share` of the values; 0 for none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0

@@ -1,7 +1,7 @@
-"""A process that has loaded the whole product once, and forks our programs from there.
+"""A process that has loaded the whole product once, and forks our programs.
 
-A drill starts dozens of workers, and loading Django and Celery costs each of them seconds of a processor. What is
-forked here runs the command lines of `./run`, in sessions of their own.
+A drill starts dozens of workers, and loading Django and Celery costs each of them seconds of processor time. The forked
+programs run the command lines of `./run`, each in its own session.
 """
 
 import gc
@@ -29,7 +29,7 @@ from emailsvc.celery import app
 from emailsvc.embedded.parent_death import die_with_parent
 
 MESSAGE_BYTES = 65_536
-# What the programs themselves load, beside the product.
+# Modules that the programs load beside the product.
 PROGRAMS = (
     "celery.bin.celery",
     "celery.apps.worker",
@@ -46,10 +46,10 @@ PROGRAMS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A program to run: its command line, its log, and how it differs from the others.
+    """A program to run: its command line, its log, and its differences from the other programs.
 
-    By `shift` seconds its wall clock, and that of its children, is wrong, and goes on. `settings` are Django's, which
-    has read its own already. With `patience` it waits only so many seconds for a relay's or an ESP's last word.
+    `shift` moves its wall clock, and that of its children, by so many seconds. `settings` override Django's, which are
+    loaded already. With `patience` it waits only so many seconds for a relay's or an ESP's final reply.
     """
 
     words: Sequence[str]
@@ -60,9 +60,9 @@ class Request:
 
 
 class Nursery:
-    """Forks programs for the process that made it, from which it is itself forked: call it before any thread runs.
+    """Forks programs for the process that created it, from which it is itself forked: create it before any thread runs.
 
-    `changes` are made once in the nursery: what they patch is patched in our programs and nowhere else.
+    `changes` are applied once in the nursery: their patches affect our programs only.
     """
 
     def __init__(self, changes: Sequence[Callable[[], None]]) -> None:
@@ -77,7 +77,7 @@ class Nursery:
         theirs.close()
 
     def start(self, request: Request) -> int:
-        """Run the module `words[0]` as if `python -m …` had been typed; the number of its process."""
+        """Run the module `words[0]` as if by `python -m …`; returns the number of its process."""
         with self._lock:
             self._line.sendall(json.dumps(asdict(request)).encode())
             answer = self._line.recv(MESSAGE_BYTES)
@@ -86,7 +86,7 @@ class Nursery:
         return int(answer)
 
     def close(self) -> None:
-        """End it, and by the leash all that it has started."""
+        """End it, and with it all programs that it has started."""
         self._line.close()
         if is_alive(self.pid):
             os.kill(self.pid, signal.SIGKILL)
@@ -94,9 +94,9 @@ class Nursery:
 
 
 def run_nursery(line: socket.socket, changes: Sequence[Callable[[], None]]) -> NoReturn:
-    """Load, then fork on request until the line is closed."""
+    """Load the product, then fork on request until the connection is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Nobody waits for the ended ones.
+    # Ended children are not waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     app.loader.import_default_modules()
     app.finalize()
@@ -105,7 +105,7 @@ def run_nursery(line: socket.socket, changes: Sequence[Callable[[], None]]) -> N
     get_resolver().url_patterns  # noqa: B018 - reading it loads all views
     for change in changes:
         change()
-    # Celery collects garbage before it forks each child: of all this there is none, and looking takes half of a start.
+    # Celery collects garbage before it forks each child: here there is none, and the search takes half of a start.
     gc.freeze()
     while request := line.recv(MESSAGE_BYTES):
         nursery = os.getpid()
@@ -118,7 +118,7 @@ def run_nursery(line: socket.socket, changes: Sequence[Callable[[], None]]) -> N
 
 
 def become(request: Request, parent: int) -> NoReturn:
-    """Be the program, from here to its end."""
+    """Become the program, until its end."""
     code = 1
     try:
         leave_home(request, parent)
@@ -136,7 +136,7 @@ def become(request: Request, parent: int) -> NoReturn:
 
 
 def leave_home(request: Request, parent: int) -> None:
-    """A session, signals, log, settings and clock of its own; and the leash."""
+    """Give the program its own session, signals, log, settings and clock, and end it with its parent."""
     os.setsid()
     die_with_parent(parent, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""Processes that are not our children: who they are, whether they live, and their end (Linux: /proc)."""
+"""Processes that are not our children: identification, liveness, and termination (Linux: /proc)."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """A process as the kernel tells of it."""
+    """A process as described by the kernel."""
 
     pid: int
     state: str
@@ -21,14 +21,14 @@ class Stat:
 
     @property
     def is_alive(self) -> bool:
-        """One that has ended and was not reaped yet is not."""
+        """False for a process that has ended and is not yet reaped."""
         return self.state not in "ZX"
 
 
 def read_stat(pid: int) -> Stat | None:
-    """None when it is gone."""
+    """None if the process is gone."""
     try:
-        # The name, in brackets, may hold anything.
+        # The name, in brackets, may contain any character.
         state, parent, _, session = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[:4]
     except (OSError, ValueError):
         return None
@@ -36,13 +36,13 @@ def read_stat(pid: int) -> Stat | None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether it runs."""
+    """Whether the process runs."""
     stat = read_stat(pid)
     return stat is not None and stat.is_alive
 
 
 def list_alive() -> list[Stat]:
-    """Every process that runs."""
+    """Every running process."""
     stats = (read_stat(int(entry.name)) for entry in PROC.iterdir() if entry.name.isdecimal())
     return [stat for stat in stats if stat is not None and stat.is_alive]
 
@@ -53,9 +53,9 @@ def list_children(pid: int) -> list[int]:
 
 
 def list_family(pid: int) -> list[int]:
-    """The process itself, and what lives of its session and of its descendants.
+    """The process itself, with the living members of its session and its living descendants.
 
-    Orphans are still of its session; PostgreSQL's children have sessions of their own.
+    Orphans are still in its session; PostgreSQL's children have their own sessions.
     """
     alive = list_alive()
     family = [pid, *(stat.pid for stat in alive if stat.session == pid and stat.pid != pid)]
@@ -65,14 +65,14 @@ def list_family(pid: int) -> list[int]:
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
-    """Signal each of them; who is gone is gone."""
+    """Signal each process; ignore those that are gone."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
 def find_peer(port: int, candidates: Iterable[int]) -> int | None:
-    """Which of the candidates holds the TCP connection whose local port on loopback is `port`."""
+    """The candidate that holds the TCP connection with the local loopback port `port`."""
     for line in (PROC / "net" / "tcp").read_text().splitlines()[1:]:
         fields = line.split()
         if int(fields[1].rpartition(":")[2], 16) == port and fields[9] != "0":
@@ -91,12 +91,12 @@ def holds(pid: int, name: str) -> bool:
 
 
 def read_size(pid: int) -> float:
-    """How much memory it has now, in MB, pages shared with others too."""
+    """Current memory in MB, shared pages included."""
     return read_memory(pid, "VmRSS")
 
 
 def read_peak(pid: int) -> float:
-    """The most that it had since `reset_peak`, in MB."""
+    """Peak memory since `reset_peak`, in MB."""
     return read_memory(pid, "VmHWM")
 
 
@@ -105,7 +105,7 @@ def reset_peak(pid: int) -> None:
 
 
 def read_memory(pid: int, name: str) -> float:
-    """A line of /proc/<pid>/status in MB, 0 when the process is gone."""
+    """A line of /proc/<pid>/status in MB, 0 if the process is gone."""
     with suppress(OSError):
         for line in (PROC / str(pid) / "status").read_text().splitlines():
             if line.startswith(f"{name}:"):

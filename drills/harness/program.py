@@ -1,4 +1,4 @@
-"""One drill after the other on one stack, each told of as soon as it has ended."""
+"""Runs the drills one after the other on one stack, and reports each as soon as it has ended."""
 
 import sys
 import time
@@ -21,10 +21,10 @@ BROKEN_SECONDS = 20.0
 
 
 def run_drills(ground: Ground, options: Namespace) -> int:
-    """Exit status 1 when a drill has failed."""
+    """Returns exit status 1 if a drill has failed."""
     names = [name for name in options.only or DRILLS for _ in range(options.repeat)]
     changes = [shorten, *(find_drill(PARTS[part]) for part in options.without)]
-    # Without a part of the product nobody needs to wait long for what will not come.
+    # Without a part of the product, long waits are pointless.
     patience = BROKEN_SECONDS if options.without else PATIENCE_SECONDS
     verdicts: list[DrillVerdict] = []
     begun_at = time.monotonic()
@@ -40,14 +40,14 @@ def run_drills(ground: Ground, options: Namespace) -> int:
 
 
 def build_summary(verdicts: Sequence[DrillVerdict], seconds: float) -> str:
-    """The last line: how many have failed, and which; how long it took, and where."""
+    """The last line: number and names of failed drills, time taken, and machine."""
     failed = [verdict.drill for verdict in verdicts if not verdict.is_passed]
     skipped = [verdict.drill for verdict in verdicts if verdict.result == "skipped"]
     words = [
         f"{len(failed)} of {len(verdicts)} drills failed: {', '.join(failed)}"
         if failed
         else f"all {len(verdicts)} drills passed",
-        *([f"not played: {', '.join(skipped)}"] if skipped else []),
+        *([f"not run: {', '.join(skipped)}"] if skipped else []),
         f"{seconds:.0f} s {describe_machine()}",
     ]
     return "; ".join(words)
@@ -61,7 +61,7 @@ def find_drill(place: str) -> Callable[..., Any]:
 
 
 def play(stack: Stack, name: str, patience: float) -> DrillVerdict:
-    """Set-up, fault, quiet, judgement: the drill does the first three."""
+    """Set-up, fault, quiet, judgement: the drill performs the first three."""
     begun_at = time.monotonic()
     with open_scene(stack, name, patience) as scene:
         try:

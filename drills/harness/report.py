@@ -1,4 +1,4 @@
-"""What a drill has shown: one JSON line for programs, one row for people."""
+"""The result of a drill: one JSON line for programs, one table row for people."""
 
 import json
 import os
@@ -8,13 +8,13 @@ from typing import Any
 
 COLUMNS = ("drill", "accepted", "lost", "duplicates", "window", "recovery_s", "result", "details")
 ROW = "{:<18} {:>8} {:>5} {:>10} {:>6} {:>10}  {:<7}  {}"
-# The detail of a drill that this machine cannot play: why.
+# The detail of a drill that this machine cannot run: the reason.
 NOT_PLAYED = "not_played"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrillVerdict:
-    """A drill's numbers. `window` is how many attempts ended in doubt; duplicates may not exceed it."""
+    """A drill's numbers. `window` is the number of attempts with an unknown end; duplicates may not exceed it."""
 
     drill: str
     accepted: int = 0
@@ -31,7 +31,7 @@ class DrillVerdict:
 
     @property
     def result(self) -> str:
-        """As people read it. What this machine could not play has shown nothing."""
+        """The result in words. A drill that this machine cannot run has no result."""
         return "FAILED" if self.problems else "skipped" if NOT_PLAYED in self.details else "pass"
 
     def as_json(self) -> str:
@@ -40,7 +40,7 @@ class DrillVerdict:
         return json.dumps({**numbers, "pass": self.is_passed, **self.details, "problems": list(self.problems)})
 
     def as_row(self) -> str:
-        """A line of the table, and below it what was wrong."""
+        """A row of the table, with the violations below it."""
         numbers = [getattr(self, name) for name in COLUMNS[:6]]
         details = ", ".join(f"{name} {value}" for name, value in self.details.items())
         row = ROW.format(*numbers, self.result, details).rstrip()
@@ -48,10 +48,10 @@ class DrillVerdict:
 
 
 def build_head() -> str:
-    """The table's first line."""
+    """The table's header."""
     return ROW.format(*COLUMNS).rstrip()
 
 
 def describe_machine() -> str:
-    """What the figures depend on: times are those of a machine that has others' work to do as well."""
+    """The machine and its load: times depend on the other work of the machine."""
     return f"on {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"

@@ -1,6 +1,6 @@
-"""Time constants that no setting reaches, shortened in the drills' own programs only: minutes are seconds here.
+"""Time constants without a setting, shortened in the drills' own programs only: minutes become seconds.
 
-They are numbers of standards and of good manners towards strangers' servers. What is done when they are over is the
+They come from standards and from good practice towards other servers. The behaviour after a timeout is the
 product's own.
 """
 
@@ -16,7 +16,7 @@ from providers.routing.shared_breakers import mx_breakers, provider_breakers
 
 # RFC 5321, 4.5.3.2: minutes.
 CONNECT = timedelta(seconds=2)
-# How long a route, and the lack of one, is believed.
+# How long a route, or a failed look-up of one, is cached.
 ROUTE_SECONDS = 1.0
 UNROUTABLE_SECONDS = 0.5
 PROVIDER_BREAKER_POLICY = BreakerPolicy(first_wait=timedelta(seconds=1), most_wait=timedelta(seconds=4))
@@ -26,7 +26,7 @@ THROTTLED = timedelta(seconds=1)
 
 
 def shorten() -> None:
-    """For every program of the drills."""
+    """Apply to every program of the drills."""
     set_timeout("connect", CONNECT)
     transport.ROUTE_SECONDS = ROUTE_SECONDS
     transport.UNROUTABLE_SECONDS = UNROUTABLE_SECONDS
@@ -37,7 +37,7 @@ def shorten() -> None:
 
 
 def lose_patience(seconds: float) -> None:
-    """For one program: how long a relay may take to answer the final dot (ten minutes), or an ESP a request (one)."""
+    """Apply to one program: time limit for a relay's reply to the final dot (ten minutes), or an ESP's response."""
     set_timeout("dot", timedelta(seconds=seconds))
     defaults = HttpClient.__init__.__kwdefaults__
     assert defaults is not None, "how long an ESP may take is set elsewhere now"
@@ -45,7 +45,7 @@ def lose_patience(seconds: float) -> None:
 
 
 def set_timeout(stage: str, time: timedelta) -> None:
-    """Frozen, and shared by all servers that are given none of their own."""
+    """Frozen, and shared by all servers without their own settings."""
     object.__setattr__(SmtpConfig.__dataclass_fields__["timeouts"].default, stage, time)
 
 

@@ -1,4 +1,4 @@
-"""What a drill is given: a clean service, a project with a key, a sink for its mail, and somebody to tell."""
+"""The means of a drill: a clean service, a project with a key, a sink for its mail, and expectations."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ SENDER = parse_address("Shop <shop@drill.test>")
 
 
 class Scene(Watch):
-    """One drill on its way. What is not as promised is told by `expect` and judged at the end with all the rest."""
+    """One running drill. `expect` notes violations, which are judged at the end with all the others."""
 
     def __init__(self, stack: Stack, name: str, closing: ExitStack, *, patience: float = PATIENCE_SECONDS) -> None:
         super().__init__(patience)
@@ -49,25 +49,25 @@ class Scene(Watch):
         return create_api_key(self.projects[-1], scopes=scopes.ALL)
 
     def open_sink(self, rule: Rule = as_usual, *, receive_buffer: int = 0, project: Project | None = None) -> Sink:
-        """A sink that is the way out of all projects, or of one."""
+        """A sink that is the provider of all projects, or of one."""
         sink = self.add_sink(rule, receive_buffer=receive_buffer)
         Provider.objects.create(project=project, name=f"sink-{len(self.sinks)}", kind=ProviderKind.INBOX, url=sink.url)
         return sink
 
     def add_sink(self, rule: Rule = as_usual, **options: Any) -> Sink:
-        """A sink that nobody knows of yet. Its mail is judged with the rest."""
+        """A sink without a provider. Its mail is judged with the rest."""
         sink = self._closing.enter_context(Sink(self.journal(), rule, **options))
         self.sinks.append(sink)
         return sink
 
     def journal(self) -> Path:
-        """A file for one more way out to note its mail in."""
+        """The journal file of another provider."""
         folder = self.stack.ground.data / "journals"
         folder.mkdir(exist_ok=True)
         return folder / f"{self.name}-{len(self.sinks)}-{time.monotonic_ns()}"
 
     def keep_open(self, thing: AbstractContextManager[T]) -> T:
-        """Enter it, and leave it with the scene."""
+        """Enter a context, and leave it with the scene."""
         return self._closing.enter_context(thing)
 
     def client(self, token: str = "") -> Client:
@@ -76,7 +76,7 @@ class Scene(Watch):
     def load(
         self, rate: float, *, name: str = "load", clients: int = 4, is_persistent: bool = False, **values: object
     ) -> Load:
-        """Emails at `rate` per second; `with` ends it, then `note_load` adds it to what was accepted."""
+        """Emails at `rate` per second; `with` ends it, then `note_load` adds its accepted emails."""
         return Load(
             [self.client() for _ in range(clients)],
             rate,
@@ -85,13 +85,13 @@ class Scene(Watch):
         )
 
     def note_load(self, load: Load) -> None:
-        """What was answered 202 is accepted."""
+        """Add all emails that were answered 202 to the accepted ones."""
         self.accepted += load.accepted
         if load.refused:
             self.details["refused"] = dict(load.refused)
 
     def post(self, address: str, **values: object) -> ApiResponse:
-        """One email through the API; it must be accepted."""
+        """Post one email; it must be accepted."""
         with self.client() as client:
             reply = client.post("/emails", build_email(address, **values))
         self.expect(
@@ -102,7 +102,7 @@ class Scene(Watch):
         return reply
 
     def post_batch(self, count: int, *, name: str = "batch", each: Sequence[Mapping[str, object]] = ()) -> list[UUID]:
-        """That many emails in one request, each with values of its own; their ids, none if it was refused."""
+        """Post this many emails in one request, each with its own values; returns their ids, none if rejected."""
         addresses = [f"{name}-{number}@drill.test" for number in range(count)]
         emails = [build_email(address, **own) for address, own in zip(addresses, each or [{}] * count, strict=True)]
         with self.client() as client:
@@ -113,14 +113,14 @@ class Scene(Watch):
         return ids
 
     def warm_up(self) -> None:
-        """Until the worker that was started does its work."""
+        """Wait until the started worker does its work."""
         self.fill(1, name="first")
         self.wait_for(lambda: self.find_time("first-0@drill.test"), "the worker to send its first mail")
 
     def fill(
         self, count: int, *, name: str = "fill", domain: str = "drill.test", key: ApiKey | None = None, **values: Any
     ) -> None:
-        """Emails without HTTP, for drills that are not about accepting. No worker is told but by the doorbell."""
+        """Emails accepted without HTTP, for drills on other topics. Workers are woken only by wake-ups."""
         for begin in range(0, count, BATCH):
             numbers = range(begin, min(count, begin + BATCH))
             drafts = [
@@ -134,13 +134,13 @@ class Scene(Watch):
                 self.accepted += [Accepted(message.pk, row.address) for row in message.shown_recipients]
 
     def verdict(self) -> DrillVerdict:
-        """What the judge says of all that is there, when nothing moves any more."""
+        """The judge's result for all mail, once nothing moves any more."""
         self.stack.kill_programs()
         connection.close()
         rows = collect_recipients([project.pk for project in self.projects])
         taken = [(mail.message_id, mail.address) for sink in self.sinks for mail in sink.taken]
         finding = judge_evidence(Evidence(accepted=self.accepted, recipients=rows, taken=taken))
-        # A POST whose answer was lost may have been accepted as well: such mail is no less to be delivered.
+        # A POST without a response may have been accepted too: such mail must be delivered as well.
         wanted = {str(Status.DELIVERED): len(rows)} if self.wanted is None else self.wanted
         if not self.may_wait and finding.statuses != wanted:
             self.problems.append(f"ended {format_statuses(finding.statuses)} instead of {format_statuses(wanted)}")
@@ -163,7 +163,7 @@ def format_statuses(statuses: Mapping[str, int]) -> str:
 
 @contextmanager
 def open_scene(stack: Stack, name: str, patience: float = PATIENCE_SECONDS) -> Iterator[Scene]:
-    """A scene on a clean stack; its sinks are closed afterwards, and what still runs is the next one's to clear."""
+    """A scene on a clean stack; its sinks are closed at the end, and the next scene ends the remaining programs."""
     stack.clear()
     with ExitStack() as closing:
         yield Scene(stack, name, closing, patience=patience)

@@ -22,7 +22,7 @@ from emailsvc.launcher.ports import LOOPBACK
 from emailsvc.launcher.processes import COMMANDS
 
 PATIENCE_SECONDS = 30.0
-# The drills' own: they would be waited for, and say nothing.
+# Options of the drills' own processes: they have no use here.
 TABLES = (
     "mail_message, tracking_event, tracking_suppression, accounts_idempotencykey, providers_provider,"
     " webhooks_endpoint, webhooks_webhookdelivery"
@@ -30,11 +30,11 @@ TABLES = (
 
 
 class NotUpError(Exception):
-    """A server or program did not come up, or did not go, in time."""
+    """A server or program did not start or end in time."""
 
 
 class Stack:
-    """Servers that run, and programs forked from `nursery`. What is killed is killed with all its descendants."""
+    """Running servers, and programs forked from `nursery`. A kill includes all descendants."""
 
     def __init__(self, ground: Ground, nursery: Nursery) -> None:
         self.ground = ground
@@ -44,9 +44,9 @@ class Stack:
         self._count = 0
 
     def start(self, name: str, *options: str, **differences: Any) -> int:
-        """Start a program of the product's line-up (`worker`, `worker-bulk`, `beat`, `web`); the number of its process.
+        """Start a program of `./run` (`worker`, `worker-bulk`, `beat`, `web`); returns the number of its process.
 
-        `options` come after those of the line-up, and win. `differences` are those of `drills.harness.nursery.Request`.
+        `options` override those of `./run`. `differences` are those of `drills.harness.nursery.Request`.
         """
         self._count += 1
         words = [*COMMANDS[name], *options]
@@ -58,7 +58,7 @@ class Stack:
         return pid
 
     def start_web(self, *, shift: float = 0.0) -> int:
-        """A web server, and wait until one answers. Those that run already go on, on the same socket."""
+        """Start a web server, and wait until one answers. Running ones continue on the same socket."""
         pid = self.start("web", "--bind", f"fd://{self.ground.web.fileno()}", shift=shift)
         self._webs.append(pid)
         await_condition(self._is_web_up, "the web server to answer")
@@ -66,7 +66,7 @@ class Stack:
 
     @property
     def webs(self) -> Sequence[int]:
-        """The web servers that run, the oldest first."""
+        """The running web servers, the oldest first."""
         return tuple(self._webs)
 
     def _is_web_up(self) -> bool:
@@ -77,11 +77,11 @@ class Stack:
         return False
 
     def kill(self, pid: int) -> None:
-        """SIGKILL, to the program and all that it has started; returns when they are gone."""
+        """SIGKILL the program and all that it has started; returns when they are gone."""
         self._kill_all([pid], [])
 
     def end(self, pid: int) -> None:
-        """SIGTERM, as a deployment sends it; returns when the program and all that it has started are gone."""
+        """SIGTERM, as in a deployment; returns when the program and all that it has started are gone."""
         family = list_family(pid)
         send([pid], signal.SIGTERM)
         await_condition(lambda: not any(map(is_alive, family)), "a program to end at SIGTERM")
@@ -98,7 +98,7 @@ class Stack:
         await_condition(lambda: all(map(has_ended, servers)), "killed servers to be reaped")
 
     def restore_power(self) -> None:
-        """Servers and web server again. PostgreSQL replays its log meanwhile."""
+        """Start servers and web server again. PostgreSQL replays its log meanwhile."""
         for child in self.ground.servers.children:
             self.restart_server(child.program.name)
         self.start_web()
@@ -120,7 +120,7 @@ class Stack:
         return next(child for child in self.ground.servers.children if child.program.name == name)
 
     def kill_server(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Signal a server's main process, with SIGKILL all of its processes, and wait until it has ended."""
+        """Signal a server's main process (with SIGKILL, all of its processes), and wait until it has ended."""
         child = self.find_server(name)
         family = list_family(child.process.pid)
         send(family if number is signal.SIGKILL else family[:1], number)
@@ -130,21 +130,21 @@ class Stack:
         """Start an ended server again and wait until it answers."""
         child = self.find_server(name)
         restart(child)
-        # One that is killed may leave its last child some time to let go of the shared memory.
+        # A killed server's last child may take some time to release the shared memory.
         variable = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL"}[name]
         kind = next(kind for kind in KINDS if kind.variable == variable)
         kind.await_ready(self.ground.servers.runtime, child)
 
     @contextmanager
     def killed_server(self, name: str) -> Iterator[None]:
-        """Gone: connections are refused."""
+        """Stopped: connections are refused."""
         self.kill_server(name)
         yield
         self.restart_server(name)
 
     @contextmanager
     def stopped_server(self, name: str) -> Iterator[None]:
-        """Half-open: the server takes connections and bytes, and answers nothing."""
+        """Half-open: the server accepts connections and bytes, and answers nothing."""
         family = list_family(self.find_server(name).process.pid)
         send(family, signal.SIGSTOP)
         try:
@@ -153,7 +153,7 @@ class Stack:
             send(family, signal.SIGCONT)
 
     def clear(self) -> None:
-        """Nothing runs but servers and web, and nothing is left in them of the drill before."""
+        """End all programs except servers and web, and remove the data of the previous drill."""
         self.kill_programs()
         connection.close()
         with connection.cursor() as cursor:
@@ -168,7 +168,7 @@ def flush_all() -> None:
 
 
 def await_condition(is_true: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait until it holds; NotUpError names `what` was waited for. The database may be away meanwhile."""
+    """Wait until the condition holds; NotUpError names `what`. The database may be absent meanwhile."""
     deadline = time.monotonic() + seconds
     while not is_true():
         if time.monotonic() > deadline:
@@ -178,12 +178,12 @@ def await_condition(is_true: Callable[[], object], what: str, seconds: float = P
 
 @contextmanager
 def running_stack(ground: Ground, changes: Sequence[Callable[[], None]]) -> Iterator[Stack]:
-    """Servers started, schema made, web server up. Settings have been read; no thread runs yet."""
+    """Start servers, create the schema, start the web server. Settings have been read; no thread runs yet."""
     nursery = Nursery(changes)
     try:
         ground.names.start()
         ground.servers.start()
-        # Our output is the table; that of the commands which this one calls would stand in it.
+        # Our output is the table; output of commands that are called here would disturb it.
         with redirect_stdout(StringIO()):
             call_command("prepare", verbosity=0)
         connection.close()
@@ -191,5 +191,5 @@ def running_stack(ground: Ground, changes: Sequence[Callable[[], None]]) -> Iter
         stack.start_web()
         yield stack
     finally:
-        # What it has started goes with it.
+        # Its programs end with it.
         nursery.close()

@@ -1,4 +1,4 @@
-"""Looking at a drill from outside: what has come to the sinks, what is still open, what was not as promised."""
+"""Observes a drill from outside: mail in the sinks, open recipients, violations."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,50 +19,50 @@ PATIENCE_SECONDS = 60.0
 
 
 class Watch:
-    """What a drill waits for and expects. `patience` is how long, in seconds, it waits for anything by default."""
+    """Waits and expectations of a drill. `patience` is the default time limit in seconds."""
 
     def __init__(self, patience: float) -> None:
         self.projects: list[Project] = []
-        # Whatever takes mail and notes it: all of it is judged.
+        # Everything that accepts and notes mail: all of it is judged.
         self.sinks: list[Any] = []
         self.details: dict[str, object] = {}
         self.problems: list[str] = []
         self.recovery_seconds = 0.0
-        # How many recipients are to end how; None is all of them delivered.
+        # The expected number of recipients by final status; None means all delivered.
         self.wanted: Mapping[str, int] | None = None
         self.may_wait = False
         self._patience = patience
 
     @property
     def sink(self) -> Sink:
-        """The first project's way out."""
+        """The first project's provider."""
         sink: Sink = self.sinks[0]
         return sink
 
     def find_time(self, address: str) -> float:
-        """When the mail for an address was on the first sink's disk (monotonic seconds), 0 while it is not."""
+        """The time when the mail for an address was on the first sink's disk (monotonic seconds), 0 before."""
         return next((mail.at for mail in self.sink.taken if mail.address == address), 0.0)
 
     def times(self) -> Mapping[str, float]:
-        """When the first mail for each address was on a sink's disk (monotonic seconds)."""
+        """The time when the first mail for each address was on a sink's disk (monotonic seconds)."""
         return {mail.address: mail.at for sink in self.sinks for mail in reversed(sink.taken)}
 
     def expect(self, is_true: object, words: str) -> None:
-        """Note `words` as what was wrong, unless it is true."""
+        """Note `words` as a violation, unless the condition is true."""
         if not is_true:
             self.problems.append(words)
 
     def wait_for(self, is_true: Callable[[], object], what: str, seconds: float = 0.0) -> None:
-        """Go on when it holds. NotUpError after `seconds`, by default a minute: the drill has failed."""
+        """Wait until the condition holds. After `seconds`, by default a minute, NotUpError: the drill has failed."""
         await_condition(is_true, what, seconds or self._patience)
 
     def wait_for_mail(self, count: int, seconds: float = 0.0) -> None:
-        """Until `count` more mails than now are in the sink."""
+        """Wait until `count` more mails are in the sink."""
         wanted = len(self.sink.taken) + count
         self.wait_for(lambda: len(self.sink.taken) >= wanted, f"{count} more mails in the sink", seconds)
 
     def wait_for_quiet(self, since: float, *, seconds: float = 0.0) -> None:
-        """Until nothing is due, held or scheduled; `recovery_s` counts from `since`, the end of the fault."""
+        """Wait until nothing is due, leased or scheduled; `recovery_s` counts from `since`, the end of the fault."""
         try:
             self.wait_for(lambda: self.count_open() == 0, "everything accepted to end", seconds)
         except NotUpError:
@@ -71,38 +71,38 @@ class Watch:
         self.recovery_seconds = time.monotonic() - since
 
     def count_open(self) -> int | None:
-        """Recipients with work left on them; None while the database is away."""
+        """The number of unfinished recipients; None while the database is absent."""
         is_open = Q(next_attempt_at__isnull=False) | Q(lease_token__isnull=False) | Q(status=Status.SCHEDULED)
         return ask(lambda: Recipient.objects.filter(is_open, project__in=self.projects).count())
 
     def find_status(self, address: str) -> str | None:
-        """Where the mail for an address stands."""
+        """The status of the mail for an address."""
         rows = Recipient.objects.filter(project__in=self.projects, address=address)
         return ask(lambda: rows.values_list("status", flat=True).first())
 
     def limit_duplicates(self, bound: int) -> None:
-        """What a crash can double at most: the conversations of the children that it took down."""
+        """The most duplicates that a crash can cause: the SMTP conversations of the killed children."""
         copies = [(mail.message_id, mail.address) for sink in self.sinks for mail in sink.taken]
         doubled = len(copies) - len(set(copies))
         self.details["bound"] = bound
         self.expect(doubled <= bound, f"{doubled} duplicates, the kills allow {bound}")
 
     def expect_statuses(self, wanted: Mapping[Status, int]) -> None:
-        """How many recipients are to end how, when that is not all of them `delivered`."""
+        """Expect these numbers of recipients by final status, instead of all `delivered`."""
         self.wanted = {str(status): count for status, count in wanted.items() if count}
 
     def skip(self, reason: str) -> None:
-        """This machine cannot play the drill: told with its line, and neither proof nor failure."""
+        """This machine cannot run the drill: reported with the reason, neither passed nor failed."""
         self.details[NOT_PLAYED] = reason
         self.let_wait()
 
     def let_wait(self) -> None:
-        """The drill is over before all its mail has gone; what still waits must do so honestly."""
+        """The drill ends before all its mail has gone; the rest must wait for a legitimate reason."""
         self.may_wait = True
 
 
 def ask(question: Callable[[], T]) -> T | None:
-    """The database's answer, None while it is away."""
+    """The database's result, None while it is absent."""
     try:
         return question()
     except (OperationalError, InterfaceError):

@@ -1,4 +1,4 @@
-"""Parts taken out of the product, in the nursery and so in the drills' own programs only: drills must notice."""
+"""Disables parts of the product, in the nursery and so in the drills' own programs only: drills must detect it."""
 
 import time
 from typing import Any
@@ -9,24 +9,24 @@ from messages.sending import claims, lost_leases
 
 
 class NotThereError(Exception):
-    """The product has changed: what was to be taken out is not where it was."""
+    """The product has changed: the part to be disabled was not found."""
 
 
 def sweeper() -> None:
-    """Nobody looks for leases that ran out."""
+    """Nothing looks for expired leases."""
     if not callable(getattr(lost_leases, "sweep_lost_leases", None)):
         raise NotThereError("messages.sending.lost_leases.sweep_lost_leases")
     lost_leases.sweep_lost_leases = lambda: 0
 
 
-# Locks and leases, with tokens that differ, make sure that one worker at a time holds a recipient. What is left is a
-# process that remembers what it has taken, and knows nothing of the others.
+# Locks and leases with different tokens ensure that one worker at a time holds a recipient. Without them a process
+# remembers only its own claims, and knows nothing of the others.
 GUARDS = (
     ("FOR NO KEY UPDATE SKIP LOCKED", ""),
     ("lease_token IS NULL AND ", "id <> ALL(%(mine)s) AND "),
 )
 SAME_TOKEN = UUID("00000000-0000-4000-8000-000000000000")
-# After this a process may take the same again: a retry.
+# After this time a process may claim the same row again: a retry.
 MINE_SECONDS = 3.0
 
 
@@ -41,14 +41,14 @@ def claim_without_lock() -> None:
 
 
 class Memory:
-    """What this process has taken lately. The children that are forked from it begin with their own."""
+    """Recent claims of this process. Forked children start with their own."""
 
     def __init__(self, claiming: frozenset[str]) -> None:
         self._claiming = claiming
         self._taken: dict[UUID, float] = {}
 
     def fetch(self, sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
-        """In place of the claims' own: a claim passes over what is remembered."""
+        """Replaces the claims' own function: a claim skips the remembered rows."""
         if sql not in self._claiming or not isinstance(params, dict):
             return fetch(sql, params)
         now = time.monotonic()
@@ -59,7 +59,7 @@ class Memory:
 
 
 def strip(sql: str) -> str:
-    """The claim without its guards; NotThereError when one of them is not in it."""
+    """The claim without its guards; raises NotThereError if one of them is missing."""
     for guard, nothing in GUARDS:
         if guard not in sql:
             raise NotThereError(f"{guard} in the claim")

@@ -1,4 +1,4 @@
-"""A relay that answers badly: not at all after the dot, with 4xx for a while, or differently for each recipient."""
+"""Bad replies of a relay: none after the dot, 4xx for a while, or different ones for each recipient."""
 
 import time
 from collections import Counter
@@ -12,7 +12,7 @@ from messages.states import OnUncertain, Status
 from tracking.models import Suppression
 
 CUTS = 20
-# Good mail between the cuts: a relay that cuts three times in a row is left alone for a while.
+# Good mail between the cuts: the circuit breaker opens after three cuts in a row.
 CUT_EVERY = 3
 STORM_MAILS = 200
 STORM_SECONDS = 3.0
@@ -22,7 +22,7 @@ GOOD = ("a", "e")
 
 
 class Cutter:
-    """Hangs up after the dot of every third mail, CUTS times for each policy."""
+    """Closes the connection after the dot of every third mail, CUTS times for each policy."""
 
     def __init__(self) -> None:
         self.cut = Counter[str]()
@@ -40,7 +40,7 @@ class Cutter:
 
 
 def cut_after_dot(scene: Scene) -> None:
-    """The line is cut between the dot and its answer, by the other side: `retry` sends again, `hold` waits."""
+    """The relay closes the connection between the dot and its reply: `retry` sends again, `hold` waits."""
     cutter = Cutter()
     scene.open_sink(cutter)
     scene.stack.start("worker")
@@ -59,7 +59,7 @@ def cut_after_dot(scene: Scene) -> None:
 
 
 def storm(scene: Scene) -> None:
-    """4xx for everything, at each stage, and then the relay recovers: all of it is delivered, and nothing twice."""
+    """The relay answers 4xx at every stage, and then recovers: all mail is delivered, without duplicates."""
     sink = scene.open_sink(answer_stormy)
     scene.stack.start("worker")
     scene.fill(STORM_MAILS)
@@ -79,13 +79,13 @@ STORM = {
 
 
 def answer_stormy(stage: Stage, mail: SinkMail) -> Act:
-    """Each mail at a stage of its own."""
+    """Each mail fails at a different stage."""
     stages = list(STORM)
     return ReplyWith(STORM[stage]) if stage is stages[mail.number % len(stages)] else None
 
 
 def refused_recipients(scene: Scene) -> None:
-    """Three of a message's five recipients are refused: three bounced and suppressed, two delivered, each told."""
+    """The relay rejects three of a message's five recipients: three bounce and are suppressed, two are delivered."""
     scene.open_sink(answer_refused)
     scene.stack.start("worker")
     scene.warm_up()

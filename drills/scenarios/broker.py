@@ -1,4 +1,4 @@
-"""Without the broker: wake-ups lost, the server gone, the server there and silent."""
+"""Failures of the broker: lost wake-ups, a stopped server, a silent server."""
 
 import signal
 import time
@@ -14,13 +14,13 @@ DOWN_SECONDS = 8.0
 STOPPED_SECONDS = 6.0
 RESTARTS = 3
 MAILS_BETWEEN = 15
-# The promises: nobody who posts waits longer, and mail is on the wire again this soon.
+# The promises: no POST takes longer, and mail goes out again within this time.
 POST_SECONDS = 1.0
 RETURN_SECONDS = 5.0
 
 
 def flushall(scene: Scene) -> None:
-    """FLUSHALL with 500 queued and no worker up, and again in the middle of their delivery."""
+    """FLUSHALL with 500 queued recipients and no worker, and again during their delivery."""
     scene.open_sink()
     scene.post_batch(QUEUED)
     flush_all()
@@ -31,21 +31,21 @@ def flushall(scene: Scene) -> None:
 
 
 def redis_down(scene: Scene) -> None:
-    """The broker is killed and stays away under load: every POST is a quick 202, and mail follows its return."""
+    """The broker is killed and stays away under load: every POST quickly gets 202, and mail goes out later."""
     scene.open_sink()
     scene.stack.start("worker", settings=AS_USUAL)
     play_outage(scene, scene.stack.killed_server("valkey"), DOWN_SECONDS)
 
 
 def redis_stopped(scene: Scene) -> None:
-    """The broker takes connections and answers nothing (SIGSTOP): the same."""
+    """The broker accepts connections and answers nothing (SIGSTOP): the same promises hold."""
     scene.open_sink()
     scene.stack.start("worker", settings=AS_USUAL)
     play_outage(scene, scene.stack.stopped_server("valkey"), STOPPED_SECONDS)
 
 
 def redis_restart(scene: Scene) -> None:
-    """The broker is shut down in good order and started again, three times under load."""
+    """The broker is shut down cleanly and restarted, three times under load."""
     scene.open_sink()
     scene.stack.start("worker", settings=AS_USUAL)
     scene.warm_up()
@@ -68,7 +68,7 @@ def redis_restart(scene: Scene) -> None:
 
 
 def play_outage(scene: Scene, outage: AbstractContextManager[None], seconds: float) -> None:
-    """Load before, through and after; what was accepted without the broker must be on the wire soon after."""
+    """Load before, during and after the outage; mail accepted without the broker must go out soon afterwards."""
     scene.warm_up()
     with scene.load(RATE) as load:
         scene.wait_for_mail(5)

@@ -1,4 +1,4 @@
-"""Applications that crowd: fifty at once with one idempotency key, and five hundred that connect and say nothing."""
+"""Many clients at once: fifty with one idempotency key, and five hundred idle connections."""
 
 import socket
 import time
@@ -17,17 +17,17 @@ from messages.models import Message
 
 ROUNDS = 20
 CALLERS = 50
-# The answer to a request whose twin is still under way: come again.
+# The response to a request whose twin is still in progress: try again.
 IN_FLIGHT = 409
 IDLE = 500
 RATE = 20.0
 LOAD_SECONDS = 5.0
-# The promise to those who do speak.
+# The promise to active clients.
 POST_SECONDS = 1.0
 
 
 def same_key(scene: Scene) -> None:
-    """50 parallel POSTs with one Idempotency-Key, 20 times: one message each time, and one answer for all."""
+    """50 parallel POSTs with one Idempotency-Key, 20 times: each time one message, and the same response for all."""
     scene.open_sink()
     scene.stack.start("worker")
     clients = [scene.client() for _ in range(CALLERS)]
@@ -38,7 +38,7 @@ def same_key(scene: Scene) -> None:
             answers.update(reply.status for reply in replies)
             ids = {reply.body["id"] for reply in replies if reply.status == 202}
             scene.expect(len(ids) == 1, f"round {number}: {len(ids)} emails for one key")
-            # Who was told to come again gets the same answer then.
+            # A repeat after a 409 gets the same response.
             again = clients[0].post("/emails", build_round(number), Idempotency_Key=f"order-{number}")
             scene.expect(again.status == 202 and {again.body["id"]} == ids, f"round {number}: another answer later")
             scene.accepted += read_accepted(again.body) if again.status == 202 else []
@@ -57,7 +57,7 @@ def build_round(number: int) -> dict[str, object]:
 
 
 def race(pool: ThreadPoolExecutor, clients: Sequence[Client], number: int) -> list[ApiResponse]:
-    """All of them at the same moment."""
+    """Post all of them at the same moment."""
     start = Barrier(len(clients))
 
     def call(client: Client) -> ApiResponse:
@@ -68,7 +68,7 @@ def race(pool: ThreadPoolExecutor, clients: Sequence[Client], number: int) -> li
 
 
 def idle_connections(scene: Scene) -> None:
-    """500 connections that say nothing, or half a request, or have had their answer: others do not notice."""
+    """500 connections send nothing, half a request, or stay open after a response: other clients are not affected."""
     scene.open_sink()
     scene.stack.start("worker")
     scene.warm_up()
@@ -83,7 +83,7 @@ def idle_connections(scene: Scene) -> None:
     scene.wait_for_quiet(since=time.monotonic())
 
 
-# What they have said before they fall silent.
+# The bytes that they send before they fall silent.
 WORDS = (
     b"",
     b"POST /api/v1/emails HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Le",
@@ -108,7 +108,7 @@ def idle_lines(scene: Scene, count: int) -> Iterator[Sequence[socket.socket]]:
 
 
 def is_open(line: socket.socket) -> bool:
-    """Whether the server has not hung up. An answer may wait to be read."""
+    """Whether the server has kept the connection open. A response may be unread."""
     line.setblocking(False)
     try:
         while line.recv(4096):

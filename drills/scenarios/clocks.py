@@ -1,4 +1,4 @@
-"""Who rings when beat does not, and when there are two of them."""
+"""Wake-ups without beat, with two beats, and with wrong clocks."""
 
 import time
 from datetime import UTC, datetime
@@ -20,14 +20,14 @@ CANCELLED = 5
 LEAD_SECONDS = 3.0
 SHIFT_SECONDS = 2 * 3600.0
 QUIET_SECONDS = 10.0
-# The promise: on the wire this soon after its time.
+# The promise: mail goes out within this time of its due time.
 LATE_SECONDS = 2.0
-# The queue of what beat sends (settings.CELERY_TASK_DEFAULT_QUEUE).
+# The queue of beat's tasks (settings.CELERY_TASK_DEFAULT_QUEUE).
 PERIODIC = "periodic"
 
 
 def no_beat(scene: Scene) -> None:
-    """No beat, and the wake-ups are lost as well: queued and scheduled mail goes out by the workers' own timer."""
+    """Beat is down and wake-ups are lost: the workers' own timers still send queued and scheduled mail."""
     scene.open_sink()
     scene.stack.start("worker", settings=AS_USUAL)
     scene.warm_up()
@@ -35,14 +35,14 @@ def no_beat(scene: Scene) -> None:
 
 
 def two_beats(scene: Scene) -> None:
-    """Two beats beside the workers: everything is rung for twice, and sent once."""
+    """Two beats run beside the workers: every wake-up is doubled, and every mail is sent once."""
     scene.open_sink()
     scene.stack.start("worker", settings=AS_USUAL)
     for _ in range(2):
         scene.stack.start("beat")
     scene.warm_up()
     play_schedule(scene)
-    # Nobody listens to them so far: what they have rung shows that both are at work.
+    # No worker listens yet: the wake-ups show that both beats work.
     scene.wait_for(lambda: count_rings() >= 4, "two ticks of each beat")
     scene.details["rings_of_beats"] = count_rings()
     scene.stack.start("worker-bulk")
@@ -51,13 +51,13 @@ def two_beats(scene: Scene) -> None:
 
 
 def wrong_clocks(scene: Scene) -> None:
-    """Workers and beats two hours ahead and two behind, then the web server too: nothing is early, late or doubled."""
+    """Workers and beats two hours ahead and two behind, then the web server too: no mail is early, late or doubled."""
     scene.open_sink()
     for shift in (SHIFT_SECONDS, -SHIFT_SECONDS):
         for name in ("worker", "worker-bulk", "beat"):
             scene.stack.start(name, shift=shift, settings=AS_USUAL)
     scene.warm_up()
-    # What a worker has noted by its own clock: this is about wrong ones.
+    # Times recorded by a worker's own clock: they prove that the clocks are wrong.
     scene.expect(abs(cache.get(TICK_KEY, 0) - time.time()) > SHIFT_SECONDS / 2, "the workers' clocks are right")
     play_schedule(scene)
     usual = scene.stack.webs[0]
@@ -74,7 +74,7 @@ def wrong_clocks(scene: Scene) -> None:
 
 
 def play_schedule(scene: Scene) -> None:
-    """Mail for now, and mail for a time soon, of which some is cancelled before it."""
+    """Mail for now, and mail scheduled soon, some of which is cancelled in time."""
     at = time.time() + LEAD_SECONDS
     times = [{"scheduled_at": datetime.fromtimestamp(at, UTC).isoformat()}] * SCHEDULED
     ids = scene.post_batch(SCHEDULED, name="scheduled", each=times)
@@ -92,7 +92,7 @@ def play_schedule(scene: Scene) -> None:
 
 
 def judge_times(scene: Scene, due_at: float) -> None:
-    """Nothing scheduled may be early, or late by more than the promise."""
+    """Scheduled mail may not be early, or later than promised."""
     waits = [mail.at - due_at for mail in scene.sink.taken if mail.address.startswith("scheduled")]
     scene.details["latest_s"] = round(max(waits, default=0.0), 2)
     scene.expect(min(waits, default=0.0) >= 0, f"scheduled mail was {-min(waits, default=0.0):.2f} s early")

@@ -1,4 +1,4 @@
-"""Programs that are killed without a word: the worker, one of its children, everything."""
+"""Killed programs: the worker, one of its children, everything."""
 
 import signal
 import time
@@ -9,13 +9,13 @@ from drills.harness.processes import list_children, send
 from drills.harness.scene import Scene
 from drills.stand_ins.rules import Act, SinkMail, Stage, Wait
 
-# Long enough that every kill finds mail between its dot and its answer.
+# Long enough that every kill hits mail between its dot and its reply.
 ANSWER_SECONDS = 0.05
 RATE = 20.0
 KILLS = 10
 POWER_CUTS = 3
 MAILS_BETWEEN_KILLS = 10
-# Of the worker for critical and normal mail (emailsvc.launcher.processes).
+# Children of the worker for critical and normal mail (emailsvc.launcher.processes).
 CHILDREN = 2
 
 
@@ -24,7 +24,7 @@ def answer_slowly(stage: Stage, _mail: SinkMail) -> Act:
 
 
 def kill_worker(scene: Scene) -> None:
-    """SIGKILL of the worker under load: by turns with its children, and of its main process alone."""
+    """SIGKILL of the worker under load: in turns with its children, and of its main process alone."""
     scene.open_sink(answer_slowly)
     worker = scene.stack.start("worker")
     with scene.load(RATE) as load:
@@ -43,7 +43,7 @@ def kill_worker(scene: Scene) -> None:
 
 
 def kill_child(scene: Scene) -> None:
-    """SIGKILL of one prefork child under load, and of the other; the worker makes new ones."""
+    """SIGKILL of one prefork child under load, then of the other; the worker replaces them."""
     scene.open_sink(answer_slowly)
     worker = scene.stack.start("worker")
     with scene.load(RATE) as load:
@@ -76,6 +76,6 @@ def power_cut(scene: Scene) -> None:
 
 
 def start_all(scene: Scene) -> None:
-    """The whole line-up beside the web server."""
+    """All programs beside the web server."""
     for name in ("worker", "worker-bulk", "beat"):
         scene.stack.start(name)

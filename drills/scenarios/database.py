@@ -1,4 +1,4 @@
-"""Without the database for a moment, or without a place on its disk."""
+"""The database is absent for a moment, or its disk is full."""
 
 import random
 import signal
@@ -15,23 +15,23 @@ from drills.stand_ins.rules import Hold, Stage, as_usual
 from drills.stand_ins.small_disk import NoDiskError, full, small_disk, tables_on
 
 RATE = 30.0
-# What an application may be told while the database is away: come again.
+# Accepted responses while the database is away: try again later.
 AWAY = 503
-# As many as one child holds at once.
+# The number of recipients that one child sends at once.
 HELD = settings.SMTP_CONVERSATIONS
-# Beside a lease of LEASE_SECONDS.
+# Durations relative to LEASE_SECONDS.
 SHORT_SECONDS = 0.6
 LONG_SECONDS = 2.5
 DISK_MB = 8
 TABLES_ON_DISK = ("mail_message", "mail_recipient", "mail_attempt", "tracking_event")
-# So much of each mail that the rest of the disk is soon used, and does not compress.
+# Size of each mail, incompressible, so that the rest of the disk fills soon.
 BODY_BYTES = 20_000
 REFUSED = 5
 FULL_SECONDS = 2.0
 
 
 def postgres_restart(scene: Scene) -> None:
-    """Immediate shutdown in the middle of deliveries and POSTs; nothing but 202 and 503 is answered."""
+    """PostgreSQL shuts down immediately during deliveries and POSTs; every POST gets 202 or 503."""
     scene.open_sink(answer_slowly)
     scene.stack.start("worker")
     scene.warm_up()
@@ -47,7 +47,7 @@ def postgres_restart(scene: Scene) -> None:
 
 
 def postgres_after_250(scene: Scene) -> None:
-    """PostgreSQL is away when the sink says 250, for less than a lease and for longer: the answers are kept."""
+    """PostgreSQL is away when the sink answers 250, for less than a lease and for longer: the replies are kept."""
     sink = scene.open_sink()
     scene.stack.start("worker")
     scene.warm_up()
@@ -62,27 +62,27 @@ def postgres_after_250(scene: Scene) -> None:
 
 
 def release_all(scene: Scene) -> None:
-    """The sink says 250 to all that it holds."""
+    """The sink answers 250 to all held mail."""
     while scene.sink.held:
         scene.sink.held.popitem()[1].release()
 
 
 def stopped_shortly(scene: Scene, answer: Callable[[], None]) -> None:
-    """Half-open, and back before the lease has run out."""
+    """The server is half-open, and back before the lease has expired."""
     with scene.stack.stopped_server("postgres"):
         answer()
         time.sleep(SHORT_SECONDS)
 
 
 def killed_for_long(scene: Scene, answer: Callable[[], None]) -> None:
-    """Gone for longer than a lease: others would take the mail for lost, if the one who has the answer did not come."""
+    """Away for longer than a lease: others would take the mail for lost if its holder did not record the reply."""
     with scene.stack.killed_server("postgres"):
         answer()
         time.sleep(LONG_SECONDS)
 
 
 def disk_full(scene: Scene) -> None:
-    """The disk is full in the middle of POSTs and deliveries: 503, and never a 202 that is not stored."""
+    """The disk fills up during POSTs and deliveries: callers get 503, and never a 202 for mail that is not stored."""
     folder = scene.stack.ground.servers.runtime / "disk"
     try:
         scene.keep_open(small_disk(folder, DISK_MB))

@@ -1,4 +1,4 @@
-"""New versions come while mail flows, and a great deal of mail comes at once."""
+"""Deployments under load, and large batches."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -15,20 +15,20 @@ PATIENCE_SECONDS = 120.0
 BATCH = 500
 # 5 KB each, as PEERS measure.
 TEXT = "Everything that you have ordered is on its way to you.\n" * 90
-# What a process may grow by over twenty batches, once it has seen two; and what it may be at most.
+# Allowed growth of a process over twenty batches, measured after the first two; and its allowed peak.
 GROWTH_MB = 64
 MOST_MB = 400
 
 
 def deploy(scene: Scene) -> None:
-    """SIGTERM to workers and web server under load, five times, each followed or preceded by a new one."""
+    """SIGTERM to workers and web server under load, five times, each with a new one started before or after."""
     scene.open_sink()
     worker = scene.stack.start("worker")
     scene.warm_up()
     with scene.load(RATE, is_persistent=True) as load:
         for number in range(DEPLOYS):
             scene.wait_for_mail(MAILS_BETWEEN)
-            # By turns: the new ones beside the old ones, and after them.
+            # In turns: new programs start beside the old ones, or after them.
             is_rolling = number % 2 == 0
             old, worker = worker, scene.stack.start("worker") if is_rolling else 0
             old_web = scene.stack.webs[0]
@@ -74,7 +74,7 @@ def ten_thousand(scene: Scene) -> None:
 
 
 def measure_memory(programs: Iterable[int]) -> Mapping[int, float]:
-    """The size of each of their processes in MB, from which its peak counts anew."""
+    """The size of each process in MB; resets its peak."""
     pids = [member for pid in programs for member in list_family(pid)]
     for pid in pids:
         reset_peak(pid)

@@ -1,4 +1,4 @@
-"""Straight to recipients' own servers, which are strangers: greylisting, busy, broken, slow, or not to be found."""
+"""Direct delivery to recipients' servers: greylisting, busy, broken, slow, or unresolvable."""
 
 import time
 
@@ -11,21 +11,21 @@ from messages.states import Status
 
 MAILS = 60
 EACH = 10
-# Every so many-th of them is told to come again.
+# Every so many-th of them is greylisted.
 BUSY_EVERY = 4
-# Thirty seconds, scaled: far longer than any mail of a good server may take.
+# Thirty seconds, scaled: far longer than any mail to a good server may take.
 SLOW_SECONDS = 5.0
 SLOW_MAILS = 100
 FAST_DOMAINS = 5
 FAST_RATE = 20.0
 FAST_SECONDS = 5.0
-# By so much the others' 95th percentile may move: chance on a busy machine.
+# Allowed change of the others' 95th percentile: chance on a busy machine.
 NOISE_SECONDS = 0.3
 FAULT_SECONDS = 1.5
 
 
 def greylist(scene: Scene) -> None:
-    """450 for every first try: each mail is tried again once, by its own time, and none is sent twice."""
+    """450 at every first attempt: each mail is retried once, on its own schedule, without duplicates."""
     Exchangers(scene).add("greylist.test", lambda stage, mail: answer_grey(stage, mail))
     scene.stack.start("worker")
     begun_at = time.monotonic()
@@ -40,7 +40,7 @@ def answer_grey(stage: Stage, mail: SinkMail) -> Act:
 
 
 def busy(scene: Scene) -> None:
-    """421 as every other greeting, and 421 in the middle of conversations: nothing is lost, bounced or doubled."""
+    """421 at every other greeting, and 421 during conversations: no mail is lost, bounced or doubled."""
     Exchangers(scene).add("busy.test", answer_busy)
     scene.stack.start("worker")
     begun_at = time.monotonic()
@@ -61,7 +61,7 @@ def answer_busy(stage: Stage, mail: SinkMail) -> Act:
 
 
 def second_mx(scene: Scene) -> None:
-    """The best exchanger greets with 554, or is not there at all: the next one gets the mail, in the same attempt."""
+    """The best mail exchanger greets with 554 or is down: the next one gets the mail in the same attempt."""
     exchangers = Exchangers(scene)
     first = exchangers.add(
         "two.test", lambda stage, _: ReplyWith("554 5.3.2 not me") if stage is Stage.GREETING else None
@@ -78,7 +78,7 @@ def second_mx(scene: Scene) -> None:
 
 
 def slow_mx(scene: Scene) -> None:
-    """One domain's server takes its time to answer; mail to others goes out as fast as without it."""
+    """One domain's server answers slowly; mail to other domains is not delayed."""
     exchangers = Exchangers(scene)
     slow = exchangers.add("slow.test", lambda stage, _: Wait(SLOW_SECONDS) if stage is Stage.DOT else None)
     for number in range(FAST_DOMAINS):
@@ -111,7 +111,7 @@ def time_fast(scene: Scene, name: str) -> float:
 
 
 def dns_faults(scene: Scene) -> None:
-    """SERVFAIL waits and goes out when the DNS is mended; NXDOMAIN and null MX bounce; an MX on loopback is refused."""
+    """SERVFAIL mail waits until the DNS works; NXDOMAIN and null MX bounce; an MX on loopback is refused."""
     names = scene.stack.ground.names
     Exchangers(scene).add("servfail.test")
     names.fail("servfail.test")

@@ -1,4 +1,4 @@
-"""Webhook endpoints that are down, fail, are slow or gone: who comes back is told everything, the others at once."""
+"""Webhook endpoints that are down, failing, slow or gone: recovered ones get all events, others are not delayed."""
 
 import time
 
@@ -11,20 +11,20 @@ from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, WebhookDel
 RATE = 15.0
 FAULT_SECONDS = 3.0
 AFTER_SECONDS = 2.0
-# Longer than an endpoint may take (WEBHOOK_TIMEOUT_SECONDS).
+# Longer than WEBHOOK_TIMEOUT_SECONDS.
 SLOW_SECONDS = 1.5
 # From the mail on the sink's disk to the healthy endpoint, at the 95th percentile.
 TOLD_SECONDS = 1.0
 PATIENCE_SECONDS = 40.0
 TERMINAL = ("email.delivered", "email.failed", "email.bounced")
-# How each misbehaves; the first group is mended after a while, the second never.
+# The fault of each endpoint; the first group recovers after a while, the second never.
 MENDED = {"/cut": Answering(status=0), "/error": Answering(status=500), "/slow": Answering(seconds=SLOW_SECONDS)}
 GIVEN_UP = {"/gone": Answering(status=410), "/dead": Answering(status=500)}
 HEALTHY = "/good"
 
 
 def webhooks(scene: Scene) -> None:
-    """Cut off, 500 and too slow for a while: told of every end later. 410, and 500 for good: disabled, with notice."""
+    """Cut connections, 500 and slow responses for a while: all events arrive later. 410 and permanent 500: disabled."""
     receiver = scene.keep_open(Receiver())
     scene.open_sink()
     for name in ("worker", "worker-webhooks"):
@@ -62,7 +62,7 @@ def count_pending(scene: Scene) -> int:
 
 
 def judge_told(scene: Scene, receiver: Receiver) -> None:
-    """Every end reached every endpoint that lives, with one id for all tries, signed."""
+    """Every recovered endpoint has every event, with one id in all attempts, signed."""
     ends = {str(pk) for pk in find_ends(scene)}
     for path in (HEALTHY, *MENDED):
         heard = receiver.heard(path)
@@ -85,7 +85,7 @@ def find_ends(scene: Scene) -> set[object]:
 
 
 def judge_given_up(scene: Scene) -> None:
-    """Disabled, told to the owner, and all that they missed stands in the feed."""
+    """The endpoints are disabled, their owner has a notice, and the feed contains all events that they missed."""
     rows = Endpoint.objects.filter(project__in=scene.projects)
     off = {row.url.rpartition("/")[2] for row in rows if row.status == EndpointStatus.DISABLED}
     scene.expect(off == {path[1:] for path in GIVEN_UP}, f"disabled were {sorted(off)}")
@@ -96,7 +96,7 @@ def judge_given_up(scene: Scene) -> None:
 
 
 def read_feed(scene: Scene) -> set[str]:
-    """The ids of all ends in GET /events, page after page."""
+    """The ids of all final events in GET /events, page by page."""
     found: set[str] = set()
     cursor = ""
     with scene.client() as client:
@@ -109,7 +109,7 @@ def read_feed(scene: Scene) -> set[str]:
 
 
 def judge_healthy(scene: Scene, receiver: Receiver, until: float) -> None:
-    """The neighbours' trouble, while it lasts, is not its own."""
+    """The other endpoints' faults do not delay the healthy endpoint."""
     times = scene.times()
     arrived = {each.recipient: each.at for each in reversed(receiver.heard(HEALTHY))}
     waits = [at - times[address] for address, at in arrived.items() if times.get(address, until) < until]

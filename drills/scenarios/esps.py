@@ -1,4 +1,4 @@
-"""An ESP that takes mail and says nothing, throttles, breaks, talks nonsense; and what it tells later, true or not."""
+"""An ESP that accepts mail silently, throttles, fails, sends nonsense; and its later events, true or forged."""
 
 import json
 import time
@@ -17,10 +17,10 @@ from providers.services import ProviderTarget, add_provider
 from tracking.models import Event
 
 EACH = 6
-# Longer than a worker waits here for an answer.
+# Longer than a worker waits here for a response.
 PATIENCE = 2.0
 SILENT_SECONDS = 4.0
-# How each kind of mail is answered at its first call; after that all goes well.
+# The response to the first call for each kind of mail; later calls succeed.
 FIRST = {
     "good": EspAnswer(),
     "silent": EspAnswer(seconds=SILENT_SECONDS),
@@ -29,13 +29,13 @@ FIRST = {
     "broken": EspAnswer(is_taken=False, status=500, body=b"<h1>Oops</h1>"),
     "nonsense": EspAnswer(body=b"\x00\xff{]"),
 }
-# Taken, and not said so in words that can be read: sent again, but for those that are to be held.
+# Accepted without a readable response: sent again, except for mail on hold.
 DOUBLED = ("silent", "nonsense")
 FORGED = 403
 
 
 def esp(scene: Scene) -> None:
-    """Timeout after accept, 429, 500, nonsense; events twice, out of order and forged; held mail is settled by them."""
+    """Timeout after accept, 429, 500, nonsense; events doubled, out of order and forged; events settle mail on hold."""
     stand_in = scene.keep_open(EspStandIn(scene.journal(), answer))
     scene.sinks.append(stand_in)
     settings = {"esp": "mailgun", "api_key": "key", "webhook_signing_key": SIGNING_KEY, "api_url": stand_in.api_url}
@@ -45,7 +45,7 @@ def esp(scene: Scene) -> None:
     scene.stack.start("worker", patience=PATIENCE)
     begun_at = time.monotonic()
     for number in range(EACH):
-        # By turns, so that the ESP never fails so often in a row that it is left alone for long.
+        # In turns, so that failures do not open the circuit breaker for long.
         for name in FIRST:
             policy = OnUncertain.HOLD if name == "held" else OnUncertain.RETRY
             scene.fill(1, name=f"{name}-{number}", on_uncertain=policy)
@@ -60,7 +60,7 @@ def answer(address: str, earlier_count: int) -> EspAnswer:
 
 
 def judge_answers(scene: Scene) -> None:
-    """What was taken without a readable word is doubled, or held; nothing else is."""
+    """Mail accepted without a readable response is doubled or on hold; no other mail is."""
     copies = Counter(mail.address.partition("-")[0] for mail in scene.sink.taken)
     wanted = {name: 2 * EACH if name in DOUBLED else EACH for name in FIRST}
     scene.expect(copies == wanted, f"the ESP was given {dict(copies)} instead of {wanted}")
@@ -71,7 +71,7 @@ def judge_answers(scene: Scene) -> None:
 
 
 def tell_all(scene: Scene, provider: Provider, stand_in: EspStandIn) -> None:
-    """Of each mail: a forged bounce, that it was delivered, the same again, and late that it was taken."""
+    """For each mail: a forged bounce, a delivery, the same again, and a late acceptance."""
     path = urlsplit(build_events_url(provider)).path
     statuses = Counter[int]()
     for mail in stand_in.mails.values():
@@ -93,7 +93,7 @@ def post(scene: Scene, path: str, event: object) -> int:
 
 
 def judge_events(scene: Scene) -> None:
-    """All are delivered, each said so once."""
+    """All are delivered, with one event each."""
     scene.wait_for_quiet(since=time.monotonic())
     scene.expect_statuses({Status.DELIVERED: EACH * len(FIRST)})
     projects = [project.pk for project in scene.projects]

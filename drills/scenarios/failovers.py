@@ -1,4 +1,4 @@
-"""Two providers: what happens to mail when the first one is away, takes mail without a word, and is back."""
+"""Two providers: the first one is down, then accepts mail silently, then recovers."""
 
 import time
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from providers.models import Provider, ProviderKind
 FIRST, SECOND = "a", "b"
 RATE = 20.0
 AWAY_MAILS = 60
-# Longer than a worker waits here for the answer to a dot: the mail is taken, and nobody knows.
+# Longer than a worker waits here for the reply to a dot: the mail is accepted, and its outcome is uncertain.
 PATIENCE = 2.0
 SILENT_SECONDS = 20.0
 SILENT_MAILS = 3
@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 30.0
 
 
 def failover(scene: Scene) -> None:
-    """A refuses connections, then takes mail and never says so, then recovers: mail goes by B, and by A again."""
+    """A refuses connections, then accepts mail silently, then recovers: mail goes out by B, and by A again."""
     second = scene.add_sink()
     port = scene.keep_open(held_port())
     first_url = f"smtp://{LOOPBACK}:{port}?tls=never"
@@ -33,7 +33,7 @@ def failover(scene: Scene) -> None:
     Provider.objects.create(name=SECOND, kind=ProviderKind.SMTP, url=second.relay_url, priority=10)
     scene.stack.start("worker", patience=PATIENCE)
     with Load([scene.client() for _ in range(4)], RATE, build_mail) as load:
-        # Nobody listens where A is said to be.
+        # Nothing listens at A's address.
         wait_for_more(scene, second, AWAY_MAILS)
         first = scene.add_sink(answer_never, place=(LOOPBACK, port))
         scene.wait_for(lambda: len(first.taken) >= SILENT_MAILS, "mail that A has taken and not answered")
@@ -49,7 +49,7 @@ def failover(scene: Scene) -> None:
 
 
 def build_mail(number: int) -> dict[str, object]:
-    """By turns of the two policies."""
+    """In turns of the two policies."""
     policy = list(OnUncertain)[number % 2]
     return build_email(f"{policy}-{number}@drill.test", on_uncertain=policy)
 
@@ -68,7 +68,7 @@ def count_uncertain(scene: Scene) -> int:
 
 
 def judge_policies(scene: Scene, accepted_count: int) -> None:
-    """What A may have taken is sent again by `retry`, and waits for a person with `hold`."""
+    """Mail that A may have accepted is sent again by `retry`, and waits for a person with `hold`."""
     held = Recipient.objects.filter(
         project__in=scene.projects, status=Status.DELIVERING, status_reason=StatusReason.UNCERTAIN, next_attempt_at=None
     ).count()
@@ -85,7 +85,7 @@ def count_accepted(scene: Scene, provider: str) -> int:
 
 
 def judge_story(scene: Scene) -> None:
-    """An email that A was silent about and B took: its JSON says so, and why each attempt went as it did."""
+    """An email with an uncertain attempt at A and a success at B: its JSON shows both, and why each was chosen."""
     tried = Attempt.objects.filter(
         outcome="uncertain", recipient__status=Status.SENT, recipient__project__in=scene.projects
     )

@@ -1,4 +1,4 @@
-"""Nobody's mail waits for somebody else's: not behind bulk mail, not behind a slow relay, not beside poison."""
+"""Isolation: bulk mail, slow relays and poison messages delay no other mail."""
 
 import signal
 import time
@@ -15,14 +15,14 @@ from messages.states import Lane, Status, StatusReason
 
 BULK = 10_000
 CRITICAL = 5
-# That bulk mail goes out meanwhile is seen by so much of it; the rest is left.
+# This much bulk mail must go out meanwhile; the rest is left.
 BULK_GOES_ON = 100
 # The promise, from POST to the final dot.
 CRITICAL_SECONDS = 1.0
 # Thirty seconds, scaled: far longer than any mail of a good relay may take.
 SLOW_SECONDS = 5.0
 SLOW_MAILS = 100
-# Of the worker for critical and normal mail (emailsvc.launcher.processes).
+# Children of the worker for critical and normal mail (emailsvc.launcher.processes).
 CHILDREN = 2
 FAST_RATE = 20.0
 FAST_MAILS = 100
@@ -32,7 +32,7 @@ POISON = "poison-0@drill.test"
 
 
 def lanes(scene: Scene) -> None:
-    """10,000 bulk emails queued: a critical one is on the wire within a second, again and again."""
+    """10,000 bulk emails are queued: each critical email goes out within a second."""
     scene.open_sink()
     scene.fill(BULK, name="bulk", priority=Lane.BULK)
     scene.stack.start("worker")
@@ -56,7 +56,7 @@ def time_critical(scene: Scene, address: str) -> float:
 
 
 def slow_relay(scene: Scene) -> None:
-    """One project's relay takes its time to answer; another project's mail, by another provider, does not notice."""
+    """One project's relay answers slowly; another project's mail, with another provider, is not delayed."""
     scene.open_sink()
     key, _ = scene.add_project("slow")
     slow = scene.open_sink(answer_late, project=key.project)
@@ -82,7 +82,7 @@ def answer_late(stage: Stage, _mail: SinkMail) -> Act:
 
 
 def poison(scene: Scene) -> None:
-    """An email that takes down every child that works on it is parked after five; its neighbours are delivered."""
+    """An email that kills every child that processes it is parked after five kills; other mail is delivered."""
     scene.open_sink(lambda stage, mail: Hold() if stage is Stage.RCPT and mail.address == POISON else None)
     scene.fill(NEIGHBOURS // 2, name="before")
     scene.fill(1, name="poison")
@@ -100,7 +100,7 @@ def poison(scene: Scene) -> None:
 
 
 def kill_eater(scene: Scene, worker: int, killed: list[int]) -> bool:
-    """Kill the child that has just named the poison to the sink, if one has; whether the poison is parked."""
+    """Kill the child that has just sent the poison's address to the sink, if any; returns whether it is parked."""
     held = scene.sink.held.pop(POISON, None)
     if held is not None:
         eater = find_peer(held.mail.peer_port, list_children(worker))

@@ -1,4 +1,4 @@
-"""Many hands on the same rows at the same moment."""
+"""Concurrent access to the same rows."""
 
 import random
 import time
@@ -20,9 +20,9 @@ DUE = 200
 WAKE_UPS = 10
 RACES = 200
 RACE_SECONDS = 7.0
-# Enough to wait for all the races that are near at the same time.
+# Enough threads to wait for all races that are close in time.
 CANCELLERS = 32
-# A cancel is meant to arrive this long before or after the time of its message at most; a release comes within a tick.
+# A cancel arrives at most this long before or after its message's time; a release comes within a tick.
 SPREAD_SECONDS = 0.3
 LEAD_SECONDS = 4.0
 
@@ -32,7 +32,7 @@ def answer_soon(stage: Stage, _mail: SinkMail) -> Act:
 
 
 def same_wakeup(scene: Scene) -> None:
-    """One wake-up ten times over, taken by ten children in parallel: each mail goes out once."""
+    """One wake-up is sent ten times and taken by ten children in parallel: each mail goes out once."""
     scene.open_sink(answer_soon)
     scene.fill(DUE)
     for _ in range(WAKE_UPS):
@@ -43,7 +43,7 @@ def same_wakeup(scene: Scene) -> None:
 
 
 def cancel_races(scene: Scene) -> None:
-    """200 messages are cancelled just when they are released: cancelled, or delivered, never both, never neither."""
+    """200 messages are cancelled at the moment of their release: each is either cancelled or delivered."""
     scene.open_sink()
     scene.stack.start("worker")
     scene.warm_up()
@@ -57,12 +57,12 @@ def cancel_races(scene: Scene) -> None:
     scene.expect(min(len(cancelled), len(refused)) >= RACES // 20, "there was no race: nearly all ended alike")
     kept = Message.objects.filter(pk__in=cancelled, status=Status.CANCELLED).count()
     scene.expect(kept == len(cancelled), f"{len(cancelled) - kept} cancels were answered 200 and did not hold")
-    # The first mail, which showed that the worker is up, is one more.
+    # The first mail, which showed that the worker runs, is one more.
     scene.expect_statuses({Status.CANCELLED: len(cancelled), Status.DELIVERED: len(refused) + 1})
 
 
 def post_scheduled(scene: Scene) -> dict[UUID, float]:
-    """RACES messages, one after the other to be released; each one's id and its time."""
+    """RACES messages with successive release times; returns each one's id and time."""
     begin = time.time() + LEAD_SECONDS
     times = [begin + RACE_SECONDS * number / RACES for number in range(RACES)]
     ids = scene.post_batch(RACES, each=[{"scheduled_at": datetime.fromtimestamp(at, UTC).isoformat()} for at in times])
@@ -70,7 +70,7 @@ def post_scheduled(scene: Scene) -> dict[UUID, float]:
 
 
 def race_all(scene: Scene, races: Mapping[UUID, float]) -> dict[UUID, int]:
-    """Cancel each at about its time; how each cancel was answered."""
+    """Cancel each message near its time; returns the responses."""
     clients = SimpleQueue[Client]()
     lag = [0.0]
     for _ in range(CANCELLERS):
@@ -79,7 +79,7 @@ def race_all(scene: Scene, races: Mapping[UUID, float]) -> dict[UUID, int]:
     def race(item: tuple[UUID, float]) -> tuple[UUID, int]:
         email_id, at = item
         client = clients.get()
-        # On a busy machine a request is long on its way: it has to leave the earlier.
+        # A request takes long on a busy machine, so it must be sent earlier.
         leave_at = at + random.uniform(-SPREAD_SECONDS, SPREAD_SECONDS) - lag[-1]
         time.sleep(max(0.0, leave_at - time.time()))
         reply = client.post(f"/emails/{email_id}/cancel")

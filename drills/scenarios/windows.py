@@ -1,7 +1,7 @@
-"""Kills at an exact place of the conversation: the sink holds its answer there, and the drill kills the worker.
+"""Kills at an exact point of the SMTP conversation: the sink holds its reply there, and the drill kills the worker.
 
-Three chains run side by side, each on a lane with a worker of its own. A chain goes on to its next mail when the mail
-before is delivered, so that a kill finds nothing in the worker's hands but what it is meant to find.
+Three chains run side by side, each on a lane with its own worker. A chain continues with its next mail when the
+previous one is delivered, so that a kill hits no other mail of the worker.
 """
 
 import time
@@ -16,7 +16,7 @@ from drills.stand_ins.rules import Act, Hold, SinkMail, Stage
 from messages.states import Lane, OnUncertain, Status
 
 KILLS = 20
-# More than the kernel keeps for a sender whose receiver does not read.
+# More than the kernel buffers for a sender whose receiver does not read.
 LARGE_TEXT = "All of it. " * 180_000 + "\n"
 LARGE_EVERY = 5
 SMALL_BUFFER = 4096
@@ -25,7 +25,7 @@ Play = Callable[[Scene, Lane, int], Sequence[str]]
 
 
 def kill_in_window(scene: Scene) -> None:
-    """SIGKILL when the sink has the mail and has not said so: `retry` sends again, `hold` waits for a person."""
+    """SIGKILL when the sink has the mail and has not replied: `retry` sends again, `hold` waits for a person."""
     scene.open_sink(lambda stage, mail: Hold() if stage is Stage.DOT and not mail.earlier_count else None)
     play_chains(scene, post_both)
     copies = [mail.address for mail in scene.sink.taken]
@@ -38,7 +38,7 @@ def kill_in_window(scene: Scene) -> None:
 
 
 def post_both(scene: Scene, lane: Lane, number: int) -> Sequence[str]:
-    """One mail for each policy; the one that will be tried again comes first."""
+    """One mail for each policy; the mail that is retried comes first."""
     policies = (OnUncertain.RETRY, OnUncertain.HOLD)
     addresses = [f"{policy}-{number}@drill.test" for policy in policies]
     for policy, address in zip(policies, addresses, strict=True):
@@ -47,7 +47,7 @@ def post_both(scene: Scene, lane: Lane, number: int) -> Sequence[str]:
 
 
 def kill_before_dot(scene: Scene) -> None:
-    """SIGKILL when the sink has been asked for DATA, or has seen some of the content, but no dot: no doubles."""
+    """SIGKILL after DATA, or after part of the content, but before the dot: no duplicates."""
     scene.open_sink(stop_before_dot, receive_buffer=SMALL_BUFFER)
     play_chains(scene, post_one)
     scene.expect(len(scene.sink.taken) == KILLS, f"{len(scene.sink.taken)} mails in the sink, there must be {KILLS}")
@@ -59,7 +59,7 @@ def stop_before_dot(stage: Stage, mail: SinkMail) -> Act:
 
 
 def post_one(scene: Scene, lane: Lane, number: int) -> Sequence[str]:
-    """A small mail, or one that is too large for the line to swallow."""
+    """A small mail, or one that is larger than the kernel's buffers."""
     is_large = number % LARGE_EVERY == 0
     address = f"{'large' if is_large else 'small'}-{number}@drill.test"
     scene.post(address, priority=lane, **({"text": LARGE_TEXT, "html": LARGE_TEXT} if is_large else {}))
@@ -84,7 +84,7 @@ def play_chains(scene: Scene, play: Play) -> None:
 
 
 def play_chain(scene: Scene, lane: Lane, play: Play, numbers: Iterable[int]) -> Iterator[float]:
-    """In each round: mail, the kill when the sink holds all of it, and a new worker; seconds until that has sent it."""
+    """Each round: mail, a kill when the sink holds all of it, a new worker; returns the seconds until it is sent."""
     worker = scene.stack.start("worker", "-Q", lane, "-c", "1")
     for number in numbers:
         addresses = play(scene, lane, number)

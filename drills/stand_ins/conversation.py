@@ -1,4 +1,4 @@
-"""One connection to the sink: as much of SMTP as our transports speak."""
+"""One connection to the sink: the part of SMTP that our transports use."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ END = b"\r\n.\r\n"
 
 
 class DroppedError(ConnectionError):
-    """The rule wants this line closed."""
+    """The rule demands that the connection be closed."""
 
 
 # RFC 5321, 3.8: the service closes the channel.
@@ -22,7 +22,7 @@ CLOSING = "421"
 
 @dataclass(frozen=True, kw_only=True)
 class House:
-    """What a conversation asks of its sink: the rule, the count of earlier mail, the journal, and to be held."""
+    """The sink as a conversation sees it: the rule, the count of earlier mail, the journal, and holds."""
 
     ask: Callable[[Stage, SinkMail], Act]
     count: Callable[[str], int]
@@ -31,7 +31,7 @@ class House:
 
 
 class Conversation:
-    """Raises ConnectionError or IncompleteReadError when the line breaks; that is what drills are about."""
+    """Raises ConnectionError or IncompleteReadError if the connection breaks, which drills do on purpose."""
 
     def __init__(self, house: House, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._house = house
@@ -40,7 +40,7 @@ class Conversation:
         self._mail: SinkMail | None = None
 
     async def run(self) -> None:
-        """Until QUIT or the end of the line."""
+        """Runs until QUIT or the end of the connection."""
         if not await self._greet():
             return
         while line := await self._reader.readline():
@@ -59,7 +59,7 @@ class Conversation:
                     self._say("250 2.0.0 ok")
 
     async def _greet(self) -> bool:
-        """Whether there will be a conversation."""
+        """Whether the conversation begins."""
         mail = SinkMail(address="", earlier_count=self._house.count(""), peer_port=self._peer_port)
         return await self._play(self._house.ask(Stage.GREETING, mail), Stage.GREETING, mail, "220 sink.test ESMTP")
 
@@ -72,7 +72,7 @@ class Conversation:
             self._writer.write(text.encode() + b"\r\n")
 
     async def _play(self, act: Act, stage: Stage, mail: SinkMail, usual: str) -> bool:
-        """Answer as the rule wants it; whether the transaction goes on."""
+        """Answer as the rule demands; returns whether the transaction continues."""
         match act:
             case ReplyWith(text):
                 self._say(text)
@@ -112,7 +112,7 @@ class Conversation:
         first = await self._reader.readexactly(1)
         act = self._house.ask(Stage.CONTENT, mail)
         if act is not None:
-            # The reader would go on filling its buffer: what it does not take stays with the sender.
+            # The reader would keep filling its buffer: unread data must stay with the sender.
             self._writer.transport.pause_reading()  # type: ignore[attr-defined]
             await self._play(act, Stage.CONTENT, mail, "")
             self._writer.transport.resume_reading()  # type: ignore[attr-defined]

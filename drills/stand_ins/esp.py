@@ -1,4 +1,4 @@
-"""An ESP of our own with Mailgun's API: it notes each mail on disk before it says so, and can be told to fail."""
+"""A stand-in ESP with Mailgun's API: it notes each mail on disk before it answers, and can be told to fail."""
 
 import hmac
 import json
@@ -22,7 +22,7 @@ from emailsvc.launcher.ports import LOOPBACK
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EspAnswer:
-    """How a call is answered: `is_taken` or not, after `seconds`, with `status` and `body` in place of the usual."""
+    """The response to a call: accepted or not (`is_taken`), after `seconds`, with `status` and `body`, if given."""
 
     is_taken: bool = True
     status: int = 200
@@ -33,21 +33,21 @@ class EspAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EspMail:
-    """One that was taken: the name that the ESP gave it, and what our ids came as."""
+    """An accepted mail: the ESP's name for it, and our ids in it."""
 
     address: str
     remote_id: str
     variables: Mapping[str, str]
 
 
-# The address, and how many calls for it came before.
+# The address, and the number of earlier calls for it.
 Rule = Callable[[str, int], EspAnswer]
-# What is signed with the events.
+# The signed part of an event.
 SIGNING_KEY = "drills-signing-key"
 
 
 class EspStandIn:
-    """`taken` grows as mail comes, as a sink's does; `mails` says more of each, the first by its address."""
+    """`taken` grows as mail arrives, as in a sink; `mails` has details of each, the first by its address."""
 
     def __init__(self, path: Path, rule: Rule) -> None:
         self.rule = rule
@@ -65,7 +65,7 @@ class EspStandIn:
 
     @property
     def taken(self) -> list[SunkMail]:
-        """What is on disk so far, in order."""
+        """The mail on disk so far, in order."""
         return list(self._taken)
 
     def __enter__(self) -> Self:
@@ -78,7 +78,7 @@ class EspStandIn:
         os.close(self._file)
 
     def _hear(self, content_type: str, body: bytes) -> EspAnswer:
-        """Take a call, or not, as the rule wants it; the answer."""
+        """Accept or reject a call, as the rule demands; returns the response."""
         fields = read_form(content_type, body)
         address = fields["to"].decode()
         with self._lock:
@@ -132,16 +132,16 @@ class EspStandIn:
 
 
 def read_form(content_type: str, body: bytes) -> Mapping[str, bytes]:
-    """The fields of multipart/form-data; of several with one name the last."""
+    """The fields of multipart/form-data; the last one of several with the same name."""
     whole = message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
     parts: Any = whole.get_payload()
-    # The mail itself is a part that has parts of its own.
+    # The mail is a part that has parts of its own.
     plain = [part for part in parts if not part.is_multipart()]
     return {part.get_param("name", header="content-disposition"): part.get_payload(decode=True) for part in plain}
 
 
 def build_event(kind: str, mail: EspMail, *, key: str = SIGNING_KEY) -> dict[str, Any]:
-    """What Mailgun posts when `kind` (`accepted`, `delivered`, `failed`) has become of a mail, signed with `key`."""
+    """Mailgun's post of the event `kind` (`accepted`, `delivered`, `failed`), signed with `key`."""
     sent_at, token = str(int(time.time())), uuid4().hex
     return {
         "signature": {

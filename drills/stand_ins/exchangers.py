@@ -1,4 +1,4 @@
-"""Recipients' own servers: one port, an address of loopback and a name for each."""
+"""Recipients' mail servers: one port, with a loopback address and a name for each."""
 
 from drills.harness.scene import Scene
 from drills.stand_ins.rules import Rule, as_usual
@@ -11,18 +11,18 @@ ADDRESS = "127.0.1.{}"
 
 
 class Exchangers:
-    """The mail exchangers of a scene, and a provider that goes straight to them."""
+    """The mail exchangers of a scene, and a provider for direct delivery to them."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._names = scene.stack.ground.names
         self._count = 0
-        # Held on all addresses at once: each exchanger listens on one of its own.
+        # Reserved on all addresses at once: each exchanger listens on its own address.
         self._port = scene.keep_open(held_port("0.0.0.0"))
         self._is_known = False
 
     def add(self, domain: str, rule: Rule = as_usual, *, preference: int = 10) -> Sink:
-        """One more for `domain`, which may have several; they are asked in the order of their preference."""
+        """Add an exchanger for `domain`, which may have several; they are tried in order of preference."""
         self._count += 1
         address = ADDRESS.format(self._count)
         sink = self._scene.add_sink(rule, place=(address, self._port))

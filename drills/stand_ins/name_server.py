@@ -1,4 +1,4 @@
-"""A name server of our own on loopback, which can be told to fail."""
+"""A stand-in name server on loopback, which can be told to fail."""
 
 import socket
 import threading
@@ -16,14 +16,14 @@ import dns.rrset
 
 from emailsvc.launcher.ports import LOOPBACK
 
-# So short that a drill need not wait for what a resolver remembers; the last number is that of negative answers.
+# Short, so that a drill need not wait for a resolver's cache; the last number is for negative answers.
 TTL = 1
 SOA = f"ns.test. drill.test. 1 {TTL} {TTL} {TTL} {TTL}"
 PACKET_BYTES = 4096
 
 
 class Names:
-    """What is told is there, by `tell`; all else does not exist (NXDOMAIN). Answers over UDP, from `start` on."""
+    """Serves the names given to `tell`; all others do not exist (NXDOMAIN). Answers over UDP, once started."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -34,15 +34,15 @@ class Names:
         self._thread = threading.Thread(target=self._run, name="names", daemon=True)
 
     def tell(self, name: str, kind: str, *texts: str) -> None:
-        """`tell("a.test", "MX", "10 mx.a.test.")`. No texts: the name is there, and has no such record."""
+        """`tell("a.test", "MX", "10 mx.a.test.")`. Without texts the name exists, but has no such record."""
         self._records[name, kind] = texts
 
     def add(self, name: str, kind: str, text: str) -> None:
-        """One more record."""
+        """Add one record."""
         self._records[name, kind] = (*self._records.get((name, kind), ()), text)
 
     def fail(self, name: str) -> None:
-        """Answer SERVFAIL to all questions for the name, and below it, until `mend`."""
+        """Answer SERVFAIL for the name and all names below it, until `mend`."""
         self._failing.add(name)
 
     def mend(self, name: str) -> None:
@@ -70,12 +70,12 @@ class Names:
                 packet, peer = self._socket.recvfrom(PACKET_BYTES)
             except OSError:
                 return
-            # A packet that says nothing is nobody's question: our own end wakes us with one.
+            # An empty packet is not a query: we send one to end the loop.
             with suppress(dns.exception.DNSException, OSError):
                 self._socket.sendto(self.answer(dns.message.from_wire(packet)).to_wire(), peer)
 
     def answer(self, query: dns.message.Message) -> dns.message.Message:
-        """The answer to a query of one question."""
+        """The response to a query with one question."""
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.RA
         question = query.question[0]

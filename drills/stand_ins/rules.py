@@ -1,4 +1,4 @@
-"""What the sink can be told: at which stage of a mail it is to do what."""
+"""Rules for the sink: an action at a stage of a mail."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """When a rule is asked. At DOT the mail is on disk before the rule's act, unless that is an `ReplyWith`.
+    """The stage at which a rule is asked. At DOT the mail is on disk before the action, unless that is a `ReplyWith`.
 
     At GREETING there is no mail yet: its address is empty, and `earlier_count` counts connections.
     """
@@ -14,32 +14,32 @@ class Stage(StrEnum):
     GREETING = "greeting"
     RCPT = "rcpt"
     DATA = "data"  # before the 354
-    CONTENT = "content"  # the first of it has come, the rest is not read
+    CONTENT = "some of it has come, the rest is not read"  # the first of it has come, the rest is not read
     DOT = "dot"
 
 
 @dataclass(frozen=True)
 class ReplyWith:
-    """Say this in place of the usual. At DOT: the mail is not taken. After a 421, or as a greeting: and hang up."""
+    """Send this reply instead. At DOT the mail is not accepted. After a 421 or as a greeting, also hang up."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Hold:
-    """Tell the drill, by `Sink.held`, and answer nothing until it releases."""
+    """Notify the drill through `Sink.held`, and answer nothing until it releases."""
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Answer as usual, later."""
+    """Answer as usual, but later."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Drop:
-    """Close the line in place of an answer. At DOT: the mail has been taken."""
+    """Close the connection instead of a reply. At DOT the mail has been accepted."""
 
 
 Act = ReplyWith | Hold | Wait | Drop | None
@@ -47,7 +47,7 @@ Act = ReplyWith | Hold | Wait | Drop | None
 
 @dataclass(slots=True, kw_only=True)
 class SinkMail:
-    """A transaction: its one recipient, how many for the same came before it, and the port it comes from."""
+    """A transaction: its single recipient, the number of earlier ones for the same address, and the client's port."""
 
     address: str
     earlier_count: int
@@ -56,7 +56,7 @@ class SinkMail:
 
     @property
     def number(self) -> int:
-        """That at the end of the local part, as drills number their mail; 0 for none."""
+        """The number at the end of the local part, as drills number their mail; 0 if there is none."""
         _, _, digits = self.address.partition("@")[0].rpartition("-")
         return int(digits) if digits.isdecimal() else 0
 

@@ -1,4 +1,4 @@
-"""The ground truth: an SMTP server that notes each mail on disk before it says 250, and can be told to misbehave."""
+"""The ground truth: an SMTP server that notes each mail on disk before it answers 250, and can be told to misbehave."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ CONTENT_LIMIT = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class SunkMail:
-    """A mail that is on disk, and since when (monotonic seconds)."""
+    """A mail on disk, and the time of its arrival there (monotonic seconds)."""
 
     message_id: str
     address: str
@@ -38,7 +38,7 @@ class HeldConversation:
         self._is_released = asyncio.Event()
 
     def release(self) -> None:
-        """Let it go on. For any thread."""
+        """Let it continue. Callable from any thread."""
         self._loop.call_soon_threadsafe(self._is_released.set)
 
     async def wait(self) -> None:
@@ -46,7 +46,7 @@ class HeldConversation:
 
 
 class Journal:
-    """The file. What comes in one round of the loop is written together and forced to disk once."""
+    """The file. Mail from one round of the loop is written together and synced once."""
 
     def __init__(self, path: Path) -> None:
         self.taken: list[SunkMail] = []
@@ -76,11 +76,11 @@ class Journal:
 
 
 class Sink:
-    """Takes mail on a loopback port, in a thread of its own: `with Sink(path) as sink: … sink.rule = …`.
+    """Accepts mail on a loopback port, in its own thread: `with Sink(path) as sink: … sink.rule = …`.
 
-    `place` is its (address, port), by default any free one. `rule` is asked in the sink's thread. What it holds stands
-    in `held`, by address; `taken` grows as mail comes.
-    A small `receive_buffer` (bytes) leaves what the sink does not read with the sender.
+    `place` is its (address, port), by default any free one. `rule` is asked in the sink's thread. Held conversations
+    are in `held`, by address; `taken` grows as mail arrives.
+    A small `receive_buffer` (bytes) leaves unread data with the sender.
     """
 
     def __init__(
@@ -109,17 +109,17 @@ class Sink:
 
     @property
     def url(self) -> str:
-        """Its address as a provider whose 250 is a delivery."""
+        """Its URL as a provider whose 250 means delivery."""
         return f"inbox://{LOOPBACK}:{self.port}"
 
     @property
     def relay_url(self) -> str:
-        """Its address as a relay, which takes mail and tells no more of it."""
+        """Its URL as a relay, which accepts mail and reports nothing more."""
         return f"smtp://{LOOPBACK}:{self.port}?tls=never"
 
     @property
     def taken(self) -> list[SunkMail]:
-        """What has come so far, in order."""
+        """The mail so far, in order."""
         return list(self._journal.taken)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""A disk of our own, small enough to be filled: a tmpfs that this run alone sees."""
+"""A disk small enough to be filled: a tmpfs that only this run sees."""
 
 import ctypes
 import os
@@ -17,13 +17,13 @@ FULL_BYTES = 65_536
 
 
 class NoDiskError(Exception):
-    """The system lets us mount nothing: only root may, and in a container only where it was allowed."""
+    """The system forbids mounts: only root may mount, and in a container only if it is allowed."""
 
 
 def leave_mounts() -> bool:
-    """Let this process and its children see mounts that nobody else does, and that end with them; whether it may.
+    """Give this process and its children private mounts that end with them; returns whether that is allowed.
 
-    To be called before any thread runs.
+    Call it before any thread runs.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     return bool(libc.unshare(CLONE_NEWNS) == 0 and libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None) == 0)
@@ -31,7 +31,7 @@ def leave_mounts() -> bool:
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """An empty disk mounted on `folder`, owned as its parent. Raises NoDiskError."""
+    """An empty disk mounted on `folder`, with the owner of its parent. Raises NoDiskError."""
     folder.mkdir()
     owner = folder.parent.stat()
     options = f"size={megabytes}m,mode=0700,uid={owner.st_uid},gid={owner.st_gid}"
@@ -48,7 +48,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
 @contextmanager
 def tables_on(folder: Path, tables: Sequence[str]) -> Iterator[None]:
-    """PostgreSQL keeps these tables on that disk meanwhile."""
+    """Meanwhile PostgreSQL keeps these tables on that disk."""
     run_statement(f"CREATE TABLESPACE {SPACE} LOCATION '{folder}'")
     try:
         move(tables, SPACE)
@@ -70,7 +70,7 @@ def run_statement(statement: str) -> None:
 
 @contextmanager
 def full(folder: Path) -> Iterator[None]:
-    """Nothing more fits on the disk, until the block ends."""
+    """The disk is full until the block ends."""
     ballast = folder / "ballast"
     with ballast.open("wb", buffering=0) as file:
         try:

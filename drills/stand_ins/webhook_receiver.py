@@ -1,4 +1,4 @@
-"""Webhook endpoints of our own: one HTTP server, a path for each, which can be told to misbehave."""
+"""Webhook endpoints: one HTTP server with a path for each, which can be told to misbehave."""
 
 import json
 import threading
@@ -18,14 +18,14 @@ IN_TIME_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedPost:
-    """A post that came, whatever it was answered. `event_id` is the `webhook-id`, the same for every try."""
+    """A received post, whatever its response. `event_id` is the `webhook-id`, the same in every attempt."""
 
     path: str
     event_id: str
     type: str
     email_id: str
     recipient: str
-    # Whether it was answered with 2xx, and in the time that a poster has: the poster may believe otherwise.
+    # Whether it was answered with 2xx within the poster's time limit; the poster may see it differently.
     is_taken: bool
     is_signed: bool
     at: float
@@ -33,22 +33,22 @@ class ReceivedPost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answering:
-    """How a path answers: after `seconds`, with `status`; status 0 closes the line without a word."""
+    """The response of a path: `status` after `seconds`; status 0 closes the connection without a response."""
 
     status: int = 200
     seconds: float = 0.0
 
 
 class Server(ThreadingHTTPServer):
-    """A thread for each connection, of which many may come at once: a lost SYN is tried again after a second."""
+    """A thread for each connection; many may arrive at once, and a lost SYN is retried after a second."""
 
     daemon_threads = True
     request_queue_size = 512
 
 
 class Receiver:
-    """`answer_as(path, …)` tells how a path answers from now on; `heard` grows as posts come. A signature counts when
-    the path's secret, set by `trust`, has made it.
+    """`answer_as(path, …)` sets the response of a path; `heard` grows as posts arrive. A signature is valid if it was
+    made with the path's secret, set by `trust`.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Receiver:
         self._answers[path] = answering
 
     def heard(self, path: str) -> Sequence[ReceivedPost]:
-        """What came to a path so far, in order."""
+        """The posts to a path so far, in order."""
         return [each for each in list(self._heard) if each.path == path]
 
     def __enter__(self) -> Self:
@@ -131,7 +131,7 @@ class Receiver:
 
 
 def is_signed(key: Webhook | None, body: bytes, headers: Mapping[str, str]) -> bool:
-    """Whether the one that we trust has written this just now."""
+    """Whether the trusted sender has signed this just now."""
     if key is None:
         return False
     try:

@@ -96,12 +96,12 @@ def test_a_second_copy_after_an_uncertain_attempt_is_within_the_window():
     [
         ({"path": [Status.QUEUED, Status.FAILED, Status.DELIVERED]}, "on an illegal path"),
         ({"path": [Status.QUEUED]}, "on an illegal path"),
-        ({"attempts": [attempt(1, end=5), attempt(2, begin=2, end=3)]}, "held twice at once"),
-        ({"attempts": [attempt(1, end=None), attempt(2, begin=2, end=3)]}, "held twice at once"),
+        ({"attempts": [attempt(1, end=5), attempt(2, begin=2, end=3)]}, "leased twice at once"),
+        ({"attempts": [attempt(1, end=None), attempt(2, begin=2, end=3)]}, "leased twice at once"),
         ({"status": Status.CANCELLED, "path": [Status.SCHEDULED, Status.CANCELLED]}, "cancelled and delivered"),
         ({"status": Status.BOUNCED, "path": [Status.QUEUED, Status.BOUNCED]}, "ended without a reason"),
         ({"message_status": Status.QUEUED}, "messages with a wrong status"),
-        ({"attempts": []}, "handed over by no attempt"),
+        ({"attempts": []}, "handed over without a successful attempt"),
     ],
 )
 def test_what_must_not_be_is_found(change, words):
