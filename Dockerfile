@@ -9,7 +9,7 @@ RUN useradd --system --uid 10001 --no-create-home emailsvc
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY . .
-# What is imported is compiled now: the user below may not write here.
+# Compile the modules now: the user below may not write here.
 RUN python -m compileall -q .
 USER emailsvc
 EXPOSE 8000

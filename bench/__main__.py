@@ -1,6 +1,6 @@
-"""`./run bench [NAME]…`: measured comparisons with what others use, both sides in the same run.
+"""`./run bench [NAME]…`: benchmarks against common alternatives, both sides in the same run.
 
-Each module here that has a `run(options)` is a benchmark, and its docstring's first line says what it compares. Without
+Each module here with a `run(options)` is a benchmark; the first line of its docstring describes the comparison. Without
 a name all run.
 """
 

@@ -25,7 +25,7 @@ CLIENTS = (8, 50)
 ROUNDS = 3
 SECONDS = 4.0
 SIZE = 5_000
-# A client's whole round: given when to stop, the seconds that each of its requests took.
+# One client's loop: takes the end time, returns the seconds that each of its requests took.
 Client = Callable[[float], list[float]]
 
 
@@ -65,7 +65,7 @@ def report(count: int, figures: dict[str, list[Figures]]) -> None:
 
 
 def measure(build: Callable[[], Client], count: int) -> Figures:
-    """`count` clients at once for SECONDS."""
+    """Run `count` clients at once for SECONDS."""
     barrier = Barrier(count + 1)
     took: list[list[float]] = [[] for _ in range(count)]
 
@@ -87,7 +87,7 @@ def measure(build: Callable[[], Client], count: int) -> Figures:
 
 
 def posting(port: int, token: str) -> Client:
-    """A client of the API with a connection of its own."""
+    """A client of the API with its own connection."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     email = {"from_": "Shop <shop@bench.test>", "to": "jo@rcpt.test", "subject": "Your order", "text": "x" * SIZE}
@@ -108,7 +108,7 @@ def posting(port: int, token: str) -> Client:
 
 @contextmanager
 def running_web(port: int) -> Iterator[int]:
-    """gunicorn as in production, ready to answer; its port. 0 takes any."""
+    """gunicorn as in production, ready to answer; returns its port. 0 takes any."""
     command = [sys.executable, "-m", "gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/web/gunicorn_config.py"]
     with listen(port) as held:
         number, descriptor = held.getsockname()[1], held.fileno()

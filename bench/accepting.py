@@ -1,4 +1,4 @@
-"""What the benchmark of accepting needs of the service. Django is set up on import."""
+"""The service's side of the benchmark of accepting. Django is set up on import."""
 
 import os
 import time
@@ -18,7 +18,7 @@ from providers.services import sync_shared_provider  # noqa: E402
 
 
 def prepare() -> str:
-    """A project with a way out that nobody uses, and a table for the peer; returns an API key."""
+    """Create a project with an unused provider, and a table for the peer; returns an API key."""
     sync_shared_provider("smtp://127.0.0.1:9?tls=never")
     with connection.cursor() as cursor:
         cursor.execute(
@@ -29,7 +29,7 @@ def prepare() -> str:
 
 
 def inserting(size: int) -> Callable[[float], list[float]]:
-    """A connection of its own that inserts a row and commits, again and again."""
+    """A connection of its own that inserts a row and commits, in a loop."""
     line = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
     body = "x" * size
 

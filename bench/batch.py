@@ -1,8 +1,8 @@
-"""Batches of 500 from one template accepted by the API, beside a bare COPY of the same rows.
+"""Batches of 500 from one template, accepted by the API, compared with a bare COPY of the same rows.
 
-Over HTTP from one client and from two at once, against the web server as it runs in production, on a PostgreSQL that
-flushes its log. The peer has the rows ready and writes them on one connection, with every index and constraint: nothing
-that stores a message as rows can be faster.
+One client, then two at once, post by HTTP to the web server as it runs in production, on a PostgreSQL that flushes its
+log. The peer writes prepared rows on one connection, with every index and constraint: no service that stores messages
+as rows can be faster.
 """
 
 import json
@@ -107,7 +107,7 @@ def post_batches(client: Call, count: int = BATCHES) -> None:
 
 
 def make_client(port: int, key: str) -> Call:
-    """A client with one kept connection."""
+    """A client with one kept-alive connection."""
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
 
@@ -124,7 +124,7 @@ def make_client(port: int, key: str) -> Call:
 
 @contextmanager
 def web_server(data: Path, held: socket) -> Iterator[str]:
-    """PostgreSQL, Valkey and gunicorn on that socket, as `./run` starts it; what is yielded is an API key."""
+    """PostgreSQL, Valkey and gunicorn on that socket, as `./run` starts it; yields an API key."""
     os.environ |= {
         "SECRET_KEY": "bench-" * 8,
         "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
@@ -161,7 +161,7 @@ def web_server(data: Path, held: socket) -> Iterator[str]:
             process.wait()
 
 
-# What accepting writes for a batch: the table, and the column that names the message.
+# The tables that accepting a batch writes, and the column with the message's id.
 TABLES = {
     "mail_message": "id",
     "mail_subject": "message_id",
@@ -176,7 +176,7 @@ Batch = dict[str, bytes]
 
 @contextmanager
 def bare_copy() -> Iterator[Callable[[], None]]:
-    """What is yielded writes as many rows as the other sides do, a batch to a transaction, all made ready before."""
+    """Yields a function that writes as many rows as the other sides, one batch per transaction, all prepared before."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         columns = {table: list_columns(connection, table) for table in TABLES}
         batch = {table: read_rows(connection, table, columns[table]) for table in TABLES}
@@ -206,7 +206,7 @@ def read_rows(connection: Connection, table: str, columns: sql.Composable) -> by
 
 
 def renew(batch: Batch) -> Batch:
-    """The same rows under ids of their own. What they have in common (project, key, template) stays."""
+    """The same rows with new ids. Common values (project, key, template) stay."""
     counts = Counter(found for rows in batch.values() for found in UUID.findall(rows))
     fresh = {old: str(new_id()).encode() for old in sorted(counts) if counts[old] < SIZE}
     return {table: UUID.sub(lambda found: fresh.get(found[0], found[0]), rows) for table, rows in batch.items()}

@@ -1,9 +1,10 @@
-"""Messages per second from a filled queue to a relay, beside Postfix's own accept, queue and relay.
+"""Messages per second from a filled queue to a relay, compared with Postfix's own accept, queue and relay.
 
 Both hand 5 KB messages to Postfix's `smtp-sink` on loopback, round by round in one run. Ours: 5,000 rows become due at
 once, and a worker with two children sends them. Postfix's: `smtp-source` gives it as many over ten sessions. The clock
-stops when the sink has counted all. Beside it stands the CPU time of our worker's processes for each mail (PostgreSQL's
-and Valkey's not counted), which a busy machine changes less. Needs Debian's package postfix; the peer also needs root.
+stops when the sink has counted all. The benchmark also shows the CPU time of our worker's processes for each mail
+(without PostgreSQL and Valkey), which varies less on a busy machine. Needs Debian's package postfix; the peer also
+needs root.
 """
 
 import os
@@ -34,12 +35,12 @@ SESSIONS = 10
 SIZE = 5_000
 SINK_SESSIONS = 200
 PATIENCE_SECONDS = 120.0
-# The last mails' outcomes are written down after the sink has counted them.
+# The last mails' outcomes are recorded after the sink has counted them.
 SETTLE_SECONDS = 0.5
 
 
 class Sink:
-    """Postfix's smtp-sink, which takes everything and counts."""
+    """Postfix's smtp-sink, which accepts and counts everything."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -51,7 +52,7 @@ class Sink:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        """It prints its running count, each figure over the last one."""
+        """Reads its running count, of which each figure overwrites the last."""
         assert self._process.stdout is not None
         while chunk := os.read(self._process.stdout.fileno(), 65536):
             if figures := re.findall(rb"\d+", chunk):
@@ -99,7 +100,7 @@ class Worker:
 
 
 def measure_ours(sink: Sink, worker: Worker) -> tuple[float, float | None]:
-    """Messages per second, and microseconds of the worker's CPU for each, where the system tells them."""
+    """Messages per second, and microseconds of the worker's CPU for each, if the system reports them."""
     before = session_cpu_seconds(worker.session_id)
     rate = measure(sink, worker.release)
     time.sleep(SETTLE_SECONDS)
@@ -195,7 +196,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 @contextmanager
 def postfix(sink: Sink) -> Iterator[Callable[[], None]]:
-    """A Postfix of our own with its defaults, relaying to the sink; what is yielded gives it COUNT messages."""
+    """A Postfix of our own with its defaults, relaying to the sink; yields a function that gives it COUNT messages."""
     with held_port() as port, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -223,7 +224,7 @@ def can_run_postfix() -> bool:
 
 
 def find(program: str) -> str | None:
-    """Where a program is; Debian keeps Postfix's in /usr/sbin, which is not on everybody's path."""
+    """The path of a program; Debian puts Postfix's programs in /usr/sbin, which may not be on the PATH."""
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 

@@ -1,4 +1,4 @@
-"""DKIM-Signature fields by our own signer, beside dkimpy's, the key loaded or parsed as each allows."""
+"""DKIM-Signature fields by our own signer, compared with dkimpy, with the key loaded or parsed as each allows."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ NAMES = [b"from", b"to", b"subject", b"date", b"message-id", b"mime-version", b"
 
 
 def by_dkimpy(message: bytes, private_key: bytes) -> bytes:
-    """As in dkimpy's documentation; it takes the key as PEM at every call."""
+    """As in dkimpy's documentation; it takes the key as PEM in every call."""
     return bytes(
         dkim.sign(
             message,

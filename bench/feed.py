@@ -1,7 +1,7 @@
-"""A reader pages through the feed while 8 processes write 100,000 events: none missed, none twice, and how fast.
+"""A reader pages through the feed while 8 processes write 100,000 events: missed and repeated events, and speed.
 
-Writers commit batches of 20; one transaction in ten dawdles, one in twenty is taken back. The peer of the reader is one
-that goes by the serial number alone, as feeds often do: what it misses shows why ours does not.
+Writers commit batches of 20; one transaction in ten is delayed, one in twenty is rolled back. The peer is a reader that
+uses only the serial number, as feeds often do: the events that it misses show the value of our cursor.
 """
 
 from bench.measure import Options

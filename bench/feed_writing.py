@@ -25,14 +25,14 @@ from tracking.models import EventType  # noqa: E402
 
 BATCH = 20
 PAGE = 500
-# How often a writer dawdles within its transaction, for how long, and how often it takes one back.
+# Share of delayed transactions, their delay, and the share of rolled back ones.
 DAWDLES, DAWDLE_SECONDS, TAKES_BACK = 10, 0.02, 20
 _BY_SERIAL = "SELECT id, serial FROM tracking_event WHERE project_id = %s AND serial > %s ORDER BY serial LIMIT %s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """What a reader has seen."""
+    """Counts of a reader's events."""
 
     seen: int
     distinct: int
@@ -46,7 +46,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """How the race went."""
+    """The result of a run."""
 
     written: int
     seconds: float
@@ -100,7 +100,7 @@ READERS: Mapping[str, Callable[[UUID, Any], tuple[list[UUID], Any]]] = {
 
 
 def read_along(name: str, project_id: UUID, is_over: Flag, results: "Queue[tuple[str, Reader]]") -> None:
-    """Page forward until the writers have ended and nothing more comes."""
+    """Page forward until the writers have ended and no event is left."""
     seen: list[UUID] = []
     after, pages = None, 0
     while True:
@@ -116,7 +116,7 @@ def read_along(name: str, project_id: UUID, is_over: Flag, results: "Queue[tuple
 
 
 def race(count: int, writers: int) -> Figures:
-    """Let them run; what came of it."""
+    """Run writers and readers; returns the result."""
     project = create_project(name="bench")
     connection.close()
     fork = multiprocessing.get_context("fork")

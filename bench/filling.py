@@ -1,4 +1,4 @@
-"""Filling the queue for benchmarks: Django is set up on import, so the environment must be complete before."""
+"""Fills the queue for benchmarks. Django is set up on import, so the environment must be complete before."""
 
 import time
 from datetime import timedelta
@@ -41,7 +41,7 @@ def await_worker() -> None:
 
 
 def fill(count: int, size: int) -> None:
-    """Accept `count` plain messages of about `size` bytes, due only when `release_messages` says so."""
+    """Accept `count` plain messages of about `size` bytes, which become due only through `release_messages`."""
     key = ApiKey.objects.select_related("project").get()
     text = (LINE * (size // len(LINE) + 1))[: size - 400]
     later = timezone.now() + timedelta(days=1)
@@ -63,7 +63,7 @@ def fill(count: int, size: int) -> None:
 
 
 def release_messages(count: int) -> None:
-    """Make `count` of the waiting messages due now, and ring."""
+    """Make `count` of the waiting messages due now, and send a wake-up."""
     execute(
         "UPDATE mail_recipient SET next_attempt_at = now() WHERE id IN"
         " (SELECT id FROM mail_recipient WHERE next_attempt_at > now() + interval '1 hour' LIMIT %s)",

@@ -1,4 +1,4 @@
-"""HTML read once when it is accepted, and one more recipient's copy of it, beside BeautifulSoup for each recipient."""
+"""HTML parsed at acceptance and spliced for each further recipient, compared with BeautifulSoup for each recipient."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ def by_beautifulsoup(document: str) -> str:
 
 
 def prepare_whole(document: str, places: Sequence[int]) -> Callable[[], object]:
-    """One more recipient's copy as composing makes it: the tokens of the links and of the pixel are signed too."""
+    """One more recipient's copy, as composing makes it: the tokens of links and pixel are signed too."""
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "emailsvc.settings",
         "DATABASE_URL": "postgresql://nobody@localhost/none",
@@ -50,7 +50,7 @@ def prepare_whole(document: str, places: Sequence[int]) -> Callable[[], object]:
         "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
     }
     django.setup()
-    # Settings have to be complete before.
+    # The settings must be complete before.
     from common.ids import new_id
     from messages.sending.personalisation import TrackingOptions, personalise
 
@@ -65,14 +65,14 @@ def run(_: Options) -> None:
     found = LinkFinder().find(document)
     print(f"  {len(document) / 1000:.1f} KB, {len(found.urls)} links")
     compare(
-        "BeautifulSoup is given its wrapped URLs ready, and signs none",
+        "BeautifulSoup gets its wrapped URLs ready-made, and signs none",
         "one more recipient, tokens signed too",
         {
             "one more recipient, tokens signed too": prepare_whole(document, found.places),
             "delivery: spliced for one more recipient": partial(splice, document, found.places, wrap, PIXEL),
             "accept: HTML read for the first time": lambda: LinkFinder().judge(document, len(document)),
-            "accept: the same, by the tokenizer alone": partial(Outline, document),
-            "accept: HTML that was read before": lambda: LinkFinder().find(document),
+            "accept: the same, with the tokenizer alone": partial(Outline, document),
+            "accept: HTML that was parsed before": lambda: LinkFinder().find(document),
             "BeautifulSoup for each recipient": partial(by_beautifulsoup, document),
         },
     )

@@ -1,6 +1,6 @@
 """Milliseconds for a page of GET /emails among 100,000, by keyset, by offset and with each filter, and its indexes.
 
-A neighbour has as many in the same tables. The peer is what lists often are: OFFSET beside a COUNT of all.
+Another project has as many in the same tables. The peer is the common solution: OFFSET with a COUNT of all.
 """
 
 from functools import partial
@@ -32,7 +32,7 @@ def run(options: Options) -> None:
 
 
 def build_queries(middle: str) -> dict[str, str]:
-    """Each query by its name: with what matches much, little and nothing."""
+    """Each query by its name: with many, few and no matches."""
     return {
         "first page": "",
         "a hundred": "limit=100",

@@ -1,4 +1,4 @@
-"""A hundred thousand emails to list, and the same again of a neighbour. Django is set up on import."""
+"""A hundred thousand emails to list, and as many of another project. Django is set up on import."""
 
 from uuid import UUID
 
@@ -44,7 +44,7 @@ FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM mail_message) m
 
 
 class Listing:
-    """Asks for lists as a caller does, through every layer but the network."""
+    """Requests lists as a caller does, through every layer but the network."""
 
     def __init__(self, count: int) -> None:
         self.project = create_project(name="bench")
@@ -65,7 +65,7 @@ class Listing:
         self.client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {token}"})
 
     def ask(self, query: str) -> int:
-        """One page; returns how many rows it has."""
+        """Read one page; returns its number of rows."""
         answer = self.client.get(f"/api/v1/emails?{query}")
         assert answer.status_code == 200, answer.content
         return len(answer.json()["data"])
@@ -76,7 +76,7 @@ class Listing:
         return str(self.project.messages.order_by("-id").values_list("pk", flat=True)[half])
 
     def explain(self, query: str) -> list[str]:
-        """The indexes that finding the page's ids reads, and `Seq Scan` where a table is read whole."""
+        """The indexes that finding the page's ids uses, and `Seq Scan` for a table that is read whole."""
         with CaptureQueriesContext(connection) as queries:
             self.ask(query)
         statement = next(each["sql"] for each in queries if "mail_message" in each["sql"] and "LIMIT" in each["sql"])

@@ -1,6 +1,6 @@
-"""Time several ways of doing one thing, interleaved round by round, and print them as a table of ratios.
+"""Time several ways of one operation, interleaved round by round, and print them as a table of ratios.
 
-Interleaving spreads the machine's other work over all sides; median, least and most show how much of it there was.
+Interleaving spreads the machine's other work over all sides; median, least and most show its extent.
 """
 
 import os
@@ -17,14 +17,14 @@ ROUND_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line gives to a benchmark's `run`: where servers that it starts may live."""
+    """Options of the command line for a benchmark's `run`: the folder for servers that it starts."""
 
     port: int | None = None
     data: Path | None = None
 
 
 def microseconds(sides: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """Each side's microseconds per call, one figure a round; calls are repeated to fill some milliseconds."""
+    """Each side's microseconds per call, one figure per round; calls are repeated to fill some milliseconds."""
     counts = {name: repeats(call) for name, call in sides.items()}
     figures: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
@@ -34,7 +34,7 @@ def microseconds(sides: Mapping[str, Callable[[], object]], rounds: int = ROUNDS
 
 
 def repeats(call: Callable[[], object]) -> int:
-    """How many calls fill a round; the first call, which warms caches, does not count."""
+    """The number of calls that fill a round; the first call, which warms caches, does not count."""
     call()
     return max(1, int(ROUND_SECONDS / (time_calls(call, 3) / 1e6)))
 
@@ -47,7 +47,7 @@ def time_calls(call: Callable[[], object], count: int) -> float:
 
 
 def compare(title: str, ours: str, sides: Mapping[str, Callable[[], object]]) -> dict[str, list[float]]:
-    """Measure `sides` and print each with its median [least-most] in microseconds and how many times ours it takes."""
+    """Measure `sides` and print for each its median [least-most] in microseconds and its ratio to ours."""
     figures = microseconds(sides)
     print(f"  {title}")
     for name, values in figures.items():
@@ -60,9 +60,9 @@ def compare(title: str, ours: str, sides: Mapping[str, Callable[[], object]]) ->
 
 
 def session_cpu_seconds(session_id: int) -> float | None:
-    """User and system time of all processes of a session, ended ones included; None where there is no /proc.
+    """User and system time of all processes of a session, ended ones included; None without /proc.
 
-    Unlike the clock on the wall it does not grow with the machine's other work.
+    Unlike wall time it does not grow with the machine's other work.
     """
     if not Path("/proc/self/stat").exists():
         return None

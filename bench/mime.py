@@ -1,4 +1,4 @@
-"""A message's bytes, built by hand, beside the standard library's EmailMessage."""
+"""A message's bytes, built by our own code, compared with the standard library's EmailMessage."""
 
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -18,7 +18,7 @@ EXTRA = [
 
 
 def bodies(word: str, size: int) -> tuple[str, str]:
-    """HTML and text of `size` characters together, in lines as people write them."""
+    """HTML and text of `size` characters together, in lines of usual length."""
     html = f'<p style="margin:0 0 16px;color:#333">Hello {word}, your order has left our house today.</p>\n'
     text = f"Hello {word}, your order has left our house today, and will be with you soon.\n"
     return html * (size // 2 // len(html)), text * (size // 2 // len(text))

@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey of our own with the tables in them, for benchmarks that need the service itself."""
+"""PostgreSQL and Valkey with our schema, for benchmarks that need the service itself."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @contextmanager
 def running_database(options: Options) -> Iterator[None]:
-    """The environment names both servers meanwhile. Modules that set Django up are to be imported within."""
+    """The environment names both servers meanwhile. Import modules that set up Django inside the block."""
     os.environ |= {
         "SECRET_KEY": "bench-" * 8,
         "ENCRYPTION_KEYS": Fernet.generate_key().decode(),

@@ -1,8 +1,8 @@
-"""Events per second that the statistics count, what that costs those who write, and an answer beside counting rows.
+"""Events aggregated per second, the cost for writers, and a report from rollups compared with counting rows.
 
-200,000 emails of 30 days with 600,000 events are counted anew, as after an outage. Then two writers record events,
-alone and beside the task that counts them every five seconds, round by round. Last, the answer of 30 days by tag is
-read from rollups, and counted from the rows.
+200,000 emails of 30 days with 600,000 events are aggregated again, as after an outage. Then two writers record events,
+with and without the task that aggregates them every five seconds, round by round. Last, the report of 30 days by tag
+is read from rollups, and counted from the rows.
 """
 
 from statistics import median
@@ -24,7 +24,7 @@ def run(options: Options) -> None:
             f"  counted {counted:,} events in {seconds:.1f} s: {counted / seconds:,.0f} /s,"
             f" {history.rollups():,} rollups"
         )
-        figures: dict[str, list[float]] = {"alone": [], "beside the count": []}
+        figures: dict[str, list[float]] = {"alone": [], "during aggregation": []}
         for _ in range(ROUNDS):
             for name, values in figures.items():
                 values.append(stats_rows.record_events(history.project.pk, is_counted=name != "alone"))

@@ -1,4 +1,4 @@
-"""A month of mail with its events, and those who write more. Django is set up on import."""
+"""A month of mail with its events, and writers of more events. Django is set up on import."""
 
 import multiprocessing
 import threading
@@ -60,7 +60,7 @@ WHERE m.project_id = %s AND m.created_at >= now() - interval '30 days' GROUP BY 
 
 
 class History:
-    """A project with a month of mail that nobody has counted."""
+    """A project with a month of mail that is not aggregated yet."""
 
     def __init__(self, count: int) -> None:
         self.project = create_project(name="bench")
@@ -137,7 +137,7 @@ def record_events(project_id: UUID, *, is_counted: bool) -> float:
 
 
 def count_along() -> None:
-    """As beat and a worker do, in a process of its own."""
+    """As beat and a worker do, in its own process."""
     while True:
         aggregate_all(timedelta(seconds=2))
         time.sleep(5)

@@ -1,4 +1,4 @@
-"""Certificates for test servers, made at run time: a certificate authority of our own and what it issues."""
+"""Certificates for test servers, created at run time: a certificate authority and its certificates."""
 
 import hashlib
 import ssl

@@ -1,4 +1,4 @@
-"""Fixtures for every test: a project, a key, and a client that speaks JSON with it."""
+"""Fixtures for every test: a project, a key, and a JSON client for it."""
 
 import gc
 import json as json_module

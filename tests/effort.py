@@ -1,4 +1,4 @@
-"""How much work something is, whatever the machine and whoever else keeps it busy: tests judge by no clock."""
+"""Measures work independently of the machine and its load: tests do not rely on wall time."""
 
 import sys
 from collections.abc import Callable

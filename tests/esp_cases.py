@@ -1,4 +1,4 @@
-"""What each ESP of the table looks like from outside: its settings, and how it says that it took a mail."""
+"""Each ESP of the table from outside: its settings, and its response to an accepted mail."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What each ESP posts when something has become of a mail, and how it signs that."""
+"""Each ESP's event posts and their signatures."""
 
 import hmac
 import json

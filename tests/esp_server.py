@@ -1,4 +1,4 @@
-"""A stand-in for an ESP's API on loopback: answers by script, and keeps what it was sent."""
+"""A stand-in for an ESP's API on loopback: answers by script, and records the requests."""
 
 import json
 import ssl

@@ -1,4 +1,4 @@
-"""What some tests need beyond `./run test` itself, and a line at the end of the run about those that were left out.
+"""External needs of some tests, and a line at the end of the run about skipped tests.
 
 Where `CI` is set a test that wants a program which is not here makes the run fail: .ci/run has to install it.
 """

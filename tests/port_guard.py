@@ -1,4 +1,4 @@
-"""No test process binds a port that it does not hold: what was free a moment ago is another's by now."""
+"""No test process binds a port that it does not hold: another process may have taken a free port meanwhile."""
 
 import socket
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A real Postfix on loopback, with folders and ports of its own: a relay that tells what became of mail.
+"""A real Postfix on loopback, with its own folders and ports: a relay that reports on mail.
 
 Mail for `final.test` ends here (mailboxes `one` and `two`), for a domain of `routes` at another server of this machine,
 mail for `down.test` waits for a server that is not there, and reports go where docs/operations.md has them go: for

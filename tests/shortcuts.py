@@ -1,4 +1,4 @@
-"""What each test would pay for anew, though its answer is the same: paid once, or made cheap."""
+"""Cheap or cached replacements for work that every test would repeat with the same result."""
 
 import os
 import ssl

@@ -1,4 +1,4 @@
-"""Mail for the tests of the way out over SMTP, and the shortest way to hand it over."""
+"""Mail for the tests of the SMTP transport, and a short way to send it."""
 
 from collections.abc import Collection, Sequence
 from contextlib import closing

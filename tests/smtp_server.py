@@ -1,4 +1,4 @@
-"""An SMTP server on loopback that plays a script: it answers, refuses, drips, falls silent or cuts where it is told.
+"""An SMTP server on loopback that follows a script: it replies, rejects, delays, falls silent or disconnects.
 
 with SmtpServer(Script(replies={"RCPT": "550 5.1.1 who?"})) as server:
     ...server.port, server.mails, server.commands

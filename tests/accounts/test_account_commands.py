@@ -1,4 +1,4 @@
-"""Projects and keys on the command line."""
+"""Commands on projects and API keys."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Making, finding and ending API keys."""
+"""API keys: creation, authentication, revocation."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Who may call what."""
+"""Authentication and scopes of API calls."""
 
 from datetime import timedelta
 from ipaddress import ip_network

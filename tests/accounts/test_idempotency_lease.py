@@ -1,4 +1,4 @@
-"""The keys of requests that talk to the network: committed before, under a lease."""
+"""Idempotency keys of requests that talk to the network: committed first, under a lease."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Passwords are hashed as Django hashes them by default; other tests do with fewer rounds."""
+"""Passwords use Django's default hashing in production; other tests use fewer rounds."""
 
 import pytest
 from django.conf import Settings

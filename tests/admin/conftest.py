@@ -1,4 +1,4 @@
-"""Staff, and mail for them to look at."""
+"""Staff users, and mail for their pages."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who uses the admin in tests."""
+"""Users of the admin in tests."""
 
 from django.contrib.auth.models import Group, User
 from django.test import Client

@@ -1,4 +1,4 @@
-"""What protects the admin's pages in a browser, and what the deployment check says."""
+"""Security headers of the admin's pages, and the result of the deployment check."""
 
 import os
 import subprocess

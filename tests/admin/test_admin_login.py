@@ -1,4 +1,4 @@
-"""Guessing passwords at the admin's door."""
+"""The admin's login locks out clients that guess passwords."""
 
 from datetime import timedelta
 from ipaddress import ip_network

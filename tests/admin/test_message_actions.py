@@ -1,4 +1,4 @@
-"""What support staff do with messages."""
+"""Actions of support staff on messages."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Staff release an address, and what was held back goes out."""
+"""Staff release an address, and its suppressed mail is sent."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Projects, keys, providers, periodic tasks and people in the admin."""
+"""Projects, keys, providers, periodic tasks and users in the admin."""
 
 import pytest
 from django.contrib.admin import site

@@ -1,4 +1,4 @@
-"""The statistics' page."""
+"""The admin's statistics page."""
 
 from datetime import timedelta
 

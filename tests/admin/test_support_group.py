@@ -1,4 +1,4 @@
-"""The group Support: it looks and acts, and changes nothing."""
+"""The group Support: its members may view and act, but not change anything."""
 
 from collections.abc import Iterator
 from typing import Any

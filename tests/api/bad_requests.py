@@ -1,4 +1,4 @@
-"""Requests that are refused, each with what is answered: by group, as data.
+"""Rejected requests with their expected responses: by group, as data.
 
 A field case is (fields that are changed in a good email, path of the field that is to blame, code).
 """

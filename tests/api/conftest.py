@@ -1,4 +1,4 @@
-"""What the tests of `/emails` share: an email that may be sent, and a worker's look at what is due."""
+"""Fixtures for the tests of `/emails`: an email that may be sent, and a worker's view of due rows."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

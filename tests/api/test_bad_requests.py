@@ -1,4 +1,4 @@
-"""Bad requests: each is refused with the status, the code and the field that the table says, and leaves no trace."""
+"""Bad requests: each is rejected with the status, code and field in the table, and leaves no trace."""
 
 from typing import Any
 

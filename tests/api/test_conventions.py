@@ -1,4 +1,4 @@
-"""What holds for every route of the API."""
+"""Conventions of every route of the API."""
 
 import json
 import uuid

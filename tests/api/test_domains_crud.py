@@ -1,4 +1,4 @@
-"""`/api/v1/domains`: adding, reading, changing and removing."""
+"""`/api/v1/domains`: create, read, update and delete."""
 
 import json
 import uuid

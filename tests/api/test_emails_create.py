@@ -1,4 +1,4 @@
-"""POST /api/v1/emails: the fields, what becomes of them, and the answer."""
+"""POST /api/v1/emails: the fields, their effects, and the response."""
 
 import uuid
 from base64 import b64encode

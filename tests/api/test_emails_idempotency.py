@@ -1,4 +1,4 @@
-"""The header Idempotency-Key, as one client sees it. Races are in tests/messages."""
+"""The header Idempotency-Key with one client. Races are tested in tests/messages."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""POST /api/v1/emails: who may send as whom, and to whom."""
+"""POST /api/v1/emails: permitted senders and recipients."""
 
 import uuid
 

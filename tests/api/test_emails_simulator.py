@@ -1,4 +1,4 @@
-"""Scenarios in addresses at simulator.test, as callers of the API meet them."""
+"""Scenarios in addresses at simulator.test, seen by callers of the API."""
 
 from collections.abc import Callable
 from datetime import timedelta

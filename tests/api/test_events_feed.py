@@ -1,4 +1,4 @@
-"""`/api/v1/events`: pages of what happened."""
+"""`/api/v1/events`: pages of the event feed."""
 
 from uuid import UUID, uuid4
 

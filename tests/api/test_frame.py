@@ -1,4 +1,4 @@
-"""The frame of the API: what every route of /api/v1 has in common, asked of each of them."""
+"""Behaviour common to every route of /api/v1, tested on each of them."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Strings that break programs, through every text field: what is accepted comes back as it was, the rest is refused."""
+"""Strings that break programs, in every text field: accepted ones come back unchanged, the others are rejected."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""GET /api/schema: the OpenAPI document is valid, whole, and says what the service does."""
+"""GET /api/schema: the OpenAPI document is valid, complete, and matches the service."""
 
 import ast
 import json

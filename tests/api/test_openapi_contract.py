@@ -1,4 +1,4 @@
-"""Generated requests, good and bad, for every operation: no server error, and answers as the document says."""
+"""Generated requests, valid and invalid, for every operation: no server error, and responses match the document."""
 
 import os
 from collections.abc import Callable, Iterator

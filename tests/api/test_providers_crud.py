@@ -1,4 +1,4 @@
-"""`/api/v1/providers`: made, shown without credentials, changed, paused and removed."""
+"""`/api/v1/providers`: create, read without credentials, update, pause and delete."""
 
 from ipaddress import ip_network
 from typing import Any

@@ -1,4 +1,4 @@
-"""`GET /stats`: figures by time and group."""
+"""`GET /stats`: counts by time and group."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""/api/v1/suppressions: who a project does not write to."""
+"""/api/v1/suppressions: addresses that a project does not write to."""
 
 from urllib.parse import quote
 from uuid import uuid4

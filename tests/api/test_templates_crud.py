@@ -1,4 +1,4 @@
-"""/api/v1/templates: writing drafts."""
+"""/api/v1/templates: drafts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`/api/v1/webhooks`: adding, reading, changing, removing."""
+"""`/api/v1/webhooks`: create, read, update, delete."""
 
 import json
 import socket

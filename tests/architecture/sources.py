@@ -1,4 +1,4 @@
-"""The project's own modules, for tests that read them."""
+"""The project's own modules, for tests that analyse them."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Folders that an `ls` explains: few modules side by side, and a folder where a prefix would repeat."""
+"""Folders stay small and clear: few modules in each, and a folder instead of a repeated prefix."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""One name, one meaning: names that grep finds, over all packages, the drills and the benchmarks."""
+"""Names are unique and searchable across all packages, the drills and the benchmarks."""
 
 import ast
 from collections import defaultdict

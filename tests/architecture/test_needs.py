@@ -1,4 +1,4 @@
-"""What the end of a run says of tests that were skipped, by small runs of pytest."""
+"""The summary of skipped tests at the end of a run, tested with small runs of pytest."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A port's number is used only while a socket holds it, in the product and in tests, drills and benchmarks."""
+"""Code uses a port's number only while a socket holds it: in the product, tests, drills and benchmarks."""
 
 import ast
 import socket

@@ -1,4 +1,4 @@
-"""The table of states, and that nobody names a status but through it."""
+"""The table of states, and the rule that code names statuses only through it."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What the house promises of its own structure."""
+"""Rules of the code's structure."""
 
 import ast
 import re

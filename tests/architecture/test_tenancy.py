@@ -1,4 +1,4 @@
-"""Another project's object is 404 on every detail route and verb, with the body of one that does not exist."""
+"""Every detail route and verb answers 404 for another project's object, with the same body as for an unknown one."""
 
 import uuid
 from base64 import b64encode

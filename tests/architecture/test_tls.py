@@ -1,4 +1,4 @@
-"""That `delivery.tls` alone makes TLS contexts, and that nobody speaks TLS without one of its."""
+"""Only `delivery.tls` creates TLS contexts, and all TLS connections use them."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A project with mail, for commands to work on."""
+"""A project with mail for the commands."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Commands as an operator's shell would run them, within the test's process and transaction."""
+"""Runs commands as an operator's shell would, within the test's process and transaction."""
 
 import io
 import json

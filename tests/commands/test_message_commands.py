@@ -1,4 +1,4 @@
-"""Looking at messages and acting on them from the command line."""
+"""Commands that show messages and act on them."""
 
 from datetime import timedelta
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""The queue and its housekeeping from the command line."""
+"""Commands on the queue and its housekeeping."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A root urlconf with small views, for tests of what surrounds every view."""
+"""A root urlconf with small views, for tests of middleware and error handlers."""
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import IntegrityError, OperationalError

@@ -1,4 +1,4 @@
-"""How answers are read in tests."""
+"""Functions that read responses in tests."""
 
 from datetime import UTC, datetime
 

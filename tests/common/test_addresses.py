@@ -1,4 +1,4 @@
-"""Addresses: what is one, and why the rest is not."""
+"""Parsing of addresses: accepted forms, and the reasons for rejecting others."""
 
 from dataclasses import FrozenInstanceError
 

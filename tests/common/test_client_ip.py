@@ -1,4 +1,4 @@
-"""Whose request it is, behind proxies."""
+"""The client's IP address behind proxies."""
 
 from ipaddress import ip_address, ip_network
 

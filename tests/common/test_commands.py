@@ -1,4 +1,4 @@
-"""What all management commands share."""
+"""Behaviour common to all management commands."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Secrets at rest."""
+"""Encrypted model fields."""
 
 import traceback
 

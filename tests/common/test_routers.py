@@ -1,4 +1,4 @@
-"""Paths with and without a slash at their end."""
+"""Paths with and without a trailing slash."""
 
 from types import ModuleType
 

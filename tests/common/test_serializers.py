@@ -1,4 +1,4 @@
-"""Serializers that take what is meant and nothing else."""
+"""Strict serializers and fields."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Strict JSON: what is taken, and every way to refuse."""
+"""Strict JSON: accepted input, and every reason for rejection."""
 
 import json
 

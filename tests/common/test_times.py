@@ -1,4 +1,4 @@
-"""Times in and out."""
+"""Parsing and formatting of times."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""HTTP calls of which it is known whether anything was written."""
+"""HTTP calls that report whether any byte of the request was sent."""
 
 import asyncio
 import socket

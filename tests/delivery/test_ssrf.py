@@ -1,4 +1,4 @@
-"""The guard against URLs that lead into our own network."""
+"""The guard against URLs that lead into private networks."""
 
 import socket
 from collections.abc import Sequence

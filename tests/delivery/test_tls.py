@@ -1,4 +1,4 @@
-"""The contexts that all of our TLS is made with: alike on each Python, and with either kind of authority."""
+"""Our TLS contexts: the same on each Python, and with either kind of authority."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""Return paths that name their recipient."""
+"""Return paths that identify their recipient."""
 
 from uuid import uuid4
 

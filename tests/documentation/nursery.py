@@ -1,4 +1,4 @@
-"""Programs run one after the other by a process that has started already: Python in forks of it, JavaScript in threads.
+"""Runs programs one after the other from a warm process: Python in forks of it, JavaScript in threads.
 
 Starting Python or Node and importing an HTTP client takes ten times as long as most examples.
 """

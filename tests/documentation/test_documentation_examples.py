@@ -1,4 +1,4 @@
-"""Every example of the documentation runs, as it stands, against a running service."""
+"""Every example of the documentation runs unchanged against a running service."""
 
 import re
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""Markdown to pages: code, tabs, requests in every language, literals."""
+"""Markdown rendering: code, tabs, requests in every language, literals."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""The pages of /docs: whole, offline, readable without scripts, and leading somewhere wherever they lead."""
+"""The pages of /docs: complete, offline, readable without scripts, without dead links."""
 
 import html
 import re

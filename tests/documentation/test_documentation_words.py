@@ -1,4 +1,4 @@
-"""What the documentation says of codes, events, commands and drills is what there is."""
+"""Codes, events, commands and drills in the documentation match the code."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What examples of the documentation find when they are run: emails in each state, a domain, an endpoint, …"""
+"""Data for the documentation's examples: emails in each state, a domain, an endpoint, …"""
 
 import os
 import signal

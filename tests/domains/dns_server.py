@@ -1,4 +1,4 @@
-"""A small authoritative DNS server on loopback, UDP and TCP, for tests: it says what its table says."""
+"""A small authoritative DNS server on loopback, UDP and TCP, for tests: it serves a table."""
 
 import socket
 import socketserver

@@ -1,4 +1,4 @@
-"""What the owner of a domain does: publish the records that were asked for."""
+"""The owner of a domain: publishes the required records."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""Who may send as whom: the spoofing table."""
+"""Permitted senders: the spoofing table."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured

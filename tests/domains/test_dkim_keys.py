@@ -1,4 +1,4 @@
-"""Keys through rotation, and what a process keeps loaded of them."""
+"""DKIM keys during rotation, and a process's cache of them."""
 
 from datetime import timedelta
 

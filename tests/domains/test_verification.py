@@ -1,4 +1,4 @@
-"""Domains through their lives, against a DNS server on loopback."""
+"""The life of a domain, against a DNS server on loopback."""
 
 from datetime import timedelta
 

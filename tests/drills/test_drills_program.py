@@ -1,4 +1,4 @@
-"""What the drills' program is told, and how it tells."""
+"""Options and output of the drills' program."""
 
 import json
 import sys

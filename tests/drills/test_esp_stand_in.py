@@ -1,4 +1,4 @@
-"""The drills' ESP notes mail before it says so, and writes events that the product believes, or does not."""
+"""The drills' ESP notes mail before it answers, and sends events that the product accepts or rejects."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The judge of the drills can say no: each kind of broken promise is found, and a kept one is not."""
+"""The judge of the drills detects each kind of broken promise, and accepts kept ones."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The drills' name server answers what it was told, to the product's own resolver."""
+"""The drills' name server gives its configured answers to the product's own resolver."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address

@@ -1,4 +1,4 @@
-"""The drills' webhook endpoint notes what comes, and whether it was signed by the one it trusts."""
+"""The drills' webhook endpoint notes posts, and whether the trusted sender signed them."""
 
 import json
 from collections.abc import Iterator

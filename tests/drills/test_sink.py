@@ -1,4 +1,4 @@
-"""The sink is the ground truth: on disk before the 250, and it misbehaves exactly as it is told."""
+"""The sink is the ground truth: mail is on disk before the 250, and it misbehaves exactly as told."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What drills stand on: processes that are measured, disks that are full, times that are short."""
+"""The drills' environment: measured processes, full disks, shortened times."""
 
 import os
 import subprocess

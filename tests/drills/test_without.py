@@ -1,4 +1,4 @@
-"""What the drills can be played without is really gone then, and only from what they patch."""
+"""Parts that the drills disable are really disabled, and only in the patched processes."""
 
 from uuid import uuid4
 

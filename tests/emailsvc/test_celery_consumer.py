@@ -1,4 +1,4 @@
-"""The worker's line to the broker: a lost acknowledgement is a lost line, and a lost line is tried again soon."""
+"""The worker's connection to the broker: a lost acknowledgement means a lost connection, and it reconnects soon."""
 
 from types import SimpleNamespace
 from typing import Any

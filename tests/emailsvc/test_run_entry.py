@@ -1,4 +1,4 @@
-"""`./run` itself: its words and options, and the install of the lock, with stand-ins for the installers."""
+"""`./run` itself: its commands and options, and the install of the lock, with stand-ins for the installers."""
 
 import hashlib
 import os

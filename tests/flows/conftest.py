@@ -1,4 +1,4 @@
-"""Whole stories need a real worker: Celery as it runs in production, on the test's database and broker."""
+"""End-to-end tests need a real worker: Celery as it runs in production, on the test's database and broker."""
 
 import os
 import signal

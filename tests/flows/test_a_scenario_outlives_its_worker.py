@@ -1,4 +1,4 @@
-"""What the simulator has promised for later happens though every program that knew of it was killed."""
+"""The simulator's later events happen even if every program that knew of them was killed."""
 
 from collections.abc import Callable
 from typing import Any

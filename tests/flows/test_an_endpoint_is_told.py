@@ -1,4 +1,4 @@
-"""From an email's POST to its events at an endpoint, by a real worker; and what a killed worker held."""
+"""From an email's POST to its events at an endpoint, by a real worker; and the leases of a killed worker."""
 
 import json
 from collections.abc import Iterator

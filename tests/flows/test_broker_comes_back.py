@@ -1,4 +1,4 @@
-"""The broker dies and comes back: a worker that was at work meanwhile must hear it again."""
+"""The broker dies and comes back: a busy worker must receive its wake-ups again."""
 
 import signal
 from collections.abc import Callable, Iterator

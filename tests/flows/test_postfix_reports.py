@@ -1,4 +1,4 @@
-"""A real mail server as the relay: what it tells about our mail, by RFC 3461 and 3464, and what we make of it."""
+"""A real mail server as the relay: its reports on our mail (RFC 3461, RFC 3464), and our reading of them."""
 
 import re
 import smtplib

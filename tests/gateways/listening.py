@@ -1,4 +1,4 @@
-"""A report listener to hand mail to."""
+"""A report listener that tests send mail to."""
 
 import asyncio
 import threading

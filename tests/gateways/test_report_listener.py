@@ -1,4 +1,4 @@
-"""The server that bounces come back to: takes what is ours, and nothing else."""
+"""The server that receives bounces: it accepts reports on our mail, and nothing else."""
 
 import smtplib
 import socket

@@ -1,4 +1,4 @@
-"""The listener in a thread of its own, as `run_inbox` has it in its process."""
+"""The listener in its own thread, as `run_inbox` runs it in its process."""
 
 import asyncio
 import smtplib

@@ -1,4 +1,4 @@
-"""The inbox is open, so: this machine only, and no other site's page in its browser."""
+"""The inbox has no login, so it serves only this machine, and no other site's pages in its browser."""
 
 import pytest
 from django.test import Client

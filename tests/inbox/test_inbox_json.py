@@ -1,4 +1,4 @@
-"""The inbox's JSON: each verb, beside what it refuses."""
+"""The inbox's JSON: each method, and its rejections."""
 
 from email.message import EmailMessage
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The SMTP side: what is taken, what is refused, and what it survives."""
+"""The SMTP side: accepted mail, rejected mail, and robustness."""
 
 import smtplib
 import socket

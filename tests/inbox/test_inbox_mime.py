@@ -1,4 +1,4 @@
-"""Reading mail leniently: what real senders write, and what they write wrongly."""
+"""Lenient parsing of mail: the correct and incorrect output of real senders."""
 
 import pytest
 

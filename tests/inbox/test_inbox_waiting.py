@@ -1,4 +1,4 @@
-"""Held requests: `?wait=` and the stream."""
+"""Waiting requests: `?wait=` and the event stream."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Ringing a broker that is away: short, never an error, and tried again when it is known to be back."""
+"""Wake-ups to an absent broker: quick, never an error, and sent again once it is back."""
 
 import socket
 from collections.abc import Iterator

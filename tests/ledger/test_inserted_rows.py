@@ -1,4 +1,4 @@
-"""Rows written past the ORM are the rows that the ORM would have written."""
+"""Rows inserted without the ORM equal those that the ORM would have inserted."""
 
 from datetime import UTC, datetime
 from typing import Any

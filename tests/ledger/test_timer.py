@@ -1,4 +1,4 @@
-"""The worker's own clock goes on through every outage, and does not fill the log with it."""
+"""The worker's timer continues through every outage, without filling the log."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""A project whose mail goes to a scripted SMTP server, and one look at what is due."""
+"""A project whose mail goes to a scripted SMTP server, and one run over the due rows."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""Django storages that fail in a way."""
+"""Django storages that fail in different ways."""
 
 from typing import Any
 

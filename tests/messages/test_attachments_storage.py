@@ -1,4 +1,4 @@
-"""Attachments in a Django storage: whole or not there, whatever fails, and nothing is left behind."""
+"""Attachments in a Django storage: complete or absent after any failure, and nothing is left behind."""
 
 from base64 import b64encode
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One key and many requests at once, with real transactions; and what a crash leaves."""
+"""One key and many concurrent requests, with real transactions; and the state after a crash."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

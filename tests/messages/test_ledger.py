@@ -1,4 +1,4 @@
-"""The ledger: who holds a recipient, what a lost worker leaves behind, and what time alone does."""
+"""The ledger: leases, recovery from a lost worker, and rows that become due by time."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Opt-in tracking and unsubscribe, from what is sent to what a visitor gets and what the log says."""
+"""Opt-in tracking and unsubscribe, from the sent mail to the visitor's page and the log."""
 
 import re
 from collections.abc import Callable

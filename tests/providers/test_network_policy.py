@@ -1,4 +1,4 @@
-"""Where providers may lead that the operator has not set up: nowhere inside."""
+"""Providers that the operator has not set up may not be in private networks."""
 
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address, ip_network

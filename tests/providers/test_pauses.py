@@ -1,4 +1,4 @@
-"""Pauses of providers: a person's, and the rest that a refusal of our credentials brings."""
+"""Pauses of providers: by a person, and after rejected credentials."""
 
 from datetime import timedelta
 

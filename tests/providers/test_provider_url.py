@@ -1,4 +1,4 @@
-"""Provider URLs and settings: each says the same as the other."""
+"""Provider URLs and settings are equivalent."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Transports from ways."""
+"""Transports built from providers."""
 
 from pathlib import Path
 from uuid import uuid4

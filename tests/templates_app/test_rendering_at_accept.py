@@ -1,4 +1,4 @@
-"""What messages get when an email names a template."""
+"""Content of emails that name a template."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""Random mail and what became of it, and the plainest way to count it: for tests of the statistics."""
+"""Random mail with its events, and a simple way to count it: for tests of the statistics."""
 
 from collections import Counter
 from collections.abc import Sequence

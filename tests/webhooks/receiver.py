@@ -1,4 +1,4 @@
-"""A webhook receiver on loopback: answers by script, and keeps what it was sent."""
+"""A webhook receiver on loopback: answers by script, and records the posts."""
 
 import threading
 import time

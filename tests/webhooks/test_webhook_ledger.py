@@ -1,4 +1,4 @@
-"""Deliveries from event to endpoint: what is written, posted, tried again, given up."""
+"""Webhook deliveries from event to endpoint: written, posted, retried, given up."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""How many conversations a host takes at once."""
+"""The adaptive limit of concurrent conversations per host."""
 
 from datetime import timedelta
 

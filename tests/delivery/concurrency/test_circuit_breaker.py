@@ -1,4 +1,4 @@
-"""Who fails several times in a row is left alone, then tried with one mail."""
+"""A provider that fails several times in a row is skipped, then probed with one mail."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What our signer signs, dkimpy and OpenDKIM verify; and any changed byte breaks it."""
+"""dkimpy and OpenDKIM verify our signatures; any changed byte breaks them."""
 
 import random
 from datetime import UTC, datetime

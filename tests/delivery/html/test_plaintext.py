@@ -1,4 +1,4 @@
-"""The text made from HTML reads like the mail, and hostile HTML costs no more time than its length."""
+"""The text made from HTML reads like the mail, and hostile HTML takes linear time."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A body arrives identical after decoding, whatever it holds, and no relay has a reason to touch it."""
+"""A body arrives identical after decoding, whatever its content, and relays have no reason to change it."""
 
 from email import message_from_bytes, policy
 

@@ -1,4 +1,4 @@
-"""What a header field carries arrives to the letter, and nothing that it carries can start another field."""
+"""The value of a header field arrives unchanged, and cannot start another field."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""Whole messages: their structure, what two parsers read from them, and what can never be in them."""
+"""Whole messages: their structure, their reading by two parsers, and forbidden content."""
 
 import json
 from datetime import UTC, datetime

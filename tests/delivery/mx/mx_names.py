@@ -1,4 +1,4 @@
-"""A DNS for the tests of direct delivery: what a zone says, from a table."""
+"""A DNS for the tests of direct delivery, with zones from a table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

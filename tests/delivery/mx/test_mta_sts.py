@@ -1,4 +1,4 @@
-"""MTA-STS policies: read, fetched, kept."""
+"""MTA-STS policies: parsing, fetching, caching."""
 
 import threading
 from collections.abc import Iterator

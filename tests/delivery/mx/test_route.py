@@ -1,4 +1,4 @@
-"""From a domain to the addresses that take its mail."""
+"""From a domain to the addresses of its mail exchangers."""
 
 from ipaddress import ip_network
 from typing import Any

@@ -1,4 +1,4 @@
-"""Straight to the recipient's own server: which address is tried, and what its answer means."""
+"""Direct delivery to the recipient's server: the order of addresses, and the meaning of replies."""
 
 import socket
 from collections.abc import Iterator

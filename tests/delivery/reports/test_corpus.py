@@ -1,4 +1,4 @@
-"""Measured on our own samples, and on real reports where they are at hand. `-s` shows misses."""
+"""Parsing rates on our own samples, and on real reports if they are available. `-s` shows misses."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Delivery status notifications (RFC 3464): what the other side wrote counts more than what was made of it."""
+"""Delivery status notifications (RFC 3464): the other side's original text takes precedence."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Anybody can send us a report: whatever it holds, no exception, and time and memory stay bounded."""
+"""Hostile reports: no exception, whatever the content, in bounded time and memory."""
 
 import random
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Why mail was refused: plain words before codes, codes before vague words, and nothing hard without evidence."""
+"""Bounce reasons: clear words before codes, codes before vague words, and no hard bounce without evidence."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Bounces in prose are understood by their layout, whoever wrote them, and other letters are left alone."""
+"""Text bounces are recognised by their layout, whoever wrote them; other letters are ignored."""
 
 import pytest
 

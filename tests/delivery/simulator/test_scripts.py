@@ -1,4 +1,4 @@
-"""Reading what an address at simulator.test says."""
+"""Parsing of scenarios in addresses at simulator.test."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The way out over SMTP against a server that we did not write."""
+"""The SMTP transport against a server that we did not write."""
 
 from contextlib import closing
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Reports that a relay is asked for (DSN, RFC 3461)."""
+"""Requests for delivery status notifications at a relay (DSN, RFC 3461)."""
 
 from contextlib import closing
 

@@ -1,4 +1,4 @@
-"""The way out over SMTP as the sending loop drives it: all conversations in one thread."""
+"""The SMTP transport as the sending loop uses it: all conversations in one thread."""
 
 import threading
 import time

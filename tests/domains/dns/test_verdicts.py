@@ -1,4 +1,4 @@
-"""Each record's state and advice, asked through the real adapter from a DNS server on loopback."""
+"""Each record's state and advice, through the real adapter and a DNS server on loopback."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A package index on loopback that serves what a test gives it, and remembers what it was asked."""
+"""A package index on loopback that serves a test's files and records the requests."""
 
 import ssl
 import threading

@@ -1,4 +1,4 @@
-"""Commands with servers: started for the command, borrowed from whoever runs them, gone afterwards."""
+"""Commands with servers: started for the command or borrowed from a running service, and stopped afterwards."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The ports of `./run`: known and held from the first moment, whoever else starts meanwhile."""
+"""The ports of `./run`: known and held from the first moment, even if other processes start meanwhile."""
 
 import socket
 from collections.abc import Iterator

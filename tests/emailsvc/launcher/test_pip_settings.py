@@ -1,4 +1,4 @@
-"""pip's settings are read from where pip reads them, and the stronger place wins."""
+"""pip's settings are read from pip's own locations, with pip's precedence."""
 
 import os
 import sys

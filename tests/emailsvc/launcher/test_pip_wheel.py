@@ -1,4 +1,4 @@
-"""pip's own wheel is fetched from a stand-in index, as pip's settings say, and taken only with the pinned hash."""
+"""pip's own wheel is fetched from a stand-in index according to pip's settings, and needs the pinned hash."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The supervisor with stand-ins for programs: short shell scripts that write down what happens to them."""
+"""The supervisor with short shell scripts as programs, which record what happens to them."""
 
 import os
 import signal

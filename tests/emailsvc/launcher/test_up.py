@@ -1,4 +1,4 @@
-"""The whole service as `./run` starts it, once for all of these tests, on servers of its own."""
+"""The whole service as `./run` starts it, started once for all of these tests, on its own servers."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""Health: what load balancers and containers ask."""
+"""Health checks of load balancers and containers."""
 
 import time
 from datetime import UTC, datetime

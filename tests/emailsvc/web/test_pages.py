@@ -1,4 +1,4 @@
-"""The landing page and the API's page: offline, without inline scripts, and true."""
+"""The landing page and the API's page: offline, without inline scripts, and correct."""
 
 import ast
 import html

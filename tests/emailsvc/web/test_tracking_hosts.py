@@ -1,4 +1,4 @@
-"""Which names this service answers to beside its own."""
+"""Host names that this service accepts beside its own."""
 
 from collections.abc import Callable
 from typing import Any

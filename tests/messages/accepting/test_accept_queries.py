@@ -1,4 +1,4 @@
-"""What accepting costs in questions to the database: it must not grow with the request."""
+"""The number of database queries at acceptance does not grow with the request."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What ESPs post moves the state of the mail that they took; what is forged, repeated, late or unknown does not."""
+"""ESP events change the state of the mail that they concern; forged, repeated, late or unknown ones do not."""
 
 import json
 import time

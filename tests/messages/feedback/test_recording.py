@@ -1,4 +1,4 @@
-"""What becomes of mail after it was handed over, whoever says so and how often."""
+"""Feedback on delivered mail, from any source and in any number."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Mail that goes out by an ESP's API: what the message's page and its recipients tell of it."""
+"""Mail sent through an ESP's API: the message's page, and its recipients' states."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Direct delivery as a worker does it: each domain's servers at their own pace."""
+"""Direct delivery by a worker: a separate pace for each domain's servers."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""A provider that fails is left for the next one, and used again when it has recovered; the mail tells the story."""
+"""A failing provider is replaced by the next one, and used again after recovery; the email shows the history."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What one provider or one crash may not do to the mail of others."""
+"""One provider's failure or one crash does not affect other mail."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The sending loop against a real SMTP server: what goes out, what is recorded, what is tried again."""
+"""The sending loop against a real SMTP server: sent mail, recorded outcomes, retries."""
 
 from collections.abc import Callable
 from datetime import timedelta

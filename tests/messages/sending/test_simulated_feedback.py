@@ -1,4 +1,4 @@
-"""What the simulator lets happen after it took a mail: rows that become due, whoever is alive then."""
+"""The simulator's later events: rows that become due, processed by any worker."""
 
 from collections.abc import Callable
 from datetime import timedelta

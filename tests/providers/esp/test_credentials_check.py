@@ -1,4 +1,4 @@
-"""`check_providers` and the API ask an ESP whether it knows us, and send nothing."""
+"""`check_providers` and the API check our credentials at an ESP without sending mail."""
 
 import json
 from io import StringIO

@@ -1,4 +1,4 @@
-"""Each ESP of the table takes a mail at a stand-in for its API, and says no in all its ways."""
+"""Each ESP of the table accepts a mail at a stand-in for its API, and rejects one in all its ways."""
 
 import re
 from base64 import b64decode

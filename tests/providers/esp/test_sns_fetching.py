@@ -1,4 +1,4 @@
-"""What is fetched from SNS: over a guarded connection, and only what it answers with 200."""
+"""Fetches from SNS use a guarded connection and accept only a 200 response."""
 
 from ipaddress import ip_address
 

@@ -1,4 +1,4 @@
-"""Rates and connections that all workers share."""
+"""Rate and connection limits shared by all workers."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""Which way out a project's mail takes, and why."""
+"""The provider for a project's mail, and the reason for the selection."""
 
 from collections import Counter
 from typing import Any

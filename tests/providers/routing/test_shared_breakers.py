@@ -1,4 +1,4 @@
-"""Circuits that workers tell each other of through Redis."""
+"""Circuit breakers that workers share through Redis."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""MTA-STS policies that workers find for each other."""
+"""MTA-STS policies that workers share."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Links in rendered HTML: what may be there, however it is written."""
+"""Links in rendered HTML: allowed and forbidden targets, in every notation."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Hostile templates: each is stopped, soon and before memory is asked for."""
+"""Hostile templates: each is stopped soon, and before memory is allocated."""
 
 import tracemalloc
 

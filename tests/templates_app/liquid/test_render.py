@@ -1,4 +1,4 @@
-"""Liquid as templates are written in: what is printed, what is escaped, what is refused."""
+"""Liquid in templates: output, escaping, rejections."""
 
 import pytest
 

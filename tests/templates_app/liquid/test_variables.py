@@ -1,4 +1,4 @@
-"""Which variables a template needs, read without rendering it."""
+"""The variables that a template needs, determined without rendering."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""HTML of real senders and of cases that went wrong elsewhere, where the folder that holds them is at hand."""
+"""HTML of real senders and known problem cases, if their folder is available."""
 
 from pathlib import Path
 from typing import Any

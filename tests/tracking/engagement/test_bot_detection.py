@@ -1,4 +1,4 @@
-"""Who opened or clicked: at least twenty known user agents and behaviours, each with the label that it deserves."""
+"""The actor of opens and clicks: at least twenty known user agents and behaviours, each with its label."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Which links are tracked, where they lead, and where the pixel goes."""
+"""Tracked links, their targets, and the position of the pixel."""
 
 from pathlib import Path
 

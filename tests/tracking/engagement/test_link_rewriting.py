@@ -1,4 +1,4 @@
-"""Only the wrapped `href`s and the pixel differ from what the sender wrote."""
+"""Only the wrapped `href`s and the pixel differ from the sender's HTML."""
 
 import re
 from pathlib import Path

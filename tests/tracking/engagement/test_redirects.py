@@ -1,4 +1,4 @@
-"""Where a click is sent, in what a header can hold."""
+"""Targets of click redirects, encoded for a header."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""BeautifulSoup judges: it reads the whole document, and what it does not return stays as it is."""
+"""Comparison with BeautifulSoup: it reads the whole document, and everything but links stays unchanged."""
 
 import re
 from collections.abc import Iterator

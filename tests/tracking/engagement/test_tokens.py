@@ -1,4 +1,4 @@
-"""Tokens in URLs: only ours are good, each for its own purpose, in the one form that we write."""
+"""Tokens in URLs: only ours are valid, each for its own purpose, in exactly one form."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""Where the URLs in mails lead."""
+"""The hosts and paths of URLs in mail."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""The feed: every event once and in order, whoever writes at the same time."""
+"""The feed: every event once and in order, even with concurrent writers."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Rollups equal a count of the rows, whoever counts, how often, how late and in what portions."""
+"""Rollups equal a count of the rows, with any number, delay and size of aggregation runs."""
 
 import threading
 from datetime import timedelta

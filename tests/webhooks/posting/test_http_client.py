@@ -1,4 +1,4 @@
-"""The poster against real servers: what an answer is, and what it never does."""
+"""The webhook client against real servers: classification of responses, and limits."""
 
 import socket
 import threading

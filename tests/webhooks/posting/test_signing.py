@@ -1,4 +1,4 @@
-"""Signatures: what receivers' libraries make of them."""
+"""Signatures, checked with receivers' libraries."""
 
 import base64
 import time
