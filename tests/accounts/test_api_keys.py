@@ -119,7 +119,7 @@ def test_anything_but_the_whole_key_is_unknown(project, change):
         authenticate_token(change(token), HERE)
 
 
-def test_a_revoked_key_is_told_from_an_unknown_one(project):
+def test_a_revoked_key_is_distinguished_from_an_unknown_one(project):
     key, token = create_api_key(project, name="", scopes=ALL)
     first = revoke_api_key(key).revoked_at
     assert first is not None

@@ -101,7 +101,7 @@ def test_a_method_that_is_not_served_is_405(api, method, path):
     assert outcome(api.request(method, path)) == (405, "method_not_allowed")
 
 
-def test_a_view_that_forgot_its_scope_lets_nobody_in(api):
+def test_a_view_without_a_scope_admits_no_caller(api):
     assert outcome(api.get("/forgetful")) == (500, "internal_error")
     assert outcome(api.post("/half")) == (500, "internal_error")
 

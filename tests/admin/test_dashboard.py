@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 URL = reverse("admin:index")
 
 
-def test_it_shows_what_did_not_arrive_and_how_the_queue_does(sue, send):
+def test_it_shows_undelivered_mail_and_the_state_of_the_queue(sue, send):
     cache.delete(TICK_KEY)
     good, bad = send(subject="Arrives"), send("fine@x.test", "gone@x.test", subject="Comes back")
     with transaction.atomic():

@@ -178,7 +178,7 @@ def test_many_are_resent_once_after_a_question(sue, send):
     assert AuditEntry.objects.filter(action="resend").count() == 2
 
 
-def test_an_action_does_only_what_it_is_named_for(sue, send):
+def test_an_action_does_only_what_its_name_says(sue, send):
     message = send(scheduled_at=timezone.now() + timedelta(hours=1))
     asked = run_action(sue, "resend_selected", message, act="cancel", ticket=str(uuid4()))
     assert "Resend 1 message?" in asked.content.decode()

@@ -30,7 +30,7 @@ def page(client, message):
     return answer.content.decode()
 
 
-def test_a_bounce_is_told_with_what_the_other_side_said(sue, send, deliver, server: SmtpServer):
+def test_a_bounce_is_explained_with_the_other_sides_reply(sue, send, deliver, server: SmtpServer):
     server.script.replies["RCPT"] = "550 5.1.1 No such user here"
     message = send("Bob <bob@gone.test>", subject="Reset your password", tags=["security"], metadata={"order": "7"})
     deliver()
@@ -193,7 +193,7 @@ def test_the_raw_message_is_a_download(sue, send):
     assert answer.content.startswith((b"From: ", b"Date: ", b"Message-ID: ", b"DKIM"))
 
 
-def test_attachments_are_downloads_that_nobody_sniffs_at(sue, send):
+def test_attachments_are_downloads_without_content_sniffing(sue, send):
     file = File(filename='e"vil.html', content_type="text/html", content=b"<script>alert(1)</script>")
     message = send(attachments=[file])
     other = send()

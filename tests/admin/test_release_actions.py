@@ -25,7 +25,7 @@ def chosen(*rows: Suppression, **values: str) -> dict[str, object]:
     return {"action": "release_and_resend", "_selected_action": [str(row.pk) for row in rows], **values}
 
 
-def test_an_entry_shows_what_it_holds_back(root: Client, row: Suppression, send: Callable[..., Message]) -> None:
+def test_a_suppression_shows_its_suppressed_mail(root: Client, row: Suppression, send: Callable[..., Message]) -> None:
     message = send(subject="<b>Order</b>")
     page = root.get(reverse("admin:tracking_suppression_change", args=[row.pk])).content.decode()
     assert reverse("admin:mail_message_change", args=[message.pk]) in page

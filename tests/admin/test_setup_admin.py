@@ -257,7 +257,7 @@ def test_a_provider_is_asked_whether_it_would_take_mail(root, project):
     assert AuditEntry.objects.filter(action="check_provider").exists()
 
 
-def test_an_esp_shows_where_its_events_go_to_those_who_may_change_it(root, sue, project):
+def test_an_esp_shows_its_event_url_to_users_who_may_change_it(root, sue, project):
     form = provider_form(project=project.pk, new_url="esp://postmark?server_token=hidden-token")
     assert root.post(PROVIDER_ADD, form).status_code == 302
     provider = Provider.objects.get()

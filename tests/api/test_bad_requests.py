@@ -119,7 +119,7 @@ def test_a_body_beyond_the_limit_is_413_before_it_is_read_as_json(api, path, meb
     ],
     ids=["nothing", "form", "template", "recipients", "domain"],
 )
-def test_all_that_is_wrong_is_told_at_once(api, body, errors):
+def test_all_errors_are_reported_at_once(api, body, errors):
     answer = api.post("/emails", body)
     assert {
         (error["field"], error["code"])

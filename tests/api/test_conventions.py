@@ -166,7 +166,7 @@ def test_a_path_that_no_route_serves_is_a_404_with_or_without_a_key(api, anonymo
             assert check_problem(client.get(path), 404)["code"] == "not_found"
 
 
-def test_an_object_of_nobody_is_404_with_one_body_for_all(routes, api, other_api):
+def test_an_unknown_object_is_404_with_one_body_for_all(routes, api, other_api):
     for method, path in routes:
         if ID in path and method in {"GET", "DELETE"}:
             bodies = [check_problem(client.request(method, path), 404) for client in (api, other_api)]

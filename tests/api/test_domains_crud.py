@@ -75,7 +75,7 @@ def test_no_answer_holds_a_private_key(client):
     assert "PRIVATE" not in json.dumps(body)
 
 
-def test_ed25519_is_to_be_had_beside_rsa(client):
+def test_ed25519_is_available_beside_rsa(client):
     body = add(client, dkim_algorithms=["ed25519-sha256"])
     values = [each["value"] for each in body["records"] if each["purpose"] == "dkim"]
     assert sorted(value.split(";")[1] for value in values) == [" k=ed25519", " k=rsa"]

@@ -92,7 +92,7 @@ def test_a_content_id_is_kept_without_its_brackets(post, given):
 
 
 @pytest.mark.parametrize("absent", [None, "", {}, []], ids=repr)
-def test_an_empty_content_id_is_none(post, absent):
+def test_an_empty_content_id_counts_as_missing(post, absent):
     assert post(attachments=[file(content_id=absent)])["attachments"][0]["content_id"] is None
 
 

@@ -34,7 +34,7 @@ def test_a_scheduled_email_is_cancelled_with_neither_body_nor_content_type(api, 
 @pytest.mark.parametrize(
     ("body", "content_type"), [({}, "application/json"), (b"", "text/plain"), (b" \n", "application/octet-stream")]
 )
-def test_an_empty_body_of_any_type_is_none(api, scheduled, body, content_type):
+def test_an_empty_body_of_any_type_counts_as_missing(api, scheduled, body, content_type):
     assert api.post(f"/emails/{scheduled}/cancel/", body, Content_Type=content_type).status_code == 200
 
 
@@ -81,7 +81,7 @@ def test_a_cancelled_email_is_neither_released_nor_due(api, scheduled, stored):
     assert not Recipient.objects.filter(next_attempt_at__isnull=False).exists()
 
 
-def test_an_email_of_nobody_or_of_another_project_is_404(other_api, api, scheduled):
+def test_an_unknown_email_or_one_of_another_project_is_404(other_api, api, scheduled):
     for client, pk in ((other_api, scheduled), (api, uuid.uuid4())):
         assert client.post(f"/emails/{pk}/cancel").status_code == 404
     assert api.get(f"/emails/{scheduled}").json()["status"] == "scheduled"

@@ -52,7 +52,7 @@ def test_a_key_is_the_same_quoted_or_not(api, first, second):
 
 
 @pytest.mark.parametrize("key", ["x" * 257, f'"{"x" * 257}"', '""', " ", "", "a\tb", "a\x7fb", "a\x01", "schl\xfcssel"])
-def test_a_key_that_is_none_is_400(api, key):
+def test_an_invalid_key_is_400(api, key):
     answer = post(api, key)
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_invalid")
     assert not Message.objects.exists()

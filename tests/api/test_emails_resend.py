@@ -145,6 +145,6 @@ def test_the_keys_recipients_are_checked_anew(make_api, sent):
     assert limited.post(f"/emails/{sent['id']}/resend").json()["code"] == "recipient_not_allowed"
 
 
-def test_an_email_of_nobody_or_of_another_project_is_404(other_api, api, sent):
+def test_an_unknown_email_or_one_of_another_project_is_404(other_api, api, sent):
     for client, pk in ((other_api, sent["id"]), (api, uuid.uuid4())):
         assert client.post(f"/emails/{pk}/resend").status_code == 404

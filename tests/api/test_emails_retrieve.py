@@ -35,7 +35,7 @@ def test_both_forms_of_the_path_answer_alike(api, post):
     assert api.get(f"/emails/{pk}").json() == api.get(f"/emails/{pk}/").json()
 
 
-def test_each_try_is_told_with_what_the_other_side_said(test_api, post, deliver):
+def test_each_attempt_is_explained_with_the_other_sides_reply(test_api, post, deliver):
     pk = post(test_api, to=["delivered@simulator.test", "bounced@simulator.test"], cc="deferred@simulator.test")["id"]
     deliver()
     body = test_api.get(f"/emails/{pk}").json()

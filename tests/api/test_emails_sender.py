@@ -150,7 +150,7 @@ def test_domain_id_has_to_be_the_senders_domain(api, project, relay):
     assert "other.test" in answer.json()["detail"]
 
 
-def test_a_domain_id_of_another_project_is_as_one_of_nobody(api, other_project, relay):
+def test_a_domain_id_of_another_project_answers_as_an_unknown_one(api, other_project, relay):
     theirs = add_domain(other_project)
     for pk in (theirs.pk, uuid.uuid4()):
         answer = send(api, "a@good.test", domain_id=str(pk))

@@ -27,7 +27,7 @@ def test_a_key_learns_its_project_scopes_and_limits(make_api, project):
     }
 
 
-def test_a_test_key_without_scopes_or_limits_is_told_so(make_api):
+def test_me_shows_a_test_key_without_scopes_or_limits(make_api):
     body = make_api(scopes=[], is_test=True).get("/me/").json()
     assert (body["key"]["test"], body["key"]["scopes"], body["key"]["expires_at"]) == (True, [], None)
     assert body["limits"] == {"allowed_ips": [], "allowed_recipients": []}
@@ -37,7 +37,7 @@ def test_the_key_itself_is_not_told_again(api):
     assert api.token.encode() not in api.get("/me").content
 
 
-def test_nobody_learns_anything_without_a_key(anonymous, db):
+def test_without_a_key_nothing_is_revealed(anonymous, db):
     response = anonymous.get("/me")
     assert (response.status_code, response.json()["code"]) == (401, "not_authenticated")
     assert response["WWW-Authenticate"] == "Bearer"

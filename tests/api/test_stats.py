@@ -130,7 +130,7 @@ def test_figures_come_by_template(api: ApiClient, post: Post, stats: Any) -> Non
 
 
 @counted
-def test_only_the_largest_groups_are_told(mail: list[str], stats: Any) -> None:
+def test_only_the_largest_groups_are_listed(mail: list[str], stats: Any) -> None:
     told = stats("group=tag&limit=1")
     assert [row["group"] for row in told["totals"]] == ["welcome"]
 

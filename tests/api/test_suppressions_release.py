@@ -66,7 +66,7 @@ def test_mail_that_was_held_at_send_comes_too(api, post: Post, project: Project,
     assert resent(api.post(RELEASE, {"resend": True})) == [early["id"]]
 
 
-def test_only_what_this_suppression_held_is_sent(api, post: Post, suppressed, project: Project):
+def test_only_mail_suppressed_by_this_entry_is_sent(api, post: Post, suppressed, project: Project):
     old = post()
     api.delete("/suppressions/one@rcpt.test")
     Event.objects.update(occurred_at=timezone.now() - timedelta(hours=1))

@@ -125,7 +125,7 @@ BASE = {
 }
 
 
-def test_a_layout_surrounds_what_is_published(api, template):
+def test_a_published_version_is_wrapped_in_its_layout(api, template):
     api.post("/templates", BASE)
     api.patch("/templates/welcome", {"layout": "base"})
     check_error(api.post("/templates/welcome/publish"), "layout", "layout_error")

@@ -76,7 +76,7 @@ def test_what_is_wrong_is_named(api, template, values, field, code):
     assert not Message.objects.exists()
 
 
-def test_a_draft_without_a_subject_is_no_mail(api):
+def test_a_draft_without_a_subject_cannot_be_rendered_as_mail(api):
     api.post("/templates", {"alias": "bare", "html": "<p>x</p>"})
     assert codes(api.post("/templates/bare/test", TEST)) == {"template_vars": "template_result_empty"}
 
@@ -120,7 +120,7 @@ def test_the_same_idempotency_key_sends_one(api, template):
     assert Message.objects.count() == 1
 
 
-def test_anothers_template_is_as_none(other_api, api, template):
+def test_another_projects_template_is_as_missing(other_api, api, template):
     for ref in (template["id"], "welcome"):
         assert other_api.post(f"/templates/{ref}/test", TEST).status_code == 404
     assert api.get("/templates/welcome/test").status_code == 405

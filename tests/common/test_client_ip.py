@@ -40,7 +40,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("peer", "forwarded", "expected"), CASES, ids=lambda value: str(value)[:40])
-def test_only_what_trusted_proxies_added_counts(settings, peer, forwarded, expected):
+def test_only_entries_of_trusted_proxies_count(settings, peer, forwarded, expected):
     settings.TRUSTED_PROXIES = [ip_network(text) for text in PROXIES]
     meta = {"REMOTE_ADDR": peer} | ({} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded})
     assert client_ip(meta) == (ip_address(expected) if expected else None)

@@ -63,7 +63,7 @@ def test_filtering_by_the_text_is_refused(vault, lookup):
         list(vault.objects.filter(**{lookup: "x"}))
 
 
-def test_a_new_key_reads_what_an_old_one_wrote_and_writes_its_own(vault, settings):
+def test_a_new_key_decrypts_old_secrets_and_encrypts_new_ones(vault, settings):
     settings.ENCRYPTION_KEYS = [OLD]
     row = vault.objects.create(secret="x")
     settings.ENCRYPTION_KEYS = [NEW, OLD]

@@ -68,7 +68,7 @@ def test_a_body_is_required_where_the_view_needs_one():
 
 
 @pytest.mark.parametrize("path", ["/api/v1/ignoring", "/api/v1/optional"])
-def test_neither_body_nor_content_type_is_needed_where_the_view_takes_none(path):
+def test_views_without_a_body_need_neither_body_nor_content_type(path):
     assert post(path, b"", "")[0] == 200
 
 
@@ -123,7 +123,7 @@ def test_a_chunked_body_is_read():
 
 
 @pytest.mark.parametrize("body", [b"", b" \r\n\t"])
-def test_an_empty_chunked_body_is_no_body(body):
+def test_an_empty_chunked_body_counts_as_missing(body):
     status, answer = post_chunked(ECHO, io.BytesIO(body))
     assert (status, answer["code"]) == (400, "body_required")
 

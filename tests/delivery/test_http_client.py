@@ -158,7 +158,7 @@ def test_a_request_without_an_answer_is_broken(client: HttpClient, said: Reply) 
         assert len(server.calls) == 1
 
 
-def test_closing_lets_what_is_under_way_end(client: HttpClient) -> None:
+def test_closing_lets_work_in_progress_finish(client: HttpClient) -> None:
     slow = HttpClient(seconds=HttpSeconds(answer=5.0))
     answers = []
     with EspServer(Reply(200, b"late", delay=0.3)) as server:
@@ -195,7 +195,7 @@ def run_raw(*chunks: bytes, pause: float = 0.0) -> Iterator[str]:
     thread.join(5)
 
 
-def test_a_drip_of_bytes_is_no_answer(client: HttpClient) -> None:
+def test_a_slow_drip_of_bytes_times_out(client: HttpClient) -> None:
     with run_raw(*[b"x"] * 6_000, pause=0.05) as url, pytest.raises(BrokenError):
         client.call(post(url))
 

@@ -190,7 +190,7 @@ def test_a_550_without_an_enhanced_code_suppresses_only_at_rcpt():
 
 @pytest.mark.parametrize("stage", list(Stage))
 @pytest.mark.parametrize("line", ["530 5.7.0 authenticate first", "535 5.7.8 bad credentials"])
-def test_missing_or_wrong_credentials_pause_the_provider_and_bounce_nobody(line, stage):
+def test_missing_or_wrong_credentials_pause_the_provider_and_bounce_no_recipient(line, stage):
     reply = say(line, stage)
     assert (reply.outcome, reply.should_pause, reply.should_suppress) == (Outcome.DEFERRED, True, False)
 
@@ -202,7 +202,7 @@ def test_any_5xx_at_auth_is_our_fault(line):
 
 
 @pytest.mark.parametrize("stage", [Stage.GREETING, Stage.EHLO])
-def test_a_server_that_is_closed_to_us_bounces_nobody(stage):
+def test_a_server_that_rejects_our_address_bounces_no_recipient(stage):
     reply = say("554 5.7.1 go away", stage)
     assert (reply.outcome, reply.should_slow, reply.has_reached) == (Outcome.DEFERRED, True, False)
 

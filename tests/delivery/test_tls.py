@@ -114,7 +114,7 @@ def test_without_a_file_the_authorities_are_openssls(
         assert connect(port, make_client_context()) == "TLSv1.3"
 
 
-def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "none.pem").write_text("nothing")
     for make in (make_client_context, make_server_context):
         with pytest.raises(OSError):

@@ -27,7 +27,7 @@ def test_it_survives_a_host_that_changes_case_and_a_key_that_was_replaced() -> N
 
 
 @pytest.mark.parametrize("position", range(2, 44))
-def test_a_return_path_changed_in_any_place_names_nobody(position: int) -> None:
+def test_a_return_path_changed_in_any_place_identifies_no_recipient(position: int) -> None:
     letter = "a" if PATH[position] != "a" else "b"
     changed = PATH[:position] + letter + PATH[position + 1 :]
     # The last letter carries two bits that nothing is made of.

@@ -113,7 +113,7 @@ def test_no_error_has_two_meanings():
     assert ApiError not in list_errors()
 
 
-def test_every_drill_is_told_of():
+def test_every_drill_is_reported():
     path = find_folder() / "drills.md"
     if path.exists():
         assert [name for name in DRILLS if f"`{name}`" not in read("drills")] == []

@@ -189,7 +189,7 @@ def test_an_unknown_domain_id_is_refused_from_trusted_and_local_senders_too(proj
         choose_sending_domain(project, from_domain="good.test", domain_id=others.pk, is_local_only=True)
 
 
-def test_a_trusted_domain_that_is_none_stops_the_start(settings):
+def test_an_invalid_trusted_domain_stops_the_start(settings):
     settings.TRUSTED_SENDER_DOMAINS = ["*.good.test"]
     with pytest.raises(ImproperlyConfigured, match="TRUSTED_SENDER_DOMAINS"):
         is_trusted("good.test")

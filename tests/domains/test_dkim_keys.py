@@ -73,7 +73,7 @@ def test_the_old_key_stays_published_for_a_while_and_is_then_forgotten(zone, dom
     assert not domain.record_checks.filter(name=old.record_name).exists()
 
 
-def test_an_owner_who_replaces_the_record_at_once_loses_nothing(zone, domain):
+def test_replacing_the_record_at_once_loses_nothing(zone, domain):
     remove_records(zone, domain, RecordPurpose.DKIM)
     (new,) = rotate_dkim(domain)
     zone.put(new.record_name, "TXT", new.public_record)
@@ -97,7 +97,7 @@ def test_ed25519_is_added_beside_rsa_and_both_sign(zone, domain):
     assert {key.algorithm for key in rotate_dkim(domain)} == set(Algorithm)
 
 
-def test_a_lost_ed25519_record_is_told_and_costs_no_standing(zone, domain):
+def test_a_lost_ed25519_record_is_reported_and_keeps_the_domain_verified(zone, domain):
     (new,) = rotate_dkim(domain, [Algorithm.ED25519])
     publish_records(zone, domain)
     verify_domain(domain)
@@ -185,7 +185,7 @@ def test_this_process_signs_nothing_for_a_domain_that_it_removed(domain):
     assert identities.of(domain_id) is None
 
 
-def test_a_shelf_drops_what_was_used_longest_ago():
+def test_the_cache_drops_the_least_recently_used_version():
     shelf: LruCache[str] = LruCache(2)
     shelf.put("a", "A")
     shelf.put("b", "B")

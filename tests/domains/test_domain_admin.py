@@ -64,7 +64,7 @@ def test_each_record_is_shown_with_buttons_to_copy_it(admin, domain):
     assert "PRIVATE" not in html
 
 
-def test_a_check_by_button_shows_what_was_found_and_what_to_do(admin, zone, domain):
+def test_the_check_button_shows_findings_and_advice(admin, zone, domain):
     publish_records(zone, domain)
     zone.put("link.good.test", "CNAME", "elsewhere.test.")
     assert press(admin, domain, "check") == 302

@@ -83,7 +83,7 @@ def test_a_domain_with_all_records_is_verified_and_its_key_signs(zone, domain):
     assert notices(domain) == ["domain_verified"]
 
 
-def test_a_domain_without_records_stays_pending_and_nobody_is_bothered(zone, domain):
+def test_a_domain_without_records_stays_pending_without_a_notice(zone, domain):
     checked = verify_domain(domain)
     assert (checked.status, checked.verified_at, checked.failing_since) == (DomainStatus.PENDING, None, None)
     assert set(states(domain).values()) == {"missing"}
@@ -194,7 +194,7 @@ def test_a_domain_never_seen_stays_unknown_while_name_servers_fail(zone, domain)
     assert set(states(domain).values()) == {"unknown"}
 
 
-def test_a_lost_record_that_mail_can_do_without_is_told_once_and_warns_of_nothing(zone, domain):
+def test_a_lost_optional_record_is_reported_once_without_a_warning(zone, domain):
     publish_records(zone, domain)
     verify_domain(domain)
     remove_records(zone, domain, RecordPurpose.RETURN_PATH)
@@ -220,7 +220,7 @@ def test_hostile_answers_are_stored_in_part_only(zone, domain):
     assert len(domain.record_checks.get(purpose="ownership").found) == 20
 
 
-def test_only_what_is_due_is_checked_and_each_once(zone, project, domain):
+def test_each_due_domain_is_checked_once(zone, project, domain):
     later = add_domain(project, name="later.test")
     make_due(domain)
     assert recheck_domains() == {"pending": 1}

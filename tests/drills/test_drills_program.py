@@ -82,7 +82,7 @@ def test_the_summary_names_what_has_failed():
     assert build_summary([VERDICT, failed], 1.0).startswith("1 of 2 drills failed: storm; 1 s on ")
 
 
-def test_a_row_stands_below_its_head():
+def test_a_row_is_aligned_below_its_header():
     head, row = build_head(), VERDICT.as_row()
     for name in COLUMNS[:6]:
         end = head.index(name) + len(name)

@@ -113,6 +113,6 @@ def test_what_the_provider_told_later_needs_no_attempt_that_knows():
     assert not judge_evidence(evidence(told)).problems
 
 
-def test_mail_that_nobody_posted_is_found():
+def test_mail_that_was_not_posted_is_found():
     finding = judge_evidence(Evidence(accepted=[], recipients=[], taken=[(MESSAGE_ID, ADDRESS)]))
     assert any("is not in the database" in problem for problem in finding.problems)

@@ -43,7 +43,7 @@ def acknowledge(consumer: Any, channel: Channel) -> None:
         tick()
 
 
-def test_an_acknowledgement_that_is_not_heard_ends_the_line(consumer: Any) -> None:
+def test_a_failed_acknowledgement_ends_the_connection(consumer: Any) -> None:
     channel = Channel(is_dead=True)
     consumer.task_consumer = SimpleNamespace(channel=channel)
     with pytest.raises(LostLineError):

@@ -154,7 +154,7 @@ def test_options_stand_before_or_after_the_word(
     assert run.split_arguments(words) == (word, options, rest)
 
 
-def test_a_folder_is_meant_from_where_the_caller_stands(
+def test_a_relative_folder_is_resolved_from_the_callers_folder(
     run: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

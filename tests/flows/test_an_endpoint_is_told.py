@@ -38,7 +38,7 @@ def read(secret: str, receiver: Receiver) -> list[dict[str, Any]]:
     return [standardwebhooks.Webhook(secret).verify(each.body, dict(each.headers)) for each in receiver.requests]
 
 
-def test_all_that_happens_to_an_email_is_told(api, receiver, secret, start_worker, wait_until):
+def test_the_timeline_has_every_event_of_an_email(api, receiver, secret, start_worker, wait_until):
     routes.forget()
     with SmtpServer() as server:
         sync_shared_provider(f"inbox://127.0.0.1:{server.port}")

@@ -96,7 +96,7 @@ def test_the_end_is_orderly_for_clients_with_tls(tmp_path: Path, does_quit: bool
             assert smtp.getreply()[0] == 421
 
 
-def test_a_certificate_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_certificate_is_reported(tmp_path: Path) -> None:
     (tmp_path / "none.pem").write_text("nothing")
     for name in ("none.pem", "missing.pem"):
         with pytest.raises(CommandError, match="--certificate: "):

@@ -76,14 +76,14 @@ def test_what_lies_too_deep_is_one_attachment_with_a_word_about_it(client: Clien
     assert b"bottom" in client.get(f"{MESSAGES}/{mail.pk}/attachments/0").content
 
 
-def test_5000_parts_are_listed_and_the_last_can_be_had(client: Client, receive: Receive) -> None:
+def test_5000_parts_are_listed_and_the_last_is_served(client: Client, receive: Receive) -> None:
     mail = receive(HOSTILE["5,000 parts"])
     answer = client.get(f"{MESSAGES}/{mail.pk}").json()
     assert len(answer["attachments"]) == 5000
     assert client.get(f"{MESSAGES}/{mail.pk}/attachments/4999").content == b"x"
 
 
-def test_more_parts_than_are_shown_are_told_of(client: Client, receive: Receive) -> None:
+def test_the_number_of_hidden_parts_is_shown(client: Client, receive: Receive) -> None:
     mail = receive(HOSTILE["100,000 parts"])
     assert "first 10000 parts" in client.get(f"{MESSAGES}/{mail.pk}").json()["warnings"][0]
 

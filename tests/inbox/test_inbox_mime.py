@@ -61,7 +61,7 @@ def test_a_delimiter_is_a_whole_line() -> None:
     assert content.text == "--bc\nx --b\n--b-x"
 
 
-def test_a_boundary_that_starts_another_is_told_apart() -> None:
+def test_a_boundary_that_is_a_prefix_of_another_is_distinguished() -> None:
     inner = "--b\nContent-Type: multipart/mixed; boundary=bb\n\n--bb\n\ninner\n--bb--\n--b\n\nouter\n--b--\n"
     assert read("Content-Type: multipart/mixed; boundary=b\n\n" + inner).text == "inner\nouter"
 

@@ -154,7 +154,7 @@ def test_mail_is_found_though_the_watch_lost_its_connection(
     assert len(held.result(100)[0]) == 1
 
 
-def test_one_request_too_many_is_told_so(client: Client, elsewhere: ThreadPoolExecutor) -> None:
+def test_one_request_too_many_is_rejected_with_its_reason(client: Client, elsewhere: ThreadPoolExecutor) -> None:
     with patch.object(waiting, "waiting_slots", threading.BoundedSemaphore(1)):
         held = elsewhere.submit(wait_for, client, "nobody@example.test", 1)
         wait_until_held(1)

@@ -60,7 +60,7 @@ def test_it_defers_mail_and_lives_on_without_a_database(running: tuple[subproces
 
 
 @pytest.mark.parametrize("port", ["taken", "70000"])
-def test_a_port_that_cannot_be_had_is_one_clear_line(port: str) -> None:
+def test_an_unavailable_port_gives_one_error_line(port: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         number = str(server.getsockname()[1]) if port == "taken" else port
         with start("--port", number) as process:
@@ -71,7 +71,7 @@ def test_a_port_that_cannot_be_had_is_one_clear_line(port: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["run_inbox", "run_report_listener"])
-def test_an_inherited_socket_has_whoever_came_before_the_server(command: str) -> None:
+def test_an_inherited_socket_keeps_clients_that_came_before_the_server(command: str) -> None:
     with (
         listen(0) as held,
         socket.create_connection(held.getsockname(), timeout=60) as early,
@@ -86,7 +86,7 @@ def test_an_inherited_socket_has_whoever_came_before_the_server(command: str) ->
 @pytest.mark.parametrize(
     ("kind", "reason"), [(None, "Bad file descriptor"), (socket.SOCK_DGRAM, "it is not a TCP socket")]
 )
-def test_a_descriptor_that_is_no_socket_to_listen_on_is_one_clear_line(kind: int | None, reason: str) -> None:
+def test_a_descriptor_that_cannot_listen_gives_one_error_line(kind: int | None, reason: str) -> None:
     with socket.socket(type=kind or socket.SOCK_STREAM) as other:
         number = other.fileno()
         with start("--fd", str(number), descriptors=[number] if kind else []) as process:

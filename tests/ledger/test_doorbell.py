@@ -54,7 +54,7 @@ def test_a_ring_to_a_dead_broker_is_given_up(closed_port: int, settings: Any, ta
     assert ring_for(closed_port, settings, task).failed_count == 1
 
 
-def test_after_a_failed_ring_nobody_tries_until_the_broker_is_known_to_be_back(
+def test_after_a_failed_wakeup_no_caller_tries_until_the_broker_is_back(
     closed_port: int, settings: Any, task: Any
 ) -> None:
     doorbell = ring_for(closed_port, settings, task)

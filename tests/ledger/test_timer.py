@@ -50,7 +50,7 @@ def _ticks_are_short(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("error", [redis.ConnectionError("refused"), OperationalError("gone")])
-def test_an_outage_is_told_once_and_its_end_once(error: Exception) -> None:
+def test_an_outage_and_its_end_are_each_logged_once(error: Exception) -> None:
     ticks = Ticks([error] * 5)
     with capture_logs() as lines, running(ticks):
         assert ticks.is_over.wait(PATIENCE_SECONDS)
@@ -61,7 +61,7 @@ def test_an_outage_is_told_once_and_its_end_once(error: Exception) -> None:
     assert not any("exc_info" in line for line in lines)
 
 
-def test_a_fault_of_ours_is_told_with_its_trace_and_the_clock_goes_on() -> None:
+def test_an_internal_fault_is_logged_with_its_trace_and_the_timer_continues() -> None:
     ticks = Ticks([ZeroDivisionError("ours")])
     with capture_logs() as lines, running(ticks):
         assert ticks.is_over.wait(PATIENCE_SECONDS)

@@ -92,7 +92,9 @@ def test_a_provider_is_paused_and_resumed_by_name(project: Project) -> None:
         run("pause_provider", "nobody")
 
 
-def test_check_providers_tells_who_would_take_mail(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_providers_lists_the_providers_that_would_take_mail(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
     with SmtpServer() as good, SmtpServer(Script(offers=("AUTH PLAIN",), users={"me": "right"})) as locked:
         run("add_provider", "good", f"smtp://127.0.0.1:{good.port}?tls=never")
         assert [(line["ok"], line["health"]) for line in run("check_providers")] == [(True, "ok")]

@@ -52,7 +52,7 @@ def test_a_published_template_renders_each_part_in_its_own_way(project: Project,
         assert (rendered.template_id, rendered.version_id) == (template.pk, template.published_version.pk)
 
 
-def test_a_part_that_is_blank_is_none(project: Project, template: Template) -> None:
+def test_a_blank_part_is_treated_as_missing(project: Project, template: Template) -> None:
     publish_template(update_template(template, {"html": "{% if html %}<p>{{ html }}</p>{% endif %}\n"}))
     assert render_for_accept(project, template_ref="order", variables=VARIABLES).html is None
 

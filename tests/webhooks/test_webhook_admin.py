@@ -127,7 +127,7 @@ def test_a_rotation_shows_the_new_secret_and_keeps_the_old_one_for_a_day(root: C
     assert not secrets_in(page(root, url("endpoint_change", endpoint.pk)))
 
 
-def test_a_test_event_is_posted_and_its_answer_stands_on_the_page(
+def test_a_test_event_is_posted_and_its_response_is_on_the_page(
     root: Client, endpoint: Endpoint, receiver: Receiver, post: Callable[..., None]
 ):
     receiver.answers = [Answer(503, body=b"<script>alert(1)</script>")]

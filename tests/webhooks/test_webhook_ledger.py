@@ -84,7 +84,7 @@ def test_events_of_one_email_are_numbered_in_order(endpoint: Endpoint, happen: H
     }
 
 
-def test_an_email_tells_its_tags_and_who_is_where(api, endpoint: Endpoint):
+def test_an_email_shows_its_tags_and_the_role_of_each_recipient(api, endpoint: Endpoint):
     api.post(
         "/emails",
         {
@@ -101,7 +101,7 @@ def test_an_email_tells_its_tags_and_who_is_where(api, endpoint: Endpoint):
     assert (data["tags"], data["metadata"]) == (["welcome"], {"order": "12"})
 
 
-def test_an_endpoint_gets_what_it_has_chosen(project: Project, receiver: Receiver, happen: Happen):
+def test_an_endpoint_gets_its_subscribed_events(project: Project, receiver: Receiver, happen: Happen):
     add_endpoint(project, url=receiver.url, events=["email.bounced", "email.failed"])
     happen(EventType.SENT, EventType.BOUNCED)
     assert [row.type for row in WebhookDelivery.objects.all()] == ["email.bounced"]
@@ -193,7 +193,7 @@ def test_410_disables_at_once_and_says_so(endpoint: Endpoint, receiver: Receiver
     assert notice.data["endpoint_id"] == str(endpoint.pk)
 
 
-def test_five_days_of_failures_disable_and_what_waits_has_failed(
+def test_five_days_of_failures_disable_and_fail_pending_deliveries(
     endpoint: Endpoint, receiver: Receiver, happen: Happen, post: Post
 ):
     receiver.answers = [Answer(500)]
@@ -255,7 +255,7 @@ def test_both_secrets_sign_for_a_day_after_a_rotation(
         standardwebhooks.Webhook(old).verify(second.body, dict(second.headers))
 
 
-def test_a_test_event_is_posted_whatever_was_chosen_and_tried_once(project: Project, receiver: Receiver, post: Post):
+def test_a_test_event_ignores_the_subscription_and_is_posted_once(project: Project, receiver: Receiver, post: Post):
     receiver.answers = [Answer(500)]
     endpoint = add_endpoint(project, url=receiver.url, events=["email.bounced"])
     send_test(endpoint)
@@ -316,7 +316,7 @@ def test_the_log_of_tries_does_not_grow_for_ever(endpoint: Endpoint, receiver: R
     assert (len(delivery().attempts), delivery().attempt_count) == (20, 25)
 
 
-def test_a_disabled_endpoint_is_told_nothing_until_it_is_enabled(
+def test_a_disabled_endpoint_gets_no_posts_until_it_is_enabled(
     endpoint: Endpoint, receiver: Receiver, happen: Happen, post: Post
 ):
     happen()

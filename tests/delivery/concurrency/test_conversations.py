@@ -200,7 +200,7 @@ def break_down(_delivery):
     raise BrokenError("with a secret in it")
 
 
-def test_a_transport_that_breaks_before_the_dot_defers_and_tells_the_log(conversations, caplog, build_fake):
+def test_a_transport_that_breaks_before_the_dot_defers_and_logs(conversations, caplog, build_fake):
     [first] = submit_many(conversations, build_fake(before=break_down), 1)
     with caplog.at_level(logging.ERROR):
         everything = gather_until(conversations, lambda all_: all_.finished)
@@ -217,7 +217,7 @@ def test_a_transport_that_breaks_after_the_dot_is_uncertain(conversations, caplo
     assert (reply.outcome, reply.stage, reply.has_reached) == (Outcome.UNCERTAIN, Stage.DOT, True)
 
 
-def test_a_transport_that_breaks_in_the_middle_of_a_group_loses_nobody(conversations, caplog, build_fake):
+def test_a_transport_that_breaks_inside_a_group_loses_no_recipient(conversations, caplog, build_fake):
     group = [build_delivery() for _ in range(4)]
 
     def break_at_third(delivery):
@@ -251,7 +251,7 @@ class UnableTransport(FakeTransport):
         raise BrokenError
 
 
-def test_a_transport_that_cannot_even_begin_harms_nobody_else(conversations, monkeypatch, caplog):
+def test_a_transport_that_cannot_start_affects_no_other_recipient(conversations, monkeypatch, caplog):
     monkeypatch.setattr("delivery.concurrency.loop_runner.TIDY_SECONDS", 0.01)
     submit_many(conversations, UnableTransport(), 3, "unable")
     submit_many(conversations, FakeTransport(), 3, "able")
@@ -262,7 +262,7 @@ def test_a_transport_that_cannot_even_begin_harms_nobody_else(conversations, mon
     assert sorted(reply.outcome for _, reply in everything.replies) == ["deferred"] * 3 + ["delivered"] * 4
 
 
-def test_a_limit_that_cannot_be_told_costs_no_conversation_under_way(caplog):
+def test_a_limit_that_cannot_be_shared_ends_no_open_conversation(caplog):
     faults = []
 
     def limit(key):
@@ -290,7 +290,7 @@ class SilentTransport:
         return iter(())
 
 
-def test_a_transport_that_says_nothing_loses_nobody(conversations):
+def test_a_silent_transport_loses_no_recipient(conversations):
     group = [build_delivery(), build_delivery()]
     conversations.submit("a", SilentTransport(), group)
     replies = dict(gather_until(conversations, lambda all_: all_.finished).replies)

@@ -52,7 +52,7 @@ def test_what_is_no_policy_is_refused(text: str) -> None:
         ("evil.test", False),
     ],
 )
-def test_a_star_stands_for_exactly_one_label(host: str, is_admitted: bool) -> None:
+def test_a_star_matches_exactly_one_label(host: str, is_admitted: bool) -> None:
     assert parse_policy(TEXT).admits(host) is is_admitted
 
 
@@ -91,7 +91,7 @@ def test_without_one_good_record_there_is_no_policy(record: Any) -> None:
 
 
 @pytest.mark.parametrize("record", [[], FAILING, ["v=STSv1; id=2"]])
-def test_a_kept_policy_holds_while_the_new_one_cannot_be_had(record: Any) -> None:
+def test_a_cached_policy_applies_while_the_new_one_is_unavailable(record: Any) -> None:
     """Who hides the record or the file does not get rid of the policy."""
     source, store = Source(), MemoryStore()
     build(["v=STSv1; id=1"], source, store).find("x.test")

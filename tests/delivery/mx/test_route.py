@@ -70,7 +70,7 @@ def test_without_mx_records_the_domain_is_its_own_exchanger() -> None:
         ({"mx": {"x.test": ["10 a.x.test"]}, "hosts": {"a.x.test": MISSING}}, ("failed", "5.4.4", False)),
     ],
 )
-def test_a_domain_without_a_way_is_refused_for_what_it_is(
+def test_a_domain_without_a_mail_server_is_rejected_with_its_reason(
     zone: dict[str, Any], expected: tuple[str, str, bool]
 ) -> None:
     assert refusal(**zone) == expected

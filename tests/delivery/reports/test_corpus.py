@@ -72,7 +72,7 @@ def test_the_recipient_is_found(cases: list[Case]):
 
 
 @pytest.mark.parametrize("half", [0, 1])
-def test_hard_and_soft_are_told_apart_in_both_halves(cases: list[Case], half: int):
+def test_hard_and_soft_are_distinguished_in_both_halves(cases: list[Case], half: int):
     right: list[str] = []
     wrong: list[str] = []
     for case in cases[half::2]:

@@ -60,7 +60,7 @@ def test_a_success_is_a_delivery(action: str):
     assert [(one.action, one.hard) for one in report.recipients] == [(action, False)]
 
 
-def test_a_delay_is_no_bounce_and_never_hard():
+def test_a_delay_report_is_not_a_bounce():
     fields = "Final-Recipient: rfc822; ann@there.test\nAction: delayed\nStatus: 4.1.1\n"
     report = parse_report(write_dsn(fields + "Diagnostic-Code: smtp; 450 user unknown"))
 

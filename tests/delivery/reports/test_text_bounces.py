@@ -7,7 +7,7 @@ from tests.delivery.reports.samples import LETTERS, OUR_MAIL, Sample, write_lett
 
 
 @pytest.mark.parametrize("sample", LETTERS, ids=lambda sample: sample.name)
-def test_a_letter_tells_who_was_not_reached_and_whether_for_good(sample: Sample):
+def test_a_text_bounce_names_its_recipients_and_whether_they_are_permanent(sample: Sample):
     report = parse_report(sample.raw)
 
     assert report.kind == sample.kind
@@ -60,7 +60,7 @@ def test_mail_that_reports_nothing_is_left_alone(raw: bytes):
         ("Re: Your order", ["Precedence: auto_reply"]),
     ],
 )
-def test_an_automatic_reply_is_no_bounce_and_names_who_replied(subject: str, headers: list[str]):
+def test_an_automatic_reply_is_not_a_bounce_and_names_its_sender(subject: str, headers: list[str]):
     body = "I am away. Mail cannot be delivered to my desk; ask bob@there.test."
     report = parse_report(write_letter(body, sender="ann@there.test", subject=subject, headers=headers))
 
@@ -86,7 +86,7 @@ def test_our_own_address_counts_only_when_no_other_is_there():
     assert [one.address for one in parse_report(alone).recipients] == ["bounces+7.a1b2@ours.test"]
 
 
-def test_a_verp_address_tells_the_recipient_when_nothing_else_does():
+def test_a_verp_address_identifies_the_recipient_as_a_last_resort():
     raw = write_letter("Your message was not delivered: no such user.").replace(
         b"bounces+7.a1b2@ours.test", b"bounces-7-ann=there.test@ours.test"
     )
@@ -94,7 +94,7 @@ def test_a_verp_address_tells_the_recipient_when_nothing_else_does():
     assert [one.address for one in parse_report(raw).recipients] == ["ann@there.test"]
 
 
-def test_a_report_tells_where_it_came_and_which_mail_it_is_about():
+def test_a_report_has_its_return_path_and_the_message_it_concerns():
     raw = write_letter(
         "<ann@there.test>: 550 5.1.1 no such user\n\n----- Original message -----\n\n" + OUR_MAIL,
         headers=["Delivered-To: bounces+7.a1b2@ours.test"],

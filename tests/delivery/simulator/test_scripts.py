@@ -55,7 +55,7 @@ def test_steps_are_played_one_after_the_other_and_the_last_one_again(local_part:
         ("550-4.7.1", Outcome.DEFERRED),
     ],
 )
-def test_a_code_means_what_it_means_from_a_real_server(code: str, outcome: Outcome) -> None:
+def test_a_simulated_code_has_the_meaning_of_a_real_one(code: str, outcome: Outcome) -> None:
     assert outcomes(code, 1) == [outcome]
 
 

@@ -22,7 +22,7 @@ def test_each_mechanism_opens_the_door(mechanism):
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
-def test_a_wrong_password_pauses_the_provider_and_bounces_nobody(mechanism):
+def test_a_wrong_password_pauses_the_provider_and_bounces_no_recipient(mechanism):
     with SmtpServer(Script(offers=[f"AUTH {mechanism}"], users=USERS)) as server:
         reply = send_to(server, username=USER["username"], password="wrong")
     assert (reply.outcome, reply.stage, reply.code) == (Outcome.DEFERRED, Stage.AUTH, 535)

@@ -196,7 +196,7 @@ def test_no_address_breaks_out_of_its_command(field, path):
 @pytest.mark.parametrize(
     ("verb", "stage"), [("MAIL", Stage.MAIL), ("RCPT", Stage.RCPT), ("DATA", Stage.DATA), (".", Stage.DOT)]
 )
-def test_a_refusal_is_told_with_its_stage_and_the_next_mail_goes_on(offers, verb, stage):
+def test_a_rejection_is_reported_with_its_stage_and_the_next_mail_is_sent(offers, verb, stage):
     with SmtpServer(Script(offers=offers, replies={verb: ["550 5.7.1 no"]})) as server:
         transport = build_transport(server)
         first, second = send_all(transport, [build_delivery(), build_delivery(address="two@rcpt.test")])

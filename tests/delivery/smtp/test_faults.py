@@ -121,7 +121,7 @@ def test_nobody_there_is_deferred_without_having_reached_anybody(closed_port):
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70 + ".test", "x..y", "\0"])
-def test_a_host_that_is_none_is_deferred(host):
+def test_an_invalid_host_is_deferred(host):
     with SmtpServer() as server:
         reply = send_to(server, host=host)
     assert (reply.outcome, reply.stage, reply.has_reached) == (Outcome.DEFERRED, Stage.CONNECT, False)
@@ -139,7 +139,7 @@ def test_the_next_address_is_tried_when_one_is_down_or_closed_to_us(monkeypatch,
     assert closed.connection_count == 1
 
 
-def test_a_host_whose_addresses_all_refuse_tells_the_last_reason(monkeypatch):
+def test_a_host_whose_addresses_all_refuse_reports_the_last_reason(monkeypatch):
     with SmtpServer(Script(replies={"CONNECT": "554 5.7.1 go away"})) as server:
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))] * 8
         look_up(monkeypatch, found)
@@ -154,7 +154,7 @@ def test_a_host_whose_addresses_all_refuse_tells_the_last_reason(monkeypatch):
 @pytest.mark.parametrize(
     "greeting", ["554 5.7.1 go away", "450 busy", "421 too many", "250 odd", "hello", "220-\n421 x"]
 )
-def test_a_greeting_that_is_none_defers(greeting):
+def test_an_invalid_greeting_defers(greeting):
     with SmtpServer(Script(replies={"CONNECT": greeting})) as server:
         reply = send_to(server)
     assert (reply.outcome, reply.stage, reply.has_reached) == (Outcome.DEFERRED, Stage.GREETING, False)
@@ -204,7 +204,7 @@ def test_a_421_ends_the_line_even_if_the_server_does_not(verb):
     assert server.connection_count == 2
 
 
-def test_a_refusal_stands_though_the_line_breaks_behind_it():
+def test_a_rejection_counts_even_if_the_connection_breaks_afterwards():
     with SmtpServer(Script(replies={"RCPT": [Last("550 5.1.1 who?")]})) as server:
         reply = send_to(server)
     assert (reply.outcome, reply.stage, reply.code) == (Outcome.BOUNCED, Stage.RCPT, 550)

@@ -57,7 +57,7 @@ def test_connections_are_shared_and_no_more_than_the_limit(conversations):
         assert len(server.mails) == 200
 
 
-def test_a_storm_loses_nobody_and_doubles_nobody(conversations):
+def test_a_storm_loses_and_duplicates_no_recipient(conversations):
     chaos = [
         None,
         Cut(),
@@ -99,7 +99,7 @@ def test_deadlines_hold_and_hold_up_nobody_else(conversations, act):
     assert "timed out" in replies[late.recipient_id].text
 
 
-def test_nobody_there_and_no_such_host(conversations, closed_port):
+def test_closed_ports_and_unknown_hosts_are_distinguished(conversations, closed_port):
     with SmtpServer() as server:
         gone = build_transport(server, port=closed_port)
         unknown = build_transport(server, host="no-such-host.invalid")

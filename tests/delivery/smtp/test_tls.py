@@ -112,7 +112,7 @@ def test_a_certificate_that_does_not_fit_is_refused_in_words(any_authority, secu
     assert server.mails == []
 
 
-def test_an_authority_that_cannot_be_read_is_told_at_once(tmp_path):
+def test_an_unreadable_authority_is_reported_at_once(tmp_path):
     with SmtpServer() as server, pytest.raises(OSError, match="No such file"):
         build_transport(server, is_certificate_checked=True, ca_file=str(tmp_path / "none.pem"))
 

@@ -60,7 +60,7 @@ def test_bytes_outside_utf_8_and_controls_are_shown_escaped(zone, resolver, writ
     assert resolver.look_up("k.test", RecordType.TXT).values == (shown,)
 
 
-def test_a_name_that_does_not_exist_is_no_name(zone, resolver):
+def test_a_name_that_does_not_exist_gives_no_such_name(zone, resolver):
     assert resolver.look_up("absent.test", RecordType.TXT) == DnsResult(status=LookUpStatus.NO_NAME)
 
 
@@ -84,7 +84,7 @@ def test_a_silent_server_is_a_timeout(zone, resolver):
     assert not answer.status.is_definite
 
 
-def test_a_port_where_nobody_listens_is_a_failure():
+def test_a_port_without_a_listener_is_a_failure():
     with run_dns_server() as gone:
         pass
     resolver = DnsResolver([gone.address], look_up_time=timedelta(seconds=0.5))
@@ -103,7 +103,7 @@ def test_aliases_are_followed_to_the_txt_record(zone, resolver, is_recursive):
 
 
 @pytest.mark.parametrize("is_recursive", [True, False])
-def test_an_alias_to_a_name_that_does_not_exist_is_no_name_and_shows_the_alias(zone, resolver, is_recursive):
+def test_an_alias_to_a_missing_name_gives_no_such_name_and_shows_the_alias(zone, resolver, is_recursive):
     zone.is_recursive = is_recursive
     zone.put("k.good.test", "CNAME", "gone.test.")
     assert resolver.look_up("k.good.test", RecordType.TXT) == DnsResult(
@@ -145,7 +145,7 @@ def test_a_cname_that_points_to_a_name_that_does_not_exist_is_still_found(zone, 
     )
 
 
-def test_a_chain_that_breaks_off_in_a_failure_shows_what_was_seen(zone, resolver):
+def test_a_chain_that_ends_in_a_failure_shows_its_known_part(zone, resolver):
     zone.put("link.good.test", "CNAME", "middle.test.")
     zone.rcodes["middle.test"] = dns.rcode.SERVFAIL
     assert resolver.look_up("link.good.test", RecordType.CNAME) == DnsResult(

@@ -82,7 +82,7 @@ def test_records_published_as_shown_are_ok_and_need_no_advice(zone):
     assert {(check.verdict.status, check.verdict.advice) for check in check_all(zone)} == {(RecordStatus.OK, "")}
 
 
-def test_nothing_published_is_missing_and_the_advice_says_what_that_costs(zone):
+def test_missing_records_are_reported_with_the_consequences(zone):
     verdicts = {check.record.purpose: check.verdict for check in check_all(zone)}
     assert {each.status for each in verdicts.values()} == {RecordStatus.MISSING}
     assert {each.found for each in verdicts.values()} == {()}
@@ -99,7 +99,7 @@ def test_a_domain_that_does_not_exist_misses_everything(zone):
 
 
 @pytest.mark.parametrize("purpose", list(RecordPurpose))
-def test_a_server_failure_is_no_verdict(zone, purpose):
+def test_a_dns_server_failure_gives_no_verdict(zone, purpose):
     publish_all(zone)
     zone.rcodes[NAMES[purpose]] = dns.rcode.SERVFAIL
     found = verdict(zone, purpose)
@@ -108,7 +108,7 @@ def test_a_server_failure_is_no_verdict(zone, purpose):
 
 
 @pytest.mark.parametrize("purpose", list(RecordPurpose))
-def test_a_timeout_is_no_verdict(zone, purpose):
+def test_a_dns_timeout_gives_no_verdict(zone, purpose):
     publish_all(zone)
     zone.silent.add(NAMES[purpose])
     found = verdict(zone, purpose)
@@ -353,7 +353,7 @@ def test_any_valid_policy_will_do(zone, policy):
         (["v=DMARC1; p=none", "v=DMARC1; p=reject"], RecordStatus.SEVERAL),
     ],
 )
-def test_a_policy_that_is_void_is_told(zone, values, status):
+def test_a_void_policy_is_reported(zone, values, status):
     zone.put(NAMES[RecordPurpose.DMARC], "TXT", *values)
     assert verdict(zone, RecordPurpose.DMARC).status is status
 

@@ -25,7 +25,7 @@ def test_two_services_that_start_together_share_no_port(stack: ExitStack) -> Non
     assert len({first.web, first.smtp, first.reports, second.web, second.smtp, second.reports}) == 6
 
 
-def test_nobody_else_can_listen_before_the_server_is_up(stack: ExitStack) -> None:
+def test_no_other_program_can_listen_before_the_server_is_up(stack: ExitStack) -> None:
     for listener in open_ports(0, stack).values():
         with pytest.raises(OSError, match="in use"):
             listen(listener.getsockname()[1])
@@ -51,7 +51,7 @@ def test_any_port_is_taken_where_the_range_ends(stack: ExitStack) -> None:
         assert last.getsockname()[1] != other.getsockname()[1]
 
 
-def test_a_held_port_refuses_until_its_program_listens_and_is_given_to_nobody_else() -> None:
+def test_a_held_port_refuses_until_its_program_listens_and_is_not_reassigned() -> None:
     with held_port() as port:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=20)

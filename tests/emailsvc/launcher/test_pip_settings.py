@@ -34,7 +34,7 @@ def test_each_place_counts_and_is_stronger_than_those_before_it(
     assert read_settings(environ).indexes[0] == f"https://number{PLACES.index(place)}.test/"
 
 
-def test_a_named_file_stands_in_for_the_users(environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_named_file_replaces_the_users_file(environ: dict[str, str], tmp_path: Path) -> None:
     environ["PIP_CONFIG_FILE"] = str(tmp_path / "named.conf")
     (tmp_path / "named.conf").write_text("")
     (tmp_path / "home/.config/pip/pip.conf").write_text("[global]\nproxy = http://proxy.test\n")

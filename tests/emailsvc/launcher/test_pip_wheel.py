@@ -158,14 +158,14 @@ def test_without_a_network_the_sentence_says_what_to_do(
         (Page(b"cut", headers={"Content-Length": "99"}), "its answer broke off: try again"),
     ],
 )
-def test_an_index_without_the_wheel_is_told(
+def test_an_index_without_the_wheel_is_reported(
     index: Index, folder: Path, capsys: pytest.CaptureFixture[str], page: Page, reason: str
 ) -> None:
     index.pages["/simple/pip/"] = page
     assert reason in refuse(folder, capsys)
 
 
-def test_a_full_disk_is_told(index: Index, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_reported(index: Index, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / NAME).with_suffix(".part").symlink_to("/dev/full")
     assert "cannot hold pip's wheel: No space left on device" in refuse(folder, capsys)
 

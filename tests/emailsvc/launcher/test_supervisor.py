@@ -85,7 +85,7 @@ def test_what_dies_is_started_again_with_growing_waits(build: Callable[..., Prog
         clock.now += wait * 0.02
 
 
-def test_one_that_had_recovered_is_started_again_at_once(build: Callable[..., Program]) -> None:
+def test_a_recovered_program_is_restarted_at_once(build: Callable[..., Program]) -> None:
     clock, told = Clock(), list[str]()
     supervisor = Supervisor(told.append, clock)
     child = start(build("steady", "sleep 60"))

@@ -235,7 +235,7 @@ def is_beat(number: int) -> bool:
         return False
 
 
-def test_killed_it_leaves_nobody_behind_and_the_next_run_goes_on_with_the_data(up: Up, running: list[Up]) -> None:
+def test_a_killed_run_leaves_no_process_and_the_next_run_keeps_the_data(up: Up, running: list[Up]) -> None:
     path = deliver(up, "kept@example.test")
     runtime = Path(json.loads((up.data / "environment.json").read_text())["REDIS_URL"].removeprefix("unix://")).parent
     group = list_group(up.process.pid)

@@ -48,7 +48,7 @@ def test_a_batch_of_one_sender_asks_no_more_than_a_single_email(api: Any, projec
     assert Message.objects.count() == 102
 
 
-def test_a_batch_remembers_who_may_not_send_too(project: Any) -> None:
+def test_a_batch_caches_forbidden_senders_too(project: Any) -> None:
     senders = Senders(project, is_local_only=False)
     for _ in range(2):
         with CaptureQueriesContext(connection) as queries, pytest.raises(SenderNotVerifiedError):

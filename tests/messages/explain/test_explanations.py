@@ -286,7 +286,7 @@ def test_a_complaint_after_delivery(make_inbox: Any, send: Send, deliver: Delive
     assert told["advice"] == ["Leave it on the list, unless the recipient asks for your mail again."]
 
 
-def test_opened_and_followed_by_people(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
+def test_opens_and_clicks_by_people(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
     make_inbox()
     message = send(track_opens=True, track_clicks=True, html="<p>Hi")
     deliver()

@@ -240,7 +240,7 @@ def test_nonsense_is_refused_without_an_error_of_ours(make_scene: MakeScene, nam
 
 
 @every_esp
-def test_an_event_settles_what_was_uncertain(make_scene: MakeScene, name: str) -> None:
+def test_an_event_settles_an_uncertain_attempt(make_scene: MakeScene, name: str) -> None:
     """The answer was lost: our own ids in the event tell whose mail it is."""
     scene = make_scene(name, Reply(is_cut=True), on_uncertain=OnUncertain.HOLD)
     recipient = Recipient.objects.get()
@@ -272,7 +272,7 @@ def test_a_signature_of_yesterday_is_a_replay_where_each_try_is_signed_anew(make
         assert scene.post(post).status_code == expected
 
 
-def test_a_projects_provider_tells_nothing_of_anothers_mail(make_scene: MakeScene, project: Any) -> None:
+def test_a_projects_provider_reveals_nothing_about_other_projects_mail(make_scene: MakeScene, project: Any) -> None:
     scene = make_scene("resend")
     settings = scene.case.url("https://api.resend.test/", **list_keys("resend"))
     other = add_provider(

@@ -83,7 +83,7 @@ def test_the_same_said_twice_does_nothing(sent: Recipient) -> None:
     assert list_types().count("complained") == 1
 
 
-def test_an_event_tells_who_said_what(sent: Recipient) -> None:
+def test_an_event_shows_the_source_and_the_reply(sent: Recipient) -> None:
     say(
         sent,
         FeedbackKind.BOUNCED,
@@ -119,7 +119,7 @@ def test_an_unsubscribe_at_the_provider_suppresses(sent: Recipient) -> None:
     assert (Suppression.objects.get().reason, list_types()[-1]) == ("unsubscribe", "unsubscribed")
 
 
-def test_opens_are_told_only_to_who_asked_for_them(relay: SmtpServer, send: Send, deliver: Deliver) -> None:
+def test_opens_are_posted_only_to_subscribed_endpoints(relay: SmtpServer, send: Send, deliver: Deliver) -> None:
     asked, silent = send(to=["a@x.test"], track_opens=True, html="<p>Hi"), send(to=["b@x.test"])
     deliver()
     for message in (asked, silent):

@@ -121,7 +121,9 @@ def test_the_same_report_again_does_nothing(sent: Recipient) -> None:
 @pytest.mark.parametrize(
     ("status", "text"), [("5.2.2", "552 5.2.2 mailbox full"), ("5.7.1", "550 5.7.1 blocked"), ("4.4.7", "expired")]
 )
-def test_a_bounce_that_is_not_about_the_mailbox_suppresses_nobody(sent: Recipient, status: str, text: str) -> None:
+def test_a_bounce_for_another_reason_than_the_mailbox_suppresses_no_address(
+    sent: Recipient, status: str, text: str
+) -> None:
     process(build_dsn(path_of(sent), sent.address, status=status, text=text))
     assert status_of(sent) == "bounced"
     assert not Suppression.objects.exists()
@@ -133,7 +135,7 @@ def test_an_address_that_mail_was_passed_on_to_is_not_our_recipients(sent: Recip
     assert not Suppression.objects.exists()
 
 
-def test_a_forged_return_path_bounces_nobody(sent: Recipient) -> None:
+def test_a_forged_return_path_bounces_no_recipient(sent: Recipient) -> None:
     forged = path_of(sent).replace("@", "a@", 1)
     changed = path_of(sent)[:20] + ("a" if path_of(sent)[20] != "a" else "b") + path_of(sent)[21:]
     for path in (forged, changed, "shop@mine.test"):
@@ -153,7 +155,7 @@ def test_our_message_id_alone_is_believed_only_where_the_operator_chose_the_file
 
 
 @pytest.mark.parametrize("is_named", [True, False])
-def test_a_complaint_suppresses_and_is_no_state(sent: Recipient, is_named: bool) -> None:
+def test_a_complaint_suppresses_the_address_and_keeps_the_state(sent: Recipient, is_named: bool) -> None:
     original = "" if is_named else f"Message-ID: {sent.message.message_id}\r\n"
     assert process(build_complaint(path_of(sent) if is_named else "", original=original)) == [FeedbackResult.APPLIED]
     assert status_of(sent) == "sent"

@@ -21,7 +21,7 @@ def held(project: Project, send: Callable[..., Message]) -> Message:
     return send()
 
 
-def test_an_address_is_released_with_what_was_held_back(held: Message, capsys: Any) -> None:
+def test_releasing_an_address_sends_its_suppressed_mail(held: Message, capsys: Any) -> None:
     call_command("release_address", "ONE@rcpt.test", "--resend", "--json")
     said = json.loads(capsys.readouterr().out)
     new = Message.objects.get(resent_from=held)

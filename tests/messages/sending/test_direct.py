@@ -137,7 +137,7 @@ def measure(send: Send, domains: list[str]) -> tuple[float, Thread]:
     return quantiles([(finished - created).total_seconds() for finished, created in rows], n=20)[-1], child
 
 
-def test_a_server_that_takes_what_it_gets_gets_more(internet: Internet, db: None, send: Send, deliver: Deliver) -> None:
+def test_the_limit_of_an_accepting_server_grows(internet: Internet, db: None, send: Send, deliver: Deliver) -> None:
     """Three conversations to begin with."""
     glad = internet.add("glad.test", Script(replies={".": [Late("250 ok", 0.05)] * 60}))
     internet.provide()
@@ -148,7 +148,7 @@ def test_a_server_that_takes_what_it_gets_gets_more(internet: Internet, db: None
     assert glad.connection_count > 6
 
 
-def test_a_server_that_wants_less_gets_less(internet: Internet, db: None, send: Send, deliver: Deliver) -> None:
+def test_the_limit_of_a_throttling_server_shrinks(internet: Internet, db: None, send: Send, deliver: Deliver) -> None:
     busy = internet.add("busy.test", Script(replies={"CONNECT": ["421 4.7.0 too many connections"] * 100}))
     other = internet.add("other.test")
     internet.provide()

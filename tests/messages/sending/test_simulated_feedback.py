@@ -92,7 +92,7 @@ def test_a_simulated_click_leads_where_the_first_link_does(
     assert (clicked.data["actor"], clicked.data["source"]) == ("human", "simulator")
 
 
-def test_nobody_is_suppressed_by_what_is_simulated(
+def test_simulated_events_suppress_no_address(
     send: Send, deliver: Deliver, come_true: Callable[[], list[float]]
 ) -> None:
     names = ["bounce.after.1s", "complaint.after.1s", "unsubscribe.after.1s", "550-5.1.1"]

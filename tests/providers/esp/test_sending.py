@@ -197,7 +197,7 @@ def test_blind_copies_do_not_see_each_other(case: Case) -> None:
 
 
 @every_esp
-def test_nothing_is_written_for_what_is_not_ours_any_more(case: Case) -> None:
+def test_nothing_is_written_for_a_lost_lease(case: Case) -> None:
     with EspServer(case.taken) as server:
         deliveries = build("one@rcpt.test", "two@rcpt.test")
         assert send(case, server, deliveries, lambda ids: []) == []
@@ -230,7 +230,7 @@ def test_a_grant_that_comes_late_is_used_on_a_new_connection(case: Case, monkeyp
 
 
 @every_esp
-def test_a_refused_connection_is_no_more_than_a_delay(case: Case) -> None:
+def test_a_refused_connection_only_delays_mail(case: Case) -> None:
     with EspServer() as gone:
         url = gone.url
     (reply,) = send(case, url, build("one@rcpt.test"), lambda ids: pytest.fail("nothing may be granted"))
@@ -310,7 +310,7 @@ def test_refusals_are_told_apart_by_their_words(case: Case) -> None:
 
 
 @answers_as_a_whole
-def test_one_bad_address_keeps_the_mail_from_nobody_else(case: Case) -> None:
+def test_one_bad_address_does_not_affect_the_other_recipients(case: Case) -> None:
     """Named or not, whoever is refused is refused alone."""
     # Named or not, or of another kind.
     named = Said(422, {"message": "Invalid `to` address: two@rcpt.test"})

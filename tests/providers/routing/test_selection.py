@@ -116,7 +116,7 @@ def test_a_throttled_provider_is_passed_over(routes: Routes, project: Project) -
     assert (found.provider.name, skipped(found)) == ("b", {"a": "throttled"})
 
 
-def test_another_way_is_one_that_takes_mail_and_was_not_tried(
+def test_another_provider_is_one_that_takes_mail_and_was_not_tried(
     routes: Routes, circuits: CircuitBreakers, project: Project
 ) -> None:
     first, second = add("a", priority=1), add("b", priority=2)

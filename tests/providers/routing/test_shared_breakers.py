@@ -73,7 +73,7 @@ def test_a_redis_that_is_away_is_asked_once_in_a_while_and_never_raises() -> Non
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"until": 1}', '{"until": 1, "reason": "x", "trip_count": 1}'])
-def test_nonsense_and_what_is_long_over_is_not_believed(text: str) -> None:
+def test_invalid_and_outdated_values_are_ignored(text: str) -> None:
     assert read_state(text) is None
 
 

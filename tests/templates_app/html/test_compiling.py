@@ -51,7 +51,7 @@ def test_mjml_becomes_html_around_its_liquid() -> None:
         ("<mjml><mj-body><mj-include path='http://127.0.0.1/x' /></mj-body></mjml>", 1),
     ],
 )
-def test_broken_mjml_is_told_with_its_line(source: str, line: int | None) -> None:
+def test_broken_mjml_is_reported_with_its_line(source: str, line: int | None) -> None:
     with pytest.raises(MjmlError) as caught:
         compile_mjml(source)
     assert caught.value.line == line
@@ -177,6 +177,6 @@ def test_styles_of_the_layout_reach_the_content() -> None:
     assert '{% if a %}<p style="color: red;">x</p>{% endif %}' in html
 
 
-def test_liquid_that_is_not_closed_is_told_before_anything_is_compiled() -> None:
+def test_unclosed_liquid_is_reported_before_compilation() -> None:
     with pytest.raises(TemplateSyntaxError):
         compile_mjml("<mjml><mj-body>{{ x</mj-body></mjml>")

@@ -115,18 +115,18 @@ def test_strict_imports_nothing_when_a_line_is_wrong(run: Run, write: Callable[[
 
 
 @pytest.mark.parametrize("content", ['"' + "a" * 400_000, "a" * 2_000_000, "a@x.test\x00\n", '"a@x.test\n' * 3_000, ""])
-def test_a_file_that_is_no_list_harms_nothing(run: Run, write: Callable[[str], str], content: str) -> None:
+def test_a_file_that_is_not_a_list_changes_nothing(run: Run, write: Callable[[str], str], content: str) -> None:
     out, _ = run("import_suppressions", write(content), "--json")
     assert json.loads(out.splitlines()[-1])["added"] == 0
     assert rows() == []
 
 
-def test_a_file_that_is_not_there_is_told_in_one_line(run: Run) -> None:
+def test_a_missing_file_gives_one_error_line(run: Run) -> None:
     with pytest.raises(CommandError, match=r"nowhere\.csv: No such file"):
         run("import_suppressions", "nowhere.csv")
 
 
-def test_export_is_what_import_reads(run: Run, project: Project, other_project: Project, tmp_path: Path) -> None:
+def test_import_reads_the_output_of_export(run: Run, project: Project, other_project: Project, tmp_path: Path) -> None:
     suppress(project.pk, Entry(address="a@x.test", reason="complaint", note='said, "no"'))
     suppress(project.pk, Entry(address="b@x.test", reason="bounce"))
     suppress(other_project.pk, Entry(address="c@x.test", reason="bounce"))

@@ -69,7 +69,7 @@ def test_no_proxy_of_the_environment_is_used(poster: Poster, receiver: Receiver,
     assert proxy.connection_count == 0
 
 
-def test_an_answer_that_does_not_come_in_time_is_none(poster: Poster, receiver: Receiver):
+def test_a_late_response_counts_as_missing(poster: Poster, receiver: Receiver):
     receiver.answers = [Answer(delay=300)]
     answered = post(poster, receiver.url)
     assert (answered.status, answered.error) == (None, "There was no answer within 1 s.")
@@ -93,7 +93,7 @@ def test_a_body_is_made_fit_to_keep(poster: Poster, receiver: Receiver):
     assert post(poster, receiver.url).excerpt == "a b [31m\ufffd\n"
 
 
-def test_nobody_there_is_told_in_words(poster: Poster, closed_port: int):
+def test_a_closed_port_is_reported_in_words(poster: Poster, closed_port: int):
     answered = post(poster, f"http://127.0.0.1:{closed_port}/")
     assert answered.status is None
     assert "refused" in answered.error
