@@ -80,7 +80,7 @@ def test_a_key_is_revoked_by_id_or_prefix(api, by):
     assert run("list_api_keys", "--active", "--json")[1] == []
 
 
-def test_what_was_done_is_audited(project):
+def test_actions_are_audited(project):
     run("create_api_key", "--scopes", "stats:read", "--json")
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.action) == ("command", "create_api_key")

@@ -159,7 +159,7 @@ def test_a_key_limited_to_ips_works_only_from_there(project, ip, is_admitted):
 
 
 @pytest.mark.parametrize("text", ["", "localhost", "192.0.2.1/33", "192.0.2", "1.2.3.4 5"])
-def test_what_is_no_network_is_refused(project, text):
+def test_an_invalid_network_is_rejected(project, text):
     with pytest.raises(services.InvalidIpError):
         create_api_key(project, name="", scopes=ALL, allowed_ips=[text])
 
@@ -191,7 +191,7 @@ def test_a_key_without_limits_admits_everybody(api_key):
 @pytest.mark.parametrize(
     "text", ["", "*", "@a.test", "a*@b.test@", "*@*.test", "*@test", "*@localhost", "a@b.test, c@d.test"]
 )
-def test_what_is_no_recipient_pattern_is_refused(project, text):
+def test_an_invalid_recipient_pattern_is_rejected(project, text):
     with pytest.raises(services.InvalidRecipientPatternError):
         create_api_key(project, name="", scopes=ALL, allowed_recipients=[text])
 

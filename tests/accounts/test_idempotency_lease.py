@@ -44,7 +44,7 @@ def test_the_key_is_committed_and_no_transaction_is_open_while_the_network_is_as
 
 
 @pytest.mark.django_db
-def test_what_failed_leaves_the_key_free(ticket):
+def test_a_failed_request_leaves_the_key_free(ticket):
     with pytest.raises(RuntimeError):
         run_leased(ticket, fail)
     assert not IdempotencyKey.objects.exists()
@@ -53,7 +53,7 @@ def test_what_failed_leaves_the_key_free(ticket):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("run", [run_leased, run_once])
-def test_while_the_lease_holds_others_are_told_to_come_again(ticket, monkeypatch, run):
+def test_while_the_lease_holds_others_get_a_retry_response(ticket, monkeypatch, run):
     monkeypatch.setattr(idempotency, "WAIT_MS", 50)
 
     def ask():

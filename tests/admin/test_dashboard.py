@@ -36,7 +36,7 @@ def test_notices_are_for_those_who_may_see_them(sue, root, project):
     assert "A record is gone." not in sue.get(URL).content.decode()
 
 
-def test_who_may_see_nothing_sees_nothing(send):
+def test_users_without_permissions_see_nothing(send):
     send(subject="Secret")
     html = log_in(User.objects.create_user("eve", is_staff=True)).get(URL).content.decode()
     assert "Queue" not in html

@@ -186,7 +186,7 @@ def test_an_action_does_only_what_its_name_says(sue, send):
     assert message.status == Status.SCHEDULED
 
 
-def test_who_may_only_look_is_offered_no_actions(send):
+def test_view_only_users_get_no_actions(send):
     message = send()
     user = User.objects.create_user("eve", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_message"))

@@ -73,7 +73,7 @@ def test_without_a_provider_it_says_so(sue, send):
     assert "no enabled provider" in page(sue, send())
 
 
-def test_several_recipients_are_told_apart(sue, send, deliver, server: SmtpServer):
+def test_several_recipients_are_distinguished(sue, send, deliver, server: SmtpServer):
     server.script.replies["RCPT"] = ["550 5.1.1 Unknown", None]
     message = send("a@x.test", "b@x.test")
     deliver()
@@ -212,7 +212,7 @@ def test_a_message_that_is_not_there_is_404(sue, send):
     assert sue.get("/admin/mail/message/nonsense/change/").status_code == 404
 
 
-def test_who_may_not_view_messages_sees_none_of_it(send):
+def test_users_without_the_permission_see_no_messages(send):
     message = send(html="<p>x", attachments=[File(filename="a", content_type="text/plain", content=b"x")])
     stranger = log_in(User.objects.create_user("other", is_staff=True))
     file = message.attachments.get()

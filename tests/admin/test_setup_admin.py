@@ -231,7 +231,7 @@ def test_a_periodic_task_is_edited(root):
     assert not task.enabled
 
 
-def test_people_are_added_with_a_password_worth_the_name(root):
+def test_users_need_a_strong_password(root):
     add = reverse("admin:auth_user_add")
     form = {"username": "ann", "usable_password": "true"}
     assert root.post(add, {**form, "password1": "12345", "password2": "12345"}).status_code == 200

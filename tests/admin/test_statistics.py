@@ -15,7 +15,7 @@ URL = "/admin/tracking/rollup/"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_staff_see_what_became_of_mail(root, send, deliver, server):
+def test_staff_see_the_outcomes_of_mail(root, send, deliver, server):
     server.script.replies["RCPT"] = ["550 5.1.1 Unknown", None]
     send("a@x.test", "b@x.test", tags=["<welcome>"])
     deliver()

@@ -115,7 +115,7 @@ def test_the_sidebar_leads_only_where_one_may_go(sue: Client, root: Client):
         assert url(model, "changelist") in html
 
 
-def test_who_is_no_staff_member_is_sent_to_the_login():
+def test_users_without_staff_rights_are_sent_to_the_login():
     client = Client()
     client.force_login(User.objects.create_user("x"), backend="django.contrib.auth.backends.ModelBackend")
     assert client.get(reverse("admin:mail_message_changelist")).status_code == 302

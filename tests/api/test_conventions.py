@@ -190,7 +190,7 @@ def test_a_host_that_is_not_ours_is_400(api):
     assert check_problem(api.get("/me", Host="evil.test"), 400)["code"] == "bad_request"
 
 
-def test_while_the_database_is_away_callers_are_told_to_come_again(api, monkeypatch):
+def test_while_the_database_is_away_callers_get_a_retry_response(api, monkeypatch):
     def refuse(*arguments, **options):
         raise OperationalError("connection refused")
 

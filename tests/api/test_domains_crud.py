@@ -122,7 +122,7 @@ def test_a_wrong_field_is_refused_by_name_and_nothing_is_stored(client, body, fi
     assert not Domain.objects.exists()
 
 
-def test_the_same_domain_twice_is_a_conflict_and_anothers_is_none(client):
+def test_the_same_domain_twice_is_a_conflict_only_within_a_project(client):
     add(client)
     answer = send(client, "POST", "/api/v1/domains", {"name": "GOOD.test."})
     assert (answer.status_code, answer.json()["code"]) == (409, "domain_exists")
@@ -199,7 +199,7 @@ def test_every_route_needs_its_scope(project, client, method, path, scope):
 
 
 @pytest.mark.parametrize(("method", "path"), [route[:2] for route in ROUTES if "{id}" in route[1]])
-def test_the_domain_of_another_project_is_404_as_one_that_does_not_exist(client, method, path):
+def test_the_domain_of_another_project_is_404_like_an_unknown_one(client, method, path):
     rival = client_for(create_project(name="rival"))
     theirs = send(rival, method, path.format(id=add(client)["id"]), {})
     nobodys = send(rival, method, path.format(id=uuid.uuid4()), {})
@@ -210,7 +210,7 @@ def test_the_domain_of_another_project_is_404_as_one_that_does_not_exist(client,
     assert Domain.objects.count() == 1
 
 
-def test_what_is_no_id_is_404(client):
+def test_an_invalid_id_is_404(client):
     assert client.get("/api/v1/domains/good.test").status_code == 404
 
 

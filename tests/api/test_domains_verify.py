@@ -56,7 +56,7 @@ def test_an_unpublished_domain_stays_pending_and_every_record_has_its_advice(cli
     assert all(record["advice"] for record in body["records"])
 
 
-def test_what_was_found_is_shown_beside_what_was_expected(zone, client, domain):
+def test_found_records_are_shown_beside_expected_ones(zone, client, domain):
     publish_records(zone, domain, without={RecordPurpose.OWNERSHIP})
     zone.put("_emailsvc.good.test", "TXT", "emailsvc-verification=<script>alert(1)</script>")
     record = client.generic("POST", f"/api/v1/domains/{domain.pk}/verify").json()["records"][0]

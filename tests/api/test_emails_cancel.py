@@ -51,7 +51,7 @@ def test_a_body_that_says_anything_is_refused(api, scheduled):
 
 
 @pytest.mark.parametrize("status", [Status.SENT, Status.DELIVERING, Status.DELIVERED, Status.FAILED, Status.BOUNCED])
-def test_what_is_on_its_way_or_done_is_409_with_its_status(api, post, settle_as, status):
+def test_mail_in_delivery_or_finished_is_409_with_its_status(api, post, settle_as, status):
     pk = post()["id"]
     settle_as(pk, status)
     answer = api.post(f"/emails/{pk}/cancel")
@@ -62,7 +62,7 @@ def test_what_is_on_its_way_or_done_is_409_with_its_status(api, post, settle_as,
     assert api.get(f"/emails/{pk}").json()["status"] == status
 
 
-def test_what_is_queued_or_cancelled_already_is_409(api, post, scheduled):
+def test_a_queued_or_cancelled_email_is_409(api, post, scheduled):
     answer = api.post(f"/emails/{post()['id']}/cancel")
     assert (answer.status_code, answer.json()["code"]) == (409, "not_cancellable")
     assert "queued" in answer.json()["detail"]

@@ -177,7 +177,7 @@ def test_each_filter_narrows_alone_and_with_others(api, various, query, names):
     assert ids_of(api.get(f"/emails?{query}")) == [various[name] for name in names]
 
 
-def test_times_that_differ_by_microseconds_are_told_apart(api, post):
+def test_times_that_differ_by_microseconds_are_distinguished(api, post):
     pks = [post()["id"] for _ in range(3)]
     for model in (Subject, Recipient, Event):
         model.objects.all().delete()

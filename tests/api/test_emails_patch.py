@@ -63,7 +63,7 @@ def test_a_time_after_its_expiry_is_refused(api, post):
 
 
 @pytest.mark.parametrize("status", [None, Status.SENT, Status.DELIVERED, Status.FAILED])
-def test_what_is_not_scheduled_is_409_with_its_status(api, post, settle_as, status):
+def test_an_email_that_is_not_scheduled_is_409_with_its_status(api, post, settle_as, status):
     pk = post()["id"]
     if status:
         settle_as(pk, status)

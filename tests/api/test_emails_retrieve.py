@@ -60,7 +60,7 @@ def test_each_attempt_is_explained_with_the_other_sides_reply(test_api, post, de
         assert is_utc(body[name])
 
 
-def test_what_was_delivered_has_its_times(test_api, post, deliver):
+def test_delivered_mail_has_its_times(test_api, post, deliver):
     pk = post(test_api)["id"]
     deliver()
     body = test_api.get(f"/emails/{pk}").json()

@@ -72,7 +72,7 @@ def test_any_other_domain_is_refused_and_nothing_is_stored(api, project, relay, 
         *('"a@good.test" <a@evil.test>', "=?utf-8?q?a=40good.test?= <a@evil.test>"),
     ],
 )
-def test_what_only_looks_like_the_domain_is_another_one(api, project, relay, address):
+def test_a_lookalike_domain_is_a_different_domain(api, project, relay, address):
     add_domain(project)
     answer = send(api, address)
     assert (answer.status_code, answer.json()["code"]) in {(403, "sender_not_verified"), (422, "invalid_fields")}

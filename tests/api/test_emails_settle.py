@@ -31,7 +31,7 @@ def test_a_retry_is_sent_again(api, uncertain, deliver):
     assert api.get(f"/emails/{uncertain}").json()["status"] == "delivered"
 
 
-def test_what_is_not_uncertain_is_409(api, post):
+def test_a_certain_recipient_is_409(api, post):
     answer = api.post(f"/emails/{post()['id']}/settle", {"as": "sent"})
     assert (answer.status_code, answer.json()["code"]) == (409, "not_uncertain")
 

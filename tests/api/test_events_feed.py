@@ -93,7 +93,7 @@ def test_a_wrong_query_is_refused(api, query, field, code):
 
 
 @pytest.mark.parametrize("cursor", ["x", "AAAA", "%00", "…", "0" * 36, Cursor(1, 2).write() + "A"])
-def test_what_is_no_cursor_is_refused(api, cursor):
+def test_an_invalid_cursor_is_rejected(api, cursor):
     answer = api.get(f"/events?after={cursor}")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
 

@@ -66,7 +66,7 @@ def iterate_events(answer: Any) -> Iterator[dict[str, str]]:
                 yield fields
 
 
-def test_what_comes_is_sent_with_its_place_in_the_feed(api, project):
+def test_new_events_are_sent_with_their_cursor(api, project):
     write(project, EventType.QUEUED)
     answer = api.get("/events/stream", Accept="text/event-stream")
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/event-stream")

@@ -192,7 +192,7 @@ def test_an_unknown_field_is_refused(ask, method, path):
 
 
 @pytest.mark.parametrize("path", sorted({path for _, path in PATHS}))
-def test_options_tells_the_methods_to_anybody(anonymous, owned, path):  # noqa: F811
+def test_options_lists_the_methods_without_a_key(anonymous, owned, path):  # noqa: F811
     answer = anonymous.request("OPTIONS", fill(path, owned.get(path.split("/")[1], {})), None, Origin="https://x.test")
     served = {method for method, other in PATHS if other == path}
     assert (answer.status_code, answer.content) == (204, b"")

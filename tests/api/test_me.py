@@ -33,7 +33,7 @@ def test_me_shows_a_test_key_without_scopes_or_limits(make_api):
     assert body["limits"] == {"allowed_ips": [], "allowed_recipients": []}
 
 
-def test_the_key_itself_is_not_told_again(api):
+def test_the_key_itself_is_not_shown_again(api):
     assert api.token.encode() not in api.get("/me").content
 
 

@@ -108,7 +108,7 @@ def test_every_answer_is_described_and_errors_are_problems(operations):
         assert answers["503"]["headers"]["Retry-After"]
 
 
-def test_what_can_be_sent_again_says_so(document):
+def test_repeatable_operations_have_the_idempotency_headers(document):
     paths = document["paths"]
     for item in paths.values():
         operation = item.get("post")

@@ -68,7 +68,7 @@ def test_credentials_stand_encrypted_in_the_database(api: ApiClient) -> None:
         ({"name": "x", "url": "simulator:", "wieght": 1}, "wieght"),
     ],
 )
-def test_what_cannot_be_a_provider_is_refused_by_field(api: ApiClient, body: dict[str, object], field: str) -> None:
+def test_an_invalid_provider_is_rejected_by_field(api: ApiClient, body: dict[str, object], field: str) -> None:
     answer = api.post("/providers", body)
     assert answer.status_code == 422, answer.content
     assert [error["field"] for error in answer.json()["errors"]] == [field]

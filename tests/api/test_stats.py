@@ -56,7 +56,7 @@ def mail(post: Post, deliver: Callable[[], None]) -> list[str]:
 
 
 @counted
-def test_what_became_of_mail_is_counted(mail: list[str], stats: Any) -> None:
+def test_outcomes_are_counted(mail: list[str], stats: Any) -> None:
     told = stats()
     (total,) = told["totals"]
     expected = {

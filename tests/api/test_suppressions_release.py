@@ -31,7 +31,7 @@ def resent(answer: Any) -> list[str]:
     return [row["resent_from"] for row in answer.json()["resent"]]
 
 
-def test_what_was_held_back_is_sent_to_the_released_address_alone(api, post: Post, suppressed, stored):
+def test_suppressed_mail_is_sent_only_to_the_released_address(api, post: Post, suppressed, stored):
     alone = post(to="One@rcpt.test", subject="first")
     among = post(to=["two@rcpt.test", "One <one@rcpt.test>"], cc="three@rcpt.test", subject="second", tags=["t"])
     others = post(to="two@rcpt.test")
@@ -85,7 +85,7 @@ def test_since_leaves_out_what_was_held_before(api, post: Post, suppressed):
     assert resent(api.post(RELEASE, {"resend": True, "since": since})) == [late["id"]]
 
 
-def test_what_is_past_its_time_is_not_sent(api, post: Post, suppressed):
+def test_expired_mail_is_not_sent(api, post: Post, suppressed):
     code = post(expires_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
     Message.objects.filter(pk=code["id"]).update(expires_at=timezone.now() - timedelta(seconds=1))
     fresh = post(expires_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
@@ -95,7 +95,7 @@ def test_what_is_past_its_time_is_not_sent(api, post: Post, suppressed):
     assert new["expires_at"] == fresh["expires_at"]
 
 
-def test_what_was_scheduled_still_is(api, post: Post, suppressed):
+def test_scheduled_mail_stays_scheduled(api, post: Post, suppressed):
     at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     later = post(to=["one@rcpt.test", "two@rcpt.test"], scheduled_at=at)
     answer = api.post(RELEASE, {"resend": True})
@@ -116,7 +116,7 @@ def test_mail_of_test_keys_is_not_sent_by_a_live_one(api, test_api, post: Post, 
     assert resent(api.post(RELEASE, {"resend": True})) == []
 
 
-def test_what_may_not_be_sent_any_more_is_named(api, post: Post, suppressed):
+def test_mail_that_may_no_longer_be_sent_is_listed_as_refused(api, post: Post, suppressed):
     old = post()
     sync_shared_provider("smtp://relay.test:25")
     routes.forget()

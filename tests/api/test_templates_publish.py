@@ -112,7 +112,7 @@ def test_preview_names_every_missing_variable(api, template, body):
         ("x", ["name"], "template_vars", "not_a_dict"),
     ],
 )
-def test_preview_refuses_what_would_be_refused_when_sent(api, template, html, variables, field, code):
+def test_preview_rejects_content_that_sending_would_reject(api, template, html, variables, field, code):
     api.patch("/templates/welcome", {"html": html})
     values = {"name": "A", **variables} if isinstance(variables, dict) else variables
     check_error(api.post("/templates/welcome/preview", {"template_vars": values}), field, code)
@@ -137,7 +137,7 @@ def test_a_published_version_is_wrapped_in_its_layout(api, template):
     assert shown["text"] == "A!\n--"
 
 
-def test_what_is_published_keeps_the_layout_that_it_had(api, template):
+def test_a_published_version_keeps_its_layout(api, template):
     api.post("/templates", BASE)
     api.post("/templates/base/publish")
     api.patch("/templates/welcome", {"layout": "base"})
@@ -172,7 +172,7 @@ def test_mjml_and_inlined_styles_are_compiled_when_published(api):
     assert "&lt;a&gt;" in shown["html"]
 
 
-def test_styles_that_cannot_be_inlined_are_told_when_published(api):
+def test_publishing_reports_styles_that_cannot_be_inlined(api):
     html = "<style>{% if dark %}p { color: red }{% endif %}</style><p>x</p>"
     api.post("/templates", {"alias": "s", "subject": "s", "html": html, "inline_css": True})
     check_error(api.post("/templates/s/publish"), "html", "inline_css_error")

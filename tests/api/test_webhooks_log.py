@@ -34,7 +34,7 @@ def fail_all():
     )
 
 
-def test_the_log_shows_what_is_posted_and_what_came_of_it(api, path, project):
+def test_the_log_shows_each_post_and_its_result(api, path, project):
     happen(project, EventType.BOUNCED)
     (waiting,) = api.get(f"{path}/deliveries").json()["data"]
     assert (waiting["status"], waiting["attempts"], waiting["response_status"]) == ("pending", [], None)

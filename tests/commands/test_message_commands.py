@@ -19,7 +19,7 @@ def ids(*messages):
     return {str(message.pk) for message in messages}
 
 
-def test_show_email_tells_the_story(send, bounce):
+def test_show_email_prints_the_history(send, bounce):
     message = bounce(send("Bob <bob@gone.test>", subject="Your bill", tags=["bill"]))
     row = message.recipients.get()
     Attempt.objects.create(
@@ -131,7 +131,7 @@ def test_resend_email_to_those_that_failed(send):
     assert [row.address for row in new.recipients.all()] == ["bad@x.test"]
 
 
-def test_resend_email_says_what_it_could_not_do(send, bounce):
+def test_resend_email_reports_failures(send, bounce):
     good, queued = bounce(send()), send()
     status, items, err = run("resend_email", str(queued.pk), str(good.pk), "--json")
     assert (status, err.count("\n")) == (1, 1)

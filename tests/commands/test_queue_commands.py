@@ -62,7 +62,7 @@ def test_queue_status_counts_by_lane_and_state(send):
     assert found["critical"]["oldest_due_at"]
 
 
-def test_queue_status_tells_who_is_at_work(send):
+def test_queue_status_shows_the_workers(send):
     send(scheduled_at=timezone.now() + timedelta(hours=2))
     cache.delete(TICK_KEY)
     _, text, _ = run("queue_status")
@@ -101,7 +101,7 @@ def test_queue_status_watches_in_json_lines_until_interrupted(send):
     assert (process.returncode, err) == (0, "")
 
 
-def test_release_due_queues_what_is_scheduled_for_the_past(send):
+def test_release_due_queues_messages_whose_time_has_passed(send):
     message = send(scheduled_at=timezone.now() + timedelta(hours=1))
     assert run("release_due", "--json")[1] == [{"released": 0}]
     Message.objects.filter(pk=message.pk).update(scheduled_at=timezone.now() - timedelta(seconds=1))
@@ -110,7 +110,7 @@ def test_release_due_queues_what_is_scheduled_for_the_past(send):
     assert message.status == Status.QUEUED
 
 
-def test_release_stuck_takes_back_what_a_dead_worker_held(send):
+def test_release_stuck_requeues_a_dead_workers_recipients(send):
     stuck, alive = send(), send()
     lease(stuck, timedelta(minutes=-1))
     lease(alive, timedelta(minutes=1))
@@ -129,7 +129,7 @@ def test_purge_idempotency_keys_forgets_old_ones(project):
     assert IdempotencyKey.objects.get().key == "new"
 
 
-def test_sweep_attachments_removes_what_nobody_names(project):
+def test_sweep_attachments_removes_unreferenced_files(project):
     content = AttachmentContent.objects.create(project=project, sha256=b"x" * 32, size=1, data=b"x")
     assert run("sweep_attachments", "--json")[1] == [{"swept": 0}]
     AttachmentContent.objects.filter(pk=content.pk).update(created_at=timezone.now() - timedelta(hours=2))

@@ -121,7 +121,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("text", "code"), BAD, ids=lambda value: repr(value)[:50])
-def test_what_is_no_single_address_is_refused_with_its_reason(text, code):
+def test_an_invalid_single_address_is_rejected_with_its_reason(text, code):
     with pytest.raises(AddressError) as caught:
         parse_address(text)
     assert caught.value.code == code
@@ -184,7 +184,7 @@ def test_the_short_way_takes_only_what_the_library_takes(local, labels):
 
 
 @given(st.text(max_size=40))
-def test_whatever_is_given_gives_an_address_or_a_reason(text):
+def test_any_input_gives_an_address_or_a_reason(text):
     for candidate in (text, f"{text} <a@b.test>", f"a@{text}.test", f"{text}@b.test"):
         try:
             parsed = parse_address(candidate)

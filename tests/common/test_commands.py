@@ -52,7 +52,7 @@ def test_json_is_one_line_per_item():
     ]
 
 
-def test_people_get_words():
+def test_without_json_the_output_is_text():
     words = f"id={UUID(int=1)}  at=2030-01-01T00:00:00Z  tags=a,b  none=-  empty=-\nin words\n"
     assert run("item") == (0, words, "")
 

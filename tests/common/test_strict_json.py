@@ -78,7 +78,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("body", "code"), REFUSALS, ids=lambda value: repr(value)[:40])
-def test_what_is_not_strict_json_is_refused_with_400_and_its_code(body, code):
+def test_invalid_json_is_rejected_with_400_and_its_code(body, code):
     with pytest.raises(ApiError) as caught:
         parse_json(body)
     assert (caught.value.status, caught.value.public_code) == (400, code)

@@ -61,7 +61,7 @@ def test_a_time_without_an_offset_is_refused(text):
     ],
     ids=lambda text: repr(text)[:40],
 )
-def test_what_is_no_time_is_refused(text):
+def test_an_invalid_time_is_rejected(text):
     with pytest.raises(TimeError) as caught:
         parse_time(text)
     assert caught.value.code == "invalid_time"

@@ -59,7 +59,7 @@ def test_a_bare_lf_ends_a_line_too():
 @pytest.mark.parametrize(
     "junk", [b"hello\r\n", b"\r\n", b"25 x\r\n", b"999 x\r\n", b"2500 x\r\n", b"250-a\r\nx\r\n", b"\x00\xff\n"]
 )
-def test_what_is_no_reply_is_refused(junk):
+def test_an_invalid_reply_is_rejected(junk):
     with pytest.raises(MalformedReplyError):
         take_reply(junk)
 

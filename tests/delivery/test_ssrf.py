@@ -188,6 +188,6 @@ def test_hosts_that_could_be_read_in_two_ways_are_refused(scheme, host):
         *("http://a.test/#frag", "http://a.test/\\x", "javascript:alert(1)", "http://a.test/" + "x" * 2048),
     ],
 )
-def test_what_is_no_plain_url_is_refused(url):
+def test_an_unusual_url_is_rejected(url):
     with pytest.raises(RefusedError):
         parse_target(url)

@@ -37,7 +37,7 @@ def test_a_return_path_changed_in_any_place_identifies_no_recipient(position: in
 @pytest.mark.parametrize(
     "address", ["", "@", "b+@x.test", "postmaster@x.test", "b+" + "a" * 42 + "@x.test", "b+" + "1" * 42 + "@x.test"]
 )
-def test_other_addresses_name_nobody(address: str) -> None:
+def test_other_addresses_identify_no_recipient(address: str) -> None:
     assert read_return_path(address, [KEY]) is None
 
 

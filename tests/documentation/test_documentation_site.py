@@ -88,7 +88,7 @@ def test_pages_lead_from_one_to_the_next_and_back():
 
 
 @pytest.mark.parametrize("url", ["/docs/nothing", "/docs/api/nothing", "/docs/..%2FREADME", "/docs/api"])
-def test_what_is_no_page_is_not_found(url):
+def test_an_unknown_page_is_not_found(url):
     assert Client().get(url).status_code == 404
 
 

@@ -120,7 +120,7 @@ def test_a_domain_and_a_sender_at_it_are_read_alike(name):
 
 
 @pytest.mark.parametrize("name", ["a b.test", "good..test", "127.0.0.1", "localhost", "good_.test"])
-def test_what_cannot_be_a_senders_domain_cannot_be_added(name):
+def test_an_invalid_sender_domain_cannot_be_added(name):
     with pytest.raises(AddressError):
         parse_address(f"a@{name}")
     with pytest.raises(DomainNameError):
@@ -206,7 +206,7 @@ def test_a_domain_is_added_in_canonical_form_once_per_project(project, rival):
 
 
 @pytest.mark.parametrize("name", ["", "good", "https://good.test", "a@good.test", "127.0.0.1", "mail.invalid"])
-def test_what_is_no_domain_is_refused_by_its_field(project, name):
+def test_an_invalid_domain_is_rejected_by_its_field(project, name):
     with pytest.raises(InvalidFieldsError) as refused:
         add_domain(project, name=name)
     assert [(error.field, error.code) for error in refused.value.errors] == [("name", "invalid_domain")]

@@ -123,7 +123,7 @@ def test_the_database_admits_one_key_that_signs_and_one_that_waits(domain):
             )
 
 
-def test_what_an_identity_signs_verifies_against_what_the_owner_published(domain):
+def test_an_identitys_signature_verifies_against_the_published_record(domain):
     message = b"From: a@good.test\r\nTo: b@example.com\r\nSubject: hello\r\n\r\nbody\r\n"
     signed = sign_all(message, Identities().of(domain.pk).signers) + message
 

@@ -75,7 +75,7 @@ def test_the_check_button_shows_findings_and_advice(admin, zone, domain):
     assert AuditEntry.objects.filter(actor="root", action="verify_domain").count() == 1
 
 
-def test_what_a_stranger_published_is_shown_as_text(admin, zone, domain):
+def test_untrusted_dns_records_are_shown_as_text(admin, zone, domain):
     zone.put("_emailsvc.good.test", "TXT", "<script>alert(1)</script>")
     press(admin, domain, "check")
     html = page(admin, domain)
@@ -133,7 +133,7 @@ def test_a_domain_is_added_with_its_key(admin, zone, project):
 @pytest.mark.parametrize(
     ("name", "default_from"), [("nonsense", ""), ("", ""), ("good.test", "a@evil.test"), ("good.test", "x")]
 )
-def test_what_the_api_refuses_is_refused_here(admin, project, name, default_from):
+def test_input_rejected_by_the_api_is_rejected_here(admin, project, name, default_from):
     answer = admin.post(
         reverse("admin:domains_domain_add"), {"project": project.pk, "name": name, "default_from": default_from}
     )

@@ -43,14 +43,14 @@ def test_a_domain_is_added_with_its_records(zone, project):
     assert AuditEntry.objects.get().action == "add_domain"
 
 
-def test_what_cannot_be_added_is_one_line(project):
+def test_a_rejected_addition_gives_one_error_line(project):
     for words in (["add_domain", "nonsense"], ["add_domain", "good.test", "--default-from", "a@evil.test"]):
         with pytest.raises(CommandError):
             run(*words)
     assert not Domain.objects.exists()
 
 
-def test_verifying_shows_what_was_found(zone, project):
+def test_verifying_shows_the_found_records(zone, project):
     run("add_domain", "good.test")
     publish_records(zone, Domain.objects.get())
     (verified,) = run_json("verify_domain", "GOOD.test")

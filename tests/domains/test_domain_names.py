@@ -67,7 +67,7 @@ def test_a_look_alike_is_another_name(written):
         "💩" * 300 + ".test",
     ],
 )
-def test_what_is_no_domain_name_is_refused(written):
+def test_an_invalid_domain_name_is_rejected(written):
     with pytest.raises(DomainNameError):
         canonical_name(written)
 

@@ -38,7 +38,7 @@ def test_without_options_all_drills_are_played_once(parse):
 
 
 @pytest.mark.parametrize("words", [["--only", "nothing"], ["--without", "nothing"], ["--repeat", "x"], ["storm"]])
-def test_what_is_not_known_is_refused(parse, words, capsys):
+def test_unknown_arguments_are_rejected(parse, words, capsys):
     with pytest.raises(SystemExit) as end:
         parse(*words)
     assert end.value.code == 2
@@ -69,7 +69,7 @@ def test_a_verdict_with_problems_has_failed_and_names_them():
     assert problem.strip() == "1 lost: one@rcpt.test"
 
 
-def test_what_could_not_be_played_is_neither_a_pass_nor_a_failure():
+def test_a_drill_that_could_not_run_is_neither_a_pass_nor_a_failure():
     skipped = DrillVerdict(drill="disk-full", details={"not_played": "only root mounts disks"})
     assert "skipped" in skipped.as_row()
     assert json.loads(skipped.as_json())["not_played"]

@@ -52,7 +52,7 @@ def test_a_scheduled_message_goes_out_at_its_time_without_beat(
     assert at <= delivered_at < at + timedelta(seconds=2)
 
 
-def test_what_a_killed_worker_held_is_sent_by_the_next_one(
+def test_the_next_worker_sends_a_killed_workers_mail(
     api: Any, server: SmtpServer, start_worker: Any, wait_until: Wait
 ) -> None:
     server.script.replies["RCPT"].append(Silent())

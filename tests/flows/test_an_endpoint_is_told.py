@@ -55,7 +55,7 @@ def test_the_timeline_has_every_event_of_an_email(api, receiver, secret, start_w
     assert {each.headers["webhook-id"] for each in receiver.requests} == feed
 
 
-def test_what_a_killed_worker_held_is_posted_by_the_next_one(api, receiver, secret, start_worker, wait_until):
+def test_the_next_worker_posts_a_killed_workers_deliveries(api, receiver, secret, start_worker, wait_until):
     receiver.answers = [Answer(delay=20), Answer()]
     first = start_worker()
     api.post("/emails", EMAIL)

@@ -133,7 +133,7 @@ def test_what_the_next_server_refuses_comes_back_as_a_bounce(
     assert Suppression.objects.get().address == "somebody@stern.test"
 
 
-def test_what_the_relay_keeps_trying_is_delivering(
+def test_mail_that_the_relay_retries_is_delivering(
     send: Callable[[str], Message], wait_until: Callable[..., None]
 ) -> None:
     message = send("somebody@down.test")
@@ -170,7 +170,7 @@ def test_what_we_ask_for_reaches_the_servers_behind_the_relay(
     assert message.status == "sent"
 
 
-def test_the_relay_takes_no_mail_for_what_is_no_return_path(postfix: Postfix) -> None:
+def test_the_relay_rejects_mail_to_addresses_that_are_not_return_paths(postfix: Postfix) -> None:
     with smtplib.SMTP("127.0.0.1", postfix.port, timeout=20) as smtp:
         smtp.ehlo()
         smtp.mail("")

@@ -119,7 +119,7 @@ def test_it_relays_nothing_and_takes_no_forged_return_path(sent: Recipient) -> N
             assert (code, b"no other mail" in text) == (550, True)
 
 
-def test_who_guesses_is_sent_away(sent: Recipient) -> None:
+def test_guessing_clients_are_locked_out(sent: Recipient) -> None:
     with listening() as port, smtplib.SMTP("127.0.0.1", port, timeout=20) as smtp:
         smtp.ehlo()
         smtp.docmd("MAIL FROM:<>")
@@ -136,7 +136,7 @@ def test_a_mail_that_reports_nothing_is_taken_and_changes_nothing(sent: Recipien
     assert sent.status == Status.SENT
 
 
-def test_what_cannot_be_recorded_is_to_come_again(sent: Recipient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_that_cannot_be_recorded_is_deferred(sent: Recipient, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object) -> None:
         raise OperationalError
 

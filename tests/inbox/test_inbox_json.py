@@ -133,7 +133,7 @@ def test_one_message_is_taken_apart(client: Client, receive: Receive) -> None:
     assert client.get(f"{MESSAGES}/{mail.pk}/").json() == answer
 
 
-def test_raw_is_exactly_what_was_received(client: Client, receive: Receive) -> None:
+def test_raw_is_the_message_exactly_as_received(client: Client, receive: Receive) -> None:
     mail = receive(b"Subject: x\r\n\r\n\xff\x00.\r\n")
     response = client.get(f"{MESSAGES}/{mail.pk}/raw")
     assert response.content == bytes(mail.raw)

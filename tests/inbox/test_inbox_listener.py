@@ -269,7 +269,7 @@ def test_connections_are_limited(inbox: RunningListener) -> None:
         assert smtp.noop()[0] == 250
 
 
-def test_three_hundred_idle_connections_hold_nobody_up(inbox: RunningListener) -> None:
+def test_three_hundred_idle_connections_delay_no_other_client(inbox: RunningListener) -> None:
     idle = [socket.create_connection(("127.0.0.1", inbox.port)) for _ in range(300)]
     try:
         assert send(inbox, HELLO)[0] == 250

@@ -172,7 +172,7 @@ def open_stream(client: Client) -> StreamingHttpResponse:
     return response
 
 
-def test_the_stream_tells_of_mail_that_comes_and_goes(client: Client, receive: Receive) -> None:
+def test_the_stream_reports_new_and_deleted_mail(client: Client, receive: Receive) -> None:
     response = open_stream(client)
     assert response["Content-Type"] == "text/event-stream"
     chunks = iter(response)
@@ -201,7 +201,7 @@ def test_streams_are_few_and_a_closed_one_gives_its_place_back(client: Client) -
             first.close()
 
 
-def test_the_watch_ends_when_nobody_waits_and_starts_again() -> None:
+def test_the_watch_ends_without_waiters_and_starts_again() -> None:
     own = Watch()
     for _ in range(2):
         with own.attend():

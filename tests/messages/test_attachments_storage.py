@@ -107,7 +107,7 @@ def test_a_file_cut_in_the_middle_is_never_used(api: ApiClient, folder: Path, se
     assert [path.read_bytes() for path in files_in(folder)] == [b"whole"]
 
 
-def test_what_a_refused_request_has_uploaded_is_swept(api: ApiClient, folder: Path) -> None:
+def test_uploads_of_a_rejected_request_are_swept(api: ApiClient, folder: Path) -> None:
     batch = [{**EMAIL, "attachments": [{"filename": "a", "content_type": "text/plain", "content_b64": "YQ=="}]}]
     assert api.post("/emails/batch", batch, Idempotency_Key="k").status_code == 202
     Upload.objects.create(name="attachments/left/behind")
@@ -156,7 +156,7 @@ def test_a_storage_that_does_not_answer_is_503_for_readers(api: ApiClient, folde
     assert (answer.status_code, answer.json()["code"]) == (503, "storage_away")
 
 
-def test_what_was_stored_before_the_setting_is_still_read(api: ApiClient, settings: Any, tmp_path: Path) -> None:
+def test_attachments_stored_before_the_setting_are_still_read(api: ApiClient, settings: Any, tmp_path: Path) -> None:
     body = post(api, b"in PostgreSQL").json()
     settings.MEDIA_ROOT, settings.ATTACHMENT_STORAGE = str(tmp_path), FILES
     assert list(read_back(api, body)) == [b"in PostgreSQL"]

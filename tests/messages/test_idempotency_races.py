@@ -92,7 +92,7 @@ def test_while_the_first_is_in_flight_others_wait_for_a_second_and_are_told_to_c
     assert post(api).status_code == 202
 
 
-def test_who_waited_gets_the_firsts_answer_as_soon_as_there_is_one(api: ApiClient) -> None:
+def test_a_waiting_request_gets_the_first_ones_response(api: ApiClient) -> None:
     ticket = Ticket(project_id=api.key.project_id, key="one", fingerprint=b"x" * 32)
     is_taken = Event()
 

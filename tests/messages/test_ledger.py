@@ -47,7 +47,7 @@ def result(taken: Claim, reply: Reply = TAKEN) -> AttemptResult:
     return AttemptResult(claim=taken, reply=reply, provider_name="p")
 
 
-def test_what_is_claimed_is_not_claimed_again(send: Send) -> None:
+def test_a_claimed_row_is_not_claimed_again(send: Send) -> None:
     send(to=["a@x.test", "b@x.test"])
     assert len(take()) == 2
     assert take() == []
@@ -259,7 +259,7 @@ def test_a_person_settles_a_held_attempt(send: Send, settlement: Settlement, sta
     assert (message.status, recipient.next_attempt_at is not None) == (status, is_due)
 
 
-def test_what_is_certain_cannot_be_settled(send: Send) -> None:
+def test_a_certain_outcome_cannot_be_settled(send: Send) -> None:
     with pytest.raises(NotUncertainError):
         services.settle(send(), Settlement.SENT)
 

@@ -70,7 +70,7 @@ def test_add_provider_refuses_what_is_unclear_in_one_line(
         (("--reason", "a\nb"), "--reason: "),
     ],
 )
-def test_pause_provider_refuses_what_cannot_be(project: Project, arguments: tuple[str, ...], told: str) -> None:
+def test_pause_provider_rejects_invalid_arguments(project: Project, arguments: tuple[str, ...], told: str) -> None:
     run("add_provider", "relay", "simulator:")
     with pytest.raises(CommandError, match=told):
         run("pause_provider", "relay", *arguments)

@@ -111,7 +111,7 @@ def test_text_about_links_is_mailed(project: Project, template: Template) -> Non
     )
 
 
-def test_what_was_accepted_does_not_follow_the_draft(project: Project, template: Template) -> None:
+def test_accepted_mail_does_not_follow_the_draft(project: Project, template: Template) -> None:
     update_template(template, {"text": "new"})
     assert render_for_accept(project, template_ref="order", variables=VARIABLES).text == "Hi Ann & Bob"
 
@@ -165,7 +165,7 @@ def test_a_batch_of_hostile_emails_costs_little_more_than_one(project: Project) 
     assert count_calls(lambda: refuse(99)) < 5 * first
 
 
-def test_the_cache_drops_what_was_not_used_for_longest() -> None:
+def test_the_cache_drops_the_least_recently_used_entry() -> None:
     parsed, ids = parse_parts(Parts(subject="s", html="h", text="")), [uuid4() for _ in range(4)]
     cache = ParsedCache(max_count=2, max_size=100)
     cache.put(ids[0], parsed, 10)

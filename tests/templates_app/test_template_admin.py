@@ -90,7 +90,7 @@ def test_the_page_has_a_preview_in_a_sandbox_and_a_form_for_the_variables(admin:
     assert admin.get(reverse("admin:templates_template_add")).status_code == 200
 
 
-def test_preview_shows_what_is_being_written_and_stores_nothing(admin: Client, template: Template) -> None:
+def test_preview_renders_the_unsaved_draft_and_stores_nothing(admin: Client, template: Template) -> None:
     posted = {"subject": "New {{ a }}", "html": "<!DOCTYPE html><p>{{ a }}</p>", "text": "", "mjml": ""}
     posted |= {"template": str(template.pk), "variables": '{"a": "<script>"}'}
     assert preview(admin, **posted) == {"subject": "New <script>", "text": ""}
@@ -123,7 +123,7 @@ def test_preview_uses_the_layout_that_is_chosen(admin: Client, project: Project,
         ({"html": "<a href='{{ x }}'>", "variables": '{"x": "javascript:a"}'}, "template_vars.x"),
     ],
 )
-def test_preview_tells_what_is_wrong(admin: Client, project: Project, posted: dict[str, str], field: str) -> None:
+def test_preview_reports_errors(admin: Client, project: Project, posted: dict[str, str], field: str) -> None:
     answer = preview(admin, project=str(project.pk), subject="s", **posted)
     assert [name for name, _ in answer["errors"]] == [field]
     assert "<a" not in frame(admin, project=str(project.pk), subject="s", **posted)
@@ -158,7 +158,7 @@ def test_a_draft_is_changed_and_published(admin: Client, project: Project, templ
     assert AuditEntry.objects.filter(action="publish_template").count() == 1
 
 
-def test_what_cannot_be_published_is_told(admin: Client, project: Project) -> None:
+def test_publication_errors_are_reported(admin: Client, project: Project) -> None:
     empty = create_template(project, {"alias": "empty"})
     url = reverse("admin:templates_template_publish", args=[empty.pk])
     assert "Not published. A template needs HTML, MJML or text." in admin.post(url, follow=True).content.decode()

@@ -27,7 +27,7 @@ def run(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_tail_tells_an_event_in_a_line(project):
+def test_tail_prints_one_line_per_event(project):
     write(project, EventType.BOUNCED, code=550, enhanced_code="5.1.1", reply="no such user", attempt=1)
     (line,) = run("--all").splitlines()
     assert "email.bounced" in line
@@ -59,6 +59,6 @@ def test_tail_says_an_outcome_where_the_type_does_not(project):
 
 
 @pytest.mark.parametrize("arguments", [["--types", "email.lost"], ["--after", "x"]])
-def test_tail_refuses_what_it_does_not_know(project, arguments):
+def test_tail_rejects_unknown_arguments(project, arguments):
     with pytest.raises(CommandError):
         run(*arguments)

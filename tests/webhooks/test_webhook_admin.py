@@ -96,7 +96,7 @@ def test_other_processes_can_see_it_when_the_answer_comes(
     ],
     ids=repr,
 )
-def test_what_the_api_would_refuse_is_refused(root: Client, project: Project, settings, changed, words):
+def test_input_that_the_api_rejects_is_rejected(root: Client, project: Project, settings, changed, words):
     settings.WEBHOOK_ALLOWED_NETWORKS = []
     assert words in root.post(ADD, form(project, **changed)).content.decode()
     assert not Endpoint.objects.exists()
@@ -145,7 +145,7 @@ def test_a_test_event_is_posted_and_its_response_is_on_the_page(
     assert "If its signature verifies" in html
 
 
-def test_the_list_tells_how_each_endpoint_does(
+def test_the_list_shows_the_health_of_each_endpoint(
     root: Client, endpoint: Endpoint, receiver: Receiver, happen: Callable[..., UUID], post: Callable[..., None]
 ):
     receiver.answers = [Answer(), Answer(500)]

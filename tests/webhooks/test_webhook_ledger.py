@@ -358,7 +358,7 @@ def test_the_tick_leaves_what_waits_for_an_enabled_endpoint(endpoint: Endpoint, 
     assert (delivery().status, delivery().next_attempt_at is None) == (DeliveryStatus.PENDING, False)
 
 
-def test_what_is_on_its_way_goes_to_the_new_url(endpoint: Endpoint, receiver: Receiver, happen: Happen, post: Post):
+def test_pending_deliveries_go_to_the_new_url(endpoint: Endpoint, receiver: Receiver, happen: Happen, post: Post):
     happen()
     with run_receiver() as other:
         change_endpoint(endpoint, EndpointChange(url=other.url))
@@ -378,7 +378,7 @@ def answered(pk: UUID, **values: object) -> PostOutcome:
     return PostOutcome(id=pk, **{"status": 200, **values})
 
 
-def test_what_is_claimed_is_not_claimed_again(endpoint: Endpoint, happen: Happen):
+def test_a_claimed_row_is_not_claimed_again(endpoint: Endpoint, happen: Happen):
     happen()
     assert len(claim_deliveries(10)) == 1
     assert claim_deliveries(10) == []
@@ -396,7 +396,7 @@ def test_a_worker_that_lost_its_lease_cannot_write(endpoint: Endpoint, happen: H
     assert [attempt["error"] for attempt in delivery().attempts] == [LOST, ""]
 
 
-def test_what_takes_its_worker_down_ten_times_has_failed(endpoint: Endpoint, happen: Happen):
+def test_a_delivery_that_kills_its_worker_ten_times_has_failed(endpoint: Endpoint, happen: Happen):
     happen()
     for _ in range(10):
         assert len(claim_deliveries(10)) == 1

@@ -95,7 +95,7 @@ def test_links_keep_where_they_lead(html: str, text: str) -> None:
         "<img src=x width=1 height=1 alt=''>",
     ],
 )
-def test_what_no_client_shows_is_left_out(hidden: str) -> None:
+def test_invisible_content_is_left_out(hidden: str) -> None:
     assert text_from_html(f"<p>before</p>{hidden}<p>after</p>") == "before\n\nafter"
 
 

@@ -145,7 +145,7 @@ def test_an_invalid_header_name_is_rejected(name: str) -> None:
     "address",
     ["", "a", "@b.test", "a@", "a b@c.test", "a@b.test, c@d.test", "<a@b.test>", "ü@b.test", "a@ü.test", "a@b.test\n"],
 )  # fmt: skip
-def test_what_is_no_ascii_address_is_refused(address: str) -> None:
+def test_a_non_ascii_address_is_rejected(address: str) -> None:
     with pytest.raises(HeaderError):
         mailboxes("To", [Mailbox(address=address)])
 

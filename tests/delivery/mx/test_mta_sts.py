@@ -36,7 +36,7 @@ def test_a_policy_is_read() -> None:
         "version: STSv1\nmode: enforce\nmax_age: 1\n",
     ],
 )
-def test_what_is_no_policy_is_refused(text: str) -> None:
+def test_an_invalid_policy_is_rejected(text: str) -> None:
     with pytest.raises(PolicyError):
         parse_policy(text)
 

@@ -41,7 +41,7 @@ def test_our_mail_names_the_recipient_when_the_fields_do_not():
 
 
 @pytest.mark.parametrize("feedback_type", ["auth-failure", "not-spam"])
-def test_what_no_person_complained_of_is_no_complaint(feedback_type: str):
+def test_an_automatic_spam_report_is_not_a_complaint(feedback_type: str):
     assert (
         parse_report(write_feedback(f"Feedback-Type: {feedback_type}\nOriginal-Rcpt-To: ann@there.test")).kind == "none"
     )

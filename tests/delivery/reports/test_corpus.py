@@ -101,7 +101,7 @@ def test_every_feedback_loop_mail_is_a_complaint(cases: list[Case]):
     assert set(kinds) == {"complaint"}
 
 
-def test_what_is_no_report_is_left_alone(cases: list[Case]):
+def test_mail_that_is_not_a_report_is_ignored(cases: list[Case]):
     others = [case.report for case in cases if case.name.startswith("not-a-bounce")]
 
     assert others

@@ -59,7 +59,7 @@ def test_a_simulated_code_has_the_meaning_of_a_real_one(code: str, outcome: Outc
     assert outcomes(code, 1) == [outcome]
 
 
-def test_what_happens_later_belongs_to_the_step_that_took_the_mail() -> None:
+def test_later_events_count_in_the_step_that_accepted_the_mail() -> None:
     assert later("complaint.after.5s") == [("complained", 5.0)]
     assert later("open.after.500ms.then.click.after.2m") == [("opened", 0.5), ("clicked", 120.0)]
     assert later("sent.delivered.after.2s.bounce.after.1h") == [("delivered", 2.0), ("bounced", 3600.0)]

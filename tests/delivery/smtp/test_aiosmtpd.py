@@ -71,7 +71,7 @@ def test_mail_arrives_unchanged_over_a_kept_connection(run_server):
     ]
 
 
-def test_refusals_are_told_and_cost_no_other_mail(run_server):
+def test_rejections_are_reported_and_affect_no_other_mail(run_server):
     server = run_server()
     with closing(build_transport(server)) as transport:
         bounced = send(transport, address="nobody@rcpt.test")

@@ -147,7 +147,9 @@ def test_the_newest_postgres_of_the_system_comes_first(tmp_path: Path) -> None:
     assert found == ["17", "15", "9.6"]
 
 
-def test_what_a_killed_run_left_is_swept_and_what_runs_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_of_killed_runs_are_removed_and_those_of_running_ones_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("emailsvc.embedded.runtime.choose_base", lambda _account: tmp_path)
     left = tmp_path / "emailsvc-leftover"
     left.mkdir()

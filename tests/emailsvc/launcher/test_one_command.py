@@ -71,7 +71,7 @@ def test_a_second_command_borrows_the_servers_of_the_first_which_waits_for_it(tm
         assert (borrower.wait(10), starter.wait(10)) == (0, 0)
 
 
-def test_what_a_killed_run_left_misleads_nobody(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_run_do_no_harm(tmp_path: Path) -> None:
     with begin(tmp_path) as killed:
         assert killed.stdout
         killed.stdout.readline()

@@ -136,7 +136,7 @@ def test_the_next_index_is_asked_where_one_cannot(index: Index, folder: Path, mo
     assert (folder / NAME).read_bytes() == WHEEL
 
 
-def test_without_a_network_the_sentence_says_what_to_do(
+def test_without_a_network_the_error_names_a_remedy(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.socket() as held:

@@ -67,7 +67,7 @@ def is_alive(number: int) -> bool:
         return False
 
 
-def test_what_dies_is_started_again_with_growing_waits(build: Callable[..., Program], tmp_path: Path) -> None:
+def test_a_dead_program_is_restarted_with_growing_delays(build: Callable[..., Program], tmp_path: Path) -> None:
     clock, told = Clock(), list[str]()
     supervisor = Supervisor(told.append, clock)
     supervisor.watch([start(build("fragile", "echo born; exit 3"))])
@@ -99,9 +99,7 @@ def test_a_recovered_program_is_restarted_at_once(build: Callable[..., Program])
     assert [line for line in told if "ended" in line and "(SIGKILL), starting it again in 0 s" not in line] == []
 
 
-def test_what_a_dead_program_left_running_is_killed_before_the_restart(
-    build: Callable[..., Program], tmp_path: Path
-) -> None:
+def test_a_dead_programs_children_are_killed_before_the_restart(build: Callable[..., Program], tmp_path: Path) -> None:
     supervisor = Supervisor(lambda _text: None)
     child = start(build("parent", "sleep 60 & echo $!; wait"))
     supervisor.watch([child])
@@ -114,7 +112,7 @@ def test_what_a_dead_program_left_running_is_killed_before_the_restart(
     supervisor.stop(["parent"])
 
 
-def test_stopping_waits_for_an_orderly_end_and_kills_who_will_not(
+def test_stopping_waits_for_an_orderly_end_and_kills_hanging_programs(
     build: Callable[..., Program], tmp_path: Path
 ) -> None:
     orderly = start(build("orderly", "trap 'echo goodbye; exit 0' TERM; echo up; while :; do sleep 0.05; done"))
@@ -124,7 +122,7 @@ def test_stopping_waits_for_an_orderly_end_and_kills_who_will_not(
     assert (tmp_path / "orderly.log").read_text().endswith("goodbye\n")
 
 
-def test_what_was_stopped_is_not_started_again(build: Callable[..., Program], tmp_path: Path) -> None:
+def test_a_stopped_program_is_not_restarted(build: Callable[..., Program], tmp_path: Path) -> None:
     told = list[str]()
     supervisor = Supervisor(told.append)
     supervisor.watch([start(build("one", "echo born; sleep 60")), start(build("two", "sleep 60"))])

@@ -120,7 +120,7 @@ def up(running: list[Up]) -> Up:
     return running[-1]
 
 
-def test_ready_json_says_what_a_program_needs(up: Up) -> None:
+def test_ready_json_has_the_addresses_for_programs(up: Up) -> None:
     assert set(up.ready) == {
         *("url", "admin_url", "admin_user", "admin_password", "api_key"),
         *("inbox_url", "smtp_host", "smtp_port", "report_host", "report_port"),

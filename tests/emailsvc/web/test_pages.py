@@ -80,6 +80,6 @@ def test_errors_are_pages_for_people_and_problems_for_programs(settings):
     assert Client().get("/favicon.ico").status_code == 302
 
 
-def test_pages_answer_only_to_who_reads():
+def test_pages_accept_only_reads():
     for path in PAGES:
         assert Client().post(path).status_code == 405

@@ -143,7 +143,7 @@ def test_complaints_and_opens_are_events(make_scene: MakeScene, name: str) -> No
 
 
 @every_esp
-def test_what_comes_twice_or_out_of_order_changes_nothing(make_scene: MakeScene, name: str) -> None:
+def test_repeated_or_late_events_change_nothing(make_scene: MakeScene, name: str) -> None:
     scene = make_scene(name)
     bounced = sign(name, scene.write("bounced"))
     complained = sign(name, scene.write("complained"))
@@ -170,7 +170,7 @@ def test_without_our_ids_the_esps_own_name_finds_the_mail(make_scene: MakeScene,
 
 
 @every_esp
-def test_what_is_forged_is_refused_and_moves_nothing(make_scene: MakeScene, name: str) -> None:
+def test_forged_events_are_rejected_and_change_nothing(make_scene: MakeScene, name: str) -> None:
     scene = make_scene(name)
     good = sign(name, scene.write("bounced"))
     unsigned = replace(good, headers={})

@@ -160,7 +160,7 @@ def test_a_provider_speaks_only_of_mail_that_it_was_given(sent: Recipient) -> No
     assert say(sent, FeedbackKind.BOUNCED, provider_id=Provider.objects.get(name="relay").pk) is FeedbackResult.APPLIED
 
 
-def test_what_a_worker_holds_just_now_is_written_later(sent: Recipient) -> None:
+def test_feedback_on_a_leased_recipient_is_recorded_later(sent: Recipient) -> None:
     Recipient.objects.update(lease_token=uuid4(), lease_until=timezone.now())
     assert say(sent, FeedbackKind.BOUNCED) is FeedbackResult.LATER
     assert say(sent, FeedbackKind.BOUNCED) is FeedbackResult.KNOWN

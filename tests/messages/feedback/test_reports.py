@@ -173,7 +173,7 @@ def run_command(*arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-def test_process_report_says_what_it_understood(sent: Recipient, tmp_path: Path) -> None:
+def test_process_report_prints_its_result(sent: Recipient, tmp_path: Path) -> None:
     path = tmp_path / "bounce.eml"
     path.write_bytes(build_dsn(path_of(sent), sent.address))
     expected = {

@@ -25,7 +25,7 @@ def project(project: Project, settings: Any) -> Project:
     return project
 
 
-def test_the_contact_is_told_that_an_endpoint_was_disabled(project: Project):
+def test_the_contact_gets_a_notice_of_a_disabled_endpoint(project: Project):
     endpoint = add_endpoint(project, url="https://93.184.215.14/hook", events=["*"])
     disable(endpoint.pk, GONE)
     assert mail_notices() == 1
@@ -46,7 +46,7 @@ def test_each_notice_is_mailed_once_and_several_go_together(project: Project):
     assert "Number 1.\n\nNumber 2.\n\nNumber 3." in message.text
 
 
-def test_projects_are_told_apart_and_who_has_no_contact_is_not_mailed(project: Project, other_project: Project):
+def test_notices_are_per_project_and_need_a_contact(project: Project, other_project: Project):
     write_notice(other_project, kind="x", text="Theirs.")
     write_notice(project, kind="x", text="Ours.")
     write_notice(None, kind="x", text="The operator's.")
@@ -64,7 +64,7 @@ def test_the_operators_sender_needs_no_verification_by_the_project(project: Proj
 
 
 @pytest.mark.parametrize("values", [{"default_from": ""}, {"default_from": "a@elsewhere.test"}], ids=repr)
-def test_what_cannot_be_mailed_is_told_in_the_log_and_left_in_the_admin(project, monkeypatch, values, caplog):
+def test_unmailable_notices_are_logged_and_stay_in_the_admin(project, monkeypatch, values, caplog):
     Project.objects.update(**values)
     monkeypatch.setattr("messages.accepting.admission.routes.is_local_only", lambda _: False)
     write_notice(project, kind="x", text="Something.")
@@ -73,7 +73,7 @@ def test_what_cannot_be_mailed_is_told_in_the_log_and_left_in_the_admin(project,
     assert "notice_not_mailed" in caplog.text
 
 
-def test_what_is_old_is_not_mailed(project: Project):
+def test_old_notices_are_not_mailed(project: Project):
     long_ago = least_id_at(timezone.now() - timedelta(days=2))
     Notice.objects.create(id=long_ago, project=project, kind="x", text="Old.")
     assert mail_notices() == 0

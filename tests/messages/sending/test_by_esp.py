@@ -35,7 +35,7 @@ def esp(db: None) -> Iterator[EspServer]:
         yield server
 
 
-def test_what_an_esp_takes_is_sent_under_its_name_for_it(
+def test_mail_accepted_by_an_esp_is_sent_with_the_esps_id(
     esp: EspServer, send: Send, deliver: Deliver, api: ApiClient
 ) -> None:
     message = send(to=["one@rcpt.test"], html="<p>Hi")
@@ -97,7 +97,9 @@ def test_a_lost_answer_is_uncertain_and_obeys_the_policy(
     assert len(keys) == 1
 
 
-def test_refused_credentials_pause_the_provider_and_bounce_nobody(db: None, send: Send, deliver: Deliver) -> None:
+def test_rejected_credentials_pause_the_provider_and_bounce_no_recipient(
+    db: None, send: Send, deliver: Deliver
+) -> None:
     with EspServer(Reply(401, {"message": "API key is invalid"})) as server:
         provider = add("esp", server)
         message = send()

@@ -112,7 +112,9 @@ def test_a_cut_after_the_dot_is_uncertain(
     assert (recipient.next_attempt_at is not None) is is_due_again
 
 
-def test_refused_credentials_pause_the_provider_and_bounce_nobody(db: None, send: Send, deliver: Deliver) -> None:
+def test_rejected_credentials_pause_the_provider_and_bounce_no_recipient(
+    db: None, send: Send, deliver: Deliver
+) -> None:
     with SmtpServer(Script(offers=("AUTH PLAIN",), users={"me": "right"})) as server:
         url = f"smtp://me:wrong@127.0.0.1:{server.port}?tls=never"
         provider = Provider.objects.create(name="relay", kind="smtp", url=url)

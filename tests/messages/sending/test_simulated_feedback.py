@@ -53,7 +53,7 @@ def list_events(message: Message) -> list[str]:
         ("uncertain.delivered.after.5s", "delivering", ["email.delivering", "email.delivered"], "delivered"),
     ],
 )
-def test_what_is_to_happen_later_happens_when_its_row_is_due(
+def test_simulated_events_happen_when_their_row_is_due(
     send: Send,
     deliver: Deliver,
     come_true: Callable[[], list[float]],

@@ -258,13 +258,13 @@ NONSENSE = [
 
 
 @every_esp
-def test_when_nobody_knows_what_became_of_it_it_is_uncertain(case: Case) -> None:
+def test_an_unknown_outcome_is_uncertain(case: Case) -> None:
     for said, reply in zip(NONSENSE, send_each(case, *NONSENSE), strict=True):
         assert (reply.outcome, reply.stage, reply.has_reached) == (Outcome.UNCERTAIN, Stage.DOT, True), said
 
 
 @every_esp
-def test_what_is_our_fault_pauses_the_provider_and_harms_no_mail(case: Case) -> None:
+def test_our_own_fault_pauses_the_provider_and_affects_no_mail(case: Case) -> None:
     saids = [
         Said(status, {"message": "no"}, {"Location": "https://elsewhere.test/"}) for status in (401, 402, 403, 404, 302)
     ]
@@ -274,7 +274,7 @@ def test_what_is_our_fault_pauses_the_provider_and_harms_no_mail(case: Case) -> 
 
 
 @every_esp
-def test_who_throttles_gets_less_and_fails_nothing(case: Case) -> None:
+def test_a_throttling_provider_gets_less_mail_and_no_failures(case: Case) -> None:
     (reply,) = send_each(case, Said(429, {"message": "Too many requests"}, {"Retry-After": "90"}))
     assert (reply.outcome, reply.should_slow, reply.has_reached) == (Outcome.DEFERRED, True, False)
     assert reply.retry_after == timedelta(seconds=90)
@@ -301,7 +301,7 @@ REFUSALS = [
 
 
 @every_esp
-def test_refusals_are_told_apart_by_their_words(case: Case) -> None:
+def test_rejections_are_distinguished_by_their_text(case: Case) -> None:
     saids = [Said(status, {"message": words, "ErrorCode": 17, "Message": words}) for status, words, *_ in REFUSALS]
     for (_, words, *expected), reply in zip(REFUSALS, send_each(case, *saids), strict=True):
         assert [reply.outcome, reply.should_pause] == expected, words
@@ -351,7 +351,7 @@ def test_a_recipient_on_the_esps_own_list_bounces_and_is_not_put_on_ours() -> No
     assert (one.outcome, two.outcome, two.should_suppress) == ("accepted", "bounced", False)
 
 
-def test_what_an_esp_cannot_send_fails_with_its_reason() -> None:
+def test_mail_that_an_esp_cannot_send_fails_with_its_reason() -> None:
     inline = Attachment(filename="a.png", content_type="image/png", content=b"x", content_id="pic")
     content = compose(html='<img src="cid:pic">', attachments=[inline])
     with EspServer(CASES["brevo"].taken) as server:

@@ -14,7 +14,7 @@ def _nothing_is_left() -> Iterator[None]:
     shared.ask(lambda client: client.delete("mta-sts:x.test"))
 
 
-def test_what_one_worker_has_fetched_the_others_know() -> None:
+def test_workers_share_fetched_policies() -> None:
     SharedPolicies().put("x.test", "policy", 60)
     assert SharedPolicies().get("x.test") == "policy"
     assert SharedPolicies().get("y.test") is None

@@ -157,12 +157,12 @@ def test_a_syntax_error_tells_the_line(source: str, line: int) -> None:
         "{% if mixed < 1 %}{% endif %}",
     ],
 )
-def test_what_a_filter_cannot_do_is_an_error_of_the_template(source: str) -> None:
+def test_a_filter_failure_is_a_template_error(source: str) -> None:
     with pytest.raises(TemplateRenderError):
         show(source, mixed=[1, "a", {}])
 
 
-def test_what_postgresql_cannot_hold_is_refused() -> None:
+def test_text_that_postgresql_cannot_store_is_rejected() -> None:
     with pytest.raises(UnsafeResultError):
         show("{{ '%00' | url_decode }}")
 

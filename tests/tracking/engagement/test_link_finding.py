@@ -51,7 +51,7 @@ def find(html: str) -> Found:
         f'<a href="https://x.test/{"y" * 9000}">t</a>',
     ],
 )
-def test_what_is_no_trackable_link_stays(html: str) -> None:
+def test_an_untrackable_link_stays_unchanged(html: str) -> None:
     assert find(html).urls == ()
     assert rewrite(html) == html
 

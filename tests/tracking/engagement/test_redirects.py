@@ -16,7 +16,7 @@ from tracking.engagement.redirects import write_location
         "https://xn--bcher-kva.example/%C3%BC",
     ],
 )
-def test_what_a_header_can_hold_stays_byte_for_byte(url):
+def test_characters_allowed_in_a_header_stay_unchanged(url):
     assert write_location(url) == url
 
 

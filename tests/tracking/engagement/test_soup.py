@@ -99,7 +99,7 @@ def test_what_beautifulsoup_does_not_return_stays() -> None:
     assert blind == html.replace("https://x.test/1", wrap(0)).replace("</html>", "@</html>")
 
 
-def test_what_beautifulsoup_alone_sees_stays() -> None:
+def test_links_that_only_beautifulsoup_sees_stay() -> None:
     html = '<textarea>a &lt; <a href="https://x.test/1">b</a></body></textarea><a href="https://x.test/2">c</a>'
     assert rewrite(html, "@") == html.replace("https://x.test/2", wrap(0)) + "@"
 

@@ -120,7 +120,7 @@ def test_the_end_is_behind_all_that_is_there():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_a_running_transaction_may_still_write_holds_the_feed_back():
+def test_the_feed_waits_for_running_transactions():
     with other_connection() as other:
         other.execute("SELECT pg_current_xact_id()")
         write()
@@ -136,7 +136,7 @@ def test_what_a_running_transaction_may_still_write_holds_the_feed_back():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_rolled_back_is_never_seen_and_holds_nobody_up():
+def test_rolled_back_events_are_never_seen_and_block_no_reader():
     take_back()
     message = write()
     assert [event.message_id for event in read_all()] == [message]
@@ -304,6 +304,6 @@ def test_a_cursor_reads_back_as_it_was_written():
     "text",
     ["", "x", "AAAA", "A" * 21, "A" * 23, "A" * 22 + "=", "//" * 11, "__________________8_", "é" * 22, "A" * 21 + "B"],
 )
-def test_what_is_no_cursor_is_refused(text):
+def test_an_invalid_cursor_is_rejected(text):
     with pytest.raises(InvalidCursorError):
         Cursor.read(text)

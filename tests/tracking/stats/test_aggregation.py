@@ -137,7 +137,7 @@ def test_projects_are_counted_apart(project):
         assert read_figures(each) == count_rows(each)
 
 
-def test_what_is_wrong_with_one_projects_rows_holds_up_no_other(project):
+def test_faulty_rows_of_one_project_do_not_block_others(project):
     other = create_project(name="Other")
     hour = timezone.now()
     for each in (project, other):
@@ -174,7 +174,7 @@ def test_a_tag_for_each_email_makes_no_row_for_each(project, monkeypatch):
     assert read_rollups(project) == before
 
 
-def test_rebuild_mends_what_is_wrong_and_leaves_what_is_older_than_the_mail(project):
+def test_rebuild_repairs_wrong_rollups_and_keeps_those_older_than_the_mail(project):
     random = Random(8)
     let_happen(accept_some(project, random, 10), random, 50)
     aggregate_all(MINUTE)

@@ -89,7 +89,7 @@ BAD_LINES = [
 ]
 
 
-def test_wrong_lines_are_told_and_the_others_imported(run: Run, write: Callable[[bytes], str]) -> None:
+def test_wrong_lines_are_reported_and_the_others_imported(run: Run, write: Callable[[bytes], str]) -> None:
     out, _ = run("import_suppressions", write(BAD), "--json")
     *told, result = [json.loads(line) for line in out.splitlines()]
     assert [(item["line"], item["code"]) for item in told] == BAD_LINES
@@ -97,7 +97,7 @@ def test_wrong_lines_are_told_and_the_others_imported(run: Run, write: Callable[
     assert Suppression.objects.get(address="last@x.test").created_at.year == 2020
 
 
-def test_wrong_lines_are_told_to_people_too(run: Run, write: Callable[[bytes], str]) -> None:
+def test_wrong_lines_are_reported_in_text_output_too(run: Run, write: Callable[[bytes], str]) -> None:
     out, err = run("import_suppressions", write(BAD))
     assert out == "2 added, 0 known before, 5 lines rejected\n"
     assert err.startswith("line 3: ")

@@ -55,7 +55,7 @@ def test_an_address_twice_in_one_call_counts_once_with_its_strongest_reason(proj
     assert Suppression.objects.get().reason == "complaint"
 
 
-def test_release_tells_what_it_took_off(project: Project) -> None:
+def test_release_reports_the_removed_suppression(project: Project) -> None:
     row, _ = suppress(project.pk, Entry(address="a@x.test", reason="manual"))
     released = release_suppression(project.pk, "A@x.test")
     assert released is not None

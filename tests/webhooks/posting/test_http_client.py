@@ -99,7 +99,7 @@ def test_a_closed_port_is_reported_in_words(poster: Poster, closed_port: int):
     assert "refused" in answered.error
 
 
-def test_what_is_not_http_is_told_in_words(poster: Poster):
+def test_a_non_http_response_is_reported_in_words(poster: Poster):
     with Talker(b"220 mail.test ESMTP\r\n") as port:
         answered = post(poster, f"http://127.0.0.1:{port}/")
     assert answered.status is None
@@ -113,7 +113,7 @@ def test_a_server_that_hangs_up_is_told_in_words(poster: Poster):
     assert answered.error
 
 
-def test_tls_that_cannot_be_is_told_in_words(poster: Poster):
+def test_a_tls_failure_is_reported_in_words(poster: Poster):
     with Talker(b"hello\r\n") as port:
         answered = post(poster, f"https://127.0.0.1:{port}/")
     assert answered.status is None

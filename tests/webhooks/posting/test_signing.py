@@ -44,7 +44,7 @@ EXPECTED = "v1,2c4VI0bO4Wd5svqP2unEA9pCk0dTAXr/elrHCJ+/efk="
 
 
 @pytest.mark.parametrize("verify", LIBRARIES)
-def test_what_we_sign_verifies(verify):
+def test_our_signatures_verify(verify):
     secret = new_secret()
     verify(secret, signed(secret))
 
