@@ -58,8 +58,8 @@ class Environment(BaseSettings):
     )
     SERVICE_RUN_ID: str = Field(
         default="",
-        description="Identifier that servers repeat in `/readyz` and in SMTP greetings, so that the program that started "
-        "them recognises them. `./run` makes one for each run.",
+        description="Identifier that servers repeat in `/readyz` and in SMTP greetings, so that their starter "
+        "recognises them. `./run` makes one for each run.",
     )
     ALLOWED_HOSTS: Words = Field(default=[], description="Host names accepted in addition to the one in PUBLIC_URL.")
     PROVIDER_URL: str = Field(
