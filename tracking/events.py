@@ -2,17 +2,31 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 
 from common.ids import new_id
 from ledger.sql import as_rows, execute
-from tracking.facts import Fact as Fact
 from tracking.feed.cursor import POSITION
+from webhooks.event_types import EventType
 from webhooks.publishing import PUBLISH, listeners, max_attempts
 from webhooks.tasks import ring
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """An event before it is written. `recipient_id` is None for events of the whole message."""
+
+    project_id: UUID
+    message_id: UUID
+    type: EventType
+    recipient_id: UUID | None = None
+    address: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+
 
 # The body of a webhook delivery: `type`, `timestamp` and `data` of the Standard Webhooks. `data` has the event's own
 # data and the fields by which receivers identify it. `seq` counts a message's events. The messages' tables belong to a

@@ -13,8 +13,12 @@ from itertools import count, pairwise
 from django.template.loader import render_to_string
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from pygments import highlight
+from pygments.formatters.html import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.lexers.special import TextLexer
+from pygments.util import ClassNotFound
 
-from emailsvc.documentation.highlighting import highlight_code
 from emailsvc.documentation.samples import build_samples, read_call
 
 # Languages of samples that a reader may run, as their tabs are called.
@@ -222,3 +226,15 @@ def render_samples(blocks: Sequence[CodeBlock], name: str) -> str:
         for block in blocks
     ]
     return render_to_string("emailsvc/docs/samples.html", {"panes": panes, "name": name})
+
+
+_FORMATTER = HtmlFormatter(nowrap=True)
+
+
+def highlight_code(code: str, language: str) -> str:
+    """HTML for the inside of `<code>`, safe whatever the code holds; plain for a language that nobody knows."""
+    try:
+        lexer = get_lexer_by_name(language) if language else TextLexer()
+    except ClassNotFound:
+        lexer = TextLexer()
+    return str(highlight(code, lexer, _FORMATTER)).rstrip("\n")

@@ -16,7 +16,7 @@ from messages.models import Attempt, Message, Recipient
 from messages.selectors import timeline
 from messages.states import Phase
 from providers.models import ProviderKind
-from providers.routing.outlook import ProviderStatus, provider_status
+from providers.routing.health import ProviderStatus, provider_status
 from tracking.models import Event, EventType, Suppression
 
 # 50 recipients have some events each; events beyond this number come from repeated reports.

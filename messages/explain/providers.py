@@ -8,7 +8,7 @@ from messages.explain.context import Background
 from messages.explain.wording import end_sentence, say_list, say_span, say_time
 from messages.models import Attempt, Recipient
 from providers.models import ProviderKind
-from providers.routing.outlook import ProviderState
+from providers.routing.health import ProviderState
 
 # A worker ticks about every second. Without a tick for this time, no worker is running.
 WORKER_SECONDS = 30.0

@@ -34,9 +34,8 @@ from messages.sending.claims import (
     release_claims,
 )
 from messages.sending.composing import Composer
-from messages.sending.failover import find_tried, is_failure
 from messages.sending.outcomes import AttemptResult, end_recipients, record_results
-from messages.sending.routing import ProviderRouter
+from messages.sending.routing import ProviderRouter, find_tried, is_failure
 from messages.sending.simulated_feedback import plan_later
 from messages.sending.worker_state import SendQueueKey, find_worker_state
 from messages.states import Lane, Status, StatusReason

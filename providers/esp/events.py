@@ -18,8 +18,7 @@ from django.utils.module_loading import import_string
 from delivery.replies import clean_text
 from providers.esp.bounce_hardness import HARD, read_hardness
 from providers.esp.catalog import ESPS, EVENT_LOGIN, TOPICS, Esp
-from providers.esp.payloads import MESSAGE_KEY, read_ids
-from providers.esp.quiet import be_quiet
+from providers.esp.payloads import MESSAGE_KEY, be_quiet, read_ids
 from providers.esp.signatures import VERIFIERS, ForgedError, Posted, check_signature
 from providers.esp.sns import sns
 from providers.provider_url import ProviderAddress

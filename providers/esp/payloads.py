@@ -1,16 +1,19 @@
 """Where django-anymail is told what we know better: the row's settings, our bytes, our ids, no tracking of its own."""
 
-from collections.abc import Callable, Mapping
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from anymail.exceptions import AnymailInsecureWebhookWarning, AnymailNotSupportedWarning
 from django.core.mail import EmailMultiAlternatives
 from django.utils.module_loading import import_string
 
 from providers.esp.catalog import API_URL, EVENT_LOGIN, Esp
 from providers.esp.http_adapter import HttpAdapter, RawBody, build_request, open_session
-from providers.esp.quiet import be_quiet
 from providers.esp.repackaging import EspCall
 
 # The names under which an ESP's events bring our ids back. Postmark allows names of 20 characters at most.
@@ -169,3 +172,16 @@ def read_id(value: object) -> UUID | None:
         return UUID(value) if isinstance(value, str) else None
     except ValueError:
         return None
+
+
+# Filters of warnings belong to the whole process.
+_lock = threading.Lock()
+
+
+@contextmanager
+def be_quiet() -> Iterator[None]:
+    """No word of webhooks without a password (the address holds a secret), nor of SendGrid (tested here instead)."""
+    with _lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore", AnymailInsecureWebhookWarning)
+        warnings.simplefilter("ignore", AnymailNotSupportedWarning)
+        yield

@@ -1,12 +1,15 @@
 """How a provider does, for people and programs."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
+from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
-from providers.models import Provider
+from providers.models import Provider, ProviderKind
 from providers.routing.shared_breakers import Exchange, provider_breakers, provider_key
 
 _exchange = Exchange()
@@ -39,3 +42,47 @@ def describe_breaker(provider: Provider) -> Health:
     if found is None:
         return Health(status="ok")
     return Health(status="failing", reason=found.reason, until=datetime.fromtimestamp(found.until, UTC))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderState:
+    """A provider and how it does."""
+
+    name: str
+    kind: ProviderKind
+    health: Health
+    rate_limit: float | None = None
+    connection_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderStatus:
+    """`providers` are those that the project's mail may take, as they are chosen (`selection.Routes`), enabled ones
+    only; `disabled` the names of those that are switched off. `kinds` is of every provider, by its id, for attempts of
+    then.
+    """
+
+    providers: Sequence[ProviderState]
+    disabled: Sequence[str]
+    kinds: Mapping[UUID, ProviderKind]
+
+
+def provider_status(project_id: UUID) -> ProviderStatus:
+    """One query. A project's own providers come before shared ones, whether they can be used or not."""
+    rows = list(Provider.objects.filter(Q(project_id=project_id) | Q(project=None)).order_by("priority", "name"))
+    enabled = [row for row in rows if row.is_enabled]
+    used = [row for row in enabled if row.project_id is not None] or enabled
+    return ProviderStatus(
+        providers=[
+            ProviderState(
+                name=row.name,
+                kind=ProviderKind(row.kind),
+                health=describe_health(row),
+                rate_limit=row.rate_limit,
+                connection_limit=row.connection_limit,
+            )
+            for row in used
+        ],
+        disabled=[row.name for row in rows if not row.is_enabled],
+        kinds={row.pk: ProviderKind(row.kind) for row in rows},
+    )

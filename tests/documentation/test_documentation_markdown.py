@@ -2,8 +2,8 @@
 
 import ast
 
-from emailsvc.documentation.literals import JAVASCRIPT, JSON, PYTHON, spell
 from emailsvc.documentation.markdown import Site, read_document
+from emailsvc.documentation.samples import JAVASCRIPT, JSON, PYTHON, spell
 
 PAGE = """\
 # Title

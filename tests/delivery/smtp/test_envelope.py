@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delivery.envelope import Outcome, Stage
-from delivery.smtp.content import stuff_dots
+from delivery.smtp.transaction import stuff_dots
 from tests.smtp_mail import CONTENT, build_delivery, build_transport, grant_all, send, send_all, send_to
 from tests.smtp_server import Script, SmtpServer
 
