@@ -22,7 +22,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from accounts.models import IdempotencyKey
 from common.errors import ApiError, BadRequestError, ConflictError
 from common.fields import decrypt, encrypt
-from ledger.sql import execute, fetch_one
+from ledger.sql import execute, fetch_one_as, fetch_value
 
 KEPT_FOR = timedelta(hours=24)
 # A request that has not ended by then has died; its retry runs again.
@@ -75,6 +75,17 @@ class Ticket:
     fingerprint: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRow:
+    """What a key was used for, and the answer: `status` is None while it is being made; the rest is JSON."""
+
+    fingerprint: bytes
+    status: int | None
+    headers: str
+    body: str
+    secret_body: str | None
+
+
 def read_key(header: str | None) -> str:
     """The key in an Idempotency-Key header, without its quotes; "" if there is no header."""
     if header is None:
@@ -100,24 +111,24 @@ def find_response(ticket: Ticket | None) -> StoredResponse | None:
     """The stored response to this request, or None. Raises IdempotencyKeyReusedError for a different payload."""
     if ticket is None:
         return None
-    row = fetch_one(
+    row = fetch_one_as(
+        KeyRow,
         f"SELECT fingerprint, status, headers, body, secret_body FROM {TABLE}"  # noqa: S608 - the table's name
         " WHERE project_id = %s AND key = %s AND created_at > now() - %s AND (status > 0 OR lease_until > now())",
         [ticket.project_id, ticket.key, KEPT_FOR],
     )
     if row is None:
         return None
-    used_for, status, headers, body, secret_body = row
-    if bytes(used_for) != ticket.fingerprint:
+    if bytes(row.fingerprint) != ticket.fingerprint:
         raise IdempotencyKeyReusedError
-    if status is None:
+    if row.status is None:
         return None
-    text = body if secret_body is None else decrypt(secret_body)
+    text = row.body if row.secret_body is None else decrypt(row.secret_body)
     return StoredResponse(
-        status=status,
-        headers=json.loads(headers),
+        status=row.status,
+        headers=json.loads(row.headers),
         body=json.loads(text),
-        is_secret=secret_body is not None,
+        is_secret=row.secret_body is not None,
         is_replayed=True,
     )
 
@@ -194,15 +205,15 @@ def _take(ticket: Ticket, lease: timedelta | None = None) -> int:
         " AND (created_at <= now() - %s OR (status IS NULL AND lease_until <= now()))",
         [ticket.project_id, ticket.key, KEPT_FOR],
     )
-    row = fetch_one(
+    row_id = fetch_value(
         f"INSERT INTO {TABLE} (project_id, key, fingerprint, headers, created_at, lease_until)"  # noqa: S608 - as above
         " VALUES (%s, %s, %s, '{}', now(), now() + %s::interval) ON CONFLICT DO NOTHING RETURNING id",
         [ticket.project_id, ticket.key, ticket.fingerprint, lease],
     )
     execute("SET LOCAL lock_timeout = 0")
-    if row is None:
+    if row_id is None:
         raise _TakenError
-    return int(row[0])
+    return int(row_id)
 
 
 def _store(row: int, response: StoredResponse) -> None:

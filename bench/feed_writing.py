@@ -17,7 +17,7 @@ from django.db import connection, transaction  # noqa: E402
 
 from accounts.services import create_project  # noqa: E402
 from common.ids import new_id  # noqa: E402
-from ledger.sql import execute, fetch  # noqa: E402
+from ledger.sql import execute, fetch, fetch_value  # noqa: E402
 from tracking.events import Fact, record_facts  # noqa: E402
 from tracking.feed.cursor import Cursor  # noqa: E402
 from tracking.feed.pages import read_page  # noqa: E402
@@ -89,7 +89,7 @@ def read_feed(project_id: UUID, after: Any) -> tuple[list[UUID], Any]:
 
 def read_by_serial(project_id: UUID, after: Any) -> tuple[list[UUID], Any]:
     rows = fetch(_BY_SERIAL, [project_id, after or 0, PAGE])
-    return [row[0] for row in rows], rows[-1][1] if rows else after
+    return [pk for pk, _ in rows], max((serial for _, serial in rows), default=after)
 
 
 OURS = "the feed's cursor"
@@ -135,7 +135,7 @@ def race(count: int, writers: int) -> Figures:
     readers = dict(results.get(timeout=60) for _ in reading)
     for process in reading:
         process.join()
-    written = fetch("SELECT count(*) FROM tracking_event WHERE project_id = %s", [project.pk])[0][0]
+    written = fetch_value("SELECT count(*) FROM tracking_event WHERE project_id = %s", [project.pk])
     connection.close()
     return Figures(
         written=written,

@@ -17,7 +17,7 @@ from django.test import Client  # noqa: E402
 from accounts.scopes import STATS_READ  # noqa: E402
 from accounts.services import create_api_key, create_project  # noqa: E402
 from common.ids import new_id  # noqa: E402
-from ledger.sql import fetch  # noqa: E402
+from ledger.sql import fetch_column  # noqa: E402
 from tracking.events import Fact, record_facts  # noqa: E402
 from tracking.models import EventType, Rollup  # noqa: E402
 from tracking.stats.aggregation import aggregate_all  # noqa: E402
@@ -94,7 +94,7 @@ def record_events(project_id: UUID, *, is_counted: bool) -> float:
     """Events per second that two writers record, with or without the task as beat runs it."""
     is_over = threading.Event()
     counts = [0, 0]
-    messages = [row[0] for row in fetch("SELECT id FROM mail_message ORDER BY created_at DESC LIMIT 5000")]
+    messages = fetch_column("SELECT id FROM mail_message ORDER BY created_at DESC LIMIT 5000")
 
     def write(number: int) -> None:
         position = 0

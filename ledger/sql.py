@@ -5,26 +5,77 @@ connection. Planning a claim anew each time would cost PostgreSQL as much as run
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar, get_type_hints
 
 import psycopg
 from django.db import connection
+from psycopg.rows import RowFactory, RowMaker, scalar_row, tuple_row
 
 Params = Sequence[Any] | Mapping[str, Any]
+Row = TypeVar("Row")
 
 
 def fetch(sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
     """The rows of a statement. Raises Django's errors, like the ORM."""
-    with connection.wrap_database_errors, _cursor() as cursor:
+    return _fetch(tuple_row, sql, params)
+
+
+def fetch_as(type_: type[Row], sql: str, params: Params = (), **fixed: Any) -> list[Row]:
+    """The rows as instances of a dataclass, whose fields are the statement's columns, by name, and `fixed`.
+
+    A field that is annotated with an enum gets its member; ValueError for a value that is none.
+    """
+    return _fetch(_rows_of(type_, fixed), sql, params)
+
+
+def fetch_one_as(type_: type[Row], sql: str, params: Params = (), **fixed: Any) -> Row | None:
+    """The one row that a statement returns, as `fetch_as` has it, or None."""
+    return next(iter(fetch_as(type_, sql, params, **fixed)), None)
+
+
+def fetch_column(sql: str, params: Params = ()) -> list[Any]:
+    """The first column of the rows that a statement returns."""
+    return _fetch(scalar_row, sql, params)
+
+
+def fetch_value(sql: str, params: Params = ()) -> Any:
+    """The first column of the one row that a statement returns, or None."""
+    return next(iter(fetch_column(sql, params)), None)
+
+
+def _fetch(factory: RowFactory[Row], sql: str, params: Params) -> list[Row]:
+    with connection.wrap_database_errors, _cursor_of(factory) as cursor:
         return cursor.execute(sql, params, prepare=True).fetchall()
 
 
-def fetch_one(sql: str, params: Params = ()) -> tuple[Any, ...] | None:
-    """The single row of a statement, or None."""
-    return next(iter(fetch(sql, params)), None)
+def _rows_of(type_: Callable[..., Row], fixed: Mapping[str, Any]) -> RowFactory[Row]:
+    """psycopg's `class_row`, with enums and `fixed` beside, at the cost of a dict a row."""
+    enums = _find_enums(type_)
+
+    def factory(cursor: "psycopg.Cursor[Any]") -> RowMaker[Row]:
+        names = [column.name for column in cursor.description or ()]
+
+        def make(values: Sequence[Any]) -> Row:
+            columns = dict(zip(names, values, strict=True), **fixed)
+            for name, enum in enums:
+                columns[name] = enum(columns[name])
+            return type_(**columns)
+
+        return make
+
+    return factory
+
+
+@cache
+def _find_enums(type_: Callable[..., Any]) -> Sequence[tuple[str, type[Enum]]]:
+    """The fields that are annotated with an enum."""
+    hints = get_type_hints(type_).items()
+    return [(name, hint) for name, hint in hints if isinstance(hint, type) and issubclass(hint, Enum)]
 
 
 def execute(sql: str, params: Params = ()) -> int:
@@ -65,5 +116,9 @@ def open_copy(sql: str) -> Iterator["psycopg.Copy"]:
 
 def _cursor() -> "psycopg.Cursor[tuple[Any, ...]]":
     """A server-side binding cursor on Django's connection; Django's own cursors bind on the client."""
+    return _cursor_of(tuple_row)
+
+
+def _cursor_of(factory: RowFactory[Row]) -> "psycopg.Cursor[Row]":
     connection.ensure_connection()
-    return psycopg.Cursor(connection.connection)
+    return psycopg.Cursor(connection.connection, row_factory=factory)

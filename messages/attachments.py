@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 
 from common.errors import ApiError
 from common.ids import new_id
-from ledger.sql import fetch, fetch_one
+from ledger.sql import fetch_column, fetch_value
 from messages.models import AttachmentContent, Upload
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ def upload(project_id: UUID, files: Sequence[File]) -> dict[bytes, str]:
     if storage is None or not distinct:
         return {}
     # A fresh `created_at` protects present contents from the sweep until this request has used them.
-    known = {bytes(row[0]) for row in fetch(_TOUCH, [project_id, list(distinct)])}
+    known = set(map(bytes, fetch_column(_TOUCH, [project_id, list(distinct)])))
     return {
         digest: write_file(storage, f"attachments/{project_id}/{new_id()}", file.content)
         for digest, file in distinct.items()
@@ -151,9 +151,7 @@ SELECT count(*) FROM gone
 
 def sweep_attachments() -> int:
     """Remove contents that no message has named for an hour, and files that no content names. Returns their number."""
-    row = fetch_one(_SWEEP, [ORPHAN_AGE])
-    assert row is not None
-    return int(row[0]) + sweep_files()
+    return int(fetch_value(_SWEEP, [ORPHAN_AGE])) + sweep_files()
 
 
 def sweep_files() -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django_celery_beat.models import PeriodicTask
 
-from ledger.sql import fetch, fetch_one
+from ledger.sql import fetch_as, fetch_one_as
 from ledger.timer import read_worker_age
 from messages.states import OPEN, Lane, Status
 from messages.tasks import tick
@@ -31,6 +31,15 @@ class LaneState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledMessages:
+    """How many messages wait for their time at `at`, and which time comes first."""
+
+    at: datetime
+    count: int
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
     """The queue at one moment, by the database's clock."""
 
@@ -50,40 +59,28 @@ class QueueState:
 _OPEN = ", ".join(f"'{status}'" for status in sorted(OPEN))
 _LANES = f"""
 SELECT lane,
-       count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at <= now()),
-       count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at > now()),
-       count(*) FILTER (WHERE lease_until >= now()),
-       count(*) FILTER (WHERE lease_until < now()),
-       count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at IS NULL),
-       min(next_attempt_at) FILTER (WHERE lease_token IS NULL AND next_attempt_at <= now()),
-       min(next_attempt_at) FILTER (WHERE lease_token IS NULL AND next_attempt_at > now())
+       count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at <= now()) AS due,
+       count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at > now()) AS later,
+       count(*) FILTER (WHERE lease_until >= now()) AS leased,
+       count(*) FILTER (WHERE lease_until < now()) AS lost,
+       count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at IS NULL) AS on_hold,
+       min(next_attempt_at) FILTER (WHERE lease_token IS NULL AND next_attempt_at <= now()) AS oldest_due_at,
+       min(next_attempt_at) FILTER (WHERE lease_token IS NULL AND next_attempt_at > now()) AS next_due_at
 FROM mail_recipient WHERE status IN ({_OPEN}) GROUP BY lane
 """  # noqa: S608 - built from constants of this package
-_SCHEDULED = "SELECT now(), count(*), min(scheduled_at) FROM mail_message WHERE status = %s"
+_SCHEDULED = "SELECT now() AS at, count(*), min(scheduled_at) AS next_at FROM mail_message WHERE status = %s"
 
 
 def read_queue() -> QueueState:
     """Read the present state of the queue."""
-    found = {
-        Lane(row[0]): LaneState(
-            lane=Lane(row[0]),
-            due=row[1],
-            later=row[2],
-            leased=row[3],
-            lost=row[4],
-            on_hold=row[5],
-            oldest_due_at=row[6],
-            next_due_at=row[7],
-        )
-        for row in fetch(_LANES)
-    }
-    row = fetch_one(_SCHEDULED, [Status.SCHEDULED])
-    assert row is not None
+    found = {state.lane: state for state in fetch_as(LaneState, _LANES)}
+    planned = fetch_one_as(ScheduledMessages, _SCHEDULED, [Status.SCHEDULED])
+    assert planned is not None
     return QueueState(
-        at=row[0],
+        at=planned.at,
         lanes=[found.get(lane, LaneState(lane=lane)) for lane in Lane],
-        scheduled=row[1],
-        next_scheduled_at=row[2],
+        scheduled=planned.count,
+        next_scheduled_at=planned.next_at,
         beat_ran_at=PeriodicTask.objects.filter(task=tick.name).values_list("last_run_at", flat=True).first(),
         worker_seen_seconds_ago=read_worker_age(),
     )

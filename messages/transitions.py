@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from ledger.sql import as_rows, execute, fetch
+from ledger.sql import as_rows, execute, fetch_as
 from messages.states import (
     ACCEPTANCES,
     ROLL_UP,
@@ -68,7 +68,7 @@ FROM jsonb_to_recordset(%s::jsonb) AS v(
 )
 WHERE r.id = v.recipient_id AND (r.status, v.status) IN ({_PAIRS})
   AND (r.lease_token IS NULL OR r.lease_token = ANY(%s))
-RETURNING r.id, r.message_id, r.project_id, r.address, r.status, r.is_simulated
+RETURNING r.id AS recipient_id, r.message_id, r.project_id, r.address, r.status, r.is_simulated
 """  # noqa: S608 - built from constants of this package
 
 
@@ -91,17 +91,7 @@ def apply_transitions(transitions: Sequence[Transition], tokens: Collection[UUID
         return []
     assert connection.in_atomic_block, "a transition and its roll-up are one transaction"
     lock_messages(transition.message_id for transition in transitions)
-    applied = [
-        AppliedTransition(
-            recipient_id=row[0],
-            message_id=row[1],
-            project_id=row[2],
-            address=row[3],
-            status=Status(row[4]),
-            is_simulated=row[5],
-        )
-        for row in fetch(_TRANSITION, [as_rows(map(asdict, transitions)), list(tokens)])
-    ]
+    applied = fetch_as(AppliedTransition, _TRANSITION, [as_rows(map(asdict, transitions)), list(tokens)])
     roll_up(sorted({row.message_id for row in applied}))
     return applied
 

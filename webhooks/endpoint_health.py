@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 
 from accounts.services import write_notice
-from ledger.sql import execute, fetch
+from ledger.sql import execute, fetch, fetch_column
 from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus
 
 GONE = "The endpoint responded with 410 Gone."
@@ -39,7 +39,7 @@ def note_health(*, succeeded: Collection[UUID], failed: Collection[UUID]) -> Non
     An endpoint with both results counts as succeeded. Rows are locked in id order, before the rows of deliveries.
     """
     values: dict[str, object] = {"succeeded": list(succeeded), "failed": list(failed), "step": HEALTH_STEP}
-    changed = [row[0] for row in fetch(_CHANGED, values)]
+    changed = fetch_column(_CHANGED, values)
     if changed:
         execute(_NOTE, {**values, "changed": changed})
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from common.ids import new_id
-from ledger.sql import execute, fetch
+from ledger.sql import execute, fetch_column
 from webhooks.event_types import ALL
 from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus
 from webhooks.tasks import ring
@@ -53,8 +53,8 @@ class Listeners:
             # Read the clock before the query: later commits may be missing from its result.
             now = self._clock()
             if now - self._read_at >= FRESH_SECONDS:
-                rows = fetch("SELECT DISTINCT project_id FROM webhooks_endpoint WHERE status = %s", [ENABLED])
-                self._projects, self._read_at = frozenset(row[0] for row in rows), now
+                found = fetch_column("SELECT DISTINCT project_id FROM webhooks_endpoint WHERE status = %s", [ENABLED])
+                self._projects, self._read_at = frozenset(found), now
             return not self._projects.isdisjoint(projects)
 
 

@@ -4,7 +4,7 @@ import time
 from typing import Any
 from uuid import UUID
 
-from ledger.sql import Params, fetch
+from ledger.sql import Params, Row, fetch_as
 from messages.sending import claims, lost_leases
 
 
@@ -36,7 +36,7 @@ def claim_without_lock() -> None:
     for name, sql in stripped.items():
         setattr(claims, name, sql)
     memory = Memory(frozenset(stripped.values()))
-    claims.fetch = memory.fetch  # type: ignore[attr-defined]
+    claims.fetch_as = memory.fetch_as  # type: ignore[attr-defined]
     claims.uuid4 = lambda: SAME_TOKEN  # type: ignore[attr-defined]
 
 
@@ -47,14 +47,14 @@ class Memory:
         self._claiming = claiming
         self._taken: dict[UUID, float] = {}
 
-    def fetch(self, sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
+    def fetch_as(self, type_: type[Row], sql: str, params: Params = (), **fixed: Any) -> list[Row]:
         """Replaces the claims' own function: a claim skips the remembered rows."""
         if sql not in self._claiming or not isinstance(params, dict):
-            return fetch(sql, params)
+            return fetch_as(type_, sql, params, **fixed)
         now = time.monotonic()
         self._taken = {pk: at for pk, at in self._taken.items() if now - at < MINE_SECONDS}
-        rows = fetch(sql, {**params, "mine": list(self._taken)})
-        self._taken |= {row[0]: now for row in rows}
+        rows = fetch_as(type_, sql, {**params, "mine": list(self._taken)}, **fixed)
+        self._taken |= {row.recipient_id: now for row in rows if isinstance(row, claims.Claim)}
         return rows
 
 

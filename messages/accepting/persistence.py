@@ -14,7 +14,7 @@ from common.ids import timed_ids
 from common.text import fold
 from delivery.simulator.script import DOMAIN as SIMULATED_DOMAIN
 from ledger.rows import insert_rows
-from ledger.sql import fetch_one
+from ledger.sql import fetch_value
 from messages.accepting.admission import Admitted
 from messages.attachments import File, save_contents
 from messages.models import Attachment, Message, Recipient, Subject
@@ -179,7 +179,5 @@ def record_accepted_events(messages: Sequence[Message], recipients: Sequence[Rec
 
 def read_clock() -> datetime:
     """The database's time. It alone decides when a recipient is due, not this machine's clock."""
-    row = fetch_one("SELECT now()")
-    assert row is not None
-    now: datetime = row[0]
+    now: datetime = fetch_value("SELECT now()")
     return now

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 
-from ledger.sql import execute, fetch_one
+from ledger.sql import execute, fetch, fetch_value
 from messages.feedback.model import Feedback, FeedbackKind, FeedbackResult, dump_feedback, load_feedback
 from messages.feedback.targets import FeedbackTarget, find_feedback_recipient, lock_target
 from messages.message_events import STATUS_EVENTS
@@ -75,8 +75,8 @@ ORDER BY due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 def receive_feedback(feedback: Feedback) -> FeedbackResult:
     """Apply or postpone feedback, in one transaction. After the return it is stored durably."""
     with transaction.atomic():
-        taken = fetch_one(_TAKE, [feedback.key])
-        return FeedbackResult.KNOWN if taken is None else _settle(taken[0], feedback, postponed_count=0)
+        row_id = fetch_value(_TAKE, [feedback.key])
+        return FeedbackResult.KNOWN if row_id is None else _settle(row_id, feedback, postponed_count=0)
 
 
 def plan_feedback(feedback: Feedback, after: timedelta) -> None:
@@ -98,10 +98,9 @@ def apply_due() -> int:
 
 def _apply_one() -> bool:
     with transaction.atomic():
-        row = fetch_one(_DUE)
-        if row is not None:
-            _settle(row[0], load_feedback(row[1]), postponed_count=row[2])
-    return row is not None
+        for row_id, content, postponed_count in (due := fetch(_DUE)):
+            _settle(row_id, load_feedback(content), postponed_count=postponed_count)
+    return bool(due)
 
 
 def purge() -> int:

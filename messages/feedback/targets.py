@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from ledger.sql import fetch, fetch_one
+from ledger.sql import fetch, fetch_one_as
 from messages.feedback.model import Feedback, FeedbackKind
 from messages.states import OPEN, Phase, Status, StatusReason
 
@@ -67,7 +67,8 @@ def find_feedback_recipient(feedback: Feedback) -> tuple[UUID, UUID] | None:
     for sql in _list_lookups(feedback):
         found = fetch(sql, values)
         if len(found) == 1:
-            return found[0][0], found[0][1]
+            ((recipient_id, message_id),) = found
+            return recipient_id, message_id
     return None
 
 
@@ -81,27 +82,13 @@ def _list_lookups(feedback: Feedback) -> Iterator[str]:
 
 
 _LOCK = """
-SELECT r.message_id, r.project_id, r.address, r.status, r.status_reason, r.is_simulated, r.lease_token IS NOT NULL,
-       r.next_attempt_at IS NOT NULL, m.track_opens, m.track_clicks
+SELECT r.id AS recipient_id, r.message_id, r.project_id, r.address, r.status, r.status_reason AS reason,
+       r.is_simulated, r.lease_token IS NOT NULL AS is_leased, r.next_attempt_at IS NOT NULL AS has_next_attempt,
+       m.track_opens, m.track_clicks
 FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id WHERE r.id = %s FOR NO KEY UPDATE OF r
 """
 
 
 def lock_target(recipient_id: UUID) -> FeedbackTarget | None:
     """Lock and read the recipient, whose message the caller has locked. None when the recipient was deleted."""
-    row = fetch_one(_LOCK, [recipient_id])
-    if row is None:
-        return None
-    return FeedbackTarget(
-        recipient_id=recipient_id,
-        message_id=row[0],
-        project_id=row[1],
-        address=row[2],
-        status=Status(row[3]),
-        reason=StatusReason(row[4]),
-        is_simulated=row[5],
-        is_leased=row[6],
-        has_next_attempt=row[7],
-        track_opens=row[8],
-        track_clicks=row[9],
-    )
+    return fetch_one_as(FeedbackTarget, _LOCK, [recipient_id])

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 
-from ledger.sql import execute, fetch, fetch_one
+from ledger.sql import execute, fetch_as, fetch_column, fetch_value
 from messages.states import Lane, Phase, Status
 from providers.routing.selection import ProviderRef
 
@@ -74,7 +74,8 @@ WITH heads AS MATERIALIZED (
     SELECT id, attempt_count, %(token)s, %(phase)s, '', now(), '', '', '', '', '' FROM claimed
     RETURNING id, recipient_id
 )
-SELECT c.id, c.message_id, c.project_id, c.address, c.domain, c.is_simulated, c.status, a.id, c.attempt_count
+SELECT c.id AS recipient_id, c.message_id, c.project_id, c.address, c.domain, c.is_simulated, c.status,
+       a.id AS attempt_id, c.attempt_count AS number
 FROM claimed c JOIN attempts a ON a.recipient_id = c.id
 """
 _HEALTHY = _CLAIM.format(suspects="crash_count = 0")
@@ -93,7 +94,8 @@ def claim_suspect(lane: Lane, scope: ClaimScope) -> list[Claim]:
 
 def _claim(sql: str, lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
     token = uuid4()
-    rows = fetch(
+    return fetch_as(
+        Claim,
         sql,
         {
             "lane": lane,
@@ -109,32 +111,19 @@ def _claim(sql: str, lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
             "direct": list(scope.direct_projects),
             "closed_domains": list(scope.closed_domains),
         },
+        token=token,
     )
-    return [
-        Claim(
-            recipient_id=row[0],
-            message_id=row[1],
-            project_id=row[2],
-            address=row[3],
-            domain=row[4],
-            is_simulated=row[5],
-            status=Status(row[6]),
-            attempt_id=row[7],
-            number=row[8],
-            token=token,
-        )
-        for row in rows
-    ]
 
 
 def is_due(lane: Lane) -> bool:
     """Whether the lane has due recipients, whether or not a provider can take them now."""
-    row = fetch_one(
-        "SELECT EXISTS (SELECT 1 FROM mail_recipient"
-        " WHERE lane = %s AND lease_token IS NULL AND next_attempt_at <= now())",
-        [lane],
+    return bool(
+        fetch_value(
+            "SELECT EXISTS (SELECT 1 FROM mail_recipient"
+            " WHERE lane = %s AND lease_token IS NULL AND next_attempt_at <= now())",
+            [lane],
+        )
     )
-    return bool(row and row[0])
 
 
 # The lock keeps the sweep out, so that the check of the lease and the mark are one step: either the lease is ours until
@@ -197,18 +186,13 @@ def mark_dot_sent(claims: Sequence[Claim]) -> set[UUID]:
 def _mark(sql: str, claims: Sequence[Claim], **values: object) -> set[UUID]:
     if not claims:
         return set()
-    return {
-        row[0]
-        for row in fetch(
-            sql,
-            {
-                "recipients": [claim.recipient_id for claim in claims],
-                "tokens": list({claim.token for claim in claims}),
-                "attempts": [claim.attempt_id for claim in claims],
-                **values,
-            },
-        )
+    params = {
+        "recipients": [claim.recipient_id for claim in claims],
+        "tokens": list({claim.token for claim in claims}),
+        "attempts": [claim.attempt_id for claim in claims],
+        **values,
     }
+    return set(fetch_column(sql, params))
 
 
 _RELEASE = """

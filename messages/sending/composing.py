@@ -7,9 +7,8 @@ not depend on the time or the worker.
 import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from delivery.dkim.signing import sign_all
@@ -19,7 +18,7 @@ from delivery.mime.headers import Mailbox
 from delivery.mime.message import MessageContent, PreparedMessage, prepare_message
 from delivery.simulator.script import TIME_SCALE_HEADER
 from domains.signing_identities import identities
-from ledger.sql import fetch
+from ledger.sql import fetch, fetch_as
 from messages.attachments import read_content
 from messages.feedback.return_paths import find_return_path
 from messages.models import AttachmentContent, Recipient, RecipientField
@@ -35,12 +34,15 @@ class MessageSource:
     domain_id: UUID | None
     from_name: str
     from_address: str
-    reply_to: Sequence[dict[str, str]]
+    reply_to: str
     subject: str
     html: str
     text: str
-    headers: dict[str, str]
-    tracking_options: TrackingOptions
+    headers: str
+    track_opens: bool
+    track_clicks: bool
+    enable_unsubscribe: bool
+    tracked_places: Sequence[int] | None
     date: datetime
     mailboxes: dict[str, list[Mailbox]] = field(default_factory=lambda: defaultdict(list))
     attachments: list[MimeAttachment] = field(default_factory=list)
@@ -51,20 +53,35 @@ class MessageSource:
             from_=Mailbox(name=self.from_name, address=self.from_address),
             to=self.mailboxes[RecipientField.TO],
             cc=self.mailboxes[RecipientField.CC],
-            reply_to=[Mailbox(**mailbox) for mailbox in self.reply_to],
+            reply_to=[Mailbox(**mailbox) for mailbox in json.loads(self.reply_to)],
             subject=self.subject,
             date=self.date,
             message_id=f"{self.id}@{self.from_address.rpartition('@')[2]}",
             html=self.html or None,
             text=self.text or None,
-            headers=list(self.headers.items()),
+            headers=[header for header in json.loads(self.headers).items() if header[0] != TIME_SCALE_HEADER],
             attachments=self.attachments,
+        )
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether each recipient gets a copy of its own."""
+        return self.track_opens or self.track_clicks or self.enable_unsubscribe
+
+    def tracking_options(self, host: str | None) -> TrackingOptions:
+        """What the caller opted in to; `host` is the sending domain's own for it."""
+        return TrackingOptions(
+            track_opens=self.track_opens,
+            track_clicks=self.track_clicks,
+            enable_unsubscribe=self.enable_unsubscribe,
+            host=host,
+            places=self.tracked_places or (),
         )
 
 
 _MESSAGES = """
 SELECT id, domain_id, from_name, from_address, reply_to, subject, html, text, headers,
-       track_opens, track_clicks, enable_unsubscribe, tracked_places, COALESCE(queued_at, created_at)
+       track_opens, track_clicks, enable_unsubscribe, tracked_places, COALESCE(queued_at, created_at) AS date
 FROM mail_message WHERE id = ANY(%s)
 """
 _MAILBOXES = """
@@ -81,7 +98,7 @@ WHERE a.message_id = ANY(%s) ORDER BY a.message_id, a.position
 def read_sources(ids: Collection[UUID]) -> dict[UUID, MessageSource]:
     """Read the messages with these ids, in three queries for any number."""
     wanted = list(ids)
-    sources = {row[0]: build_source(row) for row in fetch(_MESSAGES, [wanted])}
+    sources = {source.id: source for source in fetch_as(MessageSource, _MESSAGES, [wanted])}
     for message_id, kind, name, address in fetch(_MAILBOXES, [wanted, RecipientField.BCC]):
         sources[message_id].mailboxes[kind].append(Mailbox(name=name, address=address))
     for message_id, filename, content_type, content_id, data, storage_name in fetch(_ATTACHMENTS, [wanted]):
@@ -94,24 +111,6 @@ def read_sources(ids: Collection[UUID]) -> dict[UUID, MessageSource]:
             )
         )
     return sources
-
-
-def build_source(row: tuple[Any, ...]) -> MessageSource:
-    return MessageSource(
-        id=row[0],
-        domain_id=row[1],
-        from_name=row[2],
-        from_address=row[3],
-        reply_to=json.loads(row[4]),
-        subject=row[5],
-        html=row[6],
-        text=row[7],
-        headers={name: value for name, value in json.loads(row[8]).items() if name != TIME_SCALE_HEADER},
-        tracking_options=TrackingOptions(
-            track_opens=row[9], track_clicks=row[10], enable_unsubscribe=row[11], places=row[12] or ()
-        ),
-        date=row[13],
-    )
 
 
 class Composer:
@@ -150,8 +149,8 @@ def compose_raw(message_id: UUID, recipient: Recipient) -> bytes:
 def sign_and_personalise(source: MessageSource, prepared: PreparedMessage, recipient_id: UUID) -> bytes:
     """Render one recipient's message, then sign it with each active key of the sending domain."""
     identity = identities.of(source.domain_id) if source.domain_id else None
-    if source.tracking_options.are_any:
-        tracking_options = replace(source.tracking_options, host=identity.tracking_host if identity else None)
+    if source.is_personal:
+        tracking_options = source.tracking_options(identity.tracking_host if identity else None)
         own = personalise(source.html, source.text, tracking_options, recipient_id)
         content = prepared.render(own.headers, html=own.html, text=own.text)
     else:

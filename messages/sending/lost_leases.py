@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from delivery.envelope import Outcome
-from ledger.sql import execute, fetch
+from ledger.sql import execute, fetch, fetch_as, fetch_column
 from messages.message_events import record_status_events
 from messages.states import OnUncertain, Phase, Status, StatusReason
 from messages.transitions import Transition, apply_transitions, lock_messages
@@ -34,7 +34,7 @@ LIMIT %s
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LostLease:
     """A recipient with an expired lease, locked, and the phase of its attempt."""
 
@@ -106,23 +106,19 @@ def _lock_lost(recipient_ids: list[UUID]) -> list[LostLease]:
 
     Two statements: the attempts are read after the locks, so that a mark committed meanwhile is visible.
     """
-    locked = [
-        row[0]
-        for row in fetch(
-            "SELECT id FROM mail_recipient WHERE id = ANY(%s) AND lease_token IS NOT NULL AND lease_until < now()"
-            " ORDER BY id FOR NO KEY UPDATE",
-            [recipient_ids],
-        )
-    ]
-    return [
-        LostLease(row[0], row[1], Status(row[2]), row[3], OnUncertain(row[4]), row[5], Phase(row[6]), row[7])
-        for row in fetch(
-            "SELECT r.id, r.message_id, r.status, r.crash_count, m.on_uncertain, a.id, a.phase, r.lease_token"
-            " FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id"
-            " JOIN mail_attempt a ON a.recipient_id = r.id AND a.number = r.attempt_count WHERE r.id = ANY(%s)",
-            [locked],
-        )
-    ]
+    locked = fetch_column(
+        "SELECT id FROM mail_recipient WHERE id = ANY(%s) AND lease_token IS NOT NULL AND lease_until < now()"
+        " ORDER BY id FOR NO KEY UPDATE",
+        [recipient_ids],
+    )
+    return fetch_as(
+        LostLease,
+        "SELECT r.id AS recipient_id, r.message_id, r.status, r.crash_count, m.on_uncertain, a.id AS attempt_id,"
+        " a.phase, r.lease_token AS token"
+        " FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id"
+        " JOIN mail_attempt a ON a.recipient_id = r.id AND a.number = r.attempt_count WHERE r.id = ANY(%s)",
+        [locked],
+    )
 
 
 def _forget_unbegun(lost: list[LostLease]) -> None:

@@ -14,7 +14,7 @@ from django.db import transaction
 from delivery.envelope import Outcome, Reply
 from delivery.retry import next_wait
 from delivery.simulator.script import TIME_SCALE_HEADER
-from ledger.sql import as_rows, execute, fetch, pipelined
+from ledger.sql import as_rows, execute, fetch_as, pipelined
 from messages.message_events import record_status_events
 from messages.models import Recipient
 from messages.sending.claims import Claim
@@ -52,6 +52,7 @@ class AttemptResult:
 class LeasedRecipient:
     """A recipient that is still leased to us, locked, with its present state."""
 
+    recipient_id: UUID
     message_id: UUID
     project_id: UUID
     address: str
@@ -181,8 +182,9 @@ def end_recipients(recipients: Collection[UUID], status: Status, reason: StatusR
 
 
 _LEASED = """
-SELECT r.id, r.message_id, r.project_id, r.address, r.is_simulated, r.status, r.deferral_count, m.on_uncertain,
-       CASE WHEN r.is_simulated THEN COALESCE(m.headers ->> %(time_scale)s, '1')::float ELSE 1 END
+SELECT r.id AS recipient_id, r.message_id, r.project_id, r.address, r.is_simulated, r.status, r.deferral_count,
+       m.on_uncertain, CASE WHEN r.is_simulated THEN COALESCE(m.headers ->> %(time_scale)s, '1')::float ELSE 1 END
+       AS time_scale
 FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id JOIN mail_attempt a ON a.id = ANY(%(attempts)s)
     AND a.recipient_id = r.id
 WHERE r.id = ANY(%(recipients)s)
@@ -195,29 +197,19 @@ ORDER BY r.id FOR NO KEY UPDATE OF r
 
 def _lock_leased(results: Sequence[AttemptResult]) -> dict[UUID, LeasedRecipient]:
     """Lock and read the recipients for which these results may still be recorded."""
-    return {
-        row[0]: LeasedRecipient(
-            message_id=row[1],
-            project_id=row[2],
-            address=row[3],
-            is_simulated=row[4],
-            status=Status(row[5]),
-            deferral_count=row[6],
-            on_uncertain=OnUncertain(row[7]),
-            time_scale=row[8],
-        )
-        for row in fetch(
-            _LEASED,
-            {
-                "attempts": [result.claim.attempt_id for result in results],
-                "recipients": [result.claim.recipient_id for result in results],
-                "tokens": list({result.claim.token for result in results}),
-                "delivering": Status.DELIVERING,
-                "uncertain": Outcome.UNCERTAIN,
-                "time_scale": TIME_SCALE_HEADER,
-            },
-        )
-    }
+    rows = fetch_as(
+        LeasedRecipient,
+        _LEASED,
+        {
+            "attempts": [result.claim.attempt_id for result in results],
+            "recipients": [result.claim.recipient_id for result in results],
+            "tokens": list({result.claim.token for result in results}),
+            "delivering": Status.DELIVERING,
+            "uncertain": Outcome.UNCERTAIN,
+            "time_scale": TIME_SCALE_HEADER,
+        },
+    )
+    return {row.recipient_id: row for row in rows}
 
 
 _FINISH = """

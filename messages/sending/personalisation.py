@@ -27,10 +27,6 @@ class TrackingOptions:
     host: str | None = None
     places: Sequence[int] = ()
 
-    @property
-    def are_any(self) -> bool:
-        return self.track_opens or self.track_clicks or self.enable_unsubscribe
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientContent:

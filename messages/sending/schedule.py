@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from ledger.sql import fetch
+from ledger.sql import fetch, fetch_column
 from messages.message_events import record_message_events, record_status_events
 from messages.models import Recipient
 from messages.states import OPEN, Status, StatusReason
@@ -30,7 +30,7 @@ def release_due() -> int:
 
 def _release_batch() -> int:
     with transaction.atomic():
-        ids = [row[0] for row in fetch(_RELEASABLE, [Status.SCHEDULED, BATCH])]
+        ids = fetch_column(_RELEASABLE, [Status.SCHEDULED, BATCH])
         if ids:
             applied = Recipient.objects.filter(message_id__in=ids).move_to(Status.QUEUED, wait=timedelta(0))
             record_message_events(applied, EventType.QUEUED)

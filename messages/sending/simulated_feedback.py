@@ -38,7 +38,7 @@ def plan_later(results: Sequence[AttemptResult], recorded: Collection[UUID]) -> 
         return
     claims = [result.claim for result in results if result.claim.recipient_id in wanted]
     rows = fetch(_MESSAGES, [TIME_SCALE_HEADER, ELSEWHERE, list({claim.message_id for claim in claims})])
-    messages = {row[0]: (row[1], row[2]) for row in rows}
+    messages = {message_id: (time_scale, url) for message_id, time_scale, url in rows}
     for claim in claims:
         time_scale, url = messages[claim.message_id]
         for number, one in enumerate(wanted[claim.recipient_id]):

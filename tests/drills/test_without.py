@@ -16,9 +16,9 @@ ALL = ClaimScope(is_shared_open=True, open_projects=[], closed_projects=[])
 
 @pytest.fixture(autouse=True)
 def _product_is_whole_afterwards(monkeypatch):
-    for module, names in ((claims, ("_HEALTHY", "_SUSPECT", "fetch", "uuid4")), (lost_leases, ("sweep_lost_leases",))):
-        for name in names:
-            monkeypatch.setattr(module, name, getattr(module, name))
+    for name in ("_HEALTHY", "_SUSPECT", "fetch_as", "uuid4"):
+        monkeypatch.setattr(claims, name, getattr(claims, name))
+    monkeypatch.setattr(lost_leases, "sweep_lost_leases", lost_leases.sweep_lost_leases)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_without_the_claim_each_process_takes_it_under_one_token(monkeypatch):
     (mine,) = claim_recipients(Lane.NORMAL, 10, ALL)
     assert claim_recipients(Lane.NORMAL, 10, ALL) == []
     # Another process remembers nothing.
-    monkeypatch.setattr(claims.fetch.__self__, "_taken", {uuid4(): 0.0})
+    monkeypatch.setattr(claims.fetch_as.__self__, "_taken", {uuid4(): 0.0})
     (theirs,) = claim_recipients(Lane.NORMAL, 10, ALL)
     assert (mine.recipient_id, mine.token) == (theirs.recipient_id, theirs.token)
 

@@ -214,7 +214,7 @@ def test_while_the_database_is_away_opens_show_and_the_rest_is_asked_to_come_aga
     def fail(*_: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(recording, "fetch_one", fail)
+    monkeypatch.setattr(recording, "fetch_one_as", fail)
     assert client.get(paths[0]).status_code == 200
     for answer in (client.get(paths[1]), client.get(paths[2]), client.post(paths[2])):
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from common.ids import least_id_at
-from ledger.sql import fetch_one
+from ledger.sql import fetch_one_as
 from tracking.engagement.bot_detection import MANY_LINKS_WINDOW, Visit, label
 from tracking.engagement.tokens import Token
 from tracking.events import Fact, record_facts
@@ -25,15 +25,16 @@ LAST_EVENTS = 50
 # followed just before. A log may contain thousands of visits, so both sub-queries have limits. The recipient's table
 # belongs to a higher package; this package depends on its schema, not on its code.
 _SUBJECT = f"""
-SELECT r.project_id, r.message_id, r.address, r.is_simulated, p.name,
-       (SELECT l.urls[%(link)s::int + 1] FROM tracking_trackedlinks l WHERE l.message_id = r.message_id),
+SELECT r.id AS recipient_id, r.project_id, r.message_id, r.address, r.is_simulated, p.name AS project_name,
+       (SELECT l.urls[%(link)s::int + 1] FROM tracking_trackedlinks l WHERE l.message_id = r.message_id) AS url,
        (SELECT e.occurred_at FROM
             (SELECT * FROM tracking_event WHERE message_id = r.message_id ORDER BY id LIMIT {FIRST_EVENTS}) e
-        WHERE e.recipient_id = r.id AND e.type = %(delivered)s ORDER BY e.id LIMIT 1),
+        WHERE e.recipient_id = r.id AND e.type = %(delivered)s ORDER BY e.id LIMIT 1) AS delivered_at,
        (SELECT count(DISTINCT e.data ->> 'link') FROM
             (SELECT * FROM tracking_event WHERE message_id = r.message_id AND id > %(recent)s
              ORDER BY id DESC LIMIT {LAST_EVENTS}) e
         WHERE e.recipient_id = r.id AND e.type = %(clicked)s AND e.data ->> 'link' <> %(link)s::int::text)
+       AS recent_links
 FROM mail_recipient r JOIN accounts_project p ON p.id = r.project_id WHERE r.id = %(recipient)s
 """  # noqa: S608 - built from constants
 MAX_USER_AGENT = 500
@@ -66,7 +67,8 @@ class Visitor:
 
 def find_tracked_recipient(token: Token) -> TrackedRecipient | None:
     """Find the recipient of a token; None if the recipient was deleted (retention, erasure)."""
-    row = fetch_one(
+    return fetch_one_as(
+        TrackedRecipient,
         _SUBJECT,
         {
             "recipient": token.recipient_id,
@@ -75,19 +77,6 @@ def find_tracked_recipient(token: Token) -> TrackedRecipient | None:
             "recent": least_id_at(timezone.now() - MANY_LINKS_WINDOW),
             "link": token.link,
         },
-    )
-    if row is None:
-        return None
-    return TrackedRecipient(
-        recipient_id=token.recipient_id,
-        project_id=row[0],
-        message_id=row[1],
-        address=row[2],
-        is_simulated=row[3],
-        project_name=row[4],
-        url=row[5],
-        delivered_at=row[6],
-        recent_links=row[7],
     )
 
 

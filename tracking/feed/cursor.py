@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Self
 
 from common.errors import ApiError
-from ledger.sql import execute, fetch, fetch_one
+from ledger.sql import execute, fetch_column, fetch_value
 
 # The position of an event that is written now. Transaction ids here have 64 bits and never wrap.
 POSITION = (
@@ -77,10 +77,7 @@ class Cursor:
 
 def find_horizon() -> int:
     """The last position up to which the feed is final, inclusive."""
-    others = [number for (number,) in fetch(_OTHERS)]
-    row = fetch_one(_HORIZON, [others])
-    assert row is not None
-    horizon: int = row[0]
+    horizon: int = fetch_value(_HORIZON, [fetch_column(_OTHERS)])
     return horizon
 
 

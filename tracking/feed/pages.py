@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from ledger.sql import fetch_one
+from ledger.sql import fetch_one_as
 from tracking.feed.cursor import Cursor, find_horizon
 from tracking.models import Event
 
@@ -62,8 +62,8 @@ def read_page(project_id: UUID, *, after: Cursor, limit: int, types: Sequence[st
     rows = list(Event.objects.raw(_PAGE, params))
     if len(rows) > limit:
         return FeedPage(events=rows[:limit], next=cursor_of(rows[limit - 1]), has_more=True)
-    if types and (last := fetch_one(_SCANNED, params)):
-        return FeedPage(events=rows, next=Cursor(*last), has_more=True)
+    if types and (last := fetch_one_as(Cursor, _SCANNED, params)):
+        return FeedPage(events=rows, next=last, has_more=True)
     return FeedPage(events=rows, next=max(after, Cursor(horizon, _LAST_SERIAL)), has_more=False)
 
 
@@ -74,8 +74,8 @@ def find_end() -> Cursor:
 
 def find_before_last(project_id: UUID, count: int) -> Cursor:
     """The place before the last `count` events; the begin of the feed if there are fewer."""
-    row = fetch_one(_BEFORE_LAST, {"project": project_id, "horizon": find_horizon(), "count": count})
-    return Cursor(*row) if row else Cursor()
+    values = {"project": project_id, "horizon": find_horizon(), "count": count}
+    return fetch_one_as(Cursor, _BEFORE_LAST, values) or Cursor()
 
 
 def cursor_of(event: Event) -> Cursor:

@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from django.db import DataError, IntegrityError, transaction
 
-from ledger.sql import execute, fetch, fetch_one
+from ledger.sql import execute, fetch, fetch_column, fetch_value
 from tracking.feed.cursor import Cursor, find_horizon
 from tracking.stats.counting import count_events
 from tracking.stats.event_source import read_counted_messages, read_cursor, read_events, read_pasts
@@ -47,7 +47,7 @@ def aggregate_all(limit: timedelta) -> int:
     count = 0
     while time.monotonic() < until:
         progress = 0
-        for (project_id,) in fetch(_BEHIND, [find_horizon()]):
+        for project_id in fetch_column(_BEHIND, [find_horizon()]):
             progress += try_aggregate(project_id)
             if time.monotonic() >= until:
                 break
@@ -90,8 +90,7 @@ def move_cursor(project_id: UUID, to: Cursor) -> None:
 
 def try_lock(project_id: UUID) -> bool:
     """Take the project's lock, if free, until the transaction ends. It needs no transaction id, so no feed waits."""
-    row = fetch_one("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [_LOCK_SPACE, str(project_id)])
-    return bool(row and row[0])
+    return bool(fetch_value("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [_LOCK_SPACE, str(project_id)]))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from ledger.sql import fetch, fetch_one
+from ledger.sql import fetch, fetch_one_as
 from tracking.feed.cursor import Cursor
 from tracking.models import EventType
 from tracking.stats.counting import CountedMessage, EventRow, MessagePast
@@ -49,8 +49,7 @@ class Batch(NamedTuple):
 
 def read_cursor(project_id: UUID) -> Cursor:
     """The place up to which the project's events are counted."""
-    row = fetch_one(_CURSOR, [project_id])
-    return Cursor(*row) if row else Cursor()
+    return fetch_one_as(Cursor, _CURSOR, [project_id]) or Cursor()
 
 
 def read_events(project_id: UUID, after: Cursor, *, horizon: int, limit: int) -> Batch:
@@ -65,8 +64,8 @@ def read_events(project_id: UUID, after: Cursor, *, horizon: int, limit: int) ->
             "limit": limit,
         },
     )
-    end = Cursor(rows[-1][6], rows[-1][7]) if rows else after
-    return Batch([EventRow(*row[:6]) for row in rows], end)
+    *_, position, serial = rows[-1] if rows else (after.position, after.serial)
+    return Batch([EventRow(*columns) for *columns, _, _ in rows], Cursor(position, serial))
 
 
 def read_counted_messages(message_ids: Collection[UUID]) -> dict[UUID, CountedMessage]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from ledger.sql import execute, fetch, fetch_one
+from ledger.sql import execute, fetch, fetch_column
 from tracking.feed.cursor import Cursor
 from tracking.stats.aggregation import locked
 from tracking.stats.counting import EventRow, count_events
@@ -45,10 +45,9 @@ class Rebuilt(NamedTuple):
 
 def find_start(project_id: UUID) -> datetime | None:
     """The first hour whose emails are all still kept; None without emails. Older hours have only their figures left."""
-    row = fetch_one(_OLDEST, {"project": project_id})
-    if row is None or row[0] is None:
+    ((oldest, has_older),) = fetch(_OLDEST, {"project": project_id})
+    if oldest is None:
         return None
-    oldest, has_older = row
     return floor_hour(oldest) + HOUR if has_older else floor_hour(oldest)
 
 
@@ -60,13 +59,13 @@ def rebuild(project_id: UUID, since: datetime | None = None) -> Iterator[Rebuilt
     start = since or find_start(project_id)
     if start is None:
         return
-    for (hour,) in fetch(_HOURS, [project_id, floor_hour(start)]):
+    for hour in fetch_column(_HOURS, [project_id, floor_hour(start)]):
         yield Rebuilt(hour, rebuild_hour(project_id, hour))
 
 
 def rebuild_hour(project_id: UUID, hour: datetime) -> int:
     with locked(project_id):
-        message_ids = [row[0] for row in fetch(_MESSAGES, [project_id, hour, hour + HOUR])]
+        message_ids = fetch_column(_MESSAGES, [project_id, hour, hour + HOUR])
         subjects = read_counted_messages(message_ids)
         counters_by_key = count_events(stream_events(list(subjects), read_cursor(project_id)), subjects, {})
         # A writing transaction delays the feed, so the writes come after the long reads.
@@ -82,4 +81,4 @@ def stream_events(message_ids: list[UUID], until: Cursor) -> Iterator[EventRow]:
         values: dict[str, Any] = {"messages": message_ids, "position": until.position, "serial": until.serial}
         cursor.execute(_EVENTS, values)
         while rows := cursor.fetchmany(CHUNK):
-            yield from (EventRow(*row[:6]) for row in rows)
+            yield from (EventRow(*columns) for *columns, _, _ in rows)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from ledger.sql import fetch, fetch_one
+from ledger.sql import fetch, fetch_column, fetch_value
 from tracking.models import Rollup
 from tracking.stats.counting import NAMES, Counters
 from tracking.stats.rollups import read_histogram
@@ -92,11 +92,11 @@ def count_mail(question: StatsRequest) -> Statistics:
         "step": question.step,
         "limit": question.group_limit,
     }
-    values = [row[0] for row in fetch(_GROUPS, params)]
+    values = fetch_column(_GROUPS, params)
     found: dict[tuple[datetime, str | None], Counters] = {}
     wanted = {"values": [value for value in values if value is not None], "has_other": None in values}
-    for row in fetch(_SUMS, {**params, **wanted}) if values else []:
-        found[row[0].astimezone(UTC), row[1]] = read_counters(row[2:])
+    for at, group, *columns in fetch(_SUMS, {**params, **wanted}) if values else []:
+        found[at.astimezone(UTC), group] = read_counters(columns)
     is_all = question.dimension == Rollup.Dimension.ALL
     groups: Sequence[str | None] = [""] if is_all else values
     steps = list_steps(question)
@@ -144,5 +144,7 @@ def list_steps(question: StatsRequest) -> list[datetime]:
 
 
 def find_counted_at(project_id: UUID) -> datetime | None:
-    row = fetch_one("SELECT counted_at FROM tracking_statscursor WHERE project_id = %s", [project_id])
-    return row[0] if row else None
+    counted_at: datetime | None = fetch_value(
+        "SELECT counted_at FROM tracking_statscursor WHERE project_id = %s", [project_id]
+    )
+    return counted_at

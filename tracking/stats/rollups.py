@@ -103,10 +103,10 @@ def read_rollups(project_id: UUID, keys: Sequence[RollupKey]) -> dict[RollupKey,
     if not keys:
         return {}
     dimensions, hours, values = zip(*keys, strict=True)
-    end = 3 + len(NAMES)
+    rows = fetch(_READ, [list(dimensions), list(hours), list(values), project_id])
     return {
-        RollupKey(*row[:3]): Counters(list(row[3:end]), read_histogram(row[end]), read_histogram(row[end + 1]))
-        for row in fetch(_READ, [list(dimensions), list(hours), list(values), project_id])
+        RollupKey(dimension, hour, value): Counters(counts, read_histogram(handoff), read_histogram(delivery))
+        for dimension, hour, value, *counts, handoff, delivery in rows
     }
 
 

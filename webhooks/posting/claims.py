@@ -3,14 +3,15 @@
 Messages have a different claim: there a provider's free capacity limits a lane, here each endpoint has its own limit.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 from django.conf import settings
 
 from common.fields import decrypt
-from ledger.sql import execute, fetch, fetch_one
+from ledger.sql import execute, fetch_as, fetch_value
 from webhooks.models import DeliveryStatus, EndpointStatus
 
 # The error that is logged for an attempt whose worker died.
@@ -25,7 +26,7 @@ class WebhookClaim:
     endpoint_id: UUID
     event_id: UUID
     url: str
-    secrets: tuple[str, ...]
+    secrets: Sequence[str]
     payload: str
     attempts_left: int
     token: UUID
@@ -57,7 +58,8 @@ WITH open AS MATERIALIZED (
         attempts_left = attempts_left - 1
     FROM due WHERE d.id = due.id RETURNING d.id, d.endpoint_id, d.event_id, d.payload, d.attempts_left
 )
-SELECT c.id, c.endpoint_id, c.event_id, c.payload, c.attempts_left, open.url, open.secret, open.previous
+SELECT c.id AS delivery_id, c.endpoint_id, c.event_id, c.payload, c.attempts_left, open.url,
+       array_remove(ARRAY[open.secret, open.previous], NULL) AS secrets
 FROM claimed c JOIN open ON open.id = c.endpoint_id
 """
 
@@ -65,7 +67,8 @@ FROM claimed c JOIN open ON open.id = c.endpoint_id
 def claim_deliveries(limit: int) -> list[WebhookClaim]:
     """Lease at most `limit` due deliveries, and per endpoint at most its connection limit."""
     token = uuid4()
-    rows = fetch(
+    claims = fetch_as(
+        WebhookClaim,
         _CLAIM,
         {
             "width": settings.WEBHOOK_CONNECTIONS,
@@ -74,21 +77,11 @@ def claim_deliveries(limit: int) -> list[WebhookClaim]:
             "token": token,
             "lease": settings.LEASE_TIME,
         },
+        token=token,
     )
-    secrets = {row[1]: tuple(decrypt(text) for text in row[6:8] if text) for row in rows}
-    return [
-        WebhookClaim(
-            delivery_id=row[0],
-            endpoint_id=row[1],
-            event_id=row[2],
-            url=row[5],
-            secrets=secrets[row[1]],
-            payload=row[3],
-            attempts_left=row[4],
-            token=token,
-        )
-        for row in rows
-    ]
+    stored = {claim.endpoint_id: claim.secrets for claim in claims}
+    secrets = {endpoint_id: [decrypt(text) for text in texts if text] for endpoint_id, texts in stored.items()}
+    return [replace(claim, secrets=secrets[claim.endpoint_id]) for claim in claims]
 
 
 _DUE = """
@@ -101,8 +94,7 @@ SELECT EXISTS (SELECT 1 FROM webhooks_endpoint e JOIN LATERAL (
 
 def is_due() -> bool:
     """Whether any enabled endpoint has a due delivery."""
-    row = fetch_one(_DUE, [EndpointStatus.ENABLED])
-    return bool(row and row[0])
+    return bool(fetch_value(_DUE, [EndpointStatus.ENABLED]))
 
 
 # The lost worker may have posted already: the receiver recognises a repeated delivery by its webhook-id.

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from common.times import format_time
 from delivery.retry import next_wait
-from ledger.sql import fetch
+from ledger.sql import fetch_column
 from webhooks.endpoint_health import GONE, disable, disable_long_failing, note_health
 from webhooks.models import DeliveryStatus
 from webhooks.posting.claims import WebhookClaim
@@ -75,7 +75,7 @@ def record_posts(results: Sequence[PostResult]) -> set[UUID]:
     failed = {result.claim.endpoint_id for result in results} - succeeded
     with transaction.atomic():
         note_health(succeeded=succeeded, failed=failed)
-        rows = fetch(
+        recorded = fetch_column(
             _RECORD,
             [
                 [result.claim.delivery_id for result in results],
@@ -88,7 +88,7 @@ def record_posts(results: Sequence[PostResult]) -> set[UUID]:
         for pk in {each.claim.endpoint_id for each in results if each.answered.status == HTTPStatus.GONE}:
             disable(pk, GONE)
         disable_long_failing(failed)
-    return {row[0] for row in rows}
+    return set(recorded)
 
 
 def attempt_log_entry(answered: PostOutcome) -> dict[str, Any]:

@@ -168,14 +168,14 @@ def test_a_transaction_of_another_database_does_not_hold_the_feed_back():
 def test_what_another_database_begins_while_we_look_hides_nothing_that_is_there(monkeypatch):
     message = write()
     settle()
-    fetch_one = positions.fetch_one
+    fetch_value = positions.fetch_value
     with ExitStack() as others:
 
-        def begin_first(*arguments: Any) -> tuple[Any, ...] | None:
+        def begin_first(*arguments: Any) -> Any:
             others.enter_context(other_database())
-            return fetch_one(*arguments)
+            return fetch_value(*arguments)
 
-        monkeypatch.setattr(positions, "fetch_one", begin_first)
+        monkeypatch.setattr(positions, "fetch_value", begin_first)
         assert [event.message_id for event in read_page(PROJECT, after=START, limit=10).events] == [message]
 
 
