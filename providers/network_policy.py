@@ -10,7 +10,7 @@ from concurrent.futures import TimeoutError as WaitedTooLongError
 from django.conf import settings
 
 from delivery.ssrf import Guard, RefusedError, parse_target
-from providers.esp.catalog import API_URL
+from providers.esp.model import API_URL
 from providers.models import ProviderKind
 from providers.provider_url import ProviderAddress, ProviderUrlError
 

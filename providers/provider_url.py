@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from providers.esp.catalog import API_URL, ESPS, EVENT_LOGIN, TOPICS, is_secret, list_settings
+from providers.esp.catalog import ESPS
+from providers.esp.model import API_URL, EVENT_LOGIN, is_secret, list_settings
+from providers.esp.services.ses import TOPICS
 from providers.models import ProviderKind
 
 Settings = Mapping[str, str]

@@ -13,7 +13,7 @@ from django.db.models.functions import Greatest, Now
 
 from accounts.models import Project
 from common.errors import ApiError, ConflictError, FieldError, InvalidFieldsError
-from providers.esp.catalog import API_URL
+from providers.esp.model import API_URL
 from providers.models import Provider, ProviderKind
 from providers.network_policy import check_reach
 from providers.provider_url import (

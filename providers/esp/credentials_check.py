@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 from delivery.http_client import BrokenError, HttpClient, HttpRequest, HttpResult, UnreachableError
-from providers.esp.catalog import Esp
 from providers.esp.http_adapter import HttpAdapter
+from providers.esp.model import Esp
 from providers.esp.payloads import open_backend
 from providers.esp.replies import describe_http_result
 
@@ -40,9 +40,10 @@ def ask(esp: Esp, backend: Any, settings: Mapping[str, str], adapter: HttpAdapte
         headers = [build_login(esp, settings), ("Accept", "application/json"), ("User-Agent", "emailsvc")]
         with adapter.calling():
             return adapter.carry(HttpRequest(method="GET", url=urljoin(backend.api_url, esp.probe), headers=headers))
+    assert esp.ask is not None, f"{esp.name} has neither a path nor a question to probe by"
     with adapter.calling() as call:
         try:
-            backend.client.get_account()
+            esp.ask(backend)
         except (UnreachableError, BrokenError):
             raise
         except Exception as error:

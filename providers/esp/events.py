@@ -16,18 +16,15 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from delivery.replies import clean_text
-from providers.esp.bounce_hardness import HARD, read_hardness
-from providers.esp.catalog import ESPS, EVENT_LOGIN, TOPICS, Esp
+from providers.esp.catalog import ESPS
+from providers.esp.model import EVENT_LOGIN, Esp, RawEvent, UnreadableEventError
 from providers.esp.payloads import MESSAGE_KEY, be_quiet, read_ids
-from providers.esp.signatures import VERIFIERS, ForgedError, Posted, check_signature
-from providers.esp.sns import sns
+from providers.esp.signatures import ForgedError, Posted, check_signature
 from providers.provider_url import ProviderAddress
 
 # In one post; SparkPost sends 10,000 at most.
 MAX_EVENTS = 20_000
 MAX_TEXT = 1_000
-# Of these SES says only whom the mail went to, all of them.
-_UNNAMED_AT_SES = frozenset({"opened", "clicked"})
 # What reading raises for a body of another shape.
 UNREADABLE = (
     AnymailError, ImproperlyConfigured, ValueError, TypeError, LookupError, AttributeError, RecursionError
@@ -36,10 +33,6 @@ UNREADABLE = (
 
 class LoginError(Exception):
     """The HTTP login that the row asks for is missing or wrong."""
-
-
-class UnreadableEventError(Exception):
-    """What was posted is no event of this ESP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,22 +62,13 @@ def read_events(address: ProviderAddress, request: HttpRequest) -> list[EspEvent
     esp = ESPS[address.host]
     posted = Posted(body=request.body, headers={name.lower(): value for name, value in request.headers.items()})
     check_login(address.options.get(EVENT_LOGIN, ""), posted.headers.get("authorization", ""))
-    if address.host == "ses":
-        if not check_sns(address, posted):
-            return []
-    elif (key := address.options.get(esp.event_key, "")) and address.host in VERIFIERS:
-        check_signature(address.host, key, posted)
+    if esp.check_post and not esp.check_post(address.options, posted):
+        return []
+    if esp.check_signature and (key := address.options.get(esp.event_key, "")):
+        check_signature(esp.check_signature, key, posted)
     try:
-        return list(convert(address.host, parse(esp, request)))
-    except (
-        AnymailError,
-        ImproperlyConfigured,
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-    ) as e:
+        return list(convert(esp, parse(esp, request)))
+    except UNREADABLE as e:
         raise UnreadableEventError(f"it is no event of {esp.title}: {type(e).__name__}") from None
 
 
@@ -101,58 +85,28 @@ def check_login(wanted: str, given: str) -> None:
         raise LoginError
 
 
-def check_sns(address: ProviderAddress, posted: Posted) -> bool:
-    """Whether the message holds an event. A subscription to a topic of ours is confirmed."""
-    try:
-        message = json.loads(posted.body)
-    except (ValueError, RecursionError):
-        raise UnreadableEventError("it is not JSON") from None
-    if not isinstance(message, dict):
-        raise UnreadableEventError("it is not a message of SNS")
-    sns.check(message, read_topics(address))
-    if message["Type"] == "SubscriptionConfirmation":
-        sns.confirm(message)
-    return bool(message["Type"] == "Notification")
-
-
-def read_topics(address: ProviderAddress) -> frozenset[str]:
-    """The topics whose messages count: the setting `sns_topics`, with commas between."""
-    return frozenset(text.strip() for text in address.options.get(TOPICS, "").split(",") if text.strip())
-
-
 def parse(esp: Esp, request: HttpRequest) -> Sequence[Any]:
     """django-anymail's events, read from what is known to be the ESP's."""
-    # SNS itself says text/plain.
-    if esp.name != "ses" and request.content_type != "application/json":
+    if esp.event_content_type and request.content_type != esp.event_content_type:
         raise UnreadableEventError("it is not JSON")
     # Checked already; some views want a key to be made at all.
-    keys = {esp.event_key: "-"} if esp.name in {"mailersend", "mailgun"} else {}
+    keys = {esp.event_key: "-"} if esp.wants_event_key else {}
     with be_quiet():
         view = import_string(esp.event_view)(**keys)
     view.setup(request)
-    events: Sequence[Any] = read_ses(view, request) if esp.name == "ses" else view.parse_events(request)
+    events = esp.parse_events(view, request)
     if len(events) > MAX_EVENTS:
         raise UnreadableEventError("too many events at once")
     return events
 
 
-def read_ses(view: Any, request: HttpRequest) -> Sequence[Any]:
-    """What SES says when it is set up is a sentence, no event."""
-    message = json.loads(request.body)
-    if not str(message["Message"]).lstrip().startswith("{"):
-        return []
-    events: Sequence[Any] = view.esp_to_anymail_events(json.loads(message["Message"]), message)
-    return events
-
-
-def convert(name: str, events: Sequence[Any]) -> Iterator[EspEvent]:
+def convert(esp: Esp, events: Sequence[Any]) -> Iterator[EspEvent]:
     """`events` in our shape."""
-    esp = ESPS[name]
     for event in events:
         raw = event.esp_event if isinstance(event.esp_event, Mapping) else {}
-        if name == "ses" and event.event_type in _UNNAMED_AT_SES and len(events) > 1:
+        if event.event_type in esp.unnamed_events and len(events) > 1:
             continue
-        message_id, recipient_id = read_ids(find_metadata(name, event, raw))
+        message_id, recipient_id = read_ids(find_metadata(esp, event, raw))
         address = write_text(event.recipient)
         yield EspEvent(
             type=str(event.event_type),
@@ -164,15 +118,15 @@ def convert(name: str, events: Sequence[Any]) -> Iterator[EspEvent]:
             occurred_at=event.timestamp if isinstance(event.timestamp, datetime) else None,
             reply=write_text(event.mta_response or event.description),
             reason=write_text(event.reject_reason),
-            is_hard=event.event_type == "bounced" and HARD[name](raw),
+            is_hard=event.event_type == "bounced" and esp.is_hard(raw),
             url=write_text(event.click_url),
             user_agent=write_text(event.user_agent),
         )
 
 
-def find_metadata(name: str, event: Any, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Where our ids come back: SES puts them among its tags."""
-    found = read_hardness(raw, "mail", "tags") if name == "ses" else event.metadata
+def find_metadata(esp: Esp, event: Any, raw: RawEvent) -> Mapping[str, Any]:
+    """The metadata in which our ids come back; empty where they do not."""
+    found = esp.read_metadata(event, raw)
     return found if isinstance(found, Mapping) and MESSAGE_KEY in found else {}
 
 

@@ -14,7 +14,6 @@ from uuid import UUID
 
 from delivery.envelope import Delivery
 from delivery.mime.message import RESERVED
-from providers.esp.catalog import Esp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,19 +52,24 @@ class EspCall:
         return self.deliveries[0].content
 
 
-def group_calls(esp: Esp, deliveries: Sequence[Delivery]) -> list[EspCall]:
-    """The calls for one message's deliveries: those with the same content together, as far as the ESP allows."""
+def group_calls(deliveries: Sequence[Delivery], *, takes_envelope: bool) -> list[EspCall]:
+    """The calls for one message's deliveries: those with the same content together, as far as the ESP allows.
+
+    `takes_envelope` as in `providers.esp.model.Esp`.
+    """
     groups: dict[bytes, list[Delivery]] = {}
     for delivery in deliveries:
         groups.setdefault(delivery.content, []).append(delivery)
     return [
-        esp_call for content, group in groups.items() for esp_call in build_call(esp, parse_message(content), group)
+        esp_call
+        for content, group in groups.items()
+        for esp_call in build_call(parse_message(content), group, takes_envelope=takes_envelope)
     ]
 
 
-def build_call(esp: Esp, parsed: ParsedMessage, group: Sequence[Delivery]) -> list[EspCall]:
+def build_call(parsed: ParsedMessage, group: Sequence[Delivery], *, takes_envelope: bool) -> list[EspCall]:
     """One call; and one for each blind copy that would else be seen by another one."""
-    if esp.takes_envelope:
+    if takes_envelope:
         return [EspCall(deliveries=group, parsed=parsed, to=[delivery.address for delivery in group])]
     wanted = {delivery.address.lower() for delivery in group}
     to = [mailbox for mailbox in parsed.to if read_address(mailbox) in wanted]

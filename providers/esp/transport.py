@@ -14,8 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 from delivery.envelope import BeforeDot, Delivery, Outcome, Reply, Stage
 from delivery.http_client import BrokenError, HttpClient, HttpResult, UnreachableError
 from delivery.replies import FAIL, clean_text
-from providers.esp.catalog import Esp
 from providers.esp.http_adapter import HttpAdapter
+from providers.esp.model import Esp
 from providers.esp.payloads import build_payload, open_backend
 from providers.esp.repackaging import EspCall, group_calls
 from providers.esp.replies import ACCEPT, BY_RECIPIENT, build_reply, judge_http_result
@@ -52,7 +52,7 @@ class EspTransport:
 
     def transmit(self, deliveries: Sequence[Delivery], before_dot: BeforeDot) -> Said:
         """See `delivery.envelope.Transport`."""
-        for esp_call in group_calls(self._esp, deliveries):
+        for esp_call in group_calls(deliveries, takes_envelope=self._esp.takes_envelope):
             yield from self._hand_over(esp_call, before_dot)
 
     def _hand_over(self, esp_call: EspCall, before_dot: BeforeDot) -> Said:
@@ -69,7 +69,7 @@ class EspTransport:
             yield from self._settle(esp_call, self._call(esp_call, ask))
         except AnewError as anew:
             kept = [one for one in esp_call.deliveries if one.recipient_id in anew.kept]
-            for smaller in group_calls(self._esp, kept):
+            for smaller in group_calls(kept, takes_envelope=self._esp.takes_envelope):
                 yield from self._settle(smaller, self._call(smaller))
 
     def _settle(self, esp_call: EspCall, replies: Mapping[UUID, Reply]) -> Said:
@@ -83,7 +83,7 @@ class EspTransport:
         yield from ((one.recipient_id, replies[one.recipient_id]) for one in named)
         others = [one for one in esp_call.deliveries if one not in named]
         for group in [others] if named else [[one] for one in others]:
-            for smaller in group_calls(self._esp, group):
+            for smaller in group_calls(group, takes_envelope=self._esp.takes_envelope):
                 yield from self._settle(smaller, self._call(smaller))
 
     def _call(self, esp_call: EspCall, before_write: Callable[[], None] = lambda: None) -> dict[UUID, Reply]:

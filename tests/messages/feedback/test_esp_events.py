@@ -15,9 +15,9 @@ from messages.feedback.esp_events import build_feedback
 from messages.feedback.recording import apply_due
 from messages.models import Attempt, Message, ReceivedFeedback, Recipient
 from messages.states import OnUncertain
-from providers.esp import events as esp_events
-from providers.esp.bounce_hardness import HARD
+from providers.esp.catalog import ESPS
 from providers.esp.events import EspEvent
+from providers.esp.services import ses as ses_service
 from providers.esp.sns import NotFetchedError, Sns
 from providers.models import Provider, ProviderKind
 from providers.serializers import build_events_url
@@ -54,7 +54,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         urls.append(url)
         return make_certificate() if url.endswith(".pem") else b"<ConfirmSubscriptionResponse/>"
 
-    monkeypatch.setattr(esp_events, "sns", Sns(fetch))
+    monkeypatch.setattr(ses_service, "sns", Sns(fetch))
     return urls
 
 
@@ -324,7 +324,7 @@ SOFT = {
 
 @every_esp
 def test_soft_bounces_and_blocks_are_not_hard(name: str) -> None:
-    assert not HARD[name](SOFT[name])
+    assert not ESPS[name].is_hard(SOFT[name])
 
 
 # SNS
@@ -393,7 +393,7 @@ def test_a_well_signed_message_of_anothers_topic_is_refused(ses: Scene) -> None:
 
 
 def test_an_expired_certificate_proves_nothing(ses: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(esp_events, "sns", Sns(lambda url: make_certificate(-1)))
+    monkeypatch.setattr(ses_service, "sns", Sns(lambda url: make_certificate(-1)))
     assert post_sns(ses, sign_sns(ses.write("bounced"))) == 403
 
 
@@ -401,7 +401,7 @@ def test_while_sns_cannot_be_asked_it_is_told_to_come_again(ses: Scene, monkeypa
     def fail(url: str) -> bytes:
         raise NotFetchedError("away")
 
-    monkeypatch.setattr(esp_events, "sns", Sns(fail))
+    monkeypatch.setattr(ses_service, "sns", Sns(fail))
     assert post_sns(ses, sign_sns(ses.write("bounced"))) == 503
     assert status() == "sent"
 

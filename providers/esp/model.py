@@ -1,0 +1,123 @@
+"""What an ESP is to us: its settings, what it can do, and where it differs from the others.
+
+Sending and reading events is django-anymail's. `providers.esp.services` has one module for each ESP.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+
+from providers.esp.http_adapter import HttpAdapter, open_session
+from providers.esp.repackaging import EspCall
+from providers.esp.signatures import Posted, Verifier
+
+# Where an ESP's API is, when it is not the usual place: another region, or a stand-in.
+API_URL = "api_url"
+# `user:password` that the ESP was told to send with its events (HTTP Basic), beside the secret in their address.
+EVENT_LOGIN = "event_login"
+
+Settings = Mapping[str, str]
+RawEvent = Mapping[str, Any]
+
+
+class UnreadableEventError(Exception):
+    """The post is no event of this ESP."""
+
+
+def list_arguments(esp: "Esp", settings: Settings) -> dict[str, Any]:
+    """Settings that the backend takes under the same names."""
+    own = {esp.event_key, EVENT_LOGIN, "message_stream"}
+    return {name: value for name, value in settings.items() if name not in own}
+
+
+def use_session(backend: Any, adapter: HttpAdapter) -> None:
+    """Have the backend send over our connections; most do so by a session of `requests`."""
+    backend.session = open_session(adapter)
+
+
+def parse_events(view: Any, request: HttpRequest) -> Sequence[Any]:
+    """django-anymail's events in a post."""
+    events: Sequence[Any] = view.parse_events(request)
+    return events
+
+
+def read_event_metadata(event: Any, _raw: RawEvent) -> Any:
+    """Where our ids come back in an event of django-anymail's."""
+    return event.metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Esp:
+    """One ESP.
+
+    `name` is the word for it in settings, `title` that for people. `needed` and `possible` name its settings,
+    `secrets` those that are never shown. `backend` and `event_view` are django-anymail's classes. `takes_envelope`
+    tells that the recipients and the addresses in the header may differ, so that each recipient's own copy can go by
+    itself; `takes_raw` that it takes our own bytes, signature and all, where the others build the message anew from
+    its parts. `takes_metadata` tells that its events bring back what we gave it with the mail, `names_recipient`
+    that they say whom they are about, and `takes_silence` that it can be told, for one mail, to leave links and
+    pixels alone. `taken_status` is the one with which it takes a mail, where its answer has no body to tell by.
+    `idempotency_header` is the HTTP header, `idempotency_field` the header field of the mail, by which it knows a
+    repeated request. `login` is the HTTP header and the value that its API wants, `probe` a path that answers
+    every good key, and costs nothing; `ask` the question where there is no such path.
+
+    `is_hard` tells of a bounce event, as the ESP posts it, whether this mailbox will never work. Blocks, policies and
+    the ESP's own lists are not hard: the mailbox may be well.
+
+    `event_key` names the setting that its events are signed with, and `check_signature` looks at such a signature;
+    where the ESP signs nothing, the secret in the events' address stands alone. `check_post` decides in its place
+    where the signature needs no key: whether a post holds events. `wants_event_key` tells that django-anymail's view
+    cannot be made without a key. `unnamed_events` are those that name all recipients of a mail at once.
+
+    `list_arguments` makes the backend's arguments of the settings, `connect` has it send over our connections, and
+    `shape` changes a call's payload before it goes. `parse_events` reads a post, `read_metadata` our ids in an event.
+    """
+
+    name: str
+    title: str
+    backend: str
+    event_view: str
+    needed: tuple[str, ...]
+    is_hard: Callable[[RawEvent], bool]
+    possible: tuple[str, ...] = ()
+    secrets: frozenset[str] = frozenset()
+    takes_envelope: bool = False
+    takes_raw: bool = False
+    takes_metadata: bool = True
+    names_recipient: bool = True
+    takes_silence: bool = False
+    taken_status: int | None = None
+    idempotency_header: str = ""
+    idempotency_field: str = ""
+    login: tuple[str, str] = ("Authorization", "Bearer {api_key}")
+    probe: str = ""
+    ask: Callable[[Any], object] | None = None
+    event_key: str = ""
+    check_signature: Verifier | None = None
+    check_post: Callable[[Settings, Posted], bool] | None = None
+    wants_event_key: bool = False
+    event_content_type: str = "application/json"
+    unnamed_events: frozenset[str] = frozenset()
+    list_arguments: Callable[["Esp", Settings], dict[str, Any]] = list_arguments
+    connect: Callable[[Any, HttpAdapter], None] = use_session
+    shape: Callable[[Any, EspCall], None] | None = None
+    parse_events: Callable[[Any, HttpRequest], Sequence[Any]] = parse_events
+    read_metadata: Callable[[Any, RawEvent], Any] = read_event_metadata
+
+
+def list_settings(esp: Esp) -> tuple[str, ...]:
+    """All settings of an ESP, those that it needs first."""
+    return (*esp.needed, *esp.possible, API_URL, EVENT_LOGIN)
+
+
+def is_secret(esp: Esp, name: str) -> bool:
+    return name in esp.secrets or name == EVENT_LOGIN
+
+
+def read_nested(event: Any, *names: str) -> Any:
+    """`event[a][b]…`, None where there is none."""
+    for name in names:
+        event = event.get(name) if isinstance(event, Mapping) else None
+    return event
