@@ -12,12 +12,12 @@ from accounts.acting_for import Caller
 from common.addresses import Address
 from common.errors import ConflictError, FieldError, InvalidFieldsError
 from messages.accepting.admission import Admission, Admitted
-from messages.accepting.draft import Draft
+from messages.accepting.draft import Draft, copy_fields
 from messages.accepting.persistence import store_emails
 from messages.attachments import upload
 from messages.message_events import record_message_events, record_status_events
 from messages.models import Attachment, Message, Recipient, RecipientField
-from messages.states import Lane, OnUncertain, Status, StatusReason
+from messages.states import Lane, Status, StatusReason
 from messages.tasks import ring
 from messages.transitions import Transition, apply_transitions, lock_messages
 from tracking.models import EventType
@@ -190,18 +190,8 @@ def admit_again(key: Caller, message: Message, recipients: Sequence[Recipient]) 
             cc=kinds[RecipientField.CC],
             bcc=kinds[RecipientField.BCC],
             reply_to=[as_address(**mailbox) for mailbox in message.reply_to],
-            subject=message.subject,
-            html=message.html,
-            text=message.text,
             domain_id=message.domain_id,
-            track_opens=message.track_opens,
-            track_clicks=message.track_clicks,
-            enable_unsubscribe=message.enable_unsubscribe,
-            headers=message.headers,
-            tags=message.tags,
-            metadata=message.metadata,
-            priority=Lane(message.priority),
-            on_uncertain=OnUncertain(message.on_uncertain),
+            **copy_fields(message),
         ),
     )
     return replace(

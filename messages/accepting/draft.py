@@ -1,13 +1,15 @@
 """The draft of an email: the caller's request with valid syntax, before anything is looked up or stored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any
+from enum import Enum
+from typing import Any, get_type_hints
 from uuid import UUID
 
 from common.addresses import Address
 from messages.attachments import File
+from messages.models import Message
 from messages.states import Lane, OnUncertain
 
 
@@ -33,7 +35,33 @@ class Draft:
     expires_at: datetime | None = None
     attachments: Sequence[File] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
-    tags: Sequence[str] = ()
+    tags: Sequence[str] = field(default_factory=list)
     metadata: Mapping[str, str] = field(default_factory=dict)
     priority: Lane = Lane.NORMAL
     on_uncertain: OnUncertain = OnUncertain.RETRY
+
+
+def list_kept() -> Sequence[str]:
+    """The fields that a message keeps as they are, under the same name. The sender's domain is looked up anew."""
+    columns = {column.attname for column in Message._meta.concrete_fields}
+    return [each.name for each in fields(Draft) if each.name in columns - {"reply_to", "domain_id"}]
+
+
+# `build_message` and a resend copy these: a new field of an email needs no line there.
+KEPT = list_kept()
+# A message that is sent again has times of its own.
+COPIED = [name for name in KEPT if name not in {"scheduled_at", "expires_at"}]
+_ENUMS = {
+    name: hint for name, hint in get_type_hints(Draft).items() if isinstance(hint, type) and issubclass(hint, Enum)
+}
+
+
+def keep_fields(draft: Draft) -> dict[str, Any]:
+    """The values of `KEPT`, for a new message."""
+    return {name: getattr(draft, name) for name in KEPT}
+
+
+def copy_fields(message: Message) -> dict[str, Any]:
+    """The values of `COPIED`, for the draft of a message that is sent again."""
+    values = {name: getattr(message, name) for name in COPIED}
+    return {name: _ENUMS[name](value) if name in _ENUMS else value for name, value in values.items()}

@@ -16,6 +16,7 @@ from delivery.simulator.script import DOMAIN as SIMULATED_DOMAIN
 from ledger.rows import insert_rows
 from ledger.sql import fetch_value
 from messages.accepting.admission import Admitted
+from messages.accepting.draft import keep_fields
 from messages.attachments import File, save_contents
 from messages.models import Attachment, Message, Recipient, Subject
 from messages.states import Lane, Status, StatusReason, roll_up
@@ -62,25 +63,13 @@ def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Messa
         from_name=item.sender.name,
         from_address=item.sender.address,
         reply_to=[{"name": address.name, "address": address.address} for address in draft.reply_to],
-        subject=draft.subject,
-        html=draft.html,
-        text=draft.text,
-        headers=dict(draft.headers),
-        tags=list(draft.tags),
-        metadata=dict(draft.metadata),
         domain=item.domain,
         template_id=item.template_id,
         template_version_id=item.template_version_id,
-        track_opens=draft.track_opens,
-        track_clicks=draft.track_clicks,
-        enable_unsubscribe=draft.enable_unsubscribe,
         tracked_places=list(item.tracked.places) if item.tracked else None,
-        priority=draft.priority,
-        on_uncertain=draft.on_uncertain,
         resent_from_id=item.resent_from_id,
         created_at=now,
-        scheduled_at=draft.scheduled_at,
-        expires_at=draft.expires_at,
+        **keep_fields(draft),
     )
 
 

@@ -1,0 +1,46 @@
+"""An email's fields are stored and copied by one list."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from messages import services
+from messages.accepting.draft import COPIED, KEPT
+from messages.models import Message
+from messages.states import Lane, OnUncertain, Status
+
+pytestmark = pytest.mark.django_db
+SOON = timezone.now() + timedelta(hours=1)
+VALUES: dict[str, Any] = {
+    "subject": "Your order",
+    "html": "<p>Hello</p>",
+    "text": "Hello",
+    "track_opens": True,
+    "track_clicks": True,
+    "enable_unsubscribe": True,
+    "scheduled_at": SOON,
+    "expires_at": SOON + timedelta(hours=1),
+    "headers": {"X-Order": "42"},
+    "tags": ["shipping"],
+    "metadata": {"order": "42"},
+    "priority": Lane.CRITICAL,
+    "on_uncertain": OnUncertain.HOLD,
+}
+
+
+def read(message: Message, names: list[str]) -> dict[str, Any]:
+    stored = Message.objects.get(pk=message.pk)
+    return {name: getattr(stored, name) for name in names}
+
+
+def test_every_field_that_a_message_has_under_the_same_name_is_stored_and_sent_again(api_key, send):
+    assert sorted(KEPT) == sorted(VALUES)
+    message = send(**VALUES)
+    assert read(message, KEPT) == VALUES
+    Message.objects.filter(pk=message.pk).update(status=Status.SENT)
+    message.refresh_from_db()
+    again = services.resend(api_key, message)
+    assert read(again, COPIED) == {name: VALUES[name] for name in COPIED}
+    assert (again.scheduled_at, again.expires_at, again.resent_from_id) == (None, None, message.pk)
