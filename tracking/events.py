@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from common.ids import new_id
 from ledger.sql import as_rows, execute
 from tracking.feed.cursor import POSITION
+from tracking.message_tables import MESSAGES, RECIPIENTS
 from webhooks.event_types import EventType
 from webhooks.publishing import PUBLISH, listeners, max_attempts
 from webhooks.tasks import ring
@@ -31,7 +32,7 @@ class Fact:
 # The body of a webhook delivery: `type`, `timestamp` and `data` of the Standard Webhooks. `data` has the event's own
 # data and the fields by which receivers identify it. `seq` counts a message's events. The messages' tables belong to a
 # higher package; this package depends on their schema, not on its code.
-_PAYLOAD = """
+_PAYLOAD = f"""
 json_build_object(
     'type', f.type,
     'timestamp', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
@@ -39,15 +40,15 @@ json_build_object(
         SELECT jsonb_build_object(
             'email_id', f.message_id,
             'recipient', NULLIF(f.address, ''),
-            'status', COALESCE((SELECT r.status FROM mail_recipient r WHERE r.id = f.recipient_id), m.status),
+            'status', COALESCE((SELECT r.status FROM {RECIPIENTS} r WHERE r.id = f.recipient_id), m.status),
             'email_status', m.status,
             'seq', f.rank + (SELECT count(*) FROM tracking_event e WHERE e.message_id = f.message_id),
             'test', COALESCE(m.is_test, false),
-            'tags', COALESCE(m.tags, '{}'),
-            'metadata', COALESCE(m.metadata, '{}'))
-        FROM (SELECT f.message_id AS id) AS subject LEFT JOIN mail_message m ON m.id = subject.id)
+            'tags', COALESCE(m.tags, '{{}}'),
+            'metadata', COALESCE(m.metadata, '{{}}'))
+        FROM (SELECT f.message_id AS id) AS subject LEFT JOIN {MESSAGES} m ON m.id = subject.id)
 )::text
-"""
+"""  # noqa: S608 - built from constants
 
 _ROWS = """
 SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS v(
@@ -68,7 +69,7 @@ WITH facts AS MATERIALIZED ({_ROWS}), written AS ({_INSERT} facts), told AS (
 """  # noqa: S608 - built from constants
 
 # Without the lock, concurrent events of one message would get the same `seq`. A change of state already holds it.
-_LOCK = "SELECT id FROM mail_message WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+_LOCK = f"SELECT id FROM {MESSAGES} WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608
 
 
 def record_facts(facts: Sequence[Fact]) -> None:

@@ -13,9 +13,11 @@ from accounts.checks import check_scopes
 from accounts.permissions import HasScope, declared_scopes
 from emailsvc.celery import app
 from emailsvc.launcher import processes
+from messages.models import Message, Recipient
 from messages.states import Lane
 from tests.api.test_conventions import list_views
 from tests.architecture.sources import PACKAGES, ROOT, find_sources, parse
+from tracking import message_tables
 from tracking.models import EventType
 
 MAX_LINES = 350
@@ -123,6 +125,16 @@ def test_no_table_is_named_by_hand():
         assert "db_table" not in {
             node.id for node in ast.walk(parse(path)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         }, path
+
+
+def test_tracking_names_the_tables_of_messages_in_one_place():
+    assert Message._meta.db_table == message_tables.MESSAGES
+    assert Recipient._meta.db_table == message_tables.RECIPIENTS
+    tables = {model._meta.db_table for model in apps.get_app_config("mail").get_models()}
+    for path in find_sources():
+        if path.parts[0] == "tracking" and path.name != "message_tables.py":
+            words = set(re.findall(r"\w+", (ROOT / path).read_text(encoding="utf-8")))
+            assert words & tables == set(), path
 
 
 def test_the_project_names_no_place_of_the_machine_it_was_written_on():

@@ -13,6 +13,7 @@ from ledger.sql import fetch_one_as
 from tracking.engagement.bot_detection import MANY_LINKS_WINDOW, Visit, label
 from tracking.engagement.tokens import Token
 from tracking.events import Fact, record_facts
+from tracking.message_tables import RECIPIENTS
 from tracking.models import EventType, SuppressionReason
 from tracking.suppressions.service import Entry, suppress
 
@@ -35,7 +36,7 @@ SELECT r.id AS recipient_id, r.project_id, r.message_id, r.address, r.is_simulat
              ORDER BY id DESC LIMIT {LAST_EVENTS}) e
         WHERE e.recipient_id = r.id AND e.type = %(clicked)s AND e.data ->> 'link' <> %(link)s::int::text)
        AS recent_links
-FROM mail_recipient r JOIN accounts_project p ON p.id = r.project_id WHERE r.id = %(recipient)s
+FROM {RECIPIENTS} r JOIN accounts_project p ON p.id = r.project_id WHERE r.id = %(recipient)s
 """  # noqa: S608 - built from constants
 MAX_USER_AGENT = 500
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from ledger.sql import fetch_one_as
 from tracking.feed.cursor import Cursor, find_horizon
+from tracking.message_tables import MESSAGES
 from tracking.models import Event
 
 # The most events that a page with `types` scans. After them the page ends early, and `next` continues there.
@@ -18,11 +19,10 @@ FROM tracking_event
 WHERE project_id = %(project)s AND (position, serial) > (%(position)s, %(serial)s) AND position <= %(horizon)s
 ORDER BY position, serial
 """
-# The messages' table belongs to a higher package; this package depends on its schema, not on its code.
 _PAGE = f"""
 WITH part AS MATERIALIZED (SELECT * {_BEHIND} LIMIT %(scan)s)
 SELECT part.*, COALESCE(m.is_test, false) AS is_test
-FROM part LEFT JOIN mail_message m ON m.id = part.message_id
+FROM part LEFT JOIN {MESSAGES} m ON m.id = part.message_id
 WHERE %(types)s::text[] IS NULL OR part.type = ANY(%(types)s::text[])
 ORDER BY part.position, part.serial LIMIT %(limit)s
 """  # noqa: S608 - built from constants

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from ledger.sql import fetch, fetch_one_as
 from tracking.feed.cursor import Cursor
+from tracking.message_tables import MESSAGES, RECIPIENTS
 from tracking.models import EventType
 from tracking.stats.counting import CountedMessage, EventRow, MessagePast
 
@@ -20,13 +21,12 @@ SELECT {EVENT} FROM tracking_event e
 WHERE project_id = %(project)s AND (position, serial) > (%(position)s, %(serial)s) AND position <= %(horizon)s
 ORDER BY position, serial LIMIT %(limit)s
 """  # noqa: S608 - built from constants
-# The messages' tables belong to a higher package; this package depends on their schema, not on its code.
-_SUBJECTS = """
-SELECT m.id, m.created_at, (SELECT count(*) FROM mail_recipient r WHERE r.message_id = m.id), m.template_id::text,
+_SUBJECTS = f"""
+SELECT m.id, m.created_at, (SELECT count(*) FROM {RECIPIENTS} r WHERE r.message_id = m.id), m.template_id::text,
        lower(split_part(m.from_address, '@', 2)), m.tags
-FROM mail_message m WHERE m.id = ANY(%s) AND NOT m.is_test
-"""
-# A message may have a thousand opens, so the query returns only the first time of each event type.
+FROM {MESSAGES} m WHERE m.id = ANY(%s) AND NOT m.is_test
+"""  # noqa: S608 - built from constants
+# A mail may have been opened a thousand times: what matters of a type is whether it came, and when first.
 _PASTS = """
 SELECT message_id, recipient_id, type, COALESCE(data ->> 'actor' = 'human', false) AS is_human, min(occurred_at),
        (array_agg(data ->> 'provider' ORDER BY serial DESC) FILTER (WHERE data ->> 'provider' <> ''))[1],

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from ledger.sql import execute, fetch, fetch_column
 from tracking.feed.cursor import Cursor
+from tracking.message_tables import MESSAGES
 from tracking.stats.aggregation import locked
 from tracking.stats.counting import EventRow, count_events
 from tracking.stats.event_source import EVENT, floor_hour, read_counted_messages, read_cursor
@@ -17,18 +18,17 @@ from tracking.stats.rollups import add_to_rollups
 HOUR = timedelta(hours=1)
 CHUNK = 5_000
 
-# The messages' table belongs to a higher package; this package depends on its schema, not on its code.
-_OLDEST = """
+_OLDEST = f"""
 SELECT min(created_at), EXISTS (
     SELECT 1 FROM tracking_rollup r WHERE r.project_id = %(project)s
     AND r.starts_at < date_trunc('hour', min(m.created_at), 'UTC'))
-FROM mail_message m WHERE m.project_id = %(project)s
-"""
-_HOURS = """
-SELECT DISTINCT date_trunc('hour', created_at, 'UTC') AS hour FROM mail_message
+FROM {MESSAGES} m WHERE m.project_id = %(project)s
+"""  # noqa: S608 - built from constants
+_HOURS = f"""
+SELECT DISTINCT date_trunc('hour', created_at, 'UTC') AS hour FROM {MESSAGES}
 WHERE project_id = %s AND created_at >= %s ORDER BY hour
-"""
-_MESSAGES = "SELECT id FROM mail_message WHERE project_id = %s AND created_at >= %s AND created_at < %s"
+"""  # noqa: S608 - built from constants
+_IN_HOUR = f"SELECT id FROM {MESSAGES} WHERE project_id = %s AND created_at >= %s AND created_at < %s"  # noqa: S608
 _EVENTS = f"""
 SELECT {EVENT} FROM tracking_event e
 WHERE e.message_id = ANY(%(messages)s) AND (e.position, e.serial) <= (%(position)s, %(serial)s)
@@ -65,7 +65,7 @@ def rebuild(project_id: UUID, since: datetime | None = None) -> Iterator[Rebuilt
 
 def rebuild_hour(project_id: UUID, hour: datetime) -> int:
     with locked(project_id):
-        message_ids = fetch_column(_MESSAGES, [project_id, hour, hour + HOUR])
+        message_ids = fetch_column(_IN_HOUR, [project_id, hour, hour + HOUR])
         subjects = read_counted_messages(message_ids)
         counters_by_key = count_events(stream_events(list(subjects), read_cursor(project_id)), subjects, {})
         # A writing transaction delays the feed, so the writes come after the long reads.
