@@ -42,5 +42,5 @@ DRILLS: Mapping[str, str] = {
 # Parts that can be disabled, in the drills' own processes only, to show that the drills detect it.
 PARTS: Mapping[str, str] = {
     "sweeper": "drills.harness.without:sweeper",
-    "claim": "drills.harness.without:claim",
+    "claim": "drills.harness.without:claim_without_lock",
 }
