@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import structlog
+
 from delivery.dkim.signing import sign_all
-from delivery.envelope import Delivery
+from delivery.envelope import Delivery, Outcome, Reply, Stage
 from delivery.mime.attachments import Attachment as MimeAttachment
-from delivery.mime.headers import Mailbox
+from delivery.mime.attachments import AttachmentTypeError
+from delivery.mime.bodies import BodyError
+from delivery.mime.headers import HeaderError, Mailbox
 from delivery.mime.message import MessageContent, PreparedMessage, prepare_message
 from delivery.simulator.script import TIME_SCALE_HEADER
 from domains.signing_identities import identities
@@ -24,6 +28,8 @@ from messages.feedback.return_paths import find_return_path
 from messages.models import AttachmentContent, Recipient, RecipientField
 from messages.sending.claims import Claim
 from messages.sending.personalisation import TrackingOptions, personalise
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -137,6 +143,19 @@ class Composer:
             attempt_number=claim.number,
             # Request reports only if they come to our return path: a sender's own mailbox wants no success reports.
             envelope_id=str(claim.recipient_id) if return_path else "",
+        )
+
+
+def compose_delivery(composer: Composer, taken: Claim) -> Delivery | Reply:
+    """Compose a delivery, or return the reply to record when the message cannot be composed."""
+    try:
+        return composer.compose(taken)
+    except (HeaderError, BodyError, AttachmentTypeError, OSError) as error:
+        log.exception("compose_failed", message_id=str(taken.message_id))
+        return Reply(
+            outcome=Outcome.DEFERRED if isinstance(error, OSError) else Outcome.FAILED,
+            stage=Stage.CONNECT,
+            text=f"The message could not be composed: {type(error).__name__}.",
         )
 
 

@@ -17,10 +17,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from delivery.envelope import Delivery, Outcome, Reply, Stage
-from delivery.mime.attachments import AttachmentTypeError
-from delivery.mime.bodies import BodyError
-from delivery.mime.headers import HeaderError
+from delivery.envelope import Reply
 from ledger.leases import Heartbeat
 from ledger.retrying import retry_database
 from messages.models import Recipient
@@ -33,7 +30,7 @@ from messages.sending.claims import (
     mark_started,
     release_claims,
 )
-from messages.sending.composing import Composer
+from messages.sending.composing import Composer, compose_delivery
 from messages.sending.outcomes import AttemptResult, end_recipients, record_results
 from messages.sending.routing import ProviderRouter, find_tried, is_failure
 from messages.sending.simulated_feedback import plan_later
@@ -337,16 +334,3 @@ def drop_suppressed(claims: Sequence[Claim]) -> list[Claim]:
             release_claims(dropped)
             end_recipients([taken.recipient_id for taken in dropped], Status.SUPPRESSED, StatusReason.SUPPRESSED)
     return [taken for taken in claims if taken not in dropped]
-
-
-def compose_delivery(composer: Composer, taken: Claim) -> Delivery | Reply:
-    """Compose a delivery, or return the reply to record when the message cannot be composed."""
-    try:
-        return composer.compose(taken)
-    except (HeaderError, BodyError, AttachmentTypeError, OSError) as error:
-        log.exception("compose_failed", message_id=str(taken.message_id))
-        return Reply(
-            outcome=Outcome.DEFERRED if isinstance(error, OSError) else Outcome.FAILED,
-            stage=Stage.CONNECT,
-            text=f"The message could not be composed: {type(error).__name__}.",
-        )

@@ -116,7 +116,7 @@ def test_each_mistake_is_one_line_and_changes_nothing(project, name, arguments, 
 
 
 def test_a_project_must_be_named_if_there_are_several_and_created_if_there_is_none(db):
-    assert "create one" in run("create_api_key", "--scopes", "stats:read")[2]
+    assert "Create one" in run("create_api_key", "--scopes", "stats:read")[2]
     create_project(name="A")
     create_project(name="B")
     assert "--project" in run("create_api_key", "--scopes", "stats:read")[2]

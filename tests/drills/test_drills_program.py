@@ -74,7 +74,7 @@ def test_a_drill_that_could_not_run_is_neither_a_pass_nor_a_failure():
     assert "skipped" in skipped.as_row()
     assert json.loads(skipped.as_json())["not_played"]
     summary = build_summary([VERDICT, skipped], 61.4)
-    assert summary.startswith("all 2 drills passed; not played: disk-full; 61 s on ")
+    assert summary.startswith("all 2 drills passed; not run: disk-full; 61 s on ")
 
 
 def test_the_summary_names_what_has_failed():

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.tracking.engagement.html_files import MAILS, PIXEL, RefusingBuilder, name_sample, read, rewrite, wrap
+from tests.needs import shared
+from tests.tracking.engagement.html_files import (
+    MAILS,
+    PIXEL,
+    REAL_MAILS,
+    RefusingBuilder,
+    name_sample,
+    read,
+    rewrite,
+    wrap,
+)
 from tracking.engagement.link_finding import CACHED_DOCUMENTS, MAXIMUM_SIZE, LinkFinder, Outline, recent
 from tracking.engagement.soup import CpuBudget, PlaceBuilder, PlaceParser, read_html
 
@@ -83,11 +93,11 @@ def test_the_words_of_a_link_are_its_text_and_its_images(html: str, count_: int)
 
 
 def test_beautifulsoup_is_given_the_text_outside_links_too(spy: list[str]) -> None:
-    for path in MAILS:
+    for path in REAL_MAILS:
         rewrite(read(path), finder=LinkFinder(builder_class=SpyBuilder))
     rewrite("<p>outside</p>" + OPT_OUT, finder=LinkFinder(builder_class=SpyBuilder))
     assert {"outside", "Hello"} <= set(spy)
-    assert len(spy) > 20 * len(MAILS)
+    assert len(spy) > 20 * len(REAL_MAILS)
 
 
 def test_what_beautifulsoup_does_not_return_stays() -> None:
@@ -191,5 +201,6 @@ def test_the_same_html_is_read_once() -> None:
     assert len(recent._found) == CACHED_DOCUMENTS
 
 
+@shared
 def test_every_real_mail_is_given_to_beautifulsoup() -> None:
-    assert [path.name for path in MAILS if not Outline(read(path)).is_plain] == []
+    assert [path.name for path in REAL_MAILS if not Outline(read(path)).is_plain] == []
