@@ -99,7 +99,6 @@ class Sink:
         if receive_buffer:
             self._socket.setsockopt(SOL_SOCKET, SO_RCVBUF, receive_buffer)
         self.port: int = self._socket.getsockname()[1]
-        self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._is_up: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="sink", daemon=True)
@@ -123,6 +122,7 @@ class Sink:
         return list(self._journal.taken)
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         self._is_up.result()
         return self
@@ -132,8 +132,10 @@ class Sink:
         self._thread.join()
 
     def _run(self) -> None:
-        self._loop.run_until_complete(self._serve())
-        self._loop.close()
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.close()
 
     async def _serve(self) -> None:
         conversations: set[asyncio.Task[None]] = set()

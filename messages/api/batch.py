@@ -1,6 +1,6 @@
 """Batches: many emails in one request, in strict or permissive mode."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,6 +43,8 @@ def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> 
     refused: list[Refused] = []
     for index, item in enumerate(items):
         try:
+            if not isinstance(item, Mapping):
+                raise InvalidFieldsError([FieldError("", "invalid", "Must be an object.")])
             admitted.append(admission.admit(*read_draft(item)))
         except ApiError as error:
             refused.append(Refused(index=index, error=error))

@@ -100,10 +100,8 @@ class EmailRequest(LenientSerializer):
 EMAIL_REQUEST = EmailRequest()
 
 
-def read_draft(data: object) -> tuple[Draft, list[FieldError]]:
+def read_draft(data: Mapping[str, object]) -> tuple[Draft, list[FieldError]]:
     """Convert a request body into a draft without its invalid fields, and the errors of those."""
-    if not isinstance(data, Mapping):
-        return Draft(), [FieldError("", "invalid", "Must be an object.")]
     values, errors = EMAIL_REQUEST.inspect(data)
     draft = Draft(template=values.pop("template_id", ""), **values)
     return draft, list(list_field_errors(serializers.ValidationError(errors))) if errors else []

@@ -93,9 +93,9 @@ class Poster:
         self.guard = guard
         self._deadline = deadline.total_seconds()
         self._answers: queue.SimpleQueue[PostOutcome] = queue.SimpleQueue()
-        self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._client = AsyncHttpClient(guard, connect_seconds=CONNECT_SECONDS, max_connections=MAX_CONNECTIONS)
+        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
         self._thread.start()
 
@@ -122,10 +122,12 @@ class Poster:
         self._thread.join()
 
     def _run(self) -> None:
-        self._loop.run_forever()
-        self._loop.run_until_complete(self._end())
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
+        try:
+            self._loop.run_forever()
+            self._loop.run_until_complete(self._end())
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        finally:
+            self._loop.close()
 
     async def _end(self) -> None:
         for task in self._tasks:

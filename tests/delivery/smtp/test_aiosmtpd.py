@@ -9,6 +9,7 @@ from aiosmtpd.smtp import AuthResult
 
 from delivery.envelope import Outcome
 from delivery.smtp.config import Security
+from emailsvc.launcher.ports import held_port
 from tests.certificates import CertificateAuthority
 from tests.smtp_mail import CONTENT, build_delivery, build_transport, send, send_to
 
@@ -108,11 +109,12 @@ def test_tls_and_credentials(run_server, tmp_path):
 
 
 def test_a_restart_of_the_server_is_survived(run_server):
-    server = run_server()
-    with closing(build_transport(server)) as transport:
-        assert send(transport).outcome is Outcome.ACCEPTED
-        server.stop()
-        assert send(transport).outcome is Outcome.DEFERRED
-        again = run_server(port=server.port)
-        assert send(transport).outcome is Outcome.ACCEPTED
+    with held_port() as port:
+        server = run_server(port=port)
+        with closing(build_transport(server)) as transport:
+            assert send(transport).outcome is Outcome.ACCEPTED
+            server.stop()
+            assert send(transport).outcome is Outcome.DEFERRED
+            again = run_server(port=port)
+            assert send(transport).outcome is Outcome.ACCEPTED
     assert (len(server.taken), len(again.taken)) == (1, 1)
