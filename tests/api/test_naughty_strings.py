@@ -163,6 +163,7 @@ def test_no_string_breaks_a_query(api, post):
 NAMES = ["Idempotency_Key", "X_Request_Id", "Accept", "X_Forwarded_For"]
 
 
+@pytest.mark.slow("posts 500 strings")
 def test_no_string_breaks_a_header(api, post):
     pk = post()["id"]
     for index, text in enumerate(each_string()):

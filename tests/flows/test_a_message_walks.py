@@ -12,7 +12,7 @@ from providers.services import sync_shared_provider
 from tests.flows.conftest import kill
 from tests.smtp_server import Script, Silent, SmtpServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow("starts, kills and restarts programs")]
 Wait = Callable[..., None]
 EMAIL = {"from_": "Shop <shop@mine.test>", "to": "one@rcpt.test", "subject": "Hi", "text": "Hello."}
 

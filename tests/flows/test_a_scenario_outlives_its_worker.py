@@ -8,7 +8,7 @@ import pytest
 from messages.models import ReceivedFeedback
 from tests.flows.conftest import kill
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow("starts, kills and restarts programs")]
 
 
 def test_a_late_complaint_survives_the_death_of_the_worker(

@@ -16,7 +16,7 @@ from tests.smtp_server import SmtpServer
 from tests.webhooks.receiver import Answer, Receiver, run_receiver
 from webhooks.models import WebhookDelivery
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow("starts, kills and restarts programs")]
 EMAIL = {"from_": "shop@mine.test", "to": "one@rcpt.test", "subject": "Hi", "text": "Hello."}
 
 

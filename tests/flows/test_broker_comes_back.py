@@ -15,7 +15,7 @@ from providers.routing.selection import routes
 from providers.services import sync_shared_provider
 from tests.smtp_server import Late, Script, SmtpServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow("starts, kills and restarts programs")]
 EMAIL = {"from_": "shop@mine.test", "to": "one@rcpt.test", "subject": "Hi", "text": "Hello."}
 
 

@@ -59,6 +59,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.slow("megabytes of hostile mail")
 def test_hostile_mail_is_shown(client: Client, receive: Receive, raw: bytes) -> None:
     """What grows with the square would not be shown before the test's time is over."""
     mail = receive(raw)

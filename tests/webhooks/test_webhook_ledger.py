@@ -441,6 +441,7 @@ def test_old_posts_are_forgotten_and_work_is_not(endpoint: Endpoint, happen: Hap
     assert delivery().pk == third.pk
 
 
+@pytest.mark.slow("waits for a slow endpoint")
 def test_a_slow_endpoint_does_not_hold_up_a_quick_one(project: Project, receiver: Receiver, happen, post, settings):
     settings.WEBHOOK_TIMEOUT = timedelta(seconds=60)
     with run_receiver() as slow:

@@ -126,6 +126,7 @@ def normal_form(message: bytes) -> tuple[list[bytes], bytes]:
 
 
 @pytest.mark.parametrize("name", ["plain", "attachments", "8 bit", "trailing spaces", "duplicate fields"])
+@pytest.mark.slow("verifies thousands of signatures")
 def test_any_changed_byte_of_the_message_fails(name: str) -> None:
     message = MESSAGES[name]
     field = SIGNERS[ED25519].sign(message)

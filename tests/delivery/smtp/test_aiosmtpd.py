@@ -108,6 +108,7 @@ def test_tls_and_credentials(run_server, tmp_path):
     assert [is_tls for *_, is_tls in server.taken] == [True]
 
 
+@pytest.mark.slow("starts an SMTP server twice")
 def test_a_restart_of_the_server_is_survived(run_server):
     with held_port() as port:
         server = run_server(port=port)

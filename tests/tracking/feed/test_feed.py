@@ -214,6 +214,7 @@ WRITERS, BATCHES, BATCH = 8, 125, 20
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.timeout(300)
+@pytest.mark.slow("eight writers beside a reader")
 def test_a_reader_beside_eight_writers_misses_none_and_sees_none_twice():
     """20,000 events in batches; some transactions dawdle, some are taken back."""
     seen: list[tuple[UUID, int]] = []

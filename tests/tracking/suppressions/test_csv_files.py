@@ -159,6 +159,7 @@ def make_lines(count: int) -> Iterator[str]:
         yield f"user.{number}@mail{number % 1_000}.example.com,bounce,imported\n"
 
 
+@pytest.mark.slow("imports 100,000 rows")
 def test_a_hundred_thousand_addresses_are_imported_in_flat_memory(project: Project) -> None:
     bad: list[BadLine] = []
     plan = ImportPlan()
