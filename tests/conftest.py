@@ -20,6 +20,7 @@ from emailsvc.launcher.ports import held_port
 from messages import services
 from messages.accepting.draft import Draft
 from messages.models import Message
+from providers.routing.selection import routes
 from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.port_guard import guarded_ports
 from tests.shortcuts import shortcuts
@@ -84,6 +85,12 @@ class ApiClient:
 
     def delete(self, path: str, /, **headers: str) -> HttpResponse:
         return self.request("DELETE", path, **headers)
+
+
+@pytest.fixture(autouse=True)
+def _providers_are_read_anew() -> None:
+    """A process keeps the providers for a second: longer than the transaction of the test that made them."""
+    routes.forget()
 
 
 @pytest.fixture
