@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db.models import Model, Q, QuerySet
 from django.urls import reverse
+from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
@@ -22,6 +23,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import ApiKey, Project
 from accounts.permissions import find_action
+from common.errors import ApiError
 from common.pagination import KeysetPagination
 from common.parsers import read_object, read_optional_object
 from common.serializers import NoFields, NoQuery, QuerySerializer, StrictSerializer
@@ -33,6 +35,17 @@ WITH_BODY = frozenset({"create", "partial_update"})
 def read_fields(serializer_class: type[StrictSerializer], data: object) -> dict[str, Any]:
     """`data` validated by the serializer; ValidationError names every error."""
     return dict(serializer_class().run_validation(data))
+
+
+def join_details(*details: Any) -> dict[str, Any]:
+    """The errors of several ValidationErrors by field; a field that several name keeps the errors of all."""
+    joined: dict[str, Any] = {}
+    for detail in details:
+        for name, errors in detail.items():
+            before = joined.get(name, [])
+            # A field of an object has its errors by name: those stand for themselves.
+            joined[name] = [*before, *errors] if isinstance(before, list) and isinstance(errors, list) else errors
+    return joined
 
 
 @cache
@@ -61,7 +74,23 @@ class ProjectView(APIView):
             return
         super().initial(request, *args, **kwargs)
         if action := find_action(request, self):
-            self.query = read_fields(self.queries.get(action, NoQuery), request.query_params)
+            try:
+                self.query = read_fields(self.queries.get(action, NoQuery), request.query_params)
+            except ValidationError as error:
+                raise self.add_body_errors(error) from None
+
+    def add_body_errors(self, error: ValidationError) -> ValidationError:
+        """The query's errors together with those of the body, so that the caller sees all of a request at once."""
+        if self.request.method not in {"POST", "PUT", "PATCH"}:
+            return error
+        try:
+            self.read_body()
+        except ValidationError as other:
+            return ValidationError(join_details(error.detail, other.detail))
+        except ApiError:
+            # A body that cannot be parsed names no field.
+            return error
+        return error
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         """Return the allowed methods in `Allow`."""

@@ -191,6 +191,17 @@ def test_an_unknown_field_is_refused(ask, method, path):
     assert errors_of(ask(method, path, body=body)) == {(field, "unknown_field")}
 
 
+def test_a_wrong_query_and_a_wrong_body_are_named_together(api):
+    answer = api.post("/emails?mode=x", {"to": "a@rcpt.test", "subject": "Hi", "colour": "red", "mode": 1})
+    named = sorted(error["field"] for error in answer.json()["errors"])
+    assert (answer.status_code, named) == (422, ["colour", "html", "mode", "mode"])
+
+
+def test_a_wrong_query_is_named_where_the_body_cannot_be_read(api):
+    answer = api.post("/emails?mode=x", b"{", Content_Type="application/json")
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, ["mode"])
+
+
 @pytest.mark.parametrize("path", sorted({path for _, path in PATHS}))
 def test_options_lists_the_methods_without_a_key(anonymous, owned, path):  # noqa: F811
     answer = anonymous.request("OPTIONS", fill(path, owned.get(path.split("/")[1], {})), None, Origin="https://x.test")
