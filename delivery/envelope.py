@@ -7,6 +7,9 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from delivery.judging.consequences import should_pause, should_suppress
+from delivery.judging.terms import About, Reason, Speaker
+
 
 class Outcome(StrEnum):
     """The meaning of an attempt's reply for the recipient."""
@@ -57,10 +60,9 @@ class Reply:
 
     `code` is the SMTP code or HTTP status, None without a response. `text` is for people and never holds message
     content. `has_reached` tells whether the provider replied about this mail (not so after a refused connection).
-    `should_suppress` marks a hard mailbox bounce; `should_pause` a fault of the provider's configuration, such as
-    rejected credentials, which affects all mail; `should_slow` a host that throttles us (421, 454). `retry_after` is
-    the wait that the other side asked for. `remote_id` is the other side's id of the mail, which its later feedback
-    contains.
+    `speaker`, `reason`, `about` and `is_for_good` are the judgement (`delivery.judging`); `should_suppress` and
+    `should_pause` follow from it. `should_slow` marks a host that throttles us (421, 454). `retry_after` is the wait
+    that the other side asked for. `remote_id` is the other side's id of the mail, which its later feedback contains.
     """
 
     outcome: Outcome
@@ -71,11 +73,23 @@ class Reply:
     remote_host: str = ""
     tls: str = ""
     has_reached: bool = False
-    should_suppress: bool = False
-    should_pause: bool = False
+    speaker: Speaker = Speaker.RELAY
+    reason: Reason = Reason.UNKNOWN
+    about: About | None = None
+    is_for_good: bool = False
     should_slow: bool = False
     retry_after: timedelta | None = None
     remote_id: str = ""
+
+    @property
+    def should_suppress(self) -> bool:
+        """Whether the address gets no more mail."""
+        return should_suppress(self)
+
+    @property
+    def should_pause(self) -> bool:
+        """Whether the provider rests: it refuses us, with all our mail."""
+        return should_pause(self)
 
 
 BeforeDot = Callable[[Collection[UUID]], Collection[UUID]]

@@ -13,6 +13,7 @@ from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport,
 from delivery.dns import parse_name_server
 from delivery.envelope import Delivery, Outcome, Reply, Stage, Transport
 from delivery.http_client import HttpClient
+from delivery.judging.terms import About
 from delivery.mx.mta_sts import HttpsFetcher, PolicyFinder
 from delivery.mx.resolver import DnsMxResolver
 from delivery.mx.route import MxRouter
@@ -39,7 +40,9 @@ class BrokenTransport(AsyncTransport):
     """The transport of a misconfigured provider: each reply pauses the provider, and mail is deferred."""
 
     def __init__(self, reason: str) -> None:
-        self._reply = Reply(outcome=Outcome.DEFERRED, stage=Stage.CONNECT, text=reason, should_pause=True)
+        self._reply = Reply(
+            outcome=Outcome.DEFERRED, stage=Stage.CONNECT, text=reason, about=About.PROVIDER, is_for_good=True
+        )
 
     async def converse(self, deliveries: Sequence[Delivery], _before_dot: AsyncBeforeDot) -> Replies:
         for delivery in deliveries:

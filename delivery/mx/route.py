@@ -8,6 +8,7 @@ from random import Random
 
 from delivery.dns import MxRecord
 from delivery.envelope import Outcome, Reply, Stage
+from delivery.judging.terms import HARD, About, Reason, Speaker
 from delivery.mx.mta_sts import NO_POLICY, Policy, PolicyFinder
 from delivery.mx.resolver import MxResolver, NoAnswerError, NoNameError
 from delivery.ssrf import Guard, IpAddress
@@ -62,14 +63,14 @@ class MxRouter:
         try:
             records = self.resolver.find_mx(domain)
         except NoNameError:
-            raise refuse_domain(f"the domain {domain} does not exist", "5.1.2") from None
+            raise refuse_domain(f"the domain {domain} does not exist", "5.1.2", Reason.HOST_UNKNOWN) from None
         except NoAnswerError as error:
             raise postpone_domain(f"the mail exchangers of {domain} are not known: {error}") from None
         if not records:
             return [MxRecord(0, domain)]  # implicit MX
         hosts = [record for record in records if record.host]
         if not hosts:
-            raise refuse_domain(f"the domain {domain} does not accept mail (null MX)", "5.1.10")
+            raise refuse_domain(f"the domain {domain} does not accept mail (null MX)", "5.1.10", Reason.NO_MAIL_SERVICE)
         return hosts
 
     def _order(self, records: Sequence[MxRecord], domain: str) -> list[str]:
@@ -136,23 +137,26 @@ class HostProblem:
     is_temporary: bool = False
 
 
-def refuse_domain(text: str, enhanced_code: str) -> UnroutableError:
+def refuse_domain(text: str, enhanced_code: str, reason: Reason) -> UnroutableError:
     """The error for a domain that can never receive mail: a permanent bounce."""
-    return UnroutableError(build_refusal(Outcome.BOUNCED, text, enhanced_code))
+    return UnroutableError(build_refusal(Outcome.BOUNCED, text, enhanced_code, reason))
 
 
 def postpone_domain(text: str, enhanced_code: str = "4.4.3") -> UnroutableError:
     return UnroutableError(build_refusal(Outcome.DEFERRED, text, enhanced_code))
 
 
-def build_refusal(outcome: Outcome, text: str, enhanced_code: str) -> Reply:
+def build_refusal(outcome: Outcome, text: str, enhanced_code: str, reason: Reason = Reason.NETWORK) -> Reply:
     """A reply in place of a server that was not found."""
     return Reply(
         outcome=outcome,
         stage=Stage.CONNECT,
         enhanced_code=enhanced_code,
         text=text[:1_000],
-        should_suppress=outcome is Outcome.BOUNCED,
+        speaker=Speaker.SERVER,
+        reason=reason,
+        about=About.RECIPIENT if reason in HARD else About.SERVER,
+        is_for_good=reason in HARD,
     )
 
 

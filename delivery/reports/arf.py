@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from delivery.reports.addresses import find_addresses, find_received_for, fold_addresses
+from delivery.addresses import find_addresses, find_received_for, fold_addresses
 from delivery.reports.dsn import read_date, read_mta
 from delivery.reports.mime import MimePart, parse_headers, walk_parts
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from delivery.reports.addresses import read_typed_address
+from delivery.addresses import read_typed_address
 
 MAX_RECIPIENTS = 100
 MAX_FIELD = 4_000

@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from delivery.judging.consequences import should_suppress
+from delivery.judging.terms import Reason
 from delivery.reports.arf import read_feedback
-from delivery.reports.classify import BounceEvidence, classify_bounce
+from delivery.reports.classify import BounceEvidence, judge_bounce
 from delivery.reports.dsn import StatusFields, read_status
 from delivery.reports.mime import MimePart, walk_parts
-from delivery.reports.model import BounceReason, Report, ReportedRecipient, ReportKind
+from delivery.reports.model import Report, ReportedRecipient, ReportKind
 from delivery.reports.sections import MailSections, guess_recipients, list_addressed, list_addresses
 from delivery.reports.ses import NoticeRecipient, read_notice
 from delivery.reports.text_bounce import TextBounce, is_bounce, is_delay
@@ -101,7 +103,7 @@ def read_reply(sections: MailSections) -> tuple[ReportedRecipient, ...]:
     is_reply = _is_reply(sections.mail) or _REPLIED_SUBJECT.search(sections.mail.header("subject"))
     if not is_reply or not senders or _MACHINE.search(senders[0]):
         return ()
-    return (ReportedRecipient(address=senders[0], action="replied", reason=BounceReason.VACATION),)
+    return (ReportedRecipient(address=senders[0], action="replied", reason=Reason.VACATION),)
 
 
 def name_kind(recipients: Sequence[ReportedRecipient]) -> ReportKind:
@@ -182,14 +184,16 @@ def _judge_passage(passage: Passage, notice: str, is_delayed: bool) -> ReportedR
 
 
 def _judge(recipient: ReportedRecipient, evidence: BounceEvidence) -> ReportedRecipient:
-    verdict = classify_bounce(evidence)
+    judged = judge_bounce(evidence)
     said = evidence.diagnostic or evidence.remark or find_telling(evidence.context) or evidence.context
     return replace(
         recipient,
-        status=verdict.status,
-        code=verdict.code,
-        hard=verdict.hard,
-        reason=verdict.reason,
+        status=judged.status,
+        code=judged.code,
+        hard=judged.is_hard,
+        suppress=should_suppress(judged.judgement),
+        reason=judged.judgement.reason,
+        about=judged.judgement.about,
         diagnostic=_make_line(said),
     )
 
@@ -200,13 +204,13 @@ def _confirm(recipient: ReportedRecipient, status: str, diagnostic: str) -> Repo
         recipient,
         status=found[0] if found else "",
         code=int(code[0]) if code else None,
-        reason=BounceReason.DELIVERED,
+        reason=Reason.DELIVERED,
         diagnostic=_make_line(diagnostic),
     )
 
 
 def _complain(address: str) -> ReportedRecipient:
-    return ReportedRecipient(address=address, action="complained", reason=BounceReason.COMPLAINT)
+    return ReportedRecipient(address=address, action="complained", reason=Reason.COMPLAINT)
 
 
 def _make_line(text: str) -> str:

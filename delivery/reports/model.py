@@ -2,45 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Literal
 
+from delivery.judging.terms import About, Reason
+
 ReportKind = Literal["bounce", "complaint", "delivered", "delayed", "none"]
-
-
-class BounceReason(StrEnum):
-    """The reason of a report. `HARD` holds the reasons that make an address permanently invalid."""
-
-    NO_SUCH_USER = "no_such_user"
-    HOST_UNKNOWN = "host_unknown"
-    NO_MAIL_SERVICE = "no_mail_service"  # the domain exists but does not accept mail, such as with a null MX (RFC 7505)
-    MOVED = "moved"
-    MAILBOX_FULL = "mailbox_full"
-    DISABLED = "disabled"  # the mailbox exists but is closed, perhaps temporarily
-    FILTERED = "filtered"  # rejected by rules of the recipient or of a group
-    SENDER_REJECTED = "sender_rejected"
-    AUTHENTICATION = "authentication"  # SPF, DKIM, DMARC, TLS, or a required login
-    RELAYING = "relaying"
-    BLOCKED = "blocked"  # our host or network: block list, reputation, reverse DNS
-    SPAM = "spam"
-    VIRUS = "virus"
-    CONTENT = "content"
-    POLICY = "policy"
-    TOO_BIG = "too_big"
-    TOO_MANY = "too_many"  # too many connections, recipients or messages
-    NETWORK = "network"
-    EXPIRED = "expired"  # the reporting host has given up or still retries
-    SYSTEM = "system"
-    PROTOCOL = "protocol"
-    COMPLAINT = "complaint"
-    DELIVERED = "delivered"
-    VACATION = "vacation"
-    UNKNOWN = "unknown"
-
-
-HARD = frozenset(
-    {BounceReason.NO_SUCH_USER, BounceReason.HOST_UNKNOWN, BounceReason.NO_MAIL_SERVICE, BounceReason.MOVED}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +16,9 @@ class ReportedRecipient:
     `address` is the one that the reporting host tried; `original_address` is the one that we used, where the report
     has both (RFC 3464, 2.3.1), else empty. `action` is a value of RFC 3464 (`failed`, `delayed`, `delivered`,
     `relayed`, `expanded`), or `complained`, or `replied` for an automatic answer. `status` is the best enhanced code
-    that was found (RFC 3463), `code` the SMTP reply code. `hard` is true only if the address itself is the
-    permanent cause. `diagnostic` is the other side's text for people: one line, at most 1,000 characters.
+    that was found (RFC 3463), `code` the SMTP reply code. `hard` is true only if the address itself is the permanent
+    cause, `suppress` only if that is proved (`delivery.judging`); `about` is the subject of a refusal. `diagnostic` is
+    the other side's text for people: one line, at most 1,000 characters.
     """
 
     address: str
@@ -60,7 +27,9 @@ class ReportedRecipient:
     status: str = ""
     code: int | None = None
     hard: bool = False
-    reason: BounceReason = BounceReason.UNKNOWN
+    suppress: bool = False
+    reason: Reason = Reason.UNKNOWN
+    about: About | None = None
     diagnostic: str = ""
     remote_mta: str = ""
 

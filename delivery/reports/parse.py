@@ -4,7 +4,7 @@
 enclosed in it, for forwarded reports.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from delivery.reports.formats import (
@@ -16,18 +16,16 @@ from delivery.reports.formats import (
     read_vague_text_bounce,
 )
 from delivery.reports.mime import MimePart, parse_mail, split_mbox, walk_parts
-from delivery.reports.model import HARD, BounceReason, Report, ReportedRecipient, ReportKind
+from delivery.reports.model import Report, ReportedRecipient, ReportKind
 from delivery.reports.sections import MailSections, find_message_id, list_addressed, split_sections
 
-__all__ = ["HARD", "BounceReason", "Report", "ReportKind", "ReportedRecipient", "describe_report", "parse_report"]
+__all__ = ["Report", "ReportKind", "ReportedRecipient", "describe_report", "parse_report"]
 
 MAX_ENCLOSED = 3
 MAX_CANDIDATES = 10
 
 _FORMS = (read_complaint, read_delivery_status, read_json, read_text_bounce)
 _GRAVITY: tuple[ReportKind, ...] = ("bounce", "complaint", "delayed", "delivered", "none")
-# A delay warning counts as a soft bounce: a temporary failure at a possibly valid address.
-_DESCRIBED: Mapping[ReportKind, str] = {"delayed": "bounce"}
 
 
 def parse_report(raw: bytes) -> Report:
@@ -46,12 +44,19 @@ def parse_report(raw: bytes) -> Report:
 
 
 def describe_report(file: str, report: Report) -> dict[str, object]:
-    """`report` as JSON's types, one line for a file: kind is `bounce`, `complaint`, `delivered` or `none`."""
+    """`report` as JSON's types, one line for a file: kind is `bounce`, `delayed`, `complaint`, `delivered` or `none`."""
     return {
         "file": file,
-        "kind": _DESCRIBED.get(report.kind, report.kind),
+        "kind": report.kind,
         "recipients": [
-            {"address": one.address, "status": one.status, "hard": one.hard, "reason": one.reason.value}
+            {
+                "address": one.address,
+                "status": one.status,
+                "hard": one.hard,
+                "suppress": one.suppress,
+                "reason": one.reason.value,
+                "about": one.about and one.about.value,
+            }
             for one in report.recipients
         ],
     }

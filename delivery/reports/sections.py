@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from delivery.reports.addresses import find_addresses, find_received_for, fold_addresses, read_verp
+from delivery.addresses import find_addresses, find_received_for, fold_addresses, read_verp
 from delivery.reports.mime import MimePart, parse_headers, walk_parts
 from delivery.reports.text_bounce import split_notice, unquote
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from delivery.reports.codes import find_reply_code
+from delivery.judging.codes import find_reply_code
 
 MAX_LINES = 3_000
 MAX_LINE = 2_000

@@ -7,9 +7,9 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from delivery.reports.addresses import ADDRESS_PATTERN
-from delivery.reports.codes import find_reply_code
-from delivery.reports.phrases import read_plainly
+from delivery.addresses import ADDRESS_PATTERN
+from delivery.judging.codes import find_reply_code
+from delivery.judging.phrases import read_plainly
 from delivery.reports.text_bounce import MAX_NOTICE
 
 MAX_SAID = 2_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from delivery.envelope import Outcome, Stage
-from delivery.replies import judge_reply
+from delivery.replies import Peer, SmtpReply, classify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +23,9 @@ class Scene:
         """The outcome of the reply."""
         if self.code is None:
             return Outcome.UNCERTAIN if self.stage is Stage.DOT else Outcome.DEFERRED
-        if self.code < 300:
-            return Outcome.DELIVERED if self.is_final else Outcome.ACCEPTED
-        return judge_reply(self.stage, self.code, self.text.partition(" ")[0]).outcome
+        return classify(
+            SmtpReply(self.code, (self.text.encode(),)), stage=self.stage, peer=Peer(), is_final=self.is_final
+        ).outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

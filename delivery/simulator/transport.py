@@ -8,6 +8,7 @@ from time import sleep
 from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies
 from delivery.concurrency.waiting import run_blocking
 from delivery.envelope import Delivery, Reply, Stage
+from delivery.judging.terms import Speaker
 from delivery.replies import Peer, SmtpReply, classify
 from delivery.simulator.scenes import DELIVERED, Scene
 from delivery.simulator.script import DOMAIN, ScenarioError, choose_step, read_script
@@ -55,7 +56,7 @@ def play(scene: Scene) -> Reply:
     if scene.code is not None:
         answer = SmtpReply(scene.code, (scene.text.encode(),))
         reply = classify(answer, stage=scene.stage, peer=PEER, is_final=scene.is_final)
-        return replace(reply, should_slow=False, should_pause=False)
+        return replace(reply, speaker=Speaker.SERVER, should_slow=False)
     return Reply(
         outcome=scene.outcome,
         stage=scene.stage,

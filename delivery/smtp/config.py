@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from delivery.judging.terms import About, Speaker
 from delivery.ssrf import Guard
 
 
@@ -61,3 +62,13 @@ class SmtpConfig:
     timeouts: Timeouts = Timeouts()
     idle_limit: timedelta = timedelta(seconds=60)
     max_messages: int = 100  # per connection; many relays close it after this number
+
+    @property
+    def speaker(self) -> Speaker:
+        """The party that replies."""
+        return Speaker.SERVER if self.is_final else Speaker.RELAY
+
+    @property
+    def host_as_subject(self) -> About:
+        """The subject of a refusal that is about the host."""
+        return About.SERVER if self.is_final else About.PROVIDER

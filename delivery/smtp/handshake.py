@@ -65,7 +65,7 @@ async def _find_admitted(config: SmtpConfig, guard: Guard) -> Sequence[SocketAdd
     try:
         found: Sequence[IpAddress] = await run_blocking(partial(guard.find_addresses, config.host, config.port))
     except NotAdmittedError as error:
-        raise _refuse_unconnected(config, error.message, should_pause=True) from error
+        raise _refuse_unconnected(config, error.message, is_for_good=True) from error
     except (OSError, ValueError) as error:
         raise _refuse_unconnected(config, f"the host was not found: {describe_error(error)}") from error
     return [
@@ -74,10 +74,19 @@ async def _find_admitted(config: SmtpConfig, guard: Guard) -> Sequence[SocketAdd
     ]
 
 
-def _refuse_unconnected(config: SmtpConfig, text: str, *, should_pause: bool = False) -> SessionRefusedError:
+def _refuse_unconnected(config: SmtpConfig, text: str, *, is_for_good: bool = False) -> SessionRefusedError:
     host = f"{config.host}:{config.port}"
-    reply = Reply(outcome=Outcome.DEFERRED, stage=Stage.CONNECT, text=text, remote_host=host, should_pause=should_pause)
-    return SessionRefusedError(reply)
+    return SessionRefusedError(
+        Reply(
+            outcome=Outcome.DEFERRED,
+            stage=Stage.CONNECT,
+            text=text,
+            remote_host=host,
+            speaker=config.speaker,
+            about=config.host_as_subject,
+            is_for_good=is_for_good,
+        )
+    )
 
 
 async def _open_at(address: SocketAddress, config: SmtpConfig, context: ssl.SSLContext) -> Session:
@@ -90,7 +99,7 @@ async def _open_at(address: SocketAddress, config: SmtpConfig, context: ssl.SSLC
     except TlsError as error:
         may_be_clear = config.security is Security.OPPORTUNISTIC and not config.is_certificate_checked
         if not may_be_clear or config.username:
-            raise opening.refuse(str(error), should_pause=error.is_about_certificate) from error
+            raise opening.refuse(str(error), is_for_good=error.is_about_certificate) from error
     return await _Handshake(address, config, context).open(is_tls_wanted=False)
 
 
@@ -132,7 +141,7 @@ class _Handshake:
             if self._connection is not None:
                 self._connection.close()
 
-    def refuse(self, text: str, *, should_pause: bool = False) -> SessionRefusedError:
+    def refuse(self, text: str, *, is_for_good: bool = False) -> SessionRefusedError:
         """The error for a missing or unusable reply."""
         return SessionRefusedError(
             Reply(
@@ -141,7 +150,9 @@ class _Handshake:
                 text=text,
                 remote_host=self._peer.remote_host,
                 tls=self._peer.tls,
-                should_pause=should_pause,
+                speaker=self._config.speaker,
+                about=self._config.host_as_subject,
+                is_for_good=is_for_good,
             )
         )
 
@@ -187,7 +198,7 @@ class _Handshake:
         is_needed = self._config.security is not Security.OPPORTUNISTIC or self._config.is_certificate_checked
         if "STARTTLS" not in offers:
             if is_needed:
-                raise self.refuse("the server does not offer STARTTLS", should_pause=True)
+                raise self.refuse("the server does not offer STARTTLS", is_for_good=True)
             return False
         answer = await self._ask(connection, "STARTTLS")
         if is_needed:
@@ -207,7 +218,7 @@ class _Handshake:
         try:
             mechanisms = choose_mechanisms(offers.get("AUTH", ""), is_password_safe=is_safe)
         except NoMechanismError as error:
-            raise self.refuse(str(error), should_pause=True) from error
+            raise self.refuse(str(error), is_for_good=True) from error
         self._check((await authenticate(connection, self._config, mechanisms)), ACCEPTED)
 
     async def _ask(self, connection: Connection, command: str) -> SmtpReply:
@@ -217,7 +228,9 @@ class _Handshake:
 
     def _check(self, answer: SmtpReply, code: int) -> None:
         if answer.code != code:
-            raise SessionRefusedError(classify(answer, stage=self._stage, peer=self._peer, is_final=False))
+            raise SessionRefusedError(
+                classify(answer, stage=self._stage, peer=self._peer, is_final=self._config.is_final)
+            )
 
 
 def _read_offers(answer: SmtpReply) -> dict[str, str]:

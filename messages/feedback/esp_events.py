@@ -7,9 +7,12 @@ from datetime import timedelta
 from django.db import transaction
 from django.http import HttpRequest
 
-from messages.feedback.model import Feedback, FeedbackKind, FeedbackResult
+from delivery.judging.consequences import should_suppress
+from delivery.judging.judge import judge
+from delivery.judging.model import Refusal
+from delivery.judging.terms import Speaker
+from messages.feedback.model import REFUSALS, Feedback, FeedbackKind, FeedbackResult
 from messages.feedback.recording import plan_feedback, receive_feedback
-from messages.feedback.reports import HARD_CODES, VAGUE_CODES
 from providers.esp.events import EspEvent, read_events
 from providers.models import Provider
 from providers.provider_url import parse_provider_url
@@ -60,7 +63,16 @@ def build_feedback(provider: Provider, event: EspEvent) -> Feedback | None:
     if event.type == "rejected" and event.reason in OF_RECIPIENT:
         kind = FeedbackKind.BOUNCED
     code, enhanced_code = read_codes(event.reply)
-    is_hard = enhanced_code in HARD_CODES or (event.is_hard and enhanced_code in VAGUE_CODES)
+    judgement = judge(
+        Refusal(
+            speaker=Speaker.REPORT,
+            code=code,
+            enhanced_code=enhanced_code,
+            words=event.reply,
+            category=event.category,
+            is_delayed=event.type == "deferred",
+        )
+    )
     return Feedback(
         key=f"esp:{provider.pk}:{event.key}",
         kind=kind,
@@ -73,7 +85,9 @@ def build_feedback(provider: Provider, event: EspEvent) -> Feedback | None:
         code=code,
         enhanced_code=enhanced_code,
         reply=event.reply,
-        should_suppress=event.type == "bounced" and is_hard,
+        reason=judgement.reason if kind in REFUSALS else None,
+        about=judgement.about if kind in REFUSALS else None,
+        should_suppress=event.type == "bounced" and should_suppress(judgement),
         data=esp_event_data(event, kind),
     )
 
@@ -86,7 +100,7 @@ def read_codes(reply: str) -> tuple[int | None, str]:
 
 def esp_event_data(event: EspEvent, kind: FeedbackKind) -> dict[str, str]:
     """The additional data of the feedback's event."""
-    told = {"reason": event.reason}
+    told = {"esp_reason": event.reason}
     if event.occurred_at is not None:
         told["told_at"] = event.occurred_at.isoformat()
     if kind in {FeedbackKind.OPENED, FeedbackKind.CLICKED}:

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from delivery.judging.terms import About, Reason
+
 
 class FeedbackKind(StrEnum):
     """The kind of a reported event."""
@@ -22,13 +24,18 @@ class FeedbackKind(StrEnum):
     CLICKED = "clicked"
 
 
+# The kinds that tell of a refusal, which has a reason and a subject.
+REFUSALS = frozenset({FeedbackKind.DELAYED, FeedbackKind.BOUNCED, FeedbackKind.FAILED})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
     """One report about a recipient. Repetitions of a report have the same `key`; different reports never do.
 
     The recipient is given by `recipient_id`, by `message_id` with `address`, or by `remote_id` (the provider's id for
     the mail) with `address` and `provider_id`. A `provider_id` restricts the search to mail given to that provider.
-    `should_suppress` marks a hard bounce of the mailbox. `data` is further data of the event: texts and numbers only.
+    `reason` and `about` are the judgement of a refusal (`delivery.judging`), and `should_suppress` follows from it.
+    `data` is further data of the event: texts and numbers only.
     """
 
     key: str
@@ -42,6 +49,8 @@ class Feedback:
     code: int | None = None
     enhanced_code: str = ""
     reply: str = ""
+    reason: Reason | None = None
+    about: About | None = None
     should_suppress: bool = False
     data: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,6 +65,7 @@ class FeedbackResult(StrEnum):
 
 
 _IDS = ("recipient_id", "message_id", "provider_id")
+_TERMS = {"reason": Reason, "about": About}
 
 
 def dump_feedback(feedback: Feedback) -> str:
@@ -67,4 +77,5 @@ def load_feedback(text: str) -> Feedback:
     """Read the feedback that `dump_feedback` serialized."""
     values = json.loads(text)
     ids = {name: UUID(values[name]) for name in _IDS if values[name]}
-    return Feedback(**{**values, **ids, "kind": FeedbackKind(values["kind"])})
+    terms = {name: term(values[name]) for name, term in _TERMS.items() if values.get(name)}
+    return Feedback(**{**values, **ids, **terms, "kind": FeedbackKind(values["kind"])})

@@ -204,6 +204,8 @@ def feedback_event_data(feedback: Feedback) -> dict[str, Any]:
         "enhanced_code": feedback.enhanced_code,
         "reply": feedback.reply[:MAX_REPLY],
         **feedback.data,
+        "reason": feedback.reason,
+        "about": feedback.about,
     }
     return {name: value for name, value in told.items() if value is not None and value != ""}
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from delivery.reports.mime import split_mbox
 from delivery.reports.parse import Report, ReportedRecipient, parse_report
-from messages.feedback.model import Feedback, FeedbackKind, FeedbackResult
+from messages.feedback.model import REFUSALS, Feedback, FeedbackKind, FeedbackResult
 from messages.feedback.recording import receive_feedback
 from messages.feedback.return_paths import read_recipient
 from messages.models import Recipient
@@ -30,11 +30,8 @@ KINDS: Mapping[str, FeedbackKind] = {
 # The precedence of several reports about one recipient's mail. A report about the recipient's own address comes first;
 # otherwise a list or an alias forwarded the mail, and the best report counts.
 ORDER = ("complained", "delivered", "relayed", "expanded", "delayed", "failed")
-# Codes that mark an address as permanently invalid. Some relays never report more than 5.0.0.
-HARD_CODES = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 # Many feedback loops omit the recipient.
 COMPLAINT = ReportedRecipient(address="", action="complained")
-VAGUE_CODES = frozenset({"", "5.0.0"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +109,7 @@ def build_feedback(
 ) -> Feedback:
     kind = KINDS[one.action]
     whose = recipient_id or f"{message_id}:{address.lower()}"
-    told = {"reporting_mta": report.reporting_mta, "reason": one.reason.value}
+    told = {"reporting_mta": report.reporting_mta}
     return Feedback(
         # A report is sent again with other trace headers when our reply was lost, so the key leaves them out.
         key=f"{SOURCE}:{whose}:{kind}:{one.status}:{report.arrived_at or ''}",
@@ -124,14 +121,11 @@ def build_feedback(
         code=one.code,
         enhanced_code=one.status,
         reply=one.diagnostic,
-        should_suppress=kind is FeedbackKind.BOUNCED and is_hard(one) and is_about(one, address),
+        reason=one.reason if kind in REFUSALS else None,
+        about=one.about if kind in REFUSALS else None,
+        should_suppress=one.suppress and is_about(one, address),
         data=told | ({"feedback_type": report.feedback_type} if report.feedback_type else {}),
     )
-
-
-def is_hard(one: ReportedRecipient) -> bool:
-    """Whether the report marks the address as permanently invalid."""
-    return one.status in HARD_CODES or (one.hard and one.code == 550 and one.status in VAGUE_CODES)
 
 
 def is_about(one: ReportedRecipient, address: str) -> bool:

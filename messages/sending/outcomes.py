@@ -170,6 +170,8 @@ def attempt_event_data(result: AttemptResult) -> dict[str, Any]:
         "code": reply.code,
         "enhanced_code": reply.enhanced_code,
         "reply": reply.text,
+        "reason": reply.reason if reply.about else None,
+        "about": reply.about,
     }
 
 

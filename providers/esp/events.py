@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
+from delivery.judging.model import Category
 from delivery.replies import clean_text
 from providers.esp.catalog import ESPS
 from providers.esp.model import EVENT_LOGIN, Esp, RawEvent, UnreadableEventError
@@ -50,7 +51,7 @@ class EspEvent:
     occurred_at: datetime | None = None
     reply: str = ""
     reason: str = ""
-    is_hard: bool = False
+    category: Category | None = None  # the ESP's own class of a bounce
     url: str = ""
     user_agent: str = ""
 
@@ -118,7 +119,7 @@ def convert(esp: Esp, events: Sequence[Any]) -> Iterator[EspEvent]:
             occurred_at=event.timestamp if isinstance(event.timestamp, datetime) else None,
             reply=write_text(event.mta_response or event.description),
             reason=write_text(event.reject_reason),
-            is_hard=event.event_type == "bounced" and esp.is_hard(raw),
+            category=esp.name_bounce(raw) if event.event_type == "bounced" else None,
             url=write_text(event.click_url),
             user_agent=write_text(event.user_agent),
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from delivery.judging.model import Category
 from providers.esp.http_adapter import HttpAdapter, open_session
 from providers.esp.repackaging import EspCall
 from providers.esp.signatures import Posted, Verifier
@@ -63,8 +64,8 @@ class Esp:
     repeated request. `login` is the HTTP header and the value that its API wants, `probe` a path that answers
     every good key, and costs nothing; `ask` the question where there is no such path.
 
-    `is_hard` tells of a bounce event, as the ESP posts it, whether this mailbox will never work. Blocks, policies and
-    the ESP's own lists are not hard: the mailbox may be well.
+    `name_bounce` reads the ESP's own class of a bounce event; None for classes that say nothing of the mailbox. It is
+    judged together with the reply's codes and words (`delivery.judging`).
 
     `event_key` names the setting that its events are signed with, and `check_signature` looks at such a signature;
     where the ESP signs nothing, the secret in the events' address stands alone. `check_post` decides in its place
@@ -80,7 +81,7 @@ class Esp:
     backend: str
     event_view: str
     needed: tuple[str, ...]
-    is_hard: Callable[[RawEvent], bool]
+    name_bounce: Callable[[RawEvent], Category | None]
     possible: tuple[str, ...] = ()
     secrets: frozenset[str] = frozenset()
     takes_envelope: bool = False

@@ -7,21 +7,35 @@ the mail off, since somebody may verify the domain there; what throttles slows d
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from delivery.envelope import Outcome, Reply, Stage
 from delivery.http_client import HttpResult
-from delivery.replies import BOUNCE, DEFER, FAIL, MAX_RETRY_AFTER, PAUSE, SLOW, UNCERTAIN, ReplyVerdict, clean_text
+from delivery.judging.model import Judgement
+from delivery.judging.terms import About, Reason, Speaker
+from delivery.replies import MAX_RETRY_AFTER, clean_text
 
 MAX_READ = 4_000
 
-ACCEPT = ReplyVerdict(outcome=Outcome.ACCEPTED)
-# Put off without blame for the provider: the next try may find the sender known there.
-SENDER = ReplyVerdict(outcome=Outcome.DEFERRED)
 
-BY_STATUS: Mapping[str, ReplyVerdict] = {
+def _judge(outcome: Outcome, about: About | None = None, reason: Reason = Reason.UNKNOWN) -> Judgement:
+    return Judgement(outcome=outcome, speaker=Speaker.ESP, about=about, reason=reason)
+
+
+ACCEPT = _judge(Outcome.ACCEPTED)
+UNCERTAIN = _judge(Outcome.UNCERTAIN)
+DEFER = _judge(Outcome.DEFERRED, About.PROVIDER, Reason.SYSTEM)
+SLOW = replace(_judge(Outcome.DEFERRED, About.PROVIDER, Reason.TOO_MANY), should_slow=True)
+PAUSE = replace(_judge(Outcome.DEFERRED, About.PROVIDER, Reason.LOGIN), is_for_good=True)
+FAIL = _judge(Outcome.FAILED, About.MESSAGE, Reason.CONTENT)
+BOUNCE = _judge(Outcome.BOUNCED, About.RECIPIENT, Reason.FILTERED)
+# Put off without blame for the provider: the next try may find the sender known there.
+SENDER = _judge(Outcome.DEFERRED, About.IDENTITY, Reason.SENDER_REJECTED)
+
+BY_STATUS: Mapping[str, Judgement] = {
     "301": PAUSE,  # the API is elsewhere: api_url is wrong
     "302": PAUSE,
     "307": PAUSE,
@@ -50,9 +64,9 @@ BY_STATUS: Mapping[str, ReplyVerdict] = {
 _SOME_ADDRESS = (
     r"(?:recipient|e-?mail address|email domain|['\"`.](?:to|cc|bcc)\b|\b(?:to|cc|bcc) (?:field|address|parameter))"
 )
-BY_WORDS: Sequence[tuple[re.Pattern[str], ReplyVerdict]] = [
-    (re.compile(pattern, re.IGNORECASE | re.DOTALL), verdict)
-    for pattern, verdict in (
+BY_WORDS: Sequence[tuple[re.Pattern[str], Judgement]] = [
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), judgement)
+    for pattern, judgement in (
         (r"concurrent.{0,20}idempoten", DEFER),
         (r"idempoten.{0,80}(?:already|used|duplicate)|duplicate.{0,40}idempoten|invalid_idempotent_request", ACCEPT),
         (r"restricted_api_key|invalid api key|api key is invalid", PAUSE),
@@ -74,7 +88,7 @@ BY_WORDS: Sequence[tuple[re.Pattern[str], ReplyVerdict]] = [
 _OF_SENDER = re.compile(r"(?:\bfrom\b|sender|reply.?to)", re.IGNORECASE)
 
 # django-anymail's word for one recipient of a call that was taken.
-BY_RECIPIENT: Mapping[str, ReplyVerdict] = {
+BY_RECIPIENT: Mapping[str, Judgement] = {
     "sent": ACCEPT,
     "queued": ACCEPT,
     # Taken; who of them was left out, events will tell.
@@ -86,34 +100,36 @@ BY_RECIPIENT: Mapping[str, ReplyVerdict] = {
 }
 
 
-def judge_http_result(answer: HttpResult) -> ReplyVerdict:
+def judge_http_result(answer: HttpResult) -> Judgement:
     """What an answer means that does not say that the mail was taken."""
     if 400 <= answer.status < 500 and answer.status not in {401, 429}:
         text = answer.text[:MAX_READ]
         is_about_mail = answer.status in {400, 422} and not _OF_SENDER.search(text)
-        for pattern, verdict in BY_WORDS:
-            if pattern.search(text) and (verdict is not BOUNCE or is_about_mail):
-                return verdict
+        for pattern, judgement in BY_WORDS:
+            if pattern.search(text) and (judgement is not BOUNCE or is_about_mail):
+                return judgement
     found = BY_STATUS.get(str(answer.status)) or BY_STATUS.get(f"{answer.status // 100}xx")
     return found or UNCERTAIN
 
 
 def build_reply(
-    verdict: ReplyVerdict, answer: HttpResult, *, text: str = "", remote_id: str = "", remote_host: str = ""
+    judgement: Judgement, answer: HttpResult, *, text: str = "", remote_id: str = "", remote_host: str = ""
 ) -> Reply:
     """The reply for one recipient. What blames the provider has not reached the mail, which may go another way."""
-    is_providers = verdict.outcome is Outcome.DEFERRED and verdict is not SENDER
+    is_providers = judgement.outcome is Outcome.DEFERRED and judgement is not SENDER
     return Reply(
-        outcome=verdict.outcome,
+        outcome=judgement.outcome,
         stage=Stage.DOT,
         code=answer.status,
         text=text or describe_http_result(answer),
         remote_host=remote_host,
         has_reached=not is_providers,
-        should_suppress=verdict.should_suppress,
-        should_pause=verdict.should_pause,
-        should_slow=verdict.should_slow,
-        retry_after=read_retry_after(answer.headers) if verdict.outcome is Outcome.DEFERRED else None,
+        speaker=judgement.speaker,
+        reason=judgement.reason,
+        about=judgement.about,
+        is_for_good=judgement.is_for_good,
+        should_slow=judgement.should_slow,
+        retry_after=read_retry_after(answer.headers) if judgement.outcome is Outcome.DEFERRED else None,
         remote_id=remote_id,
     )
 

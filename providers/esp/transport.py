@@ -13,12 +13,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 from delivery.envelope import BeforeDot, Delivery, Outcome, Reply, Stage
 from delivery.http_client import BrokenError, HttpClient, HttpResult, UnreachableError
-from delivery.replies import FAIL, clean_text
+from delivery.judging.terms import About, Speaker
+from delivery.replies import clean_text
 from providers.esp.http_adapter import HttpAdapter
 from providers.esp.model import Esp
 from providers.esp.payloads import build_payload, open_backend
 from providers.esp.repackaging import EspCall, group_calls
-from providers.esp.replies import ACCEPT, BY_RECIPIENT, build_reply, judge_http_result
+from providers.esp.replies import ACCEPT, BY_RECIPIENT, FAIL, build_reply, judge_http_result
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +100,7 @@ class EspTransport:
                 return self._say_all(esp_call, Outcome.UNCERTAIN, Stage.DOT, str(error))
             except (AnymailConfigurationError, ImproperlyConfigured) as error:
                 reply = self._build_own(Outcome.DEFERRED, Stage.AUTH, str(error))
-                return dict.fromkeys(esp_call.ids, replace(reply, should_pause=True))
+                return dict.fromkeys(esp_call.ids, replace(reply, is_for_good=True))
             except Exception as error:  # noqa: BLE001 - what libraries raise for an answer is told from the answer
                 if call.answer is None:
                     return self._say_unsent(esp_call, error)
@@ -117,22 +118,22 @@ class EspTransport:
     def _read(self, one: Delivery, answer: HttpResult, statuses: Mapping[str, Any]) -> Reply:
         """The reply for one recipient of a call that was answered."""
         status = find_status(one.address.lower(), statuses) if self._is_understood(answer) else None
-        verdict = BY_RECIPIENT.get(status.status) if status else None
-        if status and verdict is ACCEPT and answer.status < 300 and status.message_id:
+        judgement = BY_RECIPIENT.get(status.status) if status else None
+        if status and judgement is ACCEPT and answer.status < 300 and status.message_id:
             return build_reply(
-                verdict,
+                judgement,
                 answer,
                 text=f"{self._esp.title}: {status.status}",
                 remote_id=str(status.message_id)[:MAX_REMOTE_ID],
                 remote_host=self._host,
             )
-        if verdict is None or verdict in (ACCEPT, FAIL):
-            verdict = judge_http_result(answer)
-        if verdict.outcome is Outcome.UNCERTAIN:
+        if judgement is None or judgement in (ACCEPT, FAIL):
+            judgement = judge_http_result(answer)
+        if judgement.outcome is Outcome.UNCERTAIN:
             return self._build_own(
                 Outcome.UNCERTAIN, Stage.DOT, f"nobody understands the answer: {reply_to_text(answer)}"
             )
-        return build_reply(verdict, answer, remote_host=self._host)
+        return build_reply(judgement, answer, remote_host=self._host)
 
     def _is_understood(self, answer: HttpResult) -> bool:
         return answer.status >= 400 or self._esp.taken_status in {None, answer.status}
@@ -143,7 +144,7 @@ class EspTransport:
             return self._say_all(esp_call, Outcome.FAILED, Stage.DATA, describe_call_error(error), has_reached=True)
         log.warning("esp_unusable", esp=self._esp.title, error=type(error).__name__)
         reply = self._build_own(Outcome.DEFERRED, Stage.AUTH, describe_call_error(error))
-        return dict.fromkeys(esp_call.ids, replace(reply, should_pause=is_about_credentials(error)))
+        return dict.fromkeys(esp_call.ids, replace(reply, is_for_good=is_about_credentials(error)))
 
     def _say_all(
         self, esp_call: EspCall, outcome: Outcome, stage: Stage, text: str, *, has_reached: bool | None = None
@@ -157,6 +158,8 @@ class EspTransport:
             stage=stage,
             text=clean_text(text.encode("utf-8", "replace")),
             remote_host=self._host,
+            speaker=Speaker.ESP,
+            about=About.MESSAGE if outcome is Outcome.FAILED else About.PROVIDER,
             has_reached=outcome is Outcome.UNCERTAIN if has_reached is None else has_reached,
         )
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delivery.envelope import Outcome, Stage
+from delivery.judging.consequences import should_pause, should_suppress
 from delivery.replies import (
     MAX_REPLY_BYTES,
     MAX_TEXT,
@@ -138,7 +139,7 @@ def test_success_is_final_only_at_the_recipients_own_server(is_final, outcome):
         ("501 5.1.3 bad address", Outcome.BOUNCED, True),
         ("551 5.1.6 moved", Outcome.BOUNCED, True),
         ("556 5.1.10 null MX", Outcome.BOUNCED, True),
-        ("550 5.2.1 disabled", Outcome.BOUNCED, True),
+        ("550 5.2.1 disabled", Outcome.BOUNCED, False),
         ("550 no such user", Outcome.BOUNCED, True),
         ("551 not here", Outcome.BOUNCED, False),
         ("553 not allowed", Outcome.BOUNCED, False),
@@ -224,11 +225,17 @@ def test_an_answer_out_of_step_is_uncertain_only_after_the_dot():
 
 
 def test_every_code_has_a_verdict_that_keeps_the_promise():
-    for stage, code, enhanced_code in product(Stage, range(100, 600), ("", "4.0.0", "5.1.1", "5.9.9", "2.0.0")):
-        verdict = judge_reply(stage, code, enhanced_code)
-        assert not (verdict.should_suppress and verdict.outcome is not Outcome.BOUNCED)
-        if code < 500:
-            assert verdict.outcome in {Outcome.DEFERRED, Outcome.UNCERTAIN}
+    for stage, code, enhanced_code in product(
+        Stage,
+        (*range(100, 600, 50), 421, 452, 454, 521, 530, 535, 552, 553, 554, 556),
+        ("", "4.0.0", "5.1.1", "5.9.9", "2.0.0"),
+    ):
+        for is_final in (False, True):
+            judgement = judge_reply(stage, code, enhanced_code, "", is_final=is_final)
+            assert not should_suppress(judgement) or judgement.outcome is Outcome.BOUNCED
+            assert not should_pause(judgement) or (judgement.outcome is Outcome.DEFERRED and not is_final)
+            if code < 500 and not (stage is Stage.DOT and code // 100 == 2):
+                assert judgement.outcome in {Outcome.DEFERRED, Outcome.UNCERTAIN}
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """Brevo."""
 
+from delivery.judging.model import HARD_BOUNCE, Category
 from providers.esp.model import Esp, RawEvent, read_nested
 
 
-def is_hard(event: RawEvent) -> bool:
-    return read_nested(event, "event") in {"hard_bounce", "invalid_email"}
+def name_bounce(event: RawEvent) -> Category | None:
+    return HARD_BOUNCE if read_nested(event, "event") in {"hard_bounce", "invalid_email"} else None
 
 
 ESP = Esp(
@@ -17,5 +18,5 @@ ESP = Esp(
     idempotency_field="idempotencyKey",
     login=("api-key", "{api_key}"),
     probe="account",
-    is_hard=is_hard,
+    name_bounce=name_bounce,
 )

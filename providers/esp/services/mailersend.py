@@ -2,12 +2,13 @@
 
 import hmac
 
+from delivery.judging.model import HARD_BOUNCE, Category
 from providers.esp.model import Esp, RawEvent, read_nested
 from providers.esp.signatures import Posted, compare_any
 
 
-def is_hard(event: RawEvent) -> bool:
-    return bool(read_nested(event, "data", "type") == "hard_bounced")
+def name_bounce(event: RawEvent) -> Category | None:
+    return HARD_BOUNCE if read_nested(event, "data", "type") == "hard_bounced" else None
 
 
 def check_signature(key: str, posted: Posted, _now: float) -> None:
@@ -29,7 +30,7 @@ ESP = Esp(
     event_key="signing_secret",
     login=("Authorization", "Bearer {api_token}"),
     probe="api-quota",
-    is_hard=is_hard,
+    name_bounce=name_bounce,
     check_signature=check_signature,
     wants_event_key=True,
 )

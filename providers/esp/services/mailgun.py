@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
+from delivery.judging.model import HARD_BOUNCE, Category
 from providers.esp.model import Esp, RawEvent, read_nested
 from providers.esp.repackaging import EspCall
 from providers.esp.signatures import Posted, check_age, compare_any
@@ -15,9 +16,10 @@ from providers.esp.signatures import Posted, check_age, compare_any
 MAILGUN_AGE = timedelta(days=1)
 
 
-def is_hard(event: RawEvent) -> bool:
+def name_bounce(event: RawEvent) -> Category | None:
     bounce = read_nested(event, "event-data")
-    return read_nested(bounce, "severity") == "permanent" and bool(read_nested(bounce, "reason") == "bounce")
+    is_hard = read_nested(bounce, "severity") == "permanent" and read_nested(bounce, "reason") == "bounce"
+    return HARD_BOUNCE if is_hard else None
 
 
 def check_signature(key: str, posted: Posted, now: float) -> None:
@@ -51,7 +53,7 @@ ESP = Esp(
     event_key="webhook_signing_key",
     login=("Authorization", "Basic api:{api_key}"),
     probe="domains",
-    is_hard=is_hard,
+    name_bounce=name_bounce,
     check_signature=check_signature,
     wants_event_key=True,
     shape=use_our_bytes,

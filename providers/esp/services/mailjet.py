@@ -1,11 +1,21 @@
 """Mailjet."""
 
+from collections.abc import Mapping
+
+from delivery.judging.model import NO_MAILBOX, Category
+from delivery.judging.terms import Reason
 from providers.esp.model import Esp, RawEvent, read_nested
 
+ERRORS: Mapping[str, Category] = {
+    "user unknown": NO_MAILBOX,
+    "mailbox inactive": Category(Reason.DISABLED),
+    "invalid domain": Category(Reason.HOST_UNKNOWN),
+    "no mail host": Category(Reason.HOST_UNKNOWN),
+}
 
-def is_hard(event: RawEvent) -> bool:
-    reasons = {"user unknown", "mailbox inactive", "invalid domain", "no mail host"}
-    return read_nested(event, "hard_bounce") is True and read_nested(event, "error") in reasons
+
+def name_bounce(event: RawEvent) -> Category | None:
+    return ERRORS.get(read_nested(event, "error")) if read_nested(event, "hard_bounce") is True else None
 
 
 ESP = Esp(
@@ -19,5 +29,5 @@ ESP = Esp(
     login=("Authorization", "Basic {api_key}:{secret_key}"),
     # Beside the sending API, which is v3.1.
     probe="/v3/REST/myprofile",
-    is_hard=is_hard,
+    name_bounce=name_bounce,
 )

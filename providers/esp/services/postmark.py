@@ -1,10 +1,11 @@
 """Postmark."""
 
+from delivery.judging.model import HARD_BOUNCE, Category
 from providers.esp.model import Esp, RawEvent, read_nested
 
 
-def is_hard(event: RawEvent) -> bool:
-    return read_nested(event, "Type") in {"HardBounce", "BadEmailAddress"}
+def name_bounce(event: RawEvent) -> Category | None:
+    return HARD_BOUNCE if read_nested(event, "Type") in {"HardBounce", "BadEmailAddress"} else None
 
 
 ESP = Esp(
@@ -18,5 +19,5 @@ ESP = Esp(
     takes_silence=True,
     login=("X-Postmark-Server-Token", "{server_token}"),
     probe="server",
-    is_hard=is_hard,
+    name_bounce=name_bounce,
 )

@@ -2,14 +2,22 @@
 
 import hmac
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 
+from delivery.judging.model import HARD_BOUNCE, NO_MAILBOX, Category
 from providers.esp.model import Esp, RawEvent, read_nested
 from providers.esp.signatures import TOLERANCE, Posted, check_age, compare_any
 
+# By type and subtype, as Amazon SES names them.
+BOUNCES: Mapping[tuple[object, object], Category] = {
+    ("Permanent", "General"): HARD_BOUNCE,
+    ("Permanent", "NoEmail"): NO_MAILBOX,
+}
 
-def is_hard(event: RawEvent) -> bool:
+
+def name_bounce(event: RawEvent) -> Category | None:
     bounce = read_nested(event, "data", "bounce")
-    return read_nested(bounce, "type") == "Permanent" and read_nested(bounce, "subType") in {"General", "NoEmail"}
+    return BOUNCES.get((read_nested(bounce, "type"), read_nested(bounce, "subType")))
 
 
 def check_signature(key: str, posted: Posted, now: float) -> None:
@@ -35,6 +43,6 @@ ESP = Esp(
     idempotency_header="Idempotency-Key",
     event_key="signing_secret",
     probe="domains",
-    is_hard=is_hard,
+    name_bounce=name_bounce,
     check_signature=check_signature,
 )

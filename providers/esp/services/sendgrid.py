@@ -6,12 +6,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from delivery.judging.model import HARD_BOUNCE, Category
 from providers.esp.model import Esp, RawEvent, read_nested
 from providers.esp.signatures import ForgedError, Posted
 
 
-def is_hard(event: RawEvent) -> bool:
-    return read_nested(event, "event") == "bounce" and bool(read_nested(event, "type") != "blocked")
+def name_bounce(event: RawEvent) -> Category | None:
+    is_hard = read_nested(event, "event") == "bounce" and read_nested(event, "type") != "blocked"
+    return HARD_BOUNCE if is_hard else None
 
 
 def check_signature(key: str, posted: Posted, _now: float) -> None:
@@ -36,6 +38,6 @@ ESP = Esp(
     taken_status=202,
     event_key="tracking_webhook_verification_key",
     probe="scopes",
-    is_hard=is_hard,
+    name_bounce=name_bounce,
     check_signature=check_signature,
 )

@@ -1,12 +1,13 @@
 """Amazon SES by boto3: it takes our own bytes, and its events come by SNS."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
+from delivery.judging.model import HARD_BOUNCE, NO_MAILBOX, Category
 from providers.esp.http_adapter import HttpAdapter, RawBody, build_request
 from providers.esp.model import API_URL, Esp, RawEvent, Settings, UnreadableEventError, read_nested
 from providers.esp.payloads import list_ids
@@ -17,11 +18,16 @@ from providers.esp.sns import sns
 # The SNS topics that SES's events may come by, with commas between; of no other one is anything believed.
 TOPICS = "sns_topics"
 
+# By type and subtype; `General` holds every permanent refusal that Amazon does not tell apart.
+BOUNCES: Mapping[tuple[object, object], Category] = {
+    ("Permanent", "General"): HARD_BOUNCE,
+    ("Permanent", "NoEmail"): NO_MAILBOX,
+}
 
-def is_hard(event: RawEvent) -> bool:
+
+def name_bounce(event: RawEvent) -> Category | None:
     bounce = read_nested(event, "bounce")
-    types = {"General", "NoEmail"}
-    return read_nested(bounce, "bounceType") == "Permanent" and read_nested(bounce, "bounceSubType") in types
+    return BOUNCES.get((read_nested(bounce, "bounceType"), read_nested(bounce, "bounceSubType")))
 
 
 def list_arguments(_esp: Esp, settings: Settings) -> dict[str, Any]:
@@ -106,7 +112,7 @@ ESP = Esp(
     secrets=frozenset({"aws_access_key_id", "aws_secret_access_key"}),
     takes_envelope=True,
     takes_raw=True,
-    is_hard=is_hard,
+    name_bounce=name_bounce,
     check_post=check_post,
     ask=lambda backend: backend.client.get_account(),
     # SNS itself says text/plain.

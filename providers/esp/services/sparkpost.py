@@ -2,14 +2,16 @@
 
 from typing import Any
 
+from delivery.judging.model import NO_MAILBOX, Category
 from providers.esp.model import Esp, RawEvent, read_nested
 from providers.esp.repackaging import EspCall
 
 
-def is_hard(event: RawEvent) -> bool:
+def name_bounce(event: RawEvent) -> Category | None:
     """By SparkPost's classes of bounces: 10 is an invalid recipient, 30 means that there is none."""
     parts = (read_nested(event, "msys") or {}).values()
-    return any(str(read_nested(part, "bounce_class")) in {"10", "30"} for part in parts)
+    is_hard = any(str(read_nested(part, "bounce_class")) in {"10", "30"} for part in parts)
+    return NO_MAILBOX if is_hard else None
 
 
 def show_all_recipients(payload: Any, esp_call: EspCall) -> None:
@@ -35,6 +37,6 @@ ESP = Esp(
     takes_silence=True,
     login=("Authorization", "{api_key}"),
     probe="account",
-    is_hard=is_hard,
+    name_bounce=name_bounce,
     shape=show_all_recipients,
 )

@@ -126,7 +126,8 @@ def test_tls_that_fails_is_followed_by_a_line_in_clear_to_the_same_server(stack:
     [
         ({"RCPT": "550 5.1.1 nobody"}, "bounced"),
         ({"RCPT": "451 4.7.1 greylisted"}, "deferred"),
-        ({".": "554 5.6.0 spam"}, "failed"),
+        ({".": "554 5.6.0 malformed"}, "failed"),
+        ({".": "554 5.7.1 spam"}, "bounced"),
         ({"MAIL": "550 5.7.1 blocked"}, "bounced"),
     ],
 )

@@ -150,14 +150,23 @@ def test_a_report_about_a_report_speaks_of_the_outer_one():
     assert [(one.address, one.status) for one in parse_report(raw).recipients] == [("ann@there.test", "5.7.1")]
 
 
-def test_a_line_for_the_terminal_has_one_of_four_kinds():
+def test_a_line_for_the_terminal_has_one_of_five_kinds():
     bounce = parse_report(write_dsn(ANN + "Status: 5.1.1"))
     delay = parse_report(write_dsn("Final-Recipient: rfc822; ann@there.test\nAction: delayed\nStatus: 4.4.1"))
 
     assert describe_report("a.eml", bounce) == {
         "file": "a.eml",
         "kind": "bounce",
-        "recipients": [{"address": "ann@there.test", "status": "5.1.1", "hard": True, "reason": "no_such_user"}],
+        "recipients": [
+            {
+                "address": "ann@there.test",
+                "status": "5.1.1",
+                "hard": True,
+                "suppress": True,
+                "reason": "no_such_user",
+                "about": "recipient",
+            }
+        ],
     }
-    assert describe_report("b.eml", delay)["kind"] == "bounce"
+    assert describe_report("b.eml", delay)["kind"] == "delayed"
     assert describe_report("c.eml", parse_report(b"")) == {"file": "c.eml", "kind": "none", "recipients": []}

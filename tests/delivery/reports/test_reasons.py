@@ -2,8 +2,8 @@
 
 import pytest
 
-from delivery.reports.classify import BounceEvidence, classify_bounce
-from delivery.reports.parse import HARD, BounceReason
+from delivery.judging.terms import HARD, Reason
+from delivery.reports.classify import BounceEvidence, judge_bounce
 
 AT_RCPT = " (in reply to RCPT TO command)"
 
@@ -70,48 +70,48 @@ CASES = [
 
 @pytest.mark.parametrize(("diagnostic", "reason"), CASES, ids=[diagnostic[:60] for diagnostic, _ in CASES])
 def test_a_refusal_has_one_reason_and_only_a_wrong_address_is_hard(diagnostic: str, reason: str):
-    verdict = classify_bounce(BounceEvidence(diagnostic=diagnostic))
+    judged = judge_bounce(BounceEvidence(diagnostic=diagnostic))
 
-    assert verdict.reason == reason
-    assert verdict.hard is (reason in HARD)
+    assert judged.judgement.reason == reason
+    assert judged.is_hard is (reason in HARD)
 
 
 def test_the_other_sides_code_counts_more_than_the_reporting_hosts():
-    assert classify_bounce(BounceEvidence(diagnostic="550 5.1.1 no", status="5.0.0")).status == "5.1.1"
-    assert classify_bounce(BounceEvidence(diagnostic="550 5.0.0 no", status="5.1.1")).status == "5.1.1"
-    assert classify_bounce(BounceEvidence(diagnostic="550 5.7.1 no", status="5.1.1")).status == "5.7.1"
-    assert classify_bounce(BounceEvidence(diagnostic="550 no", status="5.0.0")).status == "5.0.0"
+    assert judge_bounce(BounceEvidence(diagnostic="550 5.1.1 no", status="5.0.0")).status == "5.1.1"
+    assert judge_bounce(BounceEvidence(diagnostic="550 5.0.0 no", status="5.1.1")).status == "5.1.1"
+    assert judge_bounce(BounceEvidence(diagnostic="550 5.7.1 no", status="5.1.1")).status == "5.7.1"
+    assert judge_bounce(BounceEvidence(diagnostic="550 no", status="5.0.0")).status == "5.0.0"
 
 
 def test_a_reply_that_was_wrapped_speaks_for_itself():
     wrapped = "5.1.0 - Unknown address error 550-'5.7.1 Access denied' (delivery attempts: 0)"
 
-    assert classify_bounce(BounceEvidence(diagnostic=wrapped)).status == "5.7.1"
-    assert not classify_bounce(BounceEvidence(diagnostic=wrapped)).hard
+    assert judge_bounce(BounceEvidence(diagnostic=wrapped)).status == "5.7.1"
+    assert not judge_bounce(BounceEvidence(diagnostic=wrapped)).is_hard
 
 
 def test_numbers_that_are_no_codes_are_not_taken_for_codes():
-    verdict = classify_bounce(BounceEvidence(diagnostic="version 5.5.2657.72 at 10.5.1.1 port:465, size 5500 bytes"))
+    judged = judge_bounce(BounceEvidence(diagnostic="version 5.5.2657.72 at 10.5.1.1 port:465, size 5500 bytes"))
 
-    assert (verdict.status, verdict.code) == ("", None)
+    assert (judged.status, judged.code) == ("", None)
 
 
 def test_addresses_hosts_and_links_are_not_read_as_words():
     diagnostic = "550 5.1.1 <mailbox.full@spam.test>: no such user, see https://spam.test/quota/exceeded"
 
-    assert classify_bounce(BounceEvidence(diagnostic=diagnostic)).reason == "no_such_user"
+    assert judge_bounce(BounceEvidence(diagnostic=diagnostic)).judgement.reason == "no_such_user"
 
 
 def test_a_sending_hosts_own_category_settles_a_doubt():
-    doubtful = BounceEvidence(diagnostic="550 5.2.1 user unknown", status="5.2.1")
-    settled = BounceEvidence(diagnostic="550 5.2.1 user unknown", status="5.2.1", remark="bad-mailbox")
+    doubtful = BounceEvidence(diagnostic="550 5.2.1 no", status="5.2.1")
+    settled = BounceEvidence(diagnostic="550 5.2.1 no", status="5.2.1", remark="bad-mailbox")
 
-    assert (classify_bounce(doubtful).hard, classify_bounce(settled).hard) == (False, True)
+    assert (judge_bounce(doubtful).is_hard, judge_bounce(settled).is_hard) == (False, True)
 
 
 def test_a_delay_is_never_hard():
-    assert not classify_bounce(BounceEvidence(diagnostic="450 4.1.1 user unknown", is_delayed=True)).hard
+    assert not judge_bounce(BounceEvidence(diagnostic="450 4.1.1 user unknown", is_delayed=True)).is_hard
 
 
 def test_every_reason_that_is_hard_is_a_reason():
-    assert set(BounceReason) >= HARD
+    assert set(Reason) >= HARD

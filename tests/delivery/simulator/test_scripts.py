@@ -51,7 +51,7 @@ def test_steps_are_played_one_after_the_other_and_the_last_one_again(local_part:
         ("552-5.2.2", Outcome.DEFERRED),
         ("554-5.6.0", Outcome.FAILED),
         ("421", Outcome.DEFERRED),
-        ("535-5.7.8", Outcome.DEFERRED),
+        ("535-5.7.8", Outcome.BOUNCED),
         ("550-4.7.1", Outcome.DEFERRED),
     ],
 )

@@ -104,10 +104,18 @@ def test_a_timeout_never_reached_the_provider_and_an_uncertain_one_did():
     assert transmit(to("uncertain@simulator.test"))[0].has_reached is True
 
 
-@pytest.mark.parametrize("local_part", ["421", "454-4.7.0", "535-5.7.8", "530"])
-def test_codes_that_would_slow_or_pause_a_provider_leave_the_simulator_alone(local_part):
+@pytest.mark.parametrize(
+    ("local_part", "outcome"),
+    [
+        ("421", Outcome.DEFERRED),
+        ("454-4.7.0", Outcome.DEFERRED),
+        ("535-5.7.8", Outcome.BOUNCED),
+        ("530", Outcome.BOUNCED),
+    ],
+)
+def test_codes_that_would_slow_or_pause_a_provider_leave_the_simulator_alone(local_part, outcome):
     reply, _ = transmit(to(f"{local_part}@simulator.test"))
-    assert reply.outcome is Outcome.DEFERRED
+    assert reply.outcome is outcome
     assert (reply.should_pause, reply.should_slow) == (False, False)
 
 

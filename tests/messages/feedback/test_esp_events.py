@@ -11,6 +11,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
+from delivery.judging.model import HARD_BOUNCE
 from messages.feedback.esp_events import build_feedback
 from messages.feedback.recording import apply_due
 from messages.models import Attempt, Message, ReceivedFeedback, Recipient
@@ -289,14 +290,14 @@ KINDS = [
     ({"type": "deferred"}, "delayed", False),
     ({"type": "failed"}, "failed", False),
     ({"type": "unsubscribed"}, "unsubscribed", False),
-    ({"type": "bounced", "is_hard": True}, "bounced", True),
-    ({"type": "bounced", "is_hard": True, "reply": "550 5.0.0 gone"}, "bounced", True),
-    ({"type": "bounced", "is_hard": True, "reply": "550 5.7.1 blocked by policy"}, "bounced", False),
-    ({"type": "bounced", "is_hard": True, "reply": "552 5.2.2 full"}, "bounced", False),
+    ({"type": "bounced", "category": HARD_BOUNCE}, "bounced", True),
+    ({"type": "bounced", "category": HARD_BOUNCE, "reply": "550 5.0.0 gone"}, "bounced", True),
+    ({"type": "bounced", "category": HARD_BOUNCE, "reply": "550 5.7.1 blocked by policy"}, "bounced", False),
+    ({"type": "bounced", "category": HARD_BOUNCE, "reply": "552 5.2.2 full"}, "bounced", False),
     ({"type": "bounced", "reply": "smtp; 550 5.1.1 who?"}, "bounced", True),
     ({"type": "bounced", "reply": "from 5.1.1.1: no"}, "bounced", False),
     ({"type": "rejected", "reason": "blocked"}, "failed", False),
-    ({"type": "rejected", "reason": "bounced", "is_hard": True}, "bounced", False),
+    ({"type": "rejected", "reason": "bounced", "category": HARD_BOUNCE}, "bounced", False),
     ({"type": "autoresponded"}, None, False),
     ({"type": "unknown"}, None, False),
 ]
@@ -324,7 +325,7 @@ SOFT = {
 
 @every_esp
 def test_soft_bounces_and_blocks_are_not_hard(name: str) -> None:
-    assert not ESPS[name].is_hard(SOFT[name])
+    assert not ESPS[name].name_bounce(SOFT[name])
 
 
 # SNS

@@ -179,7 +179,16 @@ def test_process_report_prints_its_result(sent: Recipient, tmp_path: Path) -> No
     expected = {
         "file": str(path),
         "kind": "bounce",
-        "recipients": [{"address": sent.address, "status": "5.1.1", "hard": True, "reason": "no_such_user"}],
+        "recipients": [
+            {
+                "address": sent.address,
+                "status": "5.1.1",
+                "hard": True,
+                "suppress": True,
+                "reason": "no_such_user",
+                "about": "recipient",
+            }
+        ],
     }
     assert run_command("--dry-run", str(path)) == [expected]
     assert status_of(sent) == "sent"

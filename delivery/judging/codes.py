@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from delivery.envelope import Stage
-from delivery.reports.model import BounceReason
+from delivery.judging.terms import Reason
 
 MAX_TEXT = 4_000
 
@@ -12,57 +12,61 @@ _ENHANCED = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\.\d|\d)
 _REPLY = re.compile(r"(?<![\w.,/#=-])([45][0-5]\d)(?=[\s,;:-]|$)")
 
 # RFC 3463 and the IANA registry of enhanced codes, without the class: 4.2.2 and 5.2.2 have the same cause.
-ENHANCED: Mapping[str, BounceReason] = {
-    "1.1": BounceReason.NO_SUCH_USER,
-    "1.2": BounceReason.HOST_UNKNOWN,
-    "1.3": BounceReason.NO_SUCH_USER,
-    "1.4": BounceReason.FILTERED,
-    "1.6": BounceReason.MOVED,
-    "1.7": BounceReason.SENDER_REJECTED,
-    "1.8": BounceReason.SENDER_REJECTED,
-    "1.9": BounceReason.SENDER_REJECTED,
-    "1.10": BounceReason.NO_MAIL_SERVICE,
-    "2.0": BounceReason.FILTERED,
-    "2.1": BounceReason.DISABLED,
-    "2.2": BounceReason.MAILBOX_FULL,
-    "2.3": BounceReason.TOO_BIG,
-    "2.4": BounceReason.SYSTEM,
-    "3.1": BounceReason.SYSTEM,
-    "3.2": BounceReason.SYSTEM,
-    "3.3": BounceReason.SYSTEM,
-    "3.4": BounceReason.TOO_BIG,
-    "3.5": BounceReason.SYSTEM,
-    "4.1": BounceReason.NETWORK,
-    "4.2": BounceReason.NETWORK,
-    "4.3": BounceReason.SYSTEM,
-    "4.4": BounceReason.HOST_UNKNOWN,
-    "4.5": BounceReason.TOO_MANY,
-    "4.6": BounceReason.NETWORK,
-    "4.7": BounceReason.EXPIRED,
-    "5.3": BounceReason.TOO_MANY,
-    "5.x": BounceReason.PROTOCOL,
-    "6.x": BounceReason.CONTENT,
-    "7.8": BounceReason.AUTHENTICATION,
-    "7.20": BounceReason.AUTHENTICATION,
-    "7.21": BounceReason.AUTHENTICATION,
-    "7.22": BounceReason.AUTHENTICATION,
-    "7.23": BounceReason.AUTHENTICATION,
-    "7.24": BounceReason.AUTHENTICATION,
-    "7.25": BounceReason.BLOCKED,
-    "7.26": BounceReason.AUTHENTICATION,
-    "7.27": BounceReason.SENDER_REJECTED,
-    "7.28": BounceReason.TOO_MANY,
-    "7.x": BounceReason.POLICY,
+ENHANCED: Mapping[str, Reason] = {
+    "1.1": Reason.NO_SUCH_USER,
+    "1.2": Reason.HOST_UNKNOWN,
+    "1.3": Reason.NO_SUCH_USER,
+    "1.4": Reason.FILTERED,
+    "1.6": Reason.MOVED,
+    "1.7": Reason.SENDER_REJECTED,
+    "1.8": Reason.SENDER_REJECTED,
+    "1.9": Reason.SENDER_REJECTED,
+    "1.10": Reason.NO_MAIL_SERVICE,
+    "2.0": Reason.FILTERED,
+    "2.1": Reason.DISABLED,
+    "2.2": Reason.MAILBOX_FULL,
+    "2.3": Reason.TOO_BIG,
+    "2.4": Reason.SYSTEM,
+    "3.1": Reason.SYSTEM,
+    "3.2": Reason.SYSTEM,
+    "3.3": Reason.SYSTEM,
+    "3.4": Reason.TOO_BIG,
+    "3.5": Reason.SYSTEM,
+    "4.1": Reason.NETWORK,
+    "4.2": Reason.NETWORK,
+    "4.3": Reason.SYSTEM,
+    "4.4": Reason.HOST_UNKNOWN,
+    "4.5": Reason.TOO_MANY,
+    "4.6": Reason.NETWORK,
+    "4.7": Reason.EXPIRED,
+    "5.3": Reason.TOO_MANY,
+    "5.x": Reason.PROTOCOL,
+    "6.x": Reason.CONTENT,
+    "7.8": Reason.AUTHENTICATION,
+    "7.20": Reason.AUTHENTICATION,
+    "7.21": Reason.AUTHENTICATION,
+    "7.22": Reason.AUTHENTICATION,
+    "7.23": Reason.AUTHENTICATION,
+    "7.24": Reason.AUTHENTICATION,
+    "7.25": Reason.BLOCKED,
+    "7.26": Reason.AUTHENTICATION,
+    "7.27": Reason.SENDER_REJECTED,
+    "7.28": Reason.TOO_MANY,
+    "7.x": Reason.POLICY,
 }
+# The subjects of codes that name no cause, such as 5.3.0.
+SUBJECTS: Mapping[str, Reason] = {"3": Reason.SYSTEM, "4": Reason.NETWORK}
+# RFC 5321, 4.2.3: commands that the server does not understand or accept.
+COMMANDS: Mapping[int, Reason] = dict.fromkeys((500, 501, 502, 503, 504, 555), Reason.PROTOCOL)
 # RFC 5321, 4.2.3, for replies to RCPT; at other stages these codes are too unspecific.
-REPLIES: Mapping[int, BounceReason] = {
-    421: BounceReason.SYSTEM,
-    451: BounceReason.SYSTEM,
-    452: BounceReason.MAILBOX_FULL,
-    550: BounceReason.NO_SUCH_USER,
-    551: BounceReason.MOVED,
-    552: BounceReason.MAILBOX_FULL,
-    553: BounceReason.NO_SUCH_USER,
+REPLIES: Mapping[int, Reason] = {
+    421: Reason.SYSTEM,
+    451: Reason.SYSTEM,
+    452: Reason.MAILBOX_FULL,
+    550: Reason.NO_SUCH_USER,
+    551: Reason.MOVED,
+    552: Reason.MAILBOX_FULL,
+    553: Reason.NO_SUCH_USER,
 }
 # Names of the stages in reports, in lower case.
 _STAGES: tuple[tuple[Stage, re.Pattern[str]], ...] = (
@@ -92,15 +96,26 @@ _STAGES: tuple[tuple[Stage, re.Pattern[str]], ...] = (
 )
 
 
+def name_reply(stage: Stage | None, code: int) -> Reason | None:
+    """The reason that a reply code suggests, or None."""
+    found = REPLIES.get(code) if stage in {None, Stage.RCPT} else {552: Reason.TOO_BIG}.get(code)
+    return found or (COMMANDS.get(code) if stage else None)
+
+
 def list_statuses(text: str) -> list[str]:
     """The enhanced codes of failure in `text`, in order."""
     return [match[0] for match in _ENHANCED.finditer(text[:MAX_TEXT])]
 
 
-def name_status(status: str) -> BounceReason | None:
+def name_status(status: str) -> Reason | None:
     """The reason that an enhanced code names, or None."""
     detail = status[2:]
     return ENHANCED.get(detail) or ENHANCED.get(detail.partition(".")[0] + ".x")
+
+
+def name_subject(status: str) -> Reason | None:
+    """The reason that the subject of an enhanced code suggests, or None."""
+    return SUBJECTS.get(status[2:].partition(".")[0])
 
 
 def find_reply_code(text: str) -> int | None:

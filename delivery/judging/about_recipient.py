@@ -1,6 +1,6 @@
 """Phrases of rejections caused by the recipient or its domain, in several languages. See `phrases` for the rules."""
 
-from delivery.reports.model import BounceReason
+from delivery.judging.terms import Reason
 
 _WHO = (
     r"(?:users?|recipients?|addressees?|mail ?box(?:es)?|inbox|accounts?|address(?:es)?|mail ?drops?|members?"
@@ -26,9 +26,9 @@ _CLOSED = (
     r"|on hold|cancell?ed|closed|blocked|dormant|not (?:currently )?(?:activated|enabled))"
 )
 
-ABOUT_RECIPIENT: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
+ABOUT_RECIPIENT: tuple[tuple[Reason, tuple[str, ...]], ...] = (
     (
-        BounceReason.MAILBOX_FULL,
+        Reason.MAILBOX_FULL,
         (
             r"\b(?:over|exceed\w*|out of|beyond|above)\b.{0,40}"
             r"\b(?:quota|mail ?box|storage|disk space|allotted|allocat\w+)",
@@ -48,14 +48,14 @@ ABOUT_RECIPIENT: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.MOVED,
+        Reason.MOVED,
         (
             r"\bha(?:s|ve) moved\b|\breplaced by\b|\bnot our customer\b|\bplease (?:try|use) (?:the )?(?:new|forward)",
             rf"\b{_WHO}\b.{{0,40}}\b(?:has )?(?:changed|been replaced)\b|\bnew (?:e-?mail )?address\b",
         ),
     ),
     (
-        BounceReason.DISABLED,
+        Reason.DISABLED,
         (
             rf"\b{_WHO}\b.{{0,60}}\b{_CLOSED}\b",
             rf"\b(?:disabled|suspended|inactive|expired|locked|closed|frozen|archived|deactivated|blocked) {_WHO}\b",
@@ -64,7 +64,7 @@ ABOUT_RECIPIENT: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.FILTERED,
+        Reason.FILTERED,
         (
             r"\brecipient(?:'s)? (?:preferences|settings|filter)|\bfiltered\b|\bdelivery restrict\w+",
             r"\brestricted (?:address|recipient|group|list)|\bwhite ?-?list|\ballowed ?senders?\b",
@@ -76,7 +76,7 @@ ABOUT_RECIPIENT: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
     ),
     (
         # A temporary DNS failure proves nothing about the domain.
-        BounceReason.NETWORK,
+        Reason.NETWORK,
         (
             r"\b(?:look ?up|resol\w+|name service|name server|dns|query)\b.{0,60}"
             r"\b(?:try again|tempora\w+|timed? ?out|servfail|server failure|name look ?up failure)\b",
@@ -86,7 +86,7 @@ ABOUT_RECIPIENT: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.NO_MAIL_SERVICE,
+        Reason.NO_MAIL_SERVICE,
         (
             r"\b(?:host|domain|system|server)\b.{0,30}"
             r"\b(?:not|doesn't|never|no longer) accepts? (?:any )?(?:e-?)?mail\b",
@@ -94,7 +94,7 @@ ABOUT_RECIPIENT: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.HOST_UNKNOWN,
+        Reason.HOST_UNKNOWN,
         (
             rf"\b{_DOMAIN}\b[^:;]{{0,50}}\b(?:unknown|not (?:found|valid|exist|reachable|resolved)|invalid|nxdomain"
             r"|(?:does|did|is|do)(?: not|n't) (?:exist\w*|resolve)|non-?exist\w*|no such|has no mx)",
@@ -109,7 +109,7 @@ ABOUT_RECIPIENT: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.NO_SUCH_USER,
+        Reason.NO_SUCH_USER,
         (
             r"\brecipient address rejected: access denied",  # Exchange Online, for an address not in its directory
             rf"\b{_WHO}\b(?! (?:has )?reject).{{0,50}}\b{_NOT_THERE}\b|\b{_WHO}\b:? unknown\b|\bunknown:? {_WHO}",
@@ -132,7 +132,7 @@ ABOUT_RECIPIENT: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.EXPIRED,
+        Reason.EXPIRED,
         (
             r"\bretry time(?:out)?\b.{0,30}\b(?:exceeded|reached)|\bexpired\b|\bfailed \d+ attempts|\bgiving up after",
             r"\bqueue\b.{0,20}\btoo long",
@@ -144,18 +144,18 @@ ABOUT_RECIPIENT: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
     ),
 )
 
-VAGUELY_ABOUT_RECIPIENT: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
+VAGUELY_ABOUT_RECIPIENT: tuple[tuple[Reason, tuple[str, ...]], ...] = (
     (
-        BounceReason.NO_SUCH_USER,
+        Reason.NO_SUCH_USER,
         (
             r"\b(?:recipient|rcpt|destination|address|user|mail ?box)\b.{0,20}\b(?:rejected|refused)\b",
             r"\b(?:address|user|account)\b.{0,20}\bunavailable|\b(?:does )?not exist|\bno valid recipients",
             r"\brejected recipient|\bundeliverable address",
         ),
     ),
-    (BounceReason.FILTERED, (r"\bnot (?:accepted|permitted|allowed|wanted)\b",)),
+    (Reason.FILTERED, (r"\bnot (?:accepted|permitted|allowed|wanted)\b",)),
     (
-        BounceReason.POLICY,
+        Reason.POLICY,
         (r"\b(?:reject\w*|refus\w+|den(?:y|ied)|not (?:accept|allow|permit)\w*|blocked|discarded)\b",),
     ),
 )

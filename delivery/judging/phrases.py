@@ -11,10 +11,11 @@ that no text makes a search slow.
 import re
 from collections.abc import Iterable, Mapping
 
-from delivery.reports.addresses import ADDRESS_PATTERN
-from delivery.reports.model import BounceReason
-from delivery.reports.phrases_recipient import ABOUT_RECIPIENT, VAGUELY_ABOUT_RECIPIENT
-from delivery.reports.phrases_sender import ABOUT_US, VAGUELY_ABOUT_US
+from delivery.addresses import ADDRESS_PATTERN
+from delivery.judging.about_recipient import ABOUT_RECIPIENT, VAGUELY_ABOUT_RECIPIENT
+from delivery.judging.about_us import ABOUT_US, VAGUELY_ABOUT_US
+from delivery.judging.model import Category
+from delivery.judging.terms import Reason
 
 MAX_WORDS = 3_000
 
@@ -26,10 +27,10 @@ _NOISE = re.compile(
 )
 _SPACE = re.compile(r"[\s_]+")
 
-Rows = Iterable[tuple[BounceReason, tuple[str, ...]]]
+Rows = Iterable[tuple[Reason, tuple[str, ...]]]
 
 
-def _compile(*tables: Rows) -> tuple[tuple[BounceReason, re.Pattern[str]], ...]:
+def _compile(*tables: Rows) -> tuple[tuple[Reason, re.Pattern[str]], ...]:
     return tuple((reason, re.compile("|".join(patterns))) for table in tables for reason, patterns in table)
 
 
@@ -37,33 +38,33 @@ _PLAIN = _compile(ABOUT_US, ABOUT_RECIPIENT)
 _VAGUE = _compile(VAGUELY_ABOUT_US, VAGUELY_ABOUT_RECIPIENT)
 
 # PowerMTA names the cause itself.
-CATEGORIES: Mapping[str, BounceReason] = {
-    "bad-mailbox": BounceReason.NO_SUCH_USER,
-    "bad-domain": BounceReason.HOST_UNKNOWN,
-    "inactive-mailbox": BounceReason.DISABLED,
-    "quota-issues": BounceReason.MAILBOX_FULL,
-    "spam-related": BounceReason.SPAM,
-    "virus-related": BounceReason.VIRUS,
-    "policy-related": BounceReason.POLICY,
-    "content-related": BounceReason.CONTENT,
-    "relaying-issues": BounceReason.RELAYING,
-    "invalid-sender": BounceReason.SENDER_REJECTED,
-    "message-expired": BounceReason.EXPIRED,
-    "no-answer-from-host": BounceReason.NETWORK,
-    "bad-connection": BounceReason.NETWORK,
-    "routing-errors": BounceReason.NETWORK,
-    "bad-configuration": BounceReason.SYSTEM,
-    "protocol-errors": BounceReason.PROTOCOL,
+CATEGORIES: Mapping[str, Category] = {
+    "bad-mailbox": Category(Reason.NO_SUCH_USER),
+    "bad-domain": Category(Reason.HOST_UNKNOWN),
+    "inactive-mailbox": Category(Reason.DISABLED),
+    "quota-issues": Category(Reason.MAILBOX_FULL),
+    "spam-related": Category(Reason.SPAM),
+    "virus-related": Category(Reason.VIRUS),
+    "policy-related": Category(Reason.POLICY),
+    "content-related": Category(Reason.CONTENT),
+    "relaying-issues": Category(Reason.RELAYING),
+    "invalid-sender": Category(Reason.SENDER_REJECTED),
+    "message-expired": Category(Reason.EXPIRED),
+    "no-answer-from-host": Category(Reason.NETWORK),
+    "bad-connection": Category(Reason.NETWORK),
+    "routing-errors": Category(Reason.NETWORK),
+    "bad-configuration": Category(Reason.SYSTEM),
+    "protocol-errors": Category(Reason.PROTOCOL),
 }
 
 
-def read_plainly(text: str) -> BounceReason | None:
+def read_plainly(text: str) -> Reason | None:
     """The reason that a clear phrase names, or None."""
     words = _clean(text)
     return next((reason for reason, pattern in _PLAIN if pattern.search(words)), None)
 
 
-def read_vaguely(text: str) -> BounceReason | None:
+def read_vaguely(text: str) -> Reason | None:
     """The reason that a vague phrase suggests, or None."""
     words = _clean(text)
     return next((reason for reason, pattern in _VAGUE if pattern.search(words)), None)

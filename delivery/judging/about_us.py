@@ -1,20 +1,20 @@
 """Phrases of rejections caused by the sender, its host or this mail. See `phrases` for the rules."""
 
-from delivery.reports.model import BounceReason
+from delivery.judging.terms import Reason
 
 _NO = r"(?:reject\w*|denied|refus\w+|block\w*|not (?:allowed|accepted|permitted|valid|exist|found|verified))"
 
 # Matched before the phrases about the recipient.
-ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
+ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
     (
-        BounceReason.VIRUS,
+        Reason.VIRUS,
         (
             r"\bvirus(?:es)?\b(?!.{0,15}(?:scanner|wall|gateway))",
             r"\bmalware\b|\binfected\b|\btrojan\b|\bworm\b|\bphishing\b",
         ),
     ),
     (
-        BounceReason.AUTHENTICATION,
+        Reason.AUTHENTICATION,
         (
             r"\bspf\b|\bdkim\b|\bdmarc\b|\bdomainkeys?\b|\bsender[- ]?id\b",
             r"\bunauthenticated\b|\bnot authenticated\b|\bnotauthenticated",
@@ -25,7 +25,7 @@ ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.RELAYING,
+        Reason.RELAYING,
         (
             r"\brelay(?:ing|ed)?\b.{0,40}\b(?:denied|not|prohibited|disallowed|restricted|refused|blocked|rejected|forbidden)",
             r"\b(?:unable|not (?:allowed|permitted|authorized|able)|cannot|can't|refus\w+|forbidden)\b.{0,20}\brelay",
@@ -35,7 +35,7 @@ ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.TOO_MANY,
+        Reason.TOO_MANY,
         (
             r"\b(?:daily|hourly|sending|outgoing|outbound)\b.{0,30}\bquota",
             r"\btoo many (?:\w+ ){0,2}(?:connect\w+|recipients?|sessions?|errors?|commands|requests|rcpts?)",
@@ -46,7 +46,7 @@ ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.BLOCKED,
+        Reason.BLOCKED,
         (
             r"\b(?:black|block|deny|grey|gray) ?-?list(?:ed|ing|s)?\b|\b[rd]nsbl\b|\brbl\b|\brhsbl\b",
             r"\bspamhaus|\bspamcop|\bsorbs\b|\bbarracuda ?central|\buceprotect|\bsenderscore|\babuseat|\bsurbl|\buribl",
@@ -66,7 +66,7 @@ ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.SENDER_REJECTED,
+        Reason.SENDER_REJECTED,
         (
             rf"\bsender(?:'s)?\b.{{0,40}}\b(?:{_NO}|invalid|unknown|failed|verif\w+|unresolv\w+|nonexist\w*"
             r"|doesn't exist|does not exist|can not)",
@@ -80,7 +80,7 @@ ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.SPAM,
+        Reason.SPAM,
         (
             r"\bspam(?:s|my|med|mer|mers|mish|ming|assassin|iness|score)?\b",
             r"\bunsolicited\b|\bjunk\b|\bube\b|\buce\b|\bbulk (?:e-?)?mail\b|\bcontent filter\w*",
@@ -88,7 +88,7 @@ ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.TOO_BIG,
+        Reason.TOO_BIG,
         (
             r"\b(?:message|mail|e-?mail|body|attachments?|file|content|data)\b(?!box)(?![^:;]{0,40}queue)[^:;]{0,40}"
             r"\b(?:too (?:large|big|long)|larger than|oversize\w*)\b",
@@ -101,9 +101,9 @@ ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
 )
 
 # Matched when neither clear phrases nor codes name a reason.
-VAGUELY_ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
+VAGUELY_ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
     (
-        BounceReason.CONTENT,
+        Reason.CONTENT,
         (
             r"\b(?:content|attachment|header|subject|mime|body|character ?set|8-?bit)\b.{0,60}"
             rf"\b(?:{_NO}|not supported|invalid|error|prohibited|malformed|bad|illegal)",
@@ -111,13 +111,13 @@ VAGUELY_ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.POLICY,
+        Reason.POLICY,
         (
             r"\bpolic(?:y|ies)\b|\bprohibited\b|\bforbidden\b|\bviolat\w+|\bsecurity\b|\badministrative\w*|\bunacceptable",
         ),
     ),
     (
-        BounceReason.NETWORK,
+        Reason.NETWORK,
         (
             r"\bconnect(?:ion)?\b.{0,60}"
             r"\b(?:refused|timed? ?out|reset|lost|dropped|closed|fail\w*|broken|aborted|interrupt\w*)",
@@ -129,7 +129,7 @@ VAGUELY_ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.SYSTEM,
+        Reason.SYSTEM,
         (
             r"\b(?:system|config\w*|internal|local|server|software|program\w*|i/o|disk|database|ldap|mailer|operating)\b"
             r".{0,30}\b(?:error|fail\w*|problem|fault|unavailable)",
@@ -141,7 +141,7 @@ VAGUELY_ABOUT_US: tuple[tuple[BounceReason, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        BounceReason.PROTOCOL,
+        Reason.PROTOCOL,
         (
             r"\bsyntax\b|\b(?:bad|improper|invalid|wrong) (?:command )?sequence|\bcommand\b.{0,20}\b(?:not|un)\b",
             r"\bnot implemented|\bprotocol error|\bneed (?:rcpt|mail)|\bsmtputf8|\bargument",
