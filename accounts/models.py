@@ -38,6 +38,48 @@ class Project(models.Model):
         return self.name
 
 
+class StreamType(models.TextChoices):
+    """The kind of a stream's mail."""
+
+    # Mail that answers an action of the recipient. An email offers an opt-out if it sets `enable_unsubscribe`.
+    TRANSACTIONAL = "transactional"
+    # Mail to many: every email offers an opt-out, and none is critical.
+    BROADCAST = "broadcast"
+
+
+class Stream(models.Model):
+    """A kind of a project's mail, from which a recipient can opt out by itself. Its type never changes.
+
+    Messages and suppressions hold the name, not a key: they outlive the stream, and an opt-out holds again for a stream
+    that is made anew. Every project has the stream `default` from the start.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="streams", db_index=False)
+    # An atom (RFC 2919, 3), because it begins the mail's List-Id.
+    name = models.CharField(max_length=63)
+    type = models.TextField(choices=StreamType.choices, default=StreamType.TRANSACTIONAL)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [
+            # Also serves the look-up of a project's streams.
+            models.UniqueConstraint(name="stream_name_once", fields=["project", "name"]),
+            models.CheckConstraint(
+                name="stream_name_is_atom", condition=Q(name__regex=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")
+            ),
+            models.CheckConstraint(name="stream_type_known", condition=Q(type__in=StreamType.values)),
+            models.CheckConstraint(
+                name="stream_default_is_transactional",
+                condition=~Q(name="default") | Q(type=StreamType.TRANSACTIONAL),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ApiKey(models.Model):
     """A caller's credential. Only its hash is stored, with a prefix that identifies it."""
 

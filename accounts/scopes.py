@@ -16,6 +16,8 @@ WEBHOOKS_READ: Final = "webhooks:read"
 WEBHOOKS_WRITE: Final = "webhooks:write"
 PROVIDERS_READ: Final = "providers:read"
 PROVIDERS_WRITE: Final = "providers:write"
+STREAMS_READ: Final = "streams:read"
+STREAMS_WRITE: Final = "streams:write"
 
 ALL: Final = frozenset(
     {
@@ -33,6 +35,8 @@ ALL: Final = frozenset(
         WEBHOOKS_WRITE,
         PROVIDERS_READ,
         PROVIDERS_WRITE,
+        STREAMS_READ,
+        STREAMS_WRITE,
     }
 )
 

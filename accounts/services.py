@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts import scopes as known
 from accounts import tokens
 from accounts.models import ApiKey, AuditEntry, Notice, Project
+from accounts.streams import add_default_stream
 from common.addresses import AddressError, parse_address
 from common.client_ip import IpAddress
 from common.errors import ApiError, ConflictError
@@ -120,7 +121,10 @@ class TokenTakenError(ConflictError):
 
 
 def create_project(*, name: str, contact_email: str = "", default_from: str = "") -> Project:
-    """A new project. Raises `ProjectExistsError`, `InvalidProjectNameError`, or `AddressError` for the addresses."""
+    """A new project with its default stream.
+
+    Raises `ProjectExistsError`, `InvalidProjectNameError`, or `AddressError` for the addresses.
+    """
     name = name.strip()
     if not name or len(name) > 100 or not name.isprintable():
         raise InvalidProjectNameError
@@ -129,7 +133,9 @@ def create_project(*, name: str, contact_email: str = "", default_from: str = ""
         parse_address(default_from)
     try:
         with transaction.atomic():
-            return Project.objects.create(name=name, contact_email=contact, default_from=default_from)
+            project = Project.objects.create(name=name, contact_email=contact, default_from=default_from)
+            add_default_stream(project)
+            return project
     except IntegrityError:
         raise ProjectExistsError from None
 

@@ -12,11 +12,13 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 
+from accounts.streams import DEFAULT_STREAM
 from common.ids import new_id
 from ledger.models import DueRow
 from messages.states import OPEN, Lane, OnUncertain, Phase, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, apply_transitions, list_sources
 from tracking.models import Event
+from tracking.suppressions.reach import MailKind
 
 
 class Message(models.Model):
@@ -55,6 +57,8 @@ class Message(models.Model):
     )
     track_opens = models.BooleanField(default=False)
     track_clicks = models.BooleanField(default=False)
+    # The name of the project's stream, see `accounts.models.Stream`.
+    stream = models.TextField(default=DEFAULT_STREAM)
     enable_unsubscribe = models.BooleanField(default=False)
     # The offsets of the pixel and the links in `html`, as in `link_finding.Found.places`. Null without tracking.
     tracked_places = ArrayField(models.IntegerField(), null=True)
@@ -62,6 +66,8 @@ class Message(models.Model):
     priority = models.TextField(choices=Lane.choices, default=Lane.NORMAL)
     on_uncertain = models.TextField(choices=OnUncertain.choices, default=OnUncertain.RETRY)
     resent_from = models.ForeignKey("self", models.SET_NULL, null=True, related_name="resends", db_index=False)
+    # Whether it is a resend to other addresses than the original's.
+    is_forwarded = models.BooleanField(default=False)
 
     created_at = models.DateTimeField()
     scheduled_at = models.DateTimeField(null=True)
@@ -84,7 +90,7 @@ class Message(models.Model):
             models.Index(F("project"), Lower("from_address"), F("id").desc(), name="message_list_from"),
             # GET /emails?template_id=…
             models.Index(fields=["template", "-id"], name="message_list_template", condition=Q(template__isnull=False)),
-            # The admin's links from a message to its resends.
+            # `forwarded_to`, and the admin's links from a message to its resends.
             models.Index(fields=["resent_from"], name="message_resends", condition=Q(resent_from__isnull=False)),
             # GET /emails?tag=…
             GinIndex(fields=["tags"], name="message_tags", condition=~Q(tags=[])),
@@ -109,6 +115,11 @@ class Message(models.Model):
     def message_id(self) -> str:
         """The Message-ID header. Every attempt has the same one, so that mail programs can detect a duplicate."""
         return f"<{self.id}@{self.from_address.rpartition('@')[2]}>"
+
+    @property
+    def kind(self) -> MailKind:
+        """What decides whether an opt-out stops this message."""
+        return MailKind(self.stream, self.enable_unsubscribe and self.priority != Lane.CRITICAL)
 
 
 class Subject(models.Model):

@@ -13,9 +13,9 @@ from accounts.acting_for import Caller
 from common.errors import ApiError
 from messages.models import Message, Recipient
 from messages.services import admit_again, store_again
-from messages.states import Status
-from tracking.models import Event, EventType, Suppression
-from tracking.suppressions.service import release_suppression
+from messages.states import Lane, Status
+from tracking.models import Event, EventType, Suppression, SuppressionReason
+from tracking.suppressions.service import EVERYTHING, Selection, release_suppressions
 
 # The limit for one release, because a year of suppressed mail within one minute is of no use to a recipient.
 MAX_RESENT = 100
@@ -33,49 +33,81 @@ class ResendRefusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseResult:
-    """The result of a release. `left_count` is the number of older messages not resent because of MAX_RESENT."""
+    """The result of a release: the removed entries of an address, the strongest first, and the resends.
 
-    suppression: Suppression
+    `left_count` is the number of older messages not resent because of MAX_RESENT.
+    """
+
+    suppressions: Sequence[Suppression]
     resent: Sequence[Message] = ()
     refused: Sequence[ResendRefusal] = ()
     left_count: int = 0
 
 
-def list_suppressed(suppression: Suppression, *, is_test: bool, since: datetime | None = None) -> QuerySet[Recipient]:
-    """The recipients whose mail this suppression stopped, the newest first.
+def list_suppressed(
+    entries: Sequence[Suppression], *, is_test: bool, since: datetime | None = None
+) -> QuerySet[Recipient]:
+    """The recipients whose mail goes out when `entries` of one address are released, the newest first.
 
-    Messages that were resent to them and messages that have expired are left out.
+    These are the ones that an entry stopped and that no other present entry of the address stops. Messages that were
+    resent to them and messages that have expired are left out.
     """
-    begun_at = suppression.created_at - SKEW
-    own = Recipient.objects.alias(lower=Lower("address")).filter(lower=suppression.address)
-    suppressed = own.filter(project_id=suppression.project_id, status=Status.SUPPRESSED, message__is_test=is_test)
-    was_suppressed = Event.objects.filter(
-        message_id=OuterRef("message_id"),
-        recipient_id=OuterRef("pk"),
-        type=EventType.SUPPRESSED,
-        occurred_at__gte=max(begun_at, since or begun_at),
-    )
-    again = own.filter(message__resent_from=OuterRef("message_id"), project_id=OuterRef("project_id"))
+    project_id, address = entries[0].project_id, entries[0].address
+    own = Recipient.objects.alias(lower=Lower("address")).filter(lower=address, project_id=project_id)
+    others = Suppression.objects.filter(project_id=project_id, address=address)
+    stopped, still_stopped = Q(pk__in=[]), Q(pk__in=[])
+    for entry in entries:
+        stopped |= reaches(entry) & Q(was_suppressed(entry, since))
+    for entry in others.exclude(pk__in=[entry.pk for entry in entries]):
+        still_stopped |= reaches(entry)
+    again = own.filter(message__resent_from=OuterRef("message_id"))
     is_current = Q(message__expires_at=None) | Q(message__expires_at__gt=Now())
-    return suppressed.filter(is_current, Exists(was_suppressed), ~Exists(again)).order_by("-message_id")
+    suppressed = own.filter(is_current, stopped, ~still_stopped, status=Status.SUPPRESSED, message__is_test=is_test)
+    return suppressed.filter(~Exists(again)).order_by("-message_id")
+
+
+def reaches(entry: Suppression) -> Q:
+    """Matches recipients whose mail the entry stops, by the rules of `tracking.suppressions.reach`."""
+    reached = ~Q(pk__in=[]) if entry.stream is None else Q(message__stream=entry.stream)
+    if entry.reason == SuppressionReason.UNSUBSCRIBE:
+        return reached & Q(message__enable_unsubscribe=True) & ~Q(message__priority=Lane.CRITICAL)
+    return reached
+
+
+def was_suppressed(entry: Suppression, since: datetime | None) -> Exists:
+    """Matches recipients that were suppressed after the entry was made, and after `since`."""
+    begun_at = entry.created_at - SKEW
+    return Exists(
+        Event.objects.filter(
+            message_id=OuterRef("message_id"),
+            recipient_id=OuterRef("pk"),
+            type=EventType.SUPPRESSED,
+            occurred_at__gte=max(begun_at, since or begun_at),
+        )
+    )
 
 
 def release_address(
-    key: Caller, address: str, *, should_resend: bool = False, since: datetime | None = None
+    key: Caller,
+    address: str,
+    selection: Selection = EVERYTHING,
+    *,
+    should_resend: bool = False,
+    since: datetime | None = None,
 ) -> ReleaseResult | None:
-    """Remove an address from the project's suppression list and, if asked, resend its suppressed mail.
+    """Remove the selected entries of an address from the suppression list and, if asked, resend its suppressed mail.
 
-    Returns None when the address is not on the list. `since` leaves out mail that was suppressed before that time. One
+    Returns None when the address has no such entry. `since` leaves out mail that was suppressed before that time. One
     transaction covers the release and all resends. A message whose resend is rejected (its sender's domain was deleted,
     for example) appears in `refused` and does not change.
     """
     with transaction.atomic():
-        suppression = release_suppression(key.project_id, address)
-        if suppression is None:
+        entries = release_suppressions(key.project_id, address, selection)
+        if not entries:
             return None
         if not should_resend:
-            return ReleaseResult(suppression=suppression)
-        suppressed = list_suppressed(suppression, is_test=key.is_test, since=since)
+            return ReleaseResult(suppressions=entries)
+        suppressed = list_suppressed(entries, is_test=key.is_test, since=since)
         ids = list(suppressed.values_list("pk", flat=True))
         resent, refused = [], []
         # The resends are accepted in the order of the original messages.
@@ -85,7 +117,7 @@ def release_address(
                 resent.append(send_suppressed(key, row))
             except ApiError as error:
                 refused.append(ResendRefusal(message=row.message, error=error))
-        return ReleaseResult(suppression=suppression, resent=resent, refused=refused, left_count=len(ids[MAX_RESENT:]))
+        return ReleaseResult(suppressions=entries, resent=resent, refused=refused, left_count=len(ids[MAX_RESENT:]))
 
 
 def send_suppressed(key: Caller, row: Recipient) -> Message:

@@ -1,12 +1,14 @@
 """Routes below /api/v1. Included before tracking's, whose `suppressions/<path:address>` would match these paths too."""
 
 from common.routers import ApiRouter, api_path
+from messages.api.streams import StreamViewSet
 from messages.api.suppression_release import ReleaseView
 from messages.api.template_test import TemplateTestView
 from messages.api.views import EmailViewSet
 
 router = ApiRouter()
 router.register("emails", EmailViewSet, basename="email")
+router.register("streams", StreamViewSet, basename="stream")
 
 urlpatterns = [
     *router.urls,

@@ -11,10 +11,17 @@ from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.services import write_audit
+from accounts.streams import check_stream
 from common.addresses import AddressError, parse_address
-from tracking.models import Suppression
+from common.errors import InvalidFieldsError
+from tracking.models import Suppression, SuppressionWay
 from tracking.stats.admin import RollupAdmin as RollupAdmin
-from tracking.suppressions.service import Entry, release_suppression, suppress
+from tracking.suppressions.reach import MAY_NAME_STREAM
+from tracking.suppressions.service import Entry, release_suppressions, select_entry, suppress
+from tracking.suppressions.views import has_address_part
+
+# The fields of an entry's proof.
+PROOF = ("message_id", "way", "ip", "created_at")
 
 
 class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -22,8 +29,13 @@ class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Suppression
-        fields: ClassVar = ["project", "address", "reason", "note"]
-        widgets: ClassVar = {"address": UnfoldAdminTextInputWidget, "note": UnfoldAdminTextInputWidget}
+        fields: ClassVar = ["project", "address", "reason", "stream", "note"]
+        widgets: ClassVar = {
+            name: UnfoldAdminTextInputWidget(attrs={"size": 40}) for name in ("address", "stream", "note")
+        }
+        help_texts: ClassVar = {
+            "stream": "The only stream for which it holds, for the reasons unsubscribe and manual. Empty: all streams."
+        }
 
     def clean_address(self) -> str:
         try:
@@ -31,41 +43,63 @@ class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]
         except AddressError as error:
             raise forms.ValidationError(error.message) from None
 
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        stream, project = values.get("stream") or None, values.get("project")
+        if stream and values.get("reason") not in MAY_NAME_STREAM:
+            self.add_error("stream", f"The reason {values.get('reason')} holds for all streams.")
+        elif stream and project:
+            try:
+                check_stream(project.pk, stream)
+            except InvalidFieldsError as error:
+                self.add_error("stream", error.errors[0].message)
+        return {**values, "stream": stream}
+
 
 @admin.register(Suppression)
 class SuppressionAdmin(ModelAdmin):  # type: ignore[misc]
     """Suppressions: staff can add and remove entries, but not change them."""
 
     form = SuppressionForm
-    list_display = ("address", "reason", "project", "note", "created_at")
-    list_filter = ("reason", "project")
+    list_display = ("address", "reason", "where", "way", "project", "note", "created_at")
+    list_filter = ("reason", "stream", "way", "project")
     list_select_related = ("project",)
-    # A list may have a million rows, so the search uses the beginning of addresses, which is indexed by project.
-    search_fields = ("address__startswith",)
-    search_help_text = "The beginning of an address, in lower case."
+    # Only turns the search box on; `get_search_results` searches.
+    search_fields = ("address",)
+    search_help_text = "A part of an address"
     show_full_result_count = False
     paginator = InfinitePaginator
     ordering = ("-id",)
 
     def get_fields(self, _request: HttpRequest, obj: Suppression | None = None) -> tuple[str, ...]:
-        return ("project", "address", "reason", "note", *(("message_id", "created_at") if obj else ()))
+        return ("project", "address", "reason", "stream", "note", *(PROOF if obj else ()))
+
+    def get_search_results(
+        self, _request: HttpRequest, queryset: QuerySet[Suppression], search_term: str
+    ) -> tuple[QuerySet[Suppression], bool]:
+        return (queryset.filter(has_address_part(search_term)) if search_term else queryset), False
+
+    @admin.display(description="Stream", ordering="stream")
+    def where(self, row: Suppression) -> str:
+        return row.stream or "all"
 
     def has_change_permission(self, *_: object) -> bool:
         return False
 
     def save_model(self, request: HttpRequest, obj: Suppression, _form: SuppressionForm, _change: bool) -> None:
-        row, _ = suppress(obj.project_id, Entry(address=obj.address, reason=obj.reason, note=obj.note))
+        entry = Entry(address=obj.address, reason=obj.reason, stream=obj.stream, note=obj.note, way=SuppressionWay.API)
+        row, _ = suppress(obj.project_id, entry)
         obj.__dict__.update(row.__dict__)
         self.note(request, "suppress", row)
 
     def delete_model(self, request: HttpRequest, obj: Suppression) -> None:
         self.note(request, "release", obj)
-        release_suppression(obj.project_id, obj.address)
+        release_suppressions(obj.project_id, obj.address, select_entry(obj))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
         for row in queryset.select_related("project"):
             self.delete_model(request, row)
 
     def note(self, request: HttpRequest, action: str, row: Suppression) -> None:
-        details: dict[str, Any] = {"project": row.project.name, "reason": row.reason}
+        details: dict[str, Any] = {"project": row.project.name, "reason": row.reason, "stream": row.stream}
         write_audit(request.user.get_username(), action, row, **details)

@@ -30,14 +30,15 @@ class Fact:
 
 
 # The body of a webhook delivery: `type`, `timestamp` and `data` of the Standard Webhooks. `data` has the event's own
-# data and the fields by which receivers identify it. `seq` counts a message's events. The messages' tables belong to a
+# data and the fields by which receivers identify it; an event about a suppression has a `stream` of its own. `seq`
+# counts a message's events. The messages' tables belong to a
 # higher package; this package depends on their schema, not on its code.
 _PAYLOAD = f"""
 json_build_object(
     'type', f.type,
     'timestamp', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    'data', f.data || (
-        SELECT jsonb_build_object(
+    'data', (
+        SELECT jsonb_build_object('stream', m.stream) || f.data || jsonb_build_object(
             'email_id', f.message_id,
             'recipient', NULLIF(f.address, ''),
             'status', COALESCE((SELECT r.status FROM {RECIPIENTS} r WHERE r.id = f.recipient_id), m.status),

@@ -1,6 +1,7 @@
 """The suppression list, the tracked links, the immutable event log and the statistics."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Func, Q, Value
 from django.db.models.functions import Now
@@ -22,31 +23,67 @@ class SuppressionReason(models.TextChoices):
     MANUAL = "manual"
 
 
+class SuppressionWay(models.TextChoices):
+    """The way by which a suppression came: a part of its proof."""
+
+    # A mail program's one-click request (RFC 8058).
+    ONE_CLICK = "one_click"
+    # The button of the unsubscribe page.
+    PAGE = "page"
+    # A mail to the address in List-Unsubscribe (RFC 2369).
+    MAILTO = "mailto"
+    # A server's reply, a report or an ESP's event.
+    FEEDBACK = "feedback"
+    # A file.
+    IMPORT = "import"
+    # A request of the API, or staff in the admin.
+    API = "api"
+
+
 class Suppression(models.Model):
-    """An address to which a project sends no mail."""
+    """An address to which a project sends no mail, or no mail of some kind. The rules: `tracking.suppressions.reach`.
+
+    There is one entry for each address, reason and stream, and none replaces another. Its proof is `message_id`,
+    `created_at`, `way` and `ip`; they are those of the first time.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="suppressions")
     # In lower case, because the case of an address does not matter here.
     address = models.TextField()
     reason = models.TextField(choices=SuppressionReason.choices)
+    # The name of the only stream for which it holds; null for all streams.
+    stream = models.TextField(null=True, blank=True)  # noqa: DJ001
     note = models.TextField(blank=True)
     # The message that caused the suppression, for support; it may be deleted by retention.
     message_id = models.UUIDField(null=True)
+    way = models.TextField(choices=SuppressionWay.choices, default=SuppressionWay.FEEDBACK)
+    # The address of the client that asked for it.
+    ip = models.GenericIPAddressField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [
             # Also serves the look-up at accept and at send.
-            models.UniqueConstraint(fields=["project", "address"], name="suppression_once"),
+            models.UniqueConstraint(
+                fields=["project", "address", "reason", "stream"], name="suppression_once", nulls_distinct=False
+            ),
             models.CheckConstraint(
                 condition=Q(reason__in=["bounce", "complaint", "unsubscribe", "manual"]),
                 name="suppression_reason_known",
+            ),
+            models.CheckConstraint(condition=Q(way__in=SuppressionWay.values), name="suppression_way_known"),
+            # A bounce and a complaint concern the address, whatever the mail was.
+            models.CheckConstraint(
+                condition=Q(stream__isnull=True) | Q(reason__in=["unsubscribe", "manual"]),
+                name="suppression_of_stream_has_reason",
             ),
         ]
         indexes = [
             # GET /suppressions, newest first.
             models.Index(fields=["project", "-id"], name="suppression_list"),
+            # GET /suppressions?q=… and the admin's search: any part of the address.
+            GinIndex(fields=["address"], opclasses=["gin_trgm_ops"], name="suppression_part"),
         ]
 
     def __str__(self) -> str:

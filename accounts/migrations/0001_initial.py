@@ -125,6 +125,52 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Stream",
+            fields=[
+                ("id", models.UUIDField(default=common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=63)),
+                (
+                    "type",
+                    models.TextField(
+                        choices=[("transactional", "Transactional"), ("broadcast", "Broadcast")],
+                        default="transactional",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="streams",
+                        to="accounts.project",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ("name",),
+                "constraints": [
+                    models.UniqueConstraint(fields=("project", "name"), name="stream_name_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("name__regex", "^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")),
+                        name="stream_name_is_atom",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("type__in", ["transactional", "broadcast"])), name="stream_type_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("name", "default"), _negated=True), ("type", "transactional"), _connector="OR"
+                        ),
+                        name="stream_default_is_transactional",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="ApiKey",
             fields=[
                 ("id", models.UUIDField(default=common.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -189,6 +235,8 @@ class Migration(migrations.Migration):
                                     "providers:read",
                                     "providers:write",
                                     "stats:read",
+                                    "streams:read",
+                                    "streams:write",
                                     "suppressions:read",
                                     "suppressions:write",
                                     "templates:read",

@@ -7,7 +7,9 @@ from typing import TypeVar
 from uuid import UUID
 
 from accounts.acting_for import Caller
+from accounts.models import StreamType
 from accounts.services import RecipientNotAllowedError
+from accounts.streams import StreamTypes
 from common.addresses import Address
 from common.errors import ApiError, FieldError, FieldErrors, InvalidFieldsError
 from delivery.html.plaintext import text_from_html
@@ -17,11 +19,14 @@ from domains.models import Domain
 from domains.services import Senders
 from messages.accepting.draft import Draft
 from messages.models import RecipientField
+from messages.states import Lane
 from providers.routing.selection import routes
 from templates_app.services import Rendered, Renderer
 from tracking.engagement.link_finding import Found, LinkFinder
 
 MAX_RECIPIENTS = 50
+# The service writes these headers if the email offers an opt-out (RFC 2369, RFC 8058).
+UNSUBSCRIBE_HEADERS = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
 # The part of an error's path that follows the field's own name.
 FIELD = re.compile(r"[.\[].*", re.DOTALL)
 T = TypeVar("T")
@@ -85,6 +90,7 @@ class Admission:
         self.senders = Senders(key.project, is_local_only=key.is_test or routes.is_local_only(key.project_id))
         self.renderer = Renderer(key.project)
         self.links = LinkFinder()
+        self.streams = StreamTypes(key.project_id)
 
     def admit(self, draft: Draft, errors: Iterable[FieldError] = ()) -> Admitted:
         """Check and complete a draft. Raises InvalidFieldsError for all invalid fields, else the first other ApiError.
@@ -96,11 +102,14 @@ class Admission:
         found = findings.attempt(lambda: self.choose_sender(draft), "from_", "domain_id")
         recipients = findings.attempt(lambda: self.find_recipients(draft), "to", "cc", "bcc")
         findings.attempt(lambda: check_scenarios(draft))
+        offers_opt_out = findings.attempt(lambda: self.offer_opt_out(draft), "stream", "enable_unsubscribe", "priority")
+        findings.attempt(lambda: check_headers(draft, offers_opt_out=bool(offers_opt_out)), "headers")
         rendered = findings.attempt(lambda: self.render(draft), "template_id", "template_vars")
         findings.raise_first()
         assert found is not None
         assert recipients is not None
         sender, domain = found
+        draft = replace(draft, enable_unsubscribe=offers_opt_out)
         if rendered:
             draft = replace(draft, subject=rendered.subject, html=rendered.html or "", text=rendered.text or "")
         if draft.html and not draft.text:
@@ -123,6 +132,20 @@ class Admission:
     def choose_sender(self, draft: Draft) -> tuple[Address, Domain | None]:
         sender = draft.from_ or self.choose_default(draft)
         return sender, self.senders.choose_domain(sender.domain, draft.domain_id)
+
+    def offer_opt_out(self, draft: Draft) -> bool:
+        """Whether the email offers an opt-out: every one of a broadcast stream does. Raises InvalidFieldsError."""
+        if self.streams.find(draft.stream) is StreamType.TRANSACTIONAL:
+            return bool(draft.enable_unsubscribe)
+        errors = FieldErrors()
+        if draft.enable_unsubscribe is False:
+            message = f"Every email of the broadcast stream {draft.stream} offers an opt-out."
+            errors.add("enable_unsubscribe", "opt_out_required", message)
+        if draft.priority is Lane.CRITICAL:
+            message = f"An email of the broadcast stream {draft.stream} cannot be critical."
+            errors.add("priority", "not_in_broadcast", message)
+        errors.raise_all()
+        return True
 
     def find_recipients(self, draft: Draft) -> list[Envelope]:
         recipients = fold_recipients(draft)
@@ -171,6 +194,14 @@ def check_recipients(key: Caller, draft: Draft) -> None:
             address=", ".join(refused.values()),
             errors=[FieldError(field, "recipient_not_allowed", message) for field in refused],
         )
+
+
+def check_headers(draft: Draft, *, offers_opt_out: bool) -> None:
+    """Raise InvalidFieldsError for unsubscribe headers of the caller if the service writes them."""
+    named = [name for name in draft.headers if name.lower() in UNSUBSCRIBE_HEADERS]
+    if named and offers_opt_out:
+        message = "The service writes this header, because the email offers an opt-out."
+        raise InvalidFieldsError([FieldError(f"headers.{name}", "header_reserved", message) for name in named])
 
 
 def check_scenarios(draft: Draft) -> None:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, get_type_hints
 from uuid import UUID
 
+from accounts.streams import DEFAULT_STREAM
 from common.addresses import Address
 from messages.attachments import File
 from messages.models import Message
@@ -30,7 +31,9 @@ class Draft:
     domain_id: UUID | None = None
     track_opens: bool = False
     track_clicks: bool = False
-    enable_unsubscribe: bool = False
+    stream: str = DEFAULT_STREAM
+    # None until admission: then a broadcast stream sets it.
+    enable_unsubscribe: bool | None = None
     scheduled_at: datetime | None = None
     expires_at: datetime | None = None
     attachments: Sequence[File] = ()

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from accounts.acting_for import Caller
 from accounts.models import ApiKey
+from accounts.streams import lock_streams
 from common.ids import timed_ids
 from common.text import fold
 from delivery.simulator.script import DOMAIN as SIMULATED_DOMAIN
@@ -23,6 +24,7 @@ from messages.states import Lane, Status, StatusReason, roll_up
 from messages.tasks import ring
 from tracking.events import Fact, record_facts
 from tracking.models import EventType, TrackedLinks
+from tracking.suppressions.reach import Cause
 from tracking.suppressions.service import find_suppressed
 
 
@@ -33,13 +35,16 @@ def store_emails(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[by
     """
     assert connection.in_atomic_block, "an email is stored whole or not at all"
     now = read_clock()
+    lock_streams(key.project_id, {item.draft.stream for item in admitted})
     addresses = {envelope.address.address for item in admitted for envelope in item.recipients}
     suppressed = find_suppressed(key.project_id, addresses)
     messages: list[Message] = []
     recipients: list[Recipient] = []
+    stops: dict[UUID, Cause] = {}
     for pk, item in zip(timed_ids.take(now, len(admitted)), admitted, strict=True):
         message = build_message(key, pk, item, now)
-        rows = build_recipients(message, item, suppressed, now)
+        rows = build_recipients(message, item, now)
+        stops |= stop_suppressed(message, rows, suppressed)
         finish_message(message, rows)
         message.shown_recipients, message.shown_attachments = rows, []
         messages.append(message)
@@ -47,7 +52,7 @@ def store_emails(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[by
     subjects = [Subject(message_id=message.pk, text=fold(message.subject)) for message in messages]
     insert_rows(messages, subjects, recipients, list_tracked(messages, admitted))
     store_attachments(key.project_id, messages, admitted, uploaded)
-    record_accepted_events(messages, recipients)
+    record_accepted_events(messages, recipients, stops)
     for lane in {Lane(message.priority) for message in messages if message.status == Status.QUEUED}:
         transaction.on_commit(partial(ring, lane))
     return messages
@@ -73,13 +78,12 @@ def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Messa
     )
 
 
-def build_recipients(message: Message, item: Admitted, suppressed: Mapping[str, str], now: datetime) -> list[Recipient]:
-    """Build one row for each recipient. A suppressed recipient gets that status and is never due."""
+def build_recipients(message: Message, item: Admitted, now: datetime) -> list[Recipient]:
+    """Build one row for each recipient."""
     status = Status.SCHEDULED if message.scheduled_at else Status.QUEUED
     expires_at = message.expires_at or (message.scheduled_at or now) + settings.EXPIRY_TIME
     rows = []
     for position, envelope in enumerate(item.recipients):
-        is_suppressed = envelope.address.address.lower() in suppressed
         rows.append(
             Recipient(
                 message=message,
@@ -89,15 +93,27 @@ def build_recipients(message: Message, item: Admitted, suppressed: Mapping[str, 
                 name=envelope.address.name,
                 address=envelope.address.address,
                 domain=envelope.address.domain,
-                status=Status.SUPPRESSED if is_suppressed else status,
-                status_reason=StatusReason.SUPPRESSED if is_suppressed else StatusReason.NONE,
+                status=status,
+                status_reason=StatusReason.NONE,
                 lane=message.priority,
                 is_simulated=message.is_test or envelope.address.domain == SIMULATED_DOMAIN,
                 expires_at=expires_at,
-                next_attempt_at=now if status is Status.QUEUED and not is_suppressed else None,
+                next_attempt_at=now if status is Status.QUEUED else None,
             )
         )
     return rows
+
+
+def stop_suppressed(
+    message: Message, rows: Sequence[Recipient], suppressed: Mapping[str, Sequence[Cause]]
+) -> dict[UUID, Cause]:
+    """Give suppressed recipients that status, so that they are never due. Returns the cause of each by recipient id."""
+    stops = {}
+    for row in rows:
+        if cause := message.kind.find_stop(suppressed.get(row.address.lower(), ())):
+            row.status, row.status_reason, row.next_attempt_at = Status.SUPPRESSED, StatusReason.SUPPRESSED, None
+            stops[row.pk] = cause
+    return stops
 
 
 def finish_message(message: Message, rows: Sequence[Recipient]) -> None:
@@ -145,8 +161,10 @@ def store_attachments(
 FIRST_EVENTS = {Status.QUEUED: EventType.QUEUED, Status.SCHEDULED: EventType.SCHEDULED}
 
 
-def record_accepted_events(messages: Sequence[Message], recipients: Sequence[Recipient]) -> None:
-    """Record each message's first event, and one event for each suppressed recipient."""
+def record_accepted_events(
+    messages: Sequence[Message], recipients: Sequence[Recipient], stops: Mapping[UUID, Cause]
+) -> None:
+    """Record each message's first event, and one event for each suppressed recipient; `stops` holds its cause."""
     firsts = [
         Fact(project_id=message.project_id, message_id=message.pk, type=FIRST_EVENTS[status])
         for message in messages
@@ -159,9 +177,10 @@ def record_accepted_events(messages: Sequence[Message], recipients: Sequence[Rec
             recipient_id=row.pk,
             address=row.address,
             type=EventType.SUPPRESSED,
+            data=stops[row.pk].event_data(),
         )
         for row in recipients
-        if row.status == Status.SUPPRESSED
+        if row.pk in stops
     ]
     record_facts([*firsts, *suppressed])
 

@@ -18,6 +18,7 @@ from messages.models import Recipient
 from messages.suppressed_mail import MAX_RESENT, ReleaseResult, list_suppressed, release_address
 from tracking.admin import SuppressionAdmin
 from tracking.models import Suppression
+from tracking.suppressions.service import select_entry
 
 MAX_BULK = 20
 MAX_SHOWN = 20
@@ -58,7 +59,7 @@ class HoldingAdmin(SuppressionAdmin):
         return None
 
     def release_one(self, request: HttpRequest, row: Suppression) -> None:
-        found = release_address(Delegate(project=row.project), row.address, should_resend=True)
+        found = release_address(Delegate(project=row.project), row.address, select_entry(row), should_resend=True)
         if found is None:
             return
         resent = [str(new.pk) for new in found.resent]
@@ -68,6 +69,7 @@ class HoldingAdmin(SuppressionAdmin):
             row.address,
             project=row.project.name,
             reason=row.reason,
+            stream=row.stream,
             resent=resent,
         )
         self.message_user(request, describe_release(found), messages.WARNING if found.refused else messages.SUCCESS)
@@ -87,7 +89,7 @@ class HoldingAdmin(SuppressionAdmin):
 
 def list_suppressed_messages(suppression: Suppression) -> list[Recipient]:
     """The recipients whose mail a release would resend, and one more if there are more."""
-    suppressed = list_suppressed(suppression, is_test=False).select_related("message")
+    suppressed = list_suppressed([suppression], is_test=False).select_related("message")
     return list(suppressed.defer("message__html", "message__text")[: MAX_RESENT + 1])
 
 
@@ -105,7 +107,7 @@ def list_shown(suppression: Suppression) -> list[tuple[str, ...]]:
 
 def describe_release(found: ReleaseResult) -> str:
     sent = len(found.resent)
-    words = f"{found.suppression.address} was released; {sent} suppressed message{'s' if sent != 1 else ''} resent."
+    words = f"{found.suppressions[0].address} was released; {sent} suppressed message{'s' if sent != 1 else ''} resent."
     if found.refused:
         words += f" {len(found.refused)} rejected: {found.refused[0].error.detail}"
     return words + (f" {found.left_count} older messages not resent." if found.left_count else "")

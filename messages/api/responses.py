@@ -115,6 +115,7 @@ class EmailRow(serializers.Serializer[Message]):
     on_uncertain = serializers.ChoiceField(choices=OnUncertain.choices)
     track_opens = serializers.BooleanField()
     track_clicks = serializers.BooleanField()
+    stream = serializers.CharField(help_text="The name of its stream.")
     enable_unsubscribe = serializers.BooleanField()
     created_at = StrictDateTimeField()
     scheduled_at = TimeField()

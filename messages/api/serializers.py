@@ -40,8 +40,6 @@ from messages.states import Lane, OnUncertain
 
 MAX_AHEAD = timedelta(days=365)
 MAX_REPLY_TO = 50
-# The service writes these headers if `enable_unsubscribe` is set (RFC 2369, RFC 8058).
-UNSUBSCRIBE_HEADERS = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
 
 
 class EmailRequest(LenientSerializer):
@@ -65,7 +63,13 @@ class EmailRequest(LenientSerializer):
     domain_id = StrictUUIDField(required=False, help_text="The sending domain; the sender's address must be in it.")
     track_opens = StrictBooleanField(required=False)
     track_clicks = StrictBooleanField(required=False)
-    enable_unsubscribe = StrictBooleanField(required=False)
+    stream = StrictCharField(
+        required=False, max_length=100, help_text="The name of a stream. Default: `default`, which every project has."
+    )
+    enable_unsubscribe = StrictBooleanField(
+        required=False,
+        help_text="Whether the email offers an opt-out. An email of a broadcast stream does; false is rejected there.",
+    )
     scheduled_at = StrictDateTimeField(required=False, help_text="In the future, at most 365 days ahead.")
     expires_at = StrictDateTimeField(required=False, help_text="The email is not sent after this time.")
     attachments = serializers.ListField(child=AttachmentSerializer(), required=False, max_length=MAX_FILES)
@@ -90,10 +94,9 @@ class EmailRequest(LenientSerializer):
         return files
 
     def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
-        conflicts = {**check_headers(values), **check_times(values)}
         # With an invalid template_id it is unknown whether content is needed.
         is_clear = "template_id" in values or "template_id" not in given
-        return conflicts | (check_content(given) if is_clear else {})
+        return check_times(values) | (check_content(given) if is_clear else {})
 
 
 # Serializers hold no state during input, so one instance serves all threads, and its fields are copied only once.
@@ -133,15 +136,6 @@ def check_times(values: Mapping[str, Any]) -> dict[str, Any]:
         message = "Must be in the future and later than scheduled_at."
         errors["expires_at"] = [wrong(message, "not_in_future")]
     return errors
-
-
-def check_headers(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Check that the caller gives no unsubscribe headers if the service writes them. Returns errors by header."""
-    named = [name for name in values.get("headers", {}) if name.lower() in UNSUBSCRIBE_HEADERS]
-    if not named or not values.get("enable_unsubscribe"):
-        return {}
-    message = "The service writes this header, because enable_unsubscribe is set."
-    return {"headers": {name: [wrong(message, "header_reserved")] for name in named}}
 
 
 def check_scheduled_at(scheduled_at: datetime) -> serializers.ErrorDetail | None:

@@ -17,6 +17,7 @@ from common.serializers import StrictBooleanField, StrictDateTimeField
 from common.times import format_time
 from messages.api.fields import LenientSerializer
 from messages.suppressed_mail import ReleaseResult, release_address
+from tracking.suppressions.serializers import SelectionQuery, SuppressionOutput, read_selection
 from tracking.suppressions.views import normalise
 
 
@@ -49,7 +50,9 @@ class ReleaseOutput(serializers.Serializer[object]):
     """The released address, and the results of the resends."""
 
     address = serializers.CharField()
-    reason = serializers.CharField(help_text="The reason of the suppression.")
+    released = SuppressionOutput(many=True, help_text="The removed entries, the strongest first.")
+    reason = serializers.CharField(help_text="The reason of the first one.")
+    stream = serializers.CharField(allow_null=True, help_text="The stream of the first one; null: all streams.")
     suppressed_at = StrictDateTimeField()
     resent = ReleasedEmail(many=True)
     refused = RefusedEmail(many=True)
@@ -60,31 +63,41 @@ class ReleaseView(ProjectView):
     """Releases an address. With `resend` the key needs the scope `emails:send` beside `suppressions:write`."""
 
     scopes: ClassVar = {"post": SUPPRESSIONS_WRITE}
+    queries = {"post": SelectionQuery}
     bodies = {"post": ReleaseRequest}
 
     @extend_schema(operation_id="release_suppression", responses=ReleaseOutput)
     @idempotent
     def post(self, request: Request, address: str) -> Generator[None, None, Response]:
-        """Remove the address from the suppression list. With `resend`, also resend its suppressed emails.
+        """Remove the entries of an address, all or those of a reason and a stream, from the suppression list.
 
-        404 if the address is not on the list.
+        With `resend`, also resend the suppressed emails that no other entry stops. 404 if there is no such entry.
         """
         fields = self.read_body()
         should_resend = fields.get("resend", False)
         if should_resend:
             require_scope(request, EMAILS_SEND)
         yield
-        found = release_address(self.key, normalise(address), should_resend=should_resend, since=fields.get("since"))
+        found = release_address(
+            self.key,
+            normalise(address),
+            read_selection(self.query),
+            should_resend=should_resend,
+            since=fields.get("since"),
+        )
         if found is None:
             raise NotFoundError
         return Response(show_release(found))
 
 
 def show_release(found: ReleaseResult) -> dict[str, Any]:
+    first = found.suppressions[0]
     return {
-        "address": found.suppression.address,
-        "reason": found.suppression.reason,
-        "suppressed_at": format_time(found.suppression.created_at),
+        "address": first.address,
+        "released": SuppressionOutput(found.suppressions, many=True).data,
+        "reason": first.reason,
+        "stream": first.stream,
+        "suppressed_at": format_time(first.created_at),
         "resent": [{"id": str(new.pk), "resent_from": str(new.resent_from_id)} for new in found.resent],
         "refused": [
             {"id": str(item.message.pk), "code": item.error.public_code, "detail": item.error.detail}

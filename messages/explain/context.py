@@ -18,6 +18,8 @@ from messages.states import Phase
 from providers.models import ProviderKind
 from providers.routing.health import ProviderStatus, provider_status
 from tracking.models import Event, EventType, Suppression
+from tracking.suppressions.reach import Cause, MailKind
+from tracking.suppressions.service import sort_by_strength
 
 # 50 recipients have some events each; events beyond this number come from repeated reports.
 MAX_EVENTS = 1_000
@@ -36,14 +38,16 @@ class Background:
     """The data of an explanation.
 
     `events` by recipient id (None: the message's own), `visits` by recipient id and event type, `suppressions` (the
-    present ones) by lower-case address. `worker_age` is in seconds, None if no worker was ever seen. `hears_bounces`:
-    bounces of this message are sent to this service.
+    present ones, the strongest first) by lower-case address. `kind` decides which of them stop the message.
+    `worker_age` is in seconds, None if no worker was ever seen. `hears_bounces`: bounces of this message are sent to
+    this service.
     """
 
     now: datetime
+    kind: MailKind
     events: Mapping[UUID | None, Sequence[Event]]
     visits: Mapping[tuple[UUID | None, str], Visits]
-    suppressions: Mapping[str, Suppression]
+    suppressions: Mapping[str, Sequence[Suppression]]
     provider_status: ProviderStatus
     worker_age: float | None
     hears_bounces: bool
@@ -52,8 +56,14 @@ class Background:
         """The recipient's last event of a type."""
         return next((event for event in reversed(self.events.get(row.pk, ())) if event.type == type_), None)
 
+    def list_suppressions(self, row: Recipient) -> Sequence[Suppression]:
+        """The present entries of the recipient's address, the strongest first."""
+        return self.suppressions.get(row.address.lower(), ())
+
     def find_suppression(self, row: Recipient) -> Suppression | None:
-        return self.suppressions.get(row.address.lower())
+        """The strongest present entry that stops this mail."""
+        stops = (one for one in self.list_suppressions(row) if self.kind.is_stopped_by(Cause(one.reason, one.stream)))
+        return next(stops, None)
 
     def find_kind(self, attempt: Attempt) -> ProviderKind | None:
         """The kind of the attempt's provider; None when the provider was deleted."""
@@ -68,11 +78,15 @@ def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
     for event in timeline(message.pk).exclude(type__in=VISITS)[:MAX_EVENTS]:
         events[event.recipient_id].append(event)
     found = Suppression.objects.filter(project_id=message.project_id, address__in={row.address.lower() for row in rows})
+    suppressions: dict[str, list[Suppression]] = defaultdict(list)
+    for each in sort_by_strength(found):
+        suppressions[each.address].append(each)
     return Background(
         now=timezone.now(),
+        kind=message.kind,
         events=events,
         visits=read_visits(message),
-        suppressions={each.address: each for each in found},
+        suppressions=suppressions,
         provider_status=provider_status(message.project_id),
         worker_age=read_worker_age(),
         hears_bounces=bool(rows) and find_return_path(message.domain_id, rows[0].pk) is not None,

@@ -18,7 +18,7 @@ from messages.message_events import STATUS_EVENTS
 from messages.states import TRANSITIONS, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, apply_transitions, lock_messages
 from tracking.events import Fact, record_facts
-from tracking.models import EventType, SuppressionReason
+from tracking.models import EventType, SuppressionReason, SuppressionWay
 from tracking.suppressions.service import Entry, suppress_many
 
 log = structlog.get_logger(__name__)
@@ -189,16 +189,18 @@ def _record_feedback_events(feedback: Feedback, target: FeedbackTarget, applied:
                 recipient_id=target.recipient_id,
                 address=target.address,
                 type=type_,
-                data=feedback_event_data(feedback),
+                data=feedback_event_data(feedback, target),
             )
             for type_ in types
         ]
     )
 
 
-def feedback_event_data(feedback: Feedback) -> dict[str, Any]:
-    """The data of the feedback's event, without empty values."""
+def feedback_event_data(feedback: Feedback, target: FeedbackTarget) -> dict[str, Any]:
+    """The data of the feedback's event, without empty values; for an opt-out also its stream and its way."""
+    opt_out = {"stream": target.stream, "way": SuppressionWay.FEEDBACK}
     told = {
+        **(opt_out if feedback.kind is FeedbackKind.UNSUBSCRIBED else {}),
         "source": feedback.source,
         "code": feedback.code,
         "enhanced_code": feedback.enhanced_code,
@@ -214,5 +216,7 @@ def _suppress(feedback: Feedback, target: FeedbackTarget) -> None:
     reason = SUPPRESSIONS.get(feedback.kind) or (SuppressionReason.BOUNCE if feedback.should_suppress else None)
     if reason is not None:
         said = f"{feedback.enhanced_code} {feedback.reply}".strip()[:MAX_REPLY]
-        entry = Entry(address=target.address, reason=reason, note=said, message_id=target.message_id)
+        # An opt-out holds for the stream of its mail.
+        stream = target.stream if reason == SuppressionReason.UNSUBSCRIBE else None
+        entry = Entry(address=target.address, reason=reason, stream=stream, note=said, message_id=target.message_id)
         suppress_many(target.project_id, [entry])

@@ -27,6 +27,7 @@ class FeedbackTarget:
     has_next_attempt: bool
     track_opens: bool
     track_clicks: bool
+    stream: str
 
     @property
     def is_pending(self) -> bool:
@@ -84,7 +85,7 @@ def _list_lookups(feedback: Feedback) -> Iterator[str]:
 _LOCK = """
 SELECT r.id AS recipient_id, r.message_id, r.project_id, r.address, r.status, r.status_reason AS reason,
        r.is_simulated, r.lease_token IS NOT NULL AS is_leased, r.next_attempt_at IS NOT NULL AS has_next_attempt,
-       m.track_opens, m.track_clicks
+       m.track_opens, m.track_clicks, m.stream
 FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id WHERE r.id = %s FOR NO KEY UPDATE OF r
 """
 

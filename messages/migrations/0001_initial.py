@@ -75,6 +75,7 @@ class Migration(migrations.Migration):
                 ("metadata", models.JSONField(default=dict)),
                 ("track_opens", models.BooleanField(default=False)),
                 ("track_clicks", models.BooleanField(default=False)),
+                ("stream", models.TextField(default="default")),
                 ("enable_unsubscribe", models.BooleanField(default=False)),
                 (
                     "tracked_places",
@@ -87,6 +88,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("on_uncertain", models.TextField(choices=[("retry", "Retry"), ("hold", "Hold")], default="retry")),
+                ("is_forwarded", models.BooleanField(default=False)),
                 ("created_at", models.DateTimeField()),
                 ("scheduled_at", models.DateTimeField(null=True)),
                 ("expires_at", models.DateTimeField(null=True)),

@@ -31,17 +31,17 @@ from messages.sending.claims import (
     release_claims,
 )
 from messages.sending.composing import Composer, compose_delivery
-from messages.sending.outcomes import AttemptResult, end_recipients, record_results
+from messages.sending.outcomes import AttemptResult, record_results, suppress_recipients
 from messages.sending.routing import ProviderRouter, find_tried, is_failure
 from messages.sending.simulated_feedback import plan_later
 from messages.sending.worker_state import SendQueueKey, find_worker_state
-from messages.states import Lane, Status, StatusReason
+from messages.states import Lane
 from messages.transitions import lock_messages
 from providers.models import ProviderKind
 from providers.routing.selection import ProviderRef, Tried
 from providers.routing.shared_breakers import provider_breakers, provider_key
 from providers.services import rest_provider
-from tracking.suppressions.service import find_suppressed_pairs
+from tracking.suppressions.service import ClaimedMail, find_stopped
 
 log = structlog.get_logger(__name__)
 
@@ -326,11 +326,21 @@ def write_progress(done: Sequence[Done], asking: Sequence[Claim], beginning: Seq
 
 def drop_suppressed(claims: Sequence[Claim]) -> list[Claim]:
     """Return the claims whose address is not suppressed. The others become `suppressed` without an attempt."""
-    suppressed = find_suppressed_pairs([(taken.project_id, taken.address) for taken in claims])
-    dropped = [taken for taken in claims if (taken.project_id, taken.address) in suppressed]
+    causes = find_stopped(
+        [
+            ClaimedMail(
+                recipient_id=taken.recipient_id,
+                message_id=taken.message_id,
+                project_id=taken.project_id,
+                address=taken.address,
+            )
+            for taken in claims
+        ]
+    )
+    dropped = [taken for taken in claims if taken.recipient_id in causes]
     if dropped:
         with transaction.atomic():
             lock_messages(taken.message_id for taken in dropped)
             release_claims(dropped)
-            end_recipients([taken.recipient_id for taken in dropped], Status.SUPPRESSED, StatusReason.SUPPRESSED)
-    return [taken for taken in claims if taken not in dropped]
+            suppress_recipients({taken.recipient_id: causes[taken.recipient_id] for taken in dropped})
+    return [taken for taken in claims if taken.recipient_id not in causes]

@@ -1,7 +1,7 @@
 """Records the results of attempts: attempt, recipient's state, event and suppression, in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -21,6 +21,7 @@ from messages.sending.claims import Claim
 from messages.states import TRANSITIONS, OnUncertain, Phase, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, lock_messages, write_transitions
 from tracking.models import SuppressionReason
+from tracking.suppressions.reach import Cause
 from tracking.suppressions.service import Entry, suppress_many
 
 # The wait after a provider throttles without a time.
@@ -175,12 +176,11 @@ def attempt_event_data(result: AttemptResult) -> dict[str, Any]:
     }
 
 
-def end_recipients(recipients: Collection[UUID], status: Status, reason: StatusReason) -> list[AppliedTransition]:
-    """Move recipients to a state without an attempt (suppression, for example), and record their events."""
+def suppress_recipients(causes: Mapping[UUID, Cause]) -> None:
+    """Move recipients to `suppressed` without an attempt, and record their events; `causes` by recipient id."""
     with transaction.atomic():
-        applied = Recipient.objects.filter(pk__in=recipients).move_to(status, reason)
-        record_status_events(applied, {row.recipient_id: {"reason": reason} for row in applied})
-    return applied
+        applied = Recipient.objects.filter(pk__in=list(causes)).move_to(Status.SUPPRESSED, StatusReason.SUPPRESSED)
+        record_status_events(applied, {row.recipient_id: causes[row.recipient_id].event_data() for row in applied})
 
 
 _LEASED = """

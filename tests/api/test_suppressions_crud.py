@@ -31,14 +31,65 @@ def test_the_reason_is_manual_where_none_is_given(api):
     assert add(api, "Ann <ann@example.com>")["reason"] == "manual"
 
 
-def test_adding_again_is_harmless_and_never_weakens_the_reason(api):
+def test_adding_again_is_harmless_and_replaces_no_other_reason(api):
     first = add(api, "ann@example.com", reason="unsubscribe")
-    again = api.post("/suppressions", {"address": "ANN@example.com", "note": "by hand"})
+    again = api.post("/suppressions", {"address": "ANN@example.com", "reason": "unsubscribe", "note": "x"})
     assert again.status_code == 200
-    assert again.json() == first
-    stronger = api.post("/suppressions", {"address": "ann@example.com", "reason": "complaint", "note": "x"}).json()
-    assert stronger == {**first, "reason": "complaint", "note": "x"}
-    assert Suppression.objects.count() == 1
+    assert again.json() == {**first, "note": "x"}
+    second = add(api, "ann@example.com")
+    assert second["id"] != first["id"]
+    assert Suppression.objects.count() == 2
+
+
+def test_an_entry_names_its_stream_and_its_proof(api):
+    api.post("/streams", {"name": "news", "type": "broadcast"})
+    body = add(api, "ann@example.com", reason="unsubscribe", stream="news")
+    assert body["stream"] == "news"
+    assert body["proof"] == {"email_id": None, "at": body["created_at"], "way": "api", "ip": "127.0.0.1"}
+    assert add(api, "ann@example.com", reason="manual", stream=None)["stream"] is None
+    assert add(api, "ann@example.com", reason="manual", stream="news")["stream"] == "news"
+
+
+def test_one_address_lists_its_entries_the_strongest_first(api):
+    api.post("/streams", {"name": "news", "type": "broadcast"})
+    asked = [("unsubscribe", "news"), ("bounce", None), ("unsubscribe", None), ("manual", "news"), ("complaint", None)]
+    for reason, stream in asked:
+        add(api, "ann@example.com", reason=reason, stream=stream)
+    add(api, "ben@example.com")
+
+    def names(page):
+        return [(row["reason"], row["stream"]) for row in page["data"]]
+
+    everything = api.get("/suppressions?address=Ann@example.com").json()
+    assert names(everything) == [asked[index] for index in (4, 1, 3, 2, 0)]
+    assert api.get("/suppressions/ann@example.com").json()["reason"] == "complaint"
+    first = api.get("/suppressions?address=ann@example.com&limit=3").json()
+    rest = api.get(f"/suppressions?address=ann@example.com&limit=3&after={first['next']}").json()
+    assert names(first) + names(rest) == names(everything)
+    assert (first["has_more"], rest["has_more"], rest["next"]) == (True, False, None)
+    assert names(api.get("/suppressions?address=ann@example.com&stream=news").json()) == [asked[3], asked[0]]
+    assert names(api.get("/suppressions?address=ann@example.com&stream=all&reason=unsubscribe").json()) == [asked[2]]
+
+
+def test_delete_takes_the_entries_of_a_reason_and_a_stream(api):
+    api.post("/streams", {"name": "news", "type": "broadcast"})
+    for reason, stream in (("unsubscribe", "news"), ("unsubscribe", None), ("manual", "news"), ("complaint", None)):
+        add(api, "ann@example.com", reason=reason, stream=stream)
+    path = "/suppressions/ann@example.com"
+    assert api.delete(f"{path}?stream=").status_code == 422
+    assert api.delete(f"{path}?reason=bounce").status_code == 404
+    assert api.delete(f"{path}?reason=unsubscribe&stream=news").status_code == 204
+    assert api.delete(f"{path}?stream=all&reason=unsubscribe").status_code == 204
+    assert {row.reason for row in Suppression.objects.all()} == {"manual", "complaint"}
+    assert api.delete(path).status_code == 204
+    assert not Suppression.objects.exists()
+
+
+def test_any_part_of_an_address_finds_it_in_any_case(api):
+    ids = [add(api, address)["id"] for address in ("jo.o_hara@shop.example", "jo@other.example", "sam@shop.example")]
+    for text, found in (("O_HARA", [0]), ("o%25h", []), ("@SHOP", [2, 0]), ("J", [1, 0])):
+        answer = api.get(f"/suppressions?q={text}").json()
+        assert [row["id"] for row in answer["data"]] == [ids[index] for index in found], text
 
 
 @pytest.mark.parametrize(
@@ -82,6 +133,8 @@ def test_the_list_is_newest_first_and_goes_on_where_it_ended(api):
         ({"address": "a@b.test, c@d.test"}, "address", "several_addresses"),
         ({"address": ["a@b.test"]}, "address", "invalid"),
         ({"address": "a@b.test", "reason": "why not"}, "reason", "invalid_choice"),
+        ({"address": "a@b.test", "stream": "nws"}, "stream", "unknown_stream"),
+        ({"address": "a@b.test", "reason": "bounce", "stream": "default"}, "stream", "stream_not_allowed"),
         ({"address": "a@b.test", "note": "a\nb"}, "note", "control_character"),
         ({"address": "a@b.test", "note": "a" * 1_001}, "note", "max_length"),
         ({"address": "a@b.test", "created_at": "2030-01-01T00:00:00Z"}, "created_at", "unknown_field"),
@@ -94,7 +147,7 @@ def test_what_is_wrong_is_named_and_nothing_is_stored(api, body, field, code):
     assert Suppression.objects.count() == 0
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "reason=x", "after=x", "address=nope", "q=x"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "reason=x", "after=x", "address=nope", "q=", "stream="])
 def test_a_query_that_makes_no_sense_is_refused(api, query):
     assert api.get(f"/suppressions?{query}").status_code == 422
 

@@ -14,7 +14,7 @@ from domains.services import add_domain
 from messages.models import Message, Recipient
 from messages.states import Status
 from tests.smtp_server import SmtpServer
-from tracking.engagement import recording
+from tracking.engagement import opt_outs, recording
 from tracking.models import Event, Suppression
 
 Send = Callable[..., Message]
@@ -138,7 +138,7 @@ def test_unsubscribe_is_asked_by_get_and_done_by_post(
     assert client.post(path_of(url)).status_code == 200
     assert Suppression.objects.get().reason == "unsubscribe"
     assert Event.objects.filter(type="email.unsubscribed").count() == 1
-    again = send()
+    again = send(enable_unsubscribe=True)
     again.refresh_from_db()
     assert (again.status, again.status_reason) == (Status.FAILED, "suppressed")
 
@@ -214,7 +214,8 @@ def test_while_the_database_is_away_opens_show_and_the_rest_is_asked_to_come_aga
     def fail(*_: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(recording, "fetch_one_as", fail)
+    for module in (recording, opt_outs):
+        monkeypatch.setattr(module, "fetch_one_as", fail)
     assert client.get(paths[0]).status_code == 200
     for answer in (client.get(paths[1]), client.get(paths[2]), client.post(paths[2])):
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")

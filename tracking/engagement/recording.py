@@ -1,4 +1,4 @@
-"""Records opens, clicks and unsubscribes with the most likely actor."""
+"""Records opens and clicks with the most likely actor."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +14,7 @@ from tracking.engagement.bot_detection import MANY_LINKS_WINDOW, Visit, label
 from tracking.engagement.tokens import Token
 from tracking.events import Fact, record_facts
 from tracking.message_tables import RECIPIENTS
-from tracking.models import EventType, SuppressionReason
-from tracking.suppressions.service import Entry, suppress
+from tracking.models import EventType
 
 # The number of first events that contain the delivery, even for 50 recipients; and the number of last events that
 # contain all clicks of a program that follows every link.
@@ -26,7 +25,7 @@ LAST_EVENTS = 50
 # followed just before. A log may contain thousands of visits, so both sub-queries have limits. The recipient's table
 # belongs to a higher package; this package depends on its schema, not on its code.
 _SUBJECT = f"""
-SELECT r.id AS recipient_id, r.project_id, r.message_id, r.address, r.is_simulated, p.name AS project_name,
+SELECT r.id AS recipient_id, r.project_id, r.message_id, r.address, r.is_simulated,
        (SELECT l.urls[%(link)s::int + 1] FROM tracking_trackedlinks l WHERE l.message_id = r.message_id) AS url,
        (SELECT e.occurred_at FROM
             (SELECT * FROM tracking_event WHERE message_id = r.message_id ORDER BY id LIMIT {FIRST_EVENTS}) e
@@ -36,7 +35,7 @@ SELECT r.id AS recipient_id, r.project_id, r.message_id, r.address, r.is_simulat
              ORDER BY id DESC LIMIT {LAST_EVENTS}) e
         WHERE e.recipient_id = r.id AND e.type = %(clicked)s AND e.data ->> 'link' <> %(link)s::int::text)
        AS recent_links
-FROM {RECIPIENTS} r JOIN accounts_project p ON p.id = r.project_id WHERE r.id = %(recipient)s
+FROM {RECIPIENTS} r WHERE r.id = %(recipient)s
 """  # noqa: S608 - built from constants
 MAX_USER_AGENT = 500
 
@@ -47,7 +46,6 @@ class TrackedRecipient:
 
     recipient_id: UUID
     project_id: UUID
-    project_name: str
     message_id: UUID
     address: str
     is_simulated: bool
@@ -88,18 +86,6 @@ def record_open(subject: TrackedRecipient, client: Visitor) -> None:
 def record_click(subject: TrackedRecipient, client: Visitor, token: Token) -> None:
     target = {"url": subject.url, "link": str(token.link)}
     _record_visit(subject, EventType.CLICKED, {**target, **_visit_event_data(subject, client, is_click=True)})
-
-
-def unsubscribe(subject: TrackedRecipient, client: Visitor) -> bool:
-    """Suppress the address for its project. Returns whether that is new. Simulated mail never suppresses an address."""
-    with transaction.atomic():
-        is_new = True
-        if not subject.is_simulated:
-            entry = Entry(address=subject.address, reason=SuppressionReason.UNSUBSCRIBE, message_id=subject.message_id)
-            _, is_new = suppress(subject.project_id, entry)
-        if is_new:
-            _record_visit(subject, EventType.UNSUBSCRIBED, {"user_agent": client.user_agent[:MAX_USER_AGENT]})
-    return is_new
 
 
 def _visit_event_data(subject: TrackedRecipient, client: Visitor, *, is_click: bool) -> dict[str, Any]:

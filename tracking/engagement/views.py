@@ -5,22 +5,35 @@ redirect goes only to a URL that was stored at accept.
 """
 
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any
 
 import structlog
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import Error, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from common.client_ip import client_ip
-from tracking.engagement.recording import Visitor, find_tracked_recipient, record_click, record_open, unsubscribe
+from tracking.engagement.opt_outs import (
+    MailedRecipient,
+    OptOut,
+    find_mailed_recipient,
+    find_opt_out,
+    find_stop,
+    resubscribe,
+    unsubscribe,
+)
+from tracking.engagement.recording import Visitor, find_tracked_recipient, record_click, record_open
 from tracking.engagement.redirects import write_location
 from tracking.engagement.tokens import TokenPurpose, read_token
+from tracking.models import SuppressionReason, SuppressionWay
+from tracking.suppressions.reach import Cause
 
 log = structlog.get_logger(__name__)
 
@@ -107,16 +120,71 @@ def follow_link(request: HttpRequest, text: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @excuse_absence
 def unsubscribe_page(request: HttpRequest, text: str) -> HttpResponse:
-    """GET asks, POST unsubscribes (RFC 8058): a program that follows links must not unsubscribe a person."""
+    """GET asks, POST acts (RFC 8058): a program that follows links must not unsubscribe a person."""
     token = read_token(text, TokenPurpose.UNSUBSCRIBE)
-    subject = find_tracked_recipient(token) if token else None
-    if subject is None:
+    mailed = find_mailed_recipient(token.recipient_id) if token else None
+    if mailed is None:
         return gone_response(request)
-    is_done = request.method == "POST"
-    if is_done:
-        unsubscribe(subject, visitor_of(request))
-    context = {"project": subject.project_name, "address": subject.address, "is_done": is_done}
-    return finish_page(render(request, "tracking/unsubscribe.html", context))
+    if request.method != "POST":
+        return consent_response(request, mailed, find_opt_out(mailed))
+    choice = read_choice(request)
+    act = CHOICES.get(choice)
+    if act is None:
+        return consent_response(request, mailed, find_opt_out(mailed), status=HTTPStatus.BAD_REQUEST)
+    return consent_response(request, mailed, act(mailed, visitor_of(request)), has_acted=True)
+
+
+def read_choice(request: HttpRequest) -> str:
+    """The button of the page that was pressed; empty for a mail program's request, which names none.
+
+    A body that cannot be read is such a request too: nobody must stay subscribed because of their program.
+    """
+    try:
+        return request.POST.get("choice", "")
+    except (BadRequest, SuspiciousOperation, MultiPartParserError):
+        return ""
+
+
+def opt_out(
+    mailed: MailedRecipient, visitor: Visitor, *, way: SuppressionWay, is_for_all: bool = False
+) -> Cause | None:
+    unsubscribe(mailed, OptOut(way=way, is_for_all=is_for_all, ip=visitor.ip or None, user_agent=visitor.user_agent))
+    # Not read again: simulated mail leaves no entry.
+    return Cause(SuppressionReason.UNSUBSCRIBE, None if is_for_all else mailed.stream)
+
+
+def come_back(mailed: MailedRecipient, visitor: Visitor) -> Cause | None:
+    resubscribe(mailed, visitor.ip or None)
+    return None
+
+
+# The actions by the button's name; the nameless one is one-click, which stays within its stream. Each returns the
+# opt-out that holds afterwards.
+CHOICES: Mapping[str, Callable[[MailedRecipient, Visitor], Cause | None]] = {
+    "": partial(opt_out, way=SuppressionWay.ONE_CLICK),
+    "stream": partial(opt_out, way=SuppressionWay.PAGE),
+    "all": partial(opt_out, way=SuppressionWay.PAGE, is_for_all=True),
+    "back": come_back,
+}
+
+
+def consent_response(
+    request: HttpRequest,
+    mailed: MailedRecipient,
+    present: Cause | None,
+    *,
+    has_acted: bool = False,
+    status: HTTPStatus = HTTPStatus.OK,
+) -> HttpResponse:
+    """The unsubscribe page; `present` is the opt-out that holds now."""
+    context = {
+        "mailed": mailed,
+        "is_out": present is not None,
+        "is_out_of_all": present is not None and present.stream is None,
+        "has_come_back": has_acted and present is None,
+        "is_stopped": has_acted and present is None and find_stop(mailed) is not None,
+    }
+    return finish_page(render(request, "tracking/unsubscribe.html", context, status=status))
 
 
 def gone_response(request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,5 @@
 import django.contrib.postgres.fields
+import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
@@ -193,8 +194,24 @@ class Migration(migrations.Migration):
                         ]
                     ),
                 ),
+                ("stream", models.TextField(blank=True, null=True)),
                 ("note", models.TextField(blank=True)),
                 ("message_id", models.UUIDField(null=True)),
+                (
+                    "way",
+                    models.TextField(
+                        choices=[
+                            ("one_click", "One Click"),
+                            ("page", "Page"),
+                            ("mailto", "Mailto"),
+                            ("feedback", "Feedback"),
+                            ("import", "Import"),
+                            ("api", "Api"),
+                        ],
+                        default="feedback",
+                    ),
+                ),
+                ("ip", models.GenericIPAddressField(null=True)),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 (
                     "project",
@@ -204,12 +221,31 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "indexes": [models.Index(fields=["project", "-id"], name="suppression_list")],
+                "indexes": [
+                    models.Index(fields=["project", "-id"], name="suppression_list"),
+                    django.contrib.postgres.indexes.GinIndex(
+                        fields=["address"], name="suppression_part", opclasses=["gin_trgm_ops"]
+                    ),
+                ],
                 "constraints": [
-                    models.UniqueConstraint(fields=("project", "address"), name="suppression_once"),
+                    models.UniqueConstraint(
+                        fields=("project", "address", "reason", "stream"),
+                        name="suppression_once",
+                        nulls_distinct=False,
+                    ),
                     models.CheckConstraint(
                         condition=models.Q(("reason__in", ["bounce", "complaint", "unsubscribe", "manual"])),
                         name="suppression_reason_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("way__in", ["one_click", "page", "mailto", "feedback", "import", "api"])),
+                        name="suppression_way_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("stream__isnull", True), ("reason__in", ["unsubscribe", "manual"]), _connector="OR"
+                        ),
+                        name="suppression_of_stream_has_reason",
                     ),
                 ],
             },

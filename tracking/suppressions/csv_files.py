@@ -13,14 +13,15 @@ from common.addresses import AddressError, parse_address
 from common.errors import ApiError
 from common.times import TimeError, format_time, parse_time
 from tracking.models import Suppression, SuppressionReason
-from tracking.suppressions.service import STRENGTH, Counts, Entry, suppress_many
+from tracking.suppressions.reach import STRENGTH
+from tracking.suppressions.serializers import MAX_NOTE
+from tracking.suppressions.service import Counts, Entry, suppress_many
 
 BATCH = 2_000
 COLUMNS = ("address", "reason", "note", "created_at")
 # The names of the address column in exports of other services.
 ADDRESS_NAMES = frozenset({"address", "email", "email_address", "email address", "recipient", "e-mail"})
 SEPARATORS = ",;\t"
-MAX_NOTE = 1_000
 
 
 class ImportRefusedError(ApiError):

@@ -1,19 +1,29 @@
 """The API's input and output of suppressions."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rest_framework import serializers
 
+from accounts.streams import ALL_STREAMS
 from common.serializers import (
     AddressField,
     PageQuery,
+    QuerySerializer,
     SingleLineField,
+    StrictCharField,
     StrictChoiceField,
     StrictDateTimeField,
     StrictSerializer,
+    wrong,
 )
-from tracking.models import SuppressionReason
-from tracking.suppressions.csv_files import MAX_NOTE
+from tracking.models import SuppressionReason, SuppressionWay
+from tracking.suppressions.reach import MAY_NAME_STREAM
+from tracking.suppressions.service import Selection
+
+MAX_NOTE = 1_000
+MAX_STREAM = 100
+STREAM_FILTER = f"Only entries of this stream; `{ALL_STREAMS}`: only entries that hold for all streams."
 
 
 class SuppressionInput(StrictSerializer):
@@ -21,22 +31,64 @@ class SuppressionInput(StrictSerializer):
 
     address = AddressField()
     reason = StrictChoiceField(choices=SuppressionReason.choices, default=SuppressionReason.MANUAL)
+    stream = StrictCharField(
+        required=False,
+        allow_null=True,
+        default=None,
+        max_length=MAX_STREAM,
+        help_text="The only stream for which it holds, for the reasons unsubscribe and manual. Null: all streams.",
+    )
     note = SingleLineField(required=False, allow_blank=True, default="", max_length=MAX_NOTE)
 
+    def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
+        if values.get("stream") is None or values.get("reason", SuppressionReason.MANUAL) in MAY_NAME_STREAM:
+            return {}
+        message = f"The reason {values['reason']} holds for all streams."
+        return {"stream": [wrong(message, "stream_not_allowed")]}
 
-class SuppressionQuery(PageQuery):
-    """The list's parameters."""
 
-    address = AddressField(required=False, help_text="Only this address; case does not matter.")
+class SelectionQuery(QuerySerializer):
+    """The entries of an address that are meant; all of them without a parameter."""
+
     reason = StrictChoiceField(choices=SuppressionReason.choices, required=False)
+    stream = StrictCharField(required=False, max_length=MAX_STREAM, help_text=STREAM_FILTER)
+
+
+class SuppressionQuery(SelectionQuery, PageQuery):
+    """The list's parameters. All given filters must match."""
+
+    address = AddressField(required=False, help_text="Only this address, the strongest entry first; case is ignored.")
+    q = StrictCharField(required=False, max_length=254, help_text="A part of the address; case is ignored.")
+
+
+def read_selection(query: Mapping[str, Any]) -> Selection:
+    """The entries that a validated `SelectionQuery` selects."""
+    stream = query.get("stream")
+    is_for_all = stream == ALL_STREAMS
+    return Selection(reason=query.get("reason"), stream=None if is_for_all else stream, is_for_all=is_for_all)
+
+
+class ProofOutput(serializers.Serializer[Any]):
+    """The proof of a suppression."""
+
+    email_id = serializers.UUIDField(source="message_id", allow_null=True, help_text="The email that caused it.")
+    at = StrictDateTimeField(source="created_at")
+    way = serializers.ChoiceField(
+        choices=SuppressionWay.choices,
+        help_text="`one_click` (RFC 8058), `page`, `mailto` (RFC 2369): the recipient asked. `feedback`: a server's "
+        "reply, a report or an ESP's event. `import`: a file. `api`: a request, or staff in the admin.",
+    )
+    ip = serializers.IPAddressField(allow_null=True, help_text="The address of the client that asked for it.")
 
 
 class SuppressionOutput(serializers.Serializer[Any]):
-    """A suppressed address with the reason and the time. `email_id` is the email that caused the suppression."""
+    """A suppressed address with the reason, the stream and the proof."""
 
     id = serializers.UUIDField()
     address = serializers.CharField()
     reason = serializers.ChoiceField(choices=SuppressionReason.choices)
+    stream = serializers.CharField(allow_null=True, help_text="The only stream for which it holds; null: all streams.")
     note = serializers.CharField()
     email_id = serializers.UUIDField(source="message_id", allow_null=True)
+    proof = ProofOutput(source="*")
     created_at = StrictDateTimeField()

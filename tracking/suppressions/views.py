@@ -1,21 +1,59 @@
 """`/api/v1/suppressions`."""
 
 from collections.abc import Generator
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import StrIndex
+from django.db.models.lookups import GreaterThan
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.idempotent_views import idempotent
 from accounts.scopes import SUPPRESSIONS_READ, SUPPRESSIONS_WRITE
+from accounts.streams import check_stream
 from accounts.viewsets import ProjectViewSet, locate
 from common.addresses import AddressError, parse_address
+from common.client_ip import client_ip
 from common.errors import NotFoundError
-from tracking.models import Suppression
-from tracking.suppressions.serializers import SuppressionInput, SuppressionOutput, SuppressionQuery
-from tracking.suppressions.service import Entry, release_suppression, suppress
+from common.pagination import KeysetPagination
+from tracking.models import Suppression, SuppressionWay
+from tracking.suppressions.serializers import (
+    SelectionQuery,
+    SuppressionInput,
+    SuppressionOutput,
+    SuppressionQuery,
+    read_selection,
+)
+from tracking.suppressions.service import Entry, release_suppressions, sort_by_strength, suppress
+
+# pg_trgm looks up three characters at a time.
+TRIGRAM = 3
+
+
+class SuppressionPagination(KeysetPagination):
+    """Entries, newest first; those of one address, which has at most a few for each stream, the strongest first."""
+
+    def narrow(self, rows: QuerySet[Any], query: Any) -> QuerySet[Any]:
+        return rows if "address" in query else super().narrow(rows, query)
+
+    def read(self, rows: QuerySet[Any], count: int) -> list[Any]:
+        if "address" not in self.query:
+            return super().read(rows, count)
+        ordered = sort_by_strength(rows)
+        places = {row.pk: place for place, row in enumerate(ordered, start=1)}
+        start = places.get(self.query["after"], 0) if "after" in self.query else 0
+        return ordered[start : start + count]
+
+
+def has_address_part(text: str) -> Q:
+    """Matches entries whose address contains `text`; case is ignored."""
+    lowered = text.lower()
+    if len(lowered) >= TRIGRAM:
+        return Q(address__contains=lowered)
+    # The trigram index would be read as a whole; a scan from the newest rows is faster.
+    return Q(GreaterThan(StrIndex("address", Value(lowered)), 0))
 
 
 class SuppressionViewSet(ProjectViewSet):
@@ -30,34 +68,46 @@ class SuppressionViewSet(ProjectViewSet):
         "create": SUPPRESSIONS_WRITE,
         "destroy": SUPPRESSIONS_WRITE,
     }
+    pagination_class = SuppressionPagination
     serializer_class = SuppressionOutput
-    queries = {"list": SuppressionQuery}
+    queries = {"list": SuppressionQuery, "destroy": SelectionQuery}
     bodies = {"create": SuppressionInput}
     filters = {
-        "reason": lambda reason: Q(reason=reason),
         "address": lambda address: Q(address=address.address.lower()),
+        "q": has_address_part,
     }
 
     def get_queryset(self) -> QuerySet[Suppression]:
         return self.project.suppressions.all()
 
     def get_object(self) -> Suppression:
-        found = self.get_queryset().filter(address=normalise(self.kwargs["address"])).first()
-        if found is None:
+        found = sort_by_strength(self.get_queryset().filter(address=normalise(self.kwargs["address"])))
+        if not found:
             raise NotFoundError
-        return found
+        return found[0]
 
     @extend_schema(responses=SuppressionOutput)
     def list(self, request: Request) -> Response:
-        """The list, the newest first. `?address=` checks for one address."""
-        return self.list_rows(self.filter_queryset(self.get_queryset()))
+        """The list, the newest first. `?address=` lists the entries of one address, the strongest first."""
+        selected = self.get_queryset().filter(read_selection(self.query).condition())
+        return self.list_rows(self.filter_queryset(selected))
 
     @extend_schema(responses={200: SuppressionOutput, 201: SuppressionOutput})
     @idempotent
     def create(self, request: Request) -> Generator[None, None, Response]:
-        """Suppress an address: 201, or 200 if it was suppressed. A weaker reason never replaces a stronger one."""
+        """Suppress an address: 201, or 200 if it has an entry of this reason and stream. No entry replaces another."""
         values = self.read_body()
-        entry = Entry(address=values["address"].address, reason=values["reason"], note=values["note"])
+        if values["stream"] is not None:
+            check_stream(self.project.pk, values["stream"])
+        ip = client_ip(request.META)
+        entry = Entry(
+            address=values["address"].address,
+            reason=values["reason"],
+            stream=values["stream"],
+            note=values["note"],
+            way=SuppressionWay.API,
+            ip=str(ip) if ip else None,
+        )
         yield
         row, is_new = suppress(self.project.pk, entry)
         if not is_new:
@@ -68,14 +118,14 @@ class SuppressionViewSet(ProjectViewSet):
 
     @extend_schema(responses=SuppressionOutput)
     def retrieve(self, request: Request, address: str) -> Response:
-        """The entry of one address; 404 if it is not on the list."""
+        """The strongest entry of one address; 404 if it is not on the list."""
         return self.show(self.get_object())
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, address: str) -> Response:
-        """Remove an address from the list, so that mail is sent to it again."""
+        """Remove the entries of an address, all or those of a reason and a stream, so that mail is sent to it again."""
         self.read_body()
-        if release_suppression(self.project.pk, normalise(address)) is None:
+        if not release_suppressions(self.project.pk, normalise(address), read_selection(self.query)):
             raise NotFoundError
         return Response(status=204)
 
