@@ -8,7 +8,7 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from types import TracebackType
@@ -179,34 +179,53 @@ class HttpStream:
     chunks: AsyncIterator[bytes]
 
 
+StreamContext = AbstractAsyncContextManager[HttpStream]
+
+
 class AsyncHttpClient:
     """Makes calls to many hosts at once in an event loop, only to addresses that `guard` admits.
 
     `connect_seconds` is for each address of a host; any other limit is the caller's. Made outside of the loop or in it.
     """
 
-    def __init__(self, guard: Guard, *, connect_seconds: float, max_connections: int = MAX_CONNECTIONS) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        connect_seconds: float,
+        max_connections: int = MAX_CONNECTIONS,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self._look_ups = ThreadPoolExecutor(LOOK_UP_THREADS, thread_name_prefix="http-dns")
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=make_client_context(),
+            ssl_context=context or make_client_context(),
             max_connections=max_connections,
             max_keepalive_connections=max_connections,
             keepalive_expiry=KEEP_ALIVE_SECONDS,
             network_backend=_AsyncNetwork(guard, connect_seconds, self._look_ups),
         )
 
-    @asynccontextmanager
-    async def post(self, target: UrlTarget, headers: Mapping[str, str], body: bytes) -> AsyncIterator[HttpStream]:
+    def post(self, target: UrlTarget, headers: Mapping[str, str], body: bytes) -> StreamContext:
         """Send `body`; `headers` hold no Host and no Content-Length. A connection with more to read is closed.
 
         RefusedError, HTTP_ERRORS.
         """
+        return self._open("POST", target, {"Content-Length": str(len(body)), **headers}, body)
+
+    def get(self, target: UrlTarget, headers: Mapping[str, str]) -> StreamContext:
+        """As `post`, without a body."""
+        return self._open("GET", target, headers, b"")
+
+    @asynccontextmanager
+    async def _open(
+        self, method: str, target: UrlTarget, headers: Mapping[str, str], body: bytes
+    ) -> AsyncIterator[HttpStream]:
         # Taken apart by our parser: no other one gets to read the URL in its own way.
         url = httpcore.URL(
             scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
         )
-        every = {"Host": target.authority, "Content-Length": str(len(body)), **headers}
-        async with self._pool.stream("POST", url, headers=list(every.items()), content=body) as response:
+        every = {"Host": target.authority, **headers}
+        async with self._pool.stream(method, url, headers=list(every.items()), content=body) as response:
             yield HttpStream(status=response.status, headers=response.headers, chunks=response.aiter_stream())
 
     async def close(self) -> None:

@@ -1,8 +1,10 @@
 """MTA-STS policies: parsing, fetching, caching."""
 
+import inspect
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -136,16 +138,18 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(tmp_path: Path, name: str, kind: Kind = Kind.FULL, **values: Any) -> Iterator[HttpsFetcher]:
+def serving(
+    tmp_path: Path, name: str, kind: Kind = Kind.FULL, seconds: float = 60.0, handler: type = Handler, **values: Any
+) -> Iterator[HttpsFetcher]:
     """An HTTPS server with a certificate for `name`, and a fetcher that knows its authority."""
     authority = CertificateAuthority(tmp_path, kind)
-    server = HTTPServer(("127.0.0.1", 0), type("Own", (Handler,), values))
+    server = HTTPServer(("127.0.0.1", 0), type("Own", (handler,), values))
     server.socket = authority.issue(name).wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     guard = Guard(allowed=[ip_network("127.0.0.0/8")], resolve=lambda *_: [ip_address("127.0.0.1")])
     try:
         trusted = make_client_context(str(authority.ca_file))
-        yield HttpsFetcher(guard, port=server.server_port, context=trusted)
+        yield HttpsFetcher(guard, port=server.server_port, context=trusted, seconds=seconds)
     finally:
         server.shutdown()
         server.server_close()
@@ -169,6 +173,45 @@ def test_redirects_errors_pages_and_floods_are_no_policy(tmp_path: Path, values:
 def test_a_certificate_for_another_name_is_refused(tmp_path: Path, kind: Kind) -> None:
     with serving(tmp_path, "evil.test", kind) as fetch, pytest.raises(PolicyError, match="mismatch"):
         fetch("x.test")
+
+
+class DrippingHandler(Handler):
+    """Sends a body without end, byte by byte, for as long as the client listens."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.wfile.write(b"x")
+                time.sleep(0.01)
+
+
+def test_a_server_that_sends_single_bytes_is_left_when_the_time_is_over(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, "mta-sts.x.test", seconds=0.2, handler=DrippingHandler) as fetch,
+        pytest.raises(PolicyError, match="within 0.2 s"),
+    ):
+        fetch("x.test")
+
+
+def test_a_dead_name_server_is_left_when_the_time_is_over() -> None:
+    is_over = threading.Event()
+
+    def resolve(*_: object) -> list[Any]:
+        is_over.wait()
+        return []
+
+    try:
+        with pytest.raises(PolicyError, match="within 0.1 s"):
+            HttpsFetcher(Guard(resolve=resolve), seconds=0.1)("x.test")
+    finally:
+        is_over.set()
+
+
+def test_a_fetch_takes_a_minute_at_most() -> None:
+    assert inspect.signature(HttpsFetcher).parameters["seconds"].default == 60
 
 
 def test_a_policy_host_on_a_private_address_is_refused() -> None:
