@@ -45,10 +45,12 @@ MAX_REPLY_TO = 50
 class EmailRequest(LenientSerializer):
     """An email to send: content, or a template and its variables.
 
-    null, "", {} and [] count as absent.
+    null, "", {} and [] count as absent, except for `scheduled_at`, where only null does: an empty time may be the mistake
+    of a program, and a mail that was sent at once cannot be called back.
     """
 
     aliases = {"from": "from_"}
+    strict_about = frozenset({"scheduled_at"})
 
     to = AddressListField(help_text="1 to 50 recipients in to, cc and bcc together; duplicates are removed.")
     cc = AddressListField(required=False)

@@ -210,7 +210,7 @@ TIMES: list[Field] = [
             at(days=366): "too_far_ahead",
         },
     ),
-    ({"scheduled_at": ["2030-01-01T00:00:00Z"]}, "scheduled_at", "invalid_time"),
+    *[({"scheduled_at": value}, "scheduled_at", "invalid_time") for value in ("", {}, [], ["2030-01-01T00:00:00Z"])],
     *within(
         "expires_at",
         {"never": "invalid_time", "2030-01-01T00:00:00": "offset_required", at(seconds=-1): "not_in_future"},

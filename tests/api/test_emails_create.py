@@ -84,9 +84,25 @@ def test_the_location_of_the_form_with_a_slash_is_the_one_without(api):
 ABSENT = [None, "", {}, []]
 OPTIONAL = [
     *("cc", "bcc", "reply_to", "html", "template_id", "template_vars", "domain_id"),
-    *("track_opens", "track_clicks", "enable_unsubscribe", "scheduled_at", "expires_at"),
+    *("track_opens", "track_clicks", "enable_unsubscribe", "expires_at"),
     *("attachments", "headers", "tags", "metadata", "priority", "on_uncertain"),
 ]
+
+
+def test_without_a_time_or_with_null_an_email_is_sent_at_once(api):
+    for given in ({}, {"scheduled_at": None}):
+        assert api.post("/emails", {**EMAIL, **given}).json()["status"] == "queued"
+
+
+@pytest.mark.parametrize("empty", ["", {}, []], ids=repr)
+def test_an_empty_time_is_refused_in_an_email_a_batch_and_a_change(api, empty):
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    pk = api.post("/emails", {**EMAIL, "scheduled_at": later}).json()["id"]
+    assert errors_of(api.post("/emails", {**EMAIL, "scheduled_at": empty})) == [("scheduled_at", "invalid_time")]
+    batch = api.post("/emails/batch", [EMAIL, {**EMAIL, "scheduled_at": empty}])
+    assert (batch.status_code, errors_of(batch)) == (422, [("[1].scheduled_at", "invalid_time")])
+    assert errors_of(api.patch(f"/emails/{pk}", {"scheduled_at": empty})) == [("scheduled_at", "invalid_time")]
+    assert Message.objects.count() == 1
 
 
 @pytest.mark.parametrize("absent", ABSENT, ids=repr)
