@@ -47,8 +47,9 @@ def _check_smtp(provider: Provider) -> tuple[bool, str]:
     config = smtp_config(parse_provider_url(provider.url), is_operated=provider.is_operated)
     with closing(SmtpTransport(replace(config, timeouts=TIMEOUTS))) as transport:
         refusal = transport.greet()
+        method = transport.login_method
     if refusal is None:
-        return True, "accepted EHLO" + ("" if "@" not in provider.url else " and the credentials")
+        return True, "accepted EHLO" + (f" and the credentials, by AUTH {method}" if method else "")
     return False, f"{refusal.stage}: {refusal.code or ''} {refusal.text}".replace("  ", " ")
 
 

@@ -12,11 +12,10 @@ from django.conf import settings
 from delivery.ssrf import Guard, RefusedError, parse_target
 from providers.esp.model import API_URL
 from providers.models import ProviderKind
-from providers.provider_url import ProviderAddress, ProviderUrlError
+from providers.provider_url import LOOPBACK, TOKEN_URL, ProviderAddress, ProviderUrlError
 
 # The time limit of the DNS query, so that a dead name server does not block the request.
 LOOK_UP_SECONDS = 3.0
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _look_ups = ThreadPoolExecutor(max_workers=4, thread_name_prefix="provider-host")
 
 
@@ -37,6 +36,7 @@ def check_reach(address: ProviderAddress) -> None:
         raise ProviderUrlError("an inbox must be on this machine; use the kind smtp for a relay", "host")
     if address.kind in {ProviderKind.SMTP, ProviderKind.INBOX}:
         _check_host(address.host, address.port, "host")
+        _check_url(address, TOKEN_URL)
     if address.kind is ProviderKind.ESP:
         _check_esp(address)
 
@@ -45,12 +45,16 @@ def _check_esp(address: ProviderAddress) -> None:
     if address.host == "ses" and not address.options.get("aws_access_key_id"):
         # Without an access key the machine's own credentials would be used, which are the operator's.
         raise ProviderUrlError("an access key is required", "aws_access_key_id")
-    if url := address.options.get(API_URL):
+    _check_url(address, API_URL)
+
+
+def _check_url(address: ProviderAddress, setting: str) -> None:
+    if url := address.options.get(setting):
         try:
             target = parse_target(url)
         except RefusedError as error:
-            raise ProviderUrlError(f"{API_URL}: {error.message}", API_URL) from None
-        _check_host(target.host, target.port, API_URL)
+            raise ProviderUrlError(f"{setting}: {error.message}", setting) from None
+        _check_host(target.host, target.port, setting)
 
 
 def _check_host(host: str, port: int, setting: str) -> None:

@@ -1,6 +1,6 @@
 """Provider settings as a URL, which is the stored form, and as a mapping of names to values.
 
-`smtp://user:password@host:587?tls=starttls`, `smtps://…`, `mx:?port=25`, `esp://postmark?server_token=…`,
+`smtp://user:password@host:587?tls=starttls`, `smtp://user@host?auth=xoauth2&oauth_…`, `smtps://…`, `mx:?port=25`, `esp://postmark?server_token=…`,
 `inbox://127.0.0.1:2525`, `simulator:`.
 """
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+from delivery.ssrf import RefusedError, parse_target
 from providers.esp.catalog import ESPS
 from providers.esp.model import API_URL, EVENT_LOGIN, is_secret, list_settings
 from providers.esp.services.ses import TOPICS
@@ -17,6 +18,19 @@ from providers.models import ProviderKind
 
 Settings = Mapping[str, str]
 
+AUTH, TOKEN_URL = "auth", "oauth_token_url"
+CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, SCOPE = (
+    "oauth_client_id",
+    "oauth_client_secret",
+    "oauth_refresh_token",
+    "oauth_scope",
+)
+OAUTH = (TOKEN_URL, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, SCOPE)
+# The mechanism by the setting `auth`; the usual `password` has none.
+TOKEN_MECHANISMS = {"xoauth2": "XOAUTH2", "oauthbearer": "OAUTHBEARER"}
+AUTH_MODES = ("password", *TOKEN_MECHANISMS)
+HIDDEN = frozenset({"username", "password", CLIENT_SECRET, REFRESH_TOKEN})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 TLS_MODES = ("implicit", "never", "opportunistic", "starttls")
 # The settings before the question mark of a URL; all others are its options.
 AUTHORITY = {
@@ -27,7 +41,7 @@ AUTHORITY = {
     ProviderKind.SIMULATOR: (),
 }
 OPTIONS = {
-    ProviderKind.SMTP: ("tls", "verify", "ca"),
+    ProviderKind.SMTP: ("tls", "verify", "ca", AUTH, *OAUTH),
     ProviderKind.INBOX: ("tls", "verify", "ca"),
     ProviderKind.MX: ("port", "source", "helo", "ca"),
     ProviderKind.SIMULATOR: (),
@@ -55,7 +69,7 @@ class ProviderAddress:
     """A provider's validated settings. repr does not show `username`, `password` and `options`.
 
     `host` is the server's for `smtp` and `inbox`, and the ESP's name for `esp`; `options` are specific to one kind or
-    ESP.
+    ESP (for `smtp` those of OAuth).
     """
 
     kind: ProviderKind
@@ -132,6 +146,8 @@ def check_settings(kind: ProviderKind, settings: Settings) -> ProviderAddress:
         raise ProviderUrlError("verify must be yes or no", "verify")
     if "password" in settings and not settings.get("username"):
         raise ProviderUrlError("a password requires a user name", "username")
+    if kind is ProviderKind.SMTP:
+        _check_auth(settings, tls)
     return ProviderAddress(
         kind=kind,
         host=settings["host"],
@@ -141,7 +157,38 @@ def check_settings(kind: ProviderKind, settings: Settings) -> ProviderAddress:
         tls=tls,
         is_certificate_checked=verify == "yes",
         ca_file=settings.get("ca", ""),
+        options={name: settings[name] for name in (AUTH, *OAUTH) if name in settings},
     )
+
+
+def _check_auth(settings: Settings, tls: str) -> None:
+    """Check the settings of OAuth, by which a relay's account is used without a password."""
+    auth = settings.get(AUTH, "password")
+    if auth not in AUTH_MODES:
+        raise ProviderUrlError(f"auth must be one of {', '.join(AUTH_MODES)}", AUTH)
+    if auth == "password":
+        if given := [name for name in OAUTH if settings.get(name)]:
+            raise ProviderUrlError(f"{given[0]} requires auth={' or '.join(TOKEN_MECHANISMS)}", AUTH)
+        return
+    if settings.get("password"):
+        raise ProviderUrlError(f"auth={auth} uses no password", "password")
+    if missing := [name for name in ("username", TOKEN_URL, CLIENT_ID) if not settings.get(name)]:
+        raise ProviderUrlError(f"auth={auth} requires {missing[0]}", missing[0])
+    if not settings.get(CLIENT_SECRET) and not settings.get(REFRESH_TOKEN):
+        raise ProviderUrlError(f"auth={auth} requires {CLIENT_SECRET} or {REFRESH_TOKEN}", CLIENT_SECRET)
+    if tls not in {"starttls", "implicit"}:
+        raise ProviderUrlError(f"auth={auth} requires tls=starttls or tls=implicit", "tls")
+    _check_token_url(settings[TOKEN_URL])
+
+
+def _check_token_url(url: str) -> None:
+    """A secret goes there: over TLS, or to this machine."""
+    try:
+        target = parse_target(url)
+    except RefusedError as error:
+        raise ProviderUrlError(f"{TOKEN_URL}: {error.message}", TOKEN_URL) from None
+    if target.scheme != "https" and target.host not in LOOPBACK:
+        raise ProviderUrlError(f"{TOKEN_URL} must begin with https://", TOKEN_URL)
 
 
 def refuse_unknown(settings: Settings, known: tuple[str, ...]) -> None:
@@ -196,4 +243,4 @@ def hide_secrets(kind: ProviderKind, settings: Settings) -> dict[str, str]:
     if kind is ProviderKind.ESP:
         esp = ESPS[settings["esp"]]
         return {name: value for name, value in settings.items() if name == "esp" or not is_secret(esp, name)}
-    return {name: value for name, value in settings.items() if name not in {"username", "password"}}
+    return {name: value for name, value in settings.items() if name not in HIDDEN}

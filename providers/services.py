@@ -17,6 +17,8 @@ from providers.esp.model import API_URL
 from providers.models import Provider, ProviderKind
 from providers.network_policy import check_reach
 from providers.provider_url import (
+    AUTH,
+    TOKEN_URL,
     ProviderUrlError,
     build_provider_url,
     check_settings,
@@ -32,9 +34,9 @@ SHARED_NAME = "default"
 
 # The pause after a provider has rejected our credentials; they may have been corrected since.
 AUTH_PAUSE = timedelta(minutes=5)
-# The settings that name the receiver of credentials. When one changes, stored credentials are dropped: otherwise
-# a key that may change a provider could have its password sent to another server.
-DESTINATION = frozenset({"host", "esp", API_URL})
+# The settings that name the receiver of credentials, or their kind. When one changes, stored credentials are dropped:
+# otherwise a key that may change a provider could have its password sent to another server.
+DESTINATION = frozenset({"host", "esp", API_URL, TOKEN_URL, AUTH})
 
 
 class ProviderExistsError(ConflictError):
@@ -218,7 +220,10 @@ def rest_provider(provider_id: UUID, *, reason: str) -> None:
 
 def resume_provider(provider_id: UUID) -> None:
     """Resume a provider, whether a person or the service paused it. Other workers notice it after the commit."""
-    Provider.objects.filter(pk=provider_id).update(is_paused=False, paused_until=None, pause_reason="")
+    # The new version gives workers a new transport, which tries the credentials again.
+    Provider.objects.filter(pk=provider_id).update(
+        is_paused=False, paused_until=None, pause_reason="", updated_at=Now()
+    )
     transaction.on_commit(lambda: forget_failures(provider_id))
     forget_routes()
 

@@ -1,9 +1,9 @@
 """Build the transport of a provider."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -12,7 +12,7 @@ from django.conf import settings
 from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies
 from delivery.dns import parse_name_server
 from delivery.envelope import Delivery, Outcome, Reply, Stage, Transport
-from delivery.http_client import HttpClient
+from delivery.http_client import HttpClient, HttpSeconds
 from delivery.judging.terms import About
 from delivery.mx.mta_sts import HttpsFetcher, PolicyFinder
 from delivery.mx.resolver import DnsMxResolver
@@ -26,12 +26,27 @@ from providers.esp.catalog import ESPS
 from providers.esp.transport import EspTransport
 from providers.models import ProviderKind
 from providers.network_policy import find_guard
-from providers.provider_url import ProviderAddress, ProviderUrlError, parse_provider_url
-from providers.routing.redis_state import SharedPolicies
+from providers.oauth import OAuthClient, OAuthTokens
+from providers.provider_url import (
+    AUTH,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    REFRESH_TOKEN,
+    SCOPE,
+    TOKEN_MECHANISMS,
+    TOKEN_URL,
+    ProviderAddress,
+    ProviderUrlError,
+    parse_provider_url,
+)
+from providers.routing.redis_state import SharedLogins, SharedPolicies
 from providers.routing.selection import ProviderRef
 from providers.routing.shared_breakers import mx_breakers
+from providers.services import AUTH_PAUSE
 
 COUNTED_IDLE_LIMIT = timedelta(seconds=5)
+# A request for a token is part of a log-in, which has two minutes in all.
+TOKEN_SECONDS = HttpSeconds(connect=10.0, write=10.0, answer=20.0)
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +81,7 @@ def build_transport(provider: ProviderRef) -> Transport:
 
 def smtp_config(address: ProviderAddress, *, is_operated: bool) -> SmtpConfig:
     """The settings of an SMTP server. The inbox counts as the recipient's own server: its 250 means delivered."""
+    guard = find_guard(is_operated=is_operated)
     return SmtpConfig(
         host=address.host,
         port=address.port,
@@ -76,8 +92,24 @@ def smtp_config(address: ProviderAddress, *, is_operated: bool) -> SmtpConfig:
         username=address.username,
         password=address.password,
         helo_name=helo_name(),
-        guard=find_guard(is_operated=is_operated),
+        guard=guard,
+        tokens=_build_tokens(address.options, guard),
+        token_mechanism=TOKEN_MECHANISMS.get(address.options.get(AUTH, ""), ""),
     )
+
+
+def _build_tokens(options: Mapping[str, str], guard: Guard | None) -> OAuthTokens | None:
+    """The source of OAuth tokens; None when the provider uses a password or none."""
+    if options.get(AUTH) not in TOKEN_MECHANISMS:
+        return None
+    client = OAuthClient(
+        token_url=options[TOKEN_URL],
+        client_id=options[CLIENT_ID],
+        client_secret=options.get(CLIENT_SECRET, ""),
+        refresh_token=options.get(REFRESH_TOKEN, ""),
+        scope=options.get(SCOPE, ""),
+    )
+    return OAuthTokens(client, partial(HttpClient, guard, seconds=TOKEN_SECONDS))
 
 
 def helo_name() -> str:
@@ -87,6 +119,8 @@ def helo_name() -> str:
 
 def _build_smtp(provider: ProviderRef, address: ProviderAddress) -> Transport:
     config = smtp_config(address, is_operated=provider.is_operated)
+    if config.username and provider.id is not None:
+        config = replace(config, login_turns=SharedLogins(f"{provider.id}:{provider.version}"), login_pause=AUTH_PAUSE)
     # With a connection limit, idle connections are closed early so that other workers can use their share.
     return SmtpTransport(replace(config, idle_limit=COUNTED_IDLE_LIMIT) if provider.connection_limit else config)
 

@@ -7,7 +7,7 @@ with SmtpServer(Script(replies={"RCPT": "550 5.1.1 who?"})) as server:
 import socket
 import ssl
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import md5
@@ -59,7 +59,8 @@ class Script:
     """What the server does.
 
     `replies` is by verb, with CONNECT for the greeting, CONTENT for the moment when some content has come, `.` for the
-    final dot, AUTH for its last word (`AUTH PLAIN` for its first), TLS for the handshake. A list is played one by one
+    final dot, AUTH for its last word (`AUTH PLAIN` for its first; `AUTH PLAIN +` where the command has an initial
+    response), TLS for the handshake. A list is played one by one
     over all connections; None in it, and what comes after its end, is the usual answer. `\\n` in an answer is CRLF. An
     offer `TLS:X` is made only over TLS.
     """
@@ -67,6 +68,7 @@ class Script:
     replies: Mapping[str, Act | Sequence[Act]] = field(default_factory=dict)
     offers: Sequence[str] = ("PIPELINING", "SIZE 10485760", "8BITMIME", "ENHANCEDSTATUSCODES")
     users: Mapping[str, str] = field(default_factory=dict)
+    tokens: Collection[str] = ()  # the OAuth tokens that are valid now
     tls: ssl.SSLContext | None = None
     is_tls_implicit: bool = False
     after_starttls: bytes = b""  # injected in clear, in the segment of the 220
@@ -209,6 +211,7 @@ class Dialogue:
         self._buffer = b""
         self._mail: Mail | None = None
         self._user = ""
+        self._initial: bytes | None = None
         self._is_tls = False
 
     def run(self) -> None:
@@ -311,16 +314,22 @@ class Dialogue:
         self._is_tls, self._buffer = True, b""
 
     def _do_auth(self, verb: str, rest: str) -> None:
-        if act := self.server.choose(f"{verb} {rest}"):
+        mechanism, _, initial = rest.partition(" ")
+        key = f"{verb} {mechanism.upper()}"
+        if act := (self.server.choose(f"{key} +") if initial else None) or self.server.choose(key):
             self._perform(act)
             return
-        user = CHECKS[rest.upper()](self)
-        if self.script.users and not user:
+        self._initial = b64decode(initial) if initial else None
+        user = CHECKS[mechanism.upper()](self)
+        if (self.script.users or self.script.tokens) and not user:
             self._send("535 5.7.8 bad credentials")
         elif self._play(verb):
             self._user = user
 
     def _challenge(self, text: bytes) -> bytes:
+        if self._initial is not None:
+            initial, self._initial = self._initial, None
+            return initial
         self._send("334 " + b64encode(text).decode())
         line = self._read_until(b"\r\n")
         self.server.commands.append(line.decode())
@@ -340,6 +349,16 @@ class Dialogue:
         user, _, digest = self._challenge(challenge).decode().rpartition(" ")
         expected = HMAC(self.script.users.get(user, "?").encode(), challenge, md5).hexdigest()
         return user if digest == expected else ""
+
+    def _check_token(self) -> str:
+        """XOAUTH2 and OAUTHBEARER: a rejected token is described first; any answer to that ends the attempt."""
+        fields = self._challenge(b"").decode().split("\1")
+        user = fields[0].removeprefix("user=").removeprefix("n,a=").rstrip(",")
+        token = next((one.partition("Bearer ")[2] for one in fields if one.startswith("auth=")), "")
+        if token in self.script.tokens:
+            return user
+        self._challenge(b'{"status":"invalid_token"}')
+        return ""
 
     def _do_mail(self, verb: str, rest: str) -> None:
         path, _, parameters = rest.partition(">")
@@ -407,4 +426,10 @@ HANDLERS = {
     "RSET": Dialogue._do_rset,
     "QUIT": Dialogue._do_quit,
 }
-CHECKS = {"PLAIN": Dialogue._check_plain, "LOGIN": Dialogue._check_login, "CRAM-MD5": Dialogue._check_cram_md5}
+CHECKS = {
+    "PLAIN": Dialogue._check_plain,
+    "LOGIN": Dialogue._check_login,
+    "CRAM-MD5": Dialogue._check_cram_md5,
+    "XOAUTH2": Dialogue._check_token,
+    "OAUTHBEARER": Dialogue._check_token,
+}

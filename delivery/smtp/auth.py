@@ -1,90 +1,148 @@
-"""AUTH (RFC 4954): PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195)."""
+"""AUTH (RFC 4954): one attempt by one method, with a password or with an OAuth token.
+
+PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195), OAUTHBEARER (RFC 7628), and XOAUTH2, which Google and Microsoft document.
+"""
 
 import binascii
 import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
-from time import monotonic
+from typing import NamedTuple
 
 from delivery.replies import SmtpReply
-from delivery.smtp.config import SmtpConfig
 from delivery.smtp.connection import Connection
+from delivery.smtp.credentials import Credentials
 
-# The client's side of a mechanism, one step per challenge of the server.
-Step = Callable[[SmtpConfig, bytes], bytes]
 CHALLENGE, ACCEPTED = 334, 235
-# The server rejects the mechanism, not the credentials: the next mechanism may succeed.
-NOT_THIS_MECHANISM = {504, 534}
+# Mechanisms with a challenge that the client must read; those of the others are only prompts.
+READS_CHALLENGE = {"CRAM-MD5"}
 
 
-class NoMechanismError(Exception):
+class NoMethodError(Exception):
     """The server offers no supported mechanism that is allowed on this connection."""
 
 
-def _say_plain(config: SmtpConfig, _challenge: bytes) -> bytes:
-    return f"\0{config.username}\0{config.password}".encode()
+class AuthMethod(NamedTuple):
+    """A mechanism, with or without an initial response (RFC 4954, 4): some servers accept only one of the two."""
+
+    mechanism: str
+    has_initial: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.mechanism} with initial response" if self.has_initial else self.mechanism
 
 
-def _say_username(config: SmtpConfig, _challenge: bytes) -> bytes:
-    return config.username.encode()
+# The client's side of a mechanism, one step for each challenge of the server.
+Step = Callable[[Credentials, bytes], bytes]
 
 
-def _say_password(config: SmtpConfig, _challenge: bytes) -> bytes:
-    return config.password.encode()
+def _write_plain(credentials: Credentials, _challenge: bytes) -> bytes:
+    return f"\0{credentials.username}\0{credentials.secret}".encode()
 
 
-def _say_cram_md5(config: SmtpConfig, challenge: bytes) -> bytes:
-    digest = hmac.new(config.password.encode(), challenge, "md5").hexdigest()
-    return f"{config.username} {digest}".encode()
+def _write_username(credentials: Credentials, _challenge: bytes) -> bytes:
+    return credentials.username.encode()
 
 
-# In order of choice.
-MECHANISMS: Mapping[str, Sequence[Step]] = {
-    "PLAIN": [_say_plain],
-    "LOGIN": [_say_username, _say_password],
-    "CRAM-MD5": [_say_cram_md5],
+def _write_password(credentials: Credentials, _challenge: bytes) -> bytes:
+    return credentials.secret.encode()
+
+
+def _write_cram_md5(credentials: Credentials, challenge: bytes) -> bytes:
+    digest = hmac.new(credentials.secret.encode(), challenge, "md5").hexdigest()
+    return f"{credentials.username} {digest}".encode()
+
+
+def _write_xoauth2(credentials: Credentials, _challenge: bytes) -> bytes:
+    return f"user={credentials.username}\1auth=Bearer {credentials.secret}\1\1".encode()
+
+
+def _write_oauthbearer(credentials: Credentials, _challenge: bytes) -> bytes:
+    # RFC 5801, 4: `,` and `=` are escaped in the name.
+    name = credentials.username.replace("=", "=3D").replace(",", "=2C")
+    server = f"host={credentials.host}\1port={credentials.port}"
+    return f"n,a={name},\1{server}\1auth=Bearer {credentials.secret}\1\1".encode()
+
+
+def _write_nothing(_credentials: Credentials, _challenge: bytes) -> bytes:
+    """The answer to XOAUTH2's description of an error; the rejection follows."""
+    return b""
+
+
+def _write_end(_credentials: Credentials, _challenge: bytes) -> bytes:
+    """The answer to OAUTHBEARER's description of an error (RFC 7628, 3.2.3)."""
+    return b"\1"
+
+
+STEPS: Mapping[str, Sequence[Step]] = {
+    "PLAIN": [_write_plain],
+    "LOGIN": [_write_username, _write_password],
+    "CRAM-MD5": [_write_cram_md5],
+    "XOAUTH2": [_write_xoauth2, _write_nothing],
+    "OAUTHBEARER": [_write_oauthbearer, _write_end],
 }
-SHOWS_PASSWORD = {"PLAIN", "LOGIN"}
+# In order of choice.
+PASSWORD_METHODS = (
+    AuthMethod("PLAIN", has_initial=True),
+    AuthMethod("PLAIN"),
+    AuthMethod("LOGIN"),
+    AuthMethod("CRAM-MD5"),
+)
+TOKEN_METHODS = (
+    AuthMethod("XOAUTH2", has_initial=True),
+    AuthMethod("XOAUTH2"),
+    AuthMethod("OAUTHBEARER", has_initial=True),
+    AuthMethod("OAUTHBEARER"),
+)
+# Anybody on the way can read the secret.
+SHOWS_SECRET = {"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"}
+# A shorter password may be part of any text.
+LEAST_HIDDEN = 6
 
 
-def choose_mechanisms(offered: str, *, is_password_safe: bool) -> list[str]:
-    """The usable mechanisms of those that EHLO `offered`, best first. Raises NoMechanismError."""
+def choose_methods(offered: str, methods: Sequence[AuthMethod], *, is_secret_safe: bool) -> list[AuthMethod]:
+    """Those of `methods` that EHLO `offered` and that are allowed on this connection, in order. NoMethodError."""
     names = offered.upper().split()
-    usable = [name for name in MECHANISMS if name in names and (is_password_safe or name not in SHOWS_PASSWORD)]
+    known = [method for method in methods if method.mechanism in names]
+    usable = [method for method in known if is_secret_safe or method.mechanism not in SHOWS_SECRET]
     if usable:
         return usable
-    if SHOWS_PASSWORD.intersection(names):
-        raise NoMechanismError("the connection is not encrypted, so the password was not sent")
-    raise NoMechanismError(f"the server offers no supported authentication mechanism: {' '.join(names) or 'none'}")
+    if known:
+        raise NoMethodError("the connection is not encrypted, so the credentials were not sent")
+    raise NoMethodError(f"the server offers no supported authentication mechanism: {' '.join(names) or 'none'}")
 
 
-async def authenticate(connection: Connection, config: SmtpConfig, mechanisms: Sequence[str]) -> SmtpReply:
-    """The server's last reply: 235 is success. Raises ConnectionBrokenError."""
-    deadline = monotonic() + config.timeouts.auth.total_seconds()
-    for name in mechanisms:
-        answer = await _try_mechanism(connection, config, name, deadline)
-        if answer.code not in NOT_THIS_MECHANISM:
-            break
-    return answer
-
-
-async def _try_mechanism(connection: Connection, config: SmtpConfig, name: str, deadline: float) -> SmtpReply:
+async def try_method(
+    connection: Connection, method: AuthMethod, credentials: Credentials, find_seconds: Callable[[], float]
+) -> SmtpReply:
+    """The server's last reply: 235 is success. Raises ConnectionBrokenError. `find_seconds` tells the time left."""
     said: list[bytes] = []
-    answer = await _ask(connection, b"AUTH " + name.encode(), deadline)
-    for step in MECHANISMS[name]:
+    command = f"AUTH {method.mechanism}".encode()
+    steps = [*STEPS[method.mechanism]]
+    if method.has_initial:
+        said.append(b64encode(steps.pop(0)(credentials, b"")))
+        command += b" " + said[-1]
+    answer = await _ask(connection, command, find_seconds())
+    for step in steps:
         if answer.code != CHALLENGE:
             break
         try:
-            challenge = b64decode(answer.lines[0], validate=name == "CRAM-MD5")
+            challenge = _read_challenge(answer, method)
         except binascii.Error:
-            return await _ask(connection, b"*", deadline)
-        said.append(b64encode(step(config, challenge)))
-        answer = await _ask(connection, said[-1], deadline)
-    return _hide_secrets(answer, said)
+            return await _ask(connection, b"*", find_seconds())
+        said.append(b64encode(step(credentials, challenge)))
+        answer = await _ask(connection, said[-1], find_seconds())
+    if answer.code == CHALLENGE:
+        answer = await _ask(connection, b"*", find_seconds())
+    return _hide_secrets(answer, [*said, credentials.secret.encode()])
 
 
-async def _ask(connection: Connection, data: bytes, deadline: float) -> SmtpReply:
-    seconds = max(0.0, deadline - monotonic())
+def _read_challenge(answer: SmtpReply, method: AuthMethod) -> bytes:
+    """The decoded challenge. Prompts are not decoded: some servers write them as plain text. binascii.Error."""
+    return b64decode(answer.lines[0], validate=True) if method.mechanism in READS_CHALLENGE else b""
+
+
+async def _ask(connection: Connection, data: bytes, seconds: float) -> SmtpReply:
     await connection.write(data + b"\r\n", seconds)
     return await connection.read_reply(seconds)
 
@@ -92,6 +150,6 @@ async def _ask(connection: Connection, data: bytes, deadline: float) -> SmtpRepl
 def _hide_secrets(answer: SmtpReply, said: Sequence[bytes]) -> SmtpReply:
     """The reply without credentials: a server out of step may quote the line with the password."""
     text = b" ".join(answer.lines)
-    if any(secret and secret in text for secret in said):
+    if any(len(secret) >= LEAST_HIDDEN and secret in text for secret in said):
         return SmtpReply(answer.code, (b"(not shown: the reply repeats the credentials)",))
     return answer

@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from delivery.judging.terms import About, Speaker
+from delivery.smtp.credentials import LoginTurns, TokenSource
 from delivery.ssrf import Guard
 
 
@@ -41,8 +42,11 @@ class SmtpConfig:
     `address` is the host's address if it has been resolved already; a `guard` limits connections to addresses that it
     admits. `is_final` tells that the server is the recipient's own (its MX, the inbox): a 250 then means `delivered`.
     `server_name` is the name that the certificate must match, by default `host`; it is checked only with
-    `is_certificate_checked`, which makes TLS required. `ca_file` replaces the system's authorities. Credentials are
-    sent in clear only to loopback or with `is_clear_auth_allowed`.
+    `is_certificate_checked`, which makes TLS required. `ca_file` replaces the system's authorities.
+
+    The password is sent in clear only to loopback. With `tokens` an OAuth token takes its place, over TLS only, by
+    `token_mechanism` if it is offered. After a rejection the credentials are not tried for `login_pause`, in all
+    processes that share `login_turns`.
     """
 
     host: str
@@ -56,7 +60,10 @@ class SmtpConfig:
     server_name: str = ""
     username: str = ""
     password: str = field(default="", repr=False)
-    is_clear_auth_allowed: bool = False
+    tokens: TokenSource | None = field(default=None, repr=False)
+    token_mechanism: str = "XOAUTH2"  # noqa: S105 - a name
+    login_turns: LoginTurns | None = field(default=None, repr=False)
+    login_pause: timedelta = timedelta(minutes=5)
     helo_name: str = "localhost"
     source_address: str = ""
     timeouts: Timeouts = Timeouts()

@@ -12,9 +12,11 @@ from time import monotonic
 from delivery.concurrency.waiting import run_blocking
 from delivery.envelope import Outcome, Reply, Stage
 from delivery.replies import Peer, SmtpReply, classify, clean_text
-from delivery.smtp.auth import ACCEPTED, NoMechanismError, authenticate, choose_mechanisms
+from delivery.smtp.auth import ACCEPTED, NoMethodError
 from delivery.smtp.config import Security, SmtpConfig
 from delivery.smtp.connection import Connection, ConnectionBrokenError, SocketAddress, TlsError, connect, describe_error
+from delivery.smtp.credentials import TokenError
+from delivery.smtp.login import Login, LoginInterruptedError
 from delivery.smtp.session import Session, SessionRefusedError
 from delivery.ssrf import Guard, IpAddress
 from delivery.ssrf import RefusedError as NotAdmittedError
@@ -31,12 +33,12 @@ def build_tls_context(config: SmtpConfig) -> ssl.SSLContext:
     return make_client_context(config.ca_file) if config.is_certificate_checked else make_unchecked_context()
 
 
-async def open_session(config: SmtpConfig, context: ssl.SSLContext) -> Session:
+async def open_session(config: SmtpConfig, context: ssl.SSLContext, login: Login) -> Session:
     """A session ready for MAIL, at the host's first address that greets us. Raises SessionRefusedError."""
     refusal: SessionRefusedError | None = None
     for address in await _find_addresses(config):
         try:
-            return await _open_at(address, config, context)
+            return await _open_logged_in(_Handshake(address, config, context, login))
         except SessionRefusedError as error:
             if error.reply.stage not in TRY_NEXT_ADDRESS:
                 raise
@@ -89,18 +91,29 @@ def _refuse_unconnected(config: SmtpConfig, text: str, *, is_for_good: bool = Fa
     )
 
 
-async def _open_at(address: SocketAddress, config: SmtpConfig, context: ssl.SSLContext) -> Session:
-    """Open a session at one address. After opportunistic TLS has failed, retry once in clear (RFC 7435), unless there
-    are credentials or the certificate must be checked.
+async def _open_logged_in(handshake: "_Handshake") -> Session:
+    """Open a session at one address. Where the server closes the connection after a rejected AUTH, the other methods
+    are tried on new connections.
     """
-    opening = _Handshake(address, config, context)
+    while True:
+        try:
+            return await _open_encrypted(handshake)
+        except LoginInterruptedError:
+            continue
+
+
+async def _open_encrypted(handshake: "_Handshake") -> Session:
+    """Open a session. After opportunistic TLS has failed, retry once in clear (RFC 7435), unless there are credentials
+    or the certificate must be checked.
+    """
+    config = handshake.config
     try:
-        return await opening.open(is_tls_wanted=config.security is not Security.NEVER)
+        return await handshake.open(is_tls_wanted=config.security is not Security.NEVER)
     except TlsError as error:
         may_be_clear = config.security is Security.OPPORTUNISTIC and not config.is_certificate_checked
         if not may_be_clear or config.username:
-            raise opening.refuse(str(error), is_for_good=error.is_about_certificate) from error
-    return await _Handshake(address, config, context).open(is_tls_wanted=False)
+            raise handshake.refuse(str(error), is_for_good=error.is_about_certificate) from error
+    return await handshake.open(is_tls_wanted=False)
 
 
 def write_helo_name(name: str) -> str:
@@ -116,12 +129,13 @@ def write_helo_name(name: str) -> str:
 
 
 class _Handshake:
-    """One attempt to open a session. It tracks stage and peer, so that every failure is reported with both."""
+    """Attempts to open a session at one address. It tracks stage and peer: each failure is reported with both."""
 
-    def __init__(self, address: SocketAddress, config: SmtpConfig, context: ssl.SSLContext) -> None:
+    def __init__(self, address: SocketAddress, config: SmtpConfig, context: ssl.SSLContext, login: Login) -> None:
+        self.config = config
         self._address = address
-        self._config = config
         self._context = context
+        self._login = login
         self._stage = Stage.CONNECT
         self._peer = Peer(f"{config.host}:{config.port}")
         self._ip = str(address[4][0])
@@ -129,6 +143,7 @@ class _Handshake:
 
     async def open(self, *, is_tls_wanted: bool) -> Session:
         """Open a session. Raises SessionRefusedError, or TlsError for a failed handshake; both close the connection."""
+        self._stage = Stage.CONNECT
         try:
             session = await self._talk(is_tls_wanted)
             self._connection = None
@@ -150,14 +165,14 @@ class _Handshake:
                 text=text,
                 remote_host=self._peer.remote_host,
                 tls=self._peer.tls,
-                speaker=self._config.speaker,
-                about=self._config.host_as_subject,
+                speaker=self.config.speaker,
+                about=self.config.host_as_subject,
                 is_for_good=is_for_good,
             )
         )
 
     async def _talk(self, is_tls_wanted: bool) -> Session:
-        config, times = self._config, self._config.timeouts
+        config, times = self.config, self.config.timeouts
         connection = self._connection = await self._dial()
         if config.security is Security.IMPLICIT:
             await self._start_tls(connection)
@@ -173,7 +188,7 @@ class _Handshake:
         return Session(connection, offers, self._peer)
 
     async def _dial(self) -> Connection:
-        config = self._config
+        config = self.config
         deadline = monotonic() + config.timeouts.connect.total_seconds()
         try:
             connection = await connect(self._address, config.source_address, deadline)
@@ -184,7 +199,7 @@ class _Handshake:
 
     async def _say_hello(self, connection: Connection) -> dict[str, str]:
         self._stage = Stage.EHLO
-        name = write_helo_name(self._config.helo_name)
+        name = write_helo_name(self.config.helo_name)
         answer = await self._ask(connection, f"EHLO {name}")
         if 500 <= answer.code < 600:
             self._check((await self._ask(connection, f"HELO {name}")), 250)
@@ -195,7 +210,7 @@ class _Handshake:
     async def _ask_for_tls(self, connection: Connection, offers: Mapping[str, str]) -> bool:
         """Whether the TLS handshake may start; False means to continue in clear."""
         self._stage = Stage.TLS
-        is_needed = self._config.security is not Security.OPPORTUNISTIC or self._config.is_certificate_checked
+        is_needed = self.config.security is not Security.OPPORTUNISTIC or self.config.is_certificate_checked
         if "STARTTLS" not in offers:
             if is_needed:
                 raise self.refuse("the server does not offer STARTTLS", is_for_good=True)
@@ -207,29 +222,31 @@ class _Handshake:
 
     async def _start_tls(self, connection: Connection) -> None:
         self._stage = Stage.TLS
-        config = self._config
+        config = self.config
         seconds = config.timeouts.tls.total_seconds()
         tls = await connection.start_tls(self._context, config.server_name or config.host, seconds)
         self._peer = Peer(self._peer.remote_host, tls)
 
     async def _authenticate(self, connection: Connection, offers: Mapping[str, str]) -> None:
         self._stage = Stage.AUTH
-        is_safe = connection.is_tls or self._config.is_clear_auth_allowed or ip_address(self._ip).is_loopback
+        is_loopback = ip_address(self._ip).is_loopback
         try:
-            mechanisms = choose_mechanisms(offers.get("AUTH", ""), is_password_safe=is_safe)
-        except NoMechanismError as error:
+            answer = await self._login.log_in(connection, offers.get("AUTH", ""), is_loopback=is_loopback)
+        except NoMethodError as error:
             raise self.refuse(str(error), is_for_good=True) from error
-        self._check((await authenticate(connection, self._config, mechanisms)), ACCEPTED)
+        except TokenError as error:
+            raise self.refuse(str(error), is_for_good=error.is_rejected) from error
+        self._check(answer, ACCEPTED)
 
     async def _ask(self, connection: Connection, command: str) -> SmtpReply:
-        seconds = self._config.timeouts.ehlo.total_seconds()
+        seconds = self.config.timeouts.ehlo.total_seconds()
         await connection.write(command.encode("ascii") + b"\r\n", seconds)
         return await connection.read_reply(seconds)
 
     def _check(self, answer: SmtpReply, code: int) -> None:
         if answer.code != code:
             raise SessionRefusedError(
-                classify(answer, stage=self._stage, peer=self._peer, is_final=self._config.is_final)
+                classify(answer, stage=self._stage, peer=self._peer, is_final=self.config.is_final)
             )
 
 

@@ -7,6 +7,7 @@ from time import monotonic
 
 from delivery.smtp.config import SmtpConfig
 from delivery.smtp.handshake import build_tls_context, open_session
+from delivery.smtp.login import Login
 from delivery.smtp.session import Session
 
 TIDY_SECONDS = 1.0
@@ -21,12 +22,18 @@ class SessionPool:
     def __init__(self, config: SmtpConfig) -> None:
         self._config = config
         self._context: ssl.SSLContext = build_tls_context(config)
+        self._login = Login(config)
         self._idle_seconds = config.idle_limit.total_seconds()
         self._quit_seconds = config.timeouts.quit.total_seconds()
         self._idle: deque[Session] = deque()
         self._leaving: deque[Session] = deque()  # sessions after QUIT
         self._is_closed = False
         self._tidy_at = 0.0
+
+    @property
+    def login_method(self) -> str:
+        """The AUTH method that the server accepted last; `""` without one."""
+        return str(self._login.accepted or "")
 
     def take(self) -> Session | None:
         """An idle session with a live connection; None when there is none."""
@@ -43,7 +50,7 @@ class SessionPool:
 
     async def open(self) -> Session:
         """Open a new session. Raises SessionRefusedError."""
-        return await open_session(self._config, self._context)
+        return await open_session(self._config, self._context, self._login)
 
     def give_back(self, session: Session) -> None:
         """Return `session` to the pool, or end it when it has reached the maximum number of mails."""

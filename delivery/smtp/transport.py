@@ -48,6 +48,11 @@ class SmtpTransport(AsyncTransport):
             return error.reply
         return None
 
+    @property
+    def login_method(self) -> str:
+        """The AUTH method that the server accepted last, for people; `""` without one."""
+        return self._pool.login_method
+
     def tidy(self) -> bool:
         """Close connections idle for longer than `idle_limit`; the result tells whether any is still open."""
         return self._pool.tidy()

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from accounts.models import Project
 from providers.models import Provider
+from providers.routing.selection import build_provider_ref
 from providers.services import AUTH_PAUSE, pause_provider, rest_provider, resume_provider
 
 HOUR = timedelta(hours=1)
@@ -47,3 +48,12 @@ def test_the_last_word_of_a_person_holds(provider: Provider) -> None:
     resume_provider(provider.pk)
     provider.refresh_from_db()
     assert (provider.is_paused, provider.paused_until, provider.pause_reason) == (False, None, "")
+
+
+def test_a_resume_makes_workers_try_the_credentials_again(provider: Provider) -> None:
+    rest_provider(provider.pk, reason="535 no")
+    provider.refresh_from_db()
+    before = build_provider_ref(provider)
+    resume_provider(provider.pk)
+    provider.refresh_from_db()
+    assert build_provider_ref(provider).version > before.version

@@ -108,4 +108,13 @@ def test_check_providers_lists_the_providers_that_would_take_mail(
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [(line["name"], line["ok"]) for line in lines] == [("good", True), ("locked", False)]
     assert "535" in lines[1]["detail"]
+    assert "tried PLAIN with initial response, PLAIN" in lines[1]["detail"]
     assert good.mails == []
+
+
+def test_check_providers_names_the_mechanism_that_worked(project: Project) -> None:
+    script = Script(offers=("AUTH PLAIN LOGIN",), users={"me": "right"}, replies={"AUTH PLAIN": "535 5.7.8 no"})
+    with SmtpServer(script) as relay:
+        run("add_provider", "relay", f"smtp://me:right@127.0.0.1:{relay.port}?tls=never")
+        (line,) = run("check_providers")
+    assert (line["ok"], line["detail"]) == (True, "accepted EHLO and the credentials, by AUTH LOGIN")
