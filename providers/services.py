@@ -8,10 +8,11 @@ from http import HTTPStatus
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Count, F, Q
 from django.db.models.functions import Greatest, Now
 
 from accounts.models import Project
+from accounts.services import write_notice
 from common.errors import ApiError, ConflictError, FieldError, InvalidFieldsError
 from providers.esp.model import API_URL
 from providers.models import Provider, ProviderKind
@@ -34,6 +35,8 @@ SHARED_NAME = "default"
 
 # The pause after a provider has rejected our credentials; they may have been corrected since.
 AUTH_PAUSE = timedelta(minutes=5)
+# No second notice of a pause within this time after the last one.
+QUIET = timedelta(hours=1)
 # The settings that name the receiver of credentials, or their kind. When one changes, stored credentials are dropped:
 # otherwise a key that may change a provider could have its password sent to another server.
 DESTINATION = frozenset({"host", "esp", API_URL, TOKEN_URL, AUTH})
@@ -211,11 +214,44 @@ def pause_provider(provider_id: UUID, *, reason: str, pause: timedelta | None) -
 
 
 def rest_provider(provider_id: UUID, *, reason: str) -> None:
-    """Pause a provider for AUTH_PAUSE after it has rejected our credentials. A pause by a person is not changed."""
-    Provider.objects.filter(pk=provider_id, is_paused=False).update(
-        paused_until=Greatest(F("paused_until"), Now() + AUTH_PAUSE), pause_reason=reason[:500]
-    )
+    """Pause a provider for AUTH_PAUSE after it has refused us, and tell the operator or the project.
+
+    A pause by a person is not changed. A provider that refuses us again after its pause gives no new notice within
+    QUIET of the last pause.
+    """
+    with transaction.atomic():
+        found = Provider.objects.select_related("project").select_for_update(of=["self"])
+        provider = found.annotate(now=Now()).filter(pk=provider_id, is_paused=False).first()
+        if provider is None:
+            return
+        last = provider.paused_until
+        if last is None or last < provider.now - QUIET:
+            write_pause_notice(provider, reason)
+        Provider.objects.filter(pk=provider_id).update(
+            paused_until=Greatest(F("paused_until"), Now() + AUTH_PAUSE), pause_reason=reason[:500]
+        )
     routes.forget()
+
+
+def write_pause_notice(provider: Provider, reason: str) -> None:
+    write_notice(
+        provider.project,
+        kind="provider_paused",
+        text=(
+            f"The provider {provider.name} refuses the service: {reason[:300] or 'no reason given'}. Its mail waits, "
+            "or goes by another provider. It is tried again every five minutes; resume_provider tries it at once."
+        ),
+        data={"provider_id": str(provider.pk), "provider": provider.name, "reason": reason[:500]},
+    )
+
+
+def count_resting() -> tuple[int, int]:
+    """The number of enabled providers that are paused, and of those among them that refused the service."""
+    is_resting = Q(is_paused=False, paused_until__gt=Now())
+    counts = Provider.objects.filter(Q(is_paused=True) | is_resting, is_enabled=True).aggregate(
+        all=Count("pk"), resting=Count("pk", filter=is_resting)
+    )
+    return counts["all"], counts["resting"]
 
 
 def resume_provider(provider_id: UUID) -> None:

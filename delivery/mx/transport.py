@@ -99,7 +99,9 @@ class MxTransport(AsyncTransport):
             reply = await self._try(destination, delivery, before_dot)
             if reply is None or not _may_go_on(reply):
                 return reply
-            refusal = reply
+            # A host that may work later outweighs one that never accepts mail (521).
+            if refusal is None or refusal.outcome is not Outcome.DEFERRED or reply.outcome is Outcome.DEFERRED:
+                refusal = reply
         return refusal
 
     async def _try(self, destination: Destination, delivery: Delivery, before_dot: AsyncBeforeDot) -> Reply | None:
@@ -182,11 +184,12 @@ async def _run(pool: SessionPool, session: Session, transaction: Transaction) ->
 
 def _may_go_on(reply: Reply) -> bool:
     """Whether the next address may be tried: the reply is not about this mail, and the host cannot have accepted it."""
-    return reply.outcome is Outcome.DEFERRED and (reply.stage in BEFORE_MAIL or not reply.has_reached)
+    return reply.stage in BEFORE_MAIL or (reply.outcome is Outcome.DEFERRED and not reply.has_reached)
 
 
 def _key(destination: Destination) -> str:
-    return f"mx:{destination.host}[{destination.address}]"
+    """The key of a breaker. A domain whose policy the host breaks must not stop mail of other domains to it."""
+    return f"mx:{destination.host}[{destination.address}]{'+tls' if destination.is_tls_checked else ''}"
 
 
 def _is_same_family(source: str, address: str) -> bool:

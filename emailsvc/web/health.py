@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from providers.services import has_shared_provider
+from providers.services import count_resting, has_shared_provider
 
 log = structlog.get_logger(__name__)
 
@@ -43,9 +43,16 @@ class HealthCheck:
 
 @require_safe
 @never_cache
-def healthz(_request: HttpRequest) -> JsonResponse:
-    """200 while the process can answer; it uses neither database nor Redis."""
-    return JsonResponse({"status": "ok"})
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 while the process can answer; it uses neither database nor Redis.
+
+    With `?full` the body also has every check of the installation, and `status` is the worst of them; still 200.
+    """
+    if "full" not in request.GET:
+        return JsonResponse({"status": "ok"})
+    checks = {name: run_check(name, check) for name, check in FULL_CHECKS.items()}
+    worst = max((check.status for check in checks.values()), key=WORST.index)
+    return JsonResponse({"status": worst, "checks": {name: check.describe() for name, check in checks.items()}})
 
 
 @require_safe
@@ -119,6 +126,14 @@ def check_workers() -> HealthCheck:
     return HealthCheck(status="ok", detail=f"seen {max(age, 0.0):.1f} s ago")
 
 
+def check_refusals() -> HealthCheck:
+    """Providers that refuse the service are paused; the mail of others goes on, so the service stays ready."""
+    paused, resting = count_resting()
+    if resting:
+        return HealthCheck(status="warning", detail=f"{resting} paused after they refused the service: see the notices")
+    return HealthCheck(status="ok", detail=f"{paused} paused by a person" if paused else "none is paused")
+
+
 CHECKS: dict[str, Callable[[], HealthCheck]] = {
     "database": check_database,
     "migrations": MigrationsCheck(),
@@ -126,3 +141,6 @@ CHECKS: dict[str, Callable[[], HealthCheck]] = {
     "provider": check_provider,
     "workers": check_workers,
 }
+# What needs a person and does not stop the service.
+FULL_CHECKS: dict[str, Callable[[], HealthCheck]] = {**CHECKS, "refusals": check_refusals}
+WORST = ("ok", "warning", "failed")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.models import Project
+from accounts.models import Notice, Project
 from providers.models import Provider
 from providers.routing.selection import build_provider_ref
 from providers.services import AUTH_PAUSE, pause_provider, rest_provider, resume_provider
@@ -57,3 +57,26 @@ def test_a_resume_makes_workers_try_the_credentials_again(provider: Provider) ->
     resume_provider(provider.pk)
     provider.refresh_from_db()
     assert build_provider_ref(provider).version > before.version
+
+
+def test_a_pause_after_a_refusal_is_told_once_for_an_hour(provider: Provider) -> None:
+    for _ in range(3):
+        rest_provider(provider.pk, reason="535 no")
+    (notice,) = Notice.objects.all()
+    assert (notice.project, notice.kind) == (provider.project, "provider_paused")
+    assert "relay" in notice.text
+    assert "535 no" in notice.text
+    Provider.objects.update(paused_until=timezone.now() - 2 * HOUR)
+    rest_provider(provider.pk, reason="535 no")
+    assert Notice.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_a_pause_of_a_shared_provider_is_told_to_the_operator() -> None:
+    shared = Provider.objects.create(name="default", kind="smtp", url="smtp://relay.test")
+    rest_provider(shared.pk, reason="535 no")
+    assert Notice.objects.get().project is None
+    resume_provider(shared.pk)
+    pause_provider(shared.pk, reason="moving", pause=None)
+    rest_provider(shared.pk, reason="535 no")
+    assert Notice.objects.count() == 1

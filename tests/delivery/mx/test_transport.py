@@ -93,7 +93,16 @@ def test_the_recipients_own_server_delivers(stack: ExitStack) -> None:
 
 @pytest.mark.parametrize(
     "first",
-    [None, greet("554 5.3.2 go away"), greet("421 4.3.2 busy"), greet(Cut()), Script(replies={"EHLO": "421 no"})],
+    [
+        None,
+        greet("554 5.3.2 go away"),
+        greet("521 5.3.2 no mail here"),
+        greet("530 5.7.0 log in"),
+        greet("421 4.3.2 busy"),
+        greet(Cut()),
+        Script(replies={"EHLO": "421 no"}),
+        Script(replies={"EHLO": "530 5.7.0 STARTTLS first", "HELO": "530 5.7.0 STARTTLS first"}),
+    ],
 )
 def test_a_server_that_is_down_or_does_not_greet_is_followed_by_the_next(
     stack: ExitStack, first: Script | None
@@ -154,6 +163,34 @@ def test_when_all_greet_with_5xx_the_mail_waits(stack: ExitStack) -> None:
     assert (reply.outcome, reply.stage, reply.has_reached) == ("deferred", "greeting", False)
 
 
+@pytest.mark.parametrize("greeting", ["521 no mail here", "530 5.7.0 log in", "550 5.7.1 you are listed"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_host_that_may_work_later_outweighs_one_that_refuses(stack: ExitStack, greeting: str, is_first: bool) -> None:
+    scripts = [greet(greeting), greet("421 4.3.2 busy")]
+    reply = Mail(stack, scripts if is_first else scripts[::-1]).send()
+    assert (reply.outcome, reply.should_suppress, reply.should_pause) == ("deferred", False, False)
+
+
+@pytest.mark.parametrize("verb", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "."])
+@pytest.mark.parametrize("act", ["521 5.3.2 no", "530 5.7.0 log in", "535 5.7.8 wrong", "554 5.7.1 listed", Cut()])
+def test_a_strangers_refusal_pauses_nothing_and_suppresses_nobody(stack: ExitStack, verb: str, act: Act) -> None:
+    replies = {verb: act, **({"HELO": act} if verb == "EHLO" else {})}
+    reply = Mail(stack, [Script(replies=replies)]).send()
+    assert (reply.should_pause, reply.should_suppress) == (False, False)
+    assert reply.outcome in {"deferred", "bounced", "failed", "uncertain"}
+
+
+def test_a_policy_that_a_host_breaks_leaves_the_hosts_other_domains_alone(stack: ExitStack) -> None:
+    mail = Mail(stack, [Script()])
+    mail.zone.mx = {**mail.zone.mx, "other.test": ["10 mx1.rcpt.test"]}
+    transport = mail.build(POLICY, circuits=CircuitBreakers(BreakerPolicy(failures=1)))
+    for _ in range(2):
+        reply = mail.send(transport)
+        assert (reply.outcome, reply.should_pause) == ("deferred", False)
+    (other,) = send_all(transport, [build_delivery(address="one@other.test")])
+    assert other.outcome == "delivered"
+
+
 def test_a_server_that_was_silent_is_passed_over_until_its_time_is_over(stack: ExitStack) -> None:
     mail = Mail(stack, [greet(Silent()), Script()])
     circuits = CircuitBreakers(BreakerPolicy(failures=2, first_wait=timedelta(minutes=1)))
@@ -208,6 +245,7 @@ def test_under_a_policy_nothing_goes_in_clear_or_to_strangers(
     mail = Mail(stack, [script, Script()])
     reply = mail.send(mail.build(POLICY, ca_file=str(authority.ca_file)))
     assert (reply.outcome, reply.stage, mail.counts()) == ("deferred", "tls", [0, 0])
+    assert (reply.should_pause, reply.should_suppress) == (False, False)
 
 
 def test_a_domain_without_a_way_is_answered_without_a_connection(stack: ExitStack) -> None:

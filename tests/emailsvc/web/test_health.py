@@ -11,6 +11,8 @@ from django.db import connection
 from django.test import Client
 
 from emailsvc.web import health
+from providers.models import Provider
+from providers.services import rest_provider
 
 
 @pytest.fixture
@@ -26,6 +28,20 @@ def test_healthz_answers_without_a_database(client: Client) -> None:
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.django_db
+def test_a_provider_that_refuses_us_is_told_in_full_and_stays_ready(client: Client) -> None:
+    cache.set(health.TICK_KEY, time.time())
+    shared = Provider.objects.create(name="default", kind="smtp", url="smtp://relay.test")
+    assert client.get("/healthz?full").json()["checks"]["refusals"] == {"status": "ok", "detail": "none is paused"}
+    rest_provider(shared.pk, reason="535 5.7.8 no, hush")
+    answer = client.get("/healthz?full")
+    told = answer.json()["checks"]["refusals"]
+    assert (answer.status_code, answer.json()["status"], told["status"]) == (200, "warning", "warning")
+    assert "1 paused" in told["detail"]
+    assert "hush" not in answer.content.decode()
+    assert client.get("/readyz").status_code == 200
 
 
 @pytest.mark.django_db
