@@ -45,8 +45,8 @@ MAX_REPLY_TO = 50
 class EmailRequest(LenientSerializer):
     """An email to send: content, or a template and its variables.
 
-    null, "", {} and [] count as absent, except for `scheduled_at`, where only null does: an empty time may be the mistake
-    of a program, and a mail that was sent at once cannot be called back.
+    null, "", {} and [] count as absent, except for `scheduled_at`, where only null does: an empty time may be a
+    program's mistake, and a mail that was sent at once cannot be called back.
     """
 
     aliases = {"from": "from_"}
