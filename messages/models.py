@@ -187,7 +187,7 @@ class Recipient(DueRow):
 
     lane = models.TextField(choices=Lane.choices)
     is_simulated = models.BooleanField(default=False)
-    expires_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField()
     # Attempts claimed so far (the number of the last one); attempts that count for the retry schedule; consecutive
     # worker crashes.
     attempt_count = models.SmallIntegerField(default=0)
@@ -206,10 +206,16 @@ class Recipient(DueRow):
                 name="recipient_due",
                 condition=Q(lease_token__isnull=True, next_attempt_at__isnull=False),
             ),
+            # claim_suspect: the few due recipients whose last attempt crashed its worker.
+            models.Index(
+                fields=["lane", "next_attempt_at"],
+                name="recipient_suspect",
+                condition=Q(crash_count__gt=0, lease_token__isnull=True, next_attempt_at__isnull=False),
+            ),
             # sweep: expired leases.
             models.Index(fields=["lease_until"], name="recipient_leased", condition=Q(lease_token__isnull=False)),
-            # expire: open recipients past their time.
-            models.Index(fields=["expires_at"], name="recipient_expiry", condition=Q(status__in=sorted(OPEN))),
+            # expire: open recipients past their time. claim: the due ones that are not, when many are.
+            models.Index(fields=["lane", "expires_at"], name="recipient_expiry", condition=Q(status__in=sorted(OPEN))),
             # GET /emails?to=…, and the admin's search by the beginning of an address. That search needs the pattern
             # operators where the database has another collation than C.
             models.Index(

@@ -8,7 +8,7 @@ from django_celery_beat.models import PeriodicTask
 
 from ledger.sql import fetch_as, fetch_one_as
 from ledger.timer import read_worker_age
-from messages.states import OPEN, Lane, Status
+from messages.states import OPEN_STATUSES, Lane, Status
 from messages.tasks import tick
 
 
@@ -56,7 +56,6 @@ class QueueState:
 
 
 # Only open recipients can be in the queue, and they have a partial index: the table may have millions of rows.
-_OPEN = ", ".join(f"'{status}'" for status in sorted(OPEN))
 _LANES = f"""
 SELECT lane,
        count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at <= now()) AS due,
@@ -66,7 +65,7 @@ SELECT lane,
        count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at IS NULL) AS on_hold,
        min(next_attempt_at) FILTER (WHERE lease_token IS NULL AND next_attempt_at <= now()) AS oldest_due_at,
        min(next_attempt_at) FILTER (WHERE lease_token IS NULL AND next_attempt_at > now()) AS next_due_at
-FROM mail_recipient WHERE status IN ({_OPEN}) GROUP BY lane
+FROM mail_recipient WHERE status IN ({OPEN_STATUSES}) GROUP BY lane
 """  # noqa: S608 - built from constants of this package
 _SCHEDULED = "SELECT now() AS at, count(*), min(scheduled_at) AS next_at FROM mail_message WHERE status = %s"
 

@@ -53,6 +53,8 @@ TERMINAL = frozenset(status for status, exits in TRANSITIONS.items() if not exit
 
 # A recipient in these states may get another attempt: it is due now, due later, or on hold for a person.
 OPEN = frozenset({S.QUEUED, S.DELIVERING})
+# The same for SQL: PostgreSQL uses an index on open recipients only if the statement names the states.
+OPEN_STATUSES = ", ".join(f"'{status}'" for status in sorted(OPEN))
 
 # A message's status is the first of these that any recipient has. Suppressed recipients count only when all are.
 ROLL_UP = (S.QUEUED, S.SCHEDULED, S.DELIVERING, S.SENT, S.BOUNCED, S.FAILED, S.DELIVERED)

@@ -1,5 +1,6 @@
 """The Celery tasks. A task holds no state: it processes the rows that are due, and may be lost or run twice."""
 
+from contextlib import ExitStack
 from datetime import timedelta
 
 import structlog
@@ -9,7 +10,7 @@ from accounts import idempotency
 from ledger.doorbell import doorbell
 from messages import attachments
 from messages.feedback import recording
-from messages.sending import lost_leases, schedule
+from messages.sending import expiry, lost_leases, schedule
 from messages.sending.claims import is_due
 from messages.sending.loop import SendingLoop
 from messages.states import Lane
@@ -37,12 +38,24 @@ def ring(lane: Lane) -> None:
 def tick() -> None:
     """Do all work that becomes due by time, and wake a worker for every lane with due recipients.
 
-    Beat and each worker's own timer call it, so that mail goes out when one of the two fails.
+    Beat and each worker's own timer call it, so that mail goes out when one of the two fails. Each part works for some
+    seconds at most, waits for no row that somebody else has locked, and does not depend on the others.
     """
-    schedule.release_due()
-    lost_leases.sweep_lost_leases()
-    recording.apply_due()
-    schedule.expire_due()
+    parts = (
+        schedule.release_due,
+        lost_leases.sweep_lost_leases,
+        ring_due,
+        recording.apply_due,
+        expiry.expire_due,
+    )
+    with ExitStack() as stack:
+        # The stack calls the last one first, and each even if another one has failed.
+        for part in reversed(parts):
+            stack.callback(part)
+
+
+def ring_due() -> None:
+    """Wake a worker for every lane with due recipients."""
     for lane in Lane:
         if is_due(lane):
             ring(lane)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from ledger.sql import as_rows, execute, fetch_as
+from ledger.sql import as_rows, execute, fetch_as, fetch_column
 from messages.states import (
     ACCEPTANCES,
     ROLL_UP,
@@ -79,6 +79,21 @@ def lock_messages(message_ids: Iterable[UUID]) -> None:
     both roll up from data older than the other's commit, and leave the message `queued` for ever.
     """
     execute("SELECT id FROM mail_message WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(set(message_ids))])
+
+
+_LOCK_FREE = """
+SELECT r.id FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id
+WHERE r.id = ANY(%s) FOR NO KEY UPDATE OF m, r SKIP LOCKED
+"""
+
+
+def lock_free_recipients(recipient_ids: Iterable[UUID]) -> set[UUID]:
+    """Lock recipients and their messages, and return those that no other transaction has locked; never waits.
+
+    For work in bulk: one row that somebody holds for long may not hold up the rows of others. The order of the locks
+    does not matter, because a transaction that does not wait takes part in no deadlock.
+    """
+    return set(fetch_column(_LOCK_FREE, [list(recipient_ids)]))
 
 
 def apply_transitions(transitions: Sequence[Transition], tokens: Collection[UUID] = ()) -> list[AppliedTransition]:

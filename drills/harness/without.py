@@ -32,7 +32,7 @@ MINE_SECONDS = 3.0
 
 def claim_without_lock() -> None:
     """Due recipients are taken as a plain SELECT finds them, and everybody holds them under the same token."""
-    stripped = {name: strip(getattr(claims, name)) for name in ("_HEALTHY", "_SUSPECT")}
+    stripped = {name: strip(getattr(claims, name)) for name in ("_HEALTHY", "_SUSPECT", "_PAST_EXPIRED")}
     for name, sql in stripped.items():
         setattr(claims, name, sql)
     memory = Memory(frozenset(stripped.values()))

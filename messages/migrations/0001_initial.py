@@ -292,7 +292,7 @@ class Migration(migrations.Migration):
                 ("last_reply", models.TextField(blank=True)),
                 ("lane", models.TextField(choices=[("critical", "Critical"), ("normal", "Normal"), ("bulk", "Bulk")])),
                 ("is_simulated", models.BooleanField(default=False)),
-                ("expires_at", models.DateTimeField(null=True)),
+                ("expires_at", models.DateTimeField()),
                 ("attempt_count", models.SmallIntegerField(default=0)),
                 ("deferral_count", models.SmallIntegerField(default=0)),
                 ("crash_count", models.SmallIntegerField(default=0)),
@@ -500,6 +500,16 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="recipient",
             index=models.Index(
+                condition=models.Q(
+                    ("crash_count__gt", 0), ("lease_token__isnull", True), ("next_attempt_at__isnull", False)
+                ),
+                fields=["lane", "next_attempt_at"],
+                name="recipient_suspect",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="recipient",
+            index=models.Index(
                 condition=models.Q(("lease_token__isnull", False)), fields=["lease_until"], name="recipient_leased"
             ),
         ),
@@ -507,7 +517,7 @@ class Migration(migrations.Migration):
             model_name="recipient",
             index=models.Index(
                 condition=models.Q(("status__in", ["delivering", "queued"])),
-                fields=["expires_at"],
+                fields=["lane", "expires_at"],
                 name="recipient_expiry",
             ),
         ),

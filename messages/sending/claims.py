@@ -3,13 +3,14 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
 
 from ledger.sql import execute, fetch_as, fetch_column, fetch_value
-from messages.states import Lane, Phase, Status
+from messages.states import OPEN_STATUSES, Lane, Phase, Status
 from providers.routing.selection import ProviderRef
 
 
@@ -49,18 +50,19 @@ class ClaimScope:
 # Selects the due recipients of a lane, the longest due first, and the other due recipients of the same messages: an
 # ESP takes a message's recipients in one call. MATERIALIZED, because PostgreSQL may run a plain IN (SELECT … LIMIT)
 # again for each row and claim too many. SKIP LOCKED, so that workers claim at the same time.
-_CLAIM = """
+_CLAIM = f"""
 WITH heads AS MATERIALIZED (
     SELECT id, message_id FROM mail_recipient
-    WHERE lane = %(lane)s AND lease_token IS NULL AND next_attempt_at <= now() AND {suspects}
+    WHERE lane = %(lane)s AND lease_token IS NULL AND next_attempt_at <= now() AND {{suspects}}
+      AND status IN ({OPEN_STATUSES}) AND expires_at > now()
       AND (is_simulated OR project_id = ANY(%(open)s) OR (%(shared)s AND project_id <> ALL(%(closed)s)))
       AND (domain <> ALL(%(closed_domains)s) OR is_simulated OR NOT (project_id = ANY(%(direct)s)
            OR (%(shared_direct)s AND project_id <> ALL(%(open)s) AND project_id <> ALL(%(closed)s))))
-    ORDER BY next_attempt_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+    ORDER BY {{order}} LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 ), siblings AS MATERIALIZED (
     SELECT id FROM mail_recipient
     WHERE message_id IN (SELECT message_id FROM heads) AND id NOT IN (SELECT id FROM heads) AND NOT %(alone)s
-      AND lease_token IS NULL AND next_attempt_at <= now() AND {suspects}
+      AND lease_token IS NULL AND next_attempt_at <= now() AND expires_at > now() AND {{suspects}}
     FOR NO KEY UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE mail_recipient r
@@ -77,14 +79,19 @@ WITH heads AS MATERIALIZED (
 SELECT c.id AS recipient_id, c.message_id, c.project_id, c.address, c.domain, c.is_simulated, c.status,
        a.id AS attempt_id, c.attempt_count AS number
 FROM claimed c JOIN attempts a ON a.recipient_id = c.id
-"""
-_HEALTHY = _CLAIM.format(suspects="crash_count = 0")
-_SUSPECT = _CLAIM.format(suspects="crash_count > 0")
+"""  # noqa: S608 - built from constants of this package
+_HEALTHY = _CLAIM.format(suspects="crash_count = 0", order="next_attempt_at")
+_SUSPECT = _CLAIM.format(suspects="crash_count > 0", order="next_attempt_at")
+# Past expired recipients that the tick has not failed yet: the first to expire comes first, along that index.
+_PAST_EXPIRED = _CLAIM.format(suspects="crash_count = 0", order="expires_at")
 
 
-def claim_recipients(lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
-    """Claim due recipients of up to `limit` messages, except those whose last attempt crashed its worker."""
-    return _claim(_HEALTHY, lane, limit, scope)
+def claim_recipients(lane: Lane, limit: int, scope: ClaimScope, *, has_expired: bool = False) -> list[Claim]:
+    """Claim due recipients of up to `limit` messages, except those whose last attempt crashed its worker.
+
+    Expired recipients are never claimed. With `has_expired` the claim does not walk along them, see `ExpiredBacklog`.
+    """
+    return _claim(_PAST_EXPIRED if has_expired else _HEALTHY, lane, limit, scope)
 
 
 def claim_suspect(lane: Lane, scope: ClaimScope) -> list[Claim]:
@@ -126,11 +133,39 @@ def is_due(lane: Lane) -> bool:
     )
 
 
+# More expired recipients than this in a lane make claims take the other order.
+MANY_EXPIRED = 200
+BACKLOG_SECONDS = 1.0
+_MANY_EXPIRED = f"""
+SELECT count(*) FROM (
+    SELECT 1 FROM mail_recipient WHERE lane = %s AND status IN ({OPEN_STATUSES}) AND expires_at <= now() LIMIT %s
+) AS expired
+"""  # noqa: S608 - built from constants of this package
+
+
+class ExpiredBacklog:
+    """Whether a lane holds many expired recipients, as after an outage; looked up at most once a second.
+
+    They stay due until the tick has failed them, and a claim in the order of due times would walk along all of them.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[Lane, tuple[float, bool]] = {}
+
+    def is_large(self, lane: Lane) -> bool:
+        looked_at, found = self._found.get(lane, (float("-inf"), False))
+        if monotonic() - looked_at < BACKLOG_SECONDS:
+            return found
+        found = int(fetch_value(_MANY_EXPIRED, [lane, MANY_EXPIRED])) >= MANY_EXPIRED
+        self._found[lane] = (monotonic(), found)
+        return found
+
+
 # The lock keeps the sweep out, so that the check of the lease and the mark are one step: either the lease is ours until
 # the mark is committed, or the mark is not set and the final dot is not sent.
 _LEASED = """
 WITH leased AS MATERIALIZED (
-    SELECT id FROM mail_recipient
+    SELECT id, expires_at FROM mail_recipient
     WHERE id = ANY(%(recipients)s) AND lease_token = ANY(%(tokens)s) AND lease_until > now()
     ORDER BY id FOR NO KEY UPDATE
 )
@@ -151,6 +186,7 @@ _DOT = (
     + """
 UPDATE mail_attempt a SET phase = %(phase)s
 FROM leased WHERE a.id = ANY(%(attempts)s) AND a.recipient_id = leased.id AND a.phase = %(before)s
+  AND leased.expires_at > now()
 RETURNING a.recipient_id
 """
 )
@@ -179,7 +215,9 @@ def keep_decisions(decisions: Mapping[int, dict[str, Any]]) -> None:
 
 
 def mark_dot_sent(claims: Sequence[Claim]) -> set[UUID]:
-    """Record that the final dot is about to be sent. Only the returned recipients may get it."""
+    """Record that the final dot is about to be sent. Only the returned recipients may get it: those that are still
+    leased to us and have not expired.
+    """
     return _mark(_DOT, claims, phase=Phase.DOT_SENT, before=Phase.STARTED)
 
 

@@ -3,14 +3,13 @@
 One thread uses the database and waits for nothing else; conversations with providers run in other threads. Their send
 permits and replies are collected and written in bulk: while one commit runs, the next batch arrives. In one worker
 child, at most `settings.SMTP_CONVERSATIONS` messages for each provider (`routing.MAX_DIRECT` for recipients' own
-servers) are between a granted final dot and the recorded reply: at most that many are sent twice after a kill.
+servers) are between a granted final dot and the recorded reply: at most that many are sent twice after a kill. Replies
+that cannot be recorded because somebody else has locked their rows for long come on top of that.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -23,22 +22,21 @@ from ledger.retrying import retry_database
 from messages.models import Recipient
 from messages.sending.claims import (
     Claim,
+    ClaimScope,
     claim_recipients,
     claim_suspect,
-    keep_decisions,
-    mark_dot_sent,
-    mark_started,
     release_claims,
 )
 from messages.sending.composing import Composer, compose_delivery
-from messages.sending.outcomes import AttemptResult, record_results, suppress_recipients
+from messages.sending.expiry import expire_leased
+from messages.sending.outcomes import suppress_recipients
+from messages.sending.progress import Done, Waiting, Work, bundle, write_progress
 from messages.sending.routing import ProviderRouter, find_tried, is_failure
-from messages.sending.simulated_feedback import plan_later
 from messages.sending.worker_state import SendQueueKey, find_worker_state
 from messages.states import Lane
 from messages.transitions import lock_messages
 from providers.models import ProviderKind
-from providers.routing.selection import ProviderRef, Tried
+from providers.routing.selection import ProviderRef
 from providers.routing.shared_breakers import provider_breakers, provider_key
 from providers.services import rest_provider
 from tracking.suppressions.service import ClaimedMail, find_stopped
@@ -52,6 +50,8 @@ LINGER_SECONDS = 0.5
 MOST_OVERTIME = 2
 # The interval of claims for new mail while slow conversations continue: no doorbell wakes a busy child.
 WAIT_SECONDS = 0.1
+# The interval at which replies are recorded that could not be because another transaction had locked their rows.
+AGAIN_SECONDS = 0.05
 # The interval of claims while all providers in use are full: the query may have to scan many rows.
 LOOK_SECONDS = 0.1
 
@@ -63,36 +63,6 @@ NEIGHBOURS: Mapping[Lane, Sequence[Lane]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """A claim with a selected provider whose attempt has not started."""
-
-    claim: Claim
-    queue_key: SendQueueKey
-    composer: Composer
-    decision: dict[str, Any] | None
-    tried: Tried
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """A claim whose attempt has started."""
-
-    claim: Claim
-    queue_key: SendQueueKey
-    tried: Tried
-    begun_at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """Work with its reply. `has_other_provider`: the reply is a provider failure, and another provider is usable."""
-
-    work: Work
-    reply: Reply
-    has_other_provider: bool = False
-
-
 class SendingLoop:
     """One run of the loop for one lane."""
 
@@ -102,6 +72,7 @@ class SendingLoop:
         self._ask_for_help = ask_for_help
         self._waiting: list[Waiting] = []
         self._work: dict[UUID, Work] = {}
+        self._unrecorded: list[Done] = []
         self._router = ProviderRouter(self.state)
         self._deadline = 0.0
         self._is_over = False
@@ -122,15 +93,19 @@ class SendingLoop:
                 self.state.exchange.run()
                 if self._may_claim():
                     self._refill()
-                if not self._work and not self._waiting:
+                if self._is_idle:
                     return self._has_done
                 self._advance()
+
+    @property
+    def _is_idle(self) -> bool:
+        return not (self._work or self._waiting or self._unrecorded)
 
     def _send_suspects(self) -> None:
         """Send recipients that crashed a worker, one by one, for at most half of our time, since other mail waits."""
         until = time.monotonic() + settings.DELIVER_TIME.total_seconds() / 2
         while time.monotonic() < until and self._take(self._claim_suspect()):
-            while self._work or self._waiting:
+            while not self._is_idle:
                 self._advance()
 
     def _claim_suspect(self) -> Sequence[Claim]:
@@ -154,7 +129,7 @@ class SendingLoop:
         self._stuck |= self._list_queue_keys(now - max(time_given, LINGER_SECONDS))
         self._router.slow = self._stuck | self._list_queue_keys(now - LINGER_SECONDS)
         keeping = self._router.slow if now < self._deadline + MOST_OVERTIME * time_given else self._stuck
-        return any(work.queue_key in keeping for work in self._work.values())
+        return bool(self._unrecorded) or any(work.queue_key in keeping for work in self._work.values())
 
     def _list_queue_keys(self, begun_before: float) -> set[SendQueueKey]:
         """The queue keys of work that started before a time and has no reply yet."""
@@ -174,12 +149,15 @@ class SendingLoop:
         limit = max(rooms, default=2 * settings.SMTP_CONVERSATIONS)
         scope = retry_database(lambda: self._router.find_scope(in_flight))
         for lane in self.lanes:
-            claims = retry_database(lambda lane=lane: claim_recipients(lane, limit, scope))  # type: ignore[misc]
+            claims = retry_database(lambda lane=lane: self._claim(lane, limit, scope))  # type: ignore[misc]
             if len(claims) >= limit and not self._is_over:
                 self._ask_for_help()
             if self._take(claims):
                 return
         self._look_at = now + LOOK_SECONDS
+
+    def _claim(self, lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
+        return claim_recipients(lane, limit, scope, has_expired=self.state.expired_backlog.is_large(lane))
 
     def _count_in_flight(self) -> Counter[SendQueueKey]:
         """The number of this child's deliveries, waiting or started, by queue key."""
@@ -237,7 +215,7 @@ class SendingLoop:
             delivery = compose_delivery(item.composer, item.claim)
             if isinstance(delivery, Reply):
                 done = Done(work=work, reply=delivery)
-                retry_database(lambda done=done: write_progress([done], [], []))  # type: ignore[misc]
+                self._unrecorded.append(done)
             else:
                 self._work[item.claim.recipient_id] = work
                 deliveries.append(delivery)
@@ -247,17 +225,21 @@ class SendingLoop:
     def _advance(self) -> None:
         """Wait for conversations; record their replies, grant final dots, and start the picked items."""
         picked = self._pick()
-        gathered = self.state.conversations.wait(0 if picked else WAIT_SECONDS)
+        wait = 0 if picked else AGAIN_SECONDS if self._unrecorded else WAIT_SECONDS
+        gathered = self.state.conversations.wait(wait)
         ended = [(self._work.pop(pk), reply) for pk, reply in gathered.replies if pk in self._work]
-        done = [self._finish(work, reply) for work, reply in ended]
+        done = [*self._unrecorded, *(self._finish(work, reply) for work, reply in ended)]
         asking = [self._work[pk].claim for ask in gathered.asking for pk in ask.ids if pk in self._work]
         if not (done or asking or picked):
             return
-        ours = retry_database(lambda: write_progress(done, asking, picked))
+        progress = retry_database(lambda: write_progress(done, asking, picked))
+        ours, self._unrecorded = progress.ours, progress.busy
         self.state.conversations.grant(gathered.asking, ours)
-        for lost in asking:
-            if lost.recipient_id not in ours:
-                del self._work[lost.recipient_id]
+        lost = [claim for claim in asking if claim.recipient_id not in ours]
+        for claim in lost:
+            del self._work[claim.recipient_id]
+        if lost:
+            retry_database(lambda: expire_leased(lost))
         self._note(ended)
         for items in bundle([item for item in picked if item.claim.recipient_id in ours]):
             self._begin(items)
@@ -280,16 +262,6 @@ class SendingLoop:
             self.state.note_speed(queue_key, seconds)
 
 
-def bundle(items: Sequence[Waiting]) -> list[list[Waiting]]:
-    """Group items by conversation: an ESP takes a message's recipients together, all others take one recipient each."""
-    bundles: dict[tuple[SendQueueKey, UUID], list[Waiting]] = {}
-    for item in items:
-        is_shared = item.queue_key.provider.kind is ProviderKind.ESP
-        key = (item.queue_key, item.claim.message_id if is_shared else item.claim.recipient_id)
-        bundles.setdefault(key, []).append(item)
-    return list(bundles.values())
-
-
 def note_breaker(provider: ProviderRef, reply: Reply) -> None:
     """Report a reply to the provider's circuit breaker. Recipients' own servers have separate breakers."""
     if provider.id is None or provider.kind is ProviderKind.MX:
@@ -298,30 +270,6 @@ def note_breaker(provider: ProviderRef, reply: Reply) -> None:
         provider_breakers.note_failure(provider_key(provider.id), reply.text)
     else:
         provider_breakers.note_success(provider_key(provider.id))
-
-
-def write_progress(done: Sequence[Done], asking: Sequence[Claim], beginning: Sequence[Waiting]) -> set[UUID]:
-    """Record replies, final dots and started attempts in one transaction. Returns the recipients that may continue.
-
-    While the database is unavailable, the caller keeps the replies and retries: the providers have acted on them.
-    """
-    with transaction.atomic():
-        if done:
-            results = [
-                AttemptResult(
-                    claim=one.work.claim,
-                    reply=one.reply,
-                    provider_name=one.work.queue_key.provider.name,
-                    has_other_provider=one.has_other_provider,
-                )
-                for one in done
-            ]
-            plan_later(results, record_results(results))
-        ours = mark_dot_sent(asking) if asking else set()
-        if beginning:
-            ours |= mark_started([item.claim for item in beginning], [item.queue_key.provider for item in beginning])
-            keep_decisions({item.claim.attempt_id: item.decision for item in beginning if item.decision})
-        return ours
 
 
 def drop_suppressed(claims: Sequence[Claim]) -> list[Claim]:

@@ -8,10 +8,11 @@ from django.conf import settings
 from django.db import transaction
 
 from delivery.envelope import Outcome
-from ledger.sql import execute, fetch, fetch_as, fetch_column
+from ledger.batches import run_batches
+from ledger.sql import execute, fetch_as, fetch_column
 from messages.message_events import record_status_events
 from messages.states import OnUncertain, Phase, Status, StatusReason
-from messages.transitions import Transition, apply_transitions, lock_messages
+from messages.transitions import Transition, apply_transitions
 
 BATCH = 500
 # A recipient whose attempts crash this many workers in a row is not retried.
@@ -25,12 +26,14 @@ OUTCOMES = {Phase.STARTED: Outcome.DEFERRED, Phase.DOT_SENT: Outcome.UNCERTAIN}
 
 # After a restart of PostgreSQL, the worker of an older claim may be alive and hold a reply that it could not record. It
 # gets half a lease's time to record it, before the lease counts as lost and the message is sent again.
+#
+# Rows that another transaction has locked are left for the next tick.
 _CANDIDATES = """
-SELECT r.id, r.message_id FROM mail_recipient r
+SELECT r.id FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id
 JOIN mail_attempt a ON a.recipient_id = r.id AND a.number = r.attempt_count
 WHERE r.lease_token IS NOT NULL AND r.lease_until < now()
   AND (a.claimed_at > pg_postmaster_start_time() OR pg_postmaster_start_time() < now() - %s)
-LIMIT %s
+LIMIT %s FOR NO KEY UPDATE OF m, r SKIP LOCKED
 """
 
 
@@ -54,19 +57,14 @@ def sweep_lost_leases() -> int:
     Attempt not started: the claim is undone. Started, final dot not sent: due again, and no duplicate is possible.
     Dot sent: uncertain.
     """
-    count = 0
-    while batch := _sweep_batch():
-        count += batch
-    return count
+    return run_batches(_sweep_batch)
 
 
 def _sweep_batch() -> int:
     with transaction.atomic():
-        candidates = fetch(_CANDIDATES, [settings.LEASE_TIME / 2, BATCH])
-        if not candidates:
+        lost = _read_lost(fetch_column(_CANDIDATES, [settings.LEASE_TIME / 2, BATCH]))
+        if not lost:
             return 0
-        lock_messages(message_id for _, message_id in candidates)
-        lost = _lock_lost([recipient_id for recipient_id, _ in candidates])
         _forget_unbegun([row for row in lost if row.phase is Phase.CLAIMED])
         begun = [row for row in lost if row.phase is not Phase.CLAIMED]
         _end_attempts(begun)
@@ -101,16 +99,11 @@ def choose_crash_transition(lost: LostLease) -> Transition:
     )
 
 
-def _lock_lost(recipient_ids: list[UUID]) -> list[LostLease]:
-    """Lock the recipients whose leases are still expired, and read the phases of their attempts.
+def _read_lost(locked: list[UUID]) -> list[LostLease]:
+    """The phases of the attempts of locked recipients.
 
-    Two statements: the attempts are read after the locks, so that a mark committed meanwhile is visible.
+    A statement of its own: the attempts are read after the locks, so that a mark committed meanwhile is visible.
     """
-    locked = fetch_column(
-        "SELECT id FROM mail_recipient WHERE id = ANY(%s) AND lease_token IS NOT NULL AND lease_until < now()"
-        " ORDER BY id FOR NO KEY UPDATE",
-        [recipient_ids],
-    )
     return fetch_as(
         LostLease,
         "SELECT r.id AS recipient_id, r.message_id, r.status, r.crash_count, m.on_uncertain, a.id AS attempt_id,"

@@ -1,31 +1,37 @@
-"""Time-based work: release scheduled messages, and fail expired recipients."""
+"""Queues scheduled messages whose time has come.
+
+It waits for no row that another transaction has locked: such a message is looked at again at the next tick.
+"""
 
 from datetime import timedelta
 
 from django.db import transaction
 
-from ledger.sql import fetch, fetch_column
-from messages.message_events import record_message_events, record_status_events
+from ledger.batches import run_batches
+from ledger.sql import fetch_column
+from messages.message_events import record_message_events
 from messages.models import Recipient
-from messages.states import OPEN, Status, StatusReason
-from messages.transitions import lock_messages
+from messages.states import Status
 from tracking.models import EventType
 
 BATCH = 500
 
-# SKIP LOCKED: a message that is being cancelled or rescheduled is checked again at the next tick.
+# A message that is being cancelled or rescheduled is locked, and so is a recipient that is being erased.
 _RELEASABLE = """
-SELECT id FROM mail_message WHERE status = %s AND scheduled_at <= now()
-ORDER BY scheduled_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+WITH due AS MATERIALIZED (
+    SELECT id FROM mail_message WHERE status = %s AND scheduled_at <= now()
+    ORDER BY scheduled_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+), free AS MATERIALIZED (
+    SELECT id FROM mail_recipient WHERE message_id IN (SELECT id FROM due) FOR NO KEY UPDATE SKIP LOCKED
+)
+SELECT message_id FROM mail_recipient WHERE message_id IN (SELECT id FROM due)
+GROUP BY message_id HAVING bool_and(id IN (SELECT id FROM free))
 """
 
 
 def release_due() -> int:
     """Queue every scheduled message whose time has come, and return their number. Concurrent runs are safe."""
-    count = 0
-    while batch := _release_batch():
-        count += batch
-    return count
+    return run_batches(_release_batch)
 
 
 def _release_batch() -> int:
@@ -35,29 +41,3 @@ def _release_batch() -> int:
             applied = Recipient.objects.filter(message_id__in=ids).move_to(Status.QUEUED, wait=timedelta(0))
             record_message_events(applied, EventType.QUEUED)
     return len(ids)
-
-
-_EXPIRED = """
-SELECT id, message_id FROM mail_recipient
-WHERE status = ANY(%s) AND expires_at <= now() AND lease_token IS NULL LIMIT %s
-"""
-
-
-def expire_due() -> int:
-    """Fail every open recipient whose expiry time has passed, and return their number. Skips leased ones."""
-    count = 0
-    while batch := _expire_batch():
-        count += batch
-    return count
-
-
-def _expire_batch() -> int:
-    with transaction.atomic():
-        rows = fetch(_EXPIRED, [sorted(OPEN), BATCH])
-        if not rows:
-            return 0
-        lock_messages(message_id for _, message_id in rows)
-        expired = Recipient.objects.filter(pk__in=[pk for pk, _ in rows], lease_token=None)
-        applied = expired.move_to(Status.FAILED, StatusReason.EXPIRED)
-        record_status_events(applied, {row.recipient_id: {"reason": StatusReason.EXPIRED} for row in applied})
-    return len(applied)

@@ -9,7 +9,7 @@ from django.conf import settings
 from delivery.concurrency.adaptive_limit import AdaptiveConcurrency
 from delivery.concurrency.conversations import Conversations
 from delivery.envelope import Outcome, Reply, Stage, Transport
-from messages.sending.claims import Claim
+from messages.sending.claims import Claim, ExpiredBacklog
 from providers.models import ProviderKind
 from providers.routing.rate_limits import Rates, Shares
 from providers.routing.selection import ProviderRef
@@ -43,6 +43,7 @@ class WorkerState:
         self._capacity: dict[SendQueueKey, int] = {}
         self._limits: dict[SendQueueKey, AdaptiveConcurrency] = {}
         self._resting: set[SendQueueKey] = set()
+        self.expired_backlog = ExpiredBacklog()
         self._rates = Rates()
         self._shares = Shares()
 

@@ -16,7 +16,7 @@ ALL = ClaimScope(is_shared_open=True, open_projects=[], closed_projects=[])
 
 @pytest.fixture(autouse=True)
 def _product_is_whole_afterwards(monkeypatch):
-    for name in ("_HEALTHY", "_SUSPECT", "fetch_as", "uuid4"):
+    for name in ("_HEALTHY", "_SUSPECT", "_PAST_EXPIRED", "fetch_as", "uuid4"):
         monkeypatch.setattr(claims, name, getattr(claims, name))
     monkeypatch.setattr(lost_leases, "sweep_lost_leases", lost_leases.sweep_lost_leases)
 

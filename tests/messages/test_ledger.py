@@ -19,9 +19,10 @@ from messages.sending.claims import (
     mark_started,
     release_claims,
 )
+from messages.sending.expiry import expire_due
 from messages.sending.lost_leases import MAX_CRASHES, sweep_lost_leases
 from messages.sending.outcomes import AttemptResult, record_results
-from messages.sending.schedule import expire_due, release_due
+from messages.sending.schedule import release_due
 from messages.services import NotCancellableError, NotUncertainError, Settlement
 from messages.states import Lane, OnUncertain, Status, StatusReason
 from providers.routing.selection import SIMULATOR

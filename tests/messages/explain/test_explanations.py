@@ -18,8 +18,8 @@ from messages.feedback.recording import receive_feedback
 from messages.models import Message, Recipient
 from messages.sending import loop
 from messages.sending.claims import ClaimScope, claim_recipients, claim_suspect, mark_dot_sent, mark_started
+from messages.sending.expiry import expire_due
 from messages.sending.lost_leases import MAX_CRASHES, sweep_lost_leases
-from messages.sending.schedule import expire_due
 from messages.services import Settlement
 from messages.states import Lane, OnUncertain, Status
 from providers.models import Provider, ProviderKind

@@ -1,0 +1,94 @@
+"""The end of a recipient's time (`expires_at`): mail that is late is not sent.
+
+The claim leaves expired recipients out, the mark of the final dot does so again, and the tick fails them. Expiry moves
+only what is still open under the lock, and waits for no row that another transaction has locked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+
+from delivery.envelope import Outcome
+from ledger.batches import run_batches
+from ledger.sql import execute, fetch_as, fetch_column
+from messages.message_events import record_status_events
+from messages.sending.claims import Claim
+from messages.states import OPEN_STATUSES, Lane, Phase, Status, StatusReason
+from messages.transitions import Transition, apply_transitions, lock_messages
+
+BATCH = 500
+
+# The conditions are checked on the locked row: a recipient that was sent or leased meanwhile does not expire.
+_EXPIRED = f"""
+SELECT r.id AS recipient_id, r.message_id FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id
+WHERE r.lane = ANY(%s) AND r.status IN ({OPEN_STATUSES}) AND r.expires_at <= now() AND r.lease_token IS NULL
+LIMIT %s FOR NO KEY UPDATE OF m, r SKIP LOCKED
+"""  # noqa: S608 - built from constants of this package
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiredRecipient:
+    """An open recipient whose time has passed, locked with its message."""
+
+    recipient_id: UUID
+    message_id: UUID
+
+
+def expire_due() -> int:
+    """Fail every open recipient whose expiry time has passed, and return their number. Skips leased ones."""
+    return run_batches(_expire_batch)
+
+
+def _expire_batch() -> int:
+    with transaction.atomic():
+        rows = fetch_as(ExpiredRecipient, _EXPIRED, [list(Lane), BATCH])
+        applied = apply_transitions([build_expiry(row.recipient_id, row.message_id) for row in rows])
+        record_status_events(applied, {row.recipient_id: {"reason": StatusReason.EXPIRED} for row in applied})
+    return len(applied)
+
+
+def build_expiry(recipient_id: UUID, message_id: UUID, last_reply: str | None = None) -> Transition:
+    """The transition of a recipient whose time has passed."""
+    return Transition(
+        recipient_id=recipient_id,
+        message_id=message_id,
+        status=Status.FAILED,
+        reason=StatusReason.EXPIRED,
+        last_reply=last_reply,
+    )
+
+
+EXPIRED_REPLY = "Its time was over before it was handed over, so it was not sent."
+# Under the lock, as in `_EXPIRED`. The attempt has not sent the dot, else its permit would have been granted.
+_LATE = """
+SELECT id FROM mail_recipient WHERE id = ANY(%s) AND lease_token = ANY(%s) AND expires_at <= now()
+ORDER BY id FOR NO KEY UPDATE
+"""
+_END_ATTEMPTS = """
+UPDATE mail_attempt SET phase = %s, finished_at = now(), outcome = %s, reply = %s
+WHERE id = ANY(%s) AND recipient_id = ANY(%s) AND phase = %s
+"""
+
+
+def expire_leased(claims: Sequence[Claim]) -> None:
+    """Fail those of this worker's recipients whose time passed before the final dot, and end their attempts."""
+    with transaction.atomic():
+        lock_messages(claim.message_id for claim in claims)
+        tokens = list({claim.token for claim in claims})
+        late = set(fetch_column(_LATE, [[claim.recipient_id for claim in claims], tokens]))
+        attempts = [claim.attempt_id for claim in claims]
+        execute(_END_ATTEMPTS, [Phase.DONE, Outcome.FAILED, EXPIRED_REPLY, attempts, list(late), Phase.STARTED])
+        ended = [claim for claim in claims if claim.recipient_id in late]
+        applied = apply_transitions(
+            [build_expiry(claim.recipient_id, claim.message_id, EXPIRED_REPLY) for claim in ended], tokens
+        )
+        numbers = {claim.recipient_id: claim.number for claim in ended}
+        record_status_events(
+            applied,
+            {
+                row.recipient_id: {"attempt": numbers[row.recipient_id], "reason": StatusReason.EXPIRED}
+                for row in applied
+            },
+        )
