@@ -112,13 +112,21 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
         """The read-only fields. The event URL is a secret, shown only with permission to change the provider."""
         if obj is None:
             return ()
-        is_told = obj.kind == ProviderKind.ESP and super().has_change_permission(request, obj)
-        return (*self.facts, "events_go_to") if is_told else self.facts
+        if obj.kind != ProviderKind.ESP:
+            return self.facts
+        is_told = super().has_change_permission(request, obj)
+        return (*self.facts, "unknown_events", *(("events_go_to",) if is_told else ()))
 
     @admin.display(description="Event URL")
     def events_go_to(self, provider: Provider) -> str:
         """The URL to enter at the ESP for its event webhooks."""
         return build_events_url(provider)
+
+    @admin.display(description="Events of unknown types")
+    def unknown_events(self, provider: Provider) -> str:
+        """The types that the ESP's module does not know, with their numbers. The most recent type comes first."""
+        rows = provider.unknown_events.order_by("-last_at", "name")
+        return ", ".join(f"{row.name} ×{row.count} (last {row.last_at:%Y-%m-%d %H:%M} UTC)" for row in rows) or "-"
 
     @admin.display(description="Settings")
     def leads_to(self, provider: Provider) -> str:

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from common.fields import EncryptedTextField
 from common.ids import new_id
@@ -61,3 +62,24 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class UnknownEvent(models.Model):
+    """The number of an ESP's events of a type that its module does not know: such events are accepted and not used."""
+
+    id = models.BigAutoField(primary_key=True)
+    provider = models.ForeignKey(Provider, models.CASCADE, related_name="unknown_events", db_index=False)
+    name = models.TextField()
+    count = models.BigIntegerField()
+    first_at = models.DateTimeField(db_default=Now())
+    last_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            # Its index also serves the list of a provider's unknown events.
+            models.UniqueConstraint(fields=["provider", "name"], name="unknown_event_once"),
+            models.CheckConstraint(condition=Q(count__gt=0), name="unknown_event_counted"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ×{self.count}"

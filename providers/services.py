@@ -14,6 +14,7 @@ from django.db.models.functions import Greatest, Now
 from accounts.models import Project
 from accounts.services import write_notice
 from common.errors import ApiError, ConflictError, FieldError, InvalidFieldsError
+from ledger.sql import execute
 from providers.esp.model import API_URL
 from providers.models import Provider, ProviderKind
 from providers.network_policy import check_reach
@@ -262,6 +263,30 @@ def resume_provider(provider_id: UUID) -> None:
     )
     transaction.on_commit(lambda: forget_failures(provider_id))
     forget_routes()
+
+
+# More names than an ESP has types of events: further ones are counted together.
+MAX_UNKNOWN_NAMES = MAX_UNKNOWN_LENGTH = 100
+OTHER_NAMES = "(others)"
+_COUNT_UNKNOWN = """
+INSERT INTO providers_unknownevent (provider_id, name, count) VALUES (
+    %(provider)s,
+    CASE WHEN EXISTS (SELECT 1 FROM providers_unknownevent WHERE provider_id = %(provider)s AND name = %(name)s)
+              OR (SELECT count(*) FROM providers_unknownevent WHERE provider_id = %(provider)s) < %(limit)s
+         THEN %(name)s ELSE %(other)s END,
+    %(count)s)
+ON CONFLICT (provider_id, name) DO UPDATE
+SET count = providers_unknownevent.count + excluded.count, last_at = now()
+"""
+
+
+def count_unknown_events(provider: Provider, counts: Mapping[str, int]) -> None:
+    """Add to the number of the provider's events of unknown types, by name. The admin shows them."""
+    with transaction.atomic():
+        # In one order, so that two posts do not wait for each other.
+        for name, count in sorted(counts.items()):
+            values = {"provider": provider.pk, "name": name[:MAX_UNKNOWN_LENGTH], "count": count}
+            execute(_COUNT_UNKNOWN, {**values, "limit": MAX_UNKNOWN_NAMES, "other": OTHER_NAMES})
 
 
 def show_settings(provider: Provider) -> dict[str, str]:

@@ -5,36 +5,34 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.http import HttpRequest
 
 from delivery.judging.consequences import should_suppress
 from delivery.judging.judge import judge
-from delivery.judging.model import Refusal
+from delivery.judging.model import Judgement, Refusal
 from delivery.judging.terms import Speaker
 from messages.feedback.model import REFUSALS, Feedback, FeedbackKind, FeedbackResult
 from messages.feedback.recording import plan_feedback, receive_feedback
-from providers.esp.events import EspEvent, read_events
+from providers.esp.event_model import EspEvent, EventKind
+from providers.esp.events import read_events
+from providers.esp.signatures import Posted
 from providers.models import Provider
 from providers.provider_url import parse_provider_url
+from providers.services import count_unknown_events
 from tracking.engagement.bot_detection import Actor, Visit, label
 
-# From django-anymail's event types to feedback kinds. Other types do not concern the delivery of a message: automatic
-# replies, subscriptions.
-KINDS: Mapping[str, FeedbackKind] = {
-    "queued": FeedbackKind.ACCEPTED,
-    "sent": FeedbackKind.ACCEPTED,
-    "deferred": FeedbackKind.DELAYED,
-    "delivered": FeedbackKind.DELIVERED,
-    "bounced": FeedbackKind.BOUNCED,
-    "rejected": FeedbackKind.FAILED,
-    "failed": FeedbackKind.FAILED,
-    "opened": FeedbackKind.OPENED,
-    "clicked": FeedbackKind.CLICKED,
-    "complained": FeedbackKind.COMPLAINED,
-    "unsubscribed": FeedbackKind.UNSUBSCRIBED,
+KINDS: Mapping[EventKind, FeedbackKind] = {
+    EventKind.ACCEPTED: FeedbackKind.ACCEPTED,
+    EventKind.DELAYED: FeedbackKind.DELAYED,
+    EventKind.DELIVERED: FeedbackKind.DELIVERED,
+    EventKind.BOUNCED: FeedbackKind.BOUNCED,
+    # The address may be well by now, so it is not suppressed here.
+    EventKind.LISTED: FeedbackKind.BOUNCED,
+    EventKind.FAILED: FeedbackKind.FAILED,
+    EventKind.OPENED: FeedbackKind.OPENED,
+    EventKind.CLICKED: FeedbackKind.CLICKED,
+    EventKind.COMPLAINED: FeedbackKind.COMPLAINED,
+    EventKind.UNSUBSCRIBED: FeedbackKind.UNSUBSCRIBED,
 }
-# An ESP's reasons for rejecting a message itself: these concern the recipient, all others the message.
-OF_RECIPIENT = frozenset({"invalid", "bounced", "timed_out", "spam", "unsubscribed"})
 
 # Larger posts are stored and applied by the workers: an ESP waits ten seconds for the response, then posts all again.
 MAX_AT_ONCE = 100
@@ -43,10 +41,14 @@ _CODE = re.compile(r"(?<![\d.])([245]\d\d)(?=[ \-]|$)")
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 
 
-def receive_events(provider: Provider, request: HttpRequest) -> list[FeedbackResult]:
-    """Verify a post to the provider's feedback URL and record its events. Raises the errors of `read_events`."""
-    events = read_events(parse_provider_url(provider.url), request)
-    told = [feedback for event in events if (feedback := build_feedback(provider, event))]
+def receive_events(provider: Provider, posted: Posted) -> list[FeedbackResult]:
+    """Verify a post to the provider's feedback URL, record its events, and count those of unknown types. Raises the
+    errors of `read_events`.
+    """
+    found = read_events(parse_provider_url(provider.url), posted)
+    if found.unknown:
+        count_unknown_events(provider, found.unknown)
+    told = [feedback for event in found.events if (feedback := build_feedback(provider, event))]
     if len(told) <= MAX_AT_ONCE:
         return [receive_feedback(feedback) for feedback in told]
     with transaction.atomic():
@@ -56,23 +58,13 @@ def receive_events(provider: Provider, request: HttpRequest) -> list[FeedbackRes
 
 
 def build_feedback(provider: Provider, event: EspEvent) -> Feedback | None:
-    """Convert an event into feedback about mail that this provider was given; None for events of other types."""
-    kind = KINDS.get(event.type)
+    """Convert an event into feedback about mail that this provider was given; None for an event about no mail."""
+    kind = KINDS.get(event.kind)
     if kind is None or not (event.recipient_id or event.message_id or event.remote_id):
         return None
-    if event.type == "rejected" and event.reason in OF_RECIPIENT:
-        kind = FeedbackKind.BOUNCED
     code, enhanced_code = read_codes(event.reply)
-    judgement = judge(
-        Refusal(
-            speaker=Speaker.REPORT,
-            code=code,
-            enhanced_code=enhanced_code,
-            words=event.reply,
-            category=event.category,
-            is_delayed=event.type == "deferred",
-        )
-    )
+    is_judged = kind in REFUSALS and event.kind is not EventKind.LISTED
+    judgement = judge_event(event) if is_judged else None
     return Feedback(
         key=f"esp:{provider.pk}:{event.key}",
         kind=kind,
@@ -85,10 +77,26 @@ def build_feedback(provider: Provider, event: EspEvent) -> Feedback | None:
         code=code,
         enhanced_code=enhanced_code,
         reply=event.reply,
-        reason=judgement.reason if kind in REFUSALS else None,
-        about=judgement.about if kind in REFUSALS else None,
-        should_suppress=event.type == "bounced" and should_suppress(judgement),
+        reason=judgement.reason if judgement else None,
+        about=judgement.about if judgement else None,
+        should_suppress=bool(judgement and kind is FeedbackKind.BOUNCED and should_suppress(judgement)),
+        is_vague=event.is_vague,
         data=esp_event_data(event, kind),
+    )
+
+
+def judge_event(event: EspEvent) -> Judgement:
+    """The judgement of the refusal that the event tells of, by the codes, the words and the ESP's own class."""
+    code, enhanced_code = read_codes(event.reply)
+    return judge(
+        Refusal(
+            speaker=Speaker.REPORT,
+            code=code,
+            enhanced_code=enhanced_code,
+            words=event.reply,
+            category=event.category,
+            is_delayed=event.kind is EventKind.DELAYED,
+        )
     )
 
 
@@ -100,7 +108,9 @@ def read_codes(reply: str) -> tuple[int | None, str]:
 
 def esp_event_data(event: EspEvent, kind: FeedbackKind) -> dict[str, str]:
     """The additional data of the feedback's event."""
-    told = {"esp_reason": event.reason}
+    told = {"event": event.name, "feedback_type": event.feedback_type}
+    if event.kind is EventKind.LISTED:
+        told["reason"] = "listed"
     if event.occurred_at is not None:
         told["told_at"] = event.occurred_at.isoformat()
     if kind in {FeedbackKind.OPENED, FeedbackKind.CLICKED}:

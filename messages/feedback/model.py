@@ -35,7 +35,8 @@ class Feedback:
     The recipient is given by `recipient_id`, by `message_id` with `address`, or by `remote_id` (the provider's id for
     the mail) with `address` and `provider_id`. A `provider_id` restricts the search to mail given to that provider.
     `reason` and `about` are the judgement of a refusal (`delivery.judging`), and `should_suppress` follows from it.
-    `data` is further data of the event: texts and numbers only.
+    `is_vague` marks a bounce that may be an automatic reply: it does not undo a delivery. `data` is further data of the
+    event: texts and numbers only.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Feedback:
     reason: Reason | None = None
     about: About | None = None
     should_suppress: bool = False
+    is_vague: bool = False
     data: Mapping[str, Any] = field(default_factory=dict)
 
 

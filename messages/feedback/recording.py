@@ -167,6 +167,8 @@ def choose_feedback_transition(feedback: Feedback, target: FeedbackTarget) -> Tr
         return None
     if status is not target.status and status not in TRANSITIONS[target.status]:
         return None
+    if feedback.is_vague and target.status is Status.DELIVERED:
+        return None
     return Transition(
         recipient_id=target.recipient_id,
         message_id=target.message_id,

@@ -14,7 +14,9 @@ from common.errors import ApiError, BadRequestError, BodyTooLargeError, MethodNo
 from common.parsers import read_body, read_length
 from common.problems import problem_response, to_api_error
 from messages.feedback.esp_events import count_results, receive_events
-from providers.esp.events import ForgedError, LoginError, UnreadableEventError
+from providers.esp.event_model import UnreadableEventError
+from providers.esp.events import LoginError
+from providers.esp.signatures import ForgedError, Posted
 from providers.esp.sns import NotFetchedError
 from providers.models import Provider, ProviderKind
 
@@ -78,9 +80,8 @@ def receive_feedback(request: HttpRequest, pk: UUID, secret: str) -> HttpRespons
         return HttpResponse()
     if request.method != "POST":
         raise MethodNotAllowedError(method=request.method)
-    read_whole(request)
     try:
-        results = receive_events(provider, request)
+        results = receive_events(provider, read_post(request))
     except LoginError:
         # SNS sends its login only after a 401.
         raise EventLoginError(headers={"WWW-Authenticate": 'Basic realm="events"'}) from None
@@ -106,10 +107,11 @@ def find_provider(pk: UUID, secret: str) -> Provider:
     return provider
 
 
-def read_whole(request: HttpRequest) -> None:
-    """Read the body of at most MAX_BODY bytes into the request, for all later readers. Raises BodyTooLargeError."""
+def read_post(request: HttpRequest) -> Posted:
+    """The post with a body of at most MAX_BODY bytes. Raises BodyTooLargeError."""
     try:
-        vars(request)["_body"] = bytes(read_body(request, read_length(request.META), MAX_BODY))  # type: ignore[arg-type]
+        body = bytes(read_body(request, read_length(request.META), MAX_BODY))  # type: ignore[arg-type]
     except BodyTooLargeError:
         log.warning("events_too_large")
         raise
+    return Posted(body=body, headers={name.lower(): value for name, value in request.headers.items()})

@@ -1,35 +1,29 @@
-"""From an ESP's event webhook to events in one shape: first it is checked who says so, then django-anymail reads it."""
+"""From an ESP's event webhook to events in one form: first the sender is verified, then the ESP's module reads them."""
 
 import hmac
 import json
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
-from anymail.exceptions import AnymailError
-from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
-from django.utils.module_loading import import_string
-
-from delivery.judging.model import Category
 from delivery.replies import clean_text
 from providers.esp.catalog import ESPS
-from providers.esp.model import EVENT_LOGIN, Esp, RawEvent, UnreadableEventError
-from providers.esp.payloads import MESSAGE_KEY, be_quiet, read_ids
+from providers.esp.event_model import EspEvent, EventKind, ReadEvent, UnreadableEventError, read_time
+from providers.esp.model import EVENT_LOGIN, Esp
+from providers.esp.payloads import MESSAGE_KEY, read_ids
 from providers.esp.signatures import ForgedError, Posted, check_signature
 from providers.provider_url import ProviderAddress
 
 # In one post; SparkPost sends 10,000 at most.
 MAX_EVENTS = 20_000
 MAX_TEXT = 1_000
+# The name under which unreadable events are counted.
+MALFORMED = "(malformed)"
 # What reading raises for a body of another shape.
-UNREADABLE = (
-    AnymailError, ImproperlyConfigured, ValueError, TypeError, LookupError, AttributeError, RecursionError
-)  # fmt: skip
+UNREADABLE = (UnreadableEventError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
 class LoginError(Exception):
@@ -37,40 +31,50 @@ class LoginError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EspEvent:
-    """Something that an ESP says of a mail. `type` is django-anymail's word; `key` is the same each time that the same
-    is said. Texts are one line, without controls.
-    """
+class PostedEvents:
+    """The events of a post, and the names of those that the ESP's module does not know, with their number."""
 
-    type: str
-    key: str
-    address: str = ""
-    remote_id: str = ""
-    message_id: UUID | None = None
-    recipient_id: UUID | None = None
-    occurred_at: datetime | None = None
-    reply: str = ""
-    reason: str = ""
-    category: Category | None = None  # the ESP's own class of a bounce
-    url: str = ""
-    user_agent: str = ""
+    events: Sequence[EspEvent] = ()
+    unknown: Mapping[str, int]
 
 
-def read_events(address: ProviderAddress, request: HttpRequest) -> list[EspEvent]:
-    """The events in a post to the row with these settings. LoginError, ForgedError, NonsenseError; NotFetchedError when
-    SNS could not be asked.
+def read_events(address: ProviderAddress, posted: Posted) -> PostedEvents:
+    """The events in a post to the provider with these settings.
+
+    An event that cannot be read is counted and does not affect the others. Raises LoginError, ForgedError,
+    UnreadableEventError when nothing of the post can be read, and NotFetchedError when SNS could not be asked.
     """
     esp = ESPS[address.host]
-    posted = Posted(body=request.body, headers={name.lower(): value for name, value in request.headers.items()})
     check_login(address.options.get(EVENT_LOGIN, ""), posted.headers.get("authorization", ""))
-    if esp.check_post and not esp.check_post(address.options, posted):
-        return []
-    if esp.check_signature and (key := address.options.get(esp.event_key, "")):
-        check_signature(esp.check_signature, key, posted)
+    if not check_origin(esp, address.options, posted):
+        return PostedEvents(unknown={})
     try:
-        return list(convert(esp, parse(esp, request)))
-    except UNREADABLE as e:
-        raise UnreadableEventError(f"it is no event of {esp.title}: {type(e).__name__}") from None
+        items = esp.list_events(json.loads(posted.body))
+    except UNREADABLE as error:
+        raise UnreadableEventError(f"it is no event of {esp.title}: {type(error).__name__}") from None
+    if len(items) > MAX_EVENTS:
+        raise UnreadableEventError("too many events at once")
+    events, unknown = convert(esp, items, posted)
+    if items and unknown[MALFORMED] == len(items):
+        raise UnreadableEventError(f"it is no event of {esp.title}")
+    return PostedEvents(events=events, unknown=unknown)
+
+
+def check_origin(esp: Esp, settings: Mapping[str, str], posted: Posted) -> bool:
+    """Whether the post holds events; ForgedError when it is not proved to be from the ESP, NotFetchedError.
+
+    An ESP that can sign is believed by its signature only: without a key its events are refused.
+    """
+    if esp.is_test_post and esp.is_test_post(posted):
+        return False
+    if esp.check_post:
+        return esp.check_post(settings, posted)
+    if esp.check_signature:
+        key = settings.get(esp.event_key, "")
+        if not key:
+            raise ForgedError(f"{esp.title} signs its events: set {esp.event_key} of the provider to the key")
+        check_signature(esp.check_signature, key, posted)
+    return True
 
 
 def check_login(wanted: str, given: str) -> None:
@@ -86,49 +90,58 @@ def check_login(wanted: str, given: str) -> None:
         raise LoginError
 
 
-def parse(esp: Esp, request: HttpRequest) -> Sequence[Any]:
-    """django-anymail's events, read from what is known to be the ESP's."""
-    if esp.event_content_type and request.content_type != esp.event_content_type:
-        raise UnreadableEventError("it is not JSON")
-    # Checked already; some views want a key to be made at all.
-    keys = {esp.event_key: "-"} if esp.wants_event_key else {}
-    with be_quiet():
-        view = import_string(esp.event_view)(**keys)
-    view.setup(request)
-    events = esp.parse_events(view, request)
-    if len(events) > MAX_EVENTS:
-        raise UnreadableEventError("too many events at once")
-    return events
-
-
-def convert(esp: Esp, events: Sequence[Any]) -> Iterator[EspEvent]:
-    """`events` in our shape."""
-    for event in events:
-        raw = event.esp_event if isinstance(event.esp_event, Mapping) else {}
-        if event.event_type in esp.unnamed_events and len(events) > 1:
+def convert(esp: Esp, items: Sequence[Any], posted: Posted) -> tuple[list[EspEvent], Counter[str]]:
+    """The items in our form, and the number of those that could not be read or have an unknown type, by name."""
+    events: list[EspEvent] = []
+    unknown: Counter[str] = Counter()
+    for item in items:
+        try:
+            found = list(read_item(esp, item, posted))
+        except UNREADABLE:
+            unknown[MALFORMED] += 1
             continue
-        message_id, recipient_id = read_ids(find_metadata(esp, event, raw))
-        address = write_text(event.recipient)
-        yield EspEvent(
-            type=str(event.event_type),
-            key=f"{write_text(event.event_id) or digest(raw)}:{event.event_type}:{address.lower()}",
-            address=address if esp.names_recipient or recipient_id else "",
-            remote_id=write_text(event.message_id),
-            message_id=message_id,
-            recipient_id=recipient_id,
-            occurred_at=event.timestamp if isinstance(event.timestamp, datetime) else None,
-            reply=write_text(event.mta_response or event.description),
-            reason=write_text(event.reject_reason),
-            category=esp.name_bounce(raw) if event.event_type == "bounced" else None,
-            url=write_text(event.click_url),
-            user_agent=write_text(event.user_agent),
-        )
+        events += [event for event in found if event.kind not in {EventKind.UNKNOWN, EventKind.IGNORED}]
+        unknown.update(event.name for event in found if event.kind is EventKind.UNKNOWN)
+    return events, unknown
 
 
-def find_metadata(esp: Esp, event: Any, raw: RawEvent) -> Mapping[str, Any]:
-    """The metadata in which our ids come back; empty where they do not."""
-    found = esp.read_metadata(event, raw)
-    return found if isinstance(found, Mapping) and MESSAGE_KEY in found else {}
+def read_item(esp: Esp, item: Any, posted: Posted) -> Iterator[EspEvent]:
+    if not isinstance(item, Mapping):
+        raise UnreadableEventError("an event is an object")
+    for read in esp.read_event(item, posted):
+        yield build_event(esp, item, read)
+
+
+def build_event(esp: Esp, item: Mapping[str, Any], read: ReadEvent) -> EspEvent:
+    """The event with clean texts, our ids, and a key."""
+    found = read.metadata if isinstance(read.metadata, Mapping) and MESSAGE_KEY in read.metadata else {}
+    message_id, recipient_id = read_ids(found)
+    is_named = not read.is_unnamed and (esp.names_recipient or recipient_id is not None)
+    address = write_text(read.address) if is_named else ""
+    return EspEvent(
+        name=write_text(read.name) or MALFORMED,
+        kind=read.kind,
+        key=name_event(esp, item, read, address),
+        address=address,
+        remote_id=write_text(read.remote_id),
+        message_id=message_id,
+        recipient_id=None if read.is_unnamed else recipient_id,
+        occurred_at=read_time(read.occurred_at),
+        reply=write_text(read.reply),
+        category=read.category,
+        is_vague=read.is_vague,
+        feedback_type=write_text(read.feedback_type).lower(),
+        url=write_text(read.url),
+        user_agent=write_text(read.user_agent),
+    )
+
+
+def name_event(esp: Esp, item: Mapping[str, Any], read: ReadEvent, address: str) -> str:
+    """The event's key. An id that the ESP signs belongs to one event: with another content it is a repetition."""
+    event_id = write_text(read.event_id)
+    if event_id and esp.signs_event_id:
+        return event_id
+    return f"{event_id or digest(item)}:{read.name}:{address.lower()}"
 
 
 def digest(raw: Mapping[str, Any]) -> str:
@@ -141,6 +154,3 @@ def write_text(value: object) -> str:
     if not isinstance(value, str | int) or isinstance(value, bool):
         return ""
     return clean_text(str(value).encode("utf-8", "replace"))[:MAX_TEXT]
-
-
-__all__ = ["EspEvent", "ForgedError", "LoginError", "UnreadableEventError", "read_events"]

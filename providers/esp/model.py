@@ -1,15 +1,13 @@
 """What an ESP is to us: its settings, what it can do, and where it differs from the others.
 
-Sending and reading events is django-anymail's. `providers.esp.services` has one module for each ESP.
+django-anymail sends; the ESP's module reads its events. `providers.esp.services` has one module for each ESP.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest
-
-from delivery.judging.model import Category
+from providers.esp.event_model import RawEvent, ReadEvent, list_events
 from providers.esp.http_adapter import HttpAdapter, open_session
 from providers.esp.repackaging import EspCall
 from providers.esp.signatures import Posted, Verifier
@@ -20,11 +18,6 @@ API_URL = "api_url"
 EVENT_LOGIN = "event_login"
 
 Settings = Mapping[str, str]
-RawEvent = Mapping[str, Any]
-
-
-class UnreadableEventError(Exception):
-    """The post is no event of this ESP."""
 
 
 def list_arguments(esp: "Esp", settings: Settings) -> dict[str, Any]:
@@ -38,50 +31,38 @@ def use_session(backend: Any, adapter: HttpAdapter) -> None:
     backend.session = open_session(adapter)
 
 
-def parse_events(view: Any, request: HttpRequest) -> Sequence[Any]:
-    """django-anymail's events in a post."""
-    events: Sequence[Any] = view.parse_events(request)
-    return events
-
-
-def read_event_metadata(event: Any, _raw: RawEvent) -> Any:
-    """Where our ids come back in an event of django-anymail's."""
-    return event.metadata
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Esp:
     """One ESP.
 
     `name` is the word for it in settings, `title` that for people. `needed` and `possible` name its settings,
-    `secrets` those that are never shown. `backend` and `event_view` are django-anymail's classes. `takes_envelope`
-    tells that the recipients and the addresses in the header may differ, so that each recipient's own copy can go by
-    itself; `takes_raw` that it takes our own bytes, signature and all, where the others build the message anew from
-    its parts. `takes_metadata` tells that its events bring back what we gave it with the mail, `names_recipient`
-    that they say whom they are about, and `takes_silence` that it can be told, for one mail, to leave links and
-    pixels alone. `taken_status` is the one with which it takes a mail, where its answer has no body to tell by.
-    `idempotency_header` is the HTTP header, `idempotency_field` the header field of the mail, by which it knows a
-    repeated request. `login` is the HTTP header and the value that its API wants, `probe` a path that answers
-    every good key, and costs nothing; `ask` the question where there is no such path.
+    `secrets` those that are never shown. `backend` is django-anymail's class. `takes_envelope` tells that the
+    recipients and the addresses in the header may differ, so that each recipient's own copy can go by itself;
+    `takes_raw` that it takes our own bytes, signature and all, where the others build the message anew from its parts.
+    `takes_metadata` tells that its events bring back what we gave it with the mail, `names_recipient` that they say
+    whom they are about, and `takes_silence` that it can be told, for one mail, to leave links and pixels alone.
+    `taken_status` is the one with which it takes a mail, where its answer has no body to tell by. `idempotency_header`
+    is the HTTP header, `idempotency_field` the header field of the mail, by which it knows a repeated request. `login`
+    is the HTTP header and the value that its API wants, `probe` a path that answers every good key, and costs nothing;
+    `ask` the question where there is no such path.
 
-    `name_bounce` reads the ESP's own class of a bounce event; None for classes that say nothing of the mailbox. It is
-    judged together with the reply's codes and words (`delivery.judging`).
+    `list_events` takes a post's JSON apart; `read_event` reads one of the events by a table of the documented types.
 
-    `event_key` names the setting that its events are signed with, and `check_signature` looks at such a signature;
-    where the ESP signs nothing, the secret in the events' address stands alone. `check_post` decides in its place
-    where the signature needs no key: whether a post holds events. `wants_event_key` tells that django-anymail's view
-    cannot be made without a key. `unnamed_events` are those that name all recipients of a mail at once.
+    `event_key` names the setting with the key that its events are signed with, and `check_signature` checks such a
+    signature; an ESP that signs is believed by its signature alone. Where the ESP signs nothing, the secret in the
+    events' address stands alone. `check_post` decides in its place where the signature needs no key: whether a post
+    holds events. `is_test_post` recognises a post that only tests the address: it holds no event and needs no key.
+    `signs_event_id` tells that the signature covers an id that is used once, and not the event.
 
     `list_arguments` makes the backend's arguments of the settings, `connect` has it send over our connections, and
-    `shape` changes a call's payload before it goes. `parse_events` reads a post, `read_metadata` our ids in an event.
+    `shape` changes a call's payload before it goes.
     """
 
     name: str
     title: str
     backend: str
-    event_view: str
     needed: tuple[str, ...]
-    name_bounce: Callable[[RawEvent], Category | None]
+    read_event: Callable[[RawEvent, Posted], Iterable[ReadEvent]]
     possible: tuple[str, ...] = ()
     secrets: frozenset[str] = frozenset()
     takes_envelope: bool = False
@@ -98,14 +79,12 @@ class Esp:
     event_key: str = ""
     check_signature: Verifier | None = None
     check_post: Callable[[Settings, Posted], bool] | None = None
-    wants_event_key: bool = False
-    event_content_type: str = "application/json"
-    unnamed_events: frozenset[str] = frozenset()
+    is_test_post: Callable[[Posted], bool] | None = None
+    signs_event_id: bool = False
+    list_events: Callable[[Any], Sequence[Any]] = list_events
     list_arguments: Callable[["Esp", Settings], dict[str, Any]] = list_arguments
     connect: Callable[[Any, HttpAdapter], None] = use_session
     shape: Callable[[Any, EspCall], None] | None = None
-    parse_events: Callable[[Any, HttpRequest], Sequence[Any]] = parse_events
-    read_metadata: Callable[[Any, RawEvent], Any] = read_event_metadata
 
 
 def list_settings(esp: Esp) -> tuple[str, ...]:
@@ -115,10 +94,3 @@ def list_settings(esp: Esp) -> tuple[str, ...]:
 
 def is_secret(esp: Esp, name: str) -> bool:
     return name in esp.secrets or name == EVENT_LOGIN
-
-
-def read_nested(event: Any, *names: str) -> Any:
-    """`event[a][b]…`, None where there is none."""
-    for name in names:
-        event = event.get(name) if isinstance(event, Mapping) else None
-    return event

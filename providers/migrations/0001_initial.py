@@ -1,4 +1,5 @@
 import django.db.models.deletion
+import django.db.models.functions.datetime
 from django.db import migrations, models
 
 import common.fields
@@ -71,6 +72,31 @@ class Migration(migrations.Migration):
                         condition=models.Q(("connection_limit", None), ("connection_limit__gt", 0), _connector="OR"),
                         name="provider_connection_limit_positive",
                     ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="UnknownEvent",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.TextField()),
+                ("count", models.BigIntegerField()),
+                ("first_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("last_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="unknown_events",
+                        to="providers.provider",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("provider", "name"), name="unknown_event_once"),
+                    models.CheckConstraint(condition=models.Q(("count__gt", 0)), name="unknown_event_counted"),
                 ],
             },
         ),

@@ -12,6 +12,7 @@ from accounts.models import ApiKey, AuditEntry, Notice, Project
 from accounts.services import authenticate_token, write_notice
 from providers.models import Provider
 from providers.routing.selection import routes
+from providers.services import count_unknown_events
 from tests.smtp_server import SmtpServer
 
 pytestmark = pytest.mark.django_db
@@ -185,6 +186,14 @@ def test_a_provider_is_tested_from_its_page_and_from_the_list(root, project):
     assert "a: The provider does not accept mail" in answer.content.decode()
     assert root.get(button).status_code == 405
     assert [entry.data["ok"] for entry in AuditEntry.objects.filter(action="check_provider")] == [False, False, True]
+
+
+def test_the_page_of_an_esp_shows_its_events_of_unknown_types(root):
+    provider = Provider.objects.create(name="esp", kind="esp", url="esp://postmark?server_token=t")
+    for _ in range(2):
+        count_unknown_events(provider, {"<b>Bold</b>": 3})
+    page = root.get(reverse("admin:providers_provider_change", args=[provider.pk])).content.decode()
+    assert "&lt;b&gt;Bold&lt;/b&gt; ×6" in page
 
 
 def test_the_buttons_of_a_provider_are_those_that_make_sense(root, project):

@@ -1,13 +1,15 @@
-"""Mailgun: it takes our own bytes."""
+"""Mailgun: it takes our own bytes. Events: documentation.mailgun.com, "Webhooks" and "Event types"; one in a post."""
 
 import hmac
 import json
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from delivery.judging.model import HARD_BOUNCE, Category
-from providers.esp.model import Esp, RawEvent, read_nested
+from delivery.judging.model import HARD_BOUNCE
+from providers.esp.event_model import EventKind, RawEvent, ReadEvent, join_reply, read_nested, read_word
+from providers.esp.model import Esp
 from providers.esp.repackaging import EspCall
 from providers.esp.signatures import Posted, check_age, compare_any
 
@@ -16,10 +18,58 @@ from providers.esp.signatures import Posted, check_age, compare_any
 MAILGUN_AGE = timedelta(days=1)
 
 
-def name_bounce(event: RawEvent) -> Category | None:
-    bounce = read_nested(event, "event-data")
-    is_hard = read_nested(bounce, "severity") == "permanent" and read_nested(bounce, "reason") == "bounce"
-    return HARD_BOUNCE if is_hard else None
+EVENTS: Mapping[str, EventKind] = {
+    "accepted": EventKind.ACCEPTED,
+    "delivered": EventKind.DELIVERED,
+    "failed": EventKind.BOUNCED,
+    "rejected": EventKind.FAILED,  # by Mailgun itself
+    "complained": EventKind.COMPLAINED,
+    "unsubscribed": EventKind.UNSUBSCRIBED,
+    "opened": EventKind.OPENED,
+    "clicked": EventKind.CLICKED,
+    "stored": EventKind.IGNORED,  # incoming mail
+    "email_validation": EventKind.IGNORED,
+    "list_member_uploaded": EventKind.IGNORED,
+    "list_member_upload_error": EventKind.IGNORED,
+    "list_uploaded": EventKind.IGNORED,
+}
+# Mailgun's own codes for an address on a list of its own: bounced, unsubscribed or complained before.
+LISTED_CODES = frozenset({605, 606, 607})
+
+
+def read_event(raw: RawEvent, _posted: Posted) -> Iterable[ReadEvent]:
+    data = raw.get("event-data")
+    name, status = read_word(data, "event"), read_nested(data, "delivery-status")
+    code = read_nested(status, "code")
+    remote_id = read_word(data, "message", "headers", "message-id")
+    yield ReadEvent(
+        name=name,
+        kind=judge_failure(data) if name == "failed" else EVENTS.get(name, EventKind.UNKNOWN),
+        # The event's own id is unique for a day only. The token is signed, and so new for each event.
+        event_id=read_nested(raw, "signature", "token"),
+        address=read_nested(data, "recipient"),
+        remote_id=remote_id if not remote_id or remote_id.startswith("<") else f"<{remote_id}>",
+        metadata=read_nested(data, "user-variables"),
+        occurred_at=read_nested(data, "timestamp"),
+        reply=join_reply(
+            code if isinstance(code, int) and code < 600 else None,
+            read_nested(status, "enhanced-code"),
+            read_nested(status, "message")
+            or read_nested(status, "description")
+            or read_nested(data, "reject", "reason"),
+        ),
+        category=HARD_BOUNCE if read_word(data, "reason") == "bounce" else None,
+        url=read_nested(data, "url"),
+        user_agent=read_nested(data, "client-info", "user-agent"),
+    )
+
+
+def judge_failure(data: object) -> EventKind:
+    """The kind of a `failed` event: a temporary failure is tried again, an address on Mailgun's lists not at all."""
+    if read_word(data, "severity") == "temporary":
+        return EventKind.DELAYED
+    is_listed = read_nested(data, "delivery-status", "code") in LISTED_CODES
+    return EventKind.LISTED if is_listed or read_word(data, "reason").startswith("suppress-") else EventKind.BOUNCED
 
 
 def check_signature(key: str, posted: Posted, now: float) -> None:
@@ -43,8 +93,8 @@ ESP = Esp(
     name="mailgun",
     title="Mailgun",
     backend="anymail.backends.mailgun.EmailBackend",
-    event_view="anymail.webhooks.mailgun.MailgunTrackingWebhookView",
     needed=("api_key",),
+    read_event=read_event,
     possible=("sender_domain", "webhook_signing_key"),
     secrets=frozenset({"api_key", "webhook_signing_key"}),
     takes_envelope=True,
@@ -53,8 +103,7 @@ ESP = Esp(
     event_key="webhook_signing_key",
     login=("Authorization", "Basic api:{api_key}"),
     probe="domains",
-    name_bounce=name_bounce,
     check_signature=check_signature,
-    wants_event_key=True,
+    signs_event_id=True,
     shape=use_our_bytes,
 )

@@ -1,33 +1,71 @@
-"""Mailjet."""
+"""Mailjet. Events: dev.mailjet.com, "Webhooks"; an array in a post, or one event without "Group events"."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from delivery.judging.model import NO_MAILBOX, Category
 from delivery.judging.terms import Reason
-from providers.esp.model import Esp, RawEvent, read_nested
+from providers.esp.event_model import EventKind, RawEvent, ReadEvent, join_reply, read_object, read_word
+from providers.esp.model import Esp
+from providers.esp.signatures import Posted
 
-ERRORS: Mapping[str, Category] = {
+EVENTS: Mapping[str, EventKind] = {
+    "sent": EventKind.DELIVERED,  # taken by the recipient's server
+    "bounce": EventKind.BOUNCED,
+    "blocked": EventKind.FAILED,
+    "spam": EventKind.COMPLAINED,
+    "unsub": EventKind.UNSUBSCRIBED,
+    "open": EventKind.OPENED,
+    "click": EventKind.CLICKED,
+}
+CATEGORIES: Mapping[str, Category] = {
     "user unknown": NO_MAILBOX,
     "mailbox inactive": Category(Reason.DISABLED),
+    "quota exceeded": Category(Reason.MAILBOX_FULL),
     "invalid domain": Category(Reason.HOST_UNKNOWN),
-    "no mail host": Category(Reason.HOST_UNKNOWN),
+    "no mail host": Category(Reason.NO_MAIL_SERVICE),
+    "relay/access denied": Category(Reason.RELAYING),
+    "sender blocked": Category(Reason.BLOCKED),
+    "content blocked": Category(Reason.CONTENT),
+    "policy issue": Category(Reason.POLICY),
+    "system issue": Category(Reason.SYSTEM),
+    "protocol issue": Category(Reason.PROTOCOL),
+    "connection issue": Category(Reason.NETWORK),
 }
+# Mailjet did not try: the address bounced, complained or unsubscribed before.
+LISTED = frozenset({"preblocked", "blacklisted", "spam reporter"})
 
 
-def name_bounce(event: RawEvent) -> Category | None:
-    return ERRORS.get(read_nested(event, "error")) if read_nested(event, "hard_bounce") is True else None
+def read_event(raw: RawEvent, _posted: Posted) -> Iterable[ReadEvent]:
+    name, error = read_word(raw, "event"), read_word(raw, "error")
+    kind = EVENTS.get(name, EventKind.UNKNOWN)
+    if error == "greylisted" and raw.get("hard_bounce") is not True:
+        # Mailjet tries again.
+        kind = EventKind.DELAYED
+    elif kind is EventKind.FAILED and error in LISTED:
+        kind = EventKind.LISTED
+    yield ReadEvent(
+        name=name,
+        kind=kind,
+        address=raw.get("email"),
+        remote_id=raw.get("MessageID"),
+        metadata=read_object(raw.get("Payload")),
+        occurred_at=raw.get("time"),
+        reply=raw.get("smtp_reply") or join_reply(raw.get("comment"), error),
+        category=CATEGORIES.get(error),
+        url=raw.get("url"),
+        user_agent=raw.get("agent"),
+    )
 
 
 ESP = Esp(
     name="mailjet",
     title="Mailjet",
     backend="anymail.backends.mailjet.EmailBackend",
-    event_view="anymail.webhooks.mailjet.MailjetTrackingWebhookView",
     needed=("api_key", "secret_key"),
+    read_event=read_event,
     secrets=frozenset({"api_key", "secret_key"}),
     takes_silence=True,
     login=("Authorization", "Basic {api_key}:{secret_key}"),
     # Beside the sending API, which is v3.1.
     probe="/v3/REST/myprofile",
-    name_bounce=name_bounce,
 )

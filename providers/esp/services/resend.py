@@ -1,23 +1,69 @@
-"""Resend."""
+"""Resend. Events: resend.com/docs, "Event types"; one in a post. Its bounces have the types of Amazon SES."""
 
 import hmac
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from delivery.judging.model import HARD_BOUNCE, NO_MAILBOX, Category
-from providers.esp.model import Esp, RawEvent, read_nested
+from providers.esp.event_model import EventKind, RawEvent, ReadEvent, read_list, read_nested, read_object, read_word
+from providers.esp.model import Esp
+from providers.esp.services.ses import CATEGORIES, LISTED, is_automatic
 from providers.esp.signatures import TOLERANCE, Posted, check_age, compare_any
 
-# By type and subtype, as Amazon SES names them.
-BOUNCES: Mapping[tuple[object, object], Category] = {
-    ("Permanent", "General"): HARD_BOUNCE,
-    ("Permanent", "NoEmail"): NO_MAILBOX,
+EVENTS: Mapping[str, EventKind] = {
+    "email.sent": EventKind.ACCEPTED,
+    "email.delivered": EventKind.DELIVERED,
+    "email.delivery_delayed": EventKind.DELAYED,
+    "email.bounced": EventKind.BOUNCED,
+    "email.suppressed": EventKind.LISTED,
+    "email.failed": EventKind.FAILED,
+    "email.complained": EventKind.COMPLAINED,
+    "email.opened": EventKind.OPENED,
+    "email.clicked": EventKind.CLICKED,
+    "email.scheduled": EventKind.IGNORED,
+    "email.received": EventKind.IGNORED,
+    "contact.created": EventKind.IGNORED,
+    "contact.updated": EventKind.IGNORED,
+    "contact.deleted": EventKind.IGNORED,
+    "domain.created": EventKind.IGNORED,
+    "domain.updated": EventKind.IGNORED,
+    "domain.deleted": EventKind.IGNORED,
 }
 
 
-def name_bounce(event: RawEvent) -> Category | None:
-    bounce = read_nested(event, "data", "bounce")
-    return BOUNCES.get((read_nested(bounce, "type"), read_nested(bounce, "subType")))
+def read_event(raw: RawEvent, posted: Posted) -> Iterable[ReadEvent]:
+    name, data = read_word(raw, "type"), raw.get("data")
+    bounce = read_nested(data, "bounce")
+    type_, subtype = read_word(bounce, "type"), read_word(bounce, "subType")
+    said = " ".join(text for text in read_list(bounce, "diagnosticCode") if isinstance(text, str))
+    kind = EVENTS.get(name, EventKind.UNKNOWN)
+    yield ReadEvent(
+        name=name,
+        kind=EventKind.LISTED if kind is EventKind.BOUNCED and subtype in LISTED else kind,
+        # The same for each repetition; `svix-timestamp` is not.
+        event_id=posted.headers.get("svix-id"),
+        # The events of a mail with several recipients do not tell which one they are about.
+        address=None,
+        remote_id=read_nested(data, "email_id"),
+        metadata=read_metadata(data),
+        occurred_at=raw.get("created_at"),
+        reply=said
+        or read_nested(bounce, "message")
+        or read_nested(data, "failed", "reason")
+        or read_nested(data, "suppressed", "message"),
+        category=CATEGORIES.get((type_, subtype)),
+        is_vague=is_automatic(type_, subtype, said),
+        url=read_nested(data, "click", "link"),
+        user_agent=read_nested(data, "click", "userAgent"),
+    )
+
+
+def read_metadata(data: Any) -> Mapping[str, Any]:
+    """Our ids, which go to Resend in a header of the mail."""
+    for header in read_list(data, "headers"):
+        if read_word(header, "name").lower() == "x-metadata":
+            return read_object(read_nested(header, "value"))
+    return {}
 
 
 def check_signature(key: str, posted: Posted, now: float) -> None:
@@ -35,14 +81,13 @@ ESP = Esp(
     name="resend",
     title="Resend",
     backend="anymail.backends.resend.EmailBackend",
-    event_view="anymail.webhooks.resend.ResendTrackingWebhookView",
     needed=("api_key",),
+    read_event=read_event,
     possible=("signing_secret",),
     secrets=frozenset({"api_key", "signing_secret"}),
     names_recipient=False,
     idempotency_header="Idempotency-Key",
     event_key="signing_secret",
     probe="domains",
-    name_bounce=name_bounce,
     check_signature=check_signature,
 )

@@ -1,19 +1,71 @@
-"""SendGrid."""
+"""SendGrid. Events: twilio.com/docs/sendgrid, "Event webhook reference"; an array in a post."""
 
 from base64 import b64decode
+from collections.abc import Iterable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from delivery.judging.model import HARD_BOUNCE, Category
-from providers.esp.model import Esp, RawEvent, read_nested
+from delivery.judging.model import HARD_BOUNCE, NO_MAILBOX, Category
+from delivery.judging.terms import Reason
+from providers.esp.event_model import EventKind, RawEvent, ReadEvent, join_reply, read_word
+from providers.esp.model import Esp
 from providers.esp.signatures import ForgedError, Posted
 
+EVENTS: Mapping[str, EventKind] = {
+    "processed": EventKind.ACCEPTED,
+    "delivered": EventKind.DELIVERED,
+    "deferred": EventKind.DELAYED,
+    "bounce": EventKind.BOUNCED,
+    "dropped": EventKind.FAILED,
+    "spamreport": EventKind.COMPLAINED,
+    "unsubscribe": EventKind.UNSUBSCRIBED,
+    "group_unsubscribe": EventKind.UNSUBSCRIBED,
+    "open": EventKind.OPENED,
+    "click": EventKind.CLICKED,
+    "group_resubscribe": EventKind.IGNORED,
+    "account_status_change": EventKind.IGNORED,
+}
+# The reasons of `dropped` that name a list of SendGrid's; the others are about the mail or the account.
+LISTED = frozenset({"bounced address", "spam reporting address", "unsubscribed address", "invalid"})
+# `bounce_classification` of a bounce.
+CATEGORIES: Mapping[str, Category] = {
+    "invalid address": NO_MAILBOX,
+    "mailbox unavailable": Category(Reason.MAILBOX_FULL),
+    "content": Category(Reason.CONTENT),
+    "reputation": Category(Reason.BLOCKED),
+    "frequency or volume too high": Category(Reason.TOO_MANY),
+    "technical": Category(Reason.SYSTEM),
+}
 
-def name_bounce(event: RawEvent) -> Category | None:
-    is_hard = read_nested(event, "event") == "bounce" and read_nested(event, "type") != "blocked"
-    return HARD_BOUNCE if is_hard else None
+
+def read_event(raw: RawEvent, _posted: Posted) -> Iterable[ReadEvent]:
+    name, reason = read_word(raw, "event"), read_word(raw, "reason")
+    kind = EVENTS.get(name, EventKind.UNKNOWN)
+    if name == "dropped" and reason.lower() in LISTED:
+        kind = EventKind.LISTED
+    yield ReadEvent(
+        name=name,
+        kind=kind,
+        event_id=raw.get("sg_event_id"),
+        address=raw.get("email"),
+        remote_id=raw.get("anymail_id") or raw.get("smtp-id"),
+        # What goes to SendGrid as unique arguments comes back among the event's fields.
+        metadata=raw,
+        occurred_at=raw.get("timestamp"),
+        reply=join_reply(raw.get("status"), raw.get("response") or reason),
+        category=find_category(raw) if name == "bounce" else None,
+        url=raw.get("url"),
+        user_agent=raw.get("useragent"),
+    )
+
+
+def find_category(raw: RawEvent) -> Category | None:
+    """The cause of a bounce: the class, and without one the type, of which `blocked` is no fault of the address."""
+    if classified := read_word(raw, "bounce_classification").lower():
+        return CATEGORIES.get(classified)
+    return Category(Reason.BLOCKED) if raw.get("type") == "blocked" else HARD_BOUNCE
 
 
 def check_signature(key: str, posted: Posted, _now: float) -> None:
@@ -30,14 +82,13 @@ ESP = Esp(
     name="sendgrid",
     title="SendGrid",
     backend="anymail.backends.sendgrid.EmailBackend",
-    event_view="anymail.webhooks.sendgrid.SendGridTrackingWebhookView",
     needed=("api_key",),
+    read_event=read_event,
     possible=("tracking_webhook_verification_key",),
     secrets=frozenset({"api_key"}),
     takes_silence=True,
     taken_status=202,
     event_key="tracking_webhook_verification_key",
     probe="scopes",
-    name_bounce=name_bounce,
     check_signature=check_signature,
 )

@@ -1,17 +1,99 @@
-"""SparkPost."""
+"""SparkPost. Events: developers.sparkpost.com, "Webhooks", and "Bounce classification codes"; an array in a post."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from delivery.judging.model import NO_MAILBOX, Category
-from providers.esp.model import Esp, RawEvent, read_nested
+from delivery.judging.terms import Reason
+from providers.esp.event_model import EventKind, RawEvent, ReadEvent, UnreadableEventError, join_reply, read_word
+from providers.esp.model import Esp
 from providers.esp.repackaging import EspCall
+from providers.esp.signatures import Posted
+
+EVENTS: Mapping[str, EventKind] = {
+    "injection": EventKind.ACCEPTED,
+    "delivery": EventKind.DELIVERED,
+    "delay": EventKind.DELAYED,
+    "bounce": EventKind.BOUNCED,
+    "out_of_band": EventKind.BOUNCED,
+    "policy_rejection": EventKind.FAILED,
+    "generation_failure": EventKind.FAILED,
+    "generation_rejection": EventKind.FAILED,
+    "spam_complaint": EventKind.COMPLAINED,
+    "list_unsubscribe": EventKind.UNSUBSCRIBED,
+    "link_unsubscribe": EventKind.UNSUBSCRIBED,
+    "open": EventKind.OPENED,
+    "amp_open": EventKind.OPENED,
+    "click": EventKind.CLICKED,
+    "amp_click": EventKind.CLICKED,
+    # The first open comes as `open` too.
+    "initial_open": EventKind.IGNORED,
+    "amp_initial_open": EventKind.IGNORED,
+    "sms_status": EventKind.IGNORED,
+    "relay_injection": EventKind.IGNORED,
+    "relay_rejection": EventKind.IGNORED,
+    "relay_delivery": EventKind.IGNORED,
+    "relay_tempfail": EventKind.IGNORED,
+    "relay_permfail": EventKind.IGNORED,
+    "ab_test_completed": EventKind.IGNORED,
+    "ab_test_cancelled": EventKind.IGNORED,
+    "success": EventKind.IGNORED,  # of the ingest API
+    "error": EventKind.IGNORED,
+}
+# By the class of a bounce, where it is not a bounce. 25: a policy of SparkPost's or the account's.
+NO_BOUNCES: Mapping[str, EventKind] = {
+    "25": EventKind.FAILED,
+    "60": EventKind.IGNORED,  # an automatic reply
+    "80": EventKind.IGNORED,  # a request to subscribe
+    "90": EventKind.UNSUBSCRIBED,
+    "100": EventKind.IGNORED,  # a challenge
+}
+CATEGORIES: Mapping[str, Category] = {
+    "10": NO_MAILBOX,  # invalid recipient
+    "21": Category(Reason.NETWORK),  # DNS failure
+    "22": Category(Reason.MAILBOX_FULL),
+    "23": Category(Reason.TOO_BIG),
+    "24": Category(Reason.EXPIRED),
+    "30": NO_MAILBOX,  # no RCPT
+    "50": Category(Reason.BLOCKED),
+    "51": Category(Reason.BLOCKED),  # for spam
+    "52": Category(Reason.SPAM),
+    "53": Category(Reason.CONTENT),
+    "54": Category(Reason.RELAYING),
+}
 
 
-def name_bounce(event: RawEvent) -> Category | None:
-    """By SparkPost's classes of bounces: 10 is an invalid recipient, 30 means that there is none."""
-    parts = (read_nested(event, "msys") or {}).values()
-    is_hard = any(str(read_nested(part, "bounce_class")) in {"10", "30"} for part in parts)
-    return NO_MAILBOX if is_hard else None
+def read_event(raw: RawEvent, _posted: Posted) -> Iterable[ReadEvent]:
+    """The event in `{"msys": {"message_event": {…}}}`; none in SparkPost's test, where `msys` is empty."""
+    groups = raw.get("msys")
+    if not isinstance(groups, Mapping):
+        raise UnreadableEventError("msys is missing")
+    for event in groups.values():
+        name, class_ = read_word(event, "type"), str(event.get("bounce_class", ""))
+        said = event.get("raw_reason") or event.get("reason")
+        yield ReadEvent(
+            name=name,
+            kind=choose_kind(name, class_, said),
+            event_id=event.get("event_id"),
+            address=event.get("raw_rcpt_to") or event.get("rcpt_to"),
+            # The id that the answer to our call gave.
+            remote_id=event.get("transmission_id"),
+            metadata=event.get("rcpt_meta"),
+            occurred_at=event.get("timestamp"),
+            reply=join_reply(event.get("error_code"), said),
+            category=CATEGORIES.get(class_),
+            feedback_type=event.get("fbtype"),
+            url=event.get("target_link_url"),
+            user_agent=event.get("user_agent"),
+        )
+
+
+def choose_kind(name: str, class_: str, said: object) -> EventKind:
+    kind = EVENTS.get(name, EventKind.UNKNOWN)
+    if kind is EventKind.BOUNCED:
+        kind = NO_BOUNCES.get(class_, kind)
+    is_listed = kind is EventKind.FAILED and isinstance(said, str) and "suppress" in said.lower()
+    return EventKind.LISTED if is_listed else kind
 
 
 def show_all_recipients(payload: Any, esp_call: EspCall) -> None:
@@ -29,14 +111,13 @@ ESP = Esp(
     name="sparkpost",
     title="SparkPost",
     backend="anymail.backends.sparkpost.EmailBackend",
-    event_view="anymail.webhooks.sparkpost.SparkPostTrackingWebhookView",
     needed=("api_key",),
+    read_event=read_event,
     possible=("subaccount",),
     secrets=frozenset({"api_key"}),
     takes_envelope=True,
     takes_silence=True,
     login=("Authorization", "{api_key}"),
     probe="account",
-    name_bounce=name_bounce,
     shape=show_all_recipients,
 )

@@ -1,10 +1,13 @@
 """ESP events change the state of the mail that they concern; forged, repeated, late or unknown ones do not."""
 
+import hmac
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -16,13 +19,14 @@ from messages.feedback.esp_events import build_feedback
 from messages.feedback.recording import apply_due
 from messages.models import Attempt, Message, ReceivedFeedback, Recipient
 from messages.states import OnUncertain
-from providers.esp.catalog import ESPS
-from providers.esp.events import EspEvent
+from providers.esp.event_model import EspEvent, EventKind
 from providers.esp.services import ses as ses_service
+from providers.esp.services.mailersend import TEST_KEY
 from providers.esp.sns import NotFetchedError, Sns
-from providers.models import Provider, ProviderKind
+from providers.models import Provider, ProviderKind, UnknownEvent
 from providers.serializers import build_events_url
-from providers.services import ProviderTarget, add_provider
+from providers.services import ProviderTarget, add_provider, change_provider
+from tests.conftest import ApiClient
 from tests.esp_cases import CASES, Case
 from tests.esp_posts import (
     CERTIFICATE_URL,
@@ -284,48 +288,120 @@ def test_a_projects_provider_reveals_nothing_about_other_projects_mail(make_scen
     assert status() == "sent"
 
 
-KINDS = [
-    ({"type": "queued"}, "accepted", False),
-    ({"type": "sent"}, "accepted", False),
-    ({"type": "deferred"}, "delayed", False),
-    ({"type": "failed"}, "failed", False),
-    ({"type": "unsubscribed"}, "unsubscribed", False),
-    ({"type": "bounced", "category": HARD_BOUNCE}, "bounced", True),
-    ({"type": "bounced", "category": HARD_BOUNCE, "reply": "550 5.0.0 gone"}, "bounced", True),
-    ({"type": "bounced", "category": HARD_BOUNCE, "reply": "550 5.7.1 blocked by policy"}, "bounced", False),
-    ({"type": "bounced", "category": HARD_BOUNCE, "reply": "552 5.2.2 full"}, "bounced", False),
-    ({"type": "bounced", "reply": "smtp; 550 5.1.1 who?"}, "bounced", True),
-    ({"type": "bounced", "reply": "from 5.1.1.1: no"}, "bounced", False),
-    ({"type": "rejected", "reason": "blocked"}, "failed", False),
-    ({"type": "rejected", "reason": "bounced", "category": HARD_BOUNCE}, "bounced", False),
-    ({"type": "autoresponded"}, None, False),
-    ({"type": "unknown"}, None, False),
+MEANINGS = [
+    ({"kind": EventKind.ACCEPTED}, "accepted", False),
+    ({"kind": EventKind.DELAYED}, "delayed", False),
+    ({"kind": EventKind.FAILED}, "failed", False),
+    ({"kind": EventKind.UNSUBSCRIBED}, "unsubscribed", False),
+    ({"kind": EventKind.BOUNCED, "category": HARD_BOUNCE}, "bounced", True),
+    ({"kind": EventKind.BOUNCED, "category": HARD_BOUNCE, "reply": "550 5.0.0 gone"}, "bounced", True),
+    ({"kind": EventKind.BOUNCED, "category": HARD_BOUNCE, "reply": "550 5.7.1 blocked by policy"}, "bounced", False),
+    ({"kind": EventKind.BOUNCED, "category": HARD_BOUNCE, "reply": "552 5.2.2 full"}, "bounced", False),
+    ({"kind": EventKind.BOUNCED, "reply": "smtp; 550 5.1.1 who?"}, "bounced", True),
+    ({"kind": EventKind.BOUNCED, "reply": "from 5.1.1.1: no"}, "bounced", False),
+    ({"kind": EventKind.LISTED, "category": HARD_BOUNCE}, "bounced", False),
+    ({"kind": EventKind.IGNORED}, None, False),
+    ({"kind": EventKind.UNKNOWN}, None, False),
 ]
 
 
-@pytest.mark.parametrize(("values", "kind", "should_suppress"), KINDS)
+@pytest.mark.parametrize(("values", "kind", "should_suppress"), MEANINGS)
 def test_an_esps_words_become_ours(values: dict[str, Any], kind: str | None, should_suppress: bool) -> None:
-    feedback = build_feedback(Provider(name="esp"), EspEvent(key="k", remote_id="r", **values))
+    feedback = build_feedback(Provider(name="esp"), EspEvent(name="x", key="k", remote_id="r", **values))
     told = (feedback.kind, feedback.should_suppress) if feedback else (None, False)
     assert told == (kind, should_suppress)
 
 
-SOFT = {
-    "brevo": {"event": "soft_bounce"},
-    "mailersend": {"data": {"type": "soft_bounced"}},
-    "mailgun": {"event-data": {"severity": "permanent", "reason": "suppress-bounce"}},
-    "mailjet": {"hard_bounce": True, "error": "sender blocked"},
-    "postmark": {"Type": "SoftBounce"},
-    "resend": {"data": {"bounce": {"type": "Permanent", "subType": "Suppressed"}}},
-    "sendgrid": {"event": "bounce", "type": "blocked"},
-    "ses": {"bounce": {"bounceType": "Transient", "bounceSubType": "General"}},
-    "sparkpost": {"msys": {"message_event": {"bounce_class": "51"}}},
+# An event of a type that no ESP documents.
+UNKNOWN: dict[str, Any] = {
+    "brevo": {"event": "new_type"},
+    "mailersend": {"type": "activity.new_type", "data": {}},
+    "mailgun": {"event-data": {"event": "new_type"}},
+    "mailjet": [{"event": "new_type"}],
+    "postmark": {"RecordType": "new_type"},
+    "resend": {"type": "email.new_type", "data": {}},
+    "sendgrid": [{"event": "new_type"}],
+    "ses": write_sns("Notification", Message=json.dumps({"eventType": "new_type", "mail": {}})),
+    "sparkpost": [{"msys": {"message_event": {"type": "new_type"}}}],
 }
 
 
 @every_esp
-def test_soft_bounces_and_blocks_are_not_hard(name: str) -> None:
-    assert not ESPS[name].name_bounce(SOFT[name])
+def test_unknown_types_are_accepted_and_counted(make_scene: MakeScene, name: str) -> None:
+    scene = make_scene(name)
+    for _ in range(2):
+        assert scene.post(sign(name, UNKNOWN[name])).status_code == 200
+    (row,) = UnknownEvent.objects.all()
+    assert (row.provider, row.name.endswith("new_type"), row.count) == (scene.provider, True, 2)
+    assert (status(), list_types()) == ("sent", ["queued", "sent"])
+
+
+def test_the_number_of_counted_names_has_a_limit(make_scene: MakeScene) -> None:
+    scene = make_scene("sendgrid")
+    assert scene.post(sign("sendgrid", [{"event": f"type {n}" * 50} for n in range(130)])).status_code == 200
+    rows = dict(UnknownEvent.objects.values_list("name", "count"))
+    assert (len(rows), sum(rows.values()), rows["(others)"]) == (101, 130, 30)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in LOGINS])
+def test_an_esp_that_can_sign_is_not_believed_without_a_key(make_scene: MakeScene, name: str) -> None:
+    scene = make_scene(name)
+    post = sign(name, scene.write("bounced"))
+    settings = scene.case.url("https://api.esp.test/", event_login="esp:secret")
+    target = ProviderTarget(kind=ProviderKind.ESP, settings=settings)
+    change_provider(scene.provider, target=target, is_operated=True)
+    login = {"Authorization": "Basic " + b64encode(b"esp:secret").decode()}
+    assert scene.post(replace(post, headers={**post.headers, **login})).status_code == 403
+    assert status() == "sent"
+
+
+def test_a_batch_is_recorded_but_for_the_events_that_cannot_be_read(make_scene: MakeScene) -> None:
+    scene = make_scene("brevo")
+    batch = [{"event": "deferred", "email": "x@y.test", "message-id": "<other>"}, 7, scene.write("delivered"), [], {}]
+    assert scene.post(sign("brevo", batch)).json() == {"received": 2}
+    assert status() == "delivered"
+    assert dict(UnknownEvent.objects.values_list("name", "count")) == {"(malformed)": 3}
+
+
+def test_an_absence_note_after_the_delivery_is_no_bounce(make_scene: MakeScene) -> None:
+    scene = make_scene("ses")
+    assert scene.tell("delivered").status_code == 200
+    event = json.loads(scene.write("bounced")["Message"])
+    event["bounce"] = {"bounceType": "Transient", "bounceSubType": "General"}
+    event["bounce"]["bouncedRecipients"] = [{"emailAddress": "one@rcpt.test"}]
+    assert scene.post(sign("ses", write_sns("Notification", Message=json.dumps(event)))).status_code == 200
+    assert (status(), list_types()[2:]) == ("delivered", ["delivered"])
+
+
+def test_the_test_of_a_new_mailersend_webhook_is_answered_and_its_public_key_proves_nothing_else(
+    make_scene: MakeScene,
+) -> None:
+    scene = make_scene("mailersend")
+    for event, expected in (({"type": "webhook.test", "message": "ping"}, 200), (scene.write("bounced"), 403)):
+        body = json.dumps(event).encode()
+        signature = hmac.digest(TEST_KEY.encode(), body, "sha256").hex()
+        assert scene.post(Post(body=body, headers={"Signature": signature})).status_code == expected
+    assert (status(), UnknownEvent.objects.count()) == ("sent", 0)
+
+
+def test_a_token_of_mailguns_serves_one_event(make_scene: MakeScene) -> None:
+    """Mailgun signs a time and a token, and not the event."""
+    scene = make_scene("mailgun")
+    good = sign("mailgun", scene.write("delivered"))
+    assert scene.post(good).status_code == 200
+    other = {**json.loads(good.body), **scene.write("bounced")}
+    assert scene.post(replace(good, body=json.dumps(other).encode())).status_code == 200
+    assert status() == "delivered"
+
+
+def test_the_esps_id_of_a_mail_is_shown_and_finds_it(make_scene: MakeScene, api: ApiClient, send: Send) -> None:
+    scene = make_scene("brevo")
+    send(to=["else@rcpt.test"])
+    shown = api.get(f"/emails/{Message.objects.order_by('id')[0].pk}").json()
+    assert shown["attempts"][0]["remote_id"] == scene.mail.remote_id == "<201798300811.5787683@smtp-relay.test>"
+    for text in (scene.mail.remote_id, scene.mail.remote_id.strip("<>")):
+        assert [row["id"] for row in api.get(f"/emails?remote_id={quote(text)}").json()["data"]] == [shown["id"]]
+    assert api.get("/emails?remote_id=x").json()["data"] == []
 
 
 # SNS
