@@ -271,7 +271,8 @@ class Attempt(models.Model):
 
     class Meta:
         indexes = [
-            # The look-up for an ESP's event. Attempts over SMTP have no remote id and are left out of the index.
+            # The look-up for an ESP's event, GET /emails?remote_id=… and the admin's search. Attempts over SMTP have no
+            # remote id and are left out of the index.
             models.Index(fields=["remote_id"], name="attempt_remote_id", condition=~Q(remote_id="")),
         ]
         constraints = [

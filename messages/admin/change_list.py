@@ -16,7 +16,7 @@ from unfold.views import ChangeList
 
 from accounts.models import Project
 from common.ids import least_id_at
-from messages.api.filters import has_subject
+from messages.api.filters import has_remote_id, has_subject
 from messages.models import Message, Recipient
 from messages.selectors import with_rows
 
@@ -29,13 +29,14 @@ def find_conditions(term: str) -> list[Q]:
     """The conditions of a search; a message matches if it meets one of them. Each condition has its own index.
 
     An id or Message-ID finds one message. A term with an `@` is the beginning of a recipient's address. Any other term
-    is the beginning of an address or a part of the subject.
+    is the beginning of an address or a part of the subject. Each may also be the id that an ESP gave the message.
     """
     term = term.strip()
+    remote = has_remote_id(term)
     if match := MESSAGE_ID.fullmatch(term):
-        return [Q(pk=UUID(match["id"]))]
+        return [Q(pk=UUID(match["id"])), remote]
     address = Q(is_sent_to(term))
-    return [address] if "@" in term else [address, has_subject(term)]
+    return [address, remote] if "@" in term else [address, has_subject(term), remote]
 
 
 def is_sent_to(begin: str) -> Exists:

@@ -47,7 +47,7 @@ class MessageAdmin(ActingAdmin):
     list_per_page = 50
     list_disable_select_all = True
     search_fields = ("pk",)
-    search_help_text = "Address, id, Message-ID or subject"
+    search_help_text = "Address, id, Message-ID, subject, or the email service's id"
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()

@@ -27,7 +27,7 @@ from common.serializers import (
     StrictChoiceField,
 )
 from common.text import fold
-from messages.models import Message, Recipient
+from messages.models import Attempt, Message, Recipient
 from messages.selectors import with_rows
 from messages.states import Status
 from templates_app.services import match_ref
@@ -48,6 +48,9 @@ class EmailQuery(PageQuery):
     from_ = AddressField(required=False, help_text="The sender's address; `from` is accepted too.")
     tag = StrictCharField(required=False, max_length=64, help_text="Only emails with this tag.")
     template_id = StrictCharField(required=False, max_length=100, help_text="Id or alias of a template.")
+    remote_id = StrictCharField(
+        required=False, max_length=500, help_text="The id that the email service gave the email, with or without `<…>`."
+    )
     created_after = QueryDateTimeField(required=False, help_text="Only emails accepted after this time.")
     created_before = QueryDateTimeField(required=False, help_text="Only emails accepted before this time.")
     q = StrictCharField(required=False, max_length=200, help_text="A part of the subject; case does not matter.")
@@ -80,6 +83,14 @@ def sent_to(address: str) -> Exists:
             message_id=OuterRef("pk"), project_id=OuterRef("project_id"), lower=address.lower()
         )
     )
+
+
+def has_remote_id(text: str) -> Q:
+    """Matches messages to which a provider gave this id; angle brackets do not matter."""
+    bare = text.strip().removeprefix("<").removesuffix(">")
+    # The index omits attempts without an id. PostgreSQL uses it only if the query repeats that condition.
+    attempts = Attempt.objects.filter(~Q(remote_id=""), remote_id__in=[bare, f"<{bare}>"])
+    return Q(pk__in=attempts.values("recipient__message_id"))
 
 
 class EmailFilter(BaseFilterBackend):
@@ -134,6 +145,7 @@ CONDITIONS: dict[str, Callable[[Any], Q | Exists]] = {
     "from_": lambda sender: Q(from_address__lower=sender.address.lower()),
     # The index omits messages without tags. PostgreSQL uses it only if the query repeats that condition.
     "tag": lambda tag: ~Q(tags=[]) & Q(tags__contains=[tag]),
+    "remote_id": has_remote_id,
     "created_after": created_after,
     "created_before": created_before,
     "q": has_subject,

@@ -74,6 +74,7 @@ class AttemptOutput(serializers.Serializer[Attempt]):
     enhanced_code = AbsentTextField(help_text="RFC 3463.")
     reply = AbsentTextField(help_text="The other side's reply, or this service's own text if there was none.")
     remote_host = AbsentTextField()
+    remote_id = AbsentTextField(help_text="The id that the email service gave the email.")
     tls = AbsentTextField(help_text="Protocol and cipher; null without TLS.")
     next_attempt_at = TimeField()
     decision = DecisionOutput(allow_null=True, help_text="The reason for the provider; null if there was no choice.")

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from messages.admin.messages_admin import MessageAdmin
-from messages.models import Message
-from messages.states import Lane, Status, StatusReason
+from messages.models import Attempt, Message
+from messages.states import Lane, Phase, Status, StatusReason
 
 pytestmark = pytest.mark.django_db
 URL = reverse("admin:mail_message_changelist")
@@ -57,6 +57,24 @@ def test_a_message_is_found_by_a_part_of_its_subject(root, send):
     send(subject="Welcome")
     for term in ("#4711", "order", "has shipped"):
         assert listed(root, q=term)[0] == ids(wanted)
+
+
+def test_a_message_is_found_by_the_id_that_an_esp_gave_it(root, send):
+    wanted = send()
+    send()
+    for number, remote_id in enumerate(
+        ("<2@relay.esp.test>", "0b5c9f7e-6d2a-4d6e-9a52-7f0f5d0e3c11", "70650219165"), 1
+    ):
+        Attempt.objects.create(
+            recipient=wanted.recipients.get(),
+            number=number,
+            lease_token=wanted.pk,
+            phase=Phase.DONE,
+            claimed_at=wanted.created_at,
+            remote_id=remote_id,
+        )
+        for term in (remote_id, remote_id.strip("<>")):
+            assert listed(root, q=term)[0] == ids(wanted)
 
 
 @pytest.mark.parametrize("term", ["%", "_", "'", "\\", "<>", "(", "nobody@nowhere.test", "a" * 5000, "\x00"])

@@ -19,7 +19,7 @@ BESIDE = {"test", "headers", "on_uncertain", "events"}
 RECIPIENT = {"address", "name", "kind", "status", "status_reason", "next_attempt_at", "last_reply"}
 ATTEMPT = {
     *("number", "recipient", "provider", "started_at", "finished_at", "outcome", "code", "enhanced_code", "reply"),
-    *("remote_host", "tls", "next_attempt_at", "decision"),
+    *("remote_host", "remote_id", "tls", "next_attempt_at", "decision"),
 }
 
 

@@ -79,6 +79,7 @@ def describe_recipient(story: RecipientStory, *, is_only: bool) -> Iterator[str]
         said = " ".join(str(part) for part in (row.code, row.enhanced_code, row.reply) if part)
         via = f" via {row.provider_name}" if row.provider_name else ""
         host = f" at {row.remote_host}" if row.remote_host else ""
+        host += f" as {row.remote_id}" if row.remote_id else ""
         yield f"  #{row.number} {format_time(row.started_at or row.claimed_at)}{via}{host}: {attempt.state}"
         if said:
             yield f"     {said}"
