@@ -110,7 +110,7 @@ def esp_event_data(event: EspEvent, kind: FeedbackKind) -> dict[str, str]:
     """The additional data of the feedback's event."""
     told = {"event": event.name, "feedback_type": event.feedback_type}
     if event.kind is EventKind.LISTED:
-        told["reason"] = "listed"
+        told["esp_reason"] = "listed"
     if event.occurred_at is not None:
         told["told_at"] = event.occurred_at.isoformat()
     if kind in {FeedbackKind.OPENED, FeedbackKind.CLICKED}:
