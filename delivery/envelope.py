@@ -1,9 +1,10 @@
 """The port to providers: deliveries, replies, and the transport between them."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from time import monotonic
 from typing import Protocol
 from uuid import UUID
 
@@ -36,13 +37,34 @@ class Stage(StrEnum):
     DOT = "dot"
 
 
+class ConversationClock:
+    """Since when the conversation about a delivery lasts: `begun_at` in monotonic seconds, None before it has begun.
+
+    It begins with the server's greeting, on a kept connection with MAIL, at an ESP when the connection stands. The
+    conversation sets it, and other threads may read it.
+    """
+
+    __slots__ = ("begun_at",)
+
+    def __init__(self) -> None:
+        self.begun_at: float | None = None
+
+    def begin(self) -> None:
+        self.begun_at = monotonic()
+
+    def end(self) -> None:
+        """The connection is gone, and another one is tried."""
+        self.begun_at = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One message for one envelope recipient.
 
     `content` is the whole RFC 5322 message with CRLF line ends, not dot-stuffed. `return_path` may be empty (`<>`).
     `attempt_number` counts from 1. With an `envelope_id` (printable ASCII, at most 100 characters) the other side is
-    asked for delivery status notifications with that id, where it supports them (DSN, RFC 3461).
+    asked for delivery status notifications with that id, where it supports them (DSN, RFC 3461). The transport keeps
+    `clock`.
     """
 
     recipient_id: UUID
@@ -52,6 +74,7 @@ class Delivery:
     content: bytes
     attempt_number: int = 1
     envelope_id: str = ""
+    clock: ConversationClock = field(default_factory=ConversationClock, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
 """Renewal of leases while their holder lives."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from time import monotonic
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -17,6 +18,8 @@ from ledger.sql import execute
 
 log = structlog.get_logger(__name__)
 
+WATCH_SECONDS = 1.0
+
 
 class Heartbeat(AbstractContextManager["Heartbeat"]):
     """Renews every lease added to it each `settings.HEARTBEAT_TIME`, from a thread of its own.
@@ -24,10 +27,13 @@ class Heartbeat(AbstractContextManager["Heartbeat"]):
     A conversation may take ten minutes (RFC 5321, 4.5.3.2) while a lease lasts one: without renewal another worker
     would claim the row. When the process dies, renewal stops, which reveals its death. An expired lease is not
     renewed: another worker may have leased the row already.
+
+    The thread also calls `watch` each second, for work that looks at conversations from outside.
     """
 
-    def __init__(self, model: type[DueRow]) -> None:
+    def __init__(self, model: type[DueRow], watch: Callable[[], object] = lambda: None) -> None:
         self.table = model._meta.db_table
+        self._watch = watch
         self.tokens: set[UUID] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -46,10 +52,15 @@ class Heartbeat(AbstractContextManager["Heartbeat"]):
         self._thread.join()
 
     def _beat(self) -> None:
+        every = settings.HEARTBEAT_TIME.total_seconds()
+        renew_at = monotonic() + every
         try:
-            while not self._stop.wait(settings.HEARTBEAT_TIME.total_seconds()):
+            while not self._stop.wait(min(WATCH_SECONDS, every)):
                 try:
-                    renew(self.table, self.tokens, settings.LEASE_TIME)
+                    if monotonic() >= renew_at:
+                        renew_at += every
+                        renew(self.table, self.tokens, settings.LEASE_TIME)
+                    self._watch()
                 except DatabaseError as error:
                     log.warning("lease_renewal_failed", error=type(error).__name__)
                     connection.close()

@@ -17,7 +17,8 @@ class Status(TextChoices):
     QUEUED = "queued"
     # A relay accepted it (SMTP 250), or an ESP did (HTTP 2xx). Delivery is not confirmed.
     SENT = "sent"
-    # A provider or MX deferred it or is still processing it, or the outcome of an attempt is uncertain.
+    # A conversation with the provider lasts longer than two seconds, a provider or MX deferred it or is still
+    # processing it, or the outcome of an attempt is uncertain.
     DELIVERING = "delivering"
     # The recipient's MX accepted it, or an ESP's event or a success notification confirmed the delivery.
     DELIVERED = "delivered"

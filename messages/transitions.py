@@ -120,6 +120,23 @@ def write_transitions(transitions: Sequence[Transition], tokens: Collection[UUID
     roll_up(sorted({transition.message_id for transition in transitions}))
 
 
+_IN_FLIGHT = f"""
+UPDATE mail_recipient SET status = '{Status.DELIVERING}', status_reason = '{StatusReason.NONE}'
+WHERE id = ANY(%s) AND lease_token = ANY(%s) AND status = '{Status.QUEUED}'
+RETURNING id AS recipient_id, message_id, project_id, address, status, is_simulated
+"""  # noqa: S608 - built from constants of this package
+
+
+def show_in_flight(recipient_ids: Collection[UUID], tokens: Collection[UUID]) -> list[AppliedTransition]:
+    """Move queued recipients that are leased under `tokens` to `delivering`; the leases stay. Returns the written rows.
+
+    The caller holds the locks of the recipients and their messages.
+    """
+    applied = fetch_as(AppliedTransition, _IN_FLIGHT, [list(recipient_ids), list(tokens)])
+    roll_up(sorted({row.message_id for row in applied}))
+    return applied
+
+
 def _case(column: str) -> str:
     """The SQL expression for a message's status, from its recipients' `column` by `states.ROLL_UP`."""
     ladder = " ".join(f"WHEN bool_or({column} = '{status}') THEN '{status}'" for status in ROLL_UP)

@@ -99,6 +99,7 @@ class MxTransport(AsyncTransport):
             reply = await self._try(destination, delivery, before_dot)
             if reply is None or not _may_go_on(reply):
                 return reply
+            delivery.clock.end()
             # A host that may work later outweighs one that never accepts mail (521).
             if refusal is None or refusal.outcome is not Outcome.DEFERRED or reply.outcome is Outcome.DEFERRED:
                 refusal = reply
@@ -109,7 +110,7 @@ class MxTransport(AsyncTransport):
         pool, seconds = self._find_pool(destination)
         while True:
             try:
-                session = pool.take() or (await pool.open())
+                session = pool.take() or (await pool.open(delivery.clock))
             except SessionRefusedError as error:
                 self._circuits.note_failure(_key(destination), f"{error.reply.stage}: {error.reply.text}")
                 return error.reply
@@ -118,6 +119,7 @@ class MxTransport(AsyncTransport):
             reply = await _run(pool, session, transaction)
             if not transaction.is_stale:
                 return reply
+            delivery.clock.end()
 
     def _find_kept(self, domain: str) -> _Route | None:
         route = self._routes.get(domain)

@@ -30,6 +30,7 @@ class SimulatorTransport(AsyncTransport):
         for delivery in deliveries:
             scene = choose_scene(delivery.address, delivery.attempt_number)
             recipient_id = delivery.recipient_id
+            delivery.clock.begin()
             if scene.stage is Stage.DOT:
                 allowed = await before_dot((recipient_id,))
                 if recipient_id not in allowed:

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from time import monotonic
 
 from delivery.concurrency.waiting import run_blocking
-from delivery.envelope import Outcome, Reply, Stage
+from delivery.envelope import ConversationClock, Outcome, Reply, Stage
 from delivery.replies import Peer, SmtpReply, classify, clean_text
 from delivery.smtp.auth import ACCEPTED, NoMethodError
 from delivery.smtp.config import Security, SmtpConfig
@@ -33,13 +33,14 @@ def build_tls_context(config: SmtpConfig) -> ssl.SSLContext:
     return make_client_context(config.ca_file) if config.is_certificate_checked else make_unchecked_context()
 
 
-async def open_session(config: SmtpConfig, context: ssl.SSLContext, login: Login) -> Session:
+async def open_session(config: SmtpConfig, context: ssl.SSLContext, login: Login, clock: ConversationClock) -> Session:
     """A session ready for MAIL, at the host's first address that greets us. Raises SessionRefusedError."""
     refusal: SessionRefusedError | None = None
     for address in await _find_addresses(config):
         try:
-            return await _open_logged_in(_Handshake(address, config, context, login))
+            return await _open_logged_in(_Handshake(address, config, context, login, clock))
         except SessionRefusedError as error:
+            clock.end()
             if error.reply.stage not in TRY_NEXT_ADDRESS:
                 raise
             refusal = error
@@ -99,7 +100,7 @@ async def _open_logged_in(handshake: "_Handshake") -> Session:
         try:
             return await _open_encrypted(handshake)
         except LoginInterruptedError:
-            continue
+            handshake.clock.end()
 
 
 async def _open_encrypted(handshake: "_Handshake") -> Session:
@@ -113,6 +114,7 @@ async def _open_encrypted(handshake: "_Handshake") -> Session:
         may_be_clear = config.security is Security.OPPORTUNISTIC and not config.is_certificate_checked
         if not may_be_clear or config.username:
             raise handshake.refuse(str(error), is_for_good=error.is_about_certificate) from error
+    handshake.clock.end()
     return await handshake.open(is_tls_wanted=False)
 
 
@@ -131,8 +133,16 @@ def write_helo_name(name: str) -> str:
 class _Handshake:
     """Attempts to open a session at one address. It tracks stage and peer: each failure is reported with both."""
 
-    def __init__(self, address: SocketAddress, config: SmtpConfig, context: ssl.SSLContext, login: Login) -> None:
+    def __init__(
+        self,
+        address: SocketAddress,
+        config: SmtpConfig,
+        context: ssl.SSLContext,
+        login: Login,
+        clock: ConversationClock,
+    ) -> None:
         self.config = config
+        self.clock = clock
         self._address = address
         self._context = context
         self._login = login
@@ -178,6 +188,7 @@ class _Handshake:
             await self._start_tls(connection)
         self._stage = Stage.GREETING
         self._check((await connection.read_reply(times.greeting.total_seconds())), 220)
+        self.clock.begin()
         offers = await self._say_hello(connection)
         if is_tls_wanted and not connection.is_tls and (await self._ask_for_tls(connection, offers)):
             await self._start_tls(connection)

@@ -5,6 +5,7 @@ from collections import deque
 from contextlib import suppress
 from time import monotonic
 
+from delivery.envelope import ConversationClock
 from delivery.smtp.config import SmtpConfig
 from delivery.smtp.handshake import build_tls_context, open_session
 from delivery.smtp.login import Login
@@ -48,9 +49,9 @@ class SessionPool:
                     session.connection.close()
         return None
 
-    async def open(self) -> Session:
-        """Open a new session. Raises SessionRefusedError."""
-        return await open_session(self._config, self._context, self._login)
+    async def open(self, clock: ConversationClock | None = None) -> Session:
+        """Open a new session; the greeting begins `clock`. Raises SessionRefusedError."""
+        return await open_session(self._config, self._context, self._login, clock or ConversationClock())
 
     def give_back(self, session: Session) -> None:
         """Return `session` to the pool, or end it when it has reached the maximum number of mails."""

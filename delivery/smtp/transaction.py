@@ -86,6 +86,8 @@ class Transaction:
             self.is_line_usable = True
             return problem
         was_kept = self._session.message_count > 0
+        if self._delivery.clock.begun_at is None:
+            self._delivery.clock.begin()
         self._session.message_count += 1
         try:
             offer = self._offer_together if self._session.can_pipeline else self._offer_stepwise

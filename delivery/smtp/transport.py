@@ -77,7 +77,7 @@ class _Conversation:
         if problem is not None:
             return problem
         try:
-            session = self._take_kept() or (await self._pool.open())
+            session = self._take_kept() or (await self._pool.open(delivery.clock))
             while True:
                 transaction = Transaction(
                     session, delivery, self._seconds, before_dot=before_dot, is_final=self._config.is_final
@@ -85,7 +85,8 @@ class _Conversation:
                 reply = await self._run(session, transaction)
                 if not transaction.is_stale:
                     return reply
-                session = await self._pool.open()
+                delivery.clock.end()
+                session = await self._pool.open(delivery.clock)
         except SessionRefusedError as error:
             self._refusal = error.reply
             return error.reply

@@ -10,6 +10,7 @@ that cannot be recorded because somebody else has locked their rows for long com
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -29,6 +30,7 @@ from messages.sending.claims import (
 )
 from messages.sending.composing import Composer, compose_delivery
 from messages.sending.expiry import expire_leased
+from messages.sending.in_flight import InFlight
 from messages.sending.outcomes import suppress_recipients
 from messages.sending.progress import Done, Waiting, Work, bundle, write_progress
 from messages.sending.routing import ProviderRouter, find_tried, is_failure
@@ -85,7 +87,7 @@ class SendingLoop:
 
         Returns whether at least one recipient could be processed.
         """
-        with Heartbeat(Recipient) as heartbeat:
+        with Heartbeat(Recipient, InFlight(self._work).show) as heartbeat:
             self._heartbeat = heartbeat
             self._send_suspects()
             self._deadline = time.monotonic() + settings.DELIVER_TIME.total_seconds()
@@ -214,10 +216,9 @@ class SendingLoop:
             work = Work(claim=item.claim, queue_key=queue_key, tried=item.tried, begun_at=time.monotonic())
             delivery = compose_delivery(item.composer, item.claim)
             if isinstance(delivery, Reply):
-                done = Done(work=work, reply=delivery)
-                self._unrecorded.append(done)
+                self._unrecorded.append(Done(work=work, reply=delivery))
             else:
-                self._work[item.claim.recipient_id] = work
+                self._work[item.claim.recipient_id] = replace(work, clock=delivery.clock)
                 deliveries.append(delivery)
         if deliveries:
             self.state.conversations.submit(queue_key, self.state.transport(queue_key.provider), deliveries)

@@ -1,13 +1,13 @@
 """The stages of a child's work on a recipient (waiting, started, done), and the record of a step of many of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from delivery.envelope import Reply
+from delivery.envelope import ConversationClock, Reply
 from messages.models import Recipient
 from messages.sending.claims import Claim, keep_decisions, mark_dot_sent, mark_started
 from messages.sending.composing import Composer
@@ -38,6 +38,7 @@ class Work:
     queue_key: SendQueueKey
     tried: Tried
     begun_at: float
+    clock: ConversationClock = field(default_factory=ConversationClock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,7 +89,13 @@ class EspTransport:
 
     def _call(self, esp_call: EspCall, before_write: Callable[[], None] = lambda: None) -> dict[UUID, Reply]:
         """One reply for each recipient; AnewError."""
-        with self._adapter.calling(before_write) as call:
+
+        def begin() -> None:
+            for one in esp_call.deliveries:
+                one.clock.begin()
+            before_write()
+
+        with self._adapter.calling(begin) as call:
             try:
                 statuses = self._send(esp_call)
             except AnewError:

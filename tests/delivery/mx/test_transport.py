@@ -113,6 +113,16 @@ def test_a_server_that_is_down_or_does_not_greet_is_followed_by_the_next(
     assert reply.remote_host.startswith("mx2.rcpt.test")
 
 
+@pytest.mark.parametrize(("second", "is_begun"), [(Script(), True), (greet("554 5.3.2 go away"), False), (None, False)])
+def test_a_conversation_has_begun_when_the_last_server_that_was_tried_has_greeted_us(
+    stack: ExitStack, second: Script | None, is_begun: bool
+) -> None:
+    mail = Mail(stack, [Script(replies={"EHLO": "421 no"}), second])
+    delivery = build_delivery()
+    send_all(mail.transport, [delivery])
+    assert (delivery.clock.begun_at is not None) is is_begun
+
+
 @pytest.mark.skipif(not HAS_IPV6, reason="needs ::1")
 @pytest.mark.parametrize("is_up", [True, False])
 def test_ipv6_is_tried_before_ipv4_and_ipv4_when_it_does_not_answer(stack: ExitStack, is_up: bool) -> None:

@@ -407,3 +407,21 @@ def test_a_projects_own_provider_reaches_no_private_network(settings: Any) -> No
         assert try_it(is_operated=True).outcome == "accepted"
         settings.PROVIDER_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
         assert try_it(is_operated=False).outcome == "accepted"
+
+
+def test_a_conversation_with_an_esp_has_begun_when_the_connection_stands(closed_port: int) -> None:
+    seen: list[bool] = []
+    case = CASES["postmark"]
+    deliveries = build("one@rcpt.test", "two@rcpt.test")
+
+    def watch(ids: Collection[UUID]) -> Collection[UUID]:
+        seen.extend(one.clock.begun_at is not None for one in deliveries)
+        return ids
+
+    with EspServer(case.taken) as server:
+        assert [one.clock.begun_at for one in deliveries] == [None, None]
+        send(case, server, deliveries, watch)
+    assert seen == [True, True]
+    unreached = build("one@rcpt.test")
+    send(case, f"http://127.0.0.1:{closed_port}/", unreached)
+    assert unreached[0].clock.begun_at is None
