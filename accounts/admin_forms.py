@@ -12,7 +12,7 @@ from unfold.widgets import (
 
 from accounts import scopes
 from accounts.models import ApiKey, Project
-from accounts.services import check_network, check_pattern
+from accounts.services import check_header_pattern, check_network, check_pattern
 from common.addresses import AddressError, parse_address
 from common.errors import ApiError
 
@@ -29,12 +29,35 @@ def refuse_wrong(check: Callable[[], T]) -> T:
         raise forms.ValidationError(error.message) from None
 
 
+class LinesField(forms.CharField):
+    """One item per line, each parsed by `check`."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def __init__(self, check: Callable[[str], str], **options: Any) -> None:
+        super().__init__(required=False, **options)
+        self.check = check
+        self.widget.attrs["rows"] = 3
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> list[str]:
+        lines = [line.strip() for line in (value or "").splitlines() if line.strip()]
+        return [refuse_wrong(lambda line=line: self.check(line)) for line in lines]  # type: ignore[misc]
+
+
 class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A tenant's name and addresses."""
+    """A tenant's name, addresses, and what its emails may have."""
+
+    allowed_headers = LinesField(
+        check_header_pattern,
+        help_text="Control headers of mail services, X-SMTPAPI or X-MC-*, one per line. Leave empty to allow none.",
+    )
 
     class Meta:
         model = Project
-        fields: ClassVar = ["name", "default_from", "contact_email"]
+        fields: ClassVar = ["name", "default_from", "contact_email", "allowed_headers"]
         widgets: ClassVar = {"default_from": UnfoldAdminTextInputWidget}
 
     def clean_name(self) -> str:
@@ -52,21 +75,6 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
         given: str = self.cleaned_data["contact_email"].strip()
         parsed = refuse_wrong(lambda: parse_address(given) if given else None)
         return parsed.address if parsed else ""
-
-
-class LinesField(forms.CharField):
-    """One item per line, each parsed by `check`."""
-
-    widget = UnfoldAdminTextareaWidget
-
-    def __init__(self, check: Callable[[str], str], **options: Any) -> None:
-        super().__init__(required=False, **options)
-        self.check = check
-        self.widget.attrs["rows"] = 3
-
-    def clean(self, value: Any) -> list[str]:
-        lines = [line.strip() for line in (value or "").splitlines() if line.strip()]
-        return [refuse_wrong(lambda line=line: self.check(line)) for line in lines]  # type: ignore[misc]
 
 
 class NewKeyForm(forms.ModelForm):  # type: ignore[type-arg]

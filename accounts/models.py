@@ -28,6 +28,12 @@ class Project(models.Model):
     contact_email = models.CharField(
         max_length=254, blank=True, default="", help_text="The address that gets this project's notices."
     )
+    allowed_headers = ArrayField(
+        models.CharField(max_length=128),
+        default=list,
+        blank=True,
+        help_text="Control headers of mail services that emails may have: `X-SMTPAPI` or `X-MC-*`.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

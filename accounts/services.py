@@ -1,7 +1,8 @@
 """Creates, checks and revokes projects' keys; creates projects."""
 
 import hmac
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from ipaddress import ip_network
@@ -22,6 +23,8 @@ from common.errors import ApiError, ConflictError
 UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
 # Precision of `last_used_at`; a write by each request would make the row a hot spot.
 LAST_USED_STEP = timedelta(minutes=1)
+# The name of a header field (RFC 5322, 2.2), or the beginning of several.
+HEADER_PATTERN = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]{1,127}\*?")
 
 
 class UnauthorizedError(ApiError):
@@ -108,6 +111,13 @@ class InvalidKeyNameError(ApiError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class InvalidHeaderPatternError(ApiError):
+    """{pattern} is not the name of a header. Write X-SMTPAPI, or X-MC-* for all that begin so."""
+
+    code = "invalid_header_pattern"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class ProjectExistsError(ConflictError):
     """A project with this name exists already."""
 
@@ -138,6 +148,19 @@ def create_project(*, name: str, contact_email: str = "", default_from: str = ""
             return project
     except IntegrityError:
         raise ProjectExistsError from None
+
+
+def check_header_pattern(pattern: str) -> str:
+    """A header's name, which may end in `*`. Raises `InvalidHeaderPatternError`."""
+    if not HEADER_PATTERN.fullmatch(pattern):
+        raise InvalidHeaderPatternError(pattern=pattern)
+    return pattern
+
+
+def set_allowed_headers(project: Project, patterns: Sequence[str]) -> None:
+    """Allow the project these control headers and no others. Raises `InvalidHeaderPatternError`."""
+    project.allowed_headers = list(dict.fromkeys(check_header_pattern(pattern) for pattern in patterns))
+    project.save(update_fields=["allowed_headers"])
 
 
 def create_api_key(

@@ -55,6 +55,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "allowed_headers",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=128),
+                        blank=True,
+                        default=list,
+                        help_text="Control headers of mail services that emails may have: `X-SMTPAPI` or `X-MC-*`.",
+                        size=None,
+                    ),
+                ),
+                (
                     "created_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),

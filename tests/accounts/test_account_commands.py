@@ -120,3 +120,18 @@ def test_a_project_must_be_named_if_there_are_several_and_created_if_there_is_no
     create_project(name="A")
     create_project(name="B")
     assert "--project" in run("create_api_key", "--scopes", "stats:read")[2]
+
+
+def test_a_project_allows_control_headers(project):
+    status, [item], _ = run("set_project", "--allow-headers", "X-SMTPAPI, X-MC-*", "--json")
+    project.refresh_from_db()
+    assert (status, item["allowed_headers"]) == (0, ["X-SMTPAPI", "X-MC-*"])
+    assert project.allowed_headers == ["X-SMTPAPI", "X-MC-*"]
+    assert AuditEntry.objects.get(action="set_project").data["allowed_headers"] == ["X-SMTPAPI", "X-MC-*"]
+    assert run("set_project", "--json")[1][0]["allowed_headers"] == ["X-SMTPAPI", "X-MC-*"]
+    status, _, error = run("set_project", "--allow-headers", "X:Y")
+    assert status != 0
+    assert "X:Y" in error
+    run("set_project", "--allow-headers", "")
+    project.refresh_from_db()
+    assert project.allowed_headers == []
