@@ -22,6 +22,11 @@ def find_control_character(text: str) -> str | None:
     return describe_match(CONTROL.search(text))
 
 
+def remove_bidi_controls(text: str) -> str:
+    """`text` without the characters that change the direction of writing."""
+    return BIDI.sub("", text)
+
+
 def find_bidi_control(text: str) -> str | None:
     """The first character of `text` that changes the direction of writing, written `U+202E`; None if there is none."""
     return describe_match(BIDI.search(text))

@@ -147,6 +147,16 @@ class Environment(BaseSettings):
     WEBHOOK_KEEP_SECONDS: Seconds = Field(
         default=timedelta(days=30), description="Time for which webhook deliveries stay in the log."
     )
+    ATTACHMENT_LIMIT_COUNT: int = Field(
+        default=5, ge=1, le=100, description="Maximum number of attachments of one email."
+    )
+    ATTACHMENT_LIMIT_MIB: int = Field(
+        default=5,
+        ge=1,
+        le=40,
+        description="Maximum size of all attachments of one email, decoded, in MiB. The limit of requests follows. "
+        "Many servers take no mail over 25 MiB, and a mail is a third larger than its files.",
+    )
     ATTACHMENT_STORAGE: str = Field(
         default="",
         description="Dotted path of a Django storage class for attachments. Default: PostgreSQL.",

@@ -44,7 +44,8 @@ class Message(models.Model):
     subject = models.TextField()
     html = models.TextField(blank=True)
     text = models.TextField(blank=True)
-    headers = models.JSONField(default=dict)
+    # [name, value] pairs: an object in jsonb loses the order.
+    headers = models.JSONField(default=list)
     tags = ArrayField(models.TextField(), default=list)
     metadata = models.JSONField(default=dict)
 

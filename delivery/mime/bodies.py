@@ -5,6 +5,7 @@ from binascii import b2a_base64, b2a_qp
 
 MAXIMUM_LINE = 998  # RFC 5322, 2.1.1
 PLAIN = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])
+FROM = re.compile(rb"^From ([^\r\n]*)", re.MULTILINE)
 SPILT = re.compile(rb"^([^\r\n]{74,75})(=(?:20|09))(?=\r\n)", re.MULTILINE)
 
 
@@ -14,6 +15,8 @@ class BodyError(ValueError):
 
 def text_entity(subtype: str, text: str, *, is_closing: bool) -> bytes:
     """A text entity: its Content-Type and Content-Transfer-Encoding, the empty line, and `text` in UTF-8.
+
+    `subtype` may have parameters of its own, `calendar; method=REQUEST`.
 
     Every line end (CRLF, LF, CR) becomes CRLF; all other text arrives unchanged, trailing spaces included. No last line
     end is added: inside a multipart the delimiter owns the line end before it (RFC 2046, 5.1.1). With `is_closing` the
@@ -51,9 +54,19 @@ def canonical_bytes(text: str) -> bytes:
 
 
 def has_fragile_lines(data: bytes) -> bool:
-    """Whether 7bit is unsafe: a line is too long, ends in white space, or looks like our delimiter."""
+    """Whether 7bit is unsafe: a line is too long, ends in white space, or looks like our delimiter or a mailbox file's.
+
+    Programs that keep mail in one file write `>From ` for a line that begins with `From ` (RFC 4155). Looking for a
+    single byte first saves most of the time for the bytes that are rare.
+    """
     return (
-        b" \r\n" in data or b"\t\r\n" in data or data.endswith((b" ", b"\t")) or b"--=_" in data or has_long_line(data)
+        b" \r\n" in data
+        or (b"\t" in data and b"\t\r\n" in data)
+        or data.endswith((b" ", b"\t"))
+        or b"--=_" in data
+        or (b"F" in data and b"\nFrom" in data)
+        or data.startswith(b"From")
+        or has_long_line(data)
     )
 
 
@@ -76,9 +89,17 @@ def quoted_printable(data: bytes, *, is_closing: bool) -> bytes:
     # binascii quotes these characters after it has measured the line
     if b"=20\r\n" in encoded or b"=09\r\n" in encoded:
         encoded = SPILT.sub(rb"\1=\r\n\2", encoded)
+    if b"From " in encoded:
+        encoded = FROM.sub(quote_from, encoded)
     if is_open:
         encoded = encoded[:-2] + b"=\r\n" if is_closing else encoded[:-2]
     return encoded
+
+
+def quote_from(match: re.Match[bytes]) -> bytes:
+    """The line with its first letter quoted, in two lines when it would be too long."""
+    rest = match[1]
+    return b"=46rom " + rest if len(rest) <= 76 - len("=46rom ") else b"=46rom=\r\n " + rest
 
 
 def base64_lines(data: bytes) -> bytes:

@@ -10,9 +10,18 @@ from datetime import datetime
 from hashlib import sha256
 
 from delivery.html.plaintext import text_from_html
-from delivery.mime.attachments import Attachment, AttachmentTypeError, attachment_entity
+from delivery.mime.attachments import (
+    Attachment,
+    AttachmentTypeError,
+    attachment_entity,
+    bare_content_id,
+    is_enclosed_in_eight_bit,
+    list_inline_ids,
+)
 from delivery.mime.bodies import BodyError, text_entity
 from delivery.mime.headers import HeaderError, Mailbox, check_name, date, mailboxes, structured, unstructured
+from delivery.mime.invitations import find_invitation
+from delivery.mime.syntax import write_header
 
 __all__ = [
     "Attachment",
@@ -73,7 +82,7 @@ class PreparedMessage:
     def render(
         self, extra_headers: Sequence[tuple[str, str]] = (), *, html: str | None = None, text: str | None = None
     ) -> bytes:
-        """The whole message with CRLF line ends, 7 bit clean, not dot-stuffed.
+        """The whole message with CRLF line ends, not dot-stuffed; 7 bit clean but for 8-bit mail attached to it.
 
         `extra_headers` are for this recipient (List-Unsubscribe); `html` and `text` replace the common ones (`html`
         only if the message has HTML). Raises HeaderError and BodyError.
@@ -95,7 +104,8 @@ def prepare_message(content: MessageContent) -> PreparedMessage:
     """Encode the parts that all recipients share.
 
     Text alone is text/plain. HTML is multipart/alternative with the text, which is made from the HTML when missing.
-    Attachments that the HTML shows by `cid:` join it in a multipart/related; all others need a multipart/mixed.
+    An invitation among the attachments is the last alternative, too. Attachments that the HTML shows by `cid:` join it
+    in a multipart/related; all others need a multipart/mixed.
     Raises HeaderError, BodyError and AttachmentTypeError; ValueError when there is neither text nor HTML.
     """
     message_head = head(content)
@@ -135,7 +145,7 @@ def custom_headers(headers: Sequence[tuple[str, str]]) -> list[bytes]:
         check_name(name)
         if RESERVED.fullmatch(name):
             raise HeaderError(name, "is written by the service")
-        fields.append(unstructured(name, value))
+        fields.append(write_header(name, value))
     return fields
 
 
@@ -146,22 +156,39 @@ def lay_out(content: MessageContent) -> list[Segment]:
         if html is None:
             raise ValueError("a message needs html or text")
         text = text_from_html(html)
-    inline: list[list[Segment]] = []
-    attached: list[list[Segment]] = []
-    for part in content.attachments:
-        is_inline = html is not None and part.is_shown_in(html)
-        (inline if is_inline else attached).append([("", attachment_entity(part, is_inline=is_inline))])
     is_single = html is None and not content.attachments
     seed = sha256(content.message_id.encode("ascii")).hexdigest()[:32]
     bodies = [[("text", text_entity("plain", text, is_closing=is_single))]]
+    shown: list[list[Segment]] = []
     if html is not None:
-        shown = [("html", text_entity("html", html, is_closing=False))]
-        bodies.append(multipart('related;\r\n type="text/html"', f"r{seed}", [shown, *inline]))
-    whole = multipart("mixed", f"m{seed}", [multipart("alternative", f"a{seed}", bodies), *attached])
-    return whole if is_single else [*whole, ("", b"\r\n")]
+        shown.append([("html", text_entity("html", html, is_closing=False))])
+    if not content.attachments:
+        whole = multipart("alternative", f"a{seed}", [*bodies, *shown])
+        return whole if is_single else [*whole, ("", b"\r\n")]
+    inline, attached = sort_attachments(content)
+    if shown:
+        bodies.append(multipart('related;\r\n type="text/html"', f"r{seed}", [*shown, *inline]))
+    if invitation := find_invitation(content.attachments):
+        bodies.append([("", text_entity(invitation.subtype, invitation.text, is_closing=False))])
+    entities = [multipart("alternative", f"a{seed}", bodies), *attached]
+    is_eight_bit = any(map(is_enclosed_in_eight_bit, content.attachments))
+    return [*multipart("mixed", f"m{seed}", entities, is_eight_bit=is_eight_bit), ("", b"\r\n")]
 
 
-def multipart(subtype: str, seed: str, entities: Sequence[list[Segment]]) -> list[Segment]:
+def sort_attachments(content: MessageContent) -> tuple[list[list[Segment]], list[list[Segment]]]:
+    """The entities of the attachments that the HTML shows, and of all others."""
+    inline: list[list[Segment]] = []
+    attached: list[list[Segment]] = []
+    shown_ids = list_inline_ids(content.attachments, content.html)
+    for part in content.attachments:
+        is_inline = bare_content_id(part.content_id) in shown_ids
+        (inline if is_inline else attached).append([("", attachment_entity(part, is_inline=is_inline))])
+    return inline, attached
+
+
+def multipart(
+    subtype: str, seed: str, entities: Sequence[list[Segment]], *, is_eight_bit: bool = False
+) -> list[Segment]:
     """`entities` in one multipart without a last line end; a single entity is returned unchanged.
 
     The boundary holds `=_`, which neither quoted-printable nor base64 can produce (RFC 2045, 6.7), and 7bit bodies with
@@ -172,6 +199,8 @@ def multipart(subtype: str, seed: str, entities: Sequence[list[Segment]]) -> lis
     boundary = f"=_{seed}"
     delimiter = f"\r\n--{boundary}\r\n".encode("ascii")
     segments = [("", f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n'.encode("ascii"))]
+    if is_eight_bit:
+        segments.append(("", b"Content-Transfer-Encoding: 8bit\r\n"))
     for entity in entities:
         segments += [("", delimiter), *entity]
     segments.append(("", f"\r\n--{boundary}--".encode("ascii")))

@@ -17,6 +17,7 @@ from delivery.simulator.script import DOMAIN as SIMULATED_DOMAIN
 from delivery.simulator.script import ScenarioError, read_script
 from domains.models import Domain
 from domains.services import Senders
+from messages.accepting.control_headers import check_control_headers
 from messages.accepting.draft import Draft
 from messages.models import RecipientField
 from messages.states import Lane
@@ -104,6 +105,7 @@ class Admission:
         findings.attempt(lambda: check_scenarios(draft))
         offers_opt_out = findings.attempt(lambda: self.offer_opt_out(draft), "stream", "enable_unsubscribe", "priority")
         findings.attempt(lambda: check_headers(draft, offers_opt_out=bool(offers_opt_out)), "headers")
+        findings.attempt(lambda: check_control_headers(self.key.project, draft.headers), "headers")
         rendered = findings.attempt(lambda: self.render(draft), "template_id", "template_vars")
         findings.raise_first()
         assert found is not None
@@ -198,7 +200,7 @@ def check_recipients(key: Caller, draft: Draft) -> None:
 
 def check_headers(draft: Draft, *, offers_opt_out: bool) -> None:
     """Raise InvalidFieldsError for unsubscribe headers of the caller if the service writes them."""
-    named = [name for name in draft.headers if name.lower() in UNSUBSCRIBE_HEADERS]
+    named = [name for name, _ in draft.headers if name.lower() in UNSUBSCRIBE_HEADERS]
     if named and offers_opt_out:
         message = "The service writes this header, because the email offers an opt-out."
         raise InvalidFieldsError([FieldError(f"headers.{name}", "header_reserved", message) for name in named])

@@ -37,7 +37,7 @@ class Draft:
     scheduled_at: datetime | None = None
     expires_at: datetime | None = None
     attachments: Sequence[File] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Sequence[tuple[str, str]] = field(default_factory=list)
     tags: Sequence[str] = field(default_factory=list)
     metadata: Mapping[str, str] = field(default_factory=dict)
     priority: Lane = Lane.NORMAL

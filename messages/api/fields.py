@@ -1,8 +1,6 @@
 """The fields of an email request, with their checks and error codes."""
 
-import binascii
 import re
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NoReturn, cast
 from uuid import UUID
@@ -11,19 +9,15 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.addresses import Address
-from common.serializers import AddressField, SingleLineField, StrictCharField, StrictSerializer, wrong
+from common.serializers import AddressField, StrictCharField, StrictSerializer, wrong
 from common.text import find_control_character
-from delivery.mime.attachments import AttachmentTypeError, parse_content_type
-from delivery.mime.headers import NAME
+from delivery.mime.headers import NAME, HeaderError
 from delivery.mime.message import RESERVED
+from delivery.mime.syntax import find_longest, read_header
 from delivery.simulator.script import TIME_SCALE_HEADER
-from messages.attachments import File
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_LINE = 998  # RFC 5322, 2.1.1
-MAX_FILES = 5
-MAX_FILES_BYTES = 5 * 1024 * 1024
-MAX_FILENAME_BYTES = 255
 MAX_HEADERS = 50
 MAX_TAGS = 10
 MAX_TAG = 64
@@ -37,8 +31,7 @@ MAX_ADDRESSES = 1_000
 THEIRS = re.compile(
     r"x-emailsvc-.*|arc-.*|authentication-results|received-spf|delivered-to|domainkey-signature", re.IGNORECASE
 )
-# The part of a Content-ID between its angle brackets (RFC 2045, 5.1).
-CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
+
 
 TIME_SCALE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
 MAX_TIME_SCALE = 100
@@ -146,20 +139,20 @@ class BodyField(StrictCharField):
         return value
 
 
-@extend_schema_field({"type": "object", "additionalProperties": {"type": "string", "maxLength": MAX_LINE}})
-class HeadersField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
-    """Custom headers. Headers that the service writes are rejected."""
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": MAX_HEADERS})
+class HeadersField(serializers.Field[list[tuple[str, str]], Any, dict[str, str], Any]):
+    """Custom headers, as pairs in the caller's order. Headers that the service writes are rejected."""
 
-    def to_internal_value(self, data: object) -> dict[str, str]:
+    def to_internal_value(self, data: object) -> list[tuple[str, str]]:
         headers = check_object(data, MAX_HEADERS)
         if len({name.lower() for name in headers}) < len(headers):
             fail_field("duplicate_header", "A header occurs twice, with different case.")
-        values = collect(headers.items(), check_line)
         names = collect(((name, name) for name in headers), check_header_name)
-        return check_time_scale(dict(zip(names, values, strict=True)))
+        values = collect(((name, (name, value)) for name, value in headers.items()), check_header_value)
+        return list(check_time_scale(dict(zip(names, values, strict=True))).items())
 
-    def to_representation(self, value: dict[str, str]) -> dict[str, str]:
-        return value
+    def to_representation(self, value: list[tuple[str, str]]) -> dict[str, str]:
+        return dict(value)
 
 
 def check_header_name(name: str) -> str:
@@ -168,6 +161,16 @@ def check_header_name(name: str) -> str:
     if RESERVED.fullmatch(name) or THEIRS.fullmatch(name):
         fail_field("header_reserved", "The service writes this header itself.")
     return TIME_SCALE_HEADER if name.lower() == TIME_SCALE_HEADER.lower() else name
+
+
+def check_header_value(header: tuple[str, object]) -> str:
+    """The value in the one form of its header's syntax."""
+    name, given = header
+    value = check_line(given, find_longest(name))
+    try:
+        return read_header(name, value)
+    except HeaderError as error:
+        fail_field("invalid_header", f"{error.reason[0].upper()}{error.reason[1:]}.")
 
 
 def check_time_scale(headers: dict[str, str]) -> dict[str, str]:
@@ -231,59 +234,3 @@ def check_metadata_value(value: object) -> str:
     if "\0" in value:
         fail_field("control_character", "Must not hold the control character U+0000.")
     return value
-
-
-class AttachmentSerializer(LenientSerializer):
-    """A file. Its name is reduced to the last path component; its content is strict base64."""
-
-    filename = StrictCharField(max_length=1000)
-    content_type = SingleLineField(max_length=255)
-    content_b64 = StrictCharField(help_text="RFC 4648, 4, with padding and without line ends.")
-    content_id = SingleLineField(required=False, max_length=202, help_text="The id for `cid:…` URLs in the HTML.")
-
-    def validate_filename(self, value: str) -> str:
-        name = re.split(r"[/\\]", value)[-1].strip()
-        check_line(name)
-        if name in {"", ".", ".."}:
-            fail_field("invalid_filename", "Must name a file.")
-        if len(name.encode()) > MAX_FILENAME_BYTES:
-            fail_field("max_length", f"Must have at most {MAX_FILENAME_BYTES} bytes.")
-        return name
-
-    def validate_content_type(self, value: str) -> str:
-        try:
-            parse_content_type(value)
-        except AttachmentTypeError:
-            fail_field(
-                "invalid_content_type",
-                "Must be a media type such as application/pdf; multipart and message types are rejected.",
-            )
-        return value
-
-    def validate_content_b64(self, value: str) -> bytes:
-        # Four characters hold three bytes, so longer values are too large and need no decoding.
-        if len(value) > MAX_FILES_BYTES * 4 // 3 + 4:
-            fail_field("attachments_too_large", "All attachments together must have at most 5 MiB.")
-        try:
-            content = b64decode(value, validate=True)
-        except (binascii.Error, ValueError):
-            fail_field("invalid_base64", "Is not base64 (RFC 4648, 4).")
-        # Python's decoder also accepts excess padding, and bits after the last byte.
-        if b64encode(content[(len(content) - 1) // 3 * 3 :]).decode() != value[(len(content) - 1) // 3 * 4 :]:
-            fail_field("invalid_base64", "Is not base64 (RFC 4648, 4): its end has wrong padding.")
-        return content
-
-    def validate_content_id(self, value: str) -> str:
-        bare = value.removeprefix("<").removesuffix(">")
-        if not CONTENT_ID.fullmatch(bare):
-            fail_field("invalid_content_id", "Must have 1 to 200 letters, digits or any of !#$%&'*+/=?^_`{|}~.@-.")
-        return bare
-
-    def to_internal_value(self, data: Any) -> Any:
-        value = super().to_internal_value(data)
-        return File(
-            filename=value["filename"],
-            content_type=value["content_type"],
-            content=value["content_b64"],
-            content_id=value.get("content_id", ""),
-        )

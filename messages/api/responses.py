@@ -23,6 +23,13 @@ def format_mailbox(name: str, address: str) -> str:
     return f"{name} <{address}>"
 
 
+class HeadersOutput(serializers.DictField):
+    """Stored pairs as an object in their order."""
+
+    def to_representation(self, value: Any) -> dict[str, str]:
+        return dict(value)
+
+
 @extend_schema_field({"type": "array", "items": {"type": "string"}})
 class MailboxesField(serializers.Field[Any, Any, list[str], Message]):
     """The recipients of one kind, in the form that POST accepts."""
@@ -109,7 +116,7 @@ class EmailRow(serializers.Serializer[Message]):
     subject = serializers.CharField()
     template_id = serializers.UUIDField(allow_null=True)
     domain_id = serializers.UUIDField(allow_null=True)
-    headers = serializers.DictField(child=serializers.CharField())
+    headers = HeadersOutput(child=serializers.CharField())
     tags = serializers.ListField(child=serializers.CharField())
     metadata = serializers.DictField(child=serializers.CharField())
     priority = serializers.ChoiceField(choices=Lane.choices)

@@ -20,11 +20,9 @@ from common.serializers import (
 )
 from common.validation import list_field_errors
 from messages.accepting.draft import Draft
+from messages.api.attachment_fields import AttachmentsField
 from messages.api.fields import (
-    MAX_FILES,
-    MAX_FILES_BYTES,
     AddressListField,
-    AttachmentSerializer,
     BodyField,
     HeadersField,
     LenientSerializer,
@@ -34,7 +32,6 @@ from messages.api.fields import (
     TagsField,
     fail_field,
 )
-from messages.attachments import File
 from messages.services import ResendRecipients, Settlement
 from messages.states import Lane, OnUncertain
 
@@ -74,7 +71,7 @@ class EmailRequest(LenientSerializer):
     )
     scheduled_at = StrictDateTimeField(required=False, help_text="In the future, at most 365 days ahead.")
     expires_at = StrictDateTimeField(required=False, help_text="The email is not sent after this time.")
-    attachments = serializers.ListField(child=AttachmentSerializer(), required=False, max_length=MAX_FILES)
+    attachments = AttachmentsField()
     headers = HeadersField(required=False)
     tags = TagsField(required=False)
     metadata = MetadataField(required=False)
@@ -86,14 +83,6 @@ class EmailRequest(LenientSerializer):
         if len(folded) > MAX_REPLY_TO:
             fail_field("max_length", f"Must have at most {MAX_REPLY_TO} addresses; it has {len(folded)}.")
         return folded
-
-    def validate_attachments(self, files: list[File]) -> list[File]:
-        if sum(len(file.content) for file in files) > MAX_FILES_BYTES:
-            fail_field("attachments_too_large", "All attachments together may have 5 MiB.")
-        named = [file.content_id for file in files if file.content_id]
-        if len(set(named)) < len(named):
-            fail_field("duplicate_content_id", "Two attachments have the same content_id.")
-        return files
 
     def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
         # With an invalid template_id it is unknown whether content is needed.

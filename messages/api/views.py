@@ -16,9 +16,10 @@ from accounts import scopes
 from accounts.idempotent_views import idempotent
 from accounts.viewsets import ProjectViewSet, locate
 from common.errors import ConflictError
-from common.parsers import MAX_BATCH_BODY, MAX_BODY, read_array, read_object
+from common.parsers import MAX_BATCH_BODY, read_array, read_object
 from messages import services
 from messages.accepting.admission import Admission
+from messages.api.attachment_fields import limit_body
 from messages.api.batch import prepare_batch
 from messages.api.filters import (
     BatchQuery,
@@ -50,7 +51,7 @@ class NotComposedError(ConflictError):
 class EmailViewSet(ProjectViewSet):
     """`/emails`."""
 
-    max_body = MAX_BODY
+    max_body = limit_body()
     scopes: ClassVar = {
         "create": scopes.EMAILS_SEND,
         "batch": scopes.EMAILS_SEND,

@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
                 ("subject", models.TextField()),
                 ("html", models.TextField(blank=True)),
                 ("text", models.TextField(blank=True)),
-                ("headers", models.JSONField(default=dict)),
+                ("headers", models.JSONField(default=list)),
                 (
                     "tags",
                     django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None),

@@ -65,7 +65,7 @@ class MessageSource:
             message_id=f"{self.id}@{self.from_address.rpartition('@')[2]}",
             html=self.html or None,
             text=self.text or None,
-            headers=[header for header in json.loads(self.headers).items() if header[0] != TIME_SCALE_HEADER],
+            headers=[(name, value) for name, value in json.loads(self.headers) if name != TIME_SCALE_HEADER],
             attachments=self.attachments,
         )
 

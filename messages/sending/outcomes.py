@@ -183,9 +183,12 @@ def suppress_recipients(causes: Mapping[UUID, Cause]) -> None:
         record_status_events(applied, {row.recipient_id: causes[row.recipient_id].event_data() for row in applied})
 
 
+# The simulator's factor among the stored headers. Strict mode, since the other one takes the pairs apart.
+TIME_SCALE_PATH = f'strict $[*] ? (@[0] == "{TIME_SCALE_HEADER}")[1]'
 _LEASED = """
 SELECT r.id AS recipient_id, r.message_id, r.project_id, r.address, r.is_simulated, r.status, r.deferral_count,
-       m.on_uncertain, CASE WHEN r.is_simulated THEN COALESCE(m.headers ->> %(time_scale)s, '1')::float ELSE 1 END
+       m.on_uncertain, CASE WHEN r.is_simulated
+       THEN COALESCE(jsonb_path_query_first(m.headers, %(time_scale)s::jsonpath) #>> '{}', '1')::float ELSE 1 END
        AS time_scale
 FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id JOIN mail_attempt a ON a.id = ANY(%(attempts)s)
     AND a.recipient_id = r.id
@@ -208,7 +211,7 @@ def _lock_leased(results: Sequence[AttemptResult]) -> dict[UUID, LeasedRecipient
             "tokens": list({result.claim.token for result in results}),
             "delivering": Status.DELIVERING,
             "uncertain": Outcome.UNCERTAIN,
-            "time_scale": TIME_SCALE_HEADER,
+            "time_scale": TIME_SCALE_PATH,
         },
     )
     return {row.recipient_id: row for row in rows}

@@ -5,11 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from delivery.simulator.scenes import Later
-from delivery.simulator.script import TIME_SCALE_HEADER, ScenarioError, choose_step, read_script
+from delivery.simulator.script import ScenarioError, choose_step, read_script
 from ledger.sql import fetch
 from messages.feedback.model import Feedback, FeedbackKind
 from messages.feedback.recording import plan_feedback
-from messages.sending.outcomes import AttemptResult
+from messages.sending.outcomes import TIME_SCALE_PATH, AttemptResult
 from tracking.engagement.bot_detection import Actor
 
 SOURCE = "simulator"
@@ -22,7 +22,8 @@ DATA: Mapping[FeedbackKind, Mapping[str, Any]] = {
     FeedbackKind.COMPLAINED: {"feedback_type": "abuse"},
 }
 _MESSAGES = """
-SELECT m.id, COALESCE(m.headers ->> %s, '1')::float, COALESCE(t.urls[1], %s)
+SELECT m.id, COALESCE(jsonb_path_query_first(m.headers, %s::jsonpath) #>> '{}', '1')::float,
+       COALESCE(t.urls[1], %s)
 FROM mail_message m LEFT JOIN tracking_trackedlinks t ON t.message_id = m.id WHERE m.id = ANY(%s)
 """
 
@@ -37,7 +38,7 @@ def plan_later(results: Sequence[AttemptResult], recorded: Collection[UUID]) -> 
     if not wanted:
         return
     claims = [result.claim for result in results if result.claim.recipient_id in wanted]
-    rows = fetch(_MESSAGES, [TIME_SCALE_HEADER, ELSEWHERE, list({claim.message_id for claim in claims})])
+    rows = fetch(_MESSAGES, [TIME_SCALE_PATH, ELSEWHERE, list({claim.message_id for claim in claims})])
     messages = {message_id: (time_scale, url) for message_id, time_scale, url in rows}
     for claim in claims:
         time_scale, url = messages[claim.message_id]

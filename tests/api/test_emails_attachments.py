@@ -5,6 +5,7 @@ from base64 import b64encode
 
 import pytest
 
+from messages.api.attachment_fields import limit_body
 from messages.models import AttachmentContent, Message
 from tests.api.conftest import EMAIL
 
@@ -72,8 +73,10 @@ def test_equal_contents_of_a_project_are_kept_once(post, make_api, other_project
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
-        ("../../etc/passwd", "passwd"),
-        ("C:\\temp\\a.txt", "a.txt"),
+        ("../../etc/passwd", ".._.._etc_passwd"),
+        ("C:\\temp\\a.txt", "C:_temp_a.txt"),
+        ("June/July.txt", "June_July.txt"),
+        ("gpj\u202e.exe", "gpj.exe"),
         (" a.txt ", "a.txt"),
         ("a.tar.gz", "a.tar.gz"),
         (".profile", ".profile"),
@@ -82,7 +85,7 @@ def test_equal_contents_of_a_project_are_kept_once(post, make_api, other_project
         ("报告.pdf", "报告.pdf"),
     ],
 )
-def test_a_file_name_is_reduced_to_its_last_part(post, given, kept):
+def test_a_file_name_keeps_its_words_and_no_paths(post, given, kept):
     assert post(attachments=[file(filename=given)])["attachments"][0]["filename"] == kept
 
 
@@ -103,20 +106,19 @@ def test_an_empty_content_id_counts_as_missing(post, absent):
         ({"filename": ""}, "filename", "required"),
         ({"filename": 5}, "filename", "invalid"),
         ({"filename": ".."}, "filename", "invalid_filename"),
-        ({"filename": "a/"}, "filename", "invalid_filename"),
         ({"filename": "ü" * 128}, "filename", "max_length"),
         ({"filename": "a\nb.txt"}, "filename", "control_character"),
         ({"content_type": None}, "content_type", "required"),
         ({"content_type": "text"}, "content_type", "invalid_content_type"),
         ({"content_type": "multipart/mixed"}, "content_type", "invalid_content_type"),
-        ({"content_type": "Message/RFC822"}, "content_type", "invalid_content_type"),
+        ({"content_type": "Message/Global"}, "content_type", "invalid_content_type"),
+        ({"content_type": "text/csv; header=present; HEADER=absent"}, "content_type", "invalid_content_type"),
         ({"content_type": "message/partial; id=1"}, "content_type", "invalid_content_type"),
         ({"content_type": "text/plain\r\nX: y"}, "content_type", "control_character"),
         ({"content_type": "text/plain; charset"}, "content_type", "invalid_content_type"),
         ({"content_b64": None}, "content_b64", "required"),
-        ({"content_b64": ""}, "content_b64", "required"),
         ({"content_b64": "YWJ"}, "content_b64", "invalid_base64"),
-        ({"content_b64": "YWJj\n"}, "content_b64", "invalid_base64"),
+        ({"content_b64": "\tYWJj"}, "content_b64", "invalid_base64"),
         ({"content_b64": "YW Jj"}, "content_b64", "invalid_base64"),
         ({"content_b64": "YWJj=="}, "content_b64", "invalid_base64"),
         ({"content_b64": "YWI"}, "content_b64", "invalid_base64"),
@@ -136,6 +138,55 @@ def test_a_file_that_cannot_be_meant_is_refused(api, values, field, code):
     answer = api.post("/emails", {**EMAIL, "attachments": [file(), file(**values)]})
     assert errors_of(answer) == [(f"attachments[1].{field}", code)]
     assert not AttachmentContent.objects.exists()
+
+
+def test_an_empty_file_is_taken(api, post):
+    body = post(attachments=[file(b"", filename="none.csv", content_type="text/csv")])
+    (shown,) = body["attachments"]
+    assert shown["size"] == 0
+    assert api.get(f"/emails/{body['id']}/attachments/{shown['id']}").content == b""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_in_base64_are_passed_over(api, post, end):
+    encoded = end.join(["YWJj", "ZGVm", "Zw==", ""])
+    body = post(attachments=[file(content_b64=encoded)])
+    path = f"/emails/{body['id']}/attachments/{body['attachments'][0]['id']}"
+    assert api.get(path).content == b"abcdefg"
+
+
+@pytest.mark.parametrize(
+    ("content_b64", "cause"),
+    [
+        ("data:text/plain;base64,YWJj", "data: URL"),
+        ("_-8=", "base64url"),
+        ("YWJj\nYWüj", "character 8 is U+00FC"),
+        ("YWJ", "padding is wrong"),
+    ],
+)
+def test_the_cause_of_a_refusal_is_named(api, content_b64, cause):
+    answer = api.post("/emails", {**EMAIL, "attachments": [file(content_b64=content_b64)]})
+    assert cause in answer.json()["errors"][0]["message"]
+
+
+def test_a_whole_mail_may_be_attached_unless_its_lines_are_too_long(api, post):
+    mail = {"filename": "mail.eml", "content_type": "Message/RFC822"}
+    post(attachments=[file(b"From: a@b.test\n\n\xff", **mail)])
+    for content in (b"a\0b", b"x" * 999):
+        answer = api.post("/emails", {**EMAIL, "attachments": [file(content, **mail)]})
+        assert errors_of(answer) == [("attachments[0].content_b64", "invalid_attached_mail")]
+        assert "application/octet-stream" in answer.json()["errors"][0]["message"]
+
+
+def test_an_installation_sets_the_limits(api, settings):
+    settings.ATTACHMENT_LIMIT_COUNT, settings.ATTACHMENT_LIMIT_MIB = 7, 40
+    assert api.post("/emails", {**EMAIL, "attachments": [file()] * 7}).status_code == 202
+    assert errors_of(api.post("/emails", {**EMAIL, "attachments": [file()] * 8})) == [("attachments", "max_length")]
+    assert limit_body() == 40 * MIB * 4 // 3 + 8 * MIB
+    settings.ATTACHMENT_LIMIT_MIB = 1
+    assert limit_body() == 16 * MIB
+    answer = api.post("/emails", {**EMAIL, "attachments": [file(b"x" * MIB), file(b"y")]})
+    assert errors_of(answer) == [("attachments", "attachments_too_large")]
 
 
 @pytest.mark.parametrize("value", ["x", 5, True, {"0": {}}])

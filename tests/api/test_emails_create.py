@@ -242,6 +242,54 @@ def test_custom_headers_come_back(api):
     assert body["headers"] == headers
 
 
+def test_custom_headers_keep_their_order(api, stored):
+    headers = {
+        "X-Zebra": "1",
+        "Precedence": "bulk",
+        "X-A": "2",
+        "Auto-Submitted": "auto-generated",
+        "In-Reply-To": "<1@a.b>",
+    }
+    body = api.post("/emails", {**EMAIL, "headers": headers}).json()
+    assert list(body["headers"].items()) == list(headers.items())
+    assert list(api.get(f"/emails/{body['id']}").json()["headers"].items()) == list(headers.items())
+    assert stored(body["id"]).headers == [list(pair) for pair in headers.items()]
+
+
+def test_a_header_is_checked_by_its_syntax(api):
+    references = " ".join(f"<{number}.{'x' * 60}@mail.test>" for number in range(100))
+    body = api.post("/emails", {**EMAIL, "headers": {"In-Reply-To": " <1@a.b> ", "References": references}}).json()
+    assert body["headers"]["In-Reply-To"] == "<1@a.b>"
+    kept = body["headers"]["References"].split(" ")
+    assert (kept[0], kept[-1]) == (references.split(" ")[0], references.split(" ")[-1])
+    assert len(body["headers"]["References"]) < 998
+    answer = api.post("/emails", {**EMAIL, "headers": {"List-Unsubscribe": "<https://a.b/ü>", "List-Id": "Shop"}})
+    assert errors_of(answer) == [("headers.List-Unsubscribe", "invalid_header"), ("headers.List-Id", "invalid_header")]
+
+
+CONTROL = [
+    "X-SMTPAPI",
+    "x-mc-Tags",
+    "X-PM-Tag",
+    "X-MSYS-API",
+    "X-SES-CONFIGURATION-SET",
+    "Apparently-To",
+    "X-MJ-CustomID",
+]
+
+
+@pytest.mark.parametrize("name", CONTROL)
+def test_control_headers_of_mail_services_need_the_projects_leave(api, project, name):
+    email = {**EMAIL, "headers": {"X-Order": "1", name: "a@b.test"}}
+    assert errors_of(api.post("/emails", email)) == [(f"headers.{name}", "header_not_allowed")]
+    project.allowed_headers = [f"{name[:4].lower()}*"]
+    project.save(update_fields=["allowed_headers"])
+    assert api.post("/emails", email).status_code == 202
+    assert errors_of(api.post("/emails", {**EMAIL, "headers": {"Bcc": "a@b.test"}})) == [
+        ("headers.Bcc", "header_reserved")
+    ]
+
+
 def test_the_unsubscribe_headers_are_ours_where_they_are_asked_for(api):
     answer = api.post("/emails", {**EMAIL, "enable_unsubscribe": True, "headers": {"list-unsubscribe": "<mailto:x>"}})
     assert errors_of(answer) == [("headers.list-unsubscribe", "header_reserved")]

@@ -1,6 +1,7 @@
 """Strings that break programs, in every text field: accepted ones come back unchanged, the others are rejected."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from common.text import remove_bidi_controls
 from messages.models import Message
 from tests.api.conftest import EMAIL
 
@@ -72,7 +74,9 @@ def expected(field: str, text: str) -> str:
         case "from name" | "to name":
             return text.strip(" ")
         case "file name":
-            return text.replace("\\", "/").rpartition("/")[2].strip()
+            return remove_bidi_controls(re.sub(r"[/\\]", "_", text)).strip()
+        case "header":
+            return text.strip()
     return text
 
 

@@ -285,7 +285,7 @@ def test_a_failed_compose_fails_its_recipient_alone(
     inbox: SmtpServer, send: Send, deliver: Callable[..., None]
 ) -> None:
     good, bad = send(), send()
-    Message.objects.filter(pk=bad.pk).update(headers={"X-Bad": "a\r\nBcc: b@x.test"})
+    Message.objects.filter(pk=bad.pk).update(headers=[["X-Bad", "a\r\nBcc: b@x.test"]])
     deliver()
     good.refresh_from_db()
     bad.refresh_from_db()

@@ -199,12 +199,99 @@ def test_parameters_of_a_type_are_kept() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["multipart/mixed", "Multipart/Related; boundary=x", "message/rfc822", "MESSAGE/partial", "", "pdf", "a/b/c",
+    ["multipart/mixed", "Multipart/Related; boundary=x", "message/global", "MESSAGE/partial",
+     "text/plain; charset=utf-8; Charset=latin1", "text/plain; charset*=utf-8''x; charset=x", "", "pdf", "a/b/c",
      "a/b; c", "application/pdf\r\nBcc: x@y.test", "a/ü", "a/b; c=\"x\ny\"", "a/b;" + " c=d;" * 100, "(x)a/b", "a /b"],
 )  # fmt: skip
 def test_a_type_that_must_not_be_attached_is_refused(kind: str) -> None:
     with pytest.raises((AttachmentTypeError, HeaderError)):
         build(content(attachments=[Attachment(filename="x", content_type=kind, content=b"")]))
+
+
+ICS = "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nSUMMARY:Grüße\r\nEND:VCALENDAR\r\n"
+
+
+@pytest.mark.parametrize("charset", ["", "; charset=utf-8", "; charset=iso-8859-1"])
+@pytest.mark.parametrize("html", [None, "<p>Hello</p>"])
+def test_an_invitation_is_the_last_alternative_and_a_file(html: str | None, charset: str) -> None:
+    data = ICS.encode(charset.partition("=")[2] or "utf-8")
+    invitation = Attachment(filename="i.ics", content_type=f"text/calendar; method=REQUEST{charset}", content=data)
+    message = parsed(build(content(html=html, attachments=[PDF, invitation])))
+    bodies = ["text/plain", *(["text/html"] if html else []), "text/calendar"]
+    assert shape(message) == ["mixed", ["alternative", *bodies], "application/pdf", "text/calendar"]
+    shown = list(next(message.iter_parts()).iter_parts())[-1]
+    assert dict(shown["Content-Type"].params) == {"method": "REQUEST", "charset": "utf-8"}
+    assert shown.get_content_disposition() is None
+    assert shown.get_payload(decode=True).decode() == ICS
+    (_, attached) = message.iter_attachments()
+    assert attached.get_payload(decode=True) == data
+
+
+def test_a_calendar_without_a_method_or_in_no_charset_is_only_a_file() -> None:
+    for kind, data in (("text/calendar", b"x"), ("text/calendar; method=REQUEST", b"\xff")):
+        attachment = Attachment(filename="i.ics", content_type=kind, content=data)
+        expected = ["mixed", ["alternative", "text/plain", "text/html"], "text/calendar"]
+        assert shape(parsed(build(content(attachments=[attachment])))) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "charset"),
+    [
+        ("text/csv", b"a,b", "utf-8"),
+        ("Text/CSV; header=present", "ü".encode(), "utf-8"),
+        ("text/csv", b"\xfc", None),
+        ("text/csv; charset=iso-8859-1", b"\xfc", "iso-8859-1"),
+        ("application/json", "ü".encode(), None),
+    ],
+)
+def test_a_text_file_says_its_charset_where_it_is_sure(kind: str, data: bytes, charset: str | None) -> None:
+    attachment = Attachment(filename="a", content_type=kind, content=data)
+    (part,) = parsed(build(content(attachments=[attachment]))).iter_attachments()
+    assert (part.get_content_charset(), part.get_payload(decode=True)) == (charset, data)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize(("body", "encoding"), [("hi", "7bit"), ("grüß", "8bit")])
+def test_an_attached_mail_is_never_encoded(body: str, encoding: str, ending: str) -> None:
+    mail = ending.join(["From: a@b.test", "Subject: x", "", body, "--=_m", ""])
+    attachment = Attachment(filename="x.eml", content_type="message/rfc822", content=mail.encode())
+    data = build(content(attachments=[PDF, attachment]))
+    message = parsed(data)
+    (_, part) = message.iter_attachments()
+    assert (part["Content-Transfer-Encoding"], part.get_filename()) == (encoding, "x.eml")
+    assert message["Content-Transfer-Encoding"] == (None if encoding == "7bit" else "8bit")
+    assert mail.replace(ending, "\r\n").encode() in data
+    assert data.isascii() == (encoding == "7bit")
+
+
+@pytest.mark.parametrize("mail", [b"a\0", b"x" * 999])
+def test_an_attached_mail_that_no_server_takes_is_refused(mail: bytes) -> None:
+    with pytest.raises(AttachmentTypeError):
+        build(content(attachments=[Attachment(filename="x.eml", content_type="message/rfc822", content=mail)]))
+
+
+def test_an_empty_file_arrives() -> None:
+    (part,) = parsed(
+        build(content(attachments=[Attachment(filename="none.csv", content_type="text/csv", content=b"")]))
+    ).iter_attachments()
+    assert (part.get_filename(), part.get_payload(decode=True)) == ("none.csv", b"")
+
+
+@pytest.mark.parametrize("tail", ["me", "x" * 66, "x" * 80, "From " * 40, "=" * 200, "ü" * 90])
+def test_no_line_of_a_body_begins_like_a_mailbox_files(tail: str) -> None:
+    text = f"From {tail}\nFrom\n>From here\nFrom {tail}"
+    data = build(content(html=f"\n{text}", text=text))
+    assert b"\nFrom " not in data
+    assert max(map(len, data.split(b"\r\n"))) <= 76
+    assert text_of(parsed(data), "plain") == text.replace("\n", "\r\n")
+    assert text_of(parsed(data), "html") == f"\n{text}".replace("\n", "\r\n")
+
+
+def test_headers_keep_their_order() -> None:
+    names = ["X-B", "List-Id", "X-A", "References", "Auto-Submitted"]
+    values = ["1", "Käse <k.test>", "2", "<1@a.test>", "auto-generated"]
+    message = parsed(build(content(headers=list(zip(names, values, strict=True)))))
+    assert [name for name in message if name in names] == names
 
 
 @pytest.mark.parametrize("identifier", ["a b", "a\r\nBcc: x@y.test", "<a", "ü", "a>b", "x" * 251])

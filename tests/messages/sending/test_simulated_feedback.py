@@ -105,7 +105,7 @@ def test_simulated_events_suppress_no_address(
 def test_the_time_scale_cuts_waits_and_is_in_no_mail(
     send: Send, deliver: Deliver, come_true: Callable[[], list[float]], inbox: Any
 ) -> None:
-    scale = {"X-Simulator-Time-Scale": "0.01", "X-Kept": "yes"}
+    scale = [("X-Simulator-Time-Scale", "0.01"), ("X-Kept", "yes")]
     message = send(to=["deferred.then.deliver.open.after.5s@simulator.test", "real@rcpt.test"], headers=scale)
     deliver()
     waiting = Recipient.objects.get(message=message, domain="simulator.test")
@@ -124,7 +124,7 @@ def test_the_time_scale_means_nothing_to_real_mail(
     send: Send, deliver: Deliver, make_inbox: Callable[..., Any]
 ) -> None:
     make_inbox(RCPT=["451 4.7.1 later"])
-    send(headers={"X-Simulator-Time-Scale": "0.01"})
+    send(headers=[("X-Simulator-Time-Scale", "0.01")])
     deliver()
     row = Recipient.objects.get()
     assert row.next_attempt_at is not None
