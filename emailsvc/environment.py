@@ -157,6 +157,15 @@ class Environment(BaseSettings):
         description="Maximum size of all attachments of one email, decoded, in MiB. The limit of requests follows. "
         "Many servers take no mail over 25 MiB, and a mail is a third larger than its files.",
     )
+    TRACKING_SETTLE_SECONDS: Seconds = Field(
+        default=timedelta(seconds=60),
+        description="Time after an open or click at which its label is settled, from all visits around it.",
+    )
+    TRACKING_NETWORKS_FILE: str = Field(
+        default="",
+        description="File with networks of mail filters and image proxies, in addition to the shipped ones; read again "
+        "when it changes.",
+    )
     ATTACHMENT_STORAGE: str = Field(
         default="",
         description="Dotted path of a Django storage class for attachments. Default: PostgreSQL.",

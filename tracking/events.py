@@ -21,6 +21,7 @@ from webhooks.tasks import ring
 class Fact:
     """An event before it is written. `recipient_id` is None for events of the whole message."""
 
+    id: UUID = field(default_factory=new_id)
     project_id: UUID
     message_id: UUID
     type: EventType
@@ -96,4 +97,4 @@ def build_rows(facts: Sequence[Fact]) -> Iterator[dict[str, Any]]:
     ranks: Counter[object] = Counter()
     for fact in facts:
         ranks[fact.message_id] += 1
-        yield {"id": new_id(), "rank": ranks[fact.message_id], **asdict(fact)}
+        yield {"rank": ranks[fact.message_id], **asdict(fact)}

@@ -126,6 +126,49 @@ class Event(models.Model):
             models.Index(fields=["message_id", "id"], name="event_message"),
             # The feed of one project, in order; also the events that are not aggregated yet.
             models.Index(fields=["project_id", "position", "serial"], name="event_feed"),
+            # The number of a recipient's visits, which is limited.
+            models.Index(
+                fields=["recipient"], name="event_visits", condition=Q(type__in=["email.opened", "email.clicked"])
+            ),
+        ]
+
+
+class Visit(models.Model):
+    """A recent open or click, until it is settled and some time longer. Its id is that of its event.
+
+    A row that is due waits for its settled label: the row is the queue. Settled rows are signals for later visits.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    project_id = models.UUIDField()
+    message_id = models.UUIDField()
+    recipient_id = models.UUIDField()
+    address = models.TextField()
+    is_click = models.BooleanField()
+    # The target and the number of the link; empty and null for an open.
+    url = models.TextField(blank=True)
+    link = models.IntegerField(null=True)
+    method = models.TextField()
+    user_agent = models.TextField(blank=True)
+    purpose = models.TextField(blank=True)
+    ip = models.TextField(blank=True)
+    # `engagement.networks.find_neighbourhood` of the address; empty without one.
+    network = models.TextField(blank=True)
+    visited_at = models.DateTimeField(db_default=Now())
+    # Whether the mail had been handed over less than two minutes before.
+    is_early = models.BooleanField()
+    # The first label. A fixed one was made by the visit's reporter, so that it is settled as it is.
+    actor = models.TextField()
+    actor_reason = models.TextField()
+    is_fixed = models.BooleanField(default=False)
+    # When the label is settled; null afterwards.
+    due_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["due_at"], name="visit_due", condition=Q(due_at__isnull=False)),
+            models.Index(fields=["recipient_id", "visited_at"], name="visit_recipient"),
+            models.Index(fields=["project_id", "network", "visited_at"], name="visit_network"),
         ]
 
 
@@ -174,9 +217,11 @@ class Rollup(models.Model):
     unsubscribed = models.IntegerField()
     opens = models.IntegerField()
     opens_human = models.IntegerField()
+    opens_shown = models.IntegerField()
     opened = models.IntegerField()
     clicks = models.IntegerField()
     clicks_human = models.IntegerField()
+    clicks_shown = models.IntegerField()
     clicked = models.IntegerField()
     # Durations as {slot: count}, see `tracking.stats.histograms`.
     handoff = models.JSONField(default=dict)

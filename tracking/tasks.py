@@ -5,12 +5,14 @@ from datetime import timedelta
 import structlog
 from celery import shared_task
 
+from tracking.engagement.settling import purge_settled, settle_due
 from tracking.stats.aggregation import aggregate_all
 
 log = structlog.get_logger(__name__)
 
 # Less than the interval, because the worker has other periodic tasks.
 AGGREGATION_TIME = timedelta(seconds=2)
+SETTLING_TIME = timedelta(seconds=2)
 
 
 @shared_task(name="tracking.fold_stats")
@@ -20,4 +22,21 @@ def fold_stats() -> None:
         log.debug("stats_folded", count=count)
 
 
-SCHEDULE = ((fold_stats, timedelta(seconds=5)),)
+@shared_task(name="tracking.settle_visits")
+def settle_visits() -> None:
+    """Settle the labels of opens and clicks that are due."""
+    if count := settle_due(SETTLING_TIME):
+        log.debug("visits_settled", count=count)
+
+
+@shared_task(name="tracking.purge_visits")
+def purge_visits() -> None:
+    """Delete visits that were settled long ago."""
+    log.info("visits_purged", count=purge_settled())
+
+
+SCHEDULE = (
+    (settle_visits, timedelta(seconds=5)),
+    (fold_stats, timedelta(seconds=5)),
+    (purge_visits, timedelta(minutes=10)),
+)

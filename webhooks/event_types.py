@@ -17,6 +17,8 @@ class EventType(TextChoices):
     SUPPRESSED = "email.suppressed"
     OPENED = "email.opened"
     CLICKED = "email.clicked"
+    OPENED_SETTLED = "email.opened.settled"
+    CLICKED_SETTLED = "email.clicked.settled"
     COMPLAINED = "email.complained"
     UNSUBSCRIBED = "email.unsubscribed"
 

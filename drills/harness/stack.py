@@ -24,7 +24,7 @@ from emailsvc.launcher.processes import COMMANDS
 PATIENCE_SECONDS = 30.0
 # Options of the drills' own processes: they have no use here.
 TABLES = (
-    "mail_message, tracking_event, tracking_suppression, accounts_idempotencykey, providers_provider,"
+    "mail_message, tracking_event, tracking_visit, tracking_suppression, accounts_idempotencykey, providers_provider,"
     " webhooks_endpoint, webhooks_webhookdelivery"
 )
 

@@ -1,6 +1,6 @@
 """The data of a message's page: state with explanation, recipients, attempts and timeline."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,9 +56,14 @@ EVENTS: dict[str, tuple[str, str]] = {
     EventType.SUPPRESSED: ("block", "Suppressed"),
     EventType.OPENED: ("visibility", "Opened"),
     EventType.CLICKED: ("ads_click", "Clicked"),
+    EventType.OPENED_SETTLED: ("visibility", "Opened"),
+    EventType.CLICKED_SETTLED: ("ads_click", "Clicked"),
     EventType.COMPLAINED: ("report", "Marked as spam"),
     EventType.UNSUBSCRIBED: ("unsubscribe", "Unsubscribed"),
 }
+SETTLED = frozenset({EventType.OPENED_SETTLED, EventType.CLICKED_SETTLED})
+# Members of a settled event that say nothing to a person.
+FOR_MACHINES = frozenset({"provisional", "provisional_actor", "event_id", "visited_at"})
 STAFF = {
     "cancel": "cancelled it",
     "resend": "resent it",
@@ -185,9 +190,25 @@ def list_moments(message: Message) -> list[Moment]:
     """The events and the actions of staff, in order."""
     events = timeline(message.pk)[:MAX_EVENTS]
     entries = AuditEntry.objects.filter(object=str(message.pk)).order_by("id")[:MAX_EVENTS]
-    moments = [build_event_moment(event) for event in events] + [build_audit_moment(entry) for entry in entries]
+    moments = [build_event_moment(event) for event in merge_settled(events)] + [
+        build_audit_moment(entry) for entry in entries
+    ]
     accepted = Moment(at=message.created_at, icon="add_circle", title=describe_origin(message))
     return [accepted, *sorted(moments, key=lambda moment: moment.at)]
+
+
+def merge_settled(events: Iterable[Event]) -> list[Event]:
+    """Show each visit once, with its settled label in place of the provisional one."""
+    shown: dict[str, Event] = {}
+    for event in events:
+        first = shown.get(str(event.data.get("event_id"))) if event.type in SETTLED else None
+        if first is None:
+            shown[str(event.pk)] = event
+        else:
+            first.data = {
+                name: value for name, value in {**first.data, **event.data}.items() if name not in FOR_MACHINES
+            }
+    return list(shown.values())
 
 
 def describe_origin(message: Message) -> str:

@@ -18,12 +18,15 @@ from messages.states import Phase
 from providers.models import ProviderKind
 from providers.routing.health import ProviderStatus, provider_status
 from tracking.models import Event, EventType, Suppression
+from tracking.stats.counting import SHOWN
 from tracking.suppressions.reach import Cause, MailKind
 from tracking.suppressions.service import sort_by_strength
 
 # 50 recipients have some events each; events beyond this number come from repeated reports.
 MAX_EVENTS = 1_000
-VISITS = (EventType.OPENED, EventType.CLICKED)
+# Only settled labels say that a person visited.
+SETTLED = (EventType.OPENED_SETTLED, EventType.CLICKED_SETTLED)
+VISITS = (EventType.OPENED, EventType.CLICKED, *SETTLED)
 
 
 class Visits(NamedTuple):
@@ -94,11 +97,11 @@ def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
 
 
 def read_visits(message: Message) -> Mapping[tuple[UUID | None, str], Visits]:
-    """The opens and clicks by people, by recipient id and event type."""
+    """The opens and clicks that show the mail to a person, by recipient id and event type."""
     if not (message.track_opens or message.track_clicks):
         return {}
-    human = timeline(message.pk).filter(type__in=VISITS, data__actor="human").order_by()
-    counted = human.values_list("recipient_id", "type").annotate(Count("id"), Max("occurred_at"))
+    shown = timeline(message.pk).filter(type__in=SETTLED, data__actor__in=sorted(SHOWN)).order_by()
+    counted = shown.values_list("recipient_id", "type").annotate(Count("id"), Max("occurred_at"))
     return {(recipient_id, type_): Visits(times, last_at) for recipient_id, type_, times, last_at in counted}
 
 

@@ -40,6 +40,7 @@ UNLISTED: Mapping[str, str] = {
     SuppressionReason.UNSUBSCRIBE: RESPECT,
     SuppressionReason.MANUAL: RELEASE,
 }
+VISITS = ((EventType.OPENED_SETTLED, "opened it"), (EventType.CLICKED_SETTLED, "followed a link in it"))
 LOOK_FOR_IT = "If the recipient does not see it, ask them to look into the spam folder, and search for its Message-ID"
 
 
@@ -102,7 +103,7 @@ def advise_on_delivered(case: Case) -> Iterator[str]:
 def explain_later_feedback(case: Case) -> str:
     """Sentences about opens, clicks, complaints and unsubscribes of the recipient."""
     parts = []
-    for type_, words in ((EventType.OPENED, "opened it"), (EventType.CLICKED, "followed a link in it")):
+    for type_, words in VISITS:
         if visits := case.background.visits.get((case.row.pk, type_)):
             times = "once" if visits.times == 1 else f"{visits.times} times, last"
             parts.append(f" A person {words} {times} on {say_time(visits.last_at)}.")

@@ -18,7 +18,8 @@ from providers.esp.signatures import Posted
 from providers.models import Provider
 from providers.provider_url import parse_provider_url
 from providers.services import count_unknown_events
-from tracking.engagement.bot_detection import Actor, Visit, label
+from tracking.engagement.bot_detection import Visit, label
+from tracking.engagement.user_agents import Actor
 
 KINDS: Mapping[EventKind, FeedbackKind] = {
     EventKind.ACCEPTED: FeedbackKind.ACCEPTED,

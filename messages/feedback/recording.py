@@ -17,6 +17,9 @@ from messages.feedback.targets import FeedbackTarget, find_feedback_recipient, l
 from messages.message_events import STATUS_EVENTS
 from messages.states import TRANSITIONS, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, apply_transitions, lock_messages
+from tracking.engagement.bot_detection import Label
+from tracking.engagement.user_agents import Actor
+from tracking.engagement.visits import FollowedLink, VisitSubject, record_reported_visit
 from tracking.events import Fact, record_facts
 from tracking.models import EventType, SuppressionReason, SuppressionWay
 from tracking.suppressions.service import Entry, suppress_many
@@ -45,9 +48,8 @@ STATES: Mapping[FeedbackKind, tuple[Status, StatusReason]] = {
 FACTS: Mapping[FeedbackKind, EventType] = {
     FeedbackKind.COMPLAINED: EventType.COMPLAINED,
     FeedbackKind.UNSUBSCRIBED: EventType.UNSUBSCRIBED,
-    FeedbackKind.OPENED: EventType.OPENED,
-    FeedbackKind.CLICKED: EventType.CLICKED,
 }
+VISITS = frozenset({FeedbackKind.OPENED, FeedbackKind.CLICKED})
 SUPPRESSIONS: Mapping[FeedbackKind, str] = {
     FeedbackKind.COMPLAINED: SuppressionReason.COMPLAINT,
     FeedbackKind.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBE,
@@ -180,6 +182,8 @@ def choose_feedback_transition(feedback: Feedback, target: FeedbackTarget) -> Tr
 
 def _record_feedback_events(feedback: Feedback, target: FeedbackTarget, applied: list[AppliedTransition]) -> None:
     """Record the event of a new state, and the event of a kind without a state."""
+    if feedback.kind in VISITS and target.wants(feedback.kind):
+        _record_visit(feedback, target)
     types = [STATUS_EVENTS[row.status] for row in applied]
     if feedback.kind in FACTS and target.wants(feedback.kind):
         types.append(FACTS[feedback.kind])
@@ -196,6 +200,21 @@ def _record_feedback_events(feedback: Feedback, target: FeedbackTarget, applied:
             for type_ in types
         ]
     )
+
+
+def _record_visit(feedback: Feedback, target: FeedbackTarget) -> None:
+    """Record an open or click with the label that the reporter gave it."""
+    data = feedback_event_data(feedback, target)
+    number = data.pop("link", None)
+    link = FollowedLink(url=data.pop("url", ""), number=None if number is None else int(number))
+    found = Label(Actor(data.pop("actor", Actor.UNKNOWN)), data.pop("actor_reason", "reported by the provider"))
+    subject = VisitSubject(
+        project_id=target.project_id,
+        message_id=target.message_id,
+        recipient_id=target.recipient_id,
+        address=target.address,
+    )
+    record_reported_visit(subject, data, link=link if feedback.kind is FeedbackKind.CLICKED else None, found=found)
 
 
 def feedback_event_data(feedback: Feedback, target: FeedbackTarget) -> dict[str, Any]:

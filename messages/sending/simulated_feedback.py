@@ -10,7 +10,7 @@ from ledger.sql import fetch
 from messages.feedback.model import Feedback, FeedbackKind
 from messages.feedback.recording import plan_feedback
 from messages.sending.outcomes import TIME_SCALE_PATH, AttemptResult
-from tracking.engagement.bot_detection import Actor
+from tracking.engagement.user_agents import Actor
 
 SOURCE = "simulator"
 # The target of a simulated click in a message without tracked links.

@@ -140,22 +140,22 @@ def test_a_late_fact_counts_where_its_email_was_accepted(mail: list[str], stats:
     week = timezone.now() - timedelta(days=8)
     Message.objects.filter(pk=mail[0]).update(created_at=week)
     message = Message.objects.get(pk=mail[0])
-    for actor in ("human", "proxy", "human"):
+    for actor in ("human", "proxy", "scanner"):
         fact = Fact(
             project_id=message.project_id,
             message_id=message.pk,
             recipient_id=message.recipients.get().pk,
-            type=EventType.CLICKED,
+            type=EventType.CLICKED_SETTLED,
             data={"actor": actor},
         )
         with transaction.atomic():
             record_facts([fact])
-    assert stats()["totals"][0]["clicks"] == {"all": 0, "human": 0, "recipients": 0}
+    assert stats()["totals"][0]["clicks"] == {"all": 0, "human": 0, "shown": 0, "recipients": 0}
     begin, end = week.date(), week.date() + timedelta(days=1)
     told = stats(f"from={begin}T00:00:00Z&to={end}T00:00:00Z")
     (row,) = told["data"]
     assert row["at"] == f"{begin}T00:00:00Z"
-    assert row["clicks"] == {"all": 3, "human": 2, "recipients": 1}
+    assert row["clicks"] == {"all": 3, "human": 1, "shown": 2, "recipients": 1}
     assert row["rates"]["clicked"] == 1.0
 
 

@@ -31,8 +31,8 @@ TYPES = (
     EventType.FAILED,
     EventType.COMPLAINED,
     EventType.UNSUBSCRIBED,
-    EventType.OPENED,
-    EventType.CLICKED,
+    EventType.OPENED_SETTLED,
+    EventType.CLICKED_SETTLED,
 )
 ENDS = {EventType.DELIVERED, EventType.BOUNCED, EventType.FAILED, EventType.SENT}
 
@@ -68,7 +68,13 @@ def let_happen(messages: Sequence[Message], random: Random, count: int) -> None:
         if random.random() < 0.05:
             tell(message, None, EventType.CANCELLED)
         elif type_ not in ENDS or not has_happened(row.pk, type_):
-            tell(message, row.pk, type_, provider=random.choice(PROVIDERS), actor=random.choice(("human", "proxy")))
+            tell(
+                message,
+                row.pk,
+                type_,
+                provider=random.choice(PROVIDERS),
+                actor=random.choice(("human", "proxy", "scanner")),
+            )
     settle()
 
 
@@ -99,13 +105,14 @@ WITH live AS (
     FROM mail_message m WHERE NOT m.is_test AND m.project_id = %s
 ), facts AS (
     SELECT l.*, e.type, e.recipient_id, e.serial, e.data ->> 'actor' = 'human' AS human,
+           e.data ->> 'actor' IN ('human', 'proxy') AS shown,
            (SELECT p.data ->> 'provider' FROM tracking_event p WHERE p.message_id = e.message_id
             AND p.recipient_id IS NOT DISTINCT FROM e.recipient_id AND p.serial <= e.serial
             AND p.data ->> 'provider' <> '' ORDER BY p.serial DESC LIMIT 1) AS provider,
            row_number() OVER (PARTITION BY e.message_id ORDER BY e.serial) AS nth,
            row_number() OVER (PARTITION BY e.message_id, e.recipient_id, e.type ORDER BY e.serial) AS nth_type,
-           row_number() OVER (PARTITION BY e.message_id, e.recipient_id, e.type, e.data ->> 'actor' = 'human'
-                              ORDER BY e.serial) AS nth_human,
+           row_number() OVER (PARTITION BY e.message_id, e.recipient_id, e.type,
+                              e.data ->> 'actor' IN ('human', 'proxy') ORDER BY e.serial) AS nth_shown,
            (SELECT count(*) FROM tracking_event h WHERE h.recipient_id = e.recipient_id AND h.serial < e.serial
             AND h.type IN ('email.sent', 'email.delivered')) AS handovers
     FROM live l JOIN tracking_event e ON e.message_id = l.id
@@ -121,12 +128,14 @@ WITH live AS (
     UNION ALL SELECT f.*, 'cancelled', width FROM facts f WHERE type = 'email.cancelled'
     UNION ALL SELECT f.*, 'complained', 1 FROM facts f WHERE type = 'email.complained' AND nth_type = 1
     UNION ALL SELECT f.*, 'unsubscribed', 1 FROM facts f WHERE type = 'email.unsubscribed' AND nth_type = 1
-    UNION ALL SELECT f.*, 'opens', 1 FROM facts f WHERE type = 'email.opened'
-    UNION ALL SELECT f.*, 'opens_human', 1 FROM facts f WHERE type = 'email.opened' AND human
-    UNION ALL SELECT f.*, 'opened', 1 FROM facts f WHERE type = 'email.opened' AND human AND nth_human = 1
-    UNION ALL SELECT f.*, 'clicks', 1 FROM facts f WHERE type = 'email.clicked'
-    UNION ALL SELECT f.*, 'clicks_human', 1 FROM facts f WHERE type = 'email.clicked' AND human
-    UNION ALL SELECT f.*, 'clicked', 1 FROM facts f WHERE type = 'email.clicked' AND human AND nth_human = 1
+    UNION ALL SELECT f.*, 'opens', 1 FROM facts f WHERE type = 'email.opened.settled'
+    UNION ALL SELECT f.*, 'opens_human', 1 FROM facts f WHERE type = 'email.opened.settled' AND human
+    UNION ALL SELECT f.*, 'opened', 1 FROM facts f WHERE type = 'email.opened.settled' AND shown AND nth_shown = 1
+    UNION ALL SELECT f.*, 'opens_shown', 1 FROM facts f WHERE type = 'email.opened.settled' AND shown
+    UNION ALL SELECT f.*, 'clicks', 1 FROM facts f WHERE type = 'email.clicked.settled'
+    UNION ALL SELECT f.*, 'clicks_human', 1 FROM facts f WHERE type = 'email.clicked.settled' AND human
+    UNION ALL SELECT f.*, 'clicked', 1 FROM facts f WHERE type = 'email.clicked.settled' AND shown AND nth_shown = 1
+    UNION ALL SELECT f.*, 'clicks_shown', 1 FROM facts f WHERE type = 'email.clicked.settled' AND shown
 )
 SELECT d.dimension, hour, d.value, name, sum(count)::int
 FROM adds CROSS JOIN LATERAL (

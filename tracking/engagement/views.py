@@ -29,9 +29,10 @@ from tracking.engagement.opt_outs import (
     resubscribe,
     unsubscribe,
 )
-from tracking.engagement.recording import Visitor, find_tracked_recipient, record_click, record_open
+from tracking.engagement.recording import find_tracked_recipient, record_click, record_open
 from tracking.engagement.redirects import write_location
 from tracking.engagement.tokens import TokenPurpose, read_token
+from tracking.engagement.visits import Visitor
 from tracking.models import SuppressionReason, SuppressionWay
 from tracking.suppressions.reach import Cause
 

@@ -2,7 +2,7 @@
 
 An event counts in the hour in which its email was accepted, even if it comes late: a bounce after delivery, a click a
 week later. Therefore all figures of an hour concern the same emails, and rates are meaningful. Each recipient counts at
-most once in each column, except in `opens` and `clicks`, which count visits.
+most once in each column, except in `opens` and `clicks`, which count visits by their settled labels.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -27,14 +27,19 @@ COUNTERS: Mapping[str, str] = {
     "cancelled": "Recipients of emails that were cancelled.",
     "complained": "Recipients who reported the email as spam.",
     "unsubscribed": "Recipients who unsubscribed.",
-    "opens": "Opens by people and machines.",
+    "opens": "Opens by people and programs.",
     "opens_human": "Opens by people.",
-    "opened": "Recipients who opened the email themselves.",
-    "clicks": "Clicks by people and machines.",
+    "opens_shown": "Opens by people, and by image proxies that show the email to a person.",
+    "opened": "Recipients to whom the email was shown.",
+    "clicks": "Clicks by people and programs.",
     "clicks_human": "Clicks by people.",
+    "clicks_shown": "Clicks by people, and by proxies for a person.",
     "clicked": "Recipients who clicked a link themselves.",
 }
 NAMES = tuple(COUNTERS)
+# The actors of visits that show an email to a person, see `tracking.engagement.user_agents`.
+HUMAN = "human"
+SHOWN = frozenset({HUMAN, "proxy"})
 
 
 class EventRow(NamedTuple):
@@ -44,7 +49,7 @@ class EventRow(NamedTuple):
     message_id: UUID
     recipient_id: UUID | None
     provider: str | None
-    is_human: bool
+    actor: str | None
     occurred_at: datetime
 
 
@@ -191,19 +196,25 @@ def count_cancelled(count: Count) -> None:
 
 
 def count_opened(count: Count) -> None:
-    count.counters.add("opens")
-    if count.event.is_human:
-        count.counters.add("opens_human")
+    count_visit(count, "opens")
+    if count.event.actor in SHOWN:
         count.counters.add("opened", 0 if count.past.has_opened else 1)
         count.past.has_opened = True
 
 
 def count_clicked(count: Count) -> None:
-    count.counters.add("clicks")
-    if count.event.is_human:
-        count.counters.add("clicks_human")
+    count_visit(count, "clicks")
+    if count.event.actor in SHOWN:
         count.counters.add("clicked", 0 if count.past.has_clicked else 1)
         count.past.has_clicked = True
+
+
+def count_visit(count: Count, name: str) -> None:
+    count.counters.add(name)
+    if count.event.actor == HUMAN:
+        count.counters.add(f"{name}_human")
+    if count.event.actor in SHOWN:
+        count.counters.add(f"{name}_shown")
 
 
 def count_once(name: str) -> Callable[[Count], None]:
@@ -222,8 +233,8 @@ RULES: Mapping[str, Callable[[Count], None]] = {
     EventType.DELIVERED: count_delivered,
     EventType.BOUNCED: count_bounced,
     EventType.CANCELLED: count_cancelled,
-    EventType.OPENED: count_opened,
-    EventType.CLICKED: count_clicked,
+    EventType.OPENED_SETTLED: count_opened,
+    EventType.CLICKED_SETTLED: count_clicked,
     EventType.FAILED: count_once("failed"),
     EventType.SUPPRESSED: count_once("suppressed"),
     EventType.COMPLAINED: count_once("complained"),

@@ -9,11 +9,11 @@ from ledger.sql import fetch, fetch_one_as
 from tracking.feed.cursor import Cursor
 from tracking.message_tables import MESSAGES, RECIPIENTS
 from tracking.models import EventType
-from tracking.stats.counting import CountedMessage, EventRow, MessagePast
+from tracking.stats.counting import SHOWN, CountedMessage, EventRow, MessagePast
 
 # The columns of an `EventRow`, and the event's position and serial.
 EVENT = """
-e.type, e.message_id, e.recipient_id, NULLIF(e.data ->> 'provider', ''), COALESCE(e.data ->> 'actor' = 'human', false),
+e.type, e.message_id, e.recipient_id, NULLIF(e.data ->> 'provider', ''), e.data ->> 'actor',
 e.occurred_at, e.position, e.serial
 """
 _EVENTS = f"""
@@ -28,12 +28,12 @@ FROM {MESSAGES} m WHERE m.id = ANY(%s) AND NOT m.is_test
 """  # noqa: S608 - built from constants
 # A mail may have been opened a thousand times: what matters of a type is whether it came, and when first.
 _PASTS = """
-SELECT message_id, recipient_id, type, COALESCE(data ->> 'actor' = 'human', false) AS is_human, min(occurred_at),
+SELECT message_id, recipient_id, type, COALESCE(data ->> 'actor' = ANY(%(shown)s), false) AS is_shown, min(occurred_at),
        (array_agg(data ->> 'provider' ORDER BY serial DESC) FILTER (WHERE data ->> 'provider' <> ''))[1],
        max(serial) FILTER (WHERE data ->> 'provider' <> '') AS last
 FROM tracking_event
 WHERE message_id = ANY(%(messages)s) AND (position, serial) <= (%(position)s, %(serial)s)
-GROUP BY message_id, recipient_id, type, is_human
+GROUP BY message_id, recipient_id, type, is_shown
 ORDER BY last NULLS FIRST
 """
 HANDOVERS = {EventType.SENT, EventType.DELIVERED}
@@ -83,8 +83,13 @@ def floor_hour(at: datetime) -> datetime:
 def read_pasts(message_ids: Collection[UUID], until: Cursor) -> dict[UUID, MessagePast]:
     """Read the messages' events up to a place in the feed, summarized by message and recipient."""
     pasts: dict[UUID, MessagePast] = {}
-    values = {"messages": list(message_ids), "position": until.position, "serial": until.serial}
-    for message_id, recipient_id, type_, is_human, first_at, provider, _ in fetch(_PASTS, values):
+    values = {
+        "messages": list(message_ids),
+        "position": until.position,
+        "serial": until.serial,
+        "shown": list(SHOWN),
+    }
+    for message_id, recipient_id, type_, is_shown, first_at, provider, _ in fetch(_PASTS, values):
         message = pasts.setdefault(message_id, MessagePast(is_known=True))
         past = message.of(recipient_id)
         past.types.add(type_)
@@ -93,6 +98,6 @@ def read_pasts(message_ids: Collection[UUID], until: Cursor) -> dict[UUID, Messa
             message.queued_at = first_at
         elif type_ in HANDOVERS:
             past.sent_at = min(past.sent_at or first_at, first_at)
-        past.has_opened |= is_human and type_ == EventType.OPENED
-        past.has_clicked |= is_human and type_ == EventType.CLICKED
+        past.has_opened |= is_shown and type_ == EventType.OPENED_SETTLED
+        past.has_clicked |= is_shown and type_ == EventType.CLICKED_SETTLED
     return pasts

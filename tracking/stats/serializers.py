@@ -14,15 +14,18 @@ from tracking.stats.report import Row, Statistics, StatsRequest, StatsStep
 # Counters of events before a provider was selected.
 BEFORE_PROVIDERS = frozenset({"emails", "accepted", "suppressed", "cancelled"})
 # Counters that the response shows in nested objects.
-NESTED = ("opens", "opens_human", "opened", "clicks", "clicks_human", "clicked")
+NESTED = ("opens", "opens_human", "opens_shown", "opened", "clicks", "clicks_human", "clicks_shown", "clicked")
 
 
 class VisitsOutput(serializers.Serializer[object]):
-    """Opens or clicks."""
+    """Opens or clicks, by their settled labels."""
 
-    all = serializers.IntegerField(help_text="Visits by people and machines, such as scanners and proxies.")
+    all = serializers.IntegerField(help_text="Visits by people and programs, such as mail filters and proxies.")
     human = serializers.IntegerField(help_text="Visits by people.")
-    recipients = serializers.IntegerField(help_text="The number of recipients with visits by people.")
+    shown = serializers.IntegerField(
+        help_text="Visits by people, and by image proxies that show the email to a person (Gmail, Yahoo, Outlook.com)."
+    )
+    recipients = serializers.IntegerField(help_text="The number of recipients with visits that count as `shown`.")
 
 
 class PercentilesOutput(serializers.Serializer[object]):
@@ -42,7 +45,7 @@ class RatesOutput(serializers.Serializer[object]):
     bounced = serializers.FloatField(allow_null=True)
     complained = serializers.FloatField(allow_null=True)
     unsubscribed = serializers.FloatField(allow_null=True)
-    opened = serializers.FloatField(allow_null=True, help_text="Recipients who opened the email themselves.")
+    opened = serializers.FloatField(allow_null=True, help_text="Recipients to whom the email was shown.")
     clicked = serializers.FloatField(allow_null=True, help_text="Recipients who clicked a link themselves.")
 
 
@@ -101,11 +104,20 @@ def show_row(row: Row, *, is_provider: bool) -> dict[str, Any]:
         "group": row.group,
         "is_other": row.is_other,
         **{name: None if name in hidden else value for name, value in count.items() if name not in NESTED},
-        "opens": {"all": count["opens"], "human": count["opens_human"], "recipients": count["opened"]},
-        "clicks": {"all": count["clicks"], "human": count["clicks_human"], "recipients": count["clicked"]},
+        "opens": show_visits(count, "opens", "opened"),
+        "clicks": show_visits(count, "clicks", "clicked"),
         "rates": work_out_rates(count),
         "handoff_seconds": show_percentiles(row.counters.handoff),
         "delivery_seconds": show_percentiles(row.counters.delivery),
+    }
+
+
+def show_visits(count: dict[str, int], name: str, recipients: str) -> dict[str, int]:
+    return {
+        "all": count[name],
+        "human": count[f"{name}_human"],
+        "shown": count[f"{name}_shown"],
+        "recipients": count[recipients],
     }
 
 

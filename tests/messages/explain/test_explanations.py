@@ -291,12 +291,12 @@ def test_opens_and_clicks_by_people(make_inbox: Any, send: Send, deliver: Delive
     message = send(track_opens=True, track_clicks=True, html="<p>Hi")
     deliver()
     row = message.recipients.get()
-    for type_, actor in (("OPENED", "human"), ("OPENED", "human"), ("OPENED", "proxy"), ("CLICKED", "human")):
+    for type_, actor in (("OPENED", "human"), ("OPENED", "proxy"), ("OPENED", "scanner"), ("CLICKED", "human")):
         fact = Fact(
             project_id=message.project_id,
             message_id=message.pk,
             recipient_id=row.pk,
-            type=EventType[type_],
+            type=EventType[f"{type_}_SETTLED"],
             data={"actor": actor},
         )
         record_facts([fact])

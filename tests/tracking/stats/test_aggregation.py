@@ -111,7 +111,7 @@ def test_late_facts_count_in_the_hour_of_acceptance(project):
     past = (timezone.now() - timedelta(days=9)).replace(minute=30)
     Message.objects.update(created_at=past, is_test=False)
     recipient = message.recipients.first().pk
-    for type_ in (EventType.DELIVERED, EventType.BOUNCED, EventType.CLICKED):
+    for type_ in (EventType.DELIVERED, EventType.BOUNCED, EventType.CLICKED_SETTLED):
         tell(message, recipient, type_, actor="human")
         settle()
         aggregate_all(MINUTE)
