@@ -42,9 +42,6 @@ ABOUT_RECIPIENT: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             r"\bno (?:disk )?space left|\bover ?quota\b|\bdisk ?(?:space )?quota|\bdisk (?:is )?full",
             r"\b(?:number|amount) of (?:messages|mails?|stored mail)\b.{0,60}\b(?:exceed|limit)",
             r"\btoo much mail data|\btoo many messages (?:in|on)\b",
-            r"\bbo[iî]te\b.{0,40}\bpleine|\bpostfach\b.{0,40}\b(?:voll|überfüllt)|\bcasella\b.{0,40}\bpiena",
-            r"\b(?:buz[oó]n|caixa|cuenta|conta)\b.{0,40}\b(?:llen[oa]|chei[oa])|переполнен",
-            r"容量(?:が|を)|(?:邮箱|信箱|空间).{0,10}满",
         ),
     ),
     (
@@ -86,10 +83,17 @@ ABOUT_RECIPIENT: tuple[tuple[Reason, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        # A delivery program that cannot write says "no such user" of its own machine's accounts.
+        Reason.SYSTEM,
+        (
+            r"\b(?:can't|cannot|could not|couldn't|unable to|failed to) "
+            r"(?:create|open|append|write|lock|chdir|fork|execute)\b",
+        ),
+    ),
+    (
         Reason.NO_MAIL_SERVICE,
         (
-            r"\b(?:host|domain|system|server)\b.{0,30}"
-            r"\b(?:not|doesn't|never|no longer) accepts? (?:any )?(?:e-?)?mail\b",
+            r"\bdomain\b.{0,30}\b(?:not|doesn't|never|no longer) accepts? (?:any )?(?:e-?)?mail\b(?! from)",
             r"\bnull ?mx\b|\bno smtp service\b|\bmx or srv record indicated no|\bmx 0 \.",
         ),
     ),
@@ -111,7 +115,6 @@ ABOUT_RECIPIENT: tuple[tuple[Reason, tuple[str, ...]], ...] = (
     (
         Reason.NO_SUCH_USER,
         (
-            r"\brecipient address rejected: access denied",  # Exchange Online, for an address not in its directory
             rf"\b{_WHO}\b(?! (?:has )?reject).{{0,50}}\b{_NOT_THERE}\b|\b{_WHO}\b:? unknown\b|\bunknown:? {_WHO}",
             rf"\b{_UNKNOWN} ?(?:or (?:illegal|invalid|missing|misspelled|inactive) )?(?:{_KIND} ){{0,3}}{_WHO}\b",
             r"\bno such\b.{0,30}\b(?:here|person|name|one)\b|\bno (?:mail ?box|one) (?:here )?by that name",
@@ -121,21 +124,15 @@ ABOUT_RECIPIENT: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             r"\b(?:can't|cannot) find\b|\bname is not recogni[sz]ed|\bunknown in (?:local|virtual|relay)\b",
             r"\bnot (?:be )?(?:listed |found )?in (?:\w+ ){0,2}(?:directory|address book|database|list)\b",
             r"\bunknown (?:rcpt|to address|address error|e-?mail|name|local)|\bchkusr\b",
-            r"\bmail ?box (?:is )?(?:unavailable|not available)\b|\bnot listed in\b",
+            r"\bnot listed in\b",
             r"\bno longer (?:works?|employed|with|at|active|a valid|in use|valid|exists?)\b",
-            r"\b(?:destinataire|utilisateur|adresse)\b.{0,40}\b(?:inconnu\w*|invalide|n'existe)",
-            r"\b(?:empfänger|benutzer|postfach|konto)\b.{0,40}\b(?:unbekannt|existiert|nicht gefunden)",
-            r"\b(?:usuario|usuário|destinat[aá]rio|cuenta|conta|buz[oó]n)\b.{0,40}"
-            r"\b(?:descon(?:h|o)ecid\w+|desconocid\w+|inexist\w+|n(?:ã|a)?o existe|inválid\w+)",
-            r"\butente\b.{0,20}\bsconosciut|пользовател\w*.{0,30}(?:не найден|не существ)|ящик.{0,30}не существ",
-            r"(?:用户|收件人|帐号|账号|信箱).{0,10}不存在|宛先.{0,20}(?:不明|存在)|見つかりません",
         ),
     ),
     (
         Reason.EXPIRED,
         (
             r"\bretry time(?:out)?\b.{0,30}\b(?:exceeded|reached)|\bexpired\b|\bfailed \d+ attempts|\bgiving up after",
-            r"\bqueue\b.{0,20}\btoo long",
+            r"\bqueue\b.{0,20}\btoo long|\bnot yet been delivered\b",
             r"\b(?:not|un) ?(?:been )?(?:be )?delivered (?:for|after|within|in) (?:\w+ than )?\d+",
             r"\bdelivery time\b.{0,20}\bexceeded|\bstill undelivered|\bdelayed\b|\bwill (?:keep trying|be retried)",
             r"\bmax(?:imum)? (?:delivery |retry |queue )?(?:time|attempts|age|retries)",
@@ -149,7 +146,9 @@ VAGUELY_ABOUT_RECIPIENT: tuple[tuple[Reason, tuple[str, ...]], ...] = (
         Reason.NO_SUCH_USER,
         (
             r"\b(?:recipient|rcpt|destination|address|user|mail ?box)\b.{0,20}\b(?:rejected|refused)\b",
-            r"\b(?:address|user|account)\b.{0,20}\bunavailable|\b(?:does )?not exist|\bno valid recipients",
+            # RFC 5321's own text for 550, which servers also give for refusals of other kinds.
+            r"\b(?:address|user|account|mail ?box)\b.{0,20}\b(?:unavailable|not available)",
+            r"\b(?:does )?not exist|\bno valid recipients",
             r"\brejected recipient|\bundeliverable address",
         ),
     ),

@@ -7,6 +7,17 @@ _NO = r"(?:reject\w*|denied|refus\w+|block\w*|not (?:allowed|accepted|permitted|
 # Matched before the phrases about the recipient.
 ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
     (
+        # Exchange, for groups and mailboxes that take mail from some senders only, and challenges to the sender.
+        Reason.FILTERED,
+        (
+            r"\bresolver\.rst\.|\bdelivery restrict\w+|\b(?:sending )?to this (?:group|list|distribution)",
+            r"\brequires? (?:your |a |sender )?(?:confirm\w+|verification|challenge)\b|\bmust (?:first )?be confirmed",
+            r"\b(?:please |must )?(?:confirm|verify) (?:that )?(?:you are|your (?:identity|message|mail|e-?mail))",
+            r"\bchallenge[- ]?response|\bpersonal (?:black|block) ?list",
+            r"\bblocked by (?:the )?(?:recipient|user|addressee)",
+        ),
+    ),
+    (
         Reason.VIRUS,
         (
             r"\bvirus(?:es)?\b(?!.{0,15}(?:scanner|wall|gateway))",
@@ -17,11 +28,21 @@ ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
         Reason.AUTHENTICATION,
         (
             r"\bspf\b|\bdkim\b|\bdmarc\b|\bdomainkeys?\b|\bsender[- ]?id\b",
-            r"\bunauthenticated\b|\bnot authenticated\b|\bnotauthenticated",
-            r"\bauthentication\b.{0,40}\b(?:require\w*|fail\w*|checks?|information|invalid|error|unsuccessful|needed)",
-            r"\b(?:require|need|must)\w*\b.{0,30}\bauthenticat\w+",
+            r"\bunauthenticated\b|\bnotauthenticated",
+            r"\bsender policy framework\b|\bfails? authentication|\bauthentication (?:checks?|information|results?)",
+            r"\b(?:message|mail|e-?mail|domain|from)\b.{0,40}\bauthentication\b.{0,20}\b(?:fail\w*|checks?|unsuccessful)",
+        ),
+    ),
+    (
+        Reason.LOGIN,
+        (
+            r"\bauthentication\b.{0,40}\b(?:require\w*|fail\w*|invalid|error|unsuccessful|needed|first)",
+            r"\b(?:require|need|must|please|turn on)\w*\b.{0,30}\b(?:smtp )?auth(?:enticat\w+|orization)?\b",
+            r"\bauthenticate (?:first|yourself|before)|\bnot (?:logged|authenticated)\b|\bcheck mail (?:first|before)",
+            r"\buser ?name and password",
+            r"\b(?:bad|invalid|incorrect|wrong) (?:login|password|credentials?|user ?name or)",
             r"\bstarttls\b|\btls\b.{0,40}\b(?:require\w*|fail\w*|handshake|error|not)",
-            r"\bcertificate\b|\bencryption (?:needed|required)",
+            r"\bcertificate\b|\bencryption (?:needed|required)|\bpop before smtp",
         ),
     ),
     (
@@ -31,7 +52,7 @@ ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             r"\b(?:unable|not (?:allowed|permitted|authorized|able)|cannot|can't|refus\w+|forbidden)\b.{0,20}\brelay",
             r"\b(?:no|not an? (?:open )?|don't|do not|insecure mail|open) relay(?:ing)?\b(?! recipient)",
             r"\brcpthosts\b|\blist of (?:allowed|permitted) recipient hosts",
-            r"\bnot (?:a )?(?:local|hosted here|gateway)\b.{0,30}\b(?:domain|host)",
+            r"\bnot (?:a )?(?:local|hosted here|gateway)\b.{0,30}\b(?:domain|host)|\bgateway user",
         ),
     ),
     (
@@ -43,22 +64,38 @@ ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             r"\b(?:rate|frequency|connection|concurren\w+|sending|hourly|daily|volume)\b.{0,20}\blimit|\bthrottl\w+",
             r"\b(?:maximum|exceed\w*)\b.{0,40}\b(?:connections|rate|recipients|per (?:hour|day|minute|message))",
             r"\btoo (?:fast|frequent\w*|quickly)|\bunusual rate|\bdeferred due to user complaints",
+            r"\breceiv\w+ (?:mail|messages?|e-?mails?) (?:at a rate|too)|\breceiv\w+ too (?:many|much)",
+            r"\b(?:rate|volume)\b.{0,30}\b(?:exceed\w*|too high)|\bexceed\w*.{0,40}\brate\b|\bfrequency limited",
+            r"\bdelivery rate|\bunexpected volume|\b(?:daily|hourly) (?:message |sending |receive )?limit",
         ),
+    ),
+    (
+        Reason.GREYLISTED,
+        (r"\bgr[ae]y ?-?list(?:ed|ing)?\b|\bpostgrey\b|\bsqlgrey\b",),
     ),
     (
         Reason.BLOCKED,
         (
-            r"\b(?:black|block|deny|grey|gray) ?-?list(?:ed|ing|s)?\b|\b[rd]nsbl\b|\brbl\b|\brhsbl\b",
+            r"\b(?:black|block|deny|drop) ?-?list(?:ed|ing|s)?\b|\b[rd]nsbl\b|\brbl\b|\brhsbl\b",
+            r"\b(?:black|block) ?listed\b|\bbl\.\w+|\bin an? rbl\b|\blisted (?:at|in|by|on) \S+\.\S+",
             r"\bspamhaus|\bspamcop|\bsorbs\b|\bbarracuda ?central|\buceprotect|\bsenderscore|\babuseat|\bsurbl|\buribl",
             r"\b(?:ip|host|network|server|client|mta|connection|domain|sender|address|you|messages? from)\b.{0,60}"
             r"\b(?:is|are|was|been|were|be|currently|temporarily|permanently)\b.{0,15}\b(?:blocked|banned|listed)\b",
-            r"\bblocked (?:using|by|because|due|ip|for)\b|\bbanned\b|\breputation\b|\btrust(?:ed)? score",
+            r"\bblocked (?:using|by|ip|for|(?:because|due)(?!.{0,30}\b(?:content|attach\w+|file)))\b",
+            r"\bbanned\b|\breputation\b|\btrust(?:ed)? score",
             r"\breverse (?:dns|lookup|mapping|resolution)|\bptr\b|\brdns\b|\bfcrdns\b|\bno reverse\b",
-            r"\bvalid (?:hostname|fqdn)|\bcannot find your hostname",
-            r"\bclient (?:host|ip|address)?\b.{0,10}\b(?:rejected|blocked|denied|refused)",
+            r"\bvalid (?:hostname|fqdn)|\bcannot find your (?:reverse )?host ?name",
+            r"\bno host ?name (?:was )?(?:found )?for",
+            r"\b(?:host ?name|ip(?: address)?) (?:reverse )?look ?up\b|\bnxdomain for \d|\bhost ?names? for your ip",
+            r"\b(?:my|your|helo|ehlo) (?:host ?)?name (?:was |is )?(?:rejected|invalid|not)|\bhelo name\b",
+            r"\bclient (?:host|ip|address)?\b.{0,30}\b(?:rejected|blocked|denied|refused)",
             r"\bdynamic(?:ally)?\b.{0,25}\b(?:ip|host|address|dns|assigned|range)|\bresidential\b|\bdialup",
-            r"\b(?:bad|invalid|need|reject\w*) helo|\bhelo\b.{0,40}\b(?:reject\w*|invalid|not|denied|forged|match)",
-            rf"\byour (?:ip|host|server|network|mail ?server|mta|provider|isp)\b.{{0,60}}\b(?:{_NO}|poor)",
+            r"\b(?:bad|invalid|need|reject\w*) (?:e?helo|hello)",
+            r"\be?helo\b.{0,40}\b(?:reject\w*|invalid|not|denied|forged|match)",
+            rf"\byour (?:ip|host|server|network|mail ?server|mta|provider|isp)\b.{{0,60}}\b(?:{_NO}|poor|bad|suspect)",
+            r"\bban(?:ned)? (?:sending )?ip|\b(?:sending|source|sender|connecting|remote|client) ip\b.{0,60}"
+            r"\b(?:reject\w*|denied|refus\w+|block\w*|ban\w*|listed|reputation|not)|\bip is (?:rejected|hangup)",
+            r"\bpart of their network is on our\b|\bmessages from \d{1,3}(?:\.\d{1,3}){3}\b",
             r"\b(?:no|refuse\w*|reject\w*|deny|denied) (?:more )?(?:mail |connections? )?"
             r"from (?:your|this|the) (?:ip|host|server|network|address)",
             r"\byour (?:isp|provider)(?:'s)?\b.{0,20}\b(?:server|relay|smarthost)|\bserver of your (?:isp|provider)",
@@ -77,6 +114,12 @@ ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             r"\b(?:not|don't|doesn't|won't) accept(?:ing|ed)?\b.{0,30}\b(?:mail|messages?|e-?mails?)\b.{0,20}\bfrom\b",
             rf"\byour (?:e-?mail )?(?:domain|address) (?:is|was|has been) (?:{_NO}|invalid|not)",
             r"\bsending domain\b.{0,40}\b(?:not|invalid|unresolv\w+)",
+            r"\byour (?:sending |e?-?mail )?domain\b.{0,40}\b(?:not|n't|invalid|unknown|nxdomain|unresolv\w+|no)\b",
+            r"\b(?:can't|cannot|could not|couldn't|unable to|fail\w* to) (?:find|resolve|verify|look ?up) your\b",
+            r"\bcall(?:out|back|ahead)\b|\bsender ?verif\w+|\bverif\w+ (?:(?:of|failed|for|the|envelope) ){0,3}sender",
+            r"^(?:\d{3}[ -])?verification failed|\bwhile verifying\b|\bsrs\b|\bforge(?:d|ry)\b|\bspoof\w*",
+            rf"\b(?:{_NO}|unknown|invalid|verif\w+|failed)\b.{{0,12}}\b(?:sender|return[- ]path|mail from)\b",
+            r"\bfake sender|\bsender (?:is )?(?:fake|unvalidated)|\bhost denies the sender|\bnot owned by user",
         ),
     ),
     (
@@ -95,7 +138,8 @@ ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             r"\b(?:message|mail|e-?mail|header|attachment|content|body)\b(?!box).{0,25}\b(?:size|length)\b.{0,40}"
             r"\b(?:exceed\w*|limit|over|larger|maximum)",
             r"\b(?:exceed\w*|over|above|larger than)\b.{0,40}\b(?:message|mail) (?:size|length)",
-            r"\bmaximum message size|\bfixed maximum|\brecipsizelimit|\btoo (?:large|big) (?:for|to)\b",
+            r"\bmax(?:imum)? (?:message|mail) size|\b(?:message|mail) (?:is )?too (?:long|big|large)",
+            r"\bfixed maximum|\brecipsizelimit|\btoo (?:large|big) (?:for|to)\b",
         ),
     ),
 )

@@ -4,19 +4,28 @@ Words count more than codes, and what is not about the recipient more than what 
 block lists, failed checks of the sender and full mailboxes.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from delivery.envelope import Outcome, Stage
 from delivery.judging.codes import name_reply, name_status, name_subject
 from delivery.judging.model import Judgement, Refusal
-from delivery.judging.phrases import read_plainly, read_vaguely
+from delivery.judging.phrases import is_neutral, read_beside, read_plainly, read_vaguely
 from delivery.judging.rules import NO_MAIL, PASSING, PROVING, RULES, SLOWING, STAGES, Rule
 from delivery.judging.terms import HARD, Reason, Speaker
 
 _OURS = {Speaker.RELAY, Speaker.ESP}
 # What servers say of the address before they know it is about somebody else.
 _BEFORE_RECIPIENT = {Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.TLS, Stage.AUTH}
+# Replies to RCPT repeat the recipient.
+_NAMED = re.compile(r"[245]\d\d[ -](?:[245]\.\d{1,3}\.\d{1,3} )?<[^<>\s]{1,300}>")
+# Exim of a local part without a mailbox.
+_UNROUTEABLE = re.compile(r"unroute?able address", re.IGNORECASE)
+_PASSED_ON = re.compile(
+    r"\bsaid:|\bcall(?:out|forward|ahead)\b|\bresponse (?:to|from)\b|\bremote (?:host|server)\b", re.IGNORECASE
+)
+_LETTER = re.compile(r"[^\W\d_]")
 _NO_MAILBOX = {"1.1", "1.6", "1.10"}
 _DOUBTFUL = (Reason.SYSTEM, Reason.NETWORK, Reason.UNKNOWN)
 
@@ -47,25 +56,32 @@ def judge(refusal: Refusal) -> Judgement:
 def _find_reason(refusal: Refusal) -> _Finding:
     """The reason by the strongest evidence."""
     detail = refusal.enhanced_code[2:]
-    if plain := read_plainly(refusal.words):
+    if plain := read_plainly(refusal.words) or read_beside(refusal.words, refusal.enhanced_code):
         if plain is Reason.DISABLED and detail in _NO_MAILBOX:
             plain = Reason.NO_SUCH_USER
-        return _Finding(plain, is_proved=True)
+        is_full = plain in HARD and read_plainly(refusal.context) is Reason.MAILBOX_FULL
+        return _Finding(Reason.MAILBOX_FULL if is_full else plain, is_proved=True)
     category = refusal.category
     if category and not category.is_vague:
         return _Finding(category.reason, is_proved=True)
     if refusal.code == NO_MAIL:
         return _Finding(Reason.NO_MAIL_SERVICE, is_proved=True)
     if coded := name_status(refusal.enhanced_code):
-        return _Finding(coded, is_proved=detail in PROVING)
+        return _Finding(coded, is_proved=detail in PROVING and is_neutral(refusal.words))
     if plain := read_plainly(refusal.context):
         return _Finding(plain, is_proved=True)
     vague = read_vaguely(refusal.words) or read_vaguely(refusal.context)
     if category and (vague is None or vague in HARD):
         return _Finding(category.reason, is_proved=True)
     vague = vague or name_subject(refusal.enhanced_code)
-    vague = vague or name_reply(refusal.stage, refusal.code or 0)
-    return _Finding(vague or Reason.UNKNOWN, is_proved=False)
+    return _Finding(vague or _guess_by_reply(refusal) or Reason.UNKNOWN, is_proved=False)
+
+
+def _guess_by_reply(refusal: Refusal) -> Reason | None:
+    """The reason that the reply code suggests. Words that nobody understands may mean anything, a block list too."""
+    guess = name_reply(refusal.stage, refusal.code or 0)
+    is_untold = guess in HARD and refusal.speaker is not Speaker.REPORT and _LETTER.search(refusal.words)
+    return None if is_untold else guess
 
 
 def _doubt(finding: _Finding, refusal: Refusal) -> _Finding:
@@ -77,20 +93,31 @@ def _doubt(finding: _Finding, refusal: Refusal) -> _Finding:
     if refusal.stage in _BEFORE_RECIPIENT:
         return finding if finding.reason is Reason.NO_MAIL_SERVICE else _Finding(Reason.BLOCKED, is_proved=False)
     detail = refusal.enhanced_code[2:]
+    if finding.reason is Reason.HOST_UNKNOWN and refusal.speaker is Speaker.SERVER:
+        # The recipient's server stands, so that it may speak of our host, unless a code says otherwise.
+        is_of_recipient = detail == "1.2" or detail.startswith("4.") or _UNROUTEABLE.search(refusal.words)
+        return _Finding(finding.reason, is_proved=bool(finding.is_proved and is_of_recipient))
     if finding.reason is not Reason.NO_SUCH_USER or detail.startswith("1.") or refusal.category:
         return finding
     # Some providers say so at the end when the recipient's own filter rejects the mail.
-    is_filtered = refusal.stage is Stage.DOT or detail == "2.0" or (refusal.code or 500) < 500
+    is_at_odds = refusal.stage is not Stage.RCPT and detail.startswith(("2.", "3."))
+    is_nowhere = refusal.stage is None and not finding.is_proved and not _NAMED.search(refusal.words)
+    is_filtered = is_at_odds or is_nowhere or refusal.stage is Stage.DOT or (refusal.code or 500) < 500
     return _Finding(Reason.FILTERED, is_proved=False) if is_filtered else finding
 
 
 def _find_rule(reason: Reason, refusal: Refusal) -> Rule:
-    column = 1 if refusal.speaker in _OURS else 0
+    is_ours = refusal.speaker in _OURS
     if refusal.speaker is not Speaker.REPORT and refusal.stage is not None and refusal.code is not None:
         for key in _list_keys(refusal.stage, refusal.code):
             if key in STAGES:
-                return STAGES[key][column]
-    return RULES[reason][column]
+                return STAGES[key][is_ours]
+    return RULES[reason][is_ours and not _is_passed_on(refusal)]
+
+
+def _is_passed_on(refusal: Refusal) -> bool:
+    """Whether a relay's refusal is of this mail only: it has read the mail, or it repeats another server's words."""
+    return refusal.stage in {Stage.DATA, Stage.DOT} or _PASSED_ON.search(refusal.words) is not None
 
 
 def _list_keys(stage: Stage, code: int) -> Iterator[str]:

@@ -71,7 +71,8 @@ RULES: Mapping[Reason, tuple[Rule, Rule]] = {
 # Replies before the mail, and codes that mean the same with all words: by `stage code` or `stage class`, where `*` is
 # any stage. The first rule is for the recipient's server, the second for our relay.
 STAGES: Mapping[str, tuple[Rule, Rule]] = {
-    "greeting 521": (_bounce(About.SERVER), _SLOW_PROVIDER),  # the host accepts no mail (RFC 7504)
+    "greeting 521": (_bounce(About.SERVER), _SLOW_PROVIDER),  # the host accepts no mail at all (RFC 7504)
+    "rcpt 521": (_bounce(About.SERVER), _bounce(About.SERVER)),
     "* 421": (_SLOW_SERVER, _SLOW_PROVIDER),  # the host closes: too many connections, or shutting down
     "* 454": (_SLOW_SERVER, _SLOW_PROVIDER),  # TLS or authentication temporarily unavailable
     "* 530": (_bounce(About.SERVER), _REFUSES_US),  # a login or STARTTLS is required

@@ -57,8 +57,8 @@ def judge_bounce(evidence: BounceEvidence) -> JudgedBounce:
             stage=find_stage(evidence.diagnostic) or find_stage(evidence.context),
             code=code,
             enhanced_code=status,
-            words=f"{diagnostic}\n{evidence.remark}",
-            context=evidence.context,
+            words=diagnostic or evidence.remark,
+            context=f"{evidence.remark}\n{evidence.context}",
             category=CATEGORIES.get(evidence.remark.rpartition(" ")[2].lower()),
             is_delayed=evidence.is_delayed,
         )

@@ -44,7 +44,9 @@ def parse_report(raw: bytes) -> Report:
 
 
 def describe_report(file: str, report: Report) -> dict[str, object]:
-    """`report` in JSON's types, one line a file: kind is `bounce`, `delayed`, `complaint`, `delivered` or `none`."""
+    """`report` as JSON's types, one line for a file. The kind is `bounce`, `delayed`, `complaint`, `delivered` or
+    `none`.
+    """
     return {
         "file": file,
         "kind": report.kind,

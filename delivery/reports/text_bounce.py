@@ -83,9 +83,14 @@ _FORMAL = re.compile(
     r"|\b(?:to|reach) the following (?:e-?mail )?(?:user|recipient|address)|\btranscript of session"
 )
 _DELAYED = re.compile(
-    r"this is a warning|warning (?:message )?only|\bhas been (?:delayed|postponed)\b|\bis delayed for\b|\(delay\)"
-    r"|you do not need to re-?send|please do not re-?send"
-    r"|will (?:keep trying|be retried|continue to (?:try|attempt|be))|delayed mail|temporary failure report"
+    r"this is a warning|warning (?:message )?only|\bhas been (?:delayed|postponed)\b|\bis delayed (?:for|to)\b"
+    r"|you do not need to re-?send|please do not re-?send|\bdelivery (?:is |was )?delayed"
+    r"|\(delay\)|\bdelayed \d+ (?:hour|day)"
+    r"|will (?:keep trying|be retried|retry|continue to (?:try|attempt|be))|delayed mail|temporary failure report"
+    r"|\bnot yet been delivered\b|\bdelivery attempts will continue|\bstill being (?:retried|attempted)"
+    r"|\btemporary problem delivering|\bzustellung (?:wird |ist )?verzögert|\bweitere zustellversuche"
+    r"|\bremise (?:a été )?(?:retardée|différée)|\bentrega (?:se ha )?(?:aplazad|retrasad|adiad|atrasad)"
+    r"|доставка (?:\w+ )?(?:отложена|задерж)|配信が遅れ|配送が遅れ|延迟投递|投递延迟"
 )
 
 
