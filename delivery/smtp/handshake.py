@@ -100,7 +100,7 @@ async def _open_logged_in(handshake: "_Handshake") -> Session:
         try:
             return await _open_encrypted(handshake)
         except LoginInterruptedError:
-            handshake.clock.end()
+            continue
 
 
 async def _open_encrypted(handshake: "_Handshake") -> Session:
@@ -114,7 +114,6 @@ async def _open_encrypted(handshake: "_Handshake") -> Session:
         may_be_clear = config.security is Security.OPPORTUNISTIC and not config.is_certificate_checked
         if not may_be_clear or config.username:
             raise handshake.refuse(str(error), is_for_good=error.is_about_certificate) from error
-    handshake.clock.end()
     return await handshake.open(is_tls_wanted=False)
 
 
@@ -142,7 +141,7 @@ class _Handshake:
         clock: ConversationClock,
     ) -> None:
         self.config = config
-        self.clock = clock
+        self._clock = clock
         self._address = address
         self._context = context
         self._login = login
@@ -154,6 +153,7 @@ class _Handshake:
     async def open(self, *, is_tls_wanted: bool) -> Session:
         """Open a session. Raises SessionRefusedError, or TlsError for a failed handshake; both close the connection."""
         self._stage = Stage.CONNECT
+        self._clock.end()
         try:
             session = await self._talk(is_tls_wanted)
             self._connection = None
@@ -188,7 +188,7 @@ class _Handshake:
             await self._start_tls(connection)
         self._stage = Stage.GREETING
         self._check((await connection.read_reply(times.greeting.total_seconds())), 220)
-        self.clock.begin()
+        self._clock.begin()
         offers = await self._say_hello(connection)
         if is_tls_wanted and not connection.is_tls and (await self._ask_for_tls(connection, offers)):
             await self._start_tls(connection)
