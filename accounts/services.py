@@ -19,6 +19,7 @@ from accounts.streams import add_default_stream
 from common.addresses import AddressError, parse_address
 from common.client_ip import IpAddress
 from common.errors import ApiError, ConflictError
+from ledger.sql import execute
 
 UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
 # Precision of `last_used_at`; a write by each request would make the row a hot spot.
@@ -270,6 +271,21 @@ def touch(key: ApiKey, now: datetime) -> None:
 def write_notice(project: Project | None, *, kind: str, text: str, data: Mapping[str, object] | None = None) -> Notice:
     """Write a notice to the project's contact, or to the operator if `project` is None."""
     return Notice.objects.create(project=project, kind=kind, text=text, data=dict(data or {}))
+
+
+_COUNT_NOTICE = """
+UPDATE accounts_notice SET data = data || jsonb_build_object('count', COALESCE((data ->> 'count')::bigint, 1) + 1)
+WHERE id = (SELECT id FROM accounts_notice WHERE project_id IS NULL AND kind = %s AND read_at IS NULL
+            AND created_at > now() - interval '1 day' ORDER BY id DESC LIMIT 1)
+"""
+
+
+def count_notice(*, kind: str, text: str, data: Mapping[str, object]) -> None:
+    """Tell the operator of something that strangers can cause at will: one notice a day, which counts its repetitions
+    until it is read.
+    """
+    if not execute(_COUNT_NOTICE, [kind]):
+        write_notice(None, kind=kind, text=text, data=data)
 
 
 def write_audit(actor: str, action: str, obj: object, **data: object) -> AuditEntry:

@@ -14,6 +14,8 @@ from cryptography.fernet import Fernet
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from delivery.mime.headers import NAME
+
 
 def split_commas(value: object) -> object:
     """`"a, b"` → `["a", "b"]`; what is a list already stays."""
@@ -78,6 +80,11 @@ class Environment(BaseSettings):
         default="",
         description="Domain whose mail is routed to `run_report_listener`. It is the return path of sending domains "
         "that have no return path of their own.",
+    )
+    MAIL_ID_HEADER: str = Field(
+        default="X-Emailsvc-Id",
+        description="Name of the header that identifies each mail in returned headers. Bounces and complaints of mail "
+        "that was sent under another name are not recognised by it.",
     )
     NOTICE_FROM: str = Field(
         default="",
@@ -184,6 +191,13 @@ class Environment(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
             raise ValueError("must be http:// or https:// with a host and no path")
         return value.rstrip("/")
+
+    @field_validator("MAIL_ID_HEADER")
+    @classmethod
+    def check_mail_id_header(cls, value: str) -> str:
+        if not NAME.fullmatch(value) or not value.lower().startswith("x-") or len(value) > 60:
+            raise ValueError("must be the name of a header that begins with X-, of at most 60 characters")
+        return value
 
     @field_validator("DATABASE_URL")
     @classmethod

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -77,6 +77,17 @@ def build_transport(provider: ProviderRef) -> Transport:
     except (ProviderUrlError, OSError, ValueError, KeyError) as error:
         log.warning("provider_unusable", provider=provider.name, error=str(error))
         return BrokenTransport(f"the provider is misconfigured: {error}")
+
+
+@lru_cache(maxsize=1000)
+def takes_own_copies(kind: ProviderKind, url: str) -> bool:
+    """Whether a provider takes the bytes of each recipient's copy as they are: all but ESPs that build mail anew."""
+    if kind is not ProviderKind.ESP:
+        return True
+    try:
+        return ESPS[parse_provider_url(url).host].takes_raw
+    except ProviderUrlError:
+        return False
 
 
 def smtp_config(address: ProviderAddress, *, is_operated: bool) -> SmtpConfig:

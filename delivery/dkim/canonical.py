@@ -5,7 +5,7 @@ The code uses bytes methods on the whole text, since a loop over lines would cos
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -39,10 +39,13 @@ class Canonical:
     body_hash: bytes
 
 
-def canonicalize(message: bytes) -> Canonical:
-    """Read `message` for signing; a bare CR or LF counts as CRLF. ValueError when there is no From field."""
+def canonicalize(message: bytes, own: Sequence[bytes] = ()) -> Canonical:
+    """Read `message` for signing; a bare CR or LF counts as CRLF. ValueError when there is no From field.
+
+    The fields `own` (names in lower case) are signed once more than present, as those of OVERSIGNED.
+    """
     head, _, body = normalize_line_ends(message).partition(b"\r\n\r\n")
-    names, fields = select_fields(head)
+    names, fields = select_fields(head, own)
     return Canonical(names=tuple(names), fields=fields, body_hash=b64encode(sha256(canonical_body(body)).digest()))
 
 
@@ -79,7 +82,7 @@ def fold_spaces(text: bytes) -> bytes:
     return text
 
 
-def select_fields(head: bytes) -> tuple[list[bytes], bytes]:
+def select_fields(head: bytes, own: Sequence[bytes] = ()) -> tuple[list[bytes], bytes]:
     """The names to sign, and their canonical lines in that order. Of a repeated name the last field comes first."""
     present: dict[bytes, list[bytes]] = {}
     for line in unfold(head):
@@ -90,9 +93,10 @@ def select_fields(head: bytes) -> tuple[list[bytes], bytes]:
         raise ValueError("the message has no From field")
     names: list[bytes] = []
     lines: list[bytes] = []
-    for name in dict.fromkeys([*OVERSIGNED, *present]):
+    oversigned = (*OVERSIGNED, *own)
+    for name in dict.fromkeys([*oversigned, *present]):
         found = present.get(name, ())
-        names += [name] * (len(found) + (name in OVERSIGNED))
+        names += [name] * (len(found) + (name in oversigned))
         lines += reversed(found)
     return names, b"".join([line + b"\r\n" for line in lines])
 

@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -77,12 +77,15 @@ class Signer:
         return self._key.sign(sha256(data).digest())  # RFC 8463, 3: Ed25519 signs the hash
 
 
-def sign_all(message: bytes, signers: Iterable[Signer]) -> bytes:
-    """The signature fields of several signers for one message, which is hashed once; `b""` without signers."""
+def sign_all(message: bytes, signers: Iterable[Signer], own: Sequence[bytes] = ()) -> bytes:
+    """The signature fields of several signers for one message, which is hashed once; `b""` without signers.
+
+    `own` as in `canonicalize`.
+    """
     present = list(signers)
     if not present:
         return b""
-    canonical = canonicalize(message)
+    canonical = canonicalize(message, own)
     return b"".join([signer.sign_canonical(canonical) for signer in present])
 
 

@@ -1,16 +1,37 @@
 """Complaints: feedback-loop reports (ARF, RFC 5965) and older forms without its fields."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from delivery.addresses import find_addresses, find_received_for, fold_addresses
 from delivery.reports.dsn import read_date, read_mta
 from delivery.reports.mime import MimePart, parse_headers, walk_parts
 
-# RFC 5965, 7.3, and RFC 6591: feedback types that are not complaints by a person.
-_NO_COMPLAINT = {"auth-failure", "not-spam", "dmarc", "none"}
+
+class FeedbackMeaning(StrEnum):
+    """The meaning of a feedback type for the recipient."""
+
+    COMPLAINT = "complained"
+    UNSUBSCRIBE = "unsubscribed"
+    NOTICE = "notice"  # for the sender to look at; the recipient did nothing
+    NONE = "none"
+
+
+# The meanings that a person's own action has.
+COMPLAINING = frozenset({FeedbackMeaning.COMPLAINT, FeedbackMeaning.UNSUBSCRIBE})
+# RFC 5965, 7.3, RFC 6430 and RFC 6591. Types that are not listed come from persons who complain in other words.
+MEANINGS: Mapping[str, FeedbackMeaning] = {
+    "opt-out": FeedbackMeaning.UNSUBSCRIBE,
+    "opt-out-list": FeedbackMeaning.UNSUBSCRIBE,
+    "virus": FeedbackMeaning.NOTICE,
+    "not-spam": FeedbackMeaning.NONE,
+    "auth-failure": FeedbackMeaning.NONE,
+    "dmarc": FeedbackMeaning.NONE,
+    "none": FeedbackMeaning.NONE,
+}
 _SUBJECT = re.compile(r"^\s*(?:complaint about message from|abuse report|spam report|feedback loop)", re.IGNORECASE)
 _RECIPIENT_FIELDS = ("original-rcpt-to", "removal-recipient", "original-recipient")
 _RECIPIENT_HEADERS = ("x-hmxmroriginalrecipient", "x-original-to", "to")
@@ -21,6 +42,7 @@ class Complaint:
     """The content of a feedback report on one mail."""
 
     feedback_type: str
+    meaning: FeedbackMeaning
     addresses: tuple[str, ...]
     envelope_id: str = ""
     reporting_mta: str = ""
@@ -28,22 +50,27 @@ class Complaint:
 
 
 def read_feedback(mail: MimePart, original: MimePart | None) -> Complaint | None:
-    """The complaint in `mail` about `original`; None without one, such as for a report on failed authentication."""
+    """The complaint in `mail` about `original`; None for mail that is no feedback report."""
     fields = next((parse_headers(part.text()) for part in walk_parts(mail) if is_feedback(part)), None)
     if fields is None:
         if original is None or not _SUBJECT.match(mail.header("subject")):
             return None
         fields = {}
-    feedback_type = fields.get("feedback-type", ("abuse",))[0].split()[:1]
-    if feedback_type and feedback_type[0].lower() in _NO_COMPLAINT:
-        return None
+    words = fields.get("feedback-type", ("abuse",))[0].lower().split()
+    feedback_type = words[0][:40] if words else "abuse"
     return Complaint(
-        feedback_type=feedback_type[0].lower()[:40] if feedback_type else "abuse",
+        feedback_type=feedback_type,
+        meaning=name_meaning(feedback_type),
         addresses=tuple(_find_recipients(fields, original)),
         envelope_id=fields.get("original-envelope-id", ("",))[0][:200],
         reporting_mta=read_mta(fields.get("reporting-mta", ("",))[0]),
         arrived_at=read_date(fields.get("arrival-date", fields.get("received-date", ("",)))[0]),
     )
+
+
+def name_meaning(feedback_type: str) -> FeedbackMeaning:
+    """The meaning of a feedback type in lower case; also for those that ESPs tell."""
+    return MEANINGS.get(feedback_type, FeedbackMeaning.COMPLAINT)
 
 
 def is_feedback(part: MimePart) -> bool:

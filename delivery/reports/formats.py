@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from delivery.judging.consequences import should_suppress
 from delivery.judging.terms import Reason
-from delivery.reports.arf import read_feedback
+from delivery.reports.arf import COMPLAINING, FeedbackMeaning, name_meaning, read_feedback
 from delivery.reports.classify import BounceEvidence, judge_bounce
 from delivery.reports.dsn import StatusFields, read_status
 from delivery.reports.mime import MimePart, walk_parts
@@ -32,13 +32,15 @@ _DONE_CODE = re.compile(r"(?<![\d.])2[0-5]\d(?![\d.])")
 
 
 def read_complaint(sections: MailSections) -> Report | None:
-    """A feedback-loop report (RFC 5965)."""
+    """A feedback-loop report (RFC 5965): of kind `none` where no person complains, as with `not-spam` and `virus`."""
     complaint = read_feedback(sections.mail, sections.returned)
     if complaint is None:
         return None
+    is_complaint = complaint.meaning in COMPLAINING
+    addresses = complaint.addresses if is_complaint else ()
     return Report(
-        kind="complaint",
-        recipients=tuple(_complain(address) for address in complaint.addresses),
+        kind="complaint" if is_complaint else "none",
+        recipients=tuple(_complain(address, complaint.meaning) for address in addresses),
         original_envelope_id=complaint.envelope_id,
         reporting_mta=complaint.reporting_mta,
         arrived_at=complaint.arrived_at,
@@ -71,9 +73,12 @@ def read_json(sections: MailSections) -> Report | None:
     notice = read_notice(sections.text)
     if notice is None:
         return None
-    recipients = [_judge_notice(one) for one in notice.recipients if one.address]
+    meaning = name_meaning(notice.feedback_type.lower())
+    is_told = not notice.feedback_type or meaning in COMPLAINING
+    recipients = [_judge_notice(one, meaning) for one in notice.recipients if one.address and is_told]
     return Report(
-        kind="complaint" if notice.feedback_type else name_kind(recipients),
+        returned_headers=notice.headers,
+        kind=("complaint" if is_told else "none") if notice.feedback_type else name_kind(recipients),
         recipients=tuple(recipients),
         original_message_id=notice.message_id,
         reporting_mta=notice.reporting_mta,
@@ -131,9 +136,9 @@ def _judge_fields(one: StatusFields, passages: Mapping[str, Passage], notice: st
     )
 
 
-def _judge_notice(one: NoticeRecipient) -> ReportedRecipient:
+def _judge_notice(one: NoticeRecipient, meaning: FeedbackMeaning) -> ReportedRecipient:
     if one.action == "complained":
-        return _complain(one.address)
+        return _complain(one.address, meaning)
     recipient = ReportedRecipient(address=one.address, action=one.action)
     if one.action in _DONE:
         return _confirm(recipient, one.status, one.diagnostic)
@@ -209,8 +214,8 @@ def _confirm(recipient: ReportedRecipient, status: str, diagnostic: str) -> Repo
     )
 
 
-def _complain(address: str) -> ReportedRecipient:
-    return ReportedRecipient(address=address, action="complained", reason=Reason.COMPLAINT)
+def _complain(address: str, meaning: FeedbackMeaning = FeedbackMeaning.COMPLAINT) -> ReportedRecipient:
+    return ReportedRecipient(address=address, action=meaning.value, reason=Reason.COMPLAINT)
 
 
 def _make_line(text: str) -> str:

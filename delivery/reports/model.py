@@ -1,6 +1,7 @@
 """The common model of reports about sent mail: bounces, complaints and receipts."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -15,10 +16,10 @@ class ReportedRecipient:
 
     `address` is the one that the reporting host tried; `original_address` is the one that we used, where the report
     has both (RFC 3464, 2.3.1), else empty. `action` is a value of RFC 3464 (`failed`, `delayed`, `delivered`,
-    `relayed`, `expanded`), or `complained`, or `replied` for an automatic answer. `status` is the best enhanced code
-    that was found (RFC 3463), `code` the SMTP reply code. `hard` is true only if the address itself is the permanent
-    cause, `suppress` only if that is proved (`delivery.judging`); `about` is the subject of a refusal. `diagnostic` is
-    the other side's text for people: one line, at most 1,000 characters.
+    `relayed`, `expanded`), or `complained`, `unsubscribed`, or `replied` for an automatic answer. `status` is the best
+    enhanced code that was found (RFC 3463), `code` the SMTP reply code. `hard` is true only if the address itself is
+    the permanent cause, `suppress` only if that is proved (`delivery.judging`); `about` is the subject of a refusal.
+    `diagnostic` is the other side's text for people: one line, at most 1,000 characters.
     """
 
     address: str
@@ -41,7 +42,9 @@ class Report:
 
     Three fields identify our mail: `addressed_to` (the report's addressees; the first is our VERP return path),
     `original_message_id` (without angle brackets) and `original_envelope_id` (our ENVID, RFC 3461). `arrived_at`
-    is the time at which the reporting host accepted our mail. `feedback_type` is set for complaints (RFC 5965, 3.1).
+    is the time at which the reporting host accepted our mail. `returned_headers` are the headers of our mail as far as
+    the report returns them, by lower-case name. `feedback_type` is set for feedback reports (RFC 5965, 3.1), also those
+    of kind `none`: `not-spam`, `virus`.
     """
 
     kind: ReportKind
@@ -52,3 +55,4 @@ class Report:
     reporting_mta: str = ""
     arrived_at: datetime | None = None
     feedback_type: str = ""
+    returned_headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

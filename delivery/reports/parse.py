@@ -72,7 +72,13 @@ def _read_mail(mail: MimePart) -> Report:
             report = next((found for form in forms if (found := form(sections))), None)
             if report is not None:
                 message_id = report.original_message_id or find_message_id(sections)
-                return replace(report, addressed_to=addressed_to, original_message_id=message_id)
+                headers = sections.returned.headers if sections.returned else {}
+                return replace(
+                    report,
+                    addressed_to=addressed_to,
+                    original_message_id=message_id,
+                    returned_headers=report.returned_headers or headers,
+                )
     return _read_other(candidates[0], addressed_to)
 
 

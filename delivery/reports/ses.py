@@ -1,6 +1,7 @@
 """Parse Amazon SES's JSON notices, which SNS mails to a subscriber."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ _SUBTYPES = {
 }
 _LISTS = ("bouncedRecipients", "complainedRecipients", "recipients", "delayedRecipients")
 MAX_RECIPIENTS = 100
+MAX_HEADERS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,7 @@ class SesNotice:
     message_id: str
     reporting_mta: str
     feedback_type: str
+    headers: Mapping[str, tuple[str, ...]]
 
 
 def read_notice(text: str) -> SesNotice | None:
@@ -56,7 +59,18 @@ def read_notice(text: str) -> SesNotice | None:
         message_id=_text(_dict(mail, "commonHeaders"), "messageId").strip("<> "),
         reporting_mta=_text(event, "reportingMTA").rpartition(";")[2].strip(),
         feedback_type=_text(event, "complaintFeedbackType") or ("abuse" if name == "Complaint" else ""),
+        headers=_read_headers(mail),
     )
+
+
+def _read_headers(mail: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The headers of our mail, where the identity's notifications include them, by lower-case name."""
+    rows = mail.get("headers")
+    headers: dict[str, tuple[str, ...]] = {}
+    for row in (rows if isinstance(rows, list) else [])[:MAX_HEADERS]:
+        name = _text(row, "name").lower()
+        headers[name] = (*headers.get(name, ()), _text(row, "value"))
+    return headers
 
 
 def _read_recipients(event: dict[str, Any], name: str) -> list[NoticeRecipient]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NoReturn, cast
 from uuid import UUID
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -158,7 +159,8 @@ class HeadersField(serializers.Field[list[tuple[str, str]], Any, dict[str, str],
 def check_header_name(name: str) -> str:
     if not NAME.fullmatch(name):
         fail_field("invalid_header_name", "Is not a header name (RFC 5322: letters, digits and hyphens).")
-    if RESERVED.fullmatch(name) or THEIRS.fullmatch(name):
+    is_ours = name.lower() == settings.MAIL_ID_HEADER.lower()
+    if is_ours or RESERVED.fullmatch(name) or THEIRS.fullmatch(name):
         fail_field("header_reserved", "The service writes this header itself.")
     return TIME_SCALE_HEADER if name.lower() == TIME_SCALE_HEADER.lower() else name
 

@@ -6,10 +6,12 @@ from datetime import timedelta
 
 from django.db import transaction
 
+from accounts.services import count_notice
 from delivery.judging.consequences import should_suppress
 from delivery.judging.judge import judge
 from delivery.judging.model import Judgement, Refusal
 from delivery.judging.terms import Speaker
+from delivery.reports.arf import FeedbackMeaning, name_meaning
 from messages.feedback.model import REFUSALS, Feedback, FeedbackKind, FeedbackResult
 from messages.feedback.recording import plan_feedback, receive_feedback
 from providers.esp.event_model import EspEvent, EventKind
@@ -31,8 +33,13 @@ KINDS: Mapping[EventKind, FeedbackKind] = {
     EventKind.FAILED: FeedbackKind.FAILED,
     EventKind.OPENED: FeedbackKind.OPENED,
     EventKind.CLICKED: FeedbackKind.CLICKED,
-    EventKind.COMPLAINED: FeedbackKind.COMPLAINED,
     EventKind.UNSUBSCRIBED: FeedbackKind.UNSUBSCRIBED,
+}
+COMPLAINTS: Mapping[FeedbackMeaning, FeedbackKind | None] = {
+    FeedbackMeaning.COMPLAINT: FeedbackKind.COMPLAINED,
+    FeedbackMeaning.UNSUBSCRIBE: FeedbackKind.UNSUBSCRIBED,
+    FeedbackMeaning.NOTICE: None,
+    FeedbackMeaning.NONE: None,
 }
 
 # Larger posts are stored and applied by the workers: an ESP waits ten seconds for the response, then posts all again.
@@ -49,6 +56,9 @@ def receive_events(provider: Provider, posted: Posted) -> list[FeedbackResult]:
     found = read_events(parse_provider_url(provider.url), posted)
     if found.unknown:
         count_unknown_events(provider, found.unknown)
+    if viruses := [event for event in found.events if is_virus(event)]:
+        text = f"{provider.name} reports a virus in mail of this service."
+        count_notice(kind="virus_reported", text=text, data={"subject": viruses[0].remote_id})
     told = [feedback for event in found.events if (feedback := build_feedback(provider, event))]
     if len(told) <= MAX_AT_ONCE:
         return [receive_feedback(feedback) for feedback in told]
@@ -60,7 +70,7 @@ def receive_events(provider: Provider, posted: Posted) -> list[FeedbackResult]:
 
 def build_feedback(provider: Provider, event: EspEvent) -> Feedback | None:
     """Convert an event into feedback about mail that this provider was given; None for an event about no mail."""
-    kind = KINDS.get(event.kind)
+    kind = choose_kind(event)
     if kind is None or not (event.recipient_id or event.message_id or event.remote_id):
         return None
     code, enhanced_code = read_codes(event.reply)
@@ -84,6 +94,18 @@ def build_feedback(provider: Provider, event: EspEvent) -> Feedback | None:
         is_vague=event.is_vague,
         data=esp_event_data(event, kind),
     )
+
+
+def is_virus(event: EspEvent) -> bool:
+    """Whether a mail system reports the mail for a virus: nobody complains, and the operator should look at it."""
+    return event.kind is EventKind.COMPLAINED and name_meaning(event.feedback_type) is FeedbackMeaning.NOTICE
+
+
+def choose_kind(event: EspEvent) -> FeedbackKind | None:
+    """The kind of an event. Feedback loops that the ESP passes on also tell of other things than complaints."""
+    if event.kind is EventKind.COMPLAINED:
+        return COMPLAINTS[name_meaning(event.feedback_type)]
+    return KINDS.get(event.kind)
 
 
 def judge_event(event: EspEvent) -> Judgement:

@@ -13,7 +13,12 @@ from django.db import transaction
 
 from ledger.sql import execute, fetch, fetch_value
 from messages.feedback.model import Feedback, FeedbackKind, FeedbackResult, dump_feedback, load_feedback
-from messages.feedback.targets import FeedbackTarget, find_feedback_recipient, lock_target
+from messages.feedback.targets import (
+    FeedbackTarget,
+    find_feedback_message,
+    find_feedback_recipient,
+    lock_target,
+)
 from messages.message_events import STATUS_EVENTS
 from messages.states import TRANSITIONS, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, apply_transitions, lock_messages
@@ -50,6 +55,12 @@ FACTS: Mapping[FeedbackKind, EventType] = {
     FeedbackKind.UNSUBSCRIBED: EventType.UNSUBSCRIBED,
 }
 VISITS = frozenset({FeedbackKind.OPENED, FeedbackKind.CLICKED})
+# The kinds that are recorded for the message where the recipient is unknown: no state changes, nobody is suppressed.
+OF_MESSAGE: Mapping[FeedbackKind, EventType] = {
+    FeedbackKind.BOUNCED: EventType.BOUNCED,
+    FeedbackKind.COMPLAINED: EventType.COMPLAINED,
+    FeedbackKind.UNSUBSCRIBED: EventType.UNSUBSCRIBED,
+}
 SUPPRESSIONS: Mapping[FeedbackKind, str] = {
     FeedbackKind.COMPLAINED: SuppressionReason.COMPLAINT,
     FeedbackKind.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBE,
@@ -139,7 +150,7 @@ def _apply(feedback: Feedback) -> FeedbackResult:
     """Change the recipient's state, record events, and suppress the address where the feedback asks for it."""
     found = find_feedback_recipient(feedback)
     if found is None:
-        return FeedbackResult.UNKNOWN
+        return _apply_to_message(feedback)
     recipient_id, message_id = found
     lock_messages([message_id])
     target = lock_target(recipient_id)
@@ -152,6 +163,18 @@ def _apply(feedback: Feedback) -> FeedbackResult:
     _record_feedback_events(feedback, target, [row for row in applied if row.status is not target.status])
     if not target.is_simulated:
         _suppress(feedback, target)
+    return FeedbackResult.APPLIED
+
+
+def _apply_to_message(feedback: Feedback) -> FeedbackResult:
+    """Record an event of the whole message for feedback about one of its recipients, nobody knows which."""
+    type_ = OF_MESSAGE.get(feedback.kind)
+    found = find_feedback_message(feedback) if type_ else None
+    if type_ is None or found is None:
+        return FeedbackResult.UNKNOWN
+    message_id, project_id = found
+    lock_messages([message_id])
+    record_facts([Fact(project_id=project_id, message_id=message_id, type=type_, data=feedback_event_data(feedback))])
     return FeedbackResult.APPLIED
 
 
@@ -195,7 +218,7 @@ def _record_feedback_events(feedback: Feedback, target: FeedbackTarget, applied:
                 recipient_id=target.recipient_id,
                 address=target.address,
                 type=type_,
-                data=feedback_event_data(feedback, target),
+                data=feedback_event_data(feedback, target.stream),
             )
             for type_ in types
         ]
@@ -204,7 +227,7 @@ def _record_feedback_events(feedback: Feedback, target: FeedbackTarget, applied:
 
 def _record_visit(feedback: Feedback, target: FeedbackTarget) -> None:
     """Record an open or click with the label that the reporter gave it."""
-    data = feedback_event_data(feedback, target)
+    data = feedback_event_data(feedback, target.stream)
     number = data.pop("link", None)
     link = FollowedLink(url=data.pop("url", ""), number=None if number is None else int(number))
     found = Label(Actor(data.pop("actor", Actor.UNKNOWN)), data.pop("actor_reason", "reported by the provider"))
@@ -217,9 +240,9 @@ def _record_visit(feedback: Feedback, target: FeedbackTarget) -> None:
     record_reported_visit(subject, data, link=link if feedback.kind is FeedbackKind.CLICKED else None, found=found)
 
 
-def feedback_event_data(feedback: Feedback, target: FeedbackTarget) -> dict[str, Any]:
+def feedback_event_data(feedback: Feedback, stream: str = "") -> dict[str, Any]:
     """The data of the feedback's event, without empty values; for an opt-out also its stream and its way."""
-    opt_out = {"stream": target.stream, "way": SuppressionWay.FEEDBACK}
+    opt_out = {"stream": stream, "way": SuppressionWay.FEEDBACK}
     told = {
         **(opt_out if feedback.kind is FeedbackKind.UNSUBSCRIBED else {}),
         "source": feedback.source,

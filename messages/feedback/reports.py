@@ -5,8 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
+
+from accounts.services import count_notice
+from delivery.mail_id import MailId
+from delivery.reports.arf import FeedbackMeaning, name_meaning
 from delivery.reports.mime import split_mbox
 from delivery.reports.parse import Report, ReportedRecipient, parse_report
+from messages.feedback.mail_ids import read_header
 from messages.feedback.model import REFUSALS, Feedback, FeedbackKind, FeedbackResult
 from messages.feedback.recording import receive_feedback
 from messages.feedback.return_paths import read_recipient
@@ -17,6 +23,7 @@ SOURCE = "report"
 SEARCHED_BYTES = 512 * 1024
 # A report that names several of our recipients cannot be assigned to one of them.
 MAX_TOKENS = 20
+MAX_MTA = 200
 _RETURN_PATH = re.compile(rb"b\+[a-z2-7]{42}@[a-z0-9.-]{1,253}", re.IGNORECASE)
 
 KINDS: Mapping[str, FeedbackKind] = {
@@ -26,12 +33,11 @@ KINDS: Mapping[str, FeedbackKind] = {
     "relayed": FeedbackKind.DELIVERED,  # into a network without reports: no better confirmation will follow
     "expanded": FeedbackKind.DELIVERED,
     "complained": FeedbackKind.COMPLAINED,
+    "unsubscribed": FeedbackKind.UNSUBSCRIBED,
 }
 # The precedence of several reports about one recipient's mail. A report about the recipient's own address comes first;
 # otherwise a list or an alias forwarded the mail, and the best report counts.
-ORDER = ("complained", "delivered", "relayed", "expanded", "delayed", "failed")
-# Many feedback loops omit the recipient.
-COMPLAINT = ReportedRecipient(address="", action="complained")
+ORDER = ("complained", "unsubscribed", "delivered", "relayed", "expanded", "delayed", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +45,7 @@ class ReceivedReport:
     """A report's mail.
 
     `recipient_id` is the recipient of the return path, if the listener knows it. `is_trusted` also admits reports that
-    only quote our Message-ID, which every reader of the mail knows: for files that the operator has chosen.
+    only quote our Message-ID, which everybody knows who got the mail: for files that the operator has chosen.
     """
 
     raw: bytes
@@ -48,27 +54,56 @@ class ReceivedReport:
 
 
 def receive_report(received: ReceivedReport) -> list[FeedbackResult]:
-    """Parse a mail or an mbox and record its reports. Returns one result for each report, none for other mail."""
+    """Parse a mail or an mbox and record its reports. Returns one result for each report, none for other mail.
+
+    A bounce or complaint that does not prove whose mail it is about becomes a notice to the operator.
+    """
     results = []
     for raw in split_mbox(received.raw):
-        results += [receive_feedback(feedback) for feedback in read_feedback(received, raw, parse_report(raw))]
+        report = parse_report(raw)
+        found = list(read_feedback(received, raw, report))
+        results += [receive_feedback(feedback) for feedback in found]
+        if not found and report.kind in {"bounce", "complaint"}:
+            note_unproved(report)
+        elif name_meaning(report.feedback_type) is FeedbackMeaning.NOTICE:
+            note_virus(report)
     return results
 
 
 def read_feedback(received: ReceivedReport, raw: bytes, report: Report) -> Iterator[Feedback]:
-    """Build the feedback of a report about mail of this service."""
+    """Build the feedback of a report about mail of this service, as far as the report proves it."""
     told = [one for one in report.recipients if one.action in KINDS]
-    recipient_id = received.recipient_id or find_reported_recipient(raw, report)
-    if recipient_id is not None:
-        address = Recipient.objects.filter(pk=recipient_id).values_list("address", flat=True).first()
-        if address is not None and (one := choose_reported(told, address, report)):
-            yield build_feedback(one, report, address, recipient_id=recipient_id)
-    elif (received.is_trusted or report.kind == "complaint") and (message_id := read_message_id(report)):
-        if not told and report.kind == "complaint":
-            # Sufficient if the message had one recipient.
-            told = [COMPLAINT]
+    if not told and report.kind == "complaint":
+        told = [redacted_complaint(report)]
+    subject = find_subject(received, raw, report)
+    if subject.recipient_id is not None:
+        address = Recipient.objects.filter(pk=subject.recipient_id).values_list("address", flat=True).first()
+        if address is not None and (one := choose_reported(told, address)):
+            yield build_feedback(one, report, address, recipient_id=subject.recipient_id)
+    elif subject.message_id is not None:
+        # One of several recipients knew the header: what the report says of an address is not proved.
+        if one := choose_reported(told, ""):
+            yield build_feedback(one, report, "", message_id=subject.message_id)
+    elif received.is_trusted and (message_id := read_message_id(report)):
         for one in told:
             yield build_feedback(one, report, one.original_address or one.address, message_id=message_id)
+
+
+def find_subject(received: ReceivedReport, raw: bytes, report: Report) -> MailId:
+    """The recipient, or at least the message, that the report proves by a return path or by our header."""
+    if recipient_id := received.recipient_id or find_reported_recipient(raw, report):
+        return MailId(recipient_id=recipient_id)
+    proved = read_header(report.returned_headers)
+    if proved is None or proved.message_id is None:
+        return proved or MailId()
+    # The header of a message with one recipient is known to nobody else.
+    people = list(Recipient.objects.filter(message=proved.message_id).values_list("pk", flat=True)[:2])
+    return MailId(recipient_id=people[0]) if len(people) == 1 else proved
+
+
+def redacted_complaint(report: Report) -> ReportedRecipient:
+    """A complaint without its recipient, which many feedback loops leave out."""
+    return ReportedRecipient(address="", action=name_meaning(report.feedback_type))
 
 
 def find_reported_recipient(raw: bytes, report: Report) -> UUID | None:
@@ -89,13 +124,10 @@ def read_message_id(report: Report) -> UUID | None:
         return None
 
 
-def choose_reported(told: Sequence[ReportedRecipient], address: str, report: Report) -> ReportedRecipient | None:
+def choose_reported(told: Sequence[ReportedRecipient], address: str) -> ReportedRecipient | None:
     """Choose the report that counts for the recipient of the mail."""
     wanted = address.lower()
     own = [one for one in told if wanted in {one.address.lower(), one.original_address.lower()}]
-    if not told and report.kind == "complaint":
-        # The return path names the recipient.
-        return COMPLAINT
     return min(own or told, key=lambda one: ORDER.index(one.action), default=None)
 
 
@@ -131,3 +163,24 @@ def build_feedback(
 def is_about(one: ReportedRecipient, address: str) -> bool:
     """Whether the reported address is our recipient's, not an address to which the mail was forwarded."""
     return one.address.lower() in {"", address.lower()}
+
+
+def note_unproved(report: Report) -> None:
+    """Tell the operator of a report that anybody could have written."""
+    count_notice(
+        kind="report_unproved",
+        text="A bounce or complaint arrived that does not prove which mail it is about: its address has no token of "
+        f"our return paths, and it returns no {settings.MAIL_ID_HEADER} header of ours. Nothing was recorded.",
+        data={"kind": report.kind, "reporting_mta": report.reporting_mta[:MAX_MTA]},
+    )
+
+
+def note_virus(report: Report) -> None:
+    """Tell the operator that a mail system reports a virus in mail of this service."""
+    proved = read_header(report.returned_headers)
+    subject = proved and (proved.recipient_id or proved.message_id)
+    count_notice(
+        kind="virus_reported",
+        text="A mail system reports a virus in mail of this service.",
+        data={"subject": str(subject or ""), "reporting_mta": report.reporting_mta[:MAX_MTA]},
+    )

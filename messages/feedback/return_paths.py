@@ -5,7 +5,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-from delivery.verp import derive_key, make_return_path, read_return_path
+from delivery.id_tokens import derive_key
+from delivery.verp import PURPOSE, make_return_path, read_return_path
 from domains.signing_identities import identities
 
 
@@ -28,4 +29,4 @@ def list_secrets() -> list[str]:
 
 @lru_cache(maxsize=8)
 def _key(secret: str) -> bytes:
-    return derive_key(secret)
+    return derive_key(secret, PURPOSE)

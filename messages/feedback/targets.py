@@ -57,7 +57,35 @@ WHERE t.remote_id = %(remote)s AND {_ADDRESSED} AND {_TRIED} LIMIT 2
 
 def find_feedback_recipient(feedback: Feedback) -> tuple[UUID, UUID] | None:
     """The ids of the feedback's recipient and message; None if no recipient or more than one matches."""
-    values = {
+    for sql in _list_lookups(feedback):
+        found = fetch(sql, _list_values(feedback))
+        if len(found) == 1:
+            ((recipient_id, message_id),) = found
+            return recipient_id, message_id
+    return None
+
+
+_MESSAGE = f"""
+SELECT DISTINCT r.message_id, r.project_id FROM mail_attempt t JOIN mail_recipient r ON r.id = t.recipient_id
+WHERE (r.message_id = %(message)s OR %(message)s::uuid IS NULL AND t.remote_id <> '' AND t.remote_id = %(remote)s
+       AND %(provider)s::uuid IS NOT NULL)
+  AND {_TRIED} LIMIT 2
+"""  # noqa: S608
+
+
+def find_feedback_message(feedback: Feedback) -> tuple[UUID, UUID] | None:
+    """The ids of the message and of its project, for feedback that does not tell its recipient; None if unknown."""
+    if feedback.recipient_id or feedback.address:
+        return None
+    found = fetch(_MESSAGE, _list_values(feedback))
+    if len(found) != 1:
+        return None
+    ((message_id, project_id),) = found
+    return message_id, project_id
+
+
+def _list_values(feedback: Feedback) -> dict[str, object]:
+    return {
         "recipient": feedback.recipient_id,
         "message": feedback.message_id,
         "remote": feedback.remote_id,
@@ -65,12 +93,6 @@ def find_feedback_recipient(feedback: Feedback) -> tuple[UUID, UUID] | None:
         "provider": feedback.provider_id,
         "phases": [Phase.STARTED, Phase.DOT_SENT, Phase.DONE],
     }
-    for sql in _list_lookups(feedback):
-        found = fetch(sql, values)
-        if len(found) == 1:
-            ((recipient_id, message_id),) = found
-            return recipient_id, message_id
-    return None
 
 
 def _list_lookups(feedback: Feedback) -> Iterator[str]:

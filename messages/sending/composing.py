@@ -24,6 +24,7 @@ from delivery.simulator.script import TIME_SCALE_HEADER
 from domains.signing_identities import identities
 from ledger.sql import fetch, fetch_as
 from messages.attachments import read_content
+from messages.feedback.mail_ids import message_header, recipient_header
 from messages.feedback.return_paths import find_return_path
 from messages.models import AttachmentContent, Recipient, RecipientField
 from messages.sending.claims import Claim
@@ -126,13 +127,17 @@ class Composer:
         self._sources = read_sources({claim.message_id for claim in claims})
         self._prepared: dict[UUID, PreparedMessage] = {}
 
-    def compose(self, claim: Claim) -> Delivery:
-        """Compose one recipient's envelope and message. Raises HeaderError, BodyError or AttachmentTypeError."""
+    def compose(self, claim: Claim, *, has_own_copy: bool) -> Delivery:
+        """Compose one recipient's envelope and message. Raises HeaderError, BodyError or AttachmentTypeError.
+
+        `has_own_copy` tells that the provider takes each recipient's bytes as they are, so that they may name it.
+        """
         source = self._sources[claim.message_id]
         prepared = self._prepared.get(source.id)
         if prepared is None:
             prepared = self._prepared[source.id] = prepare_message(source.content())
-        content = sign_and_personalise(source, prepared, claim.recipient_id)
+        mail_id = recipient_header(claim.recipient_id) if has_own_copy else message_header(source.id)
+        content = sign_and_personalise(source, prepared, claim.recipient_id, mail_id)
         return_path = find_return_path(source.domain_id, claim.recipient_id)
         return Delivery(
             recipient_id=claim.recipient_id,
@@ -146,10 +151,10 @@ class Composer:
         )
 
 
-def compose_delivery(composer: Composer, taken: Claim) -> Delivery | Reply:
+def compose_delivery(composer: Composer, taken: Claim, *, has_own_copy: bool) -> Delivery | Reply:
     """Compose a delivery, or return the reply to record when the message cannot be composed."""
     try:
-        return composer.compose(taken)
+        return composer.compose(taken, has_own_copy=has_own_copy)
     except (HeaderError, BodyError, AttachmentTypeError, OSError) as error:
         log.exception("compose_failed", message_id=str(taken.message_id))
         return Reply(
@@ -162,16 +167,21 @@ def compose_delivery(composer: Composer, taken: Claim) -> Delivery | Reply:
 def compose_raw(message_id: UUID, recipient: Recipient) -> bytes:
     """Compose the message with the bytes that this recipient was or will be sent."""
     source = read_sources({message_id})[message_id]
-    return sign_and_personalise(source, prepare_message(source.content()), recipient.pk)
+    prepared = prepare_message(source.content())
+    return sign_and_personalise(source, prepared, recipient.pk, recipient_header(recipient.pk))
 
 
-def sign_and_personalise(source: MessageSource, prepared: PreparedMessage, recipient_id: UUID) -> bytes:
-    """Render one recipient's message, then sign it with each active key of the sending domain."""
+def sign_and_personalise(
+    source: MessageSource, prepared: PreparedMessage, recipient_id: UUID, mail_id: tuple[str, str]
+) -> bytes:
+    """Render one recipient's message with the header `mail_id`, then sign it with each active key of the domain."""
     identity = identities.of(source.domain_id) if source.domain_id else None
     if source.is_personal:
         tracking_options = source.tracking_options(identity.tracking_host if identity else None)
         own = personalise(source.html, source.text, tracking_options, recipient_id)
-        content = prepared.render(own.headers, html=own.html, text=own.text)
+        content = prepared.render((*own.headers, mail_id), html=own.html, text=own.text)
     else:
-        content = prepared.render()
-    return sign_all(content, identity.signers) + content if identity and identity.signers else content
+        content = prepared.render((mail_id,))
+    if not identity or not identity.signers:
+        return content
+    return sign_all(content, identity.signers, [mail_id[0].lower().encode("ascii")]) + content

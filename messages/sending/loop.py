@@ -41,6 +41,7 @@ from providers.models import ProviderKind
 from providers.routing.selection import ProviderRef
 from providers.routing.shared_breakers import provider_breakers, provider_key
 from providers.services import rest_provider
+from providers.transports import takes_own_copies
 from tracking.suppressions.service import ClaimedMail, find_stopped
 
 log = structlog.get_logger(__name__)
@@ -214,7 +215,8 @@ class SendingLoop:
         queue_key, deliveries = items[0].queue_key, []
         for item in items:
             work = Work(claim=item.claim, queue_key=queue_key, tried=item.tried, begun_at=time.monotonic())
-            delivery = compose_delivery(item.composer, item.claim)
+            has_own_copy = takes_own_copies(queue_key.provider.kind, queue_key.provider.url)
+            delivery = compose_delivery(item.composer, item.claim, has_own_copy=has_own_copy)
             if isinstance(delivery, Reply):
                 self._unrecorded.append(Done(work=work, reply=delivery))
             else:

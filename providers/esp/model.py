@@ -39,12 +39,12 @@ class Esp:
     `secrets` those that are never shown. `backend` is django-anymail's class. `takes_envelope` tells that the
     recipients and the addresses in the header may differ, so that each recipient's own copy can go by itself;
     `takes_raw` that it takes our own bytes, signature and all, where the others build the message anew from its parts.
-    `takes_metadata` tells that its events bring back what we gave it with the mail, `names_recipient` that they say
-    whom they are about, and `takes_silence` that it can be told, for one mail, to leave links and pixels alone.
-    `taken_status` is the one with which it takes a mail, where its answer has no body to tell by. `idempotency_header`
-    is the HTTP header, `idempotency_field` the header field of the mail, by which it knows a repeated request. `login`
-    is the HTTP header and the value that its API wants, `probe` a path that answers every good key, and costs nothing;
-    `ask` the question where there is no such path.
+    `takes_own_header` tells that it takes a header of ours in every plan, `takes_metadata` that its events bring back
+    what we gave it with the mail, `names_recipient` that they say whom they are about, and `takes_silence` that it can
+    be told, for one mail, to leave links and pixels alone. `taken_status` is the one with which it takes a mail, where
+    its answer has no body to tell by. `idempotency_header` is the HTTP header, `idempotency_field` the header field of
+    the mail, by which it knows a repeated request. `login` is the HTTP header and the value that its API wants, `probe`
+    a path that answers every good key, and costs nothing; `ask` the question where there is no such path.
 
     `list_events` takes a post's JSON apart; `read_event` reads one of the events by a table of the documented types.
 
@@ -67,6 +67,7 @@ class Esp:
     secrets: frozenset[str] = frozenset()
     takes_envelope: bool = False
     takes_raw: bool = False
+    takes_own_header: bool = True
     takes_metadata: bool = True
     names_recipient: bool = True
     takes_silence: bool = False

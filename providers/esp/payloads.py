@@ -8,6 +8,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from anymail.exceptions import AnymailInsecureWebhookWarning, AnymailNotSupportedWarning
+from django.conf import settings as django_settings
 from django.core.mail import EmailMultiAlternatives
 from django.utils.module_loading import import_string
 
@@ -46,6 +47,8 @@ def build_message(esp: Esp, settings: Mapping[str, str], esp_call: EspCall) -> A
     """The parcel as Django and django-anymail write a message; only its envelope where our own bytes are taken."""
     parsed = esp_call.parsed
     headers = dict(parsed.headers)
+    if not esp.takes_own_header:
+        headers.pop(django_settings.MAIL_ID_HEADER, None)
     if esp.idempotency_field:
         headers[esp.idempotency_field] = name_request(esp_call)
     message: Any = EmailMultiAlternatives(

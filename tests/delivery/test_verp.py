@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.verp import derive_key, make_return_path, read_return_path
+from delivery.id_tokens import derive_key
+from delivery.verp import PURPOSE, make_return_path, read_return_path
 
-KEY, OLD_KEY = derive_key("a secret"), derive_key("an older secret")
+KEY, OLD_KEY = derive_key("a secret", PURPOSE), derive_key("an older secret", PURPOSE)
 RECIPIENT = uuid4()
 PATH = make_return_path(RECIPIENT, "bounces.shop.test", KEY)
 

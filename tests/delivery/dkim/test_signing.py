@@ -261,3 +261,9 @@ def test_opendkim_refuses_a_changed_byte() -> None:
     for status, words in opendkim_verifier.verify(RECORDS, changed):
         assert status != 0
         assert words
+
+
+def test_a_field_of_ours_is_signed_once_more_than_it_is_present():
+    message = MESSAGES["plain"].replace(b"From:", b"X-Ref: 1\r\nFrom:", 1)
+    field = sign_all(message, BOTH[:1], own=[b"x-ref"])
+    assert field.replace(b"\r\n ", b"").lower().count(b"x-ref") == 2

@@ -11,6 +11,7 @@ import pytest
 from django.core.management import call_command
 
 from domains.signing_identities import Identity, identities
+from messages.feedback.mail_ids import recipient_header
 from messages.feedback.model import FeedbackResult
 from messages.feedback.reports import ReceivedReport, receive_report
 from messages.feedback.return_paths import find_return_path, read_recipient
@@ -156,7 +157,8 @@ def test_our_message_id_alone_is_believed_only_where_the_operator_chose_the_file
 
 @pytest.mark.parametrize("is_named", [True, False])
 def test_a_complaint_suppresses_the_address_and_keeps_the_state(sent: Recipient, is_named: bool) -> None:
-    original = "" if is_named else f"Message-ID: {sent.message.message_id}\r\n"
+    name, value = recipient_header(sent.pk)
+    original = "" if is_named else f"Subject: Hi\r\n{name}: {value}\r\n"
     assert process(build_complaint(path_of(sent) if is_named else "", original=original)) == [FeedbackResult.APPLIED]
     assert status_of(sent) == "sent"
     assert (Suppression.objects.get().reason, Event.objects.filter(type="email.complained").count()) == ("complaint", 1)
