@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
+from delivery.judging.terms import About, Reason
 from messages.states import Status
 from messages.transitions import AppliedTransition
 from tracking.events import Fact, record_facts
@@ -38,6 +39,12 @@ def record_status_events(
             for row in applied
         ]
     )
+
+
+def describe_judgement(reason: Reason | None, about: About | None, *, is_suppressed: bool | None) -> dict[str, Any]:
+    """The judgement of a refusal as event data. `is_suppressed` is None for what is no bounce."""
+    told = {"reason": reason, "about": about, "suppressed": is_suppressed}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def record_message_events(applied: Iterable[AppliedTransition], type_: EventType) -> None:

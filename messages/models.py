@@ -262,6 +262,9 @@ class Attempt(models.Model):
     code = models.SmallIntegerField(null=True)
     enhanced_code = models.TextField(blank=True)
     reply = models.TextField(blank=True)
+    # The judgement of a refusal (`delivery.judging`); empty for other outcomes.
+    reason = models.TextField(blank=True, db_default="")
+    about = models.TextField(blank=True, db_default="")
     remote_host = models.TextField(blank=True)
     tls = models.TextField(blank=True)
     next_attempt_at = models.DateTimeField(null=True)

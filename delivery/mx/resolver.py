@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
+from time import sleep
 from typing import Protocol
 
 from delivery.dns import DnsClient, DnsValue, LookUpStatus, MxRecord, NameServer, RecordType
@@ -10,6 +11,8 @@ from delivery.ssrf import IpAddress
 LOOK_UP_SECONDS = 10.0
 TRY_SECONDS = 3.0
 MAX_CACHED = 20_000
+# A name server that has just lost a zone for a moment gets the time to find it again.
+PAUSE_SECONDS = 1.0
 
 
 class NoNameError(Exception):
@@ -32,12 +35,27 @@ class MxResolver(Protocol):
     def find_texts(self, name: str) -> Sequence[str]:
         """The TXT records, the strings of each joined."""
 
+    def ask_anew(self) -> "MxResolver":
+        """The same DNS for a second opinion: later, nothing from the cache, and another name server if there is one."""
+
 
 class DnsMxResolver:
-    """The adapter, with a cache. `name_servers` are (address, port); none are those of the machine."""
+    """The adapter, with a cache of `cache_size` answers. `name_servers` are (address, port); none are those of the
+    machine. A second opinion is asked for after `pause` seconds.
+    """
 
-    def __init__(self, name_servers: Sequence[NameServer] = (), *, seconds: float = LOOK_UP_SECONDS) -> None:
-        self._dns = DnsClient(name_servers, seconds=seconds, try_seconds=TRY_SECONDS, cache_size=MAX_CACHED)
+    def __init__(
+        self,
+        name_servers: Sequence[NameServer] = (),
+        *,
+        seconds: float = LOOK_UP_SECONDS,
+        cache_size: int = MAX_CACHED,
+        pause: float = PAUSE_SECONDS,
+    ) -> None:
+        self._name_servers = name_servers
+        self._seconds = seconds
+        self._pause = pause
+        self._dns = DnsClient(name_servers, seconds=seconds, try_seconds=TRY_SECONDS, cache_size=cache_size)
 
     def find_mx(self, domain: str) -> Sequence[MxRecord]:
         """As the port says."""
@@ -61,6 +79,11 @@ class DnsMxResolver:
         """As the port says."""
         values = self._ask(name, RecordType.TXT)
         return [value.decode("utf-8", "replace") for value in values if isinstance(value, bytes)]
+
+    def ask_anew(self) -> "DnsMxResolver":
+        """As the port says."""
+        sleep(self._pause)
+        return DnsMxResolver(self._name_servers[::-1], seconds=self._seconds, cache_size=0)
 
     def _ask(self, name: str, record_type: RecordType) -> Sequence[DnsValue]:
         reply = self._dns.ask(name, record_type)

@@ -63,7 +63,7 @@ class MxRouter:
         try:
             records = self.resolver.find_mx(domain)
         except NoNameError:
-            raise refuse_domain(f"the domain {domain} does not exist", "5.1.2", Reason.HOST_UNKNOWN) from None
+            raise self._refuse_unless_found(domain, f"the domain {domain} does not exist", "5.1.2") from None
         except NoAnswerError as error:
             raise postpone_domain(f"the mail exchangers of {domain} are not known: {error}") from None
         if not records:
@@ -103,23 +103,42 @@ class MxRouter:
         )
         if found:
             return found
+        if hosts == [domain] and all(one.is_absent for one in problems):
+            raise self._refuse_unless_found(domain, f"the domain {domain} has neither MX nor address", "5.4.4")
         text = f"no mail exchanger of {domain} can be reached: {'; '.join(one.text for one in problems)}"
         if any(one.is_temporary for one in problems):
             raise postpone_domain(text)
-        raise UnroutableError(build_refusal(Outcome.FAILED, text, "5.4.4"))
+        outcome = Outcome.BOUNCED if all(one.is_absent for one in problems) else Outcome.FAILED
+        raise UnroutableError(build_refusal(outcome, text, "5.4.4"))
+
+    def _refuse_unless_found(self, domain: str, text: str, enhanced_code: str) -> UnroutableError:
+        """The error for a domain without mail: permanent only if a second question to the DNS says the same."""
+        try:
+            is_found = self._has_host(domain, self.resolver.ask_anew())
+        except NoAnswerError as error:
+            return postpone_domain(f"{text}, says the DNS once, and then nothing: {error}")
+        if is_found:
+            return postpone_domain(f"{text}, says the DNS once, and then the contrary")
+        return refuse_domain(text, enhanced_code, Reason.HOST_UNKNOWN)
+
+    def _has_host(self, domain: str, resolver: MxResolver) -> bool:
+        try:
+            return bool(resolver.find_mx(domain) or resolver.find_addresses(domain))
+        except NoNameError:
+            return False
 
     def _walk(self, hosts: list[str], problems: "list[HostProblem]") -> Iterator[tuple[str, IpAddress]]:
         for host in hosts:
             try:
                 addresses = self.resolver.find_addresses(host)
             except NoNameError:
-                problems.append(HostProblem(f"{host} does not exist"))
+                problems.append(HostProblem(f"{host} does not exist", is_absent=True))
                 continue
             except NoAnswerError as error:
                 problems.append(HostProblem(f"{host}: {error}", is_temporary=True))
                 continue
             if not addresses:
-                problems.append(HostProblem(f"{host} has no address"))
+                problems.append(HostProblem(f"{host} has no address", is_absent=True))
             for address in addresses:
                 if not self.guard.admits(address):
                     problems.append(HostProblem(f"{host} is at {address}, which is not a public address"))
@@ -135,6 +154,7 @@ class HostProblem:
 
     text: str
     is_temporary: bool = False
+    is_absent: bool = False
 
 
 def refuse_domain(text: str, enhanced_code: str, reason: Reason) -> UnroutableError:

@@ -15,6 +15,7 @@ from messages.explain.attempts import find_attempt_meaning
 from messages.explain.context import Background
 from messages.explain.explain import explain
 from messages.explain.model import MessageExplanation, RecipientExplanation
+from messages.explain.status_codes import SUBJECT_WORDS
 from messages.models import Attachment, Attempt, Message, Recipient
 from messages.selectors import timeline, with_details
 from messages.states import Phase, Status
@@ -64,6 +65,7 @@ EVENTS: dict[str, tuple[str, str]] = {
 SETTLED = frozenset({EventType.OPENED_SETTLED, EventType.CLICKED_SETTLED})
 # Members of a settled event that say nothing to a person.
 FOR_MACHINES = frozenset({"provisional", "provisional_actor", "event_id", "visited_at"})
+WORDS = {True: "yes", False: "no"}
 STAFF = {
     "cancel": "cancelled it",
     "resend": "resent it",
@@ -84,6 +86,8 @@ class AttemptStory:
     colour: str
     # The meaning of the reply's codes; empty if it is unknown.
     meaning: str
+    # The subject of a refusal, in words; empty for other replies.
+    about: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +187,7 @@ def build_attempt_story(attempt: Attempt, row: Recipient, background: Background
         state=state,
         colour=COLOURS.get(attempt.outcome, "default"),
         meaning=meaning.words if meaning else "",
+        about=SUBJECT_WORDS.get(attempt.about, ""),
     )
 
 
@@ -230,7 +235,8 @@ def build_event_moment(event: Event) -> Moment:
 
 def list_details(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """An event's data as pairs, without empty values."""
-    return ((name.replace("_", " "), str(value)) for name, value in data.items() if value not in (None, "", [], {}))
+    told = ((name, WORDS.get(value, value) if isinstance(value, bool) else value) for name, value in data.items())
+    return ((name.replace("_", " "), str(value)) for name, value in told if value not in (None, "", [], {}))
 
 
 def build_audit_moment(entry: AuditEntry) -> Moment:

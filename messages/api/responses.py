@@ -7,6 +7,8 @@ from rest_framework import serializers
 
 from common.serializers import AbsentTextField, StrictDateTimeField, TimeField
 from delivery.envelope import Outcome
+from delivery.judging.rules import RULES
+from delivery.judging.terms import About
 from messages.models import Attachment, Attempt, Message, Recipient, RecipientField
 from messages.states import Lane, OnUncertain, Status, StatusReason
 from providers.routing.selection import routes
@@ -80,6 +82,8 @@ class AttemptOutput(serializers.Serializer[Attempt]):
     code = serializers.IntegerField(allow_null=True, help_text="SMTP or HTTP code; null without a reply.")
     enhanced_code = AbsentTextField(help_text="RFC 3463.")
     reply = AbsentTextField(help_text="The other side's reply, or this service's own text if there was none.")
+    reason = AbsentTextField(help_text=f"The reason of a refusal: {', '.join(RULES)}; null for other outcomes.")
+    about = AbsentTextField(help_text=f"The subject of a refusal: {', '.join(About)}; null for other outcomes.")
     remote_host = AbsentTextField()
     remote_id = AbsentTextField(help_text="The id that the email service gave the email.")
     tls = AbsentTextField(help_text="Protocol and cipher; null without TLS.")

@@ -37,7 +37,9 @@ CHOICES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotedReply:
-    """A reply, its time, its speaker and its meaning. `meaning` is None where no table has the code."""
+    """A reply, its time, its speaker and its meaning. `meaning` is None where no table has it. `reason` and `about`
+    are the judgement of a refusal, else empty.
+    """
 
     at: datetime
     by: str
@@ -45,6 +47,8 @@ class QuotedReply:
     enhanced_code: str
     reply: str
     meaning: Meaning | None
+    reason: str = ""
+    about: str = ""
 
     @property
     def quoted(self) -> str:
@@ -62,6 +66,8 @@ def read_attempt_reply(attempt: Attempt, row: Recipient, background: Background)
         enhanced_code=attempt.enhanced_code,
         reply=attempt.reply,
         meaning=find_attempt_meaning(attempt, row, background),
+        reason=attempt.reason,
+        about=attempt.about,
     )
 
 
@@ -72,13 +78,14 @@ def find_attempt_meaning(attempt: Attempt, row: Recipient, background: Backgroun
     kind = background.find_kind(attempt)
     # A relay's reply before the recipient is named concerns the relay. A later one may repeat another server's reply.
     server = SPEAKERS[kind] if is_own or kind in {ProviderKind.MX, ProviderKind.INBOX} else "the receiving server"
-    return find_meaning(attempt.enhanced_code, attempt.code, server.format(name=attempt.provider_name))
+    name = server.format(name=attempt.provider_name)
+    return find_meaning(attempt.enhanced_code, attempt.code, name, attempt.reason)
 
 
 def read_feedback_reply(event: Event) -> QuotedReply | None:
     """The reply that a report or an ESP's event quotes; None if it quotes nothing."""
     code, enhanced_code = event.data.get("code"), str(event.data.get("enhanced_code") or "")
-    reply = str(event.data.get("reply") or "")
+    reply, reason = str(event.data.get("reply") or ""), str(event.data.get("reason") or "")
     if not (code or enhanced_code or reply):
         return None
     return QuotedReply(
@@ -87,7 +94,9 @@ def read_feedback_reply(event: Event) -> QuotedReply | None:
         code=code,
         enhanced_code=enhanced_code,
         reply=reply,
-        meaning=None if enhanced_code.startswith("2") else find_meaning(enhanced_code, code),
+        meaning=None if enhanced_code.startswith("2") else find_meaning(enhanced_code, code, reason=reason),
+        reason=reason,
+        about=str(event.data.get("about") or ""),
     )
 
 

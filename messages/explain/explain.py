@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from messages.explain.attempts import explain_choices
-from messages.explain.context import Background, read_background
+from messages.explain.context import Background, find_last, read_background
 from messages.explain.finished import (
     explain_bounced,
     explain_cancelled,
@@ -20,10 +20,13 @@ from messages.explain.finished import (
 from messages.explain.model import MessageExplanation, RecipientExplanation, StateExplanation
 from messages.explain.waiting import Case, explain_leased, explain_scheduled, explain_waiting
 from messages.explain.wording import say_count, say_time
+from messages.message_events import STATUS_EVENTS
 from messages.models import Message, Recipient
 from messages.states import ROLL_UP, Lane, OnUncertain, Status
 
 MAX_ADVICE = 5
+# The states that a refusal in an attempt leads to, or leaves.
+REFUSED = frozenset({Status.QUEUED, Status.DELIVERING, Status.BOUNCED, Status.FAILED})
 
 BY_STATUS: Mapping[Status, Callable[[Case], StateExplanation]] = {
     Status.SCHEDULED: explain_scheduled,
@@ -60,7 +63,25 @@ def explain_recipient(message: Message, row: Recipient, background: Background) 
     """Explain one recipient."""
     case = Case(message, row, background)
     summary = explain_leased(case) if row.lease_token is not None else BY_STATUS[Status(row.status)](case)
-    return RecipientExplanation(row=row, summary=summary, decisions=list(explain_provider_order(message, row)))
+    reason, about = find_judgement(row, background)
+    return RecipientExplanation(
+        row=row,
+        summary=summary,
+        decisions=list(explain_provider_order(message, row)),
+        reason=reason,
+        about=about,
+        is_suppressed=background.find_suppression(row) is not None,
+    )
+
+
+def find_judgement(row: Recipient, background: Background) -> tuple[str, str]:
+    """The reason and the subject of the last refusal of a recipient that is not accepted; else empty texts."""
+    type_ = STATUS_EVENTS.get(Status(row.status))
+    event = background.find_event(row, type_) if type_ else None
+    if event and event.data.get("about"):
+        return str(event.data.get("reason", "")), str(event.data["about"])
+    last = find_last(row)
+    return (last.reason, last.about) if last and row.status in REFUSED else ("", "")
 
 
 def sum_up(message: Message, recipients: Sequence[RecipientExplanation]) -> StateExplanation:

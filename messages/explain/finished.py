@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from django.conf import settings
 
 from delivery.envelope import Outcome
+from delivery.judging.terms import Reason
 from messages.explain.attempts import (
     SEND_AGAIN,
     QuotedReply,
@@ -16,8 +17,10 @@ from messages.explain.attempts import (
 )
 from messages.explain.model import StateExplanation
 from messages.explain.providers import name_speaker
+from messages.explain.status_codes import SUBJECT_WORDS
 from messages.explain.waiting import Case, explain_taken, find_acceptance, find_quoted_reply
 from messages.explain.wording import capitalize, end_sentence, say_count, say_span, say_time
+from messages.feedback.closed_mailboxes import MIN_BOUNCES, MIN_SPAN
 from messages.states import Phase, StatusReason
 from providers.models import ProviderKind
 from tracking.models import Event, EventType, SuppressionReason
@@ -41,6 +44,10 @@ UNLISTED: Mapping[str, str] = {
     SuppressionReason.MANUAL: RELEASE,
 }
 VISITS = ((EventType.OPENED_SETTLED, "opened it"), (EventType.CLICKED_SETTLED, "followed a link in it"))
+DISABLED_RULE = (
+    f"A mailbox that is only disabled is suppressed at bounce {MIN_BOUNCES}, if it bounces for "
+    f"{MIN_SPAN.days} days without a delivery in between."
+)
 LOOK_FOR_IT = "If the recipient does not see it, ask them to look into the spam folder, and search for its Message-ID"
 
 
@@ -119,10 +126,11 @@ def explain_later_feedback(case: Case) -> str:
 def explain_bounced(case: Case) -> StateExplanation:
     event = case.background.find_event(case.row, EventType.BOUNCED)
     last_reply, why = explain_later_bounce(case, event)
-    listed, advice = explain_suppression(case)
+    listed, advice = explain_suppression(case, is_disabled=bool(last_reply and last_reply.reason == Reason.DISABLED))
     meaning = last_reply.meaning if last_reply else None
+    about = SUBJECT_WORDS.get(last_reply.about) if last_reply else None
     return StateExplanation(
-        why=f"{why} {listed}".strip(),
+        why=" ".join(filter(None, (why, f"The refusal is about {about}." if about else "", listed))),
         advice=tuple(each for each in (advise(meaning, is_over=True), advice) if each),
         last_reply=last_reply,
     )
@@ -147,15 +155,17 @@ def explain_later_bounce(case: Case, event: Event | None) -> tuple[QuotedReply |
     )
 
 
-def explain_suppression(case: Case) -> tuple[str, str]:
-    """A sentence about the suppression of the address, and the advice for it."""
+def explain_suppression(case: Case, *, is_disabled: bool) -> tuple[str, str]:
+    """Sentences about the suppression of the address, and the advice for it."""
     found = case.background.find_suppression(case.row)
     if found is None:
         if case.row.is_simulated:
             return "The mail was simulated, so the address is not suppressed.", ""
-        return "The address is not on the suppression list: other mail still goes to it.", ""
+        rule = f" {DISABLED_RULE}" if is_disabled else ""
+        return f"The address is not on the suppression list: other mail still goes to it.{rule}", ""
     if found.message_id == case.message.pk:
-        return "The address has been on the suppression list since then: no more mail is sent to it.", UNLISTED[
+        note = f" ({found.note})" if is_disabled and found.note else ""
+        return f"The address has been on the suppression list since then{note}: no more mail is sent to it.", UNLISTED[
             found.reason
         ]
     return (

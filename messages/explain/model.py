@@ -26,11 +26,16 @@ class StateExplanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientExplanation:
-    """Explains a recipient; `decisions` are in order."""
+    """Explains a recipient; `decisions` are in order. `reason` and `about` are the judgement of the last refusal, else
+    empty. `is_suppressed`: the address is on the suppression list now.
+    """
 
     row: Recipient
     summary: StateExplanation
     decisions: Sequence[str]
+    reason: str
+    about: str
+    is_suppressed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

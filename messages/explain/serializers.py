@@ -7,6 +7,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.serializers import AbsentTextField, StrictDateTimeField, TimeField
+from delivery.judging.rules import RULES
+from delivery.judging.terms import About
 from messages.available_actions import ACTIONS, Action, list_actions
 from messages.explain.attempts import QuotedReply
 from messages.explain.model import MessageExplanation
@@ -21,7 +23,9 @@ class QuotedReplyOutput(serializers.Serializer[QuotedReply]):
     code = serializers.IntegerField(allow_null=True, help_text="SMTP or HTTP code.")
     enhanced_code = AbsentTextField(help_text="RFC 3463.")
     reply = AbsentTextField(help_text="The text of the reply.")
-    meaning = serializers.SerializerMethodField(help_text="The meaning of the code; null if it is unknown.")
+    meaning = serializers.SerializerMethodField(help_text="The meaning of the reply; null if it is unknown.")
+    reason = AbsentTextField(help_text=f"The reason of a refusal: {', '.join(RULES)}; null for other replies.")
+    about = AbsentTextField(help_text=f"The subject of a refusal: {', '.join(About)}; null for other replies.")
 
     def get_meaning(self, last_reply: QuotedReply) -> str | None:
         return last_reply.meaning.words if last_reply.meaning else None
@@ -55,6 +59,11 @@ class RecipientExplanationOutput(StateExplanationOutput):
     address = serializers.CharField(source="row.address")
     status = serializers.ChoiceField(source="row.status", choices=Status.choices)
     status_reason = AbsentTextField(source="row.status_reason", help_text="The reason for the status, for programs.")
+    reason = AbsentTextField(help_text=f"The reason of the last refusal: {', '.join(RULES)}; null without one.")
+    about = AbsentTextField(help_text=f"The subject of the last refusal: {', '.join(About)}; null without one.")
+    suppressed = serializers.BooleanField(
+        source="is_suppressed", help_text="Whether the address is on the project's suppression list now."
+    )
     said = QuotedReplyOutput(source="summary.last_reply", allow_null=True)
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from delivery.judging.codes import name_status
+from delivery.judging.terms import About, Reason
+
 CHECK_ADDRESS = "Check the address for a typing error, or ask the recipient for another one."
 ASK_RECIPIENT = "Contact the recipient in another way: only they or their mail administrator can fix this."
 CHECK_REPUTATION = (
@@ -10,6 +13,16 @@ CHECK_REPUTATION = (
 )
 CHECK_CONTENT = "Check the content for links, attachments and wording that filters regard as spam."
 WAIT = "Nothing: the service retries by itself."
+
+
+# The subject of a refusal, for a sentence with "is about".
+SUBJECT_WORDS: Mapping[str, str] = {
+    About.RECIPIENT: "the recipient",
+    About.SERVER: "the recipient's server or domain",
+    About.MESSAGE: "this message",
+    About.IDENTITY: "our sending identity (IP address, domain, authentication or reputation)",
+    About.PROVIDER: "the provider",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,27 @@ CODES: Mapping[str, Meaning] = {
     "7.28": Meaning("there was too much mail of this kind at once", "Send more slowly."),
 }
 
+# The judged reasons (`delivery.judging`), for replies whose codes name another cause, or none.
+REASONS: Mapping[str, Meaning] = {
+    Reason.NO_SUCH_USER: Meaning("there is no such mailbox", CHECK_ADDRESS),
+    Reason.HOST_UNKNOWN: Meaning("there is no such mail domain", CHECK_ADDRESS),
+    Reason.NO_MAIL_SERVICE: Meaning("the domain declares that it accepts no mail", CHECK_ADDRESS),
+    Reason.MOVED: Meaning("the mailbox has moved", CHECK_ADDRESS),
+    Reason.MAILBOX_FULL: Meaning("the mailbox is full", "Ask the recipient to make room, then resend it."),
+    Reason.DISABLED: Meaning("the mailbox is disabled", ASK_RECIPIENT),
+    Reason.FILTERED: Meaning("the recipient's own rules reject it", ASK_RECIPIENT),
+    Reason.SENDER_REJECTED: Meaning("{server} does not accept the sender's address", CHECK_REPUTATION),
+    Reason.AUTHENTICATION: Meaning("SPF, DKIM or DMARC of the sender's domain did not pass", CHECK_REPUTATION),
+    Reason.LOGIN: Meaning("{server} wants a login or encryption", "Tell the operator of this service."),
+    Reason.RELAYING: Meaning("{server} does not take mail for this domain", CHECK_ADDRESS),
+    Reason.BLOCKED: Meaning("{server} does not accept mail from our IP address", CHECK_REPUTATION),
+    Reason.GREYLISTED: Meaning("{server} asks for a later attempt, as many servers do for unknown senders", WAIT),
+    Reason.SPAM: Meaning("{server} regards it as spam", CHECK_CONTENT),
+    Reason.VIRUS: Meaning("{server} found a virus in it", CHECK_CONTENT),
+    Reason.TOO_BIG: Meaning("the message is larger than {server} accepts", "Make it smaller: put files behind links."),
+    Reason.TOO_MANY: Meaning("there was too much mail at once", WAIT),
+}
+
 # Other meanings of some codes when they are transient.
 PASSING: Mapping[str, Meaning] = {
     "7.0": Meaning("{server} wants the message later, or less mail for now", WAIT),
@@ -89,8 +123,15 @@ REPLIES: Mapping[int, Meaning] = {
 }
 
 
-def find_meaning(enhanced_code: str, code: int | None, server: str = "the recipient's server") -> Meaning | None:
-    """The meaning of the more precise of the two codes, with `server` filled in; None if both are unknown."""
+def find_meaning(
+    enhanced_code: str, code: int | None, server: str = "the recipient's server", reason: str = ""
+) -> Meaning | None:
+    """The meaning of a reply, with `server` filled in; None if it is unknown. The judged `reason` counts more than the
+    codes: servers say 5.1.1 for a full mailbox. Where both agree, the more precise code speaks.
+    """
+    judged = REASONS.get(reason)
+    if judged and name_status(enhanced_code) != reason:
+        return replace(judged, words=judged.words.format(server=server))
     detail = enhanced_code[2:]
     is_passing = enhanced_code.startswith("4.") if enhanced_code else code is not None and code < 500
     found = CODES.get(detail) or SUBJECTS.get(detail.partition(".")[0]) or REPLIES.get(code or 0)

@@ -11,7 +11,9 @@ from typing import Any
 import structlog
 from django.db import transaction
 
+from delivery.judging.terms import Reason
 from ledger.sql import execute, fetch, fetch_value
+from messages.feedback.closed_mailboxes import Mailbox, find_closed
 from messages.feedback.model import Feedback, FeedbackKind, FeedbackResult, dump_feedback, load_feedback
 from messages.feedback.targets import (
     FeedbackTarget,
@@ -19,7 +21,7 @@ from messages.feedback.targets import (
     find_feedback_recipient,
     lock_target,
 )
-from messages.message_events import STATUS_EVENTS
+from messages.message_events import STATUS_EVENTS, describe_judgement
 from messages.states import TRANSITIONS, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, apply_transitions, lock_messages
 from tracking.engagement.bot_detection import Label
@@ -160,9 +162,12 @@ def _apply(feedback: Feedback) -> FeedbackResult:
         return FeedbackResult.LATER
     transition = choose_feedback_transition(feedback, target)
     applied = apply_transitions([transition]) if transition else []
-    _record_feedback_events(feedback, target, [row for row in applied if row.status is not target.status])
-    if not target.is_simulated:
-        _suppress(feedback, target)
+    changed = [row for row in applied if row.status is not target.status]
+    note = _find_suppression_note(feedback, target, is_first=bool(changed))
+    is_suppressed = None if feedback.kind is not FeedbackKind.BOUNCED else note is not None
+    _record_feedback_events(feedback, target, changed, is_suppressed=is_suppressed)
+    if note is not None:
+        _suppress(feedback, target, note)
     return FeedbackResult.APPLIED
 
 
@@ -203,7 +208,9 @@ def choose_feedback_transition(feedback: Feedback, target: FeedbackTarget) -> Tr
     )
 
 
-def _record_feedback_events(feedback: Feedback, target: FeedbackTarget, applied: list[AppliedTransition]) -> None:
+def _record_feedback_events(
+    feedback: Feedback, target: FeedbackTarget, applied: list[AppliedTransition], *, is_suppressed: bool | None
+) -> None:
     """Record the event of a new state, and the event of a kind without a state."""
     if feedback.kind in VISITS and target.wants(feedback.kind):
         _record_visit(feedback, target)
@@ -218,7 +225,7 @@ def _record_feedback_events(feedback: Feedback, target: FeedbackTarget, applied:
                 recipient_id=target.recipient_id,
                 address=target.address,
                 type=type_,
-                data=feedback_event_data(feedback, target.stream),
+                data=feedback_event_data(feedback, target.stream, is_suppressed=is_suppressed),
             )
             for type_ in types
         ]
@@ -240,8 +247,11 @@ def _record_visit(feedback: Feedback, target: FeedbackTarget) -> None:
     record_reported_visit(subject, data, link=link if feedback.kind is FeedbackKind.CLICKED else None, found=found)
 
 
-def feedback_event_data(feedback: Feedback, stream: str = "") -> dict[str, Any]:
-    """The data of the feedback's event, without empty values; for an opt-out also its stream and its way."""
+def feedback_event_data(feedback: Feedback, stream: str = "", *, is_suppressed: bool | None = None) -> dict[str, Any]:
+    """The data of the feedback's event, without empty values. An opt-out also has its stream and its way.
+
+    `is_suppressed` is None for what is no bounce.
+    """
     opt_out = {"stream": stream, "way": SuppressionWay.FEEDBACK}
     told = {
         **(opt_out if feedback.kind is FeedbackKind.UNSUBSCRIBED else {}),
@@ -250,17 +260,29 @@ def feedback_event_data(feedback: Feedback, stream: str = "") -> dict[str, Any]:
         "enhanced_code": feedback.enhanced_code,
         "reply": feedback.reply[:MAX_REPLY],
         **feedback.data,
-        "reason": feedback.reason,
-        "about": feedback.about,
-    }
+    } | describe_judgement(feedback.reason, feedback.about, is_suppressed=is_suppressed)
     return {name: value for name, value in told.items() if value is not None and value != ""}
 
 
-def _suppress(feedback: Feedback, target: FeedbackTarget) -> None:
-    reason = SUPPRESSIONS.get(feedback.kind) or (SuppressionReason.BOUNCE if feedback.should_suppress else None)
-    if reason is not None:
-        said = f"{feedback.enhanced_code} {feedback.reply}".strip()[:MAX_REPLY]
-        # An opt-out holds for the stream of its mail.
-        stream = target.stream if reason == SuppressionReason.UNSUBSCRIBE else None
-        entry = Entry(address=target.address, reason=reason, stream=stream, note=said, message_id=target.message_id)
-        suppress_many(target.project_id, [entry])
+def _find_suppression_note(feedback: Feedback, target: FeedbackTarget, *, is_first: bool) -> str | None:
+    """The note of the suppression that the feedback asks for; None when it asks for none. `is_first` tells that the
+    recipient had not bounced before.
+    """
+    if target.is_simulated:
+        return None
+    if feedback.should_suppress or feedback.kind in SUPPRESSIONS:
+        return f"{feedback.enhanced_code} {feedback.reply}".strip()
+    if is_first and feedback.kind is FeedbackKind.BOUNCED and feedback.reason is Reason.DISABLED:
+        mailbox = Mailbox(target.project_id, target.address.lower())
+        return find_closed([mailbox]).get(mailbox)
+    return None
+
+
+def _suppress(feedback: Feedback, target: FeedbackTarget, note: str) -> None:
+    reason = SUPPRESSIONS.get(feedback.kind, SuppressionReason.BOUNCE)
+    # An opt-out holds for the stream of its mail.
+    stream = target.stream if reason == SuppressionReason.UNSUBSCRIBE else None
+    entry = Entry(
+        address=target.address, reason=reason, stream=stream, note=note[:MAX_REPLY], message_id=target.message_id
+    )
+    suppress_many(target.project_id, [entry])

@@ -342,6 +342,8 @@ class Migration(migrations.Migration):
                 ("code", models.SmallIntegerField(null=True)),
                 ("enhanced_code", models.TextField(blank=True)),
                 ("reply", models.TextField(blank=True)),
+                ("reason", models.TextField(blank=True, db_default="")),
+                ("about", models.TextField(blank=True, db_default="")),
                 ("remote_host", models.TextField(blank=True)),
                 ("tls", models.TextField(blank=True)),
                 ("next_attempt_at", models.DateTimeField(null=True)),

@@ -1,7 +1,7 @@
 """Records the results of attempts: attempt, recipient's state, event and suppression, in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -12,10 +12,12 @@ from django.conf import settings
 from django.db import transaction
 
 from delivery.envelope import Outcome, Reply
+from delivery.judging.terms import Reason
 from delivery.retry import next_wait
 from delivery.simulator.script import TIME_SCALE_HEADER
 from ledger.sql import as_rows, execute, fetch_as, pipelined
-from messages.message_events import record_status_events
+from messages.feedback.closed_mailboxes import Mailbox, find_closed
+from messages.message_events import describe_judgement, record_status_events
 from messages.models import Recipient
 from messages.sending.claims import Claim
 from messages.states import TRANSITIONS, OnUncertain, Phase, Status, StatusReason
@@ -81,7 +83,7 @@ def record_results(results: Sequence[AttemptResult]) -> set[UUID]:
         changed = [
             r for r in ours if transitions[r.claim.recipient_id].status is not leased[r.claim.recipient_id].status
         ]
-        suppress_refused(ours, leased)
+        suppressed = suppress_refused(ours, leased)
         with pipelined():
             write_transitions(list(transitions.values()), {result.claim.token for result in ours})
             _finish_attempts(ours, transitions)
@@ -90,26 +92,36 @@ def record_results(results: Sequence[AttemptResult]) -> set[UUID]:
                     build_applied_transition(leased[r.claim.recipient_id], transitions[r.claim.recipient_id])
                     for r in changed
                 ],
-                {r.claim.recipient_id: attempt_event_data(r) for r in changed},
+                {r.claim.recipient_id: attempt_event_data(r, suppressed) for r in changed},
             )
     return set(transitions)
 
 
-def suppress_refused(results: Sequence[AttemptResult], leased: Mapping[UUID, LeasedRecipient]) -> None:
-    """Suppress addresses that do not exist, each for its project. Simulated mail never suppresses an address."""
+def suppress_refused(results: Sequence[AttemptResult], leased: Mapping[UUID, LeasedRecipient]) -> set[UUID]:
+    """Suppress addresses that do not exist, and those that stay disabled, each for its project. Returns the ids of
+    their recipients. Simulated mail never suppresses an address.
+    """
     refused: dict[UUID, list[Entry]] = defaultdict(list)
-    for result in results:
-        row = leased[result.claim.recipient_id]
-        if result.reply.should_suppress and not row.is_simulated:
+    rows = [(leased[result.claim.recipient_id], result.reply) for result in results]
+    told = [(row, reply) for row, reply in rows if not row.is_simulated and reply.outcome is Outcome.BOUNCED]
+    closed = find_closed(
+        Mailbox(row.project_id, row.address.lower()) for row, reply in told if reply.reason is Reason.DISABLED
+    )
+    suppressed: set[UUID] = set()
+    for row, reply in told:
+        note = closed.get(Mailbox(row.project_id, row.address.lower()))
+        if reply.should_suppress or note:
             entry = Entry(
                 address=row.address,
                 reason=SuppressionReason.BOUNCE,
-                note=result.reply.text[:500],
+                note=(note or reply.text)[:500],
                 message_id=row.message_id,
             )
             refused[row.project_id].append(entry)
+            suppressed.add(row.recipient_id)
     for project_id, entries in sorted(refused.items()):
         suppress_many(project_id, entries)
+    return suppressed
 
 
 def build_applied_transition(leased: LeasedRecipient, transition: Transition) -> AppliedTransition:
@@ -161,8 +173,10 @@ def next_transition(result: AttemptResult, leased: LeasedRecipient) -> Transitio
     )
 
 
-def attempt_event_data(result: AttemptResult) -> dict[str, Any]:
-    """The data of an attempt's event."""
+def attempt_event_data(result: AttemptResult, suppressed: Collection[UUID]) -> dict[str, Any]:
+    """The data of an attempt's event. That of a refusal has the reason and its subject, that of a bounce also whether
+    the address was suppressed.
+    """
     reply = result.reply
     return {
         "attempt": result.claim.number,
@@ -171,9 +185,11 @@ def attempt_event_data(result: AttemptResult) -> dict[str, Any]:
         "code": reply.code,
         "enhanced_code": reply.enhanced_code,
         "reply": reply.text,
-        "reason": reply.reason if reply.about else None,
-        "about": reply.about,
-    }
+    } | describe_judgement(
+        reply.reason if reply.about else None,
+        reply.about,
+        is_suppressed=result.claim.recipient_id in suppressed if reply.outcome is Outcome.BOUNCED else None,
+    )
 
 
 def suppress_recipients(causes: Mapping[UUID, Cause]) -> None:
@@ -220,11 +236,11 @@ def _lock_leased(results: Sequence[AttemptResult]) -> dict[UUID, LeasedRecipient
 _FINISH = """
 UPDATE mail_attempt a
 SET phase = %s, finished_at = now(), outcome = v.outcome, code = v.code, enhanced_code = v.enhanced_code,
-    reply = v.reply, remote_host = v.remote_host, tls = v.tls, remote_id = v.remote_id,
-    next_attempt_at = now() + v.wait
+    reply = v.reply, reason = v.reason, about = v.about, remote_host = v.remote_host, tls = v.tls,
+    remote_id = v.remote_id, next_attempt_at = now() + v.wait
 FROM jsonb_to_recordset(%s::jsonb) AS v(
-    id bigint, outcome text, code smallint, enhanced_code text, reply text, remote_host text, tls text,
-    remote_id text, wait interval
+    id bigint, outcome text, code smallint, enhanced_code text, reply text, reason text, about text, remote_host text,
+    tls text, remote_id text, wait interval
 )
 WHERE a.id = v.id
 """
@@ -238,6 +254,8 @@ def _finish_attempts(results: Sequence[AttemptResult], transitions: Mapping[UUID
             "code": result.reply.code,
             "enhanced_code": result.reply.enhanced_code,
             "reply": result.reply.text,
+            "reason": result.reply.reason if result.reply.about else "",
+            "about": result.reply.about or "",
             "remote_host": result.reply.remote_host,
             "tls": result.reply.tls,
             "remote_id": result.reply.remote_id,

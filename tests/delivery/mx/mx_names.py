@@ -20,6 +20,8 @@ class Zone:
     hosts: Mapping[str, Sequence[str] | str] = field(default_factory=dict)
     texts: Mapping[str, Sequence[str] | str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    # What the DNS says when it is asked anew; without it, the same.
+    later: "Zone | None" = None
 
     def find_mx(self, domain: str) -> Sequence[MxRecord]:
         rows = [row.split(" ") for row in self._find(self.mx, domain, "MX")]
@@ -30,6 +32,9 @@ class Zone:
 
     def find_texts(self, name: str) -> Sequence[str]:
         return self._find(self.texts, name, "TXT")
+
+    def ask_anew(self) -> "Zone":
+        return self.later or self
 
     def _find(self, table: Mapping[str, Sequence[str] | str], name: str, kind: str) -> Sequence[str]:
         self.asked.append(f"{kind} {name}")

@@ -39,6 +39,16 @@ def test_answers_are_kept_as_long_as_they_say(server: DnsServer, resolver: DnsMx
     assert server.asked.count(("x.test", "MX")) == 1
 
 
+def test_a_second_opinion_comes_from_the_dns_and_not_from_what_was_kept(server: DnsServer) -> None:
+    resolver = DnsMxResolver([("127.0.0.1", server.port)], seconds=1.0, pause=0.0)
+    with pytest.raises(NoNameError):
+        resolver.find_mx("x.test")
+    server.put("x.test", "MX", "10 mx1.x.test.")
+    with pytest.raises(NoNameError):
+        resolver.find_mx("x.test")
+    assert resolver.ask_anew().find_mx("x.test") == [MxRecord(10, "mx1.x.test")]
+
+
 def test_no_name_no_data_and_no_answer_are_told_apart(server: DnsServer, resolver: DnsMxResolver) -> None:
     server.put("x.test", "A", "192.0.2.1")
     server.rcodes["broken.test"] = dns.rcode.SERVFAIL

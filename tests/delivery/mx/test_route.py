@@ -64,10 +64,14 @@ def test_without_mx_records_the_domain_is_its_own_exchanger() -> None:
         ({"mx": {"x.test": MISSING}}, ("bounced", "5.1.2", True)),
         ({"mx": {"x.test": ["0 ."]}}, ("bounced", "5.1.10", True)),
         ({"mx": {"x.test": FAILING}}, ("deferred", "4.4.3", False)),
-        ({}, ("failed", "5.4.4", False)),
-        ({"hosts": {"x.test": MISSING}}, ("failed", "5.4.4", False)),
+        ({}, ("bounced", "5.4.4", True)),
+        ({"hosts": {"x.test": MISSING}}, ("bounced", "5.4.4", True)),
+        ({"mx": {"x.test": MISSING}, "later": Zone(mx={"x.test": ["10 a.x.test"]})}, ("deferred", "4.4.3", False)),
+        ({"mx": {"x.test": MISSING}, "later": Zone(mx={"x.test": FAILING})}, ("deferred", "4.4.3", False)),
+        ({"later": Zone(hosts={"x.test": ["127.0.0.1"]})}, ("deferred", "4.4.3", False)),
+        ({"later": Zone(mx={"x.test": MISSING})}, ("bounced", "5.4.4", True)),
         ({"mx": {"x.test": ["10 a.x.test"]}, "hosts": {"a.x.test": FAILING}}, ("deferred", "4.4.3", False)),
-        ({"mx": {"x.test": ["10 a.x.test"]}, "hosts": {"a.x.test": MISSING}}, ("failed", "5.4.4", False)),
+        ({"mx": {"x.test": ["10 a.x.test"]}, "hosts": {"a.x.test": MISSING}}, ("bounced", "5.4.4", False)),
     ],
 )
 def test_a_domain_without_a_mail_server_is_rejected_with_its_reason(

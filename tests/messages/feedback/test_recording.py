@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from delivery.judging.terms import About, Reason
 from messages.feedback.model import Feedback, FeedbackKind, FeedbackResult
 from messages.feedback.recording import apply_due, receive_feedback
 from messages.models import Attempt, Message, ReceivedFeedback, Recipient
@@ -90,7 +91,8 @@ def test_an_event_shows_the_source_and_the_reply(sent: Recipient) -> None:
         code=550,
         enhanced_code="5.1.1",
         reply="no such user",
-        data={"reason": "no_such_user"},
+        reason=Reason.NO_SUCH_USER,
+        about=About.RECIPIENT,
     )
     event = Event.objects.get(type="email.bounced")
     assert event.recipient_id == sent.pk
@@ -100,6 +102,8 @@ def test_an_event_shows_the_source_and_the_reply(sent: Recipient) -> None:
         "enhanced_code": "5.1.1",
         "reply": "no such user",
         "reason": "no_such_user",
+        "about": "recipient",
+        "suppressed": False,
     }
     assert Recipient.objects.get().last_reply == "no such user"
 
