@@ -22,7 +22,7 @@ def main() -> int:
             django.setup()
             # Models can be imported only from here on.
             program = import_module("drills.harness.program")
-            return int(program.run(ground, options))
+            return int(program.run_drills(ground, options))
     except EmbeddedError as error:
         print(f"drills: {error}", file=sys.stderr)
         return 1
