@@ -60,3 +60,11 @@ def greatest_id_at(time: datetime) -> uuid.UUID:
 
 def milliseconds_of(time: datetime) -> int:
     return min(max((time - EPOCH) // MICROSECOND // 1000, 0), MAX_MILLISECONDS)
+
+
+def parse_id(text: str) -> uuid.UUID | None:
+    """The id in its text form; None for any other text."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

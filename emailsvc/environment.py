@@ -130,6 +130,17 @@ class Environment(BaseSettings):
     EXPIRY_SECONDS: Seconds = Field(
         default=timedelta(hours=48), description="Time after which mail without `expires_at` expires."
     )
+    SUPPRESSION_WAVE_ADDRESSES: int = Field(
+        default=50,
+        ge=1,
+        description="Number of addresses from which on refusals with the same words suppress nobody by themselves.",
+    )
+    SUPPRESSION_WAVE_DOMAINS: int = Field(
+        default=3, ge=1, description="Number of recipient domains that such refusals have at least."
+    )
+    SUPPRESSION_WAVE_SECONDS: Seconds = Field(
+        default=timedelta(seconds=600), description="Time within which such refusals are counted together."
+    )
     WEBHOOK_ALLOWED_NETWORKS: Networks = Field(
         default=[],
         description="Private networks that webhooks may be posted to, `10.1.0.0/16,127.0.0.1/32`: for receivers on "

@@ -19,6 +19,7 @@ from tracking.stats.admin import RollupAdmin as RollupAdmin
 from tracking.suppressions.reach import MAY_NAME_STREAM
 from tracking.suppressions.service import Entry, release_suppressions, select_entry, suppress
 from tracking.suppressions.views import has_address_part
+from tracking.suppressions.waves_admin import WaveAdmin as WaveAdmin
 
 # The fields of an entry's proof.
 PROOF = ("message_id", "way", "ip", "created_at")

@@ -7,6 +7,10 @@ from django.db.models import Func, Q, Value
 from django.db.models.functions import Now
 
 from common.ids import new_id
+from tracking.suppressions.wave_models import HeldSuppression as HeldSuppression
+from tracking.suppressions.wave_models import RefusalCount as RefusalCount
+from tracking.suppressions.wave_models import RefusedAddress as RefusedAddress
+from tracking.suppressions.wave_models import SuppressionWave as SuppressionWave
 from webhooks.event_types import EventType as EventType
 
 

@@ -7,6 +7,7 @@ from celery import shared_task
 
 from tracking.engagement.settling import purge_settled, settle_due
 from tracking.stats.aggregation import aggregate_all
+from tracking.suppressions.wave_decisions import expire_waves, purge_counts
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +36,17 @@ def purge_visits() -> None:
     log.info("visits_purged", count=purge_settled())
 
 
+@shared_task(name="tracking.close_waves")
+def close_waves() -> None:
+    """Drop held suppressions that nobody has decided on, and forget old counts of refusals."""
+    if count := expire_waves():
+        log.info("held_suppressions_expired", count=count)
+    purge_counts()
+
+
 SCHEDULE = (
     (settle_visits, timedelta(seconds=5)),
     (fold_stats, timedelta(seconds=5)),
+    (close_waves, timedelta(minutes=1)),
     (purge_visits, timedelta(minutes=10)),
 )

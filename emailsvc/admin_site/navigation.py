@@ -16,6 +16,7 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "Mail": (
         ("mail.message", "mail"),
         ("tracking.suppression", "block"),
+        ("tracking.suppressionwave", "front_hand"),
         ("templates.template", "draft"),
         ("tracking.rollup", "bar_chart"),
     ),

@@ -14,6 +14,7 @@ PERMISSIONS = (
     "templates.view_template",
     "tracking.view_rollup",
     "tracking.view_suppression",
+    "tracking.view_suppressionwave",
     "webhooks.view_endpoint",
     "webhooks.view_webhookdelivery",
 )

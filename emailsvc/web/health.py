@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from providers.services import count_resting, has_shared_provider
+from tracking.suppressions.wave_decisions import count_open
 
 log = structlog.get_logger(__name__)
 
@@ -141,6 +142,15 @@ CHECKS: dict[str, Callable[[], HealthCheck]] = {
     "provider": check_provider,
     "workers": check_workers,
 }
+
+
+def check_waves() -> HealthCheck:
+    """Suppressions that are held back wait for a person."""
+    if count := count_open():
+        return HealthCheck(status="warning", detail=f"{count} held back: see held_suppressions")
+    return HealthCheck(status="ok", detail="none is held back")
+
+
 # What needs a person and does not stop the service.
-FULL_CHECKS: dict[str, Callable[[], HealthCheck]] = {**CHECKS, "refusals": check_refusals}
+FULL_CHECKS: dict[str, Callable[[], HealthCheck]] = {**CHECKS, "refusals": check_refusals, "suppressions": check_waves}
 WORST = ("ok", "warning", "failed")

@@ -1,18 +1,21 @@
 """The admin of the suppression list, with the suppressed mail of each entry and its resend on release."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.acting_for import Delegate
 from accounts.services import write_audit
+from messages.admin.bounce_release import release_bounces
 from messages.admin.buttons import STYLE
 from messages.models import Recipient
 from messages.suppressed_mail import MAX_RESENT, ReleaseResult, list_suppressed, release_address
@@ -29,6 +32,16 @@ class HoldingAdmin(SuppressionAdmin):
 
     actions = ("release_and_resend",)
     readonly_fields = ("held_back",)
+    list_before_template = "mail/admin/suppressions.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(partial(release_bounces, self))
+        return [path("bounces/", view, name="tracking_suppression_bounces"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        context = {**(extra_context or {}), "may_release": self.has_delete_permission(request)}
+        response: HttpResponseBase = super().changelist_view(request, context)
+        return response
 
     def get_fields(self, request: HttpRequest, obj: Suppression | None = None) -> tuple[str, ...]:
         return (*super().get_fields(request, obj), *(("held_back",) if obj else ()))

@@ -17,7 +17,7 @@ from messages.selectors import timeline
 from messages.states import Phase
 from providers.models import ProviderKind
 from providers.routing.health import ProviderStatus, provider_status
-from tracking.models import Event, EventType, Suppression
+from tracking.models import Event, EventType, HeldSuppression, Suppression, SuppressionWave
 from tracking.stats.counting import SHOWN
 from tracking.suppressions.reach import Cause, MailKind
 from tracking.suppressions.service import sort_by_strength
@@ -41,9 +41,9 @@ class Background:
     """The data of an explanation.
 
     `events` by recipient id (None: the message's own), `visits` by recipient id and event type, `suppressions` (the
-    present ones, the strongest first) by lower-case address. `kind` decides which of them stop the message.
-    `worker_age` is in seconds, None if no worker was ever seen. `hears_bounces`: bounces of this message are sent to
-    this service.
+    present ones, the strongest first) and `held` (the wave that holds one back) by lower-case address. `kind` decides
+    which of them stop the message. `worker_age` is in seconds, None if no worker was ever seen. `hears_bounces`:
+    bounces of this message are sent to this service.
     """
 
     now: datetime
@@ -51,6 +51,7 @@ class Background:
     events: Mapping[UUID | None, Sequence[Event]]
     visits: Mapping[tuple[UUID | None, str], Visits]
     suppressions: Mapping[str, Sequence[Suppression]]
+    held: Mapping[str, SuppressionWave]
     provider_status: ProviderStatus
     worker_age: float | None
     hears_bounces: bool
@@ -80,7 +81,9 @@ def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
     events: dict[UUID | None, list[Event]] = defaultdict(list)
     for event in timeline(message.pk).exclude(type__in=VISITS)[:MAX_EVENTS]:
         events[event.recipient_id].append(event)
-    found = Suppression.objects.filter(project_id=message.project_id, address__in={row.address.lower() for row in rows})
+    addresses = {row.address.lower() for row in rows}
+    found = Suppression.objects.filter(project_id=message.project_id, address__in=addresses)
+    held = HeldSuppression.objects.filter(project_id=message.project_id, address__in=addresses).select_related("wave")
     suppressions: dict[str, list[Suppression]] = defaultdict(list)
     for each in sort_by_strength(found):
         suppressions[each.address].append(each)
@@ -90,6 +93,7 @@ def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
         events=events,
         visits=read_visits(message),
         suppressions=suppressions,
+        held={each.address: each.wave for each in held},
         provider_status=provider_status(message.project_id),
         worker_age=read_worker_age(),
         hears_bounces=bool(rows) and find_return_path(message.domain_id, rows[0].pk) is not None,

@@ -48,6 +48,8 @@ DISABLED_RULE = (
     f"A mailbox that is only disabled is suppressed at bounce {MIN_BOUNCES}, if it bounces for "
     f"{MIN_SPAN.days} days without a delivery in between."
 )
+HELD = "The operator applies or drops these suppressions together; after seven days they are dropped."
+MAX_WORDS = 200
 LOOK_FOR_IT = "If the recipient does not see it, ask them to look into the spam folder, and search for its Message-ID"
 
 
@@ -161,6 +163,12 @@ def explain_suppression(case: Case, *, is_disabled: bool) -> tuple[str, str]:
     if found is None:
         if case.row.is_simulated:
             return "The mail was simulated, so the address is not suppressed.", ""
+        if wave := case.background.held.get(case.row.address.lower()):
+            return (
+                f"The suppression of the address is held back since {say_time(wave.opened_at)}, because many servers "
+                f"refused mail with the same words (“{wave.words[:MAX_WORDS]}”): other mail still goes to it.",
+                HELD,
+            )
         rule = f" {DISABLED_RULE}" if is_disabled else ""
         return f"The address is not on the suppression list: other mail still goes to it.{rule}", ""
     if found.message_id == case.message.pk:

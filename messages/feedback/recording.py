@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 
-from delivery.judging.terms import Reason
+from delivery.judging.terms import About, Reason
 from ledger.sql import execute, fetch, fetch_value
 from messages.feedback.closed_mailboxes import Mailbox, find_closed
 from messages.feedback.model import Feedback, FeedbackKind, FeedbackResult, dump_feedback, load_feedback
@@ -29,7 +29,9 @@ from tracking.engagement.user_agents import Actor
 from tracking.engagement.visits import FollowedLink, VisitSubject, record_reported_visit
 from tracking.events import Fact, record_facts
 from tracking.models import EventType, SuppressionReason, SuppressionWay
+from tracking.suppressions.identity_refusals import identity_refusals
 from tracking.suppressions.service import Entry, suppress_many
+from tracking.suppressions.waves import Bounce, suppress_bounced
 
 log = structlog.get_logger(__name__)
 
@@ -163,11 +165,11 @@ def _apply(feedback: Feedback) -> FeedbackResult:
     transition = choose_feedback_transition(feedback, target)
     applied = apply_transitions([transition]) if transition else []
     changed = [row for row in applied if row.status is not target.status]
+    _count_identity_refusal(feedback, target)
     note = _find_suppression_note(feedback, target, is_first=bool(changed))
-    is_suppressed = None if feedback.kind is not FeedbackKind.BOUNCED else note is not None
-    _record_feedback_events(feedback, target, changed, is_suppressed=is_suppressed)
-    if note is not None:
-        _suppress(feedback, target, note)
+    is_suppressed = note is not None and _suppress(feedback, target, note)
+    is_bounce = feedback.kind is FeedbackKind.BOUNCED
+    _record_feedback_events(feedback, target, changed, is_suppressed=is_suppressed if is_bounce else None)
     return FeedbackResult.APPLIED
 
 
@@ -271,18 +273,37 @@ def _find_suppression_note(feedback: Feedback, target: FeedbackTarget, *, is_fir
     if target.is_simulated:
         return None
     if feedback.should_suppress or feedback.kind in SUPPRESSIONS:
-        return f"{feedback.enhanced_code} {feedback.reply}".strip()
+        return quote_words(feedback)
     if is_first and feedback.kind is FeedbackKind.BOUNCED and feedback.reason is Reason.DISABLED:
         mailbox = Mailbox(target.project_id, target.address.lower())
         return find_closed([mailbox]).get(mailbox)
     return None
 
 
-def _suppress(feedback: Feedback, target: FeedbackTarget, note: str) -> None:
-    reason = SUPPRESSIONS.get(feedback.kind, SuppressionReason.BOUNCE)
-    # An opt-out holds for the stream of its mail.
-    stream = target.stream if reason == SuppressionReason.UNSUBSCRIBE else None
-    entry = Entry(
-        address=target.address, reason=reason, stream=stream, note=note[:MAX_REPLY], message_id=target.message_id
+def quote_words(feedback: Feedback) -> str:
+    """The words of the server or reporter, with its code."""
+    return f"{feedback.enhanced_code} {feedback.reply}".strip()[:MAX_REPLY]
+
+
+def _suppress(feedback: Feedback, target: FeedbackTarget, note: str) -> bool:
+    """Suppress the address. False when its suppression is held back together with many alike."""
+    if reason := SUPPRESSIONS.get(feedback.kind):
+        # An opt-out holds for the stream of its mail.
+        stream = target.stream if reason == SuppressionReason.UNSUBSCRIBE else None
+        entry = Entry(address=target.address, reason=reason, stream=stream, note=note, message_id=target.message_id)
+        suppress_many(target.project_id, [entry])
+        return True
+    bounce = Bounce(
+        project_id=target.project_id,
+        address=target.address,
+        words=quote_words(feedback),
+        note=note,
+        message_id=target.message_id,
     )
-    suppress_many(target.project_id, [entry])
+    return bool(suppress_bounced([bounce]))
+
+
+def _count_identity_refusal(feedback: Feedback, target: FeedbackTarget) -> None:
+    """Count a refusal about our identity: many at several domains make a notice."""
+    if feedback.about is About.IDENTITY and not target.is_simulated:
+        identity_refusals.note({target.address.rpartition("@")[2].lower(): 1}, quote_words(feedback))

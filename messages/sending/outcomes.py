@@ -1,7 +1,7 @@
 """Records the results of attempts: attempt, recipient's state, event and suppression, in one transaction."""
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from delivery.envelope import Outcome, Reply
-from delivery.judging.terms import Reason
+from delivery.judging.terms import About, Reason
 from delivery.retry import next_wait
 from delivery.simulator.script import TIME_SCALE_HEADER
 from ledger.sql import as_rows, execute, fetch_as, pipelined
@@ -22,9 +22,9 @@ from messages.models import Recipient
 from messages.sending.claims import Claim
 from messages.states import TRANSITIONS, OnUncertain, Phase, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, lock_messages, write_transitions
-from tracking.models import SuppressionReason
+from tracking.suppressions.identity_refusals import identity_refusals
 from tracking.suppressions.reach import Cause
-from tracking.suppressions.service import Entry, suppress_many
+from tracking.suppressions.waves import Bounce, suppress_bounced
 
 # The wait after a provider throttles without a time.
 THROTTLED_WAIT = timedelta(seconds=30)
@@ -66,6 +66,10 @@ class LeasedRecipient:
     # Factor for the simulator's waits; 1 for real mail.
     time_scale: float
 
+    @property
+    def mailbox(self) -> Mailbox:
+        return Mailbox(self.project_id, self.address.lower())
+
 
 def record_results(results: Sequence[AttemptResult]) -> set[UUID]:
     """Record the results of attempts in one transaction. Returns the recipients that were still leased to us.
@@ -92,36 +96,47 @@ def record_results(results: Sequence[AttemptResult]) -> set[UUID]:
                     build_applied_transition(leased[r.claim.recipient_id], transitions[r.claim.recipient_id])
                     for r in changed
                 ],
-                {r.claim.recipient_id: attempt_event_data(r, suppressed) for r in changed},
+                {
+                    r.claim.recipient_id: attempt_event_data(
+                        r, is_suppressed=leased[r.claim.recipient_id].mailbox in suppressed
+                    )
+                    for r in changed
+                },
             )
     return set(transitions)
 
 
-def suppress_refused(results: Sequence[AttemptResult], leased: Mapping[UUID, LeasedRecipient]) -> set[UUID]:
-    """Suppress addresses that do not exist, and those that stay disabled, each for its project. Returns the ids of
-    their recipients. Simulated mail never suppresses an address.
+def suppress_refused(results: Sequence[AttemptResult], leased: Mapping[UUID, LeasedRecipient]) -> set[Mailbox]:
+    """Suppress addresses that do not exist, and those that stay disabled, each for its project. Returns those that are
+    suppressed now. Refusals about our identity are counted. Simulated mail does neither.
     """
-    refused: dict[UUID, list[Entry]] = defaultdict(list)
     rows = [(leased[result.claim.recipient_id], result.reply) for result in results]
-    told = [(row, reply) for row, reply in rows if not row.is_simulated and reply.outcome is Outcome.BOUNCED]
-    closed = find_closed(
-        Mailbox(row.project_id, row.address.lower()) for row, reply in told if reply.reason is Reason.DISABLED
-    )
-    suppressed: set[UUID] = set()
-    for row, reply in told:
-        note = closed.get(Mailbox(row.project_id, row.address.lower()))
-        if reply.should_suppress or note:
-            entry = Entry(
+    real = [(row, reply) for row, reply in rows if not row.is_simulated]
+    count_identity_refusals(real)
+    bounced = [(row, reply) for row, reply in real if reply.outcome is Outcome.BOUNCED]
+    closed = find_closed(row.mailbox for row, reply in bounced if reply.reason is Reason.DISABLED)
+    done = suppress_bounced(
+        [
+            Bounce(
+                project_id=row.project_id,
                 address=row.address,
-                reason=SuppressionReason.BOUNCE,
-                note=(note or reply.text)[:500],
+                words=f"{reply.enhanced_code} {reply.text}".strip(),
+                note=closed.get(row.mailbox, ""),
                 message_id=row.message_id,
             )
-            refused[row.project_id].append(entry)
-            suppressed.add(row.recipient_id)
-    for project_id, entries in sorted(refused.items()):
-        suppress_many(project_id, entries)
-    return suppressed
+            for row, reply in bounced
+            if reply.should_suppress or row.mailbox in closed
+        ]
+    )
+    return {Mailbox(bounce.project_id, bounce.address.lower()) for bounce in done}
+
+
+def count_identity_refusals(real: Sequence[tuple[LeasedRecipient, Reply]]) -> None:
+    """Count refusals about our identity by domain: many at several domains make a notice."""
+    about_us = [(row, reply) for row, reply in real if reply.about is About.IDENTITY]
+    if about_us:
+        domains = Counter(row.address.rpartition("@")[2].lower() for row, _ in about_us)
+        identity_refusals.note(domains, about_us[0][1].text)
 
 
 def build_applied_transition(leased: LeasedRecipient, transition: Transition) -> AppliedTransition:
@@ -173,7 +188,7 @@ def next_transition(result: AttemptResult, leased: LeasedRecipient) -> Transitio
     )
 
 
-def attempt_event_data(result: AttemptResult, suppressed: Collection[UUID]) -> dict[str, Any]:
+def attempt_event_data(result: AttemptResult, *, is_suppressed: bool) -> dict[str, Any]:
     """The data of an attempt's event. That of a refusal has the reason and its subject, that of a bounce also whether
     the address was suppressed.
     """
@@ -188,7 +203,7 @@ def attempt_event_data(result: AttemptResult, suppressed: Collection[UUID]) -> d
     } | describe_judgement(
         reply.reason if reply.about else None,
         reply.about,
-        is_suppressed=result.claim.recipient_id in suppressed if reply.outcome is Outcome.BOUNCED else None,
+        is_suppressed=is_suppressed if reply.outcome is Outcome.BOUNCED else None,
     )
 
 

@@ -25,6 +25,7 @@ VISIBLE = {
     "templates.Template",
     "tracking.Rollup",
     "tracking.Suppression",
+    "tracking.SuppressionWave",
     "webhooks.Endpoint",
     "webhooks.WebhookDelivery",
 }

@@ -293,4 +293,102 @@ class Migration(migrations.Migration):
         migrations.RunSQL(
             "ALTER SEQUENCE tracking_event_serial OWNED BY tracking_event.serial", migrations.RunSQL.noop
         ),
+        migrations.CreateModel(
+            name="RefusalCount",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("likeness", models.TextField()),
+                ("slot_at", models.DateTimeField()),
+                ("domain", models.TextField()),
+                ("count", models.IntegerField()),
+            ],
+            options={
+                "indexes": [models.Index(fields=["slot_at"], name="refusal_count_age")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("likeness", "slot_at", "domain"), name="refusal_count_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="RefusedAddress",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("likeness", models.TextField()),
+                ("project_id", models.UUIDField()),
+                ("address", models.TextField()),
+                ("refused_at", models.DateTimeField()),
+            ],
+            options={
+                "indexes": [models.Index(fields=["refused_at"], name="refused_address_age")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("likeness", "project_id", "address"), name="refused_address_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="SuppressionWave",
+            fields=[
+                ("id", models.UUIDField(default=common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("words", models.TextField()),
+                ("likeness", models.TextField()),
+                ("opened_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("closed_at", models.DateTimeField(null=True)),
+                (
+                    "decision",
+                    models.TextField(
+                        blank=True, choices=[("applied", "Applied"), ("dropped", "Dropped"), ("expired", "Expired")]
+                    ),
+                ),
+                ("entry_count", models.IntegerField(null=True)),
+            ],
+            options={
+                "verbose_name": "held suppressions",
+                "verbose_name_plural": "held suppressions",
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("closed_at", None)), fields=("likeness",), name="wave_open_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("closed_at", None), ("decision", "")),
+                            models.Q(("closed_at__isnull", False), ("decision__in", ["applied", "dropped", "expired"])),
+                            _connector="OR",
+                        ),
+                        name="wave_closed_by_decision",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="HeldSuppression",
+            fields=[
+                ("id", models.UUIDField(default=common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("address", models.TextField()),
+                ("note", models.TextField(blank=True)),
+                ("message_id", models.UUIDField(null=True)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.project",
+                    ),
+                ),
+                (
+                    "wave",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="entries",
+                        to="tracking.suppressionwave",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("project", "address", "wave"), name="held_suppression_once")
+                ],
+            },
+        ),
     ]

@@ -11,14 +11,18 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from accounts.models import Notice
 from emailsvc.launcher.ports import held_port
 from messages.models import Attempt, Message, Recipient
 from messages.sending.loop import SendingLoop
 from messages.states import Lane, Status
 from providers.models import Provider
 from providers.transports import find_resolver
+from tests.conftest import ApiClient
 from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.smtp_server import Late, Script, SmtpServer
+from tracking.models import Suppression, SuppressionWave
+from tracking.suppressions.identity_refusals import identity_refusals
 
 Send = Callable[..., Message]
 Deliver = Callable[..., None]
@@ -52,6 +56,7 @@ def internet(settings: Any) -> Iterator[Internet]:
         settings.DNS_SERVERS = [dns.address]
         settings.MX_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
         find_resolver.cache_clear()
+        identity_refusals.forget()
         yield Internet(stack, dns)
         find_resolver.cache_clear()
 
@@ -90,6 +95,61 @@ def test_a_domain_that_does_not_exist_bounces_and_one_whose_dns_fails_waits(
     }
     codes = dict(Attempt.objects.values_list("recipient__address", "enhanced_code"))
     assert (codes["a@gone.test"], codes["b@null.test"]) == ("5.1.2", "5.1.10")
+
+
+def test_what_a_strangers_server_says_pauses_nothing(
+    internet: Internet, db: None, send: Send, deliver: Deliver
+) -> None:
+    internet.add("good.test")
+    for number, verb in enumerate(["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "."]):
+        internet.add(f"s{number}.test", Script(replies={verb: "530 5.7.0 log in first", "HELO": "530 5.7.0 no"}))
+    provider = internet.provide()
+    send(to=[f"a@s{number}.test" for number in range(6)])
+    deliver()
+    provider.refresh_from_db()
+    assert (provider.is_paused, provider.paused_until) == (False, None)
+    assert not Suppression.objects.exists()
+    assert set(Recipient.objects.values_list("status", flat=True)) <= {"queued", "delivering", "bounced"}
+    message = send(to=["b@good.test"])
+    deliver()
+    message.refresh_from_db()
+    assert message.status == Status.DELIVERED
+
+
+def test_many_refusals_alike_suppress_nobody_and_are_told(
+    internet: Internet, db: None, send: Send, deliver: Deliver, settings: Any, api: ApiClient
+) -> None:
+    settings.SUPPRESSION_WAVE_ADDRESSES = 6
+    for number in range(3):
+        internet.add(f"d{number}.test", Script(replies={"RCPT": f"550 5.1.1 filter {number} dropped you"}))
+    internet.provide()
+    message = send(to=[f"a{number}@d{number % 3}.test" for number in range(6)])
+    deliver()
+    message.refresh_from_db()
+    assert (message.status, Suppression.objects.count()) == (Status.BOUNCED, 0)
+    wave = SuppressionWave.objects.get()
+    assert (wave.words, wave.entries.count()) == ("filter dropped you", 6)
+    told = api.get(f"/emails/{message.pk}/explain").json()["recipients"][0]
+    assert "held back" in told["why"]
+    assert "filter dropped you" in told["why"]
+    again = send(to=["a1@d1.test"])
+    assert again.status == Status.QUEUED
+
+
+def test_many_refusals_of_us_suppress_nobody_and_are_told(
+    internet: Internet, db: None, send: Send, deliver: Deliver, settings: Any
+) -> None:
+    settings.SUPPRESSION_WAVE_ADDRESSES = 6
+    for number in range(3):
+        text = "550 5.7.1 your IP address is listed at zen.spamhaus.org"
+        internet.add(f"d{number}.test", Script(replies={"RCPT": text}))
+    provider = internet.provide()
+    send(to=[f"a{number}@d{number % 3}.test" for number in range(6)])
+    deliver()
+    assert (Suppression.objects.count(), SuppressionWave.objects.count()) == (0, 0)
+    assert [notice.kind for notice in Notice.objects.all()] == ["identity_refused"]
+    provider.refresh_from_db()
+    assert provider.paused_until is None
 
 
 @pytest.mark.django_db(transaction=True)
