@@ -31,6 +31,8 @@ DRILLS: Mapping[str, str] = {
     "second-mx": "drills.scenarios.direct:second_mx",
     "slow-mx": "drills.scenarios.direct:slow_mx",
     "dns-faults": "drills.scenarios.direct:dns_faults",
+    "strangers": "drills.scenarios.strangers:strangers",
+    "blocked": "drills.scenarios.strangers:blocked",
     "failover": "drills.scenarios.failovers:failover",
     "esp": "drills.scenarios.esps:esp",
     "same-key": "drills.scenarios.clients:same_key",

@@ -25,7 +25,8 @@ PATIENCE_SECONDS = 30.0
 # Options of the drills' own processes: they have no use here.
 TABLES = (
     "mail_message, tracking_event, tracking_visit, tracking_suppression, accounts_idempotencykey, providers_provider,"
-    " webhooks_endpoint, webhooks_webhookdelivery"
+    " webhooks_endpoint, webhooks_webhookdelivery, tracking_suppressionwave, tracking_refusalcount,"
+    " tracking_refusedaddress, accounts_notice"
 )
 
 
