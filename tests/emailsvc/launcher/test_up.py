@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,21 +104,19 @@ def is_alive(number: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Up]]:
-    """The services so far; the last one runs, unless a test has ended it."""
-    services = [come_up(tmp_path_factory.mktemp("closed") / "data")]
-    yield services
-    for service in services:
-        with service.process:
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """The service of all tests that leave it running."""
+    with kept_until_the_end(come_up(tmp_path_factory.mktemp("closed") / "data")) as service:
+        yield service
+
+
+@contextmanager
+def kept_until_the_end(service: Up) -> Iterator[Up]:
+    with service.process:
+        try:
+            yield service
+        finally:
             service.process.kill()
-
-
-@pytest.fixture
-def up(running: list[Up]) -> Up:
-    """The one service of all tests, on the same data when it had to be started again."""
-    if running[-1].process.poll() is not None:
-        running.append(come_up(running[-1].data))
-    return running[-1]
 
 
 def test_ready_json_has_the_addresses_for_programs(up: Up) -> None:
@@ -178,19 +177,6 @@ def test_a_taken_port_is_one_clear_line(up: Up, tmp_path: Path) -> None:
     assert f"port {port} cannot be used: Address already in use" in said
 
 
-def test_a_second_service_has_an_inbox_of_its_own_and_ends_by_itself(up: Up, tmp_path: Path) -> None:
-    other = come_up(tmp_path / "other")
-    for service, name in ((up, "first"), (other, "second")):
-        deliver(service, f"{name}@neighbours.test")
-    for service, name in ((up, "first"), (other, "second")):
-        lying = [to for to in ("first", "second") if service.ask("GET", f"{INBOX_OF}{to}@neighbours.test")[1]["data"]]
-        assert lying == [name]
-    other.process.send_signal(signal.SIGINT)
-    _, said = other.process.communicate(timeout=60)
-    assert other.process.returncode == 0
-    assert said.endswith("\nemailsvc is stopping\n")
-
-
 def test_a_wrong_setting_stops_the_start_by_name_and_leaves_nobody(tmp_path: Path) -> None:
     wrong = launch(tmp_path, LEASE_SECONDS="-1")
     _, said = wrong.communicate(timeout=60)
@@ -235,27 +221,48 @@ def is_beat(number: int) -> bool:
         return False
 
 
-def test_a_killed_run_leaves_no_process_and_the_next_run_keeps_the_data(up: Up, running: list[Up]) -> None:
-    path = deliver(up, "kept@example.test")
-    runtime = Path(json.loads((up.data / "environment.json").read_text())["REDIS_URL"].removeprefix("unix://")).parent
-    group = list_group(up.process.pid)
-    assert len(group) > 10
-    up.process.kill()
-    _, said = up.process.communicate()
-    await_true(lambda: not any(is_alive(number) for number in group), 60)
-    assert not (up.data / "ready.json").exists()
-    assert not runtime.exists()
-    assert shlex.quote(f"Authorization: Bearer {up.ready['api_key']}") in said
+def test_a_second_service_has_an_inbox_of_its_own_leaves_nothing_when_killed_and_keeps_its_data(
+    up: Up, tmp_path: Path
+) -> None:
+    """One story: a service costs the suite ten seconds of processor time each time it starts."""
+    with kept_until_the_end(come_up(tmp_path / "other")) as other:
+        path = check_neighbours(up, other)
+        check_that_nothing_is_left(other)
+    with kept_until_the_end(come_up(other.data)) as again:
+        for name in ("api_key", "admin_password"):
+            assert again.ready[name] == other.ready[name]
+        assert again.ask("GET", path)[1]["status"] == "delivered"
+        check_an_orderly_end(again)
 
-    again = come_up(up.data)
-    running.append(again)
-    assert {name: again.ready[name] for name in ("api_key", "admin_password")} == {
-        name: up.ready[name] for name in ("api_key", "admin_password")
-    }
-    assert again.ask("GET", path)[1]["status"] == "delivered"
-    group = list_group(again.process.pid)
-    again.process.send_signal(signal.SIGINT)
-    again.process.communicate(timeout=60)
-    assert again.process.returncode == 0
+
+def check_neighbours(first: Up, second: Up) -> str:
+    """Each inbox has the mail of its own service alone. The path of the second service's email."""
+    paths = [deliver(service, f"{name}@neighbours.test") for service, name in ((first, "first"), (second, "second"))]
+    for service, name in ((first, "first"), (second, "second")):
+        lying = [to for to in ("first", "second") if service.ask("GET", f"{INBOX_OF}{to}@neighbours.test")[1]["data"]]
+        assert lying == [name]
+    return paths[1]
+
+
+def check_that_nothing_is_left(service: Up) -> None:
+    """The service is killed: its programs end with it, and its files for others are gone."""
+    named = json.loads((service.data / "environment.json").read_text())
+    runtime = Path(named["REDIS_URL"].removeprefix("unix://")).parent
+    group = list_group(service.process.pid)
+    assert len(group) > 10
+    service.process.kill()
+    _, said = service.process.communicate()
+    await_true(lambda: not any(is_alive(number) for number in group), 60)
+    assert not (service.data / "ready.json").exists()
+    assert not runtime.exists()
+    assert shlex.quote(f"Authorization: Bearer {service.ready['api_key']}") in said
+
+
+def check_an_orderly_end(service: Up) -> None:
+    group = list_group(service.process.pid)
+    service.process.send_signal(signal.SIGINT)
+    _, said = service.process.communicate(timeout=60)
+    assert service.process.returncode == 0
+    assert said.endswith("\nemailsvc is stopping\n")
     assert not any(is_alive(number) for number in group)
-    assert not (up.data / "ready.json").exists()
+    assert not (service.data / "ready.json").exists()
