@@ -167,10 +167,10 @@ def test_no_string_breaks_a_query(api, post):
 NAMES = ["Idempotency_Key", "X_Request_Id", "Accept", "X_Forwarded_For"]
 
 
-@pytest.mark.slow("posts 500 strings")
 def test_no_string_breaks_a_header(api, post):
     pk = post()["id"]
-    for index, text in enumerate(each_string()):
-        if text.isascii() and text.isprintable():
-            answer = api.post(f"/emails/{pk}/cancel", **{NAMES[index % len(NAMES)]: text})
-            assert answer.status_code in {409, 400}, (text, answer.content)
+    texts = [text for text in each_string() if text.isascii() and text.isprintable()]
+    for start in range(0, len(texts), len(NAMES)):
+        headers = dict(zip(NAMES, texts[start : start + len(NAMES)], strict=False))
+        answer = api.post(f"/emails/{pk}/cancel", **headers)
+        assert answer.status_code in {409, 400}, (headers, answer.content)
