@@ -7,13 +7,17 @@ import smtplib
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 
 from emailsvc.launcher.ports import listen
 
+# Far above what one process opens.
+NO_DESCRIPTOR = 1_000_000
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -29,49 +33,25 @@ def start(*arguments: str, command: str = "run_inbox", descriptors: Sequence[int
     )
 
 
-@pytest.fixture
-def running() -> Iterator[tuple[subprocess.Popen[str], int]]:
+def test_it_defers_mail_and_lives_on_without_a_database() -> None:
     with start("--port", "0", "--json") as process:
-        try:
-            assert process.stdout is not None
-            address = json.loads(process.stdout.readline())
-            assert address["host"] == "127.0.0.1"
-            yield process, address["port"]
-        finally:
-            process.kill()
+        assert process.stdout is not None
+        address = json.loads(process.stdout.readline())
+        assert address["host"] == "127.0.0.1"
+        for _ in range(2):
+            with (
+                smtplib.SMTP("127.0.0.1", address["port"], timeout=20) as smtp,
+                pytest.raises(smtplib.SMTPDataError) as refused,
+            ):
+                smtp.sendmail("a@example.test", ["ann@example.test"], "Subject: x\r\n\r\nx\r\n")
+            assert refused.value.smtp_code == 451
+        process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_though_a_client_is_there(running: tuple[subprocess.Popen[str], int], number: int) -> None:
-    process, port = running
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as idle:
-        assert idle.recv(3) == b"220"
-        process.send_signal(number)
-        # Long before the client would have been let go.
-        assert process.wait(60) == 0
-
-
-def test_it_defers_mail_and_lives_on_without_a_database(running: tuple[subprocess.Popen[str], int]) -> None:
-    _, port = running
-    for _ in range(2):
-        with smtplib.SMTP("127.0.0.1", port, timeout=20) as smtp, pytest.raises(smtplib.SMTPDataError) as refused:
-            smtp.sendmail("a@example.test", ["ann@example.test"], "Subject: x\r\n\r\nx\r\n")
-        assert refused.value.smtp_code == 451
-
-
-@pytest.mark.parametrize("port", ["taken", "70000"])
-def test_an_unavailable_port_gives_one_error_line(port: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        number = str(server.getsockname()[1]) if port == "taken" else port
-        with start("--port", number) as process:
-            _, words = process.communicate(timeout=60)
-        assert process.returncode != 0
-        assert len(words.strip().splitlines()) == 1
-        assert number in words
-
-
-@pytest.mark.parametrize("command", ["run_inbox", "run_report_listener"])
-def test_an_inherited_socket_keeps_clients_that_came_before_the_server(command: str) -> None:
+@pytest.mark.parametrize(("command", "number"), [("run_inbox", signal.SIGINT), ("run_report_listener", signal.SIGTERM)])
+def test_an_inherited_socket_keeps_clients_that_came_before_and_a_signal_ends_it_though_they_are_there(
+    command: str, number: signal.Signals
+) -> None:
     with (
         listen(0) as held,
         socket.create_connection(held.getsockname(), timeout=60) as early,
@@ -80,16 +60,29 @@ def test_an_inherited_socket_keeps_clients_that_came_before_the_server(command: 
         assert early.recv(3) == b"220"
         assert process.stdout is not None
         assert json.loads(process.stdout.readline()) == {"host": "127.0.0.1", "port": held.getsockname()[1]}
-        process.kill()
+        process.send_signal(number)
+        # Long before the client would have been let go.
+        assert process.wait(60) == 0
 
 
-@pytest.mark.parametrize(
-    ("kind", "reason"), [(None, "Bad file descriptor"), (socket.SOCK_DGRAM, "it is not a TCP socket")]
-)
-def test_a_descriptor_that_cannot_listen_gives_one_error_line(kind: int | None, reason: str) -> None:
-    with socket.socket(type=kind or socket.SOCK_STREAM) as other:
-        number = other.fileno()
-        with start("--fd", str(number), descriptors=[number] if kind else []) as process:
+def test_a_taken_port_gives_one_error_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number = str(server.getsockname()[1])
+        with start("--port", number) as process:
             _, words = process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert words.strip().splitlines() == [f"CommandError: Cannot listen on descriptor {number}: {reason}"]
+        assert process.returncode != 0
+        assert len(words.strip().splitlines()) == 1
+        assert number in words
+
+
+def test_a_port_that_there_cannot_be_is_told() -> None:
+    with pytest.raises(CommandError, match="70000"):
+        call_command("run_inbox", "--port", "70000")
+
+
+def test_a_descriptor_that_cannot_listen_is_told() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as other:
+        for number, reason in ((NO_DESCRIPTOR, "Bad file descriptor"), (other.fileno(), "it is not a TCP socket")):
+            with pytest.raises(CommandError) as told:
+                call_command("run_inbox", "--fd", str(number))
+            assert str(told.value) == f"Cannot listen on descriptor {number}: {reason}"
