@@ -128,33 +128,34 @@ def test_real_mails_become_text_without_markup(path: Path) -> None:
 
 
 HOSTILE = {
-    "nested divs": "<div>" * 50_000 + "x",
-    "nested tables": "<table><tr><td>" * 50_000 + "x",
-    "nested lists": "<ul><li>x" * 50_000,
-    "nested quotes": "<blockquote>" * 50_000 + "x<br>" * 50_000,
-    "nested fonts": "".join(f"<font size={n}><p>" for n in range(50_000)) + "x",
-    "open links": "<a href=https://x.test/>" * 50_000 + "x",
-    "attributes": "<p " + "".join(f"a{n}=1 " for n in range(100_000)) + ">x",
-    "image attributes": "<img " + "".join(f"a{n}=1 " for n in range(100_000)) + "alt=x>",
+    "nested divs": "<div>" * 25_000 + "x",
+    "nested tables": "<table><tr><td>" * 25_000 + "x",
+    "nested lists": "<ul><li>x" * 25_000,
+    "nested quotes": "<blockquote>" * 25_000 + "x<br>" * 25_000,
+    "nested fonts": "".join(f"<font size={n}><p>" for n in range(25_000)) + "x",
+    "open links": "<a href=https://x.test/>" * 25_000 + "x",
+    "attributes": "<p " + "".join(f"a{n}=1 " for n in range(50_000)) + ">x",
+    "image attributes": "<img " + "".join(f"a{n}=1 " for n in range(50_000)) + "alt=x>",
     "2 MiB": "<p>hello</p>" * 174_000,
-    "angle brackets": "<" * 2_000_000,
-    "open comments": "<!--" * 500_000,
-    "open tags": "<a " * 700_000,
-    "open quotes": "<a b='" * 300_000 + '"' * 300_000,
-    "end tags": "<div>" * 100_000 + "</p></b></td>" * 100_000,
-    "ampersands": "&" * 2_000_000,
-    "digits": "&#" + "9" * 2_000_000 + ";",
-    "scripts": "<script>" * 250_000,
-    "hidden": "<div style='display:none'>" * 80_000,
-    "max-height": "<p style='" + "max-height:0 " * 150_000 + "'>x",
+    "angle brackets": "<" * 1_000_000,
+    "open comments": "<!--" * 250_000,
+    "open tags": "<a " * 350_000,
+    "open quotes": "<a b='" * 150_000 + '"' * 150_000,
+    "end tags": "<div>" * 50_000 + "</p></b></td>" * 50_000,
+    "ampersands": "&" * 1_000_000,
+    "digits": "&#" + "9" * 1_000_000 + ";",
+    "scripts": "<script>" * 125_000,
+    "hidden": "<div style='display:none'>" * 40_000,
+    "max-height": "<p style='" + "max-height:0 " * 75_000 + "'>x",
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_html_costs_linear_time(name: str) -> None:
     html = HOSTILE[name]
-    assert_linear(lambda size: text_from_html(html[:size]), len(html))
-    assert len(text_from_html(html)) < 5_000_000
+    texts: list[str] = []
+    assert_linear(lambda size: texts.append(text_from_html(html[:size])), len(html))
+    assert len(texts[-1]) < 5_000_000
 
 
 @given(st.text(st.sampled_from("<>/!-\"'= abtdprl&;#x0\n")))

@@ -74,18 +74,17 @@ def test_any_subject_arrives_to_the_letter(subject: str) -> None:
         assert read_back(field).strip(" ") == subject.strip(" ")
 
 
-@pytest.mark.parametrize("naughty", [*(text for text in NAUGHTY if not set(text) & set(CONTROLS)), *NOT_SHARED])
-def test_naughty_strings_arrive_in_subject_and_name(naughty: str) -> None:
-    assert read_back_legacy(unstructured("Subject", naughty)) == naughty
-    field = mailboxes("To", [Mailbox(name=naughty, address="a@b.test")])
-    assert_well_formed(field)
-    assert read_mailboxes(field) == [(naughty, "a@b.test")]
-
-
-@pytest.mark.parametrize("naughty", [*(text for text in NAUGHTY if set(text) & set(CONTROLS)), *NOT_SHARED])
-def test_naughty_strings_with_controls_are_refused(naughty: str) -> None:
-    with pytest.raises(HeaderError):
-        unstructured("Subject", naughty)
+@pytest.mark.parametrize("strings", [NAUGHTY, *NOT_SHARED])
+def test_naughty_strings_arrive_in_subject_and_name_or_are_refused_for_their_controls(strings: list[str]) -> None:
+    for naughty in strings:
+        if set(naughty) & set(CONTROLS):
+            with pytest.raises(HeaderError):
+                unstructured("Subject", naughty)
+            continue
+        assert read_back_legacy(unstructured("Subject", naughty)) == naughty
+        field = mailboxes("To", [Mailbox(name=naughty, address="a@b.test")])
+        assert_well_formed(field)
+        assert read_mailboxes(field) == [(naughty, "a@b.test")]
 
 
 @given(safe_text, safe_text)
