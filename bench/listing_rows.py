@@ -19,7 +19,7 @@ from templates_app.models import Template  # noqa: E402
 MESSAGES = """
 INSERT INTO mail_message (id, project_id, is_test, status, status_reason, from_name, from_address, reply_to, subject,
     html, text, headers, tags, metadata, track_opens, track_clicks, enable_unsubscribe, priority, on_uncertain,
-    created_at, queued_at, sent_at, delivered_at, template_id)
+    sender_basis, created_at, queued_at, sent_at, delivered_at, template_id)
 SELECT (lpad(to_hex(floor(extract(epoch FROM v.at) * 1000)::bigint), 12, '0') || '7' || substr(md5(i::text), 1, 3)
         || '8' || substr(md5(i::text), 4, 15))::uuid,
     CASE i %% 2 WHEN 0 THEN %(ours)s ELSE %(theirs)s END, false,
@@ -28,17 +28,17 @@ SELECT (lpad(to_hex(floor(extract(epoch FROM v.at) * 1000)::bigint), 12, '0') ||
     CASE WHEN i %% 5000 = 0 THEN 'Ihre Rechnung ' ELSE 'Your order ' END || i,
     '<p>' || repeat('x', 2000) || '</p>', repeat('y', 1000), '{}',
     CASE WHEN i %% 10000 = 2 THEN ARRAY['rare'] WHEN i %% 3 = 0 THEN ARRAY['order'] ELSE '{}' END, '{}',
-    false, false, false, 'normal', 'retry', v.at, v.at, v.at, v.at,
+    false, false, false, 'normal', 'retry', 'trusted', v.at, v.at, v.at, v.at,
     CASE WHEN i %% 20 = 0 THEN %(template)s::uuid END
 FROM generate_series(1, %(count)s) i, LATERAL (SELECT now() - interval '30 days' + i * interval '10 ms') v(at)
 """
 SUBJECTS = "INSERT INTO mail_subject (message_id, text) SELECT id, lower(subject) FROM mail_message"
 RECIPIENTS = """
 INSERT INTO mail_recipient (id, message_id, project_id, kind, position, name, address, domain, status, status_reason,
-    last_reply, lane, is_simulated, attempt_count, deferral_count, crash_count)
+    last_reply, lane, is_simulated, attempt_count, deferral_count, crash_count, expires_at)
 SELECT gen_random_uuid(), id, project_id, 'to', 0, '',
     CASE WHEN n %% 4 < 2 THEN 'Popular@rcpt.test' ELSE 'user' || n || '@rcpt.test' END, 'rcpt.test',
-    status, '', '250 ok', 'normal', false, 1, 0, 0
+    status, '', '250 ok', 'normal', false, 1, 0, 0, created_at + interval '2 days'
 FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM mail_message) m
 """
 

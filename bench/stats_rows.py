@@ -27,16 +27,16 @@ BATCH = 50
 MESSAGES = """
 INSERT INTO mail_message (id, project_id, is_test, status, status_reason, from_name, from_address, reply_to, subject,
     html, text, headers, tags, metadata, track_opens, track_clicks, enable_unsubscribe, priority, on_uncertain,
-    created_at, queued_at)
+    sender_basis, created_at, queued_at)
 SELECT gen_random_uuid(), %(project)s, false, 'delivered', '', 'Shop', 'shop@bench.test', '[]', 'Order', '', 'Hello.',
-    '{}', ARRAY['kind-' || i %% 10, 'all'], '{}', false, false, false, 'normal', 'retry', v.at, v.at
+    '{}', ARRAY['kind-' || i %% 10, 'all'], '{}', false, false, false, 'normal', 'retry', 'trusted', v.at, v.at
 FROM generate_series(1, %(count)s) i, LATERAL (SELECT now() - interval '30 days' * i / %(count)s) v(at)
 """
 RECIPIENTS = """
 INSERT INTO mail_recipient (id, message_id, project_id, kind, position, name, address, domain, status, status_reason,
-    last_reply, lane, is_simulated, attempt_count, deferral_count, crash_count)
+    last_reply, lane, is_simulated, attempt_count, deferral_count, crash_count, expires_at)
 SELECT gen_random_uuid(), id, project_id, 'to', 0, '', 'user@rcpt.test', 'rcpt.test', 'delivered', '', '', 'normal',
-    false, 1, 0, 0
+    false, 1, 0, 0, created_at + interval '2 days'
 FROM mail_message
 """
 EVENTS = """

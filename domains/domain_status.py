@@ -16,6 +16,8 @@ class DomainStatus(TextChoices):
 
 
 SENDING = frozenset({DomainStatus.VERIFIED, DomainStatus.WARNING})
+# The same for SQL.
+VERIFIED_STATUSES = ", ".join(f"'{status}'" for status in sorted(SENDING))
 
 # Long enough to repair a zone after a weekend; short enough that the old owner of a sold domain loses it within a week.
 SUSPEND_AFTER = timedelta(days=3)

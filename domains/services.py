@@ -12,12 +12,13 @@ from django.utils import timezone
 from accounts.models import Project
 from common.addresses import Address, AddressError, parse_address
 from common.errors import ApiError, ConflictError, FieldError, FieldErrors, InvalidFieldsError
+from domains.admitted_senders import AdmittedSender, SenderBasis
 from domains.dkim_keys import Algorithm, build_key
 from domains.domain_names import DomainNameError, canonical_name
 from domains.domain_status import PENDING_CHECK, SENDING, DomainStatus
 from domains.models import DkimKey, Domain
 from domains.signing_identities import identities
-from domains.trusted_senders import is_trusted
+from domains.trusted_senders import is_trusted, trust_id
 
 
 class DomainExistsError(ConflictError):
@@ -97,16 +98,16 @@ def change_default_from(domain: Domain, default_from: str) -> Domain:
 
 
 def remove_domain(domain: Domain) -> None:
-    """Delete a domain with its keys. Mail that was accepted from it is still sent, unsigned."""
+    """Delete a domain with its keys. Mail that was accepted from it and is not sent yet fails, when its turn comes."""
     pk = domain.pk  # Django clears it on the instance
     domain.delete()
     identities.forget(pk)
 
 
-def choose_sending_domain(
+def admit_sender(
     project: Project, *, from_domain: str, domain_id: UUID | None = None, is_local_only: bool = False
-) -> Domain | None:
-    """The project's domain for a sender at `from_domain`; None when the sender is admitted without a domain.
+) -> AdmittedSender:
+    """Admit a sender at `from_domain`, with the reason and the project's domain of that name, if it has one.
 
     `from_domain` is the `domain` of a parsed address and must equal the domain's name exactly. A sender is admitted if
     its domain is verified or listed in TRUSTED_SENDER_DOMAINS, or if `is_local_only`, since the project's mail then
@@ -114,8 +115,12 @@ def choose_sending_domain(
     SenderNotVerifiedError when `domain_id` is a different domain or the sender is not admitted.
     """
     domain = find_domain(project, from_domain, domain_id)
-    if (domain and domain.can_send) or is_local_only or is_trusted(from_domain):
-        return domain
+    if domain and domain.can_send:
+        return AdmittedSender(basis=SenderBasis.VERIFIED, domain=domain, sender_id=domain.pk)
+    if is_trusted(from_domain):
+        return AdmittedSender(basis=SenderBasis.TRUSTED, domain=domain, sender_id=trust_id(from_domain))
+    if is_local_only:
+        return AdmittedSender(basis=SenderBasis.LOCAL_ONLY, domain=domain, sender_id=project.pk)
     reason = REASONS[DomainStatus(domain.status)] if domain else UNKNOWN_DOMAIN
     raise SenderNotVerifiedError(domain=from_domain, reason=reason)
 
@@ -144,7 +149,7 @@ def default_sender(project: Project, *, domain_id: UUID | None = None) -> Addres
 
 
 class Senders:
-    """A cache of `choose_sending_domain` and `default_sender` for one project and one request.
+    """A cache of `admit_sender` and `default_sender` for one project and one request.
 
     The emails of a batch mostly have one sender, and a query for each would be the most expensive part of accepting.
     """
@@ -152,11 +157,11 @@ class Senders:
     def __init__(self, project: Project, *, is_local_only: bool) -> None:
         self.project = project
         self.is_local_only = is_local_only
-        self.chosen: dict[tuple[str, UUID | None], Domain | ApiError | None] = {}
+        self.chosen: dict[tuple[str, UUID | None], AdmittedSender | ApiError] = {}
         self.defaults: dict[UUID | None, Address | None] = {}
 
-    def choose_domain(self, from_domain: str, domain_id: UUID | None) -> Domain | None:
-        """See `choose_sending_domain`, also for errors."""
+    def admit(self, from_domain: str, domain_id: UUID | None) -> AdmittedSender:
+        """See `admit_sender`, also for errors."""
         if (from_domain, domain_id) not in self.chosen:
             self.chosen[from_domain, domain_id] = self._choose(from_domain, domain_id)
         found = self.chosen[from_domain, domain_id]
@@ -164,9 +169,9 @@ class Senders:
             raise found
         return found
 
-    def _choose(self, from_domain: str, domain_id: UUID | None) -> Domain | ApiError | None:
+    def _choose(self, from_domain: str, domain_id: UUID | None) -> AdmittedSender | ApiError:
         try:
-            return choose_sending_domain(
+            return admit_sender(
                 self.project, from_domain=from_domain, domain_id=domain_id, is_local_only=self.is_local_only
             )
         except ApiError as error:

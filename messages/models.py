@@ -14,6 +14,7 @@ from django.db.models.functions import Lower, Now
 
 from accounts.streams import DEFAULT_STREAM
 from common.ids import new_id
+from domains.admitted_senders import SenderBasis
 from ledger.models import DueRow
 from messages.states import OPEN, Lane, OnUncertain, Phase, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, apply_transitions, list_sources
@@ -49,6 +50,8 @@ class Message(models.Model):
     tags = ArrayField(models.TextField(), default=list)
     metadata = models.JSONField(default=dict)
 
+    # Why the sender was admitted. The claim checks again whether that holds, see `Recipient.sender_id`.
+    sender_basis = models.TextField(choices=SenderBasis.choices)
     domain = models.ForeignKey(
         "domains.Domain", models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
     )
@@ -101,6 +104,7 @@ class Message(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(status__in=Status.values), name="message_status_known"),
             models.CheckConstraint(condition=Q(priority__in=Lane.values), name="message_priority_known"),
+            models.CheckConstraint(condition=Q(sender_basis__in=SenderBasis.values), name="message_sender_basis_known"),
             models.CheckConstraint(condition=~Q(html="") | ~Q(text=""), name="message_has_content"),
             models.CheckConstraint(
                 condition=~Q(status=Status.SCHEDULED) | Q(scheduled_at__isnull=False), name="message_scheduled_has_time"
@@ -188,6 +192,8 @@ class Recipient(DueRow):
 
     lane = models.TextField(choices=Lane.choices)
     is_simulated = models.BooleanField(default=False)
+    # What the admission of the sender depends on, see `AdmittedSender`. Null for mail that needs no second check.
+    sender_id = models.UUIDField(null=True)
     expires_at = models.DateTimeField()
     # Attempts claimed so far (the number of the last one); attempts that count for the retry schedule; consecutive
     # worker crashes.
@@ -212,6 +218,12 @@ class Recipient(DueRow):
                 fields=["lane", "next_attempt_at"],
                 name="recipient_suspect",
                 condition=Q(crash_count__gt=0, lease_token__isnull=True, next_attempt_at__isnull=False),
+            ),
+            # settle_waiting_senders: mail that waits for the verification of its sender's domain.
+            models.Index(
+                fields=["sender_id"],
+                name="recipient_sender_waits",
+                condition=Q(status_reason=StatusReason.SENDER_SUSPENDED),
             ),
             # sweep: expired leases.
             models.Index(fields=["lease_until"], name="recipient_leased", condition=Q(lease_token__isnull=False)),

@@ -95,6 +95,10 @@ class StatusReason(TextChoices):
     SUPPRESSED = "suppressed"
     # The expiry time passed before a provider accepted the message.
     EXPIRED = "expired"
+    # The sender's domain is suspended; it is sent when the domain is verified again.
+    SENDER_SUSPENDED = "sender_suspended"
+    # The reason for which the sender was admitted is gone: the domain was deleted, for example.
+    SENDER_NOT_VERIFIED = "sender_not_verified"
     # Five workers in a row crashed while they sent the message.
     WORKER_CRASH = "worker_crash"
     # The recipient's side rejected the message permanently.

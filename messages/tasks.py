@@ -10,7 +10,7 @@ from accounts import idempotency
 from ledger.doorbell import doorbell
 from messages import attachments
 from messages.feedback import recording
-from messages.sending import expiry, lost_leases, schedule
+from messages.sending import expiry, lost_leases, schedule, senders
 from messages.sending.claims import is_due
 from messages.sending.loop import SendingLoop
 from messages.states import Lane
@@ -44,6 +44,7 @@ def tick() -> None:
     parts = (
         schedule.release_due,
         lost_leases.sweep_lost_leases,
+        senders.settle_waiting_senders,
         ring_due,
         recording.apply_due,
         expiry.expire_due,

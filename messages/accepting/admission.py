@@ -15,7 +15,7 @@ from common.errors import ApiError, FieldError, FieldErrors, InvalidFieldsError
 from delivery.html.plaintext import text_from_html
 from delivery.simulator.script import DOMAIN as SIMULATED_DOMAIN
 from delivery.simulator.script import ScenarioError, read_script
-from domains.models import Domain
+from domains.admitted_senders import AdmittedSender
 from domains.services import Senders
 from messages.accepting.control_headers import check_control_headers
 from messages.accepting.draft import Draft
@@ -48,7 +48,7 @@ class Admitted:
     draft: Draft
     sender: Address
     recipients: Sequence[Envelope]
-    domain: Domain | None
+    admitted_sender: AdmittedSender
     # The links and places in the HTML that tracking changes; None without tracking.
     tracked: Found | None = None
     template_id: UUID | None = None
@@ -110,7 +110,7 @@ class Admission:
         findings.raise_first()
         assert found is not None
         assert recipients is not None
-        sender, domain = found
+        sender, admitted_sender = found
         draft = replace(draft, enable_unsubscribe=offers_opt_out)
         if rendered:
             draft = replace(draft, subject=rendered.subject, html=rendered.html or "", text=rendered.text or "")
@@ -121,7 +121,7 @@ class Admission:
             draft=draft,
             sender=sender,
             recipients=recipients,
-            domain=domain,
+            admitted_sender=admitted_sender,
             tracked=self.find_tracked(draft),
             template_id=rendered.template_id if rendered else None,
             template_version_id=rendered.version_id if rendered else None,
@@ -131,9 +131,9 @@ class Admission:
         is_tracked = draft.track_opens or draft.track_clicks
         return self.links.find(draft.html) if draft.html and is_tracked else None
 
-    def choose_sender(self, draft: Draft) -> tuple[Address, Domain | None]:
+    def choose_sender(self, draft: Draft) -> tuple[Address, AdmittedSender]:
         sender = draft.from_ or self.choose_default(draft)
-        return sender, self.senders.choose_domain(sender.domain, draft.domain_id)
+        return sender, self.senders.admit(sender.domain, draft.domain_id)
 
     def offer_opt_out(self, draft: Draft) -> bool:
         """Whether the email offers an opt-out: every one of a broadcast stream does. Raises InvalidFieldsError."""

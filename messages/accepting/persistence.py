@@ -68,7 +68,8 @@ def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Messa
         from_name=item.sender.name,
         from_address=item.sender.address,
         reply_to=[{"name": address.name, "address": address.address} for address in draft.reply_to],
-        domain=item.domain,
+        domain=item.admitted_sender.domain,
+        sender_basis=item.admitted_sender.basis,
         template_id=item.template_id,
         template_version_id=item.template_version_id,
         tracked_places=list(item.tracked.places) if item.tracked else None,
@@ -84,6 +85,7 @@ def build_recipients(message: Message, item: Admitted, now: datetime) -> list[Re
     expires_at = message.expires_at or (message.scheduled_at or now) + settings.EXPIRY_TIME
     rows = []
     for position, envelope in enumerate(item.recipients):
+        is_simulated = message.is_test or envelope.address.domain == SIMULATED_DOMAIN
         rows.append(
             Recipient(
                 message=message,
@@ -96,7 +98,8 @@ def build_recipients(message: Message, item: Admitted, now: datetime) -> list[Re
                 status=status,
                 status_reason=StatusReason.NONE,
                 lane=message.priority,
-                is_simulated=message.is_test or envelope.address.domain == SIMULATED_DOMAIN,
+                is_simulated=is_simulated,
+                sender_id=None if is_simulated else item.admitted_sender.sender_id,
                 expires_at=expires_at,
                 next_attempt_at=now if status is Status.QUEUED else None,
             )

@@ -221,6 +221,14 @@ def explain_expired(case: Case) -> StateExplanation:
     )
 
 
+def explain_refused_sender(case: Case) -> StateExplanation:
+    """Its sender was not admitted any more when its turn came; the row holds the reason."""
+    return StateExplanation(
+        why=f"{end_sentence(case.row.last_reply)} So it was not sent.",
+        advice=("Verify the sender's domain, then resend it.",),
+    )
+
+
 def explain_crash(case: Case) -> StateExplanation:
     return StateExplanation(
         why=f"{say_count(case.row.crash_count, 'worker')} in a row crashed while sending it, so it failed. "
@@ -290,6 +298,7 @@ def explain_cancelled(case: Case) -> StateExplanation:
 FAILURES: Mapping[StatusReason, Callable[[Case], StateExplanation]] = {
     StatusReason.EXPIRED: explain_expired,
     StatusReason.WORKER_CRASH: explain_crash,
+    StatusReason.SENDER_NOT_VERIFIED: explain_refused_sender,
     StatusReason.PROVIDER_ERROR: explain_provider_error,
     StatusReason.SETTLED: explain_settled,
     StatusReason.SUPPRESSED: explain_suppressed,

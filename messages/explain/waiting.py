@@ -74,6 +74,8 @@ def explain_leased(case: Case) -> StateExplanation:
 
 def explain_waiting(case: Case) -> StateExplanation:
     """Queued or delivering, and not leased."""
+    if case.row.status_reason == StatusReason.SENDER_SUSPENDED:
+        return explain_suspended_sender(case)
     if case.row.status == Status.DELIVERING and case.row.status_reason == StatusReason.UNCERTAIN:
         return explain_uncertain(case)
     if case.row.next_attempt_at is None:
@@ -91,6 +93,18 @@ def explain_waiting(case: Case) -> StateExplanation:
     if not tried:
         return StateExplanation(why="It is in the queue, and a worker will send it at any moment.", next="It is sent.")
     return explain_retry(case, tried)
+
+
+def explain_suspended_sender(case: Case) -> StateExplanation:
+    """Its turn came while the sender's domain was suspended."""
+    domain = case.message.from_address.rpartition("@")[2]
+    return StateExplanation(
+        why=f"The sender's domain {domain} is suspended, because necessary records are missing from its DNS. The mail "
+        "waits.",
+        next="It is sent when the domain is verified again. If that does not happen by "
+        f"{say_time(case.row.expires_at)}, it fails.",
+        advice=(f"Publish the records of {domain} again and verify the domain.",),
+    )
 
 
 def explain_attempts(case: Case) -> str:

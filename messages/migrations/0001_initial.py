@@ -52,6 +52,8 @@ class Migration(migrations.Migration):
                             ("no_provider", "No Provider"),
                             ("suppressed", "Suppressed"),
                             ("expired", "Expired"),
+                            ("sender_suspended", "Sender Suspended"),
+                            ("sender_not_verified", "Sender Not Verified"),
                             ("worker_crash", "Worker Crash"),
                             ("refused", "Refused"),
                             ("provider_error", "Provider Error"),
@@ -107,6 +109,12 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="+",
                         to="accounts.apikey",
+                    ),
+                ),
+                (
+                    "sender_basis",
+                    models.TextField(
+                        choices=[("verified", "Verified"), ("trusted", "Trusted"), ("local_only", "Local Only")]
                     ),
                 ),
                 (
@@ -280,6 +288,8 @@ class Migration(migrations.Migration):
                             ("no_provider", "No Provider"),
                             ("suppressed", "Suppressed"),
                             ("expired", "Expired"),
+                            ("sender_suspended", "Sender Suspended"),
+                            ("sender_not_verified", "Sender Not Verified"),
                             ("worker_crash", "Worker Crash"),
                             ("refused", "Refused"),
                             ("provider_error", "Provider Error"),
@@ -292,6 +302,7 @@ class Migration(migrations.Migration):
                 ("last_reply", models.TextField(blank=True)),
                 ("lane", models.TextField(choices=[("critical", "Critical"), ("normal", "Normal"), ("bulk", "Bulk")])),
                 ("is_simulated", models.BooleanField(default=False)),
+                ("sender_id", models.UUIDField(null=True)),
                 ("expires_at", models.DateTimeField()),
                 ("attempt_count", models.SmallIntegerField(default=0)),
                 ("deferral_count", models.SmallIntegerField(default=0)),
@@ -476,6 +487,13 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="message",
             constraint=models.CheckConstraint(
+                condition=models.Q(("sender_basis__in", ["verified", "trusted", "local_only"])),
+                name="message_sender_basis_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="message",
+            constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("html", ""), _negated=True), models.Q(("text", ""), _negated=True), _connector="OR"
                 ),
@@ -507,6 +525,14 @@ class Migration(migrations.Migration):
                 ),
                 fields=["lane", "next_attempt_at"],
                 name="recipient_suspect",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="recipient",
+            index=models.Index(
+                condition=models.Q(("status_reason", "sender_suspended")),
+                fields=["sender_id"],
+                name="recipient_sender_waits",
             ),
         ),
         migrations.AddIndex(

@@ -14,6 +14,7 @@ from accounts.models import Notice, Project
 from common.addresses import AddressError, parse_address
 from common.errors import ApiError
 from common.ids import least_id_at
+from domains.admitted_senders import AdmittedSender, SenderBasis
 from messages.accepting.admission import Admission, Admitted, fold_recipients
 from messages.accepting.draft import Draft
 from messages.services import upload_and_prepare
@@ -62,7 +63,8 @@ def admit(caller: Delegate, draft: Draft) -> Admitted:
     """Admit the notice. The operator's own sender is not checked against the project's domains."""
     if draft.from_ is None:
         return Admission(caller).admit(draft)
-    return Admitted(draft=draft, sender=draft.from_, recipients=fold_recipients(draft), domain=None)
+    operator = AdmittedSender(basis=SenderBasis.TRUSTED)
+    return Admitted(draft=draft, sender=draft.from_, recipients=fold_recipients(draft), admitted_sender=operator)
 
 
 def send_notices(project: Project, notices: Sequence[Notice]) -> Draft:

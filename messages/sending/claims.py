@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 
+from domains.domain_status import VERIFIED_STATUSES
 from ledger.sql import execute, fetch_as, fetch_column, fetch_value
 from messages.states import OPEN_STATUSES, Lane, Phase, Status
 from providers.routing.selection import ProviderRef
@@ -24,6 +25,9 @@ class Claim:
     address: str
     domain: str
     is_simulated: bool
+    # See `Recipient.sender_id`. `is_sender_verified`: it is a verified domain of the project, or None.
+    sender_id: UUID | None
+    is_sender_verified: bool
     status: Status
     attempt_id: int
     number: int
@@ -45,6 +49,8 @@ class ClaimScope:
     is_shared_direct: bool = False
     direct_projects: Sequence[UUID] = ()
     closed_domains: Sequence[str] = ()
+    # The senders that were found to be refused just now.
+    closed_senders: Sequence[UUID] = ()
 
 
 # Selects the due recipients of a lane, the longest due first, and the other due recipients of the same messages: an
@@ -58,6 +64,7 @@ WITH heads AS MATERIALIZED (
       AND (is_simulated OR project_id = ANY(%(open)s) OR (%(shared)s AND project_id <> ALL(%(closed)s)))
       AND (domain <> ALL(%(closed_domains)s) OR is_simulated OR NOT (project_id = ANY(%(direct)s)
            OR (%(shared_direct)s AND project_id <> ALL(%(open)s) AND project_id <> ALL(%(closed)s))))
+      AND (sender_id IS NULL OR sender_id <> ALL(%(closed_senders)s))
     ORDER BY {{order}} LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 ), siblings AS MATERIALIZED (
     SELECT id FROM mail_recipient
@@ -68,7 +75,8 @@ WITH heads AS MATERIALIZED (
     UPDATE mail_recipient r
     SET lease_token = %(token)s, lease_until = now() + %(lease)s, attempt_count = attempt_count + 1
     FROM (SELECT id FROM heads UNION ALL SELECT id FROM siblings) AS due WHERE r.id = due.id
-    RETURNING r.id, r.message_id, r.project_id, r.address, r.domain, r.is_simulated, r.status, r.attempt_count
+    RETURNING r.id, r.message_id, r.project_id, r.address, r.domain, r.is_simulated, r.sender_id, r.status,
+              r.attempt_count
 ), attempts AS (
     INSERT INTO mail_attempt
         (recipient_id, number, lease_token, phase, provider_name, claimed_at, outcome, enhanced_code, reply,
@@ -76,9 +84,11 @@ WITH heads AS MATERIALIZED (
     SELECT id, attempt_count, %(token)s, %(phase)s, '', now(), '', '', '', '', '' FROM claimed
     RETURNING id, recipient_id
 )
-SELECT c.id AS recipient_id, c.message_id, c.project_id, c.address, c.domain, c.is_simulated, c.status,
+SELECT c.id AS recipient_id, c.message_id, c.project_id, c.address, c.domain, c.is_simulated, c.sender_id,
+       c.sender_id IS NULL OR COALESCE(d.status IN ({VERIFIED_STATUSES}), FALSE) AS is_sender_verified, c.status,
        a.id AS attempt_id, c.attempt_count AS number
 FROM claimed c JOIN attempts a ON a.recipient_id = c.id
+LEFT JOIN domains_domain d ON d.id = c.sender_id AND d.project_id = c.project_id
 """  # noqa: S608 - built from constants of this package
 _HEALTHY = _CLAIM.format(suspects="crash_count = 0", order="next_attempt_at")
 _SUSPECT = _CLAIM.format(suspects="crash_count > 0", order="next_attempt_at")
@@ -117,6 +127,7 @@ def _claim(sql: str, lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
             "shared_direct": scope.is_shared_direct,
             "direct": list(scope.direct_projects),
             "closed_domains": list(scope.closed_domains),
+            "closed_senders": list(scope.closed_senders),
         },
         token=token,
     )

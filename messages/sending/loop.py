@@ -34,6 +34,7 @@ from messages.sending.in_flight import InFlight
 from messages.sending.outcomes import suppress_recipients
 from messages.sending.progress import Done, Waiting, Work, bundle, write_progress
 from messages.sending.routing import ProviderRouter, find_tried, is_failure
+from messages.sending.senders import drop_refused_senders
 from messages.sending.worker_state import SendQueueKey, find_worker_state
 from messages.states import Lane
 from messages.transitions import lock_messages
@@ -94,11 +95,11 @@ class SendingLoop:
             self._deadline = time.monotonic() + settings.DELIVER_TIME.total_seconds()
             while True:
                 self.state.exchange.run()
-                if self._may_claim():
-                    self._refill()
-                if self._is_idle:
+                has_taken = self._may_claim() and self._refill()
+                if not self._is_idle:
+                    self._advance()
+                elif not has_taken:
                     return self._has_done
-                self._advance()
 
     @property
     def _is_idle(self) -> bool:
@@ -138,8 +139,11 @@ class SendingLoop:
         """The queue keys of work that started before a time and has no reply yet."""
         return {work.queue_key for work in self._work.values() if work.begun_at < begun_before}
 
-    def _refill(self) -> None:
-        """Claim as much as the providers in use can take, and mail for providers without work."""
+    def _refill(self) -> bool:
+        """Claim as much as the providers in use can take, and mail for providers without work.
+
+        Returns whether any claim was used.
+        """
         in_flight = self._count_in_flight()
         rooms = [
             room
@@ -148,7 +152,7 @@ class SendingLoop:
         ]
         now = time.monotonic()
         if in_flight and not rooms and now < self._look_at:
-            return
+            return False
         limit = max(rooms, default=2 * settings.SMTP_CONVERSATIONS)
         scope = retry_database(lambda: self._router.find_scope(in_flight))
         for lane in self.lanes:
@@ -156,8 +160,9 @@ class SendingLoop:
             if len(claims) >= limit and not self._is_over:
                 self._ask_for_help()
             if self._take(claims):
-                return
+                return True
         self._look_at = now + LOOK_SECONDS
+        return False
 
     def _claim(self, lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
         return claim_recipients(lane, limit, scope, has_expired=self.state.expired_backlog.is_large(lane))
@@ -171,7 +176,8 @@ class SendingLoop:
         if not claims:
             return False
         self._heartbeat.add(claims[0].token)
-        left = retry_database(lambda: drop_suppressed(claims))
+        admitted = retry_database(lambda: drop_refused_senders(claims, self.state.closed_senders))
+        left = retry_database(lambda: drop_suppressed(admitted))
         tried = retry_database(lambda: find_tried(left))
         in_flight = self._count_in_flight()
         selections = retry_database(lambda: self._router.choose(left, tried, in_flight))

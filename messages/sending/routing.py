@@ -9,6 +9,7 @@ from django.conf import settings
 from delivery.envelope import Outcome, Reply
 from ledger.sql import fetch
 from messages.sending.claims import Claim, ClaimScope
+from messages.sending.senders import may_leave_by
 from messages.sending.worker_state import SendQueueKey, WorkerState
 from messages.states import Phase
 from providers.models import ProviderKind
@@ -57,6 +58,7 @@ class ProviderRouter:
             is_shared_direct=usable.is_shared_direct,
             direct_projects=usable.direct_projects,
             closed_domains=[*self._worker_state.closed_domains(in_flight), *slow],
+            closed_senders=self._worker_state.closed_senders.find_current(),
         )
 
     def choose(
@@ -74,7 +76,7 @@ class ProviderRouter:
                 tried=tried.get(one.recipient_id),
                 availability=self.availability,
             )
-            if selection is None:
+            if selection is None or not may_leave_by(one, selection.provider):
                 continue
             queue_key = self._worker_state.queue_key(selection.provider, one)
             if queue_key.domain and not self._has_place(queue_key, in_flight):

@@ -10,6 +10,7 @@ from delivery.concurrency.adaptive_limit import AdaptiveConcurrency
 from delivery.concurrency.conversations import Conversations
 from delivery.envelope import Outcome, Reply, Stage, Transport
 from messages.sending.claims import Claim, ExpiredBacklog
+from messages.sending.senders import ClosedSenders
 from providers.models import ProviderKind
 from providers.routing.rate_limits import Rates, Shares
 from providers.routing.selection import ProviderRef
@@ -44,6 +45,7 @@ class WorkerState:
         self._limits: dict[SendQueueKey, AdaptiveConcurrency] = {}
         self._resting: set[SendQueueKey] = set()
         self.expired_backlog = ExpiredBacklog()
+        self.closed_senders = ClosedSenders()
         self._rates = Rates()
         self._shares = Shares()
 

@@ -15,8 +15,8 @@ from domains.services import (
     DomainExistsError,
     SenderNotVerifiedError,
     add_domain,
+    admit_sender,
     change_default_from,
-    choose_sending_domain,
     default_sender,
 )
 from domains.trusted_senders import is_trusted
@@ -51,13 +51,13 @@ def good(project: Project) -> Domain:
 
 
 def test_a_verified_domain_may_send(project, good):
-    assert choose_sending_domain(project, from_domain="good.test") == good
-    assert choose_sending_domain(project, from_domain="good.test", domain_id=good.pk) == good
+    assert admit_sender(project, from_domain="good.test").domain == good
+    assert admit_sender(project, from_domain="good.test", domain_id=good.pk).domain == good
 
 
 def test_a_domain_with_a_warning_may_send(project):
     warned = insert_domain(project, "warned.test", DomainStatus.WARNING)
-    assert choose_sending_domain(project, from_domain="warned.test") == warned
+    assert admit_sender(project, from_domain="warned.test").domain == warned
 
 
 @pytest.mark.parametrize(
@@ -96,20 +96,20 @@ def test_a_domain_with_a_warning_may_send(project):
 @pytest.mark.parametrize("is_named", [False, True])
 def test_nothing_but_the_exact_name_may_send(project, good, from_domain, is_named):
     with pytest.raises(SenderNotVerifiedError) as refused:
-        choose_sending_domain(project, from_domain=from_domain, domain_id=good.pk if is_named else None)
+        admit_sender(project, from_domain=from_domain, domain_id=good.pk if is_named else None)
     assert (refused.value.status, refused.value.public_code) == (403, "sender_not_verified")
 
 
 @pytest.mark.parametrize("written", ["a@GOOD.test", "Good <a@Good.TEST>", "a@ｇｏｏｄ.test"])
 def test_ways_to_write_the_same_domain_are_one_once_parsed(project, good, written):
-    assert choose_sending_domain(project, from_domain=parse_address(written).domain) == good
+    assert admit_sender(project, from_domain=parse_address(written).domain).domain == good
 
 
 def test_an_international_domain_is_compared_by_its_a_label(project):
     book = insert_domain(project, canonical_name("Bücher.example"))
-    assert choose_sending_domain(project, from_domain=parse_address("a@BÜCHER.example").domain) == book
+    assert admit_sender(project, from_domain=parse_address("a@BÜCHER.example").domain).domain == book
     with pytest.raises(SenderNotVerifiedError):
-        choose_sending_domain(project, from_domain=parse_address("a@bucher.example").domain)
+        admit_sender(project, from_domain=parse_address("a@bucher.example").domain)
 
 
 @pytest.mark.parametrize(
@@ -133,18 +133,18 @@ def test_an_invalid_sender_domain_cannot_be_added(name):
 def test_a_domain_out_of_standing_may_not_send_and_the_refusal_says_why(project, status, word):
     insert_domain(project, "good.test", status)
     with pytest.raises(SenderNotVerifiedError, match=word):
-        choose_sending_domain(project, from_domain="good.test")
+        admit_sender(project, from_domain="good.test")
 
 
 def test_the_domain_of_another_project_may_not_send(rival, good):
     with pytest.raises(SenderNotVerifiedError):
-        choose_sending_domain(rival, from_domain="good.test")
+        admit_sender(rival, from_domain="good.test")
 
 
 def test_a_claim_beside_another_projects_proof_may_not_send(rival, good):
     insert_domain(rival, "good.test", DomainStatus.PENDING)
     with pytest.raises(SenderNotVerifiedError):
-        choose_sending_domain(rival, from_domain="good.test")
+        admit_sender(rival, from_domain="good.test")
 
 
 def test_a_domain_id_of_another_project_is_not_found_just_as_an_unknown_one(project, rival, good):
@@ -152,7 +152,7 @@ def test_a_domain_id_of_another_project_is_not_found_just_as_an_unknown_one(proj
     answers = []
     for domain_id in (good.pk, project.pk):
         with pytest.raises(InvalidFieldsError) as refused:
-            choose_sending_domain(rival, from_domain="good.test", domain_id=domain_id)
+            admit_sender(rival, from_domain="good.test", domain_id=domain_id)
         answers.append((refused.value.status, refused.value.detail, refused.value.errors))
     assert answers[0] == answers[1]
     assert (answers[0][0], answers[0][2][0].field, answers[0][2][0].code) == (422, "domain_id", "not_found")
@@ -161,7 +161,7 @@ def test_a_domain_id_of_another_project_is_not_found_just_as_an_unknown_one(proj
 def test_a_domain_id_must_be_the_senders(project, good):
     other = insert_domain(project, "other.test")
     with pytest.raises(SenderNotVerifiedError, match=r"other\.test"):
-        choose_sending_domain(project, from_domain="good.test", domain_id=other.pk)
+        admit_sender(project, from_domain="good.test", domain_id=other.pk)
 
 
 # What is admitted unproven
@@ -172,21 +172,21 @@ def test_a_domain_id_must_be_the_senders(project, good):
 def test_trusted_and_local_senders_are_admitted_with_whatever_row_there_is(project, settings, status, trusted):
     settings.TRUSTED_SENDER_DOMAINS = trusted
     domain = insert_domain(project, "good.test", status) if status else None
-    assert choose_sending_domain(project, from_domain="good.test", is_local_only=not trusted) == domain
+    assert admit_sender(project, from_domain="good.test", is_local_only=not trusted).domain == domain
 
 
 @pytest.mark.parametrize("from_domain", ["sub.good.test", "evilgood.test", "test", "GOOD.test", "*"])
 def test_a_trusted_domain_covers_nothing_but_itself(project, settings, from_domain):
     settings.TRUSTED_SENDER_DOMAINS = ["good.test"]
     with pytest.raises(SenderNotVerifiedError):
-        choose_sending_domain(project, from_domain=from_domain)
+        admit_sender(project, from_domain=from_domain)
 
 
 def test_an_unknown_domain_id_is_refused_from_trusted_and_local_senders_too(project, rival, settings):
     settings.TRUSTED_SENDER_DOMAINS = ["*"]
     others = insert_domain(rival, "good.test")
     with pytest.raises(InvalidFieldsError):
-        choose_sending_domain(project, from_domain="good.test", domain_id=others.pk, is_local_only=True)
+        admit_sender(project, from_domain="good.test", domain_id=others.pk, is_local_only=True)
 
 
 def test_an_invalid_trusted_domain_stops_the_start(settings):

@@ -21,6 +21,7 @@ ODD = "tab\t newline\n return\r \\N \\. \\x41 \"quoted\" 'single' {a,b} NULL , ;
 
 def build(project: Project, text: str = ODD, **values: Any) -> Message:
     usual = {"from_address": "a@b.test", "subject": text, "text": text, "status": "queued", "created_at": NOW}
+    usual |= {"sender_basis": "trusted"}
     return Message(project=project, **{**usual, **values})
 
 
@@ -66,6 +67,7 @@ def test_tables_that_need_each_other_are_written_together(project: Project, coun
             domain="x.test",
             status="queued",
             lane="normal",
+            expires_at=NOW,
         )
         for message in messages
     ]

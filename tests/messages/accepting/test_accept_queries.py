@@ -52,11 +52,11 @@ def test_a_batch_caches_forbidden_senders_too(project: Any) -> None:
     senders = Senders(project, is_local_only=False)
     for _ in range(2):
         with CaptureQueriesContext(connection) as queries, pytest.raises(SenderNotVerifiedError):
-            senders.choose_domain("evil.test", None)
+            senders.admit("evil.test", None)
     assert not queries
     for _ in range(2):
         with CaptureQueriesContext(connection) as queries, pytest.raises(InvalidFieldsError):
-            senders.choose_domain("evil.test", project.pk)
+            senders.admit("evil.test", project.pk)
     assert not queries
 
 
