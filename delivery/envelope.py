@@ -10,6 +10,7 @@ from uuid import UUID
 
 from delivery.judging.consequences import should_pause, should_suppress
 from delivery.judging.terms import About, Reason, Speaker
+from delivery.mime.message import MessageContent
 
 
 class Outcome(StrEnum):
@@ -61,10 +62,11 @@ class ConversationClock:
 class Delivery:
     """One message for one envelope recipient.
 
-    `content` is the whole RFC 5322 message with CRLF line ends, not dot-stuffed. `return_path` may be empty (`<>`).
-    `attempt_number` counts from 1. With an `envelope_id` (printable ASCII, at most 100 characters) the other side is
-    asked for delivery status notifications with that id, where it supports them (DSN, RFC 3461). The transport keeps
-    `clock`.
+    `content` is the whole RFC 5322 message with CRLF line ends, not dot-stuffed. `message` is what it was made from,
+    with this recipient's own headers and bodies, for ways out that take parts and no bytes. `return_path` may be empty
+    (`<>`). `attempt_number` counts from 1. With an `envelope_id` (printable ASCII, at most 100 characters) the other
+    side is asked for delivery status notifications with that id, where it supports them (DSN, RFC 3461). The transport
+    keeps `clock`.
     """
 
     recipient_id: UUID
@@ -72,6 +74,7 @@ class Delivery:
     return_path: str
     address: str
     content: bytes
+    message: MessageContent | None = None
     attempt_number: int = 1
     envelope_id: str = ""
     clock: ConversationClock = field(default_factory=ConversationClock, compare=False)

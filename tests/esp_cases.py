@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import getaddresses
 from typing import Any
 
 from providers.esp.catalog import ESPS
@@ -31,7 +32,7 @@ class Case:
 
 
 def split(text: str) -> list[str]:
-    return [part.strip().rpartition("<")[2].rstrip(">") for part in text.split(",") if part.strip()]
+    return [address for _, address in getaddresses([text]) if address]
 
 
 def read_objects(call: Call, key: str, *names: str) -> list[str]:

@@ -18,7 +18,9 @@ LEAST_ROOM = 12  # one character of four bytes, quoted
 
 NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@(?:[A-Za-z0-9._-]+|\[[A-Za-z0-9.:]+\])")
+ADDRESS = re.compile(
+    r"""(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+|"(?:[ !#-\[\]-~]|\\[ -~])+")@(?:[A-Za-z0-9._-]+|\[[A-Za-z0-9.:]+\])"""
+)
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 LOOKS_ENCODED = re.compile(r"=\?[^?]*\?[bq]\?", re.IGNORECASE)
 WORDS = re.compile(r" +[^ ]+")
@@ -107,7 +109,9 @@ def mailbox_chunks(name: str, mailbox: Mailbox) -> list[str]:
     address = mailbox.address
     if not ADDRESS.fullmatch(address):
         raise HeaderError(name, "holds a mailbox that is not an ASCII address")
-    if LOOKS_ENCODED.search(address):  # a valid local part; quoted, no reader may decode it (RFC 2047, 5)
+    if LOOKS_ENCODED.search(address) and not address.startswith(
+        '"'
+    ):  # a valid local part; quoted, no reader may decode it (RFC 2047, 5)
         local, _, domain = address.rpartition("@")
         address = f'"{local}"@{domain}'
     if not mailbox.name:

@@ -5,7 +5,7 @@ Equal inputs give equal bytes, so that every attempt of a delivery sends the sam
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
@@ -71,8 +71,9 @@ class MessageContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedMessage:
-    """A message with its common parts encoded. Thread-safe."""
+    """A message with its common parts encoded; `content` is what it was made from. Thread-safe."""
 
+    content: MessageContent
     head: bytes
     segments: tuple[bytes, ...]
     text_at: int
@@ -94,6 +95,18 @@ class PreparedMessage:
             segments[self.text_at] = text_entity("plain", text, is_closing=self.is_single)
         return b"".join([self.head, *custom_headers(extra_headers), b"MIME-Version: 1.0\r\n", *segments])
 
+    def personalise(
+        self, extra_headers: Sequence[tuple[str, str]] = (), html: str | None = None, text: str | None = None
+    ) -> MessageContent:
+        """The content that `render` writes with these arguments, for ways out that take no bytes."""
+        common = self.content
+        return replace(
+            common,
+            headers=[*common.headers, *extra_headers],
+            html=common.html if html is None or self.html_at is None else html,
+            text=common.text if text is None else text,
+        )
+
 
 def build(content: MessageContent, extra_headers: Sequence[tuple[str, str]] = ()) -> bytes:
     """The message for one recipient: see `prepare_message` and `PreparedMessage.render`."""
@@ -112,6 +125,7 @@ def prepare_message(content: MessageContent) -> PreparedMessage:
     segments = lay_out(content)
     kinds = [kind for kind, _ in segments]
     return PreparedMessage(
+        content=content,
         head=message_head,
         segments=tuple(data for _, data in segments),
         text_at=kinds.index("text"),

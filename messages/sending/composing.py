@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -21,7 +22,7 @@ from delivery.mime.bodies import BodyError
 from delivery.mime.headers import HeaderError, Mailbox
 from delivery.mime.message import MessageContent, PreparedMessage, prepare_message
 from delivery.simulator.script import TIME_SCALE_HEADER
-from domains.signing_identities import identities
+from domains.signing_identities import Identity, identities
 from ledger.sql import fetch, fetch_as
 from messages.attachments import read_content
 from messages.feedback.mail_ids import message_header, recipient_header
@@ -136,15 +137,17 @@ class Composer:
         prepared = self._prepared.get(source.id)
         if prepared is None:
             prepared = self._prepared[source.id] = prepare_message(source.content())
+        identity = identities.of(source.domain_id) if source.domain_id else None
         mail_id = recipient_header(claim.recipient_id) if has_own_copy else message_header(source.id)
-        content = sign_and_personalise(source, prepared, claim.recipient_id, mail_id)
+        own = find_own_parts(source, identity, claim.recipient_id, mail_id)
         return_path = find_return_path(source.domain_id, claim.recipient_id)
         return Delivery(
             recipient_id=claim.recipient_id,
             message_id=source.id,
             return_path=return_path or source.from_address,
             address=claim.address,
-            content=content,
+            content=render_signed(prepared, own, identity, mail_id[0]),
+            message=prepared.content if has_own_copy else prepared.personalise(*own),
             attempt_number=claim.number,
             # Request reports only if they come to our return path: a sender's own mailbox wants no success reports.
             envelope_id=str(claim.recipient_id) if return_path else "",
@@ -167,21 +170,34 @@ def compose_delivery(composer: Composer, taken: Claim, *, has_own_copy: bool) ->
 def compose_raw(message_id: UUID, recipient: Recipient) -> bytes:
     """Compose the message with the bytes that this recipient was or will be sent."""
     source = read_sources({message_id})[message_id]
-    prepared = prepare_message(source.content())
-    return sign_and_personalise(source, prepared, recipient.pk, recipient_header(recipient.pk))
-
-
-def sign_and_personalise(
-    source: MessageSource, prepared: PreparedMessage, recipient_id: UUID, mail_id: tuple[str, str]
-) -> bytes:
-    """Render one recipient's message with the header `mail_id`, then sign it with each active key of the domain."""
     identity = identities.of(source.domain_id) if source.domain_id else None
-    if source.is_personal:
-        tracking_options = source.tracking_options(identity.tracking_host if identity else None)
-        own = personalise(source.html, source.text, tracking_options, recipient_id)
-        content = prepared.render((*own.headers, mail_id), html=own.html, text=own.text)
-    else:
-        content = prepared.render((mail_id,))
+    mail_id = recipient_header(recipient.pk)
+    own = find_own_parts(source, identity, recipient.pk, mail_id)
+    return render_signed(prepare_message(source.content()), own, identity, mail_id[0])
+
+
+class OwnParts(NamedTuple):
+    """The parts of a message that only one recipient gets. The bodies are None where all get the same."""
+
+    headers: Sequence[tuple[str, str]]
+    html: str | None = None
+    text: str | None = None
+
+
+def find_own_parts(
+    source: MessageSource, identity: Identity | None, recipient_id: UUID, mail_id: tuple[str, str]
+) -> OwnParts:
+    """One recipient's headers with the header `mail_id`, and its bodies with its own tokens."""
+    if not source.is_personal:
+        return OwnParts((mail_id,))
+    tracking_options = source.tracking_options(identity.tracking_host if identity else None)
+    own = personalise(source.html, source.text, tracking_options, recipient_id)
+    return OwnParts((*own.headers, mail_id), own.html, own.text)
+
+
+def render_signed(prepared: PreparedMessage, own: OwnParts, identity: Identity | None, mail_id_name: str) -> bytes:
+    """Render one recipient's message, then sign it with each active key of the sending domain."""
+    content = prepared.render(own.headers, html=own.html, text=own.text)
     if not identity or not identity.signers:
         return content
-    return sign_all(content, identity.signers, [mail_id[0].lower().encode("ascii")]) + content
+    return sign_all(content, identity.signers, [mail_id_name.lower().encode("ascii")]) + content

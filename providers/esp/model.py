@@ -9,7 +9,7 @@ from typing import Any
 
 from providers.esp.event_model import RawEvent, ReadEvent, list_events
 from providers.esp.http_adapter import HttpAdapter, open_session
-from providers.esp.repackaging import EspCall
+from providers.esp.repackaging import EspCall, EspFile
 from providers.esp.signatures import Posted, Verifier
 
 # Where an ESP's API is, when it is not the usual place: another region, or a stand-in.
@@ -29,6 +29,11 @@ def list_arguments(esp: "Esp", settings: Settings) -> dict[str, Any]:
 def use_session(backend: Any, adapter: HttpAdapter) -> None:
     """Have the backend send over our connections; most do so by a session of `requests`."""
     backend.session = open_session(adapter)
+
+
+def keep_file(file: EspFile) -> EspFile:
+    """The service takes files as they are."""
+    return file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +59,9 @@ class Esp:
     holds events. `is_test_post` recognises a post that only tests the address: it holds no event and needs no key.
     `signs_event_id` tells that the signature covers an id that is used once, and not the event.
 
-    `list_arguments` makes the backend's arguments of the settings, `connect` has it send over our connections, and
-    `shape` changes a call's payload before it goes.
+    `list_arguments` makes the backend's arguments of the settings, `connect` has it send over our connections,
+    `fit_file` gives a file the form that the service takes, and `shape` changes a call's payload before it goes.
+    `decodes_headers` tells that the service decodes what is encoded in headers, and so gets them unencoded.
     """
 
     name: str
@@ -85,7 +91,9 @@ class Esp:
     list_events: Callable[[Any], Sequence[Any]] = list_events
     list_arguments: Callable[["Esp", Settings], dict[str, Any]] = list_arguments
     connect: Callable[[Any, HttpAdapter], None] = use_session
+    fit_file: Callable[[EspFile], EspFile] = keep_file
     shape: Callable[[Any, EspCall], None] | None = None
+    decodes_headers: bool = False
 
 
 def list_settings(esp: Esp) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from delivery.judging.terms import About, Speaker
 from delivery.replies import clean_text
 from providers.esp.http_adapter import HttpAdapter
 from providers.esp.model import Esp
-from providers.esp.payloads import build_payload, open_backend
+from providers.esp.payloads import build_payload, find_unquoted, open_backend
 from providers.esp.repackaging import EspCall, group_calls
 from providers.esp.replies import ACCEPT, BY_RECIPIENT, FAIL, build_reply, judge_http_result
 
@@ -119,7 +119,10 @@ class EspTransport:
         payload, message = build_payload(self._backend, self._esp, self._settings, esp_call)
         response = self._backend.post_to_esp(payload, message)
         statuses = self._backend.parse_recipient_status(response, payload, message)
-        return {address.lower(): status for address, status in statuses.items()}
+        unquoted = find_unquoted(esp_call)
+        # What the ESP said itself comes after what django-anymail concludes from a spelling of its own.
+        spelt = sorted(statuses.items(), key=lambda pair: pair[0] not in unquoted)
+        return {unquoted.get(address, address).lower(): status for address, status in spelt}
 
     def _read(self, one: Delivery, answer: HttpResult, statuses: Mapping[str, Any]) -> Reply:
         """The reply for one recipient of a call that was answered."""

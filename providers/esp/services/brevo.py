@@ -65,4 +65,5 @@ ESP = Esp(
     idempotency_field="idempotencyKey",
     login=("api-key", "{api_key}"),
     probe="account",
+    decodes_headers=True,
 )

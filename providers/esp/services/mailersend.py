@@ -3,10 +3,12 @@
 import hmac
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from delivery.judging.model import HARD_BOUNCE
 from providers.esp.event_model import EventKind, RawEvent, ReadEvent, read_nested, read_word
 from providers.esp.model import Esp
+from providers.esp.repackaging import EspCall
 from providers.esp.signatures import Posted, compare_any
 
 EVENTS: Mapping[str, EventKind] = {
@@ -76,6 +78,17 @@ def read_event(raw: RawEvent, _posted: Posted) -> Iterable[ReadEvent]:
     )
 
 
+def name_references(payload: Any, _call: EspCall) -> None:
+    """As In-Reply-To, References has a parameter of its own (mailersend.com/help/custom-headers)."""
+    headers = payload.data.get("headers", [])
+    references = [header for header in headers if header["name"].lower() == "references"]
+    if references:
+        payload.data["references"] = references[0]["value"].split(" ")
+        payload.data["headers"] = [header for header in headers if header not in references]
+        if not payload.data["headers"]:
+            del payload.data["headers"]
+
+
 ESP = Esp(
     name="mailersend",
     title="MailerSend",
@@ -94,4 +107,5 @@ ESP = Esp(
     probe="api-quota",
     check_signature=check_signature,
     is_test_post=is_test_post,
+    shape=name_references,
 )

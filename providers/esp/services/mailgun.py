@@ -84,7 +84,7 @@ def check_signature(key: str, posted: Posted, now: float) -> None:
 def use_our_bytes(payload: Any, esp_call: EspCall) -> None:
     domain = payload.sender_domain or ""
     kept = {name: value for name, value in payload.data.items() if name.startswith("o:")}
-    payload.data = {**kept, "to": list(esp_call.to)}
+    payload.data = {**kept, "to": [mailbox.address for mailbox in esp_call.to]}
     payload.files = [("message", ("message.mime", esp_call.content, "message/rfc822"))]
     payload.get_api_endpoint = lambda: f"{quote(domain, safe='')}/messages.mime"
 

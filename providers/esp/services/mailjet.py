@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from delivery.judging.model import NO_MAILBOX, Category
 from delivery.judging.terms import Reason
+from delivery.mime.attachments import parse_content_type
 from providers.esp.event_model import EventKind, RawEvent, ReadEvent, join_reply, read_object, read_word
 from providers.esp.model import Esp
+from providers.esp.repackaging import EspFile
 from providers.esp.signatures import Posted
 
 EVENTS: Mapping[str, EventKind] = {
@@ -57,6 +59,17 @@ def read_event(raw: RawEvent, _posted: Posted) -> Iterable[ReadEvent]:
     )
 
 
+def leave_charset_out(file: EspFile) -> EspFile:
+    """Mailjet writes `charset=utf-8` behind every text's type. A text that is not UTF-8 goes as any file."""
+    if not file.mimetype.startswith("text/"):
+        file.mimetype = file.content_type
+    elif file.charset in {"utf-8", "us-ascii"} or file.b64content_utf8 != file.b64content:
+        file.mimetype = str(parse_content_type(file.content_type).without("charset"))
+    else:
+        file.mimetype = "application/octet-stream"
+    return file
+
+
 ESP = Esp(
     name="mailjet",
     title="Mailjet",
@@ -68,4 +81,5 @@ ESP = Esp(
     login=("Authorization", "Basic {api_key}:{secret_key}"),
     # Beside the sending API, which is v3.1.
     probe="/v3/REST/myprofile",
+    fit_file=leave_charset_out,
 )

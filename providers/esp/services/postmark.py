@@ -1,11 +1,13 @@
 """Postmark. Events: postmarkapp.com/developer, "Webhooks" and "Bounce types"; one in a post."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from delivery.judging.model import HARD_BOUNCE, NO_MAILBOX, Category
 from delivery.judging.terms import Reason
 from providers.esp.event_model import EventKind, RawEvent, ReadEvent, read_word
 from providers.esp.model import Esp
+from providers.esp.repackaging import EspCall, write_mailbox
 from providers.esp.signatures import Posted
 
 EVENTS: Mapping[str, EventKind] = {
@@ -83,6 +85,19 @@ def is_unsubscribe(raw: RawEvent) -> bool:
     return raw.get("SuppressSending") is True and is_by_recipient
 
 
+def write_mailboxes(payload: Any, esp_call: EspCall) -> None:
+    """Names as they were given; django-anymail's quotes are too few for double spaces."""
+    content = esp_call.message
+    fields = {
+        "From": [content.from_],
+        "To": esp_call.to,
+        "Cc": esp_call.cc,
+        "Bcc": esp_call.bcc,
+        "ReplyTo": content.reply_to,
+    }
+    payload.data |= {name: ", ".join(map(write_mailbox, mailboxes)) for name, mailboxes in fields.items() if mailboxes}
+
+
 ESP = Esp(
     name="postmark",
     title="Postmark",
@@ -94,4 +109,5 @@ ESP = Esp(
     takes_silence=True,
     login=("X-Postmark-Server-Token", "{server_token}"),
     probe="server",
+    shape=write_mailboxes,
 )

@@ -1,12 +1,14 @@
 """Resend. Events: resend.com/docs, "Event types"; one in a post. Its bounces have the types of Amazon SES."""
 
 import hmac
+import mimetypes
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from providers.esp.event_model import EventKind, RawEvent, ReadEvent, read_list, read_nested, read_object, read_word
 from providers.esp.model import Esp
+from providers.esp.repackaging import EspCall, EspFile, write_mailbox
 from providers.esp.services.ses import CATEGORIES, LISTED, is_automatic
 from providers.esp.signatures import TOLERANCE, Posted, check_age, compare_any
 
@@ -77,6 +79,28 @@ def check_signature(key: str, posted: Posted, now: float) -> None:
     compare_any(expected, given)
 
 
+def follow_name(file: EspFile) -> EspFile:
+    """Resend takes a mail whose file has a type that does not fit its name, and drops it. The name counts there."""
+    guessed = mimetypes.guess_type(file.name)[0]
+    if guessed and guessed != file.mimetype:
+        file.mimetype = file.content_type = guessed
+    return file
+
+
+def write_own_forms(payload: Any, esp_call: EspCall) -> None:
+    """Names as they were given; django-anymail's quotes are too few for double spaces.
+
+    Our ids come back in `X-Metadata`; the caller's header of that name in another case would be a second one.
+    """
+    content = esp_call.message
+    fields = {"to": esp_call.to, "cc": esp_call.cc, "bcc": esp_call.bcc, "reply_to": content.reply_to}
+    payload.data |= {name: list(map(write_mailbox, mailboxes)) for name, mailboxes in fields.items() if mailboxes}
+    payload.data["from"] = write_mailbox(content.from_)
+    headers = payload.data["headers"]
+    for name in [name for name in headers if name.lower() == "x-metadata" and name != "X-Metadata"]:
+        del headers[name]
+
+
 ESP = Esp(
     name="resend",
     title="Resend",
@@ -89,5 +113,7 @@ ESP = Esp(
     idempotency_header="Idempotency-Key",
     event_key="signing_secret",
     probe="domains",
+    fit_file=follow_name,
+    shape=write_own_forms,
     check_signature=check_signature,
 )

@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -9,8 +10,10 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from delivery.judging.model import HARD_BOUNCE, NO_MAILBOX, Category
 from delivery.judging.terms import Reason
+from delivery.mime.invitations import CALENDAR, find_invitation
 from providers.esp.event_model import EventKind, RawEvent, ReadEvent, join_reply, read_word
 from providers.esp.model import Esp
+from providers.esp.repackaging import EspCall, EspFile
 from providers.esp.signatures import ForgedError, Posted
 
 EVENTS: Mapping[str, EventKind] = {
@@ -78,6 +81,18 @@ def check_signature(key: str, posted: Posted, _now: float) -> None:
     public.verify(signature, sent_at + posted.body, ec.ECDSA(SHA256()))
 
 
+def leave_parameters_out(file: EspFile) -> EspFile:
+    """SendGrid refuses a type with parameters: "cannot contain ';', or CRLF characters"."""
+    file.content_type, file.charset = file.mimetype, None
+    return file
+
+
+def show_invitation(payload: Any, esp_call: EspCall) -> None:
+    """An invitation is a content beside text and HTML. Of its type's parameters SendGrid takes the method alone."""
+    if invitation := find_invitation(esp_call.message.attachments):
+        payload.add_alternative(invitation.text, f"{CALENDAR}; method={invitation.method}")
+
+
 ESP = Esp(
     name="sendgrid",
     title="SendGrid",
@@ -90,5 +105,7 @@ ESP = Esp(
     taken_status=202,
     event_key="tracking_webhook_verification_key",
     probe="scopes",
+    fit_file=leave_parameters_out,
+    shape=show_invitation,
     check_signature=check_signature,
 )

@@ -7,7 +7,7 @@ from delivery.judging.model import NO_MAILBOX, Category
 from delivery.judging.terms import Reason
 from providers.esp.event_model import EventKind, RawEvent, ReadEvent, UnreadableEventError, join_reply, read_word
 from providers.esp.model import Esp
-from providers.esp.repackaging import EspCall
+from providers.esp.repackaging import EspCall, write_mailbox
 from providers.esp.signatures import Posted
 
 EVENTS: Mapping[str, EventKind] = {
@@ -98,13 +98,17 @@ def choose_kind(name: str, class_: str, said: object) -> EventKind:
 
 def show_all_recipients(payload: Any, esp_call: EspCall) -> None:
     """`header_to` is what is shown, whoever gets the mail."""
-    shown = ", ".join(esp_call.parsed.to)
+    shown = ", ".join(map(write_mailbox, esp_call.message.to))
     payload.data["recipients"] = [
         {"address": {"email": one.address, "header_to": shown or one.address}} for one in esp_call.deliveries
     ]
+    payload.data["content"]["from"] = write_mailbox(esp_call.message.from_)
+    if esp_call.message.reply_to:
+        payload.data["content"]["reply_to"] = ", ".join(map(write_mailbox, esp_call.message.reply_to))
     payload._finalize_recipients = lambda: None
-    if esp_call.parsed.cc:
-        payload.data["content"].setdefault("headers", {})["Cc"] = ", ".join(esp_call.parsed.cc)
+    if esp_call.message.cc:
+        copies = ", ".join(map(write_mailbox, esp_call.message.cc))
+        payload.data["content"].setdefault("headers", {})["Cc"] = copies
 
 
 ESP = Esp(

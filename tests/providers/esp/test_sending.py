@@ -38,7 +38,7 @@ def grant_all(ids: Collection[UUID]) -> Collection[UUID]:
     return ids
 
 
-def compose(**values: object) -> bytes:
+def compose(**values: object) -> MessageContent:
     usual = {
         "from_": Mailbox(name="The Shop, Ltd.", address="shop@mine.test"),
         "to": [Mailbox(name="", address="one@rcpt.test")],
@@ -49,18 +49,20 @@ def compose(**values: object) -> bytes:
         "html": "<p>Hello.</p>",
         "headers": [("X-Order", "17")],
     }
-    return prepare_message(MessageContent(**{**usual, **values})).render()  # type: ignore[arg-type]
+    return MessageContent(**{**usual, **values})  # type: ignore[arg-type]
 
 
-def build(*addresses: str, content: bytes | None = None) -> list[Delivery]:
-    content = content or compose(to=[Mailbox(address=address) for address in addresses])
+def build(*addresses: str, content: MessageContent | None = None) -> list[Delivery]:
+    message = content or compose(to=[Mailbox(address=address) for address in addresses])
+    rendered = prepare_message(message).render()
     return [
         Delivery(
             recipient_id=uuid4(),
             message_id=MESSAGE_ID,
             return_path="bounces@mine.test",
             address=address,
-            content=content,
+            content=rendered,
+            message=message,
         )
         for address in addresses
     ]
@@ -158,10 +160,11 @@ def test_our_own_bytes_go_where_they_are_taken(name: str) -> None:
     with EspServer(case.taken) as server:
         send(case, server, build("one@rcpt.test", content=content))
         (call,) = server.calls
+    rendered = prepare_message(content).render()
     if name == "ses":
-        assert b64decode(call.json["Content"]["Raw"]["Data"]) == content
+        assert b64decode(call.json["Content"]["Raw"]["Data"]) == rendered
     else:
-        assert content in call.body
+        assert rendered in call.body
     assert case.read_addresses(call) == ["one@rcpt.test"]
 
 
