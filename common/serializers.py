@@ -19,7 +19,7 @@ from common.times import TimeError, format_time, parse_time
 MAX_HINTS = 3
 NO_FIELD = "Unknown field."
 DIGITS = re.compile(r"-?[0-9]+\Z")
-LOST_PLUS = re.compile(r"([Tt][0-9:.]{5,18}) (?=[0-9]{2}:?[0-9]{2}\Z)")
+LOST_PLUS = re.compile(r"([Tt ][0-9:.,]{2,18}) (?=[0-9]{2}(?::?[0-9]{2})?\Z)")
 
 
 class StrictSerializer(serializers.Serializer[Any]):
