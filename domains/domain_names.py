@@ -3,6 +3,7 @@
 import re
 
 from common.addresses import AddressError, parse_address
+from domains.public_suffixes import is_public_suffix
 
 # RFC 1035, 2.3.4 allows 253 characters; the longest name that we add below a domain needs 32 of them.
 MAX_LENGTH = 253 - 32
@@ -31,6 +32,8 @@ def canonical_name(text: str) -> str:
         raise DomainNameError("This is not a domain name. It looks like example.com.") from None
     if len(name.rpartition(".")[2]) < 2:
         raise DomainNameError("A top-level domain has at least two letters.")
+    if is_public_suffix(name):
+        raise DomainNameError(f"{name} is a public suffix, below which others have their domains. Add your own domain.")
     if len(name) > MAX_LENGTH:
         raise DomainNameError(f"The domain name is longer than {MAX_LENGTH} characters.")
     return name

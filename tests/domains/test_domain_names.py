@@ -55,6 +55,9 @@ def test_a_look_alike_is_another_name(written):
         "[::1]",
         "2130706433.1",
         "good.t",
+        "co.uk",
+        "Com.AU.",
+        "or.jp",
         "good.te\x00st",
         "good.test\r\nBcc: x",
         "go\u202eod.test",
@@ -77,3 +80,10 @@ def test_room_is_left_for_the_names_below():
     assert canonical_name(longest) == longest
     with pytest.raises(DomainNameError):
         canonical_name("yy" * 10 + "." + longest)
+
+
+def test_names_below_and_beside_a_public_suffix_are_taken():
+    assert canonical_name("Shop.co.uk") == "shop.co.uk"
+    assert canonical_name("co.example") == "co.example"
+    with pytest.raises(DomainNameError, match=r"co\.uk is a public suffix"):
+        canonical_name("co.uk")
