@@ -26,13 +26,13 @@ SELECT (lpad(to_hex(floor(extract(epoch FROM v.at) * 1000)::bigint), 12, '0') ||
     CASE WHEN i %% 1000 = 0 THEN 'bounced' ELSE 'delivered' END, '', 'Shop',
     CASE WHEN i %% 500 = 0 THEN 'rare@bench.test' ELSE 'Shop@bench.test' END, '[]',
     CASE WHEN i %% 5000 = 0 THEN 'Ihre Rechnung ' ELSE 'Your order ' END || i,
-    '<p>' || repeat('x', 2000) || '</p>', repeat('y', 1000), '{}',
+    '<p>' || repeat('x', 2000) || '</p>', repeat('y', 1000), '[]',
     CASE WHEN i %% 10000 = 2 THEN ARRAY['rare'] WHEN i %% 3 = 0 THEN ARRAY['order'] ELSE '{}' END, '{}',
     false, false, false, 'normal', 'retry', 'trusted', v.at, v.at, v.at, v.at,
     CASE WHEN i %% 20 = 0 THEN %(template)s::uuid END
 FROM generate_series(1, %(count)s) i, LATERAL (SELECT now() - interval '30 days' + i * interval '10 ms') v(at)
 """
-SUBJECTS = "INSERT INTO mail_subject (message_id, text) SELECT id, lower(subject) FROM mail_message"
+SUBJECTS = "INSERT INTO mail_subject (message_id, text, metadata) SELECT id, lower(subject), metadata FROM mail_message"
 RECIPIENTS = """
 INSERT INTO mail_recipient (id, message_id, project_id, kind, position, name, address, domain, status, status_reason,
     last_reply, lane, is_simulated, attempt_count, deferral_count, crash_count, expires_at)

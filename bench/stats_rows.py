@@ -29,7 +29,7 @@ INSERT INTO mail_message (id, project_id, is_test, status, status_reason, from_n
     html, text, headers, tags, metadata, track_opens, track_clicks, enable_unsubscribe, priority, on_uncertain,
     sender_basis, created_at, queued_at)
 SELECT gen_random_uuid(), %(project)s, false, 'delivered', '', 'Shop', 'shop@bench.test', '[]', 'Order', '', 'Hello.',
-    '{}', ARRAY['kind-' || i %% 10, 'all'], '{}', false, false, false, 'normal', 'retry', 'trusted', v.at, v.at
+    '[]', ARRAY['kind-' || i %% 10, 'all'], '{}', false, false, false, 'normal', 'retry', 'trusted', v.at, v.at
 FROM generate_series(1, %(count)s) i, LATERAL (SELECT now() - interval '30 days' * i / %(count)s) v(at)
 """
 RECIPIENTS = """

@@ -128,18 +128,23 @@ class Message(models.Model):
 
 
 class Subject(models.Model):
-    """A message's subject in its searchable form, made by `common.text.fold`.
+    """What is searched of a message: its subject in the form of `common.text.fold`, and its metadata.
 
-    It has a separate table, because a trigram index is expensive to rewrite.
+    It has a separate table, because these indexes are expensive to rewrite with each change of status.
     """
 
     message = models.OneToOneField(Message, models.CASCADE, primary_key=True, related_name="searched_subject")
     text = models.TextField()
+    metadata = models.JSONField(default=dict)
 
     class Meta:
         indexes = [
             # GET /emails?q=… and the admin's search: any part of the subject.
             GinIndex(fields=["text"], opclasses=["gin_trgm_ops"], name="subject_part"),
+            # GET /emails?metadata.KEY=…
+            GinIndex(
+                fields=["metadata"], opclasses=["jsonb_path_ops"], name="subject_metadata", condition=~Q(metadata={})
+            ),
         ]
 
 

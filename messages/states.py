@@ -35,6 +35,9 @@ class Status(TextChoices):
 
 S = Status
 
+# A message is never suppressed: when all its recipients are, it has failed.
+OF_MESSAGES = tuple(status for status in Status if status is not S.SUPPRESSED)
+
 # States only move forward, along this table. A state without exits is terminal.
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     S.SCHEDULED: frozenset({S.QUEUED, S.CANCELLED}),

@@ -49,7 +49,9 @@ def store_emails(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[by
         message.shown_recipients, message.shown_attachments = rows, []
         messages.append(message)
         recipients += rows
-    subjects = [Subject(message_id=message.pk, text=fold(message.subject)) for message in messages]
+    subjects = [
+        Subject(message_id=message.pk, text=fold(message.subject), metadata=message.metadata) for message in messages
+    ]
     insert_rows(messages, subjects, recipients, list_tracked(messages, admitted))
     store_attachments(key.project_id, messages, admitted, uploaded)
     record_accepted_events(messages, recipients, stops)

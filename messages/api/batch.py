@@ -31,8 +31,17 @@ class Refused:
         return [FieldError(f"[{self.index}].{error.field}".rstrip("."), error.code, error.message) for error in errors]
 
 
-def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> tuple[PreparedEmails, list[Refused]]:
-    """Check every email of a batch; returns the valid emails and the rejected ones.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedBatch:
+    """The valid emails of a batch with their indexes, and the rejected ones."""
+
+    prepared: PreparedEmails
+    indexes: Sequence[int]
+    refused: Sequence[Refused]
+
+
+def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> PreparedBatch:
+    """Check every email of a batch.
 
     Strict mode raises InvalidFieldsError with all errors if one email is invalid, permissive mode only if all are.
     """
@@ -50,4 +59,6 @@ def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> 
             refused.append(Refused(index=index, error=error))
     if refused and not (is_permissive and admitted):
         raise InvalidFieldsError([error for item in refused for error in item.located()])
-    return upload_and_prepare(key, admitted), refused
+    out = {item.index for item in refused}
+    indexes = [index for index in range(len(items)) if index not in out]
+    return PreparedBatch(prepared=upload_and_prepare(key, admitted), indexes=indexes, refused=refused)

@@ -25,14 +25,18 @@ from common.serializers import (
     QuerySerializer,
     StrictCharField,
     StrictChoiceField,
+    wrong,
 )
-from common.text import fold
+from common.text import find_control_character, fold
 from messages.models import Attempt, Message, Recipient
 from messages.selectors import with_rows
-from messages.states import Status
+from messages.states import OF_MESSAGES
 from templates_app.services import match_ref
 
 TextField.register_lookup(Lower)
+
+
+METADATA = "metadata."
 
 
 class EmailQuery(PageQuery):
@@ -43,7 +47,7 @@ class EmailQuery(PageQuery):
     offset = QueryIntegerField(min_value=0, max_value=2**31 - 1, default=0, help_text="The number of emails to skip.")
     after = serializers.UUIDField(required=False, help_text="Only emails older than this id: the `next` of a page.")
     before = serializers.UUIDField(required=False, help_text="Only emails newer than this id: the page above it.")
-    status = StrictChoiceField(choices=Status.choices, required=False)
+    status = StrictChoiceField(choices=[(status.value, status.label) for status in OF_MESSAGES], required=False)
     to = AddressField(required=False, help_text="A recipient's address, in to, cc or bcc.")
     from_ = AddressField(required=False, help_text="The sender's address; `from` is accepted too.")
     tag = StrictCharField(required=False, max_length=64, help_text="Only emails with this tag.")
@@ -54,6 +58,20 @@ class EmailQuery(PageQuery):
     created_after = QueryDateTimeField(required=False, help_text="Only emails accepted after this time.")
     created_before = QueryDateTimeField(required=False, help_text="Only emails accepted before this time.")
     q = StrictCharField(required=False, max_length=200, help_text="A part of the subject; case does not matter.")
+
+    def inspect(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Also reads `metadata.KEY=value` for any key."""
+        values, errors = super().inspect(data)
+        given = {name: data[name] for name in data if name.startswith(METADATA)}
+        for name, value in given.items():
+            if found := find_control_character(name) or ("U+0000" if "\0" in value else None):
+                errors[name] = [wrong(f"Must not hold the control character {found}.", "control_character")]
+        if given:
+            values["metadata"] = {name.removeprefix(METADATA): value for name, value in given.items()}
+        return values, errors
+
+    def find_unknown(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return super().find_unknown({name: value for name, value in data.items() if not name.startswith(METADATA)})
 
 
 class BatchQuery(QuerySerializer):
@@ -146,6 +164,8 @@ CONDITIONS: dict[str, Callable[[Any], Q | Exists]] = {
     # The index omits messages without tags. PostgreSQL uses it only if the query repeats that condition.
     "tag": lambda tag: ~Q(tags=[]) & Q(tags__contains=[tag]),
     "remote_id": has_remote_id,
+    # The searched copy, whose index omits messages without metadata. PostgreSQL uses it only with that condition.
+    "metadata": lambda metadata: ~Q(searched_subject__metadata={}) & Q(searched_subject__metadata__contains=metadata),
     "created_after": created_after,
     "created_before": created_before,
     "q": has_subject,

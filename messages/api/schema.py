@@ -22,8 +22,9 @@ ACCEPTED_ID = "01a2041b-7a3c-7c52-8f0e-6c2f6a1d3b9e"
 
 
 class BatchItem(serializers.Serializer[object]):
-    """An accepted email."""
+    """An accepted email, with its index in the batch."""
 
+    index = serializers.IntegerField()
     id = serializers.UUIDField()
     status = serializers.ChoiceField(choices=Status.choices)
 

@@ -98,10 +98,11 @@ class EmailViewSet(ProjectViewSet):
     def batch(self, request: Request) -> Generator[None, None, Response]:
         """Accept up to 500 emails in one transaction: all or none, or with `?mode=permissive` the valid ones."""
         is_permissive = self.query["mode"] == "permissive"
-        prepared, refused = prepare_batch(self.key, read_array(request), is_permissive=is_permissive)
-        errors = [item.show() for item in refused]
+        batch = prepare_batch(self.key, read_array(request), is_permissive=is_permissive)
+        errors = [item.show() for item in batch.refused]
         yield
-        stored = [{"id": str(message.pk), "status": message.status} for message in prepared.store()]
+        messages = zip(batch.indexes, batch.prepared.store(), strict=True)
+        stored = [{"index": index, "id": str(message.pk), "status": message.status} for index, message in messages]
         return Response({"data": stored, "errors": errors}, status=HTTPStatus.ACCEPTED)
 
     def list(self, request: Request) -> Response:

@@ -16,13 +16,13 @@ from common.errors import ApiError, InvalidFieldsError
 from common.validation import list_field_errors
 from messages.api.filters import EmailQuery, narrow
 from messages.models import Message
-from messages.states import Status
+from messages.states import OF_MESSAGES
 
 T = TypeVar("T")
 
 # The filter options, each with the API's parameter and its help.
 FILTERS: Mapping[str, tuple[str, str]] = {
-    "--status": ("status", ", ".join(Status.values)),
+    "--status": ("status", ", ".join(OF_MESSAGES)),
     "--to": ("to", "A recipient's address, in to, cc or bcc."),
     "--from": ("from_", "The sender's address."),
     "--tag": ("tag", "Only emails with this tag."),

@@ -203,6 +203,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("text", models.TextField()),
+                ("metadata", models.JSONField(default=dict)),
             ],
         ),
         migrations.CreateModel(
@@ -411,6 +412,15 @@ class Migration(migrations.Migration):
             model_name="subject",
             index=django.contrib.postgres.indexes.GinIndex(
                 fields=["text"], name="subject_part", opclasses=["gin_trgm_ops"]
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="subject",
+            index=django.contrib.postgres.indexes.GinIndex(
+                condition=models.Q(("metadata", {}), _negated=True),
+                fields=["metadata"],
+                name="subject_metadata",
+                opclasses=["jsonb_path_ops"],
             ),
         ),
         migrations.AddIndex(

@@ -24,6 +24,7 @@ def test_a_batch_is_accepted_whole_and_in_order(api):
         answer = api.post(path, emails(3))
         assert (answer.status_code, answer.json()["errors"]) == (202, [])
         ids = [row["id"] for row in answer.json()["data"]]
+        assert [row["index"] for row in answer.json()["data"]] == [0, 1, 2]
         assert [api.get(f"/emails/{pk}").json()["to"] for pk in ids] == [["u0@x.test"], ["u1@x.test"], ["u2@x.test"]]
         assert [row["id"] for row in api.get("/emails?limit=3").json()["data"]] == ids[::-1]
 
@@ -56,6 +57,7 @@ def test_a_permissive_batch_accepts_the_good_ones(api):
     body = answer.json()
     assert answer.status_code == 202
     assert [api.get(f"/emails/{row['id']}").json()["to"] for row in body["data"]] == [["u0@x.test"], ["u1@x.test"]]
+    assert [row["index"] for row in body["data"]] == [1, 2]
     assert [row["index"] for row in body["errors"]] == [0, 3]
     assert [(error["field"], error["code"]) for error in body["errors"][0]["errors"]] == [("to", "invalid_address")]
     assert {error["field"] for error in body["errors"][1]["errors"]} == {"subject", "x"}

@@ -7,6 +7,7 @@ import pytest
 
 from common.ids import timed_ids
 from messages.models import Message, Recipient, Subject
+from messages.sending.composing import compose_raw
 from messages.states import Status
 from tests.api.conftest import EMAIL
 from tests.common.readers import is_utc
@@ -235,3 +236,60 @@ def test_a_list_of_a_key_that_may_only_send_is_403(make_api):
         True,
     )
     assert make_api(scopes=["emails:read"]).post("/emails", EMAIL).status_code == 403
+
+
+def test_metadata_narrows_the_list_by_key_and_value(api, other_api, post):
+    one = post(metadata={"order": "17", "shop.name": "Käse & Co"})["id"]
+    two = post(metadata={"order": "17"})["id"]
+    post(metadata={"order": "18"})
+    post(other_api, metadata={"order": "17"})
+    post()
+    assert ids_of(api.get("/emails?metadata.order=17")) == [two, one]
+    assert ids_of(api.get(f"/emails?metadata.order=17&metadata.shop.name={quote('Käse & Co')}")) == [one]
+    assert ids_of(api.get("/emails?metadata.order=1")) == []
+    assert ids_of(api.get("/emails?metadata.none=17")) == []
+    assert ids_of(api.get("/emails?metadata.order=17&limit=1")) == [two]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "code"),
+    [
+        ("metadata.order=1&metadata.order=2", "metadata.order", "repeated_parameter"),
+        ("metadata.order=a%00b", "metadata.order", "control_character"),
+        ("metadata.a%00b=1", "metadata.a\0b", "control_character"),
+        ("metadata=1", "metadata", "unknown_field"),
+        ("metadataorder=1", "metadataorder", "unknown_field"),
+    ],
+)
+def test_a_wrong_filter_by_metadata_is_named(api, query, field, code):
+    answer = api.get(f"/emails?{query}")
+    assert answer.status_code == 422
+    assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [(field, code)]
+
+
+def test_the_statuses_of_messages_are_listed(api):
+    for status in ["queued", "scheduled", "sent", "delivering", "delivered", "failed", "bounced", "cancelled"]:
+        assert ids_of(api.get(f"/emails?status={status}")) == []
+    answer = api.get("/emails?status=suppressed")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "invalid_choice")
+
+
+def test_a_change_or_the_end_of_a_template_changes_no_mail_accepted_before(api, post):
+    values = {"alias": "order", "name": "Order", "subject": "Order {{ n }}", "html": "<p>{{ n }}</p>"}
+    template = api.post("/templates", values).json()
+    api.post(f"/templates/{template['id']}/publish")
+    email = {"from_": "a@mine.test", "to": "b@x.test", "template_id": "order", "template_vars": {"n": "17"}}
+    pk = api.post("/emails", email).json()["id"]
+
+    def show():
+        recipient = Recipient.objects.get(message_id=pk)
+        return api.get(f"/emails/{pk}").json(), compose_raw(recipient.message_id, recipient)
+
+    before = show()
+    api.patch(f"/templates/{template['id']}", {"subject": "Changed", "html": "<p>changed</p>"})
+    assert api.post(f"/templates/{template['id']}/publish").status_code in {200, 201}
+    assert show() == before
+    assert api.delete(f"/templates/{template['id']}").status_code == 204
+    assert show() == before
+    assert before[0]["template_id"] == template["id"]
+    assert ids_of(api.get(f"/emails?template_id={template['id']}")) == [pk]
