@@ -19,7 +19,6 @@ from ledger.models import DueRow
 from messages.states import OPEN, Lane, OnUncertain, Phase, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, apply_transitions, list_sources
 from tracking.models import Event
-from tracking.suppressions.reach import MailKind
 
 
 class Message(models.Model):
@@ -114,17 +113,14 @@ class Message(models.Model):
     # Filled by the queries in `selectors`, and by accept for its response.
     shown_recipients: "list[Recipient]"
     shown_attachments: "list[Attachment]"
+    # Its resends to other addresses.
+    shown_copies: "list[Message]"
     shown_events: "list[Event]"
 
     @property
     def message_id(self) -> str:
         """The Message-ID header. Every attempt has the same one, so that mail programs can detect a duplicate."""
         return f"<{self.id}@{self.from_address.rpartition('@')[2]}>"
-
-    @property
-    def kind(self) -> MailKind:
-        """What decides whether an opt-out stops this message."""
-        return MailKind(self.stream, self.enable_unsubscribe and self.priority != Lane.CRITICAL)
 
 
 class Subject(models.Model):

@@ -23,6 +23,11 @@ ROWS: "tuple[Prefetch[Any], ...]" = (
         Attachment.objects.select_related("content").defer("content__data"),
         to_attr="shown_attachments",
     ),
+    Prefetch(
+        "resends",
+        Message.objects.filter(is_forwarded=True).only("id", "resent_from").order_by("id"),
+        to_attr="shown_copies",
+    ),
 )
 DETAILS: "tuple[Prefetch[Any], ...]" = (
     *ROWS,

@@ -157,6 +157,17 @@ def resend(key: Caller, message: Message, selection: ResendRecipients = ResendRe
     return store_again(key, message, admit_again(key, message, list(recipients)))
 
 
+def resend_to(key: Caller, message: Message, to: Sequence[Address]) -> Message:
+    """Accept a new message with the content of `message` to other addresses; Cc and Bcc are left out.
+
+    The original names such copies, and is not written. Raises NotResendableError, or the errors of `Admission.admit`.
+    """
+    if message.status in {Status.QUEUED, Status.SCHEDULED}:
+        raise NotResendableError(message.status)
+    admitted = admit_copy(key, message, {RecipientField.TO: to})
+    return store_again(key, message, replace(admitted, is_forwarded=True))
+
+
 def store_again(key: Caller, message: Message, admitted: Admitted) -> Message:
     """Store `admitted`, the second admission of `message`, as a new message with the same attachments."""
     with transaction.atomic():
@@ -177,18 +188,26 @@ def store_again(key: Caller, message: Message, admitted: Admitted) -> Message:
 
 
 def admit_again(key: Caller, message: Message, recipients: Sequence[Recipient]) -> Admitted:
-    """Admit the stored content of `message` again for `recipients`: the sender is checked again, times are dropped."""
+    """Admit the stored content of `message` again for `recipients`, as `admit_copy` does."""
     if not recipients:
         raise NothingToResendError
     kinds: dict[str, list[Address]] = {kind: [] for kind in RecipientField}
     for row in recipients:
         kinds[row.kind].append(Address(row.name, row.address, row.domain))
+    return admit_copy(key, message, kinds)
+
+
+def admit_copy(key: Caller, message: Message, kinds: Mapping[str, Sequence[Address]]) -> Admitted:
+    """Admit the stored content of `message` again for other recipients: the sender is checked again, times are dropped.
+
+    `kinds` holds the addresses for to, cc and bcc.
+    """
     admitted = Admission(key).admit(
         Draft(
             from_=as_address(message.from_name, message.from_address),
-            to=kinds[RecipientField.TO],
-            cc=kinds[RecipientField.CC],
-            bcc=kinds[RecipientField.BCC],
+            to=kinds.get(RecipientField.TO, ()),
+            cc=kinds.get(RecipientField.CC, ()),
+            bcc=kinds.get(RecipientField.BCC, ()),
             reply_to=[as_address(**mailbox) for mailbox in message.reply_to],
             domain_id=message.domain_id,
             **copy_fields(message),

@@ -54,6 +54,7 @@ class Admitted:
     template_id: UUID | None = None
     template_version_id: UUID | None = None
     resent_from_id: UUID | None = None
+    is_forwarded: bool = False
 
 
 class Findings(FieldErrors):
@@ -143,7 +144,7 @@ class Admission:
         if draft.enable_unsubscribe is False:
             message = f"Every email of the broadcast stream {draft.stream} offers an opt-out."
             errors.add("enable_unsubscribe", "opt_out_required", message)
-        if draft.priority is Lane.CRITICAL:
+        if draft.priority == Lane.CRITICAL:
             message = f"An email of the broadcast stream {draft.stream} cannot be critical."
             errors.add("priority", "not_in_broadcast", message)
         errors.raise_all()

@@ -24,14 +24,14 @@ from messages.states import Lane, Status, StatusReason, roll_up
 from messages.tasks import ring
 from tracking.events import Fact, record_facts
 from tracking.models import EventType, TrackedLinks
-from tracking.suppressions.reach import Cause
+from tracking.suppressions.reach import Cause, MailKind
 from tracking.suppressions.service import find_suppressed
 
 
 def store_emails(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, str]) -> list[Message]:
     """Insert the rows of each admitted email in the caller's transaction, and wake workers after the commit.
 
-    Returns the messages in order, with `shown_recipients` and `shown_attachments` filled.
+    Returns the messages in order, with their `shown_…` rows filled.
     """
     assert connection.in_atomic_block, "an email is stored whole or not at all"
     now = read_clock()
@@ -46,7 +46,7 @@ def store_emails(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[by
         rows = build_recipients(message, item, now)
         stops |= stop_suppressed(message, rows, suppressed)
         finish_message(message, rows)
-        message.shown_recipients, message.shown_attachments = rows, []
+        message.shown_recipients, message.shown_attachments, message.shown_copies = rows, [], []
         messages.append(message)
         recipients += rows
     subjects = [
@@ -76,6 +76,7 @@ def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Messa
         template_version_id=item.template_version_id,
         tracked_places=list(item.tracked.places) if item.tracked else None,
         resent_from_id=item.resent_from_id,
+        is_forwarded=item.is_forwarded,
         created_at=now,
         **keep_fields(draft),
     )
@@ -113,9 +114,10 @@ def stop_suppressed(
     message: Message, rows: Sequence[Recipient], suppressed: Mapping[str, Sequence[Cause]]
 ) -> dict[UUID, Cause]:
     """Give suppressed recipients that status, so that they are never due. Returns the cause of each by recipient id."""
+    kind = MailKind.of(message.stream, offers_opt_out=message.enable_unsubscribe, priority=message.priority)
     stops = {}
     for row in rows:
-        if cause := message.kind.find_stop(suppressed.get(row.address.lower(), ())):
+        if cause := kind.find_stop(suppressed.get(row.address.lower(), ())):
             row.status, row.status_reason, row.next_attempt_at = Status.SUPPRESSED, StatusReason.SUPPRESSED, None
             stops[row.pk] = cause
     return stops

@@ -1,5 +1,6 @@
 """The actions of staff on messages: the operations of `services`, recorded in the audit log."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
@@ -9,10 +10,14 @@ from django.db import transaction
 from accounts.acting_for import Delegate
 from accounts.idempotency import StoredResponse, Ticket, fingerprint, run_once
 from accounts.services import write_audit
+from common.addresses import AddressError, parse_address
+from common.errors import FieldError, InvalidFieldsError
 from messages import services
 from messages.available_actions import has_returned, is_resendable, is_scheduled, is_uncertain
 from messages.models import Message, Recipient
 from messages.services import ResendRecipients, Settlement
+
+SEPARATORS = re.compile(r"[,\n]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,20 +28,36 @@ class AdminAction:
     label: str
     question: str
     done: str
-    run: Callable[[Message], Message]
+    # Takes the message and the answer to `asks`.
+    run: Callable[[Message, str], Message]
     is_offered: Callable[[Message, Sequence[Recipient]], bool]
     is_dangerous: bool = False
+    # The label of a text to enter; empty if the action needs none.
+    asks: str = ""
 
 
-def resend(selection: ResendRecipients) -> Callable[[Message], Message]:
-    """The resend of a message for its own project; a test message stays a test message."""
-    return lambda message: services.resend(
-        Delegate(project=message.project, is_test=message.is_test), message, selection
-    )
+def delegate_for(message: Message) -> Delegate:
+    """Staff act for the message's own project; a test message stays a test message."""
+    return Delegate(project=message.project, is_test=message.is_test)
 
 
-def settle(settlement: Settlement) -> Callable[[Message], Message]:
-    return lambda message: services.settle(message, settlement)
+def resend(selection: ResendRecipients) -> Callable[[Message, str], Message]:
+    return lambda message, _: services.resend(delegate_for(message), message, selection)
+
+
+def resend_to(message: Message, given: str) -> Message:
+    """Resend to the addresses in `given`, separated by commas or line ends. Raises ApiError for invalid ones."""
+    try:
+        to = [parse_address(text.strip()) for text in SEPARATORS.split(given) if text.strip()]
+    except AddressError as error:
+        raise InvalidFieldsError([FieldError("to", error.code, error.message)]) from None
+    if not to:
+        raise InvalidFieldsError([FieldError("to", "required", "Enter at least one address.")])
+    return services.resend_to(delegate_for(message), message, to)
+
+
+def settle(settlement: Settlement) -> Callable[[Message, str], Message]:
+    return lambda message, _: services.settle(message, settlement)
 
 
 ADMIN_ACTIONS = {
@@ -47,7 +68,7 @@ ADMIN_ACTIONS = {
             label="Cancel",
             question="Cancel this message? A cancelled message is never delivered, and this cannot be undone.",
             done="The message was cancelled.",
-            run=services.cancel,
+            run=lambda message, _: services.cancel(message),
             is_offered=is_scheduled,
             is_dangerous=True,
         ),
@@ -66,6 +87,15 @@ ADMIN_ACTIONS = {
             done="The message was resent to the failed recipients: this is the new message.",
             run=resend(ResendRecipients.FAILED),
             is_offered=has_returned,
+        ),
+        AdminAction(
+            name="resend_to",
+            label="Resend to…",
+            question="Resend this message to other addresses, as a new message? Cc and blind copies are left out.",
+            done="The message was resent to other addresses: this is the new message.",
+            run=resend_to,
+            is_offered=is_resendable,
+            asks="Addresses, with commas between them",
         ),
         AdminAction(
             name="settle_sent",
@@ -101,21 +131,26 @@ def new_ticket() -> str:
     return str(uuid4())
 
 
-def perform(act: AdminAction, message: Message, *, actor: str, ticket: str) -> Message:
-    """Perform the action once for each ticket, and return the message to show next.
+def perform(act: AdminAction, message: Message, *, actor: str, ticket: str, given: str = "") -> Message:
+    """Perform the action once for each ticket, and return the message to show next. `given` answers `act.asks`.
 
     Raises ApiError if the message's state does not allow the action.
     """
 
     def once() -> StoredResponse:
         with transaction.atomic():
-            result = act.run(message)
+            result = act.run(message, given)
             data = {"project": message.project.name} | ({"new": str(result.pk)} if result.pk != message.pk else {})
             write_audit(actor, act.name, message.pk, **data)
         return StoredResponse(status=200, body={"id": str(result.pk)})
 
     key = f"admin:{ticket}:{message.pk}" if ticket else ""
     answer = run_once(
-        Ticket(project_id=message.project_id, key=key, fingerprint=fingerprint("POST", act.name, str(message.pk))), once
+        Ticket(
+            project_id=message.project_id,
+            key=key,
+            fingerprint=fingerprint("POST", act.name, [str(message.pk), given]),
+        ),
+        once,
     )
     return Message.objects.get(pk=answer.body["id"])

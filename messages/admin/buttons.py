@@ -63,8 +63,8 @@ class ActingAdmin(ModelAdmin):  # type: ignore[misc]
         return view
 
     def act(self, request: HttpRequest, act: AdminAction, message: Message) -> Message:
-        ticket = request.POST.get("ticket", "")[:100]
-        return perform(act, message, actor=request.user.get_username(), ticket=ticket)
+        ticket, given = request.POST.get("ticket", "")[:100], request.POST.get("given", "") if act.asks else ""
+        return perform(act, message, actor=request.user.get_username(), ticket=ticket, given=given)
 
     def act_on_many(
         self, request: HttpRequest, queryset: QuerySet[Message], acts: Sequence[AdminAction]

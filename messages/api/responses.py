@@ -141,9 +141,14 @@ class EmailRow(serializers.Serializer[Message]):
     resent_from = serializers.UUIDField(
         source="resent_from_id", allow_null=True, help_text="The original email of a resend."
     )
+    forwarded_to = serializers.SerializerMethodField(help_text="The resends of this email to other addresses.")
     message_id = serializers.CharField(help_text="The Message-ID header.")
     recipients = RecipientOutput(many=True, source="shown_recipients")
     attachments = AttachmentOutput(many=True, source="shown_attachments")
+
+    @extend_schema_field({"type": "array", "items": {"type": "string", "format": "uuid"}})
+    def get_forwarded_to(self, message: Message) -> list[str]:
+        return [str(copy.pk) for copy in message.shown_copies]
 
     def get_from_(self, message: Message) -> str:
         return format_mailbox(message.from_name, message.from_address)

@@ -150,9 +150,23 @@ class RescheduleRequest(StrictSerializer):
 
 
 class ResendRequest(LenientSerializer):
-    """The recipients of a resend: all, or those that failed or bounced."""
+    """The recipients of a resend: all, those that failed or bounced, or other addresses."""
+
+    # If an empty list counted as absent, the resend would go to all recipients.
+    strict_about = frozenset({"to"})
 
     recipients = StrictChoiceField(choices=[item.value for item in ResendRecipients], required=False)
+    to = AddressListField(required=False, help_text="Other addresses, 1 to 50. Cc and Bcc are left out.")
+
+    def validate_to(self, addresses: list[Address]) -> list[Address]:
+        if not addresses:
+            fail_field("required", "Must name at least one address.")
+        return addresses
+
+    def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
+        if {"to", "recipients"} <= set(given):
+            return {"to": [wrong("Give recipients or to, not both.", "recipients_conflict")]}
+        return {}
 
 
 class SettleRequest(StrictSerializer):

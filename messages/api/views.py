@@ -133,10 +133,12 @@ class EmailViewSet(ProjectViewSet):
     @action(detail=True, methods=["post"])
     @idempotent
     def resend(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
-        """Resend the same content as a new email. The original never changes."""
-        message = self.get_object()
-        selection = ResendRecipients(self.read_body().get("recipients", ResendRecipients.ALL))
+        """Resend the same content as a new email, also to other addresses. The original never changes."""
+        message, fields = self.get_object(), self.read_body()
+        selection = ResendRecipients(fields.get("recipients", ResendRecipients.ALL))
         yield
+        if "to" in fields:
+            return accepted(services.resend_to(self.key, message, fields["to"]))
         return accepted(services.resend(self.key, message, selection))
 
     @action(detail=True, methods=["post"])

@@ -89,7 +89,7 @@ def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
         suppressions[each.address].append(each)
     return Background(
         now=timezone.now(),
-        kind=message.kind,
+        kind=MailKind.of(message.stream, offers_opt_out=message.enable_unsubscribe, priority=message.priority),
         events=events,
         visits=read_visits(message),
         suppressions=suppressions,

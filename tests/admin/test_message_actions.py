@@ -56,6 +56,26 @@ def test_support_finds_a_bounced_message_sees_why_resends_it_and_watches_it_deli
     assert len(server.mails) == 1
 
 
+def test_support_resends_a_message_to_other_addresses(
+    sue: Client, send: Callable[..., Message], deliver: Callable[[], None], server: SmtpServer
+):
+    message = send("bob@rcpt.test", subject="Your invoice")
+    deliver()
+    asked = sue.get(url(message)).content.decode()
+    assert 'name="given"' in asked
+    refused = sue.post(url(message, "resend_to"), {"ticket": str(uuid4()), "given": "nope, new@rcpt.test"}, follow=True)
+    assert "An email address must have an @-sign" in refused.content.decode()
+    sue.post(url(message, "resend_to"), {"ticket": str(uuid4()), "given": " "})
+    assert Message.objects.count() == 1
+    ticket = {"ticket": str(uuid4()), "given": "New <new@rcpt.test>, other@rcpt.test"}
+    for _ in range(2):
+        sue.post(url(message, "resend_to"), ticket)
+    new = Message.objects.exclude(pk=message.pk).get()
+    assert sorted(new.recipients.values_list("address", flat=True)) == ["new@rcpt.test", "other@rcpt.test"]
+    assert (new.is_forwarded, new.resent_from_id) == (True, message.pk)
+    assert "sue resent it to other addresses" in sue.get(url(message)).content.decode()
+
+
 def test_a_suppressed_address_is_named_before_and_after_a_resend(sue, send, deliver, server: SmtpServer):
     server.script.replies["RCPT"] = "550 5.1.1 No such user"
     message = send("Bob@gone.test")

@@ -22,6 +22,10 @@ STRENGTH: Mapping[str, int] = {
 MAY_NAME_STREAM = frozenset({SuppressionReason.UNSUBSCRIBE, SuppressionReason.MANUAL})
 
 
+# The priority of mail that no opt-out stops: `messages.states.Lane`, which is in a higher package.
+CRITICAL = "critical"
+
+
 class Cause(NamedTuple):
     """The reason and the stream (None: all streams) of a suppression."""
 
@@ -44,6 +48,11 @@ class MailKind(NamedTuple):
     stream: str
     obeys_opt_outs: bool
 
+    @classmethod
+    def of(cls, stream: str, *, offers_opt_out: bool, priority: str) -> "MailKind":
+        """The kind of a message with these properties."""
+        return cls(stream, offers_opt_out and priority != CRITICAL)
+
     def is_stopped_by(self, cause: Cause) -> bool:
         if cause.stream is not None and cause.stream != self.stream:
             return False
@@ -57,5 +66,5 @@ class MailKind(NamedTuple):
 # The same rules in SQL, for a row `m` of the messages' table and an entry `s`.
 STOPS = f"""
 (s.stream IS NULL OR s.stream = m.stream)
-AND (s.reason <> '{SuppressionReason.UNSUBSCRIBE}' OR m.enable_unsubscribe AND m.priority <> 'critical')
+AND (s.reason <> '{SuppressionReason.UNSUBSCRIBE}' OR m.enable_unsubscribe AND m.priority <> '{CRITICAL}')
 """

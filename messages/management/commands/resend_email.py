@@ -1,14 +1,16 @@
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import CommandError
 from django.db.models import Exists, OuterRef
 
-from accounts.acting_for import Delegate
+from accounts.acting_for import Caller, Delegate
 from accounts.management.project_command import ProjectCommand
 from accounts.services import write_audit
+from common.addresses import parse_address
 from common.errors import ApiError
 from messages.available_actions import UNSETTLED
 from messages.management.selection import (
@@ -20,7 +22,7 @@ from messages.management.selection import (
     walk_messages,
 )
 from messages.models import Message
-from messages.services import ResendRecipients, resend
+from messages.services import ResendRecipients, resend, resend_to
 
 
 class Command(ProjectCommand):
@@ -33,17 +35,28 @@ class Command(ProjectCommand):
         parser.add_argument("ids", nargs="*", metavar="ID")
         add_filters(parser)
         parser.add_argument("--failed", action="store_true", help="Resend only to recipients that failed or bounced.")
+        parser.add_argument(
+            "--forward-to",
+            action="append",
+            default=[],
+            metavar="ADDRESS",
+            help="Resend to this address in place of the recipients; may be repeated. Cc and Bcc are left out.",
+        )
         parser.add_argument("--dry-run", action="store_true", help="Only list the emails.")
 
-    def handle(self, *, ids: list[str], failed: bool, dry_run: bool, **options: Any) -> None:
+    def handle(self, *, ids: list[str], failed: bool, forward_to: list[str], dry_run: bool, **options: Any) -> None:
         filters = given_filters(options)
         if bool(ids) == bool(filters):
             raise CommandError("Give either ids or filters.")
+        if forward_to and failed:
+            raise CommandError("Give --forward-to or --failed, not both.")
+        addresses = [parse_address(text) for text in forward_to]
         chosen = [find_message(text).pk for text in ids] if ids else self.choose(options, filters)
         selection = ResendRecipients.FAILED if failed else ResendRecipients.ALL
         refused = 0
         for pk in show_progress(chosen, "Resending", is_silent=self.is_json):
-            refused += not self.resend(pk, selection, is_dry=dry_run)
+            act = partial(resend_to, to=addresses) if addresses else partial(resend, selection=selection)
+            refused += not self.resend(pk, act, is_dry=dry_run)
         if not self.is_json:
             done = "would be resent" if dry_run else "resent"
             self.stderr.write(f"{len(chosen) - refused} {done}{f', {refused} rejected' if refused else ''}")
@@ -55,13 +68,13 @@ class Command(ProjectCommand):
         ids = list(walk_messages(self.find_project(options), read_filters(filters)))
         return [pk for page in split(ids, 500) for pk in keep_resendable(page)]
 
-    def resend(self, pk: UUID, selection: ResendRecipients, *, is_dry: bool) -> bool:
+    def resend(self, pk: UUID, act: Callable[[Caller, Message], Message], *, is_dry: bool) -> bool:
         message = Message.objects.select_related("project").get(pk=pk)
         if is_dry:
             self.emit({"id": pk, "status": message.status, "subject": message.subject})
             return True
         try:
-            new = resend(Delegate(project=message.project, is_test=message.is_test), message, selection)
+            new = act(Delegate(project=message.project, is_test=message.is_test), message)
         except ApiError as error:
             self.emit({"id": pk, "new": None, "error": error.detail}, f"{pk}: {error.detail}")
             return False
