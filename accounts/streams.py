@@ -1,9 +1,14 @@
 """A project's streams: the kinds of its mail, each with opt-outs of its own."""
 
 import re
+from base64 import b32encode
 from collections.abc import Collection, Mapping
+from functools import lru_cache
+from hashlib import sha256
+from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import Project, Stream, StreamType
@@ -22,6 +27,10 @@ NAME_RULE = (
 )
 
 
+# The number of letters and digits in a word of a Feedback-ID; Gmail allows 5 to 15 in the last one.
+WORD = 12
+
+
 class StreamExistsError(ConflictError):
     """The project has a stream with this name."""
 
@@ -35,13 +44,18 @@ def add_default_stream(project: Project) -> Stream:
 
 def create_stream(project: Project, *, name: str, type_: StreamType) -> Stream:
     """Make a stream. Raises InvalidFieldsError with the code `invalid_stream_name`, or StreamExistsError."""
-    if not NAME.fullmatch(name) or name == ALL_STREAMS or is_uuid(name):
+    if not is_valid_name(name):
         raise InvalidFieldsError([FieldError("name", "invalid_stream_name", NAME_RULE)])
     try:
         with transaction.atomic():
             return Stream.objects.create(project=project, name=name, type=type_)
     except IntegrityError:
         raise StreamExistsError from None
+
+
+def is_valid_name(name: str) -> bool:
+    """Whether a stream may have this name, by `NAME_RULE`."""
+    return NAME.fullmatch(name) is not None and name != ALL_STREAMS and not is_uuid(name)
 
 
 def is_uuid(text: str) -> bool:
@@ -98,3 +112,20 @@ def lock_streams(project_id: UUID, names: Collection[str]) -> None:
 def unknown_stream(name: str, known: Collection[str]) -> InvalidFieldsError:
     message = describe_unknown("The project has no such stream.", name, sorted({DEFAULT_STREAM, *known}))
     return InvalidFieldsError([FieldError("stream", "unknown_stream", message)])
+
+
+def build_feedback_id(project_id: UUID, stream: str) -> str:
+    """The Feedback-ID of a stream's mail: opaque words for the stream, the project and this installation.
+
+    The installation comes last, as Gmail's SenderId: https://support.google.com/a/answer/6254652. Words depend on
+    nothing that changes with a key, because Gmail's reports compare days.
+    """
+    host = urlsplit(settings.PUBLIC_URL).netloc
+    return ":".join([make_word(project_id, "stream", stream), make_word(project_id, "project"), make_word(host)])
+
+
+@lru_cache(maxsize=4096)
+def make_word(*parts: object) -> str:
+    """An opaque word for `parts`, always the same one."""
+    digest = sha256("\0".join(["feedback id", *map(str, parts)]).encode()).digest()
+    return b32encode(digest).decode().lower()[:WORD]

@@ -86,6 +86,14 @@ class Environment(BaseSettings):
         description="Name of the header that identifies each mail in returned headers. Bounces and complaints of mail "
         "that was sent under another name are not recognised by it.",
     )
+    LIST_ID: bool = Field(
+        default=True, description="Writes `List-Id: <STREAM.SENDER-DOMAIN>` (RFC 2919) on mail that offers an opt-out."
+    )
+    FEEDBACK_ID: bool = Field(
+        default=True,
+        description="Writes a `Feedback-ID` with words for the stream, the project and the installation, by which "
+        "Gmail reports complaints.",
+    )
     NOTICE_FROM: str = Field(
         default="",
         description="Sender of notices to projects' contacts, `Mail service <mail@example.com>`; its domain needs no "

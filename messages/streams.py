@@ -29,12 +29,17 @@ def delete_stream(stream: Stream) -> None:
 
     Raises DefaultStreamError or StreamInUseError.
     """
-    if stream.name == DEFAULT_STREAM:
-        raise DefaultStreamError
     with transaction.atomic():
         # Mail that is being accepted holds a lock on the stream; mail accepted later finds no stream.
         Stream.objects.select_for_update().filter(pk=stream.pk).first()
-        own = Message.objects.filter(project_id=stream.project_id, stream=stream.name, status__in=ON_ITS_WAY)
-        if own.exists():
-            raise StreamInUseError
-        stream.delete()
+        check_deletable(stream)
+        Stream.objects.filter(pk=stream.pk).delete()
+
+
+def check_deletable(stream: Stream) -> None:
+    """Raise DefaultStreamError or StreamInUseError if the stream cannot be deleted now."""
+    if stream.name == DEFAULT_STREAM:
+        raise DefaultStreamError
+    own = Message.objects.filter(project_id=stream.project_id, stream=stream.name, status__in=ON_ITS_WAY)
+    if own.exists():
+        raise StreamInUseError

@@ -16,6 +16,7 @@ BARE_LINE_END = re.compile(rb"\r\n|\r|\n")
 OVERSIGNED = (
     b"from", b"to", b"cc", b"reply-to", b"subject", b"date", b"message-id", b"in-reply-to", b"references",
     b"mime-version", b"content-type", b"content-transfer-encoding", b"list-unsubscribe", b"list-unsubscribe-post",
+    b"feedback-id",
 )  # fmt: skip
 
 # RFC 6376, 5.4.1: fields that hops change, add or remove are not signed.

@@ -23,6 +23,7 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "Setup": (
         ("accounts.project", "workspaces"),
         ("accounts.apikey", "key"),
+        ("accounts.stream", "low_priority"),
         ("domains.domain", "language"),
         ("providers.provider", "outgoing_mail"),
         ("webhooks.endpoint", "webhook"),

@@ -26,6 +26,7 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "webhooks": {"id": "{WEBHOOK_ID}"},
     "templates": {"ref": "welcome"},
     "suppressions": {"address": "jo@example.com"},
+    "streams": {"ref": "digest"},
 }
 # Replaced by a day within the time for which mail may be scheduled.
 SOON = "2030-01-01T09:00:00Z"
@@ -85,6 +86,10 @@ EXAMPLES: Mapping[str, Example] = {
     "get_suppression": Example(),
     "delete_suppression": NOTHING,
     "release_suppression": Example(body={"resend": True}),
+    "list_streams": Example(),
+    "create_stream": Example(body={"name": "newsletter", "type": "broadcast"}),
+    "get_stream": Example(),
+    "delete_stream": NOTHING,
     "list_webhooks": Example(),
     "create_webhook": Example(
         body={"url": "https://hooks.acme.example/mail", "events": ["email.delivered", "email.bounced"]}

@@ -1,3 +1,4 @@
 """The module that Django's admin imports, with the registrations of this package."""
 
 from messages.admin import messages_admin as messages_admin
+from messages.admin import streams as streams

@@ -14,12 +14,14 @@ from messages.api.responses import format_mailbox
 from messages.explain.attempts import find_attempt_meaning
 from messages.explain.context import Background
 from messages.explain.explain import explain
+from messages.explain.finished import name_stream
 from messages.explain.model import MessageExplanation, RecipientExplanation
 from messages.explain.status_codes import SUBJECT_WORDS
 from messages.models import Attachment, Attempt, Message, Recipient
 from messages.selectors import timeline, with_details
 from messages.states import Phase, Status
-from tracking.models import Event, EventType
+from tracking.models import Event, EventType, Suppression
+from tracking.suppressions.reach import MAY_NAME_STREAM
 
 MAX_EVENTS = 500
 # The page refreshes itself only for mail that is due within this time, or overdue by less.
@@ -70,6 +72,7 @@ STAFF = {
     "cancel": "cancelled it",
     "resend": "resent it",
     "resend_failed": "resent it to the failed recipients",
+    "resend_to": "resent it to other addresses",
     "settle_sent": "counted it as sent",
     "settle_retry": "retried it",
     "settle_failed": "counted it as failed",
@@ -173,8 +176,14 @@ def build_recipient_story(explanation: RecipientExplanation, background: Backgro
         explanation=explanation,
         colour=COLOURS[row.status],
         attempts=[build_attempt_story(attempt, row, background) for attempt in row.shown_attempts],
-        suppressed=suppression.reason if suppression else "",
+        suppressed=describe_suppression(suppression) if suppression else "",
     )
+
+
+def describe_suppression(suppression: Suppression) -> str:
+    """The reason, and the stream where it matters."""
+    has_scope = suppression.reason in MAY_NAME_STREAM
+    return f"{suppression.reason}, {name_stream(suppression.stream)}" if has_scope else suppression.reason
 
 
 def build_attempt_story(attempt: Attempt, row: Recipient, background: Background) -> AttemptStory:

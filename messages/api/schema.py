@@ -80,6 +80,7 @@ EXPLAINED = OpenApiExample(
         "id": ACCEPTED_ID,
         "status": "delivering",
         "test": False,
+        "stream": "default",
         "why": "The recipient's server (mx1.example.com) deferred it on 22 Nov 2026, 20:32:05 UTC: the "
         'mailbox is full. Reply: 452 4.2.2 "Over quota". That was attempt 2.',
         "next": "The service retries it. If it is not accepted by 24 Nov 2026, 20:26:40 UTC, it fails.",
@@ -106,6 +107,7 @@ EXPLAINED = OpenApiExample(
                 "next_at": "2026-11-22T20:47:05.120000Z",
                 "advice": ["Nothing: the service retries by itself."],
                 "decisions": ['Attempt 2 used "direct", the first by priority.'],
+                "suppression": None,
                 "said": {
                     "at": "2026-11-22T20:32:05.080000Z",
                     "by": "the recipient's server (mx1.example.com)",

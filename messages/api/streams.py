@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from accounts.idempotent_views import idempotent
 from accounts.models import Stream, StreamType
 from accounts.scopes import STREAMS_READ, STREAMS_WRITE
-from accounts.streams import NAME_RULE, StreamExistsError, create_stream, is_uuid
+from accounts.streams import NAME_RULE, StreamExistsError, build_feedback_id, create_stream, is_uuid
 from accounts.viewsets import ProjectViewSet
 from common.errors import NotFoundError
 from common.openapi import list_problems
@@ -42,7 +42,14 @@ class StreamOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     name = serializers.CharField()
     type = serializers.ChoiceField(choices=StreamType.choices)
+    feedback_id = serializers.SerializerMethodField(
+        help_text="The Feedback-ID of its mail, by which Gmail reports complaints: words for the stream, the project "
+        "and the installation."
+    )
     created_at = StrictDateTimeField()
+
+    def get_feedback_id(self, stream: Stream) -> str:
+        return build_feedback_id(stream.project_id, stream.name)
 
 
 class StreamViewSet(ProjectViewSet):

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from accounts.streams import DEFAULT_STREAM
 from messages.explain.attempts import explain_choices
 from messages.explain.context import Background, find_last, read_background
 from messages.explain.finished import (
@@ -16,6 +17,7 @@ from messages.explain.finished import (
     explain_failed,
     explain_sent,
     explain_suppressed,
+    name_stream,
 )
 from messages.explain.model import MessageExplanation, RecipientExplanation, StateExplanation
 from messages.explain.waiting import Case, explain_leased, explain_scheduled, explain_waiting
@@ -23,6 +25,7 @@ from messages.explain.wording import say_count, say_time
 from messages.message_events import STATUS_EVENTS
 from messages.models import Message, Recipient
 from messages.states import ROLL_UP, Lane, OnUncertain, Status
+from tracking.models import SuppressionReason
 
 MAX_ADVICE = 5
 # The states that a refusal in an attempt leads to, or leaves.
@@ -67,10 +70,10 @@ def explain_recipient(message: Message, row: Recipient, background: Background) 
     return RecipientExplanation(
         row=row,
         summary=summary,
-        decisions=list(explain_provider_order(message, row)),
+        decisions=[*explain_provider_order(message, row), *explain_ignored_opt_out(case)],
         reason=reason,
         about=about,
-        is_suppressed=background.find_suppression(row) is not None,
+        suppression=background.find_suppression(row),
     )
 
 
@@ -109,6 +112,8 @@ def sum_up(message: Message, recipients: Sequence[RecipientExplanation]) -> Stat
 def explain_decisions(message: Message) -> Iterator[str]:
     """The decisions about the whole message, in order."""
     yield f"It was accepted on {say_time(message.created_at)}."
+    if message.stream != DEFAULT_STREAM:
+        yield f"It belongs to the stream {message.stream}."
     if message.resent_from_id:
         yield f"It is a resend of the email {message.resent_from_id}."
     if message.is_test:
@@ -128,3 +133,14 @@ def explain_provider_order(message: Message, row: Recipient) -> Iterator[str]:
     if row.is_simulated and not message.is_test:
         yield "Mail to this address goes to the simulator: nothing leaves this service."
     yield from explain_choices(row)
+
+
+def explain_ignored_opt_out(case: Case) -> Iterator[str]:
+    """An opt-out of the address that does not hold for this mail."""
+    if case.background.kind.obeys_opt_outs:
+        return
+    for each in case.background.list_suppressions(case.row):
+        if each.reason == SuppressionReason.UNSUBSCRIBE and each.stream in {None, case.message.stream}:
+            why = "it is critical" if case.message.enable_unsubscribe else "it offers no opt-out"
+            yield f"The address has unsubscribed from {name_stream(each.stream)}. That does not stop it, because {why}."
+            return

@@ -23,14 +23,14 @@ from messages.explain.wording import capitalize, end_sentence, say_count, say_sp
 from messages.feedback.closed_mailboxes import MIN_BOUNCES, MIN_SPAN
 from messages.states import Phase, StatusReason
 from providers.models import ProviderKind
-from tracking.models import Event, EventType, SuppressionReason
+from tracking.models import Event, EventType, Suppression, SuppressionReason
 
-# The reasons for a suppression, for a sentence with "because".
+# The reasons for a suppression, for a sentence with "because"; {} is its stream.
 SUPPRESSED: Mapping[str, str] = {
     SuppressionReason.BOUNCE: "mail to it bounced",
     SuppressionReason.COMPLAINT: "its owner reported our mail as spam",
-    SuppressionReason.UNSUBSCRIBE: "its owner unsubscribed",
-    SuppressionReason.MANUAL: "a person added it",
+    SuppressionReason.UNSUBSCRIBE: "its owner unsubscribed from {}",
+    SuppressionReason.MANUAL: "a person added it for {}",
 }
 RELEASE = (
     "If the address is correct and works again, remove it from the suppression list: until then a resend does not "
@@ -116,13 +116,24 @@ def explain_later_feedback(case: Case) -> str:
         if visits := case.background.visits.get((case.row.pk, type_)):
             times = "once" if visits.times == 1 else f"{visits.times} times, last"
             parts.append(f" A person {words} {times} on {say_time(visits.last_at)}.")
-    for type_, words in (
-        (EventType.COMPLAINED, "The recipient reported it as spam"),
-        (EventType.UNSUBSCRIBED, "The recipient unsubscribed"),
-    ):
-        if event := case.background.find_event(case.row, type_):
-            parts.append(f" {words} on {say_time(event.occurred_at)}: no more mail is sent to the address.")
+    if event := case.background.find_event(case.row, EventType.COMPLAINED):
+        at = say_time(event.occurred_at)
+        parts.append(f" The recipient reported it as spam on {at}: no more mail is sent to the address.")
+    if event := case.background.find_event(case.row, EventType.UNSUBSCRIBED):
+        where, at = name_stream(event.data.get("stream")), say_time(event.occurred_at)
+        parts.append(
+            f" The recipient unsubscribed from {where} on {at}: no more mail that offers an opt-out is sent for it."
+        )
     return "".join(parts)
+
+
+def name_stream(stream: str | None) -> str:
+    return f"the stream {stream}" if stream else "all streams"
+
+
+def say_cause(found: Suppression) -> str:
+    """The reason for a suppression, for a sentence with "because"."""
+    return SUPPRESSED[found.reason].format(name_stream(found.stream))
 
 
 def explain_bounced(case: Case) -> StateExplanation:
@@ -169,6 +180,8 @@ def explain_suppression(case: Case, *, is_disabled: bool) -> tuple[str, str]:
                 f"refused mail with the same words (“{wave.words[:MAX_WORDS]}”): other mail still goes to it.",
                 HELD,
             )
+        if case.background.list_suppressions(case.row):
+            return "The suppressions of the address stop other mail only: such mail still goes to it.", ""
         rule = f" {DISABLED_RULE}" if is_disabled else ""
         return f"The address is not on the suppression list: other mail still goes to it.{rule}", ""
     if found.message_id == case.message.pk:
@@ -177,8 +190,7 @@ def explain_suppression(case: Case, *, is_disabled: bool) -> tuple[str, str]:
             found.reason
         ]
     return (
-        f"The address has been on the suppression list since {say_time(found.created_at)}, because "
-        f"{SUPPRESSED[found.reason]}.",
+        f"The address has been on the suppression list since {say_time(found.created_at)}, because {say_cause(found)}.",
         UNLISTED[found.reason],
     )
 
@@ -187,14 +199,16 @@ def explain_suppressed(case: Case) -> StateExplanation:
     """The suppression list stopped it, so nothing was sent."""
     found = case.background.find_suppression(case.row)
     if found is None:
+        has_others = bool(case.background.list_suppressions(case.row))
+        now = "Its present entries stop other mail only." if has_others else "It is not on the list any more."
         return StateExplanation(
-            why="The address was on the suppression list, so nothing was sent. It is not on the list any more.",
+            why=f"The address was on the suppression list, so nothing was sent. {now}",
             advice=("Resend it: it reaches the address now.",),
         )
     note = f' ("{found.note}")' if found.note else ""
     return StateExplanation(
         why=f"The address has been on the project's suppression list since {say_time(found.created_at)}, because "
-        f"{SUPPRESSED[found.reason]}{note}: nothing was sent to it.",
+        f"{say_cause(found)}{note}: nothing was sent to it.",
         advice=(UNLISTED[found.reason],),
     )
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from messages.explain.attempts import QuotedReply
 from messages.explain.context import Background
 from messages.models import Message, Recipient
+from tracking.models import Suppression
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class StateExplanation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientExplanation:
     """Explains a recipient; `decisions` are in order. `reason` and `about` are the judgement of the last refusal, else
-    empty. `is_suppressed`: the address is on the suppression list now.
+    empty. `suppression` is the present entry that stops such mail.
     """
 
     row: Recipient
@@ -35,7 +36,11 @@ class RecipientExplanation:
     decisions: Sequence[str]
     reason: str
     about: str
-    is_suppressed: bool
+    suppression: Suppression | None = None
+
+    @property
+    def is_suppressed(self) -> bool:
+        return self.suppression is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from messages.available_actions import ACTIONS, Action, list_actions
 from messages.explain.attempts import QuotedReply
 from messages.explain.model import MessageExplanation
 from messages.states import Status
+from tracking.models import SuppressionReason
 
 
 class QuotedReplyOutput(serializers.Serializer[QuotedReply]):
@@ -51,6 +52,14 @@ class StateExplanationOutput(serializers.Serializer[Any]):
         return {name: fields.pop(name) for name in self.first} | fields
 
 
+class SuppressionBrief(serializers.Serializer[Any]):
+    """The suppression that stops such mail to an address."""
+
+    reason = serializers.ChoiceField(choices=SuppressionReason.choices)
+    stream = serializers.CharField(allow_null=True, help_text="The only stream for which it holds; null: all streams.")
+    created_at = StrictDateTimeField()
+
+
 class RecipientExplanationOutput(StateExplanationOutput):
     """The explanation of one recipient."""
 
@@ -65,6 +74,7 @@ class RecipientExplanationOutput(StateExplanationOutput):
         source="is_suppressed", help_text="Whether the address is on the project's suppression list now."
     )
     said = QuotedReplyOutput(source="summary.last_reply", allow_null=True)
+    suppression = SuppressionBrief(allow_null=True, help_text="The strongest present one; null if such mail goes out.")
 
 
 class ActionOutput(serializers.Serializer[Action]):
@@ -85,13 +95,14 @@ class ExplanationOutput(StateExplanationOutput):
     With several recipients, `why` and `next` concern those that have the email's status.
     """
 
-    first = ("id", "status", "test")
+    first = ("id", "status", "test", "stream")
 
     id = serializers.UUIDField(source="message.id")
     status = serializers.ChoiceField(source="message.status", choices=Status.choices)
     test = serializers.BooleanField(
         source="message.is_test", help_text="Whether a test key sent it; such mail never leaves the service."
     )
+    stream = serializers.CharField(source="message.stream", help_text="The name of its stream.")
     actions = serializers.SerializerMethodField(help_text="The requests that the email's state allows.")
     recipients = RecipientExplanationOutput(many=True)
 

@@ -30,6 +30,7 @@ from messages.feedback.return_paths import find_return_path
 from messages.models import AttachmentContent, Recipient, RecipientField
 from messages.sending.claims import Claim
 from messages.sending.personalisation import TrackingOptions, personalise
+from messages.sending.stream_headers import list_stream_headers
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,7 @@ class MessageSource:
     """The stored inputs of a message. Plain rows, because model instances would cost more than the composing."""
 
     id: UUID
+    project_id: UUID
     domain_id: UUID | None
     from_name: str
     from_address: str
@@ -49,6 +51,7 @@ class MessageSource:
     headers: str
     track_opens: bool
     track_clicks: bool
+    stream: str
     enable_unsubscribe: bool
     tracked_places: Sequence[int] | None
     date: datetime
@@ -67,8 +70,19 @@ class MessageSource:
             message_id=f"{self.id}@{self.from_address.rpartition('@')[2]}",
             html=self.html or None,
             text=self.text or None,
-            headers=[(name, value) for name, value in json.loads(self.headers) if name != TIME_SCALE_HEADER],
+            headers=self.list_headers(),
             attachments=self.attachments,
+        )
+
+    def list_headers(self) -> list[tuple[str, str]]:
+        """The caller's own header fields, then those that name the stream."""
+        own = [(name, value) for name, value in json.loads(self.headers) if name != TIME_SCALE_HEADER]
+        return own + list_stream_headers(
+            project_id=self.project_id,
+            stream=self.stream,
+            sender_domain=self.from_address.rpartition("@")[2],
+            offers_opt_out=self.enable_unsubscribe,
+            given=[name for name, _ in own],
         )
 
     @property
@@ -88,8 +102,8 @@ class MessageSource:
 
 
 _MESSAGES = """
-SELECT id, domain_id, from_name, from_address, reply_to, subject, html, text, headers,
-       track_opens, track_clicks, enable_unsubscribe, tracked_places, COALESCE(queued_at, created_at) AS date
+SELECT id, project_id, domain_id, from_name, from_address, reply_to, subject, html, text, headers,
+       track_opens, track_clicks, stream, enable_unsubscribe, tracked_places, COALESCE(queued_at, created_at) AS date
 FROM mail_message WHERE id = ANY(%s)
 """
 _MAILBOXES = """

@@ -24,6 +24,7 @@ def owned(api) -> dict[str, dict[str, str]]:
     provider = api.post("/providers", {"name": "mine", "url": "smtp://relay.mine.test"}).json()
     webhook = api.post("/webhooks", {"url": "https://93.184.215.14/", "events": ["*"]}).json()
     api.post("/suppressions", {"address": "mine@x.test"})
+    stream = api.post("/streams", {"name": "mine"}).json()
     return {
         "emails": {"pk": email["id"], "attachment_id": email["attachments"][0]["id"]},
         "templates": {"ref": template["id"]},
@@ -31,6 +32,7 @@ def owned(api) -> dict[str, dict[str, str]]:
         "providers": {"pk": provider["id"]},
         "webhooks": {"pk": webhook["id"]},
         "suppressions": {"address": "mine@x.test"},
+        "streams": {"ref": stream["id"]},
     }
 
 

@@ -47,6 +47,8 @@ NEEDS = {
     "create_provider": "",
     "create_suppression": "",
     "list_suppressions": "suppression",
+    "create_stream": "",
+    "list_streams": "",
 }
 GROUP_NEEDS = {
     "emails": "sent_email",
@@ -55,6 +57,7 @@ GROUP_NEEDS = {
     "templates": "template",
     "domains": "domain",
     "suppressions": "suppression",
+    "streams": "stream",
     "webhooks": "webhook",
     "providers": "provider",
 }

@@ -37,12 +37,14 @@ EMAIL: dict[str, Any] = {
 ONLY_ONCE: Mapping[str, tuple[str, ...]] = {
     "suppressions": ("/suppressions/jo@example.com", "/suppressions/sam@example.com"),
     "templates": ("/templates/receipt", "/templates/welcome"),
+    "streams": ("/streams/newsletter", "/streams/digest"),
 }
 KIND_OF = {
     "domain": "domains",
     "provider": "providers",
     "paused_provider": "providers",
     "suppression": "suppressions",
+    "stream": "streams",
     "template": "templates",
 }
 KINDS = ("domains", "providers", *ONLY_ONCE)
@@ -110,6 +112,10 @@ class World:
 
     def suppression(self) -> dict[str, str]:
         self.post("/suppressions", {"address": "jo@example.com"})
+        return {}
+
+    def stream(self) -> dict[str, str]:
+        self.post("/streams", {"name": "digest"})
         return {}
 
     def webhook(self) -> dict[str, str]:

@@ -51,6 +51,7 @@ class Command(ProjectCommand):
         )
         parser.add_argument("--at", metavar="TIME", help="Send at this time, such as 2030-01-31T12:00:00Z.")
         parser.add_argument("--tag", action="append", default=[], help="May be repeated.")
+        parser.add_argument("--stream", metavar="NAME", help="The stream of the email. Default: default.")
         parser.add_argument("--priority", choices=Lane.values)
         parser.add_argument("--test", action="store_true", help="Send as with a test key: nothing reaches a provider.")
         parser.add_argument(
@@ -77,7 +78,7 @@ def build_body(options: dict[str, Any]) -> dict[str, Any]:
     """Build the request body that an API client would post."""
     text = sys.stdin.read() if options["text"] == "-" else options["text"]
     return {
-        **{name: options[name] for name in ("to", "cc", "bcc", "reply_to", "subject", "from_", "priority")},
+        **{name: options[name] for name in ("to", "cc", "bcc", "reply_to", "subject", "from_", "stream", "priority")},
         "text": text,
         "html": read_file(options["html_file"]).decode(errors="replace") if options["html_file"] else None,
         "template_id": options["template"],
