@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -16,6 +15,7 @@ from common.addresses import AddressError, parse_address
 from common.errors import InvalidFieldsError
 from tracking.models import Suppression, SuppressionWay
 from tracking.stats.admin import RollupAdmin as RollupAdmin
+from tracking.suppressions.import_admin import ImportAdmin
 from tracking.suppressions.reach import MAY_NAME_STREAM
 from tracking.suppressions.service import Entry, release_suppressions, select_entry, suppress
 from tracking.suppressions.views import has_address_part
@@ -58,7 +58,7 @@ class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(ModelAdmin):  # type: ignore[misc]
+class SuppressionAdmin(ImportAdmin):
     """Suppressions: staff can add and remove entries, but not change them."""
 
     form = SuppressionForm

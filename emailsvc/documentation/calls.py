@@ -83,6 +83,10 @@ EXAMPLES: Mapping[str, Example] = {
     "rotate_domain": Example(),
     "list_suppressions": Example(query={"reason": "bounce"}),
     "create_suppression": Example(body={"address": "jo@example.com", "reason": "manual"}),
+    "import_suppressions": Example(
+        # email,reason / lee@example.com,complaint
+        body={"content_b64": "ZW1haWwscmVhc29uCmxlZUBleGFtcGxlLmNvbSxjb21wbGFpbnQK"}
+    ),
     "get_suppression": Example(),
     "delete_suppression": NOTHING,
     "release_suppression": Example(body={"resend": True}),

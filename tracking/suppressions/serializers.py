@@ -1,5 +1,7 @@
 """The API's input and output of suppressions."""
 
+import binascii
+from base64 import b64decode
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -11,6 +13,7 @@ from common.serializers import (
     PageQuery,
     QuerySerializer,
     SingleLineField,
+    StrictBooleanField,
     StrictCharField,
     StrictChoiceField,
     StrictDateTimeField,
@@ -45,6 +48,48 @@ class SuppressionInput(StrictSerializer):
             return {}
         message = f"The reason {values['reason']} holds for all streams."
         return {"stream": [wrong(message, "stream_not_allowed")]}
+
+
+class ImportInput(StrictSerializer):
+    """A file of suppressions, in the form in which SendGrid, Mailgun, Postmark, SES, Mandrill or Brevo export it."""
+
+    content_b64 = StrictCharField(help_text="The file in base64: CSV, JSON, or a ZIP with one of them.")
+    reason = StrictChoiceField(
+        choices=SuppressionReason.choices,
+        required=False,
+        help_text="The reason for lines without one. Default: the one that the columns of another service tell, or "
+        "manual.",
+    )
+    stream = StrictCharField(
+        required=False,
+        max_length=MAX_STREAM,
+        help_text="The stream of opt-outs and manual entries without one. Default: all streams.",
+    )
+    strict = StrictBooleanField(required=False, default=False, help_text="Import nothing if one line is invalid.")
+
+    def validate_content_b64(self, value: str) -> bytes:
+        try:
+            return b64decode("".join(value.split()), validate=True)
+        except (binascii.Error, ValueError):
+            raise serializers.ValidationError("Is not base64 (RFC 4648, 4).", "invalid_base64") from None
+
+
+class ImportLineOutput(serializers.Serializer[Any]):
+    """A line that was not imported, or a remark on one that was."""
+
+    line = serializers.IntegerField(help_text="Counts from 1; in JSON the entries.")
+    code = serializers.CharField()
+    message = serializers.CharField()
+    taken = serializers.BooleanField(source="is_taken", help_text="Whether its address is on the list all the same.")
+
+
+class ImportOutput(serializers.Serializer[Any]):
+    """The result of an import."""
+
+    added = serializers.IntegerField(help_text="Number of new entries.")
+    known = serializers.IntegerField(help_text="Number of entries that were on the list before.")
+    refused = serializers.IntegerField(help_text="Number of lines that were not imported.")
+    lines = ImportLineOutput(many=True, help_text="The first 1,000 lines that were not imported, and remarks.")
 
 
 class SelectionQuery(QuerySerializer):

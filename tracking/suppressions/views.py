@@ -1,12 +1,15 @@
 """`/api/v1/suppressions`."""
 
 from collections.abc import Generator
+from dataclasses import asdict
+from io import BytesIO
 from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import StrIndex
 from django.db.models.lookups import GreaterThan
 from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,10 +19,15 @@ from accounts.streams import check_stream
 from accounts.viewsets import ProjectViewSet, locate
 from common.addresses import AddressError, parse_address
 from common.client_ip import client_ip
-from common.errors import NotFoundError
+from common.errors import MAX_ERRORS, FieldError, NotFoundError
+from common.openapi import list_problems
 from common.pagination import KeysetPagination
 from tracking.models import Suppression, SuppressionWay
+from tracking.suppressions.csv_files import ImportPlan, ImportRefusedError, import_suppressions
+from tracking.suppressions.rows import BadLine
 from tracking.suppressions.serializers import (
+    ImportInput,
+    ImportOutput,
     SelectionQuery,
     SuppressionInput,
     SuppressionOutput,
@@ -27,6 +35,7 @@ from tracking.suppressions.serializers import (
     read_selection,
 )
 from tracking.suppressions.service import Entry, release_suppressions, sort_by_strength, suppress
+from tracking.suppressions.text_lines import InvalidArchiveError, read_lines
 
 # pg_trgm looks up three characters at a time.
 TRIGRAM = 3
@@ -67,11 +76,12 @@ class SuppressionViewSet(ProjectViewSet):
         "retrieve": SUPPRESSIONS_READ,
         "create": SUPPRESSIONS_WRITE,
         "destroy": SUPPRESSIONS_WRITE,
+        "import_file": SUPPRESSIONS_WRITE,
     }
     pagination_class = SuppressionPagination
     serializer_class = SuppressionOutput
     queries = {"list": SuppressionQuery, "destroy": SelectionQuery}
-    bodies = {"create": SuppressionInput}
+    bodies = {"create": SuppressionInput, "import_file": ImportInput}
     filters = {
         "address": lambda address: Q(address=address.address.lower()),
         "q": has_address_part,
@@ -115,6 +125,32 @@ class SuppressionViewSet(ProjectViewSet):
         response = self.show(row, status=201)
         response["Location"] = locate("suppression-detail", row.address)
         return response
+
+    @extend_schema(
+        operation_id="import_suppressions",
+        responses={200: ImportOutput, **list_problems(ImportRefusedError, InvalidArchiveError)},
+    )
+    @action(detail=False, methods=["post"], url_path="import", url_name="import")
+    @idempotent
+    def import_file(self, request: Request) -> Generator[None, None, Response]:
+        """Add the addresses of a file: our own CSV, or one that another service exports. Names each line not taken."""
+        values = self.read_body()
+        if "stream" in values:
+            check_stream(self.project.pk, values["stream"])
+        plan = ImportPlan(reason=values.get("reason"), stream=values.get("stream"), is_strict=values["strict"])
+        yield
+        bad: list[BadLine] = []
+        lines = read_lines(BytesIO(values["content_b64"]))
+        try:
+            result = import_suppressions(self.project.pk, lines, plan, bad.append)
+        except ImportRefusedError as error:
+            error.errors = [
+                FieldError("content_b64", each.code, f"Line {each.line}: {each.message}")
+                for each in bad[:MAX_ERRORS]
+                if not each.is_taken
+            ]
+            raise
+        return Response(ImportOutput({**asdict(result), "lines": bad[:MAX_ERRORS]}).data)
 
     @extend_schema(responses=SuppressionOutput)
     def retrieve(self, request: Request, address: str) -> Response:

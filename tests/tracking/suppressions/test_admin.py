@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -66,3 +67,40 @@ def test_support_without_the_permission_takes_nothing_off(db: None, project: Pro
     assert client.get(reverse(LIST)).status_code == 200
     assert client.post(reverse("admin:tracking_suppression_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
     assert client.get(reverse(ADD)).status_code == 403
+    assert client.post(reverse("admin:tracking_suppression_import_file")).status_code == 403
+
+
+def test_a_file_is_imported_with_a_report_of_its_lines(admin: Client, project: Project) -> None:
+    page = reverse("admin:tracking_suppression_import_file")
+    assert page in admin.get(reverse(LIST)).content.decode()
+    assert admin.get(page).status_code == 200
+    content = b"email,reason\nann@example.com,spam\nnope,spam\ncaf\xe9@example.com,spam\n"
+
+    def upload(**values: str) -> str:
+        file = SimpleUploadedFile("list.csv", content)
+        return admin.post(page, {"project": str(project.pk), "file": file, **values}).content.decode()
+
+    assert "no such stream" in upload(stream="news")
+    assert "invalid lines: 2" in upload(strict="on")
+    assert not Suppression.objects.exists()
+    report = upload()
+    assert "1 added, 0 known before, 2 lines rejected." in report
+    assert "invalid_address" in report
+    assert "not_utf8" in report
+    row = Suppression.objects.get()
+    assert (row.address, row.reason, row.way) == ("ann@example.com", "complaint", "import")
+    assert AuditEntry.objects.get().data == {"added": 1, "known": 0, "refused": 2}
+
+
+def test_an_entry_names_its_stream_and_is_found_by_any_part(admin: Client, project: Project) -> None:
+    values = {"project": str(project.pk), "address": "ann@example.com", "reason": "manual", "note": ""}
+    assert (
+        "holds for all streams"
+        in admin.post(reverse(ADD), {**values, "reason": "bounce", "stream": "default"}).content.decode()
+    )
+    assert "no such stream" in admin.post(reverse(ADD), {**values, "stream": "news"}).content.decode()
+    assert admin.post(reverse(ADD), {**values, "stream": "default"}).status_code == 302
+    assert admin.post(reverse(ADD), {**values, "stream": ""}).status_code == 302
+    assert set(Suppression.objects.values_list("stream", "way")) == {("default", "api"), (None, "api")}
+    found = admin.get(reverse(LIST), {"q": "N@EXAM"}).content.decode()
+    assert "ann@example.com" in found

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.models import AuditEntry, Project
+from accounts.models import AuditEntry, Project, StreamType
+from accounts.streams import create_stream
 from tracking.models import Suppression
-from tracking.suppressions.csv_files import BadLine, ImportPlan, import_suppressions
+from tracking.suppressions.csv_files import ImportPlan, import_suppressions
+from tracking.suppressions.rows import BadLine
 from tracking.suppressions.service import Entry, suppress, suppress_many
 
 Run = Callable[..., tuple[str, str]]
@@ -69,6 +72,7 @@ def test_importing_again_is_harmless(run: Run, write: Callable[[str], str]) -> N
     out, _ = run("import_suppressions", path, "--reason", "bounce", "--json")
     assert json.loads(out) == {"added": 0, "known": 1, "refused": 0}
     assert rows() == [("a@x.test", "complaint", "")]
+    assert Suppression.objects.get().way == "import"
 
 
 BAD = b"""address,reason,note,created_at
@@ -77,15 +81,15 @@ nope,,,
 b@x.test,why,,
 c@x.test,,,yesterday
 \xff@x.test,,,
-d@x.test,,\xff,
+d@x.test,,caf\xe9,
 last@x.test,,,2020-01-31T12:00:00Z
 """
 BAD_LINES = [
     (3, "invalid_address"),
     (4, "unknown_reason"),
     (5, "invalid_time"),
-    (6, "control_character"),
-    (7, "invalid_note"),
+    (6, "not_utf8"),
+    (6, "non_ascii_local_part"),
 ]
 
 
@@ -93,13 +97,15 @@ def test_wrong_lines_are_reported_and_the_others_imported(run: Run, write: Calla
     out, _ = run("import_suppressions", write(BAD), "--json")
     *told, result = [json.loads(line) for line in out.splitlines()]
     assert [(item["line"], item["code"]) for item in told] == BAD_LINES
-    assert result == {"added": 2, "known": 0, "refused": 5}
+    assert [item["line"] for item in told if item.get("taken")] == [6]
+    assert result == {"added": 3, "known": 0, "refused": 4}
+    assert Suppression.objects.get(address="d@x.test").note == "café"
     assert Suppression.objects.get(address="last@x.test").created_at.year == 2020
 
 
 def test_wrong_lines_are_reported_in_text_output_too(run: Run, write: Callable[[bytes], str]) -> None:
     out, err = run("import_suppressions", write(BAD))
-    assert out == "2 added, 0 known before, 5 lines rejected\n"
+    assert out == "3 added, 0 known before, 4 lines rejected\n"
     assert err.startswith("line 3: ")
     _, err = run("import_suppressions", write(b"nope\n" * 50))
     assert err.count("line ") == 20
@@ -129,28 +135,31 @@ def test_a_missing_file_gives_one_error_line(run: Run) -> None:
 def test_import_reads_the_output_of_export(run: Run, project: Project, other_project: Project, tmp_path: Path) -> None:
     suppress(project.pk, Entry(address="a@x.test", reason="complaint", note='said, "no"'))
     suppress(project.pk, Entry(address="b@x.test", reason="bounce"))
+    create_stream(project, name="news", type_=StreamType.BROADCAST)
+    proof = {"message_id": uuid4(), "way": "one_click", "ip": "2001:db8::1"}
+    suppress(project.pk, Entry(address="c@x.test", reason="unsubscribe", stream="news", **proof))
     suppress(other_project.pk, Entry(address="c@x.test", reason="bounce"))
     out, _ = run("export_suppressions", "--project", "Acme")
     exported = list(csv.DictReader(StringIO(out)))
-    assert [(row["address"], row["reason"], row["note"]) for row in exported] == rows()[:2]
+    assert [(row["address"], row["reason"], row["note"]) for row in exported] == rows()[:3]
     path = tmp_path / "out.csv"
     told, _ = run("export_suppressions", str(path), "--project", "Acme")
-    assert told == f"2 addresses in {path}\n"
+    assert told == f"3 addresses in {path}\n"
     assert path.read_text() == out
     assert path.stat().st_mode & 0o077 == 0
-    times = list(Suppression.objects.filter(project=project).order_by("id").values_list("created_at", flat=True))
+    columns = ("address", "reason", "stream", "created_at", "way", "ip", "message_id")
+    before = list(Suppression.objects.filter(project=project).order_by("address").values_list(*columns))
+    assert before[2][4:] == ("one_click", "2001:db8::1", proof["message_id"])
     Suppression.objects.filter(project=project).delete()
     run("import_suppressions", str(path), "--project", "Acme")
-    assert (
-        list(Suppression.objects.filter(project=project).order_by("id").values_list("created_at", flat=True)) == times
-    )
+    assert list(Suppression.objects.filter(project=project).order_by("address").values_list(*columns)) == before
 
 
 def test_export_as_json_is_one_line_for_each_address(run: Run, project: Project) -> None:
     suppress_many(project.pk, [Entry(address=f"a{number}@x.test", reason="manual") for number in range(3)])
     lines = [json.loads(line) for line in run("export_suppressions", "--json")[0].splitlines()]
     assert [line["address"] for line in lines] == ["a0@x.test", "a1@x.test", "a2@x.test"]
-    assert set(lines[0]) == {"address", "reason", "note", "created_at"}
+    assert set(lines[0]) == {"address", "reason", "note", "created_at", "stream", "way", "email_id", "ip"}
 
 
 def make_lines(count: int) -> Iterator[str]:
