@@ -73,7 +73,10 @@ class SuppressionAdmin(ImportAdmin):
     ordering = ("-id",)
 
     def get_fields(self, _request: HttpRequest, obj: Suppression | None = None) -> tuple[str, ...]:
-        return ("project", "address", "reason", "stream", "note", *(PROOF if obj else ()))
+        return ("project", "address", "reason", "where" if obj else "stream", "note", *(PROOF if obj else ()))
+
+    def get_readonly_fields(self, _request: HttpRequest, obj: Suppression | None = None) -> tuple[str, ...]:
+        return (*self.readonly_fields, *(("where",) if obj else ()))
 
     def get_search_results(
         self, _request: HttpRequest, queryset: QuerySet[Suppression], search_term: str

@@ -122,7 +122,8 @@ def explain_later_feedback(case: Case) -> str:
     if event := case.background.find_event(case.row, EventType.UNSUBSCRIBED):
         where, at = name_stream(event.data.get("stream")), say_time(event.occurred_at)
         parts.append(
-            f" The recipient unsubscribed from {where} on {at}: no more mail that offers an opt-out is sent for it."
+            f" The recipient unsubscribed from {where} on {at}: mail of it that offers an opt-out is not sent to the "
+            "address any more."
         )
     return "".join(parts)
 

@@ -250,13 +250,13 @@ def _record_visit(feedback: Feedback, target: FeedbackTarget) -> None:
 
 
 def feedback_event_data(feedback: Feedback, stream: str = "", *, is_suppressed: bool | None = None) -> dict[str, Any]:
-    """The data of the feedback's event, without empty values. An opt-out also has its stream and its way.
+    """The data of the feedback's event, without empty values; for complaints and opt-outs also the stream.
 
     `is_suppressed` is None for what is no bounce.
     """
-    opt_out = {"stream": stream, "way": SuppressionWay.FEEDBACK}
     told = {
-        **(opt_out if feedback.kind is FeedbackKind.UNSUBSCRIBED else {}),
+        "stream": stream if feedback.kind in SUPPRESSIONS else None,
+        "way": SuppressionWay.FEEDBACK if feedback.kind is FeedbackKind.UNSUBSCRIBED else None,
         "source": feedback.source,
         "code": feedback.code,
         "enhanced_code": feedback.enhanced_code,
