@@ -1,4 +1,4 @@
-"""The tables of a message's lifecycle: message, recipient, attempt, attachment and received feedback.
+"""The tables of a message's lifecycle: message, recipient, attempt and received feedback; `file_models` has its files.
 
 The state lives on the recipient. A message's status is the roll-up of its recipients', stored, and written by
 `RecipientQuerySet.move_to` only.
@@ -16,6 +16,9 @@ from accounts.streams import DEFAULT_STREAM
 from common.ids import new_id
 from domains.admitted_senders import SenderBasis
 from ledger.models import DueRow
+from messages.file_models import Attachment as Attachment
+from messages.file_models import AttachmentContent as AttachmentContent
+from messages.file_models import Upload as Upload
 from messages.states import OPEN, Lane, OnUncertain, Phase, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, apply_transitions, list_sources
 from tracking.models import Event
@@ -296,59 +299,6 @@ class Attempt(models.Model):
             models.UniqueConstraint(fields=["recipient", "number"], name="attempt_number_once"),
             models.CheckConstraint(condition=Q(phase__in=Phase.values), name="attempt_phase_known"),
         ]
-
-
-class AttachmentContent(models.Model):
-    """The bytes of an attachment, stored once for each distinct content of a project.
-
-    Either `data` holds the bytes, or `storage_name` names the file in the storage of the setting ATTACHMENT_STORAGE.
-    """
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="+")
-    sha256 = models.BinaryField(max_length=32)
-    size = models.IntegerField()
-    data = models.BinaryField(null=True)
-    storage_name = models.TextField(blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["project", "sha256"], name="attachment_content_once"),
-            models.CheckConstraint(
-                condition=Q(data__isnull=False, storage_name="") | Q(data__isnull=True) & ~Q(storage_name=""),
-                name="attachment_content_in_one_place",
-            ),
-        ]
-
-
-class Upload(models.Model):
-    """A file in the attachment storage that no content names, either not yet or no longer. The sweep removes it."""
-
-    name = models.TextField(primary_key=True)
-    created_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        indexes = [
-            # sweep: the oldest first.
-            models.Index(fields=["created_at"], name="upload_age"),
-        ]
-
-
-class Attachment(models.Model):
-    """A file of a message. Its content may be shared with other messages of the project."""
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    message = models.ForeignKey(Message, models.CASCADE, related_name="attachments")
-    content = models.ForeignKey(AttachmentContent, models.PROTECT, related_name="attachments")
-    position = models.SmallIntegerField()
-    filename = models.TextField()
-    content_type = models.TextField()
-    # The API's `content_id`; the foreign key `content` occupies that column name.
-    cid = models.TextField(blank=True)
-
-    class Meta:
-        ordering = ["position"]
 
 
 class ReceivedFeedback(models.Model):
