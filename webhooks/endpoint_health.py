@@ -61,7 +61,7 @@ def disable(endpoint_id: UUID, reason: str) -> bool:
     """
     is_changed = switch_off(endpoint_id, reason)
     if is_changed:
-        endpoint = Endpoint.objects.select_related("project").defer("secret", "previous_secret").get(pk=endpoint_id)
+        endpoint = Endpoint.objects.select_related("project").defer("secret").get(pk=endpoint_id)
         write_notice(
             endpoint.project,
             kind="webhook_disabled",

@@ -30,8 +30,7 @@ class Endpoint(models.Model):
     # Event types, or "*" alone.
     events = ArrayField(models.TextField())
     secret = EncryptedTextField()
-    # The secret before the last rotation; posts are signed with both until `previous_secret_until`.
-    previous_secret = EncryptedTextField(null=True)
+    # The end of the overlap of the last rotation.
     previous_secret_until = models.DateTimeField(null=True, editable=False)
     status = models.TextField(choices=EndpointStatus.choices, default=EndpointStatus.ENABLED, editable=False)
     disabled_reason = models.TextField(blank=True, editable=False)
@@ -53,6 +52,18 @@ class Endpoint(models.Model):
 
     def __str__(self) -> str:
         return self.url
+
+
+class RetiredSecret(models.Model):
+    """A secret that was replaced; posts are signed with it too until the end of its overlap. Encrypted at rest."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="retired_secrets")
+    secret = EncryptedTextField()
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"until {self.until}"
 
 
 class WebhookDelivery(DueRow):

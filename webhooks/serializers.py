@@ -90,7 +90,7 @@ class EndpointOutput(serializers.Serializer[Endpoint]):
 
 class EndpointWithSecret(EndpointOutput):
     """An endpoint with its new secret. After a rotation posts are also signed with the previous secret until
-    `previous_secret_until`.
+    `previous_secret_until`; with earlier ones until their own 24 hours are over.
     """
 
     secret = serializers.CharField()

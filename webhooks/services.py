@@ -25,8 +25,10 @@ from webhooks.posting.url_check import check_url
 from webhooks.publishing import Publication, max_attempts, publish_to, wait_until_known
 from webhooks.tasks import ring
 
-# How long posts are signed with the previous secret too.
+# How long posts are signed with a replaced secret too.
 OVERLAP = timedelta(hours=24)
+# Each signature adds fifty bytes to the headers of a post.
+MAX_RETIRED_SECRETS = 20
 MAX_ENDPOINTS = 50
 BY_OWNER = "Disabled by its owner."
 
@@ -35,6 +37,12 @@ class TooManyEndpointsError(ConflictError):
     """A project has at most 50 webhook endpoints."""
 
     code = "too_many_endpoints"
+
+
+class TooManySecretsError(ConflictError):
+    """The secret of this endpoint was replaced 20 times in the last 24 hours. Replace it again later."""
+
+    code = "too_many_secrets"
 
 
 class EndpointDisabledError(ConflictError):
@@ -132,12 +140,20 @@ def remove_endpoint(endpoint: Endpoint) -> None:
 
 
 def rotate_secret(endpoint: Endpoint) -> Endpoint:
-    """Replace the secret. For 24 hours posts are signed with both secrets, so that receivers can switch over."""
+    """Replace the secret. For 24 hours posts are signed with the old one too, so that receivers can switch over.
+
+    Each old secret keeps its own 24 hours, however often the secret is replaced meanwhile. TooManySecretsError.
+    """
+    now = timezone.now()
     with transaction.atomic():
         locked = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
-        locked.previous_secret, locked.secret = locked.secret, new_secret()
-        locked.previous_secret_until = timezone.now() + OVERLAP
-        locked.save(update_fields=["previous_secret", "secret", "previous_secret_until", "updated_at"])
+        locked.retired_secrets.filter(until__lte=now).delete()
+        if locked.retired_secrets.count() >= MAX_RETIRED_SECRETS:
+            raise TooManySecretsError
+        locked.previous_secret_until = now + OVERLAP
+        locked.retired_secrets.create(secret=locked.secret, until=locked.previous_secret_until)
+        locked.secret = new_secret()
+        locked.save(update_fields=["secret", "previous_secret_until", "updated_at"])
     return locked
 
 

@@ -61,7 +61,7 @@ class WebhookViewSet(ProjectViewSet):
 
     def get_queryset(self) -> QuerySet[Endpoint]:
         """The project's endpoints without their secrets, which are loaded only on demand."""
-        return self.project.endpoints.defer("secret", "previous_secret")
+        return self.project.endpoints.defer("secret")
 
     @extend_schema(responses=EndpointOutput)
     def list(self, request: Request) -> Response:
@@ -119,12 +119,12 @@ class WebhookViewSet(ProjectViewSet):
         yield
         return self.show(services.send_test(endpoint), status=202)
 
-    @extend_schema(responses=EndpointWithSecret)
+    @extend_schema(responses={200: EndpointWithSecret, **list_problems(services.TooManySecretsError)})
     @action(detail=True, methods=["post"])
     @idempotent
     @holds_secret
     def rotate(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
-        """Create a new secret. For 24 hours every post is signed with both secrets."""
+        """Create a new secret. For 24 hours every post is signed with the old one too."""
         endpoint = self.get_object()
         self.read_body()
         yield

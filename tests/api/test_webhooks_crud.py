@@ -181,7 +181,7 @@ def test_a_rotation_answers_with_the_new_secret(api):
     assert new["secret"] not in {old["secret"], ""}
     assert new["previous_secret_until"].endswith("Z")
     row = Endpoint.objects.get()
-    assert (str(row.previous_secret), str(row.secret)) == (old["secret"], new["secret"])
+    assert (str(row.retired_secrets.get().secret), str(row.secret)) == (old["secret"], new["secret"])
 
 
 ROUTES = [

@@ -123,7 +123,7 @@ def test_a_rotation_shows_the_new_secret_and_keeps_the_old_one_for_a_day(root: C
     answer = root.post(url("endpoint_rotate", endpoint.pk))
     rotated = Endpoint.objects.get()
     assert secrets_in(answer.content.decode()) == [rotated.secret]
-    assert (rotated.secret != old, rotated.previous_secret) == (True, old)
+    assert (rotated.secret != old, rotated.retired_secrets.get().secret) == (True, old)
     assert not secrets_in(page(root, url("endpoint_change", endpoint.pk)))
 
 

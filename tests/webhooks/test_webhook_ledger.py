@@ -15,14 +15,16 @@ from accounts.models import Notice, Project
 from accounts.services import create_project
 from tests.webhooks.receiver import Answer, Receiver, run_receiver
 from tracking.models import Event, EventType
-from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, WebhookDelivery
+from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, RetiredSecret, WebhookDelivery
 from webhooks.posting.claims import LOST, claim_deliveries, sweep_lost_leases
 from webhooks.posting.http_client import PostOutcome
 from webhooks.posting.outcomes import PostResult, record_posts
 from webhooks.retention import purge
 from webhooks.services import (
+    MAX_RETIRED_SECRETS,
     EndpointChange,
     ReplayFilter,
+    TooManySecretsError,
     add_endpoint,
     change_endpoint,
     remove_endpoint,
@@ -236,23 +238,34 @@ def test_a_url_that_is_not_admitted_any_more_ends_as_failed(endpoint: Endpoint, 
     assert "four decimal numbers" in delivery().attempts[0]["error"]
 
 
-def test_both_secrets_sign_for_a_day_after_a_rotation(
+def test_each_secret_signs_for_a_day_after_it_was_replaced(
     endpoint: Endpoint, receiver: Receiver, happen: Happen, post: Post
 ):
-    old = str(endpoint.secret)
+    oldest = str(endpoint.secret)
+    old = str(rotate_secret(endpoint).secret)
     new = str(rotate_secret(endpoint).secret)
-    assert new != old
+    assert len({oldest, old, new}) == 3
     happen()
     post()
-    Endpoint.objects.update(previous_secret_until=timezone.now() - timedelta(seconds=1))
+    RetiredSecret.objects.update(until=timezone.now() - timedelta(seconds=1))
     happen()
     post()
     first, second = receiver.requests
-    for secret in (old, new):
+    for secret in (oldest, old, new):
         standardwebhooks.Webhook(secret).verify(first.body, dict(first.headers))
     standardwebhooks.Webhook(new).verify(second.body, dict(second.headers))
-    with pytest.raises(standardwebhooks.webhooks.WebhookVerificationError):
-        standardwebhooks.Webhook(old).verify(second.body, dict(second.headers))
+    for secret in (oldest, old):
+        with pytest.raises(standardwebhooks.webhooks.WebhookVerificationError):
+            standardwebhooks.Webhook(secret).verify(second.body, dict(second.headers))
+
+
+def test_a_secret_is_not_replaced_without_end(endpoint: Endpoint):
+    for _ in range(MAX_RETIRED_SECRETS):
+        rotate_secret(endpoint)
+    with pytest.raises(TooManySecretsError):
+        rotate_secret(endpoint)
+    RetiredSecret.objects.update(until=timezone.now())
+    assert rotate_secret(endpoint).retired_secrets.count() == 1
 
 
 def test_a_test_event_ignores_the_subscription_and_is_posted_once(project: Project, receiver: Receiver, post: Post):

@@ -75,7 +75,7 @@ class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
         # A prefetch, no join: deliveries have no foreign key constraint, and one without its endpoint is shown too.
-        endpoints = Prefetch("endpoint", Endpoint.objects.defer("secret", "previous_secret"))
+        endpoints = Prefetch("endpoint", Endpoint.objects.defer("secret"))
         deliveries: QuerySet[WebhookDelivery] = super().get_queryset(request)
         return deliveries.prefetch_related(endpoints)
 

@@ -70,7 +70,7 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:
         endpoints: QuerySet[Endpoint] = super().get_queryset(request)
-        return endpoints.defer("secret", "previous_secret")
+        return endpoints.defer("secret")
 
     def get_fields(self, _request: HttpRequest, obj: Endpoint | None = None) -> tuple[str, ...]:
         return (*self.form.Meta.fields, *((*self.facts, *self.times) if obj else ()))

@@ -22,7 +22,6 @@ class Migration(migrations.Migration):
                 ("description", models.CharField(blank=True, max_length=200)),
                 ("events", django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None)),
                 ("secret", common.fields.EncryptedTextField()),
-                ("previous_secret", common.fields.EncryptedTextField(null=True)),
                 ("previous_secret_until", models.DateTimeField(editable=False, null=True)),
                 (
                     "status",
@@ -51,6 +50,22 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "webhook endpoint",
             },
+        ),
+        migrations.CreateModel(
+            name="RetiredSecret",
+            fields=[
+                ("id", models.UUIDField(default=common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("secret", common.fields.EncryptedTextField()),
+                ("until", models.DateTimeField()),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="retired_secrets",
+                        to="webhooks.endpoint",
+                    ),
+                ),
+            ],
         ),
         migrations.CreateModel(
             name="WebhookDelivery",

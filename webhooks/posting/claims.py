@@ -37,7 +37,9 @@ class WebhookClaim:
 # twice as many. LATERAL reads each endpoint's own part of the index, however long the other queues are.
 _CLAIM = """
 WITH open AS MATERIALIZED (
-    SELECT e.id, e.url, e.secret, CASE WHEN e.previous_secret_until > now() THEN e.previous_secret END AS previous,
+    SELECT e.id, e.url, ARRAY[e.secret] || ARRAY(
+               SELECT s.secret FROM webhooks_retiredsecret s WHERE s.endpoint_id = e.id AND s.until > now()
+               ORDER BY s.until DESC) AS secrets,
            CASE WHEN e.failing_since IS NULL THEN %(width)s ELSE 1 END
            - (SELECT count(*) FROM webhooks_webhookdelivery h WHERE h.endpoint_id = e.id AND h.lease_token IS NOT NULL)
            AS room
@@ -58,8 +60,7 @@ WITH open AS MATERIALIZED (
         attempts_left = attempts_left - 1
     FROM due WHERE d.id = due.id RETURNING d.id, d.endpoint_id, d.event_id, d.payload, d.attempts_left
 )
-SELECT c.id AS delivery_id, c.endpoint_id, c.event_id, c.payload, c.attempts_left, open.url,
-       array_remove(ARRAY[open.secret, open.previous], NULL) AS secrets
+SELECT c.id AS delivery_id, c.endpoint_id, c.event_id, c.payload, c.attempts_left, open.url, open.secrets
 FROM claimed c JOIN open ON open.id = c.endpoint_id
 """
 
