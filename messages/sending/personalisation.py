@@ -12,6 +12,14 @@ from tracking.engagement.tracking_urls import build_url
 
 # The one reserved variable: accept leaves it in the content, and it is filled here.
 PLACEHOLDER = re.compile(r"\{\{-?\s*unsubscribe_url\s*-?\}\}")
+# A block of one pixel: an inline image would add a line of text. Stated twice, because some mail programs drop
+# `!important`, and the sender's own rules for images would win without it.
+PIXEL = (
+    '<img width="1" height="1" alt="" border="0" style="display:block;width:1px;height:1px;margin:0;padding:0;border:0;'
+    "display:block!important;width:1px!important;height:1px!important;min-width:0!important;max-width:1px!important;"
+    "min-height:0!important;max-height:1px!important;margin:0!important;padding:0!important;border:0!important;"
+    'float:none!important" src="%s">'
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +68,7 @@ def add_tracking(document: str, tracking_options: TrackingOptions, recipient_id:
     pixel = ""
     if tracking_options.track_opens:
         url = html.escape(build_url(tracking_options.host, TokenPurpose.OPEN, recipient_id))
-        pixel = f'<img width="1" height="1" alt="" src="{url}">'
+        pixel = PIXEL % url
     return splice(document, tracking_options.places, wrap if tracking_options.track_clicks else None, pixel)
 
 

@@ -17,7 +17,6 @@ from tracking.engagement.link_rules import LINK_NAMES, is_trackable, read_url
 from tracking.engagement.soup import BODY_ENDS, CpuBudget, PlaceBuilder, read_html
 
 MAXIMUM_LINKS = 1_000  # tracked links in one document; later ones are not tracked
-MAXIMUM_TAG = 8_192  # characters of one tag, including its URL; longer tags are not tracked
 MAXIMUM_SIZE = 256 * 1024  # bytes; longer documents are not parsed by BeautifulSoup
 CACHED_SIZE = 100_000  # bytes; results of documents up to this size are cached
 CACHED_DOCUMENTS = 128
@@ -28,6 +27,8 @@ ENDS_ALIKE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 MARKUP_RAW = frozenset({"script", "style"})  # older html.parsers also search only for the end tag here
+# Elements whose content is not shown, or in which a browser drops an image. The pixel stands before one without an end.
+HIDING = frozenset({"select", "template", "noscript", "object", "video", "audio", "canvas"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +55,8 @@ class LinkFinder:
     def find(self, document: str) -> Found:
         """Find the links to track and the pixel's place.
 
-        It tracks the first 1,000 `a` and `area` tags with an http or https URL, except those with `data-track="false"`,
-        with a placeholder (`{{`), or with "unsubscribe" in the URL or the text.
+        It tracks the first 1,000 `a` and `area` tags with an http or https URL, except those with an attribute that
+        turns tracking off, with a placeholder (`{{`), or with "unsubscribe" in the URL or the text.
         """
         content = document.encode("utf-8", "surrogatepass")
         if len(content) > CACHED_SIZE or self.builder_class is not PlaceBuilder:
@@ -87,6 +88,7 @@ class Outline:
         self.document = document
         self.links: dict[int, tuple[str, Value]] = {}
         self.ends: dict[int, str] = {}
+        self.hiding: dict[str, list[int]] = {}
         self.is_plain = True
         tokenizer = Tokenizer(document)
         before: Tag | None = None
@@ -104,13 +106,23 @@ class Outline:
     def read_tag(self, tag: Tag) -> None:
         if tag.name in RAW and not tag.is_end and tag.attributes.endswith("/"):
             self.is_plain = False  # older html.parsers treat such an element as empty
+        elif tag.name in HIDING:
+            self.read_hiding(tag)
         elif tag.is_end:
             if tag.name in BODY_ENDS:
                 self.ends[tag.start] = tag.name
-        elif tag.name in LINK_NAMES and len(self.links) < MAXIMUM_LINKS and tag.end - tag.start <= MAXIMUM_TAG:
+        elif tag.name in LINK_NAMES and len(self.links) < MAXIMUM_LINKS:
             href = tag.find("href")
-            if href and is_trackable(url := read_url(href.text), tag.get("data-track")):
+            if href and is_trackable(url := read_url(href.text), tag.get):
                 self.links[tag.start] = (url, href)
+
+    def read_hiding(self, tag: Tag) -> None:
+        """Note where elements of `HIDING` begin that have not ended yet."""
+        starts = self.hiding.setdefault(tag.name, [])
+        if not tag.is_end:
+            starts.append(tag.start)
+        elif starts:
+            starts.pop()
 
     def keep(self, links: frozenset[int], ends: frozenset[int]) -> None:
         """Keep only the tags at these offsets."""
@@ -124,10 +136,11 @@ class Outline:
         return Found(urls=tuple(url for url, _ in self.links.values()), places=tuple(places))
 
     def find_pixel(self) -> int:
-        """The offset of the last `</body>`, else of the last `</html>`, else of an unclosed construct, else the end."""
+        """The last `</body>`, else the last `</html>`, else the end, but before an unclosed construct; as an offset."""
         last = {name: start for start, name in self.ends.items()}
-        end = len(self.document) if self.open_at is None else self.open_at
-        return last.get("body", last.get("html", end))
+        place = last.get("body", last.get("html", len(self.document)))
+        starts = [starts[0] for starts in self.hiding.values() if starts]
+        return min([place, *starts, *([] if self.open_at is None else [self.open_at])])
 
 
 class Recent:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, islice
 from typing import Any
 
@@ -130,10 +131,16 @@ def read_html(
 def is_tracked(link: Tag, budget: CpuBudget) -> bool:
     """Whether to track a link, by its URL, its `data-track` and its text."""
     budget.check()
-    href, data_track = link.get("href"), link.get("data-track")
-    if href is None or not is_trackable(read_url(str(href)), None if data_track is None else str(data_track)):
+    href = link.get("href")
+    if href is None or not is_trackable(read_url(str(href)), partial(find_attribute, link)):
         return False
     return not OPT_OUT_TEXT.search(read_text(link))
+
+
+def find_attribute(link: Tag, name: str) -> str | None:
+    """The value of an attribute, "" for one without a value; None when absent."""
+    value = link.get(name)
+    return None if value is None else str(value)
 
 
 def read_text(link: Tag) -> str:

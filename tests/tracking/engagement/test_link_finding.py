@@ -48,7 +48,13 @@ def find(html: str) -> Found:
         '<textarea><a href="https://x.test/">t</a></textarea><title><a href=https://x.test/></title>',
         "text with <a href=https://x.test/ and no end",
         '<a title="open <a href=https://x.test/>t</a>',
-        f'<a href="https://x.test/{"y" * 9000}">t</a>',
+        '<a clicktracking="off" href="https://x.test/">t</a>',
+        "<a clicktracking=off href=https://x.test/>t</a>",
+        "<a data-pm-no-track href=https://x.test/>t</a>",
+        '<a ses:no-track href="https://x.test/">t</a>',
+        '<a disable-tracking=true href="https://x.test/">t</a>',
+        '<a data-msys-clicktrack="0" href="https://x.test/">t</a>',
+        '<a mc:disable-tracking href="https://x.test/">t</a>',
     ],
 )
 def test_an_untrackable_link_stays_unchanged(html: str) -> None:
@@ -100,10 +106,29 @@ def test_the_url_is_what_a_browser_would_follow(value: str, url: str) -> None:
         ("x<plaintext>y</plaintext>", "x@<plaintext>y</plaintext>"),
         ("<body>x</body><!-- cut", "<body>x@</body><!-- cut"),
         ("<body>x<textarea></body>", "<body>x@<textarea></body>"),
+        ("<body>x<select><option>y</body>", "<body>x@<select><option>y</body>"),
+        ("<body>x<template>y</body>", "<body>x@<template>y</body>"),
+        ("<body><select></select>x</body>", "<body><select></select>x@</body>"),
+        ("<body>x<!-- y </body> z", "<body>x@<!-- y </body> z"),
+        ('<p>x</p><a href="https://y.test/"', '<p>x</p>@<a href="https://y.test/"'),
     ],
 )
 def test_the_pixel_stands_before_the_end_of_the_body(html: str, expected: str) -> None:
     assert rewrite(html, "@") == expected
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        f'<a href="https://x.test/{"y" * 9000}">t</a>',
+        f'<a style="{"color:red;" * 2000}" href="https://x.test/">t</a>',
+        '<a clicktracking="on" href="https://x.test/">t</a>',
+        '<a data-track="true" href="https://x.test/">t</a>',
+    ],
+)
+def test_a_long_tag_and_a_permission_are_tracked(html: str) -> None:
+    assert len(find(html).urls) == 1
+    assert find(html) == LinkFinder(builder_class=RefusingBuilder).find(html)
 
 
 def test_links_beyond_the_limit_stay() -> None:
