@@ -30,6 +30,10 @@ class Domain(models.Model):
         null=True, blank=True, help_text="Time at which a necessary record was first missing."
     )
     next_check_at = models.DateTimeField(help_text="Time of the next periodic check.")
+    # Whether the tracking host answered over HTTPS as this service; only then links use it.
+    is_tracking_usable = models.BooleanField(default=False, editable=False)
+    # Why it did not; empty if it did or was not asked.
+    tracking_fault = models.TextField(blank=True, editable=False)
 
     class Meta:
         indexes = [

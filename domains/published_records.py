@@ -52,9 +52,18 @@ def shown_records(domain: Domain) -> Iterator[ShownRecord]:
             record=record,
             status=RecordStatus(check.status) if check else RecordStatus.UNKNOWN,
             found=check.found if check else [],
-            advice=partings.get(record.name) or (check.advice if check else NOT_ASKED),
+            advice=partings.get(record.name) or (advise(domain, check) if check else NOT_ASKED),
             checked_at=check.checked_at if check else None,
         )
+
+
+def advise(domain: Domain, check: RecordCheck) -> str:
+    """The advice of the last check; for a right tracking record, also why its host is not used."""
+    is_right = check.purpose == RecordPurpose.TRACKING and check.status == RecordStatus.OK
+    if not is_right or not domain.tracking_fault:
+        return check.advice
+    rest = f'Links use {public_host()} until it answers; see "HTTPS for tracking hosts" in the documentation.'
+    return f"This record is correct, but {domain.tracking_fault} {rest}"
 
 
 def explain_parting(key: DkimKey) -> str:
@@ -65,7 +74,15 @@ def explain_parting(key: DkimKey) -> str:
     return f"A newer key signs now. Keep this record until {until:%Y-%m-%d %H:%M} UTC, then remove it."
 
 
+def may_have_certificate(host: str) -> bool:
+    """Whether a host is the tracking host of a domain whose ownership and tracking records are found, in use or not."""
+    found = RecordCheck.objects.filter(status=RecordStatus.OK)
+    owned = found.filter(purpose=RecordPurpose.OWNERSHIP).values("domain_id")
+    name = host.lower().removesuffix(".")
+    return found.filter(purpose=RecordPurpose.TRACKING, name=name, domain_id__in=owned).exists()
+
+
 def list_tracking_hosts() -> list[str]:
-    """The tracking hosts of all domains of all projects whose record is ok."""
+    """The tracking hosts of all domains of all projects whose record is ok; links in sent mail have them."""
     standing = RecordCheck.objects.filter(purpose=RecordPurpose.TRACKING, status=RecordStatus.OK)
     return list(standing.filter(domain__status__in=SENDING).values_list("name", flat=True).distinct())

@@ -28,8 +28,9 @@ Kept = TypeVar("Kept")
 class Identity:
     """The data of a sending domain that composing a message needs.
 
-    `return_path_host` and `tracking_host` are names below the domain, or None while their records are not ok; then the
-    service's own name is used. `signers` is empty until a check has found a key's record.
+    `return_path_host` and `tracking_host` are names below the domain, or None while their records are not ok, or while
+    the tracking host does not answer over HTTPS; then the service's own name is used. `signers` is empty until a check
+    has found a key's record.
     """
 
     domain: str
@@ -88,9 +89,10 @@ class Identities:
         self._identities.drop(domain_id)
 
     def _read(self, domain_id: UUID) -> Identity | None:
-        name = Domain.objects.filter(pk=domain_id).values_list("name", flat=True).first()
-        if name is None:
+        found = Domain.objects.filter(pk=domain_id).values_list("name", "is_tracking_usable").first()
+        if found is None:
             return None
+        name, is_tracking_usable = found
         hosts = dict(
             RecordCheck.objects.filter(
                 domain_id=domain_id,
@@ -102,7 +104,7 @@ class Identities:
             domain=name,
             signers=self._read_signers(domain_id, name),
             return_path_host=hosts.get(RecordPurpose.RETURN_PATH),
-            tracking_host=hosts.get(RecordPurpose.TRACKING),
+            tracking_host=hosts.get(RecordPurpose.TRACKING) if is_tracking_usable else None,
         )
 
     def _read_signers(self, domain_id: UUID, name: str) -> tuple[Signer, ...]:

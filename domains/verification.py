@@ -1,42 +1,74 @@
 """Check domains against the DNS and apply the results: activate keys, change statuses, write notices."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Least, Now
 from django.utils import timezone
 
 from common.errors import NotFoundError
 from domains.dkim_keys import activate_keys, forget_retired_keys
 from domains.dns.checks import CheckedRecord, check_records
-from domains.dns.records import OWNERSHIP_LABEL
+from domains.dns.records import OWNERSHIP_LABEL, RecordPurpose
 from domains.dns.resolver import Resolver, default_resolver
 from domains.dns.verdicts import RecordStatus
 from domains.domain_status import DomainState, DomainStatus, Findings, check_interval, next_domain_state
 from domains.models import DkimKey, Domain, RecordCheck
 from domains.notices import write_change_notice
-from domains.published_records import records_of
+from domains.published_records import public_host, records_of
 from domains.signing_identities import identities
+from domains.tracking_probe import probe_host
 
 # A check that did not finish is repeated after this time.
 CLAIM_TIME = timedelta(minutes=15)
+# A tracking host that does not answer is asked again after this time.
+PROBE_AGAIN = timedelta(hours=1)
 # A hostile zone may hold thousands of values at one name.
 MAX_FOUND = 20
 
 
-def verify_domain(domain: Domain, resolver: Resolver | None = None) -> Domain:
-    """Check all records of a domain and store the verdicts; the result is the updated domain.
+Probe = Callable[[str, Resolver], str]
 
-    Queries the DNS for at most some seconds: call it outside transactions. NotFoundError when the domain is removed
-    meanwhile.
+
+def verify_domain(domain: Domain, resolver: Resolver | None = None, probe: Probe | None = None) -> Domain:
+    """Check all records and the tracking host of a domain and store the verdicts; the result is the updated domain.
+
+    Queries the DNS and the host for at most some seconds: call it outside transactions. NotFoundError when the domain
+    is removed meanwhile.
     """
+    resolver = resolver or default_resolver()
+    verify_records(domain, resolver)
+    # Afterwards, because a proxy asks us whether it may get the host a certificate; the answer is in the records.
+    verify_tracking_host(domain, resolver, probe or probe_host)
+    verified = Domain.objects.select_related("project").filter(pk=domain.pk).first()
+    if verified is None:
+        raise NotFoundError
+    return verified
+
+
+def verify_tracking_host(domain: Domain, resolver: Resolver, probe: Probe) -> None:
+    """Ask the tracking host, if its record is right, and store whether links may use it."""
+    right = RecordCheck.objects.filter(domain=domain, purpose=RecordPurpose.TRACKING, status=RecordStatus.OK)
+    host = right.values_list("name", flat=True).first()
+    # Our own name needs no proof: links use PUBLIC_URL.
+    has_own = host is not None and host != public_host()
+    fault = probe(host, resolver) if host is not None and has_own else ""
+    found = Domain.objects.filter(pk=domain.pk)
+    found.update(is_tracking_usable=has_own and not fault, tracking_fault=fault)
+    if fault:
+        found.update(next_check_at=Least(F("next_check_at"), Now() + PROBE_AGAIN))
+    identities.forget(domain.pk)
+
+
+def verify_records(domain: Domain, resolver: Resolver) -> None:
+    """Check the domain's records and store the verdicts. NotFoundError."""
     began_at = timezone.now()
-    checks = check_records(records_of(domain), resolver or default_resolver())
+    checks = check_records(records_of(domain), resolver)
     with transaction.atomic():
         locked = Domain.objects.select_for_update(of=["self"]).select_related("project").filter(pk=domain.pk).first()
         if locked is None:
@@ -44,7 +76,6 @@ def verify_domain(domain: Domain, resolver: Resolver | None = None) -> Domain:
         if locked.checked_at is None or locked.checked_at < began_at:
             conclude(locked, checks, began_at)
         transaction.on_commit(lambda: identities.forget(locked.pk))
-    return locked
 
 
 def recheck_domains(resolver: Resolver | None = None, *, budget: timedelta = timedelta(minutes=5)) -> Counter[str]:

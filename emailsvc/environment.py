@@ -50,6 +50,10 @@ class Environment(BaseSettings):
         description="Redis or Valkey: `redis://…`, `rediss://…` or `unix://…`. `./run` uses the embedded server."
     )
     SECRET_KEY: str = Field(min_length=32, description="Signs sessions and tracking tokens. `./run` generates one.")
+    SECRET_KEY_FALLBACKS: Words = Field(
+        default=[],
+        description="Earlier values of SECRET_KEY, newest first: links and return paths in sent mail keep working.",
+    )
     ENCRYPTION_KEYS: Words = Field(
         min_length=1, description="Fernet keys that encrypt stored secrets, newest first. `./run` generates one."
     )

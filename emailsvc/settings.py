@@ -15,6 +15,7 @@ env = read_environment()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 SECRET_KEY = env.SECRET_KEY
+SECRET_KEY_FALLBACKS = env.SECRET_KEY_FALLBACKS
 ENCRYPTION_KEYS = env.ENCRYPTION_KEYS
 DEBUG = env.DEBUG
 

@@ -46,6 +46,8 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("next_check_at", models.DateTimeField(help_text="Time of the next periodic check.")),
+                ("is_tracking_usable", models.BooleanField(default=False, editable=False)),
+                ("tracking_fault", models.TextField(blank=True, editable=False)),
                 (
                     "project",
                     models.ForeignKey(

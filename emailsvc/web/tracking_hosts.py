@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.http.request import split_domain_port, validate_host
 
 from domains.published_records import list_tracking_hosts
-from tracking.engagement.urls import PREFIXES
+from tracking.engagement.urls import PREFIXES, PROBE_PREFIX
 
 FRESH_SECONDS = 15.0
 # A flood of requests with invented names queries the database no more often than this.
@@ -40,7 +40,7 @@ class TrackingHostMiddleware:
         if (
             request.path.startswith(PREFIXES)
             and not validate_host(host, settings.ALLOWED_HOSTS)
-            and self._is_tracking_host(host)
+            and (request.path.startswith(PROBE_PREFIX) or self._is_tracking_host(host))
         ):
             request.META["HTTP_HOST"] = settings.ALLOWED_HOSTS[0]
         request.get_host()

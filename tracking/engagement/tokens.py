@@ -40,7 +40,7 @@ class Token:
 
 def write_token(token: Token) -> str:
     body = LAYOUT.pack(token.purpose, token.recipient_id.bytes, token.link)
-    return urlsafe_b64encode(body + _sign(body)).rstrip(b"=").decode()
+    return _write(body + _sign(body, settings.SECRET_KEY))
 
 
 def read_token(text: str, purpose: TokenPurpose) -> Token | None:
@@ -52,18 +52,28 @@ def read_token(text: str, purpose: TokenPurpose) -> Token | None:
     except (binascii.Error, ValueError):
         return None
     body, mac = raw[:-MAC_SIZE], raw[-MAC_SIZE:]
-    if not hmac.compare_digest(mac, _sign(body)):
+    if not _is_ours(body, mac):
         return None
     kind, recipient, link = LAYOUT.unpack(body)
     token = Token(TokenPurpose(kind), UUID(bytes=recipient), link)
     # The last character has spare bits, so the same bytes have other spellings, which are rejected.
-    return token if kind == purpose and write_token(token) == text else None
+    return token if kind == purpose and _write(raw) == text else None
 
 
-def _sign(body: bytes) -> bytes:
-    return hmac.digest(_derive_key(settings.SECRET_KEY), body, "sha256")[:MAC_SIZE]
+def _write(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-@lru_cache(maxsize=2)
+def _sign(body: bytes, secret: str) -> bytes:
+    return hmac.digest(_derive_key(secret), body, "sha256")[:MAC_SIZE]
+
+
+def _is_ours(body: bytes, mac: bytes) -> bool:
+    """Whether the present key or an earlier one has signed: links in sent mail outlive a change of the key."""
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return any(hmac.compare_digest(mac, _sign(body, secret)) for secret in secrets)
+
+
+@lru_cache(maxsize=16)
 def _derive_key(secret: str) -> bytes:
     return sha256(b"emailsvc tracking tokens\0" + secret.encode()).digest()

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.urls import reverse
 
+from domains.tracking_probe import public_port
 from tracking.engagement.tokens import Token, TokenPurpose, write_token
 
 # The names of routes, by the purpose of the token.
@@ -20,11 +21,12 @@ def build_url(host: str | None, purpose: TokenPurpose, recipient_id: UUID, link:
 
 @lru_cache(maxsize=4096)
 def find_prefix(public_url: str, host: str | None, purpose: TokenPurpose) -> str:
-    """The part of the URL before the token. A tracking host uses the port of PUBLIC_URL.
+    """The part of the URL before the token. A tracking host is always https, on the port of an https PUBLIC_URL.
 
     Cached, because the look-up of the path would take most of the time of a message with 40 links.
     """
     own = urlsplit(public_url)
-    port = f":{own.port}" if own.port else ""
     path = reverse(ROUTES[purpose], args=["-"]).removesuffix("-")
-    return f"{own.scheme}://{f'{host}{port}' if host else own.netloc}{path}"
+    if host is None:
+        return f"{own.scheme}://{own.netloc}{path}"
+    return f"https://{host}{public_port()}{path}"

@@ -16,10 +16,13 @@ from django.db import Error, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
+from django.template import loader
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from common.client_ip import client_ip
+from domains.published_records import may_have_certificate
+from domains.tracking_probe import answer_probe
 from tracking.engagement.opt_outs import (
     MailedRecipient,
     OptOut,
@@ -38,6 +41,9 @@ from tracking.suppressions.reach import Cause
 
 log = structlog.get_logger(__name__)
 
+# Proxies refuse longer headers, most of them beyond 4 or 8 KiB. Such a target is in a page that leads on by itself.
+MAX_LOCATION = 3_000
+MAX_HOST = 300
 # The smallest transparent GIF.
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 NEVER_STORED = {"Cache-Control": "no-store, no-cache, must-revalidate, private", "Pragma": "no-cache", "Expires": "0"}
@@ -88,6 +94,7 @@ class RespondThenRecord(HttpResponse):
             super().close()
 
 
+@csrf_exempt  # wrong methods are 405, not a failed CSRF check; nothing here depends on a cookie
 @require_http_methods(["GET", "HEAD"])
 def open_pixel(request: HttpRequest, text: str) -> HttpResponse:
     """Respond with the pixel, uncached, for any token. A valid token records an open."""
@@ -101,6 +108,7 @@ def open_pixel(request: HttpRequest, text: str) -> HttpResponse:
     return RespondThenRecord(PIXEL, content_type="image/gif", record=record)
 
 
+@csrf_exempt
 @require_http_methods(["GET", "HEAD"])
 @excuse_absence
 def follow_link(request: HttpRequest, text: str) -> HttpResponse:
@@ -110,8 +118,13 @@ def follow_link(request: HttpRequest, text: str) -> HttpResponse:
     if token is None or subject is None or not (subject.url or "").lower().startswith(("http://", "https://")):
         return gone_response(request)
     record = partial(record_click, subject, visitor_of(request), token)
-    response = RespondThenRecord(status=HTTPStatus.FOUND, record=record)
-    response.headers["Location"] = write_location(subject.url or "")
+    location = write_location(subject.url or "")
+    if len(location) > MAX_LOCATION:
+        page = loader.render_to_string("tracking/redirect.html", {"url": location}, request)
+        response = RespondThenRecord(page, record=record)
+    else:
+        response = RespondThenRecord(status=HTTPStatus.FOUND, record=record)
+        response.headers["Location"] = location
     # Keeps the token from the target site.
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
@@ -186,6 +199,26 @@ def consent_response(
         "is_stopped": has_acted and present is None and find_stop(mailed) is not None,
     }
     return finish_page(render(request, "tracking/unsubscribe.html", context, status=status))
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD"])
+def answer_host_probe(_request: HttpRequest, token: str) -> HttpResponse:
+    """Prove to our own probe that a host leads to this service. 404 for a token that is not ours."""
+    answer = answer_probe(token)
+    status = HTTPStatus.OK if answer else HTTPStatus.NOT_FOUND
+    return HttpResponse(answer or "", status=status, content_type="text/plain", headers=NEVER_STORED)
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD"])
+def answer_certificate_question(request: HttpRequest) -> HttpResponse:
+    """Say whether a proxy may get a certificate for `?domain=HOST` (on-demand TLS): 200, 404, or 503 for now."""
+    try:
+        is_ours = may_have_certificate(request.GET.get("domain", "")[:MAX_HOST])
+    except (OperationalError, InterfaceError):
+        return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "10"})
+    return HttpResponse(status=HTTPStatus.OK if is_ours else HTTPStatus.NOT_FOUND, headers=NEVER_STORED)
 
 
 def gone_response(request: HttpRequest) -> HttpResponse:

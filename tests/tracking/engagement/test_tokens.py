@@ -36,3 +36,14 @@ def test_another_secret_makes_other_tokens(settings: object) -> None:
     text = write_token(Token(TokenPurpose.CLICK, uuid4()))
     settings.SECRET_KEY = "another-" * 8  # type: ignore[attr-defined]
     assert read_token(text, TokenPurpose.CLICK) is None
+
+
+def test_a_token_of_an_earlier_key_stays_good(settings) -> None:
+    token = Token(TokenPurpose.CLICK, uuid4(), 2)
+    text = write_token(token)
+    old, settings.SECRET_KEY = settings.SECRET_KEY, "another key " * 4
+    settings.SECRET_KEY_FALLBACKS = []
+    assert read_token(text, TokenPurpose.CLICK) is None
+    settings.SECRET_KEY_FALLBACKS = ["a third key " * 4, old]
+    assert read_token(text, TokenPurpose.CLICK) == token
+    assert write_token(token) != text

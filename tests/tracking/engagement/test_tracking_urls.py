@@ -15,7 +15,9 @@ from tracking.engagement.tracking_urls import build_url
         ("https://mail.service.test", None, "https://mail.service.test"),
         ("https://mail.service.test", "link.good.test", "https://link.good.test"),
         # The tracking host is an alias of ours: what is not at the usual port here is not there either.
-        ("http://mail.service.test:8080", "link.good.test", "http://link.good.test:8080"),
+        ("https://mail.service.test:8443", "link.good.test", "https://link.good.test:8443"),
+        # It was asked over HTTPS, whatever we are called by.
+        ("http://mail.service.test:8080", "link.good.test", "https://link.good.test"),
         ("http://mail.service.test:8080", None, "http://mail.service.test:8080"),
         ("http://[::1]:8000", None, "http://[::1]:8000"),
     ],
