@@ -44,7 +44,7 @@ def check_provider(provider: Provider) -> ConnectionCheck:
 
 
 def _check_smtp(provider: Provider) -> tuple[bool, str]:
-    config = smtp_config(parse_provider_url(provider.url), is_operated=provider.is_operated)
+    config = smtp_config(parse_provider_url(provider.url), is_operated=provider.is_operated, provider_id=provider.pk)
     with closing(SmtpTransport(replace(config, timeouts=TIMEOUTS))) as transport:
         refusal = transport.greet()
         method = transport.login_method

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isfinite
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from delivery.http_client import BrokenError, HttpClient, HttpRequest, HttpResult, UnreachableError
@@ -45,17 +46,40 @@ class OAuthClient:
         return urlencode({name: value for name, value in fields.items() if value}).encode()
 
 
+class IssuedToken(NamedTuple):
+    """A token server's answer: the access token, its life in seconds, and the refresh token that replaces ours."""
+
+    access: str
+    seconds: float
+    refresh: str = ""
+
+
+class RefreshTokens(Protocol):
+    """Keeps the newest refresh token for all processes: servers may issue another one at each use. Never raises."""
+
+    def load(self) -> str:
+        """The newest one; `""` when it is not known."""
+
+    def save(self, token: str) -> None:
+        """Replace it."""
+
+
 class OAuthTokens:
     """The tokens of one client (`delivery.smtp.credentials.TokenSource`). Each is kept until shortly before its end.
 
-    `open_http` makes the HTTP client of one request: hours pass between two.
+    `open_http` makes the HTTP client of one request: hours pass between two. `kept` is needed for refresh tokens only.
     """
 
     def __init__(
-        self, client: OAuthClient, open_http: Callable[[], HttpClient], clock: Callable[[], float] = monotonic
+        self,
+        client: OAuthClient,
+        open_http: Callable[[], HttpClient],
+        kept: RefreshTokens | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._client = client
         self._open_http = open_http
+        self._kept = kept if client.refresh_token else None
         self._clock = clock
         self._lock = Lock()
         self._token = ""
@@ -65,12 +89,34 @@ class OAuthTokens:
         """A valid token. Many connections that ask at once share one request. Raises TokenError."""
         with self._lock:
             if not self._token or self._token == rejected or self._clock() >= self._renew_at:
-                self._token, seconds = self._fetch()
+                self._token, seconds, _ = self._renew()
                 self._renew_at = self._clock() + seconds - min(MOST_EARLY, seconds * LAST_PART)
             return self._token
 
-    def _fetch(self) -> tuple[str, float]:
-        """A new token, and its life in seconds."""
+    def _renew(self) -> IssuedToken:
+        """A new token. A refresh token that another process has replaced meanwhile is no rejection."""
+        self._load()
+        try:
+            issued = self._fetch()
+        except TokenError as error:
+            if not error.is_rejected or not self._load():
+                raise
+            issued = self._fetch()
+        if issued.refresh not in {"", self._client.refresh_token}:
+            self._client = replace(self._client, refresh_token=issued.refresh)
+            if self._kept is not None:
+                self._kept.save(issued.refresh)
+        return issued
+
+    def _load(self) -> bool:
+        """Take over the newest refresh token; whether it is another one."""
+        newest = self._kept.load() if self._kept is not None else ""
+        if newest in {"", self._client.refresh_token}:
+            return False
+        self._client = replace(self._client, refresh_token=newest)
+        return True
+
+    def _fetch(self) -> IssuedToken:
         request = HttpRequest(
             method="POST",
             url=self._client.token_url,
@@ -88,20 +134,26 @@ class OAuthTokens:
             raise TokenError(f"the token server does not answer: {error}") from None
 
 
-def read_token(answer: HttpResult) -> tuple[str, float]:
-    """The token in a token server's answer, and its life in seconds. Raises TokenError."""
+def read_token(answer: HttpResult) -> IssuedToken:
+    """The token in a token server's answer. Raises TokenError."""
     told = _read_object(answer.body)
-    token, seconds = told.get("access_token"), told.get("expires_in", USUAL_SECONDS)
+    token, refresh = told.get("access_token"), told.get("refresh_token")
     if answer.status != 200 or not isinstance(token, str) or not _is_token(token):
         raise TokenError(
             f"the token server rejected the request: {_describe(answer, told)}",
             is_rejected=400 <= answer.status < 500 and answer.status not in TEMPORARY,
         )
+    is_usable = isinstance(refresh, str) and _is_token(refresh)
+    return IssuedToken(token, _read_seconds(told.get("expires_in")), refresh if is_usable else "")
+
+
+def _read_seconds(told: object) -> float:
+    """A life in seconds; some servers write the number as a string."""
     try:
-        # Some servers write the number as a string.
-        return token, max(0.0, float(seconds))
-    except (TypeError, ValueError):
-        return token, USUAL_SECONDS
+        seconds = float(str(told))
+    except ValueError:
+        return USUAL_SECONDS
+    return max(0.0, seconds) if isfinite(seconds) else USUAL_SECONDS
 
 
 def _read_object(body: bytes) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cache, lru_cache, partial
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -39,6 +40,7 @@ from providers.provider_url import (
     ProviderUrlError,
     parse_provider_url,
 )
+from providers.refresh_tokens import StoredRefreshToken
 from providers.routing.redis_state import SharedLogins, SharedPolicies
 from providers.routing.selection import ProviderRef
 from providers.routing.shared_breakers import mx_breakers
@@ -90,7 +92,7 @@ def takes_own_copies(kind: ProviderKind, url: str) -> bool:
         return False
 
 
-def smtp_config(address: ProviderAddress, *, is_operated: bool) -> SmtpConfig:
+def smtp_config(address: ProviderAddress, *, is_operated: bool, provider_id: UUID | None = None) -> SmtpConfig:
     """The settings of an SMTP server. The inbox counts as the recipient's own server: its 250 means delivered."""
     guard = find_guard(is_operated=is_operated)
     return SmtpConfig(
@@ -104,12 +106,12 @@ def smtp_config(address: ProviderAddress, *, is_operated: bool) -> SmtpConfig:
         password=address.password,
         helo_name=helo_name(),
         guard=guard,
-        tokens=_build_tokens(address.options, guard),
+        tokens=_build_tokens(address.options, guard, provider_id),
         token_mechanism=TOKEN_MECHANISMS.get(address.options.get(AUTH, ""), ""),
     )
 
 
-def _build_tokens(options: Mapping[str, str], guard: Guard | None) -> OAuthTokens | None:
+def _build_tokens(options: Mapping[str, str], guard: Guard | None, provider_id: UUID | None) -> OAuthTokens | None:
     """The source of OAuth tokens; None when the provider uses a password or none."""
     if options.get(AUTH) not in TOKEN_MECHANISMS:
         return None
@@ -120,7 +122,8 @@ def _build_tokens(options: Mapping[str, str], guard: Guard | None) -> OAuthToken
         refresh_token=options.get(REFRESH_TOKEN, ""),
         scope=options.get(SCOPE, ""),
     )
-    return OAuthTokens(client, partial(HttpClient, guard, seconds=TOKEN_SECONDS))
+    kept = StoredRefreshToken(provider_id) if provider_id else None
+    return OAuthTokens(client, partial(HttpClient, guard, seconds=TOKEN_SECONDS), kept)
 
 
 def helo_name() -> str:
@@ -129,7 +132,7 @@ def helo_name() -> str:
 
 
 def _build_smtp(provider: ProviderRef, address: ProviderAddress) -> Transport:
-    config = smtp_config(address, is_operated=provider.is_operated)
+    config = smtp_config(address, is_operated=provider.is_operated, provider_id=provider.id)
     if config.username and provider.id is not None:
         config = replace(config, login_turns=SharedLogins(f"{provider.id}:{provider.version}"), login_pause=AUTH_PAUSE)
     # With a connection limit, idle connections are closed early so that other workers can use their share.

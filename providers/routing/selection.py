@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -21,12 +21,15 @@ MAX_BECAUSE = 200
 
 @dataclass(frozen=True, slots=True)
 class ProviderRef:
-    """The data of a provider that the sending loop needs. `id` is None for the built-in simulator."""
+    """The data of a provider that the sending loop needs. `id` is None for the built-in simulator.
+
+    `version` changes with the settings; a refresh token in `url` that was replaced is no change.
+    """
 
     id: UUID | None
     name: str
     kind: ProviderKind
-    url: str = ""
+    url: str = field(default="", compare=False)
     version: float = 0.0
     is_operated: bool = True
     rate_limit: float | None = None

@@ -11,7 +11,7 @@ from delivery.http_client import HttpClient, HttpResult
 from delivery.smtp.credentials import TokenError
 from providers.connection_test import check_provider
 from providers.models import Provider, ProviderKind
-from providers.oauth import OAuthClient, OAuthTokens, read_token
+from providers.oauth import OAuthClient, OAuthTokens, RefreshTokens, read_token
 from providers.provider_url import (
     ProviderUrlError,
     build_provider_url,
@@ -19,7 +19,8 @@ from providers.provider_url import (
     parse_provider_url,
     split_provider_url,
 )
-from providers.routing.selection import ProviderRef
+from providers.refresh_tokens import StoredRefreshToken
+from providers.routing.selection import ProviderRef, build_provider_ref
 from providers.transports import build_transport
 from tests.certificates import CertificateAuthority
 from tests.conftest import ApiClient
@@ -47,9 +48,11 @@ def issue(*names: str, seconds: object = 3600) -> list[Reply]:
     return [Reply(body={"access_token": name, "token_type": "Bearer", "expires_in": seconds}) for name in names]
 
 
-def build_tokens(server: EspServer, clock: Clock | None = None, **values: str) -> OAuthTokens:
+def build_tokens(
+    server: EspServer, clock: Clock | None = None, kept: RefreshTokens | None = None, **values: str
+) -> OAuthTokens:
     client = OAuthClient(**{"token_url": f"{server.url}token", "client_id": "app", **values})
-    return OAuthTokens(client, HttpClient, clock or Clock())
+    return OAuthTokens(client, HttpClient, kept, clock or Clock())
 
 
 def read_form(server: EspServer) -> dict[str, list[str]]:
@@ -217,8 +220,69 @@ def test_a_token_server_that_is_away_is_no_rejection() -> None:
     assert caught.value.is_rejected is False
 
 
-def test_a_life_that_is_no_number_is_ignored() -> None:
-    assert read_token(HttpResult(status=200, body=b'{"access_token": "t", "expires_in": "soon"}')) == ("t", 600.0)
+@pytest.mark.parametrize("life", ['"soon"', "null", "[]", "1e999", "NaN"])
+def test_a_life_that_is_no_number_is_ignored(life: str) -> None:
+    body = f'{{"access_token": "t", "expires_in": {life}}}'.encode()
+    assert read_token(HttpResult(status=200, body=body)) == ("t", 600.0, "")
+
+
+# Refresh tokens that are replaced at each use
+
+
+class Kept:
+    """A store of another process's making: `loads` are what it says, the last one for ever."""
+
+    def __init__(self, *loads: str) -> None:
+        self.loads = list(loads)
+        self.saved: list[str] = []
+
+    def load(self) -> str:
+        return self.loads.pop(0) if len(self.loads) > 1 else self.loads[0]
+
+    def save(self, token: str) -> None:
+        self.saved.append(token)
+
+
+def issue_refresh(name: str, refresh: str) -> Reply:
+    return Reply(body={"access_token": name, "expires_in": 3600, "refresh_token": refresh})
+
+
+def test_a_new_refresh_token_takes_the_place_of_the_old_one() -> None:
+    kept = Kept("")
+    with EspServer(issue_refresh("t1", "r2"), issue_refresh("t2", "r2")) as server:
+        tokens = build_tokens(server, kept=kept, refresh_token="r1")
+        tokens.find_token()
+        tokens.find_token("t1")
+    assert [parse_qs(call.body.decode())["refresh_token"] for call in server.calls] == [["r1"], ["r2"]]
+    assert kept.saved == ["r2"]
+
+
+def test_a_refresh_token_that_another_worker_replaced_is_taken_over() -> None:
+    rejected = Reply(400, {"error": "invalid_grant"})
+    with EspServer(rejected, issue_refresh("t1", "r3")) as server:
+        tokens = build_tokens(server, kept=Kept("r1", "r2"), refresh_token="r1")
+        assert tokens.find_token() == "t1"
+    assert [parse_qs(call.body.decode())["refresh_token"] for call in server.calls] == [["r1"], ["r2"]]
+
+
+def test_a_refresh_token_that_nobody_replaced_is_rejected_once() -> None:
+    with EspServer(Reply(400, {"error": "invalid_grant"})) as server, pytest.raises(TokenError, match="invalid_grant"):
+        build_tokens(server, kept=Kept("r1"), refresh_token="r1").find_token()
+    assert len(server.calls) == 1
+
+
+@pytest.mark.django_db
+def test_the_newest_refresh_token_is_stored_with_the_provider_without_a_change_of_it() -> None:
+    provider = Provider.objects.create(name="gmail", kind="smtp", url=URL)
+    before = build_provider_ref(provider)
+    StoredRefreshToken(provider.pk).save("hush & new")
+    assert StoredRefreshToken(provider.pk).load() == "hush & new"
+    provider.refresh_from_db()
+    assert split_provider_url(provider.url)[1] == {**split_provider_url(URL)[1], "oauth_refresh_token": "hush & new"}
+    # Workers keep their transport.
+    assert build_provider_ref(provider) == before
+    StoredRefreshToken(uuid4()).save("x")
+    assert StoredRefreshToken(uuid4()).load() == ""
 
 
 # Mail
