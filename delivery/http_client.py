@@ -8,7 +8,7 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from types import TracebackType
@@ -179,9 +179,6 @@ class HttpStream:
     chunks: AsyncIterator[bytes]
 
 
-StreamContext = AbstractAsyncContextManager[HttpStream]
-
-
 class AsyncHttpClient:
     """Makes calls to many hosts at once in an event loop, only to addresses that `guard` admits.
 
@@ -205,26 +202,20 @@ class AsyncHttpClient:
             network_backend=_AsyncNetwork(guard, connect_seconds, self._look_ups),
         )
 
-    def post(self, target: UrlTarget, headers: Mapping[str, str], body: bytes) -> StreamContext:
+    @asynccontextmanager
+    async def call(
+        self, method: str, target: UrlTarget, headers: Mapping[str, str], body: bytes = b""
+    ) -> AsyncIterator[HttpStream]:
         """Send `body`; `headers` hold no Host and no Content-Length. A connection with more to read is closed.
 
         RefusedError, HTTP_ERRORS.
         """
-        return self._open("POST", target, {"Content-Length": str(len(body)), **headers}, body)
-
-    def get(self, target: UrlTarget, headers: Mapping[str, str]) -> StreamContext:
-        """As `post`, without a body."""
-        return self._open("GET", target, headers, b"")
-
-    @asynccontextmanager
-    async def _open(
-        self, method: str, target: UrlTarget, headers: Mapping[str, str], body: bytes
-    ) -> AsyncIterator[HttpStream]:
         # Taken apart by our parser: no other one gets to read the URL in its own way.
         url = httpcore.URL(
             scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
         )
-        every = {"Host": target.authority, **headers}
+        length = {"Content-Length": str(len(body))} if body else {}
+        every = {"Host": target.authority, **length, **headers}
         async with self._pool.stream(method, url, headers=list(every.items()), content=body) as response:
             yield HttpStream(status=response.status, headers=response.headers, chunks=response.aiter_stream())
 

@@ -211,7 +211,7 @@ class HttpsFetcher:
     async def _fetch(self, target: UrlTarget) -> str:
         client = AsyncHttpClient(self._guard, connect_seconds=CONNECT_SECONDS, context=self._context)
         try:
-            async with asyncio.timeout(self._seconds), client.get(target, {"Accept": "text/plain"}) as response:
+            async with asyncio.timeout(self._seconds), client.call("GET", target, {"Accept": "text/plain"}) as response:
                 return await read_policy(response)
         finally:
             await client.close()

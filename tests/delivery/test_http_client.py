@@ -84,7 +84,7 @@ def call_from_loop(guard: Guard, url: str) -> int:
     async def call() -> int:
         client = AsyncHttpClient(guard, connect_seconds=5.0)
         try:
-            async with client.post(parse_target(url), {"X-A": "1"}, b"body") as response:
+            async with client.call("POST", parse_target(url), {"X-A": "1"}, b"body") as response:
                 return response.status
         finally:
             await client.close()

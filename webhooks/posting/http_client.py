@@ -159,7 +159,7 @@ class Poster:
         self._answers.put(heard.conclude(post.id, timedelta(seconds=time.monotonic() - began)))
 
     async def _exchange(self, post: Post, heard: "PartialResponse") -> None:
-        async with self._client.post(post.target, post.headers, post.body) as response:
+        async with self._client.call("POST", post.target, post.headers, post.body) as response:
             heard.status = response.status
             heard.retry_after = read_retry_after(find_header(response.headers, b"retry-after"))
             async for chunk in response.chunks:
