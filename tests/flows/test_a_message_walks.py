@@ -9,10 +9,14 @@ import pytest
 
 from providers.routing.selection import routes
 from providers.services import sync_shared_provider
-from tests.flows.conftest import kill
 from tests.smtp_server import Script, Silent, SmtpServer
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow("starts, kills and restarts programs")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow("starts, kills and restarts programs"),
+    # In one worker of pytest-xdist: they share the nursery.
+    pytest.mark.xdist_group("flows"),
+]
 Wait = Callable[..., None]
 EMAIL = {"from_": "Shop <shop@mine.test>", "to": "one@rcpt.test", "subject": "Hi", "text": "Hello."}
 
@@ -54,7 +58,7 @@ def test_the_next_worker_sends_a_killed_workers_mail(
     first = start_worker()
     path = f"/emails/{api.post('/emails', EMAIL).json()['id']}"
     wait_until(lambda: "RCPT TO:<one@rcpt.test>" in server.commands)
-    kill(first)
+    first.kill()
     start_worker()
     wait_until(lambda: api.get(path).json()["status"] == "delivered")
     attempts = api.get(path).json()["attempts"]

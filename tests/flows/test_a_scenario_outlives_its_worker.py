@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 
 from messages.models import ReceivedFeedback
-from tests.flows.conftest import kill
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow("starts, kills and restarts programs")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow("starts, kills and restarts programs"),
+    # In one worker of pytest-xdist: they share the nursery.
+    pytest.mark.xdist_group("flows"),
+]
 
 
 def test_a_late_complaint_survives_the_death_of_the_worker(
@@ -20,7 +24,7 @@ def test_a_late_complaint_survives_the_death_of_the_worker(
     email = {"from_": "shop@mine.test", "to": to, "subject": "Hi", "text": "Hello."}
     path = f"/emails/{api.post('/emails', {**email, 'headers': {'X-Simulator-Time-Scale': '0.01'}}).json()['id']}"
     wait_until(lambda: api.get(path).json()["status"] == "delivered")
-    kill(first)
+    first.kill()
     assert ReceivedFeedback.objects.filter(due_at__isnull=False).count() == 2
     start_worker()
     wait_until(lambda: not ReceivedFeedback.objects.filter(due_at__isnull=False).exists())

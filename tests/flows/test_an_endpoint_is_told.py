@@ -11,19 +11,22 @@ import standardwebhooks
 from providers.routing.selection import routes
 from providers.services import sync_shared_provider
 from tests.feed_settling import settle
-from tests.flows.conftest import kill
 from tests.smtp_server import SmtpServer
 from tests.webhooks.receiver import Answer, Receiver, run_receiver
 from webhooks.models import WebhookDelivery
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow("starts, kills and restarts programs")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow("starts, kills and restarts programs"),
+    # In one worker of pytest-xdist: they share the nursery.
+    pytest.mark.xdist_group("flows"),
+]
 EMAIL = {"from_": "shop@mine.test", "to": "one@rcpt.test", "subject": "Hi", "text": "Hello."}
 
 
 @pytest.fixture
-def receiver(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+def receiver(settings: Any) -> Iterator[Receiver]:
     settings.WEBHOOK_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
-    monkeypatch.setenv("WEBHOOK_ALLOWED_NETWORKS", "127.0.0.0/8")
     with run_receiver() as server:
         yield server
 
@@ -60,7 +63,7 @@ def test_the_next_worker_posts_a_killed_workers_deliveries(api, receiver, secret
     first = start_worker()
     api.post("/emails", EMAIL)
     wait_until(lambda: receiver.requests)
-    kill(first)
+    first.kill()
     start_worker()
     wait_until(lambda: WebhookDelivery.objects.filter(status="delivered").exists(), 20)
     assert len({each.headers["webhook-id"] for each in receiver.requests}) == 1

@@ -27,13 +27,13 @@ def broker() -> Iterator[Servers]:
 
 
 def test_a_worker_hears_the_broker_that_died_under_its_work_and_came_back(
-    api: Any, broker: Servers, start_worker: Any, wait_until: Callable[..., None], tmp_path: Path
+    api: Any, broker: Servers, run_worker: Any, wait_until: Callable[..., None], tmp_path: Path
 ) -> None:
     routes.forget()
     log = tmp_path / "worker.log"
-    with SmtpServer(Script(replies={".": [Late("250 2.0.0 ok", 2)]})) as server, log.open("wb") as file:
+    smtp = SmtpServer(Script(replies={".": [Late("250 2.0.0 ok", 2)]}))
+    with smtp as server, run_worker(broker.environment, log):
         sync_shared_provider(f"inbox://127.0.0.1:{server.port}")
-        start_worker(broker.environment, file.fileno())
         api.post("/emails", EMAIL)
         wait_until(lambda: server.mails)
         (valkey,) = broker.children
