@@ -143,8 +143,9 @@ def read_token(answer: HttpResult) -> IssuedToken:
             f"the token server rejected the request: {_describe(answer, told)}",
             is_rejected=400 <= answer.status < 500 and answer.status not in TEMPORARY,
         )
-    is_usable = isinstance(refresh, str) and _is_token(refresh)
-    return IssuedToken(token, _read_seconds(told.get("expires_in")), refresh if is_usable else "")
+    if not isinstance(refresh, str) or not _is_token(refresh):
+        refresh = ""
+    return IssuedToken(token, _read_seconds(told.get("expires_in")), refresh)
 
 
 def _read_seconds(told: object) -> float:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -58,7 +57,10 @@ def test_a_stream_is_made_found_and_deleted(api: Any) -> None:
     assert api.delete(f"/streams/{body['id']}").status_code == 404
 
 
-@pytest.mark.parametrize("name", ["", "News", "a b", "-a", "a_", "all", "ä", "a" * 64, "a\n", 5, None, str(uuid4())])
+@pytest.mark.parametrize(
+    "name",
+    ["", "News", "a b", "-a", "a_", "all", "ä", "a" * 64, "a\n", 5, None, "0f8fad5b-d9cb-469f-a165-70867728950e"],
+)
 def test_a_name_that_mail_cannot_carry_is_refused(api: Any, name: object) -> None:
     assert errors_of(api.post("/streams", {"name": name}))[0][0] == "name"
     assert Stream.objects.count() == 1
