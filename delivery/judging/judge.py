@@ -6,7 +6,7 @@ block lists, failed checks of the sender and full mailboxes.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from delivery.envelope import Outcome, Stage
 from delivery.judging.codes import name_reply, name_status, name_subject
@@ -27,6 +27,12 @@ _PASSED_ON = re.compile(
 )
 _LETTER = re.compile(r"[^\W\d_]")
 _NO_MAILBOX = {"1.1", "1.6", "1.10"}
+_KNOWS_RECIPIENT = {Stage.RCPT, Stage.DATA, Stage.DOT}
+# A relay that asks the recipient's server while it talks to us (an address verification, a callout) quotes it.
+_QUOTES = re.compile(
+    r"\b(?:remote )?(?:host|server|mx) (?:\S{1,300} )?(?:said|says|returned|responded|replied|answered)\b",
+    re.IGNORECASE,
+)
 _DOUBTFUL = (Reason.SYSTEM, Reason.NETWORK, Reason.UNKNOWN)
 
 
@@ -40,6 +46,7 @@ class _Finding:
 
 def judge(refusal: Refusal) -> Judgement:
     """The judgement of one refusal. Pure: the same evidence always has the same judgement."""
+    refusal = _name_quoted_speaker(refusal)
     finding = _doubt(_find_reason(refusal), refusal)
     rule = _find_rule(finding.reason, refusal)
     is_temporary = _is_temporary(refusal)
@@ -51,6 +58,12 @@ def judge(refusal: Refusal) -> Judgement:
         is_for_good=rule.is_for_good and not is_temporary and (finding.is_proved or finding.reason not in HARD),
         should_slow=rule.should_slow or (is_temporary and refusal.enhanced_code[2:] in SLOWING),
     )
+
+
+def _name_quoted_speaker(refusal: Refusal) -> Refusal:
+    """The refusal; it is the recipient's server's where our relay repeats its words, which must not pause the relay."""
+    is_quoting = refusal.speaker in _OURS and refusal.stage in _KNOWS_RECIPIENT and _QUOTES.search(refusal.words)
+    return replace(refusal, speaker=Speaker.SERVER) if is_quoting else refusal
 
 
 def _find_reason(refusal: Refusal) -> _Finding:

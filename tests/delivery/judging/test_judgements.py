@@ -131,3 +131,21 @@ def test_reports_seen_in_the_wild_are_judged_right(name: str, case: dict[str, di
     first = report.recipients[0]
     told = {"kind": report.kind, "reason": first.reason, "hard": first.hard, "suppress": first.suppress}
     assert told == case["expected"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "<a@x.test>: undeliverable address: host mx.x.test[192.0.2.1] said: 550 5.7.1 blocked using zen.spamhaus.org",
+        "unverified address: host mx.x.test[192.0.2.1] said: 530 5.7.0 Must issue a STARTTLS command first",
+        "callout failed: remote server returned 535 authentication failed",
+        "host mx.x.test said: 554 5.7.1 relaying denied",
+    ],
+)
+@pytest.mark.parametrize("stage", [Stage.RCPT, Stage.DATA, Stage.DOT])
+def test_a_relay_that_quotes_a_stranger_is_not_paused(words: str, stage: Stage) -> None:
+    quoted = judge(Refusal(speaker=Speaker.RELAY, stage=stage, code=550, words=words))
+    assert not should_pause(quoted)
+    assert not should_suppress(quoted)
+    own = words.rpartition("said: ")[2].rpartition("returned ")[2]
+    assert should_pause(judge(Refusal(speaker=Speaker.RELAY, stage=Stage.RCPT, code=550, words=own)))
