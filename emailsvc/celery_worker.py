@@ -14,6 +14,7 @@ from celery.signals import (
 )
 
 import domains.tasks
+import gateways.tasks
 import messages.notices.tasks
 import messages.tasks
 import tracking.tasks
@@ -26,7 +27,14 @@ from webhooks.posting.loop import close_poster
 # Beat copies these into django-celery-beat's tables when it starts; operators see and change them there.
 app.conf.beat_schedule = {
     task.name: {"task": task.name, "schedule": every}
-    for tasks in (webhooks.tasks, domains.tasks, messages.tasks, messages.notices.tasks, tracking.tasks)
+    for tasks in (
+        webhooks.tasks,
+        domains.tasks,
+        messages.tasks,
+        messages.notices.tasks,
+        tracking.tasks,
+        gateways.tasks,
+    )
     for task, every in tasks.SCHEDULE
 }
 

@@ -224,6 +224,7 @@ CELERY_IMPORTS = [
     "tracking.tasks",
     "messages.tasks",
     "messages.notices.tasks",
+    "gateways.tasks",
     "emailsvc.celery_worker",
 ]
 CELERY_TASK_SERIALIZER = "json"

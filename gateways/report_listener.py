@@ -1,8 +1,8 @@
 """Where bounces come back to: a server that takes reports on our own mail by SMTP or LMTP, and nothing else.
 
-It takes mail for return paths of ours, whose MAC it checks before anything else is said, and complaints at a few names
-of REPORT_DOMAIN. It answers 250 when what a report says is committed. It sends nothing: what it cannot use it refuses
-while the other side is there to hear it, so there is nothing to bounce and nobody to relay for.
+It takes mail for return paths and unsubscribe addresses of ours, whose MAC it checks before anything else is said, and
+complaints at a few names of REPORT_DOMAIN. It answers 250 when what a report says is committed. It sends nothing: what
+it cannot use it refuses while the other side is there to hear it, so there is nothing to bounce, and no relaying.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from delivery.smtp.server import Envelope, ServerLimits, ServerManner, SmtpConve
 from gateways.report_threads import RecordThreads
 from messages.feedback.reports import ReceivedReport
 from messages.feedback.return_paths import read_recipient
+from messages.feedback.unsubscribe_mail import read_address as read_unsubscriber
 
 LIMITS = ServerLimits(
     # A report returns headers or a whole mail; of a mail longer than this nobody needs the rest.
@@ -59,7 +60,7 @@ class ReportConversation(SmtpConversation):
         self._refusal_count = 0
 
     def judge_recipient(self, address: str) -> str:
-        if read_recipient(address) is not None or is_complaint_address(address):
+        if read_recipient(address) or read_unsubscriber(address) or is_complaint_address(address):
             return ""
         peer = self.session.peer if self.session else None
         self._refusal_count += 1
@@ -108,7 +109,9 @@ class ReportListener(SmtpServer):
 
     async def record(self, raw: bytes, address: str) -> str:
         """Record what a report to that address says; the reply."""
-        received = ReceivedReport(raw=raw, recipient_id=read_recipient(address))
+        received = ReceivedReport(
+            raw=raw, recipient_id=read_recipient(address), unsubscriber_id=read_unsubscriber(address)
+        )
         try:
             return await asyncio.wait_for(self._threads.run(received), RECORD_SECONDS)
         except TimeoutError:

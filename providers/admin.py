@@ -15,11 +15,14 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from common.errors import InvalidFieldsError
 from providers import admin_buttons as buttons
 from providers.admin_buttons import Act, build_urls, list_buttons, may_act, write_provider_audit
+from providers.bounce_mailboxes import MailboxInput, find_mailbox, read_mailbox
 from providers.models import Provider, ProviderKind
+from providers.provider_url import ProviderUrlError, split_provider_url
 from providers.routing.health import describe_health
 from providers.serializers import build_events_url
 from providers.services import (
     SHARED_NAME,
+    UNCHANGED,
     ProviderExistsError,
     ProviderTarget,
     add_provider,
@@ -31,7 +34,16 @@ from providers.services import (
 
 EXAMPLES = "smtp://user:password@host:587, smtps://…, mx:, esp://postmark?server_token=…, inbox://… or simulator:"
 COLOURS = {"ok": "success", "paused": "warning", "failing": "danger", "disabled": "info"}
+# What a person writes to remove the mailbox.
+NO_MAILBOX = "-"
 COLUMNS = ("priority", "weight", "rate_limit", "connection_limit", "is_enabled")
+
+
+class SecretInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]
+    """A text that is never shown again, not even after an error: it holds a password."""
+
+    def format_value(self, _value: object) -> None:
+        return None
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -42,6 +54,16 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
+
+    new_bounce_mailbox = forms.CharField(
+        label="Bounce mailbox",
+        required=False,
+        widget=SecretInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="imaps://user:password@host:993/folder or pop3s://…, with ?keep=yes to keep the reports there. Leave "
+        "empty to keep the present one; a single hyphen removes it.",
+    )
+    # The opened mailbox, or why it cannot be used: found before the admin's transaction began.
+    mailbox: MailboxInput | InvalidFieldsError | None = None
 
     class Meta:
         model = Provider
@@ -80,6 +102,8 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
                 read_target(ProviderTarget(url=url), is_operated=True)
             except InvalidFieldsError as error:
                 self.add_error("new_url", error.detail.removeprefix("url: "))
+        if isinstance(self.mailbox, InvalidFieldsError):
+            self.add_error("new_bounce_mailbox", self.mailbox.detail.removeprefix("bounce_mailbox: "))
         twins = Provider.objects.filter(
             project=values.get("project", self.instance.project_id), name=values.get("name")
         )
@@ -99,11 +123,12 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
     ordering = ("project", "priority", "name")
     actions = ("ask", "pause", "resume")
     change_form_outer_before_template = "providers/provider_acts.html"
-    facts = ("kind", "leads_to", "health", "created_at", "updated_at")
+    facts = ("kind", "leads_to", "health", "bounces_come_to", "created_at", "updated_at")
 
     def get_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         is_written = obj is None or self.has_change_permission(request, obj)
-        return (*self.form.Meta.fields, *(("new_url",) if is_written else ()), *self.list_facts(request, obj))
+        written = ("new_url", "new_bounce_mailbox") if is_written else ()
+        return (*self.form.Meta.fields, *written, *self.list_facts(request, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         return ("project", *self.list_facts(request, obj)) if obj else ()
@@ -149,14 +174,48 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:
         return bool(super().has_delete_permission(request, obj)) and not is_from_environment(obj)
 
+    @admin.display(description="Present bounce mailbox")
+    def bounces_come_to(self, provider: Provider) -> str:
+        """The mailbox without its login, and its state."""
+        mailbox = find_mailbox(provider)
+        if mailbox is None:
+            return "-"
+        read = f"last read {mailbox.fetched_at:%Y-%m-%d %H:%M} UTC" if mailbox.fetched_at else "not read yet"
+        return f"{mailbox}: {mailbox.failure or read}"
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Open a new bounce mailbox first: the network must not be used within the admin's transaction."""
+        url = request.POST.get("new_bounce_mailbox", "").strip() if request.method == "POST" else ""
+        is_opened = url not in {"", NO_MAILBOX} and may_act(request)
+        vars(request)["mailbox"] = self._open_mailbox(request, url, object_id) if is_opened else None
+        response: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        return response
+
+    def _open_mailbox(self, request: HttpRequest, url: str, object_id: str | None) -> MailboxInput | InvalidFieldsError:
+        try:
+            kind = find_kind(request.POST.get("new_url", ""), object_id)
+            return read_mailbox(url, kind=kind, is_operated=True)
+        except InvalidFieldsError as error:
+            return error
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.mailbox = getattr(request, "mailbox", None)
+        return form
+
     def save_model(self, request: HttpRequest, obj: Provider, form: ProviderForm, change: bool) -> None:
         target = ProviderTarget(url=form.cleaned_data["new_url"]) if form.cleaned_data["new_url"] else None
         values = {name: getattr(obj, name) for name in COLUMNS}
+        mailbox = form.mailbox if isinstance(form.mailbox, MailboxInput) else None
         if change:
-            change_provider(obj, target=target, is_operated=True, name=obj.name, **values)
+            is_removed = form.cleaned_data["new_bounce_mailbox"] == NO_MAILBOX
+            given = mailbox if mailbox or is_removed else UNCHANGED
+            change_provider(obj, target=target, is_operated=True, mailbox=given, name=obj.name, **values)
         else:
             assert target is not None
-            added = add_provider(obj.project, name=obj.name, target=target, is_operated=True, **values)
+            added = add_provider(obj.project, name=obj.name, target=target, is_operated=True, mailbox=mailbox, **values)
             obj.__dict__.update(added.__dict__)
         write_provider_audit(request, "change_provider" if change else "add_provider", obj)
 
@@ -199,6 +258,17 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
         for provider in queryset:
             level, text = act(request, provider)
             self.message_user(request, f"{provider.name}: {text}", level)
+
+
+def find_kind(url: str, object_id: str | None) -> ProviderKind:
+    """The kind that the provider will have: by its new URL, else as it is; `smtp` for what the form refuses anyway."""
+    if url:
+        try:
+            return split_provider_url(url)[0]
+        except ProviderUrlError:
+            return ProviderKind.SMTP
+    provider = Provider.objects.filter(pk=object_id).first() if object_id else None
+    return ProviderKind(provider.kind) if provider else ProviderKind.SMTP
 
 
 def is_from_environment(provider: Provider | None) -> bool:

@@ -6,9 +6,11 @@ from datetime import timedelta
 from time import monotonic
 
 from delivery.http_client import HttpClient, HttpSeconds
+from delivery.mailboxes.model import MailboxError
 from delivery.mx.resolver import NoAnswerError, NoNameError
 from delivery.smtp.config import Timeouts
 from delivery.smtp.transport import SmtpTransport
+from providers.bounce_mailboxes import build_address, check_mailbox, find_mailbox
 from providers.esp.catalog import ESPS
 from providers.esp.credentials_check import probe_esp
 from providers.models import Provider, ProviderKind
@@ -38,8 +40,14 @@ def check_provider(provider: Provider) -> ConnectionCheck:
     begun_at = monotonic()
     try:
         is_ok, detail = CHECKS[ProviderKind(provider.kind)](provider)
+        mailbox = find_mailbox(provider)
+        if mailbox is not None:
+            check_mailbox(build_address(mailbox), is_operated=mailbox.is_operated)
+            detail += "; its bounce mailbox opens"
     except (ValueError, OSError) as error:
         is_ok, detail = False, str(error)
+    except MailboxError as error:
+        is_ok, detail = False, f"its bounce mailbox: {error}"
     return ConnectionCheck(ok=is_ok, detail=detail, seconds=round(monotonic() - begun_at, 3))
 
 

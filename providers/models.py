@@ -1,11 +1,13 @@
 """Providers."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from common.fields import EncryptedTextField
 from common.ids import new_id
+from ledger.models import DueRow
 
 
 class ProviderKind(models.TextChoices):
@@ -62,6 +64,43 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class BounceMailbox(DueRow):
+    """A mailbox where bounces of a provider's mail come back, and a due row: it is read once a minute.
+
+    `seen` holds what the mailbox's protocol needs to tell new mails from old ones (`delivery.mailboxes`).
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    provider = models.OneToOneField(Provider, models.CASCADE, related_name="bounce_mailbox")
+    protocol = models.TextField()
+    host = models.TextField()
+    port = models.IntegerField()
+    username = models.TextField()
+    password = EncryptedTextField()
+    folder = models.TextField()
+    # Keep the reports that were read; otherwise they are deleted. Other mail is always kept.
+    is_kept = models.BooleanField(default=False)
+    # False for a mailbox that a project configured: its host is guarded.
+    is_operated = models.BooleanField(default=True)
+    seen = ArrayField(models.TextField(), default=list)
+    fetched_at = models.DateTimeField(null=True)
+    failure = models.TextField(blank=True)
+    failed_count = models.SmallIntegerField(default=0)
+
+    class Meta:
+        indexes = [
+            # claim: mailboxes to be read, the longest due first.
+            models.Index(fields=["next_attempt_at"], name="bounce_mailbox_due"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(protocol__in=["imaps", "pop3s"]), name="bounce_mailbox_protocol_known"),
+            models.CheckConstraint(condition=Q(port__gt=0, port__lt=65536), name="bounce_mailbox_port_valid"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.protocol}://{self.host}:{self.port}/{self.folder}"
 
 
 class UnknownEvent(models.Model):

@@ -20,6 +20,7 @@ from common.serializers import (
     StrictSerializer,
     wrong,
 )
+from providers.bounce_mailboxes import describe_mailbox
 from providers.models import Provider, ProviderKind
 from providers.routing.health import describe_health
 from providers.services import show_settings
@@ -87,6 +88,13 @@ class ProviderFields(StrictSerializer):
         min_value=1, max_value=SMALL, required=False, allow_null=True, help_text="Concurrent connections."
     )
     enabled = StrictBooleanField(required=False, source="is_enabled")
+    bounce_mailbox = SingleLineField(
+        max_length=MAX_TEXT,
+        required=False,
+        allow_null=True,
+        help_text="A mailbox where bounces come back: `imaps://user:password@host:993/folder` or `pop3s://…`, with "
+        "`?keep=yes` to keep the reports there. It is opened at once. null removes it.",
+    )
 
     def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
         if {"url", "settings"} <= set(given):
@@ -118,6 +126,18 @@ class HealthOutput(serializers.Serializer[object]):
     until = StrictDateTimeField(allow_null=True)
 
 
+class BounceMailboxOutput(serializers.Serializer[object]):
+    """A bounce mailbox without its login. `failure` tells why it cannot be read now."""
+
+    protocol = serializers.CharField(help_text="imaps or pop3s.")
+    host = serializers.CharField()
+    port = serializers.IntegerField()
+    folder = serializers.CharField()
+    keep = serializers.BooleanField(help_text="Whether reports stay in the mailbox after they were read.")
+    fetched_at = StrictDateTimeField(allow_null=True)
+    failure = serializers.CharField(allow_blank=True)
+
+
 class ProviderOutput(serializers.Serializer[Provider]):
     """A provider without its credentials. `settings` is null for a shared provider."""
 
@@ -132,6 +152,7 @@ class ProviderOutput(serializers.Serializer[Provider]):
     connection_limit = serializers.IntegerField(allow_null=True)
     enabled = serializers.BooleanField(source="is_enabled")
     health = serializers.SerializerMethodField()
+    bounce_mailbox = serializers.SerializerMethodField()
     created_at = StrictDateTimeField()
     updated_at = StrictDateTimeField()
 
@@ -140,6 +161,12 @@ class ProviderOutput(serializers.Serializer[Provider]):
 
     def get_settings(self, provider: Provider) -> dict[str, str] | None:
         return None if provider.project_id is None else show_settings(provider)
+
+    @extend_schema_field(BounceMailboxOutput(allow_null=True))
+    def get_bounce_mailbox(self, provider: Provider) -> dict[str, Any] | None:
+        """The provider's bounce mailbox; null without one and for shared providers."""
+        found = describe_mailbox(provider) if provider.project_id else None
+        return None if found is None else dict(BounceMailboxOutput(found).data)
 
     def get_health(self, provider: Provider) -> dict[str, Any]:
         return dict(HealthOutput(describe_health(provider)).data)

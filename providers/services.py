@@ -15,6 +15,7 @@ from accounts.models import Project
 from accounts.services import write_notice
 from common.errors import ApiError, ConflictError, FieldError, InvalidFieldsError
 from ledger.sql import execute
+from providers.bounce_mailboxes import MailboxInput, store_mailbox
 from providers.esp.model import API_URL
 from providers.models import Provider, ProviderKind
 from providers.network_policy import check_reach
@@ -65,6 +66,13 @@ class ProviderTarget:
     settings: Mapping[str, str] | None = None
 
 
+class Unchanged:
+    """The bounce mailbox stays as it is."""
+
+
+UNCHANGED = Unchanged()
+
+
 def read_target(target: ProviderTarget, *, is_operated: bool, kept: Provider | None = None) -> tuple[ProviderKind, str]:
     """The kind and the URL to store. InvalidFieldsError, naming `url`, `kind` or `settings.…`.
 
@@ -101,10 +109,17 @@ def _read_settings(target: ProviderTarget, kept: Provider | None) -> tuple[Provi
 
 
 def add_provider(
-    project: Project | None, *, name: str, target: ProviderTarget, is_operated: bool, **values: object
+    project: Project | None,
+    *,
+    name: str,
+    target: ProviderTarget,
+    is_operated: bool,
+    mailbox: MailboxInput | None = None,
+    **values: object,
 ) -> Provider:
     """Add a provider of `project`, or a shared one. Errors as of `build_provider` and `store_provider`."""
-    return store_provider(build_provider(project, name=name, target=target, is_operated=is_operated, **values))
+    provider = build_provider(project, name=name, target=target, is_operated=is_operated, **values)
+    return store_provider(provider, mailbox)
 
 
 def build_provider(
@@ -120,17 +135,23 @@ def build_provider(
     return provider
 
 
-def store_provider(provider: Provider) -> Provider:
-    """Store a new provider. ProviderExistsError when its name is taken."""
-    return _save(provider, force_insert=True)
+def store_provider(provider: Provider, mailbox: MailboxInput | None = None) -> Provider:
+    """Store a new provider, with its bounce mailbox. ProviderExistsError when its name is taken."""
+    return _save(provider, force_insert=True, mailbox=mailbox)
 
 
 def change_provider(
-    provider: Provider, *, target: ProviderTarget | None = None, is_operated: bool, **values: object
+    provider: Provider,
+    *,
+    target: ProviderTarget | None = None,
+    is_operated: bool,
+    mailbox: MailboxInput | Unchanged | None = UNCHANGED,
+    **values: object,
 ) -> Provider:
     """Change a provider. Errors as of `add_provider`. Workers apply the change within a second.
 
-    A new target makes the caller responsible for the provider: `is_operated` is true for the operator.
+    A `mailbox` of None removes the bounce mailbox. A new target makes the caller responsible for the provider:
+    `is_operated` is true for the operator.
     """
     if target is not None:
         provider.kind, provider.url = read_target(target, is_operated=is_operated, kept=provider)
@@ -140,13 +161,15 @@ def change_provider(
         forget_failures(provider.pk)
     for column, value in values.items():
         setattr(provider, column, value)
-    return _save(provider, force_insert=False)
+    return _save(provider, force_insert=False, mailbox=mailbox)
 
 
-def _save(provider: Provider, *, force_insert: bool) -> Provider:
+def _save(provider: Provider, *, force_insert: bool, mailbox: MailboxInput | Unchanged | None) -> Provider:
     try:
         with transaction.atomic():
             provider.save(force_insert=force_insert)
+            if not isinstance(mailbox, Unchanged) and (mailbox or not force_insert):
+                store_mailbox(provider, mailbox)
     except IntegrityError:
         raise ProviderExistsError(name=provider.name) from None
     forget_routes()

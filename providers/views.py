@@ -17,6 +17,7 @@ from accounts.scopes import PROVIDERS_READ, PROVIDERS_WRITE
 from accounts.viewsets import ProjectViewSet
 from common.openapi import list_problems
 from common.pagination import KeysetPagination
+from providers.bounce_mailboxes import read_mailbox
 from providers.connection_test import check_provider
 from providers.models import Provider, ProviderKind
 from providers.serializers import (
@@ -79,7 +80,8 @@ class ProviderViewSet(ProjectViewSet):
 
     def get_queryset(self) -> QuerySet[Provider]:
         is_shared = ExpressionWrapper(Q(project=None), output_field=BooleanField())
-        return Provider.objects.filter(Q(project=self.project) | Q(project=None)).annotate(is_shared=is_shared)
+        rows = Provider.objects.filter(Q(project=self.project) | Q(project=None)).select_related("bounce_mailbox")
+        return rows.annotate(is_shared=is_shared)
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         return OwnProviderOutput if self.key.has_scope(PROVIDERS_WRITE) else ProviderOutput
@@ -107,11 +109,13 @@ class ProviderViewSet(ProjectViewSet):
     def create(self, request: Request) -> Generator[None, None, Response]:
         """Add a provider. From then on the project's mail uses only its own providers."""
         values = self.read_body()
-        target = take_target(values)
+        target, mailbox_url = take_target(values), values.pop("bounce_mailbox", None)
         assert target is not None
         provider = build_provider(self.project, target=target, is_operated=False, **values)
+        kind = ProviderKind(provider.kind)
+        mailbox = read_mailbox(mailbox_url, kind=kind, is_operated=False) if mailbox_url else None
         yield
-        return self.created(store_provider(provider))
+        return self.created(store_provider(provider, mailbox))
 
     @extend_schema(responses={200: OwnProviderOutput, **list_problems(ProviderExistsError, SharedProviderError)})
     def partial_update(self, request: Request, pk: UUID) -> Response:
@@ -121,7 +125,12 @@ class ProviderViewSet(ProjectViewSet):
         provider, values = self.find_own(), self.read_body()
         if "settings" in values:
             values.setdefault("kind", provider.kind)
-        return self.show(change_provider(provider, target=take_target(values), is_operated=False, **values))
+        target = take_target(values)
+        if "bounce_mailbox" in values:
+            kind = (target and target.kind) or ProviderKind(provider.kind)
+            url = values.pop("bounce_mailbox")
+            values["mailbox"] = read_mailbox(url, kind=kind, is_operated=False) if url else None
+        return self.show(change_provider(provider, target=target, is_operated=False, **values))
 
     @extend_schema(responses={204: None, **list_problems(SharedProviderError)})
     def destroy(self, request: Request, pk: UUID) -> Response:

@@ -16,6 +16,7 @@ from messages.feedback.mail_ids import read_header
 from messages.feedback.model import REFUSALS, Feedback, FeedbackKind, FeedbackResult
 from messages.feedback.recording import receive_feedback
 from messages.feedback.return_paths import read_recipient
+from messages.feedback.unsubscribe_mail import read_mail, unsubscribe_by_mail
 from messages.models import Recipient
 
 SOURCE = "report"
@@ -44,23 +45,31 @@ ORDER = ("complained", "unsubscribed", "delivered", "relayed", "expanded", "dela
 class ReceivedReport:
     """A report's mail.
 
-    `recipient_id` is the recipient of the return path, if the listener knows it. `is_trusted` also admits reports that
+    `recipient_id` is the recipient of the return path, `unsubscriber_id` that of the unsubscribe address, if the
+    listener knows it. `is_trusted` also admits reports that
     only quote our Message-ID, which everybody knows who got the mail: for files that the operator has chosen.
     """
 
     raw: bytes
     recipient_id: UUID | None = None
+    unsubscriber_id: UUID | None = None
     is_trusted: bool = False
 
 
 def receive_report(received: ReceivedReport) -> list[FeedbackResult]:
-    """Parse a mail or an mbox and record its reports. Returns one result for each report, none for other mail.
+    """Parse a mail or an mbox and record its reports and requests to unsubscribe. Returns one result for each of them,
+    none for other mail.
 
     A bounce or complaint that does not prove whose mail it is about becomes a notice to the operator.
     """
     results = []
+    if received.unsubscriber_id is not None:
+        return [unsubscribe_by_mail(received.unsubscriber_id)]
     for raw in split_mbox(received.raw):
         report = parse_report(raw)
+        if report.kind == "none" and (recipient_id := read_mail(raw)):
+            results.append(unsubscribe_by_mail(recipient_id))
+            continue
         found = list(read_feedback(received, raw, report))
         results += [receive_feedback(feedback) for feedback in found]
         if not found and report.kind in {"bounce", "complaint"}:

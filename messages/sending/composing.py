@@ -27,12 +27,34 @@ from ledger.sql import fetch, fetch_as
 from messages.attachments import read_content
 from messages.feedback.mail_ids import message_header, recipient_header
 from messages.feedback.return_paths import find_return_path
+from messages.feedback.unsubscribe_mail import build_mailto
 from messages.models import AttachmentContent, Recipient, RecipientField
 from messages.sending.claims import Claim
 from messages.sending.personalisation import TrackingOptions, personalise
 from messages.sending.stream_headers import list_stream_headers
+from providers.routing.selection import ProviderRef
+from providers.transports import takes_own_copies
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailRoute:
+    """What a mail depends on of its provider.
+
+    `has_own_copy` tells that the provider takes each recipient's bytes as they are, so that a header may name the
+    recipient. `mailbox_address` is the address of a bounce mailbox that works.
+    """
+
+    has_own_copy: bool = True
+    mailbox_address: str = ""
+
+
+def find_mail_route(provider: ProviderRef) -> MailRoute:
+    """What the mail depends on of this provider."""
+    return MailRoute(
+        has_own_copy=takes_own_copies(provider.kind, provider.url), mailbox_address=provider.mailbox_address
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,13 +112,14 @@ class MessageSource:
         """Whether each recipient gets a copy of its own."""
         return self.track_opens or self.track_clicks or self.enable_unsubscribe
 
-    def tracking_options(self, host: str | None) -> TrackingOptions:
-        """What the caller opted in to; `host` is the sending domain's own for it."""
+    def tracking_options(self, host: str | None, mailto: str | None) -> TrackingOptions:
+        """What the caller opted in to; `host` is the sending domain's own for it, `mailto` the unsubscribe address."""
         return TrackingOptions(
             track_opens=self.track_opens,
             track_clicks=self.track_clicks,
             enable_unsubscribe=self.enable_unsubscribe,
             host=host,
+            mailto=mailto,
             places=self.tracked_places or (),
         )
 
@@ -142,36 +165,32 @@ class Composer:
         self._sources = read_sources({claim.message_id for claim in claims})
         self._prepared: dict[UUID, PreparedMessage] = {}
 
-    def compose(self, claim: Claim, *, has_own_copy: bool) -> Delivery:
-        """Compose one recipient's envelope and message. Raises HeaderError, BodyError or AttachmentTypeError.
-
-        `has_own_copy` tells that the provider takes each recipient's bytes as they are, so that they may name it.
-        """
+    def compose(self, claim: Claim, route: MailRoute) -> Delivery:
+        """Compose one recipient's envelope and message. Raises HeaderError, BodyError or AttachmentTypeError."""
         source = self._sources[claim.message_id]
         prepared = self._prepared.get(source.id)
         if prepared is None:
             prepared = self._prepared[source.id] = prepare_message(source.content())
         identity = identities.of(source.domain_id) if source.domain_id else None
-        mail_id = recipient_header(claim.recipient_id) if has_own_copy else message_header(source.id)
-        own = find_own_parts(source, identity, claim.recipient_id, mail_id)
+        own = find_own_parts(source, identity, claim.recipient_id, route)
         return_path = find_return_path(source.domain_id, claim.recipient_id)
         return Delivery(
             recipient_id=claim.recipient_id,
             message_id=source.id,
             return_path=return_path or source.from_address,
             address=claim.address,
-            content=render_signed(prepared, own, identity, mail_id[0]),
-            message=prepared.content if has_own_copy else prepared.personalise(*own),
+            content=render_signed(prepared, own, identity),
+            message=prepared.content if route.has_own_copy else prepared.personalise(*own),
             attempt_number=claim.number,
             # Request reports only if they come to our return path: a sender's own mailbox wants no success reports.
             envelope_id=str(claim.recipient_id) if return_path else "",
         )
 
 
-def compose_delivery(composer: Composer, taken: Claim, *, has_own_copy: bool) -> Delivery | Reply:
+def compose_delivery(composer: Composer, taken: Claim, route: MailRoute) -> Delivery | Reply:
     """Compose a delivery, or return the reply to record when the message cannot be composed."""
     try:
-        return composer.compose(taken, has_own_copy=has_own_copy)
+        return composer.compose(taken, route)
     except (HeaderError, BodyError, AttachmentTypeError, OSError) as error:
         log.exception("compose_failed", message_id=str(taken.message_id))
         return Reply(
@@ -185,33 +204,37 @@ def compose_raw(message_id: UUID, recipient: Recipient) -> bytes:
     """Compose the message with the bytes that this recipient was or will be sent."""
     source = read_sources({message_id})[message_id]
     identity = identities.of(source.domain_id) if source.domain_id else None
-    mail_id = recipient_header(recipient.pk)
-    own = find_own_parts(source, identity, recipient.pk, mail_id)
-    return render_signed(prepare_message(source.content()), own, identity, mail_id[0])
+    own = find_own_parts(source, identity, recipient.pk, MailRoute())
+    return render_signed(prepare_message(source.content()), own, identity)
 
 
 class OwnParts(NamedTuple):
-    """The parts of a message that only one recipient gets. The bodies are None where all get the same."""
+    """The parts of a message that only one recipient gets. The bodies are None where all get the same.
+
+    The last header is the mail's id.
+    """
 
     headers: Sequence[tuple[str, str]]
     html: str | None = None
     text: str | None = None
 
 
-def find_own_parts(
-    source: MessageSource, identity: Identity | None, recipient_id: UUID, mail_id: tuple[str, str]
-) -> OwnParts:
-    """One recipient's headers with the header `mail_id`, and its bodies with its own tokens."""
+def find_own_parts(source: MessageSource, identity: Identity | None, recipient_id: UUID, route: MailRoute) -> OwnParts:
+    """One recipient's headers, and its bodies with its own tokens."""
+    mail_id = recipient_header(recipient_id) if route.has_own_copy else message_header(source.id)
     if not source.is_personal:
         return OwnParts((mail_id,))
-    tracking_options = source.tracking_options(identity.tracking_host if identity else None)
+    mailto = None
+    if source.enable_unsubscribe:
+        mailto = build_mailto(source.domain_id, route.mailbox_address, recipient_id)
+    tracking_options = source.tracking_options(identity.tracking_host if identity else None, mailto)
     own = personalise(source.html, source.text, tracking_options, recipient_id)
     return OwnParts((*own.headers, mail_id), own.html, own.text)
 
 
-def render_signed(prepared: PreparedMessage, own: OwnParts, identity: Identity | None, mail_id_name: str) -> bytes:
+def render_signed(prepared: PreparedMessage, own: OwnParts, identity: Identity | None) -> bytes:
     """Render one recipient's message, then sign it with each active key of the sending domain."""
     content = prepared.render(own.headers, html=own.html, text=own.text)
     if not identity or not identity.signers:
         return content
-    return sign_all(content, identity.signers, [mail_id_name.lower().encode("ascii")]) + content
+    return sign_all(content, identity.signers, [own.headers[-1][0].lower().encode("ascii")]) + content

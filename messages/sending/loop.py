@@ -28,7 +28,7 @@ from messages.sending.claims import (
     claim_suspect,
     release_claims,
 )
-from messages.sending.composing import Composer, compose_delivery
+from messages.sending.composing import Composer, compose_delivery, find_mail_route
 from messages.sending.expiry import expire_leased
 from messages.sending.in_flight import InFlight
 from messages.sending.outcomes import suppress_recipients
@@ -42,7 +42,6 @@ from providers.models import ProviderKind
 from providers.routing.selection import ProviderRef
 from providers.routing.shared_breakers import provider_breakers, provider_key
 from providers.services import rest_provider
-from providers.transports import takes_own_copies
 from tracking.suppressions.service import ClaimedMail, find_stopped
 
 log = structlog.get_logger(__name__)
@@ -221,8 +220,7 @@ class SendingLoop:
         queue_key, deliveries = items[0].queue_key, []
         for item in items:
             work = Work(claim=item.claim, queue_key=queue_key, tried=item.tried, begun_at=time.monotonic())
-            has_own_copy = takes_own_copies(queue_key.provider.kind, queue_key.provider.url)
-            delivery = compose_delivery(item.composer, item.claim, has_own_copy=has_own_copy)
+            delivery = compose_delivery(item.composer, item.claim, find_mail_route(queue_key.provider))
             if isinstance(delivery, Reply):
                 self._unrecorded.append(Done(work=work, reply=delivery))
             else:

@@ -33,6 +33,8 @@ class TrackingOptions:
     track_clicks: bool
     enable_unsubscribe: bool
     host: str | None = None
+    # The `mailto:` URL of List-Unsubscribe beside the one for one click.
+    mailto: str | None = None
     places: Sequence[int] = ()
 
 
@@ -55,7 +57,8 @@ def personalise(document: str, text: str, tracking_options: TrackingOptions, rec
         url = build_url(tracking_options.host, TokenPurpose.UNSUBSCRIBE, recipient_id)
         own_html = fill_unsubscribe_url(own_html if own_html is not None else document, html.escape(url)) or None
         own_text = fill_unsubscribe_url(text, url) or None
-        headers = (("List-Unsubscribe", f"<{url}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+        urls = ", ".join(f"<{one}>" for one in (url, tracking_options.mailto) if one)
+        headers = (("List-Unsubscribe", urls), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
     return RecipientContent(html=own_html, text=own_text, headers=headers)
 
 

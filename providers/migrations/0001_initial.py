@@ -1,3 +1,4 @@
+import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
@@ -71,6 +72,49 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("connection_limit", None), ("connection_limit__gt", 0), _connector="OR"),
                         name="provider_connection_limit_positive",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="BounceMailbox",
+            fields=[
+                ("next_attempt_at", models.DateTimeField(null=True)),
+                ("lease_token", models.UUIDField(null=True)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("id", models.UUIDField(default=common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("protocol", models.TextField()),
+                ("host", models.TextField()),
+                ("port", models.IntegerField()),
+                ("username", models.TextField()),
+                ("password", common.fields.EncryptedTextField()),
+                ("folder", models.TextField()),
+                ("is_kept", models.BooleanField(default=False)),
+                ("is_operated", models.BooleanField(default=True)),
+                (
+                    "seen",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None),
+                ),
+                ("fetched_at", models.DateTimeField(null=True)),
+                ("failure", models.TextField(blank=True)),
+                ("failed_count", models.SmallIntegerField(default=0)),
+                (
+                    "provider",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="bounce_mailbox",
+                        to="providers.provider",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [models.Index(fields=["next_attempt_at"], name="bounce_mailbox_due")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("protocol__in", ["imaps", "pop3s"])), name="bounce_mailbox_protocol_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("port__gt", 0), ("port__lt", 65536)), name="bounce_mailbox_port_valid"
                     ),
                 ],
             },

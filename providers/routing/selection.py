@@ -1,6 +1,7 @@
 """Choose the provider for a project's mail, with the reason."""
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from uuid import UUID
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
-from providers.models import Provider, ProviderKind
+from providers.models import BounceMailbox, Provider, ProviderKind
 from providers.routing.shared_breakers import provider_breakers, provider_key
 
 # How long a worker may use cached providers: it notices a new or paused one after this time.
@@ -34,6 +35,8 @@ class ProviderRef:
     is_operated: bool = True
     rate_limit: float | None = None
     connection_limit: int | None = None
+    # The address of a bounce mailbox that works, or empty.
+    mailbox_address: str = ""
 
     def __hash__(self) -> int:
         """By id alone: providers are dictionary keys that are looked up many times for each mail."""
@@ -44,6 +47,8 @@ class ProviderRef:
         """Whether mail stays on this machine. A project's own inbox may be elsewhere and does not count."""
         return self.kind is ProviderKind.SIMULATOR or (self.kind is ProviderKind.INBOX and self.is_operated)
 
+
+_MAILBOX_ADDRESS = re.compile(r"[A-Za-z0-9._-]{1,64}@[A-Za-z0-9.-]{1,250}")
 
 # Part of every project, without a row: mail of test keys and mail to simulator.test always uses it.
 SIMULATOR = ProviderRef(None, "simulator", ProviderKind.SIMULATOR)
@@ -226,7 +231,10 @@ class Routes:
     def _read(self) -> None:
         self._shared, self._own = [], {}
         is_waiting = ExpressionWrapper(Q(paused_until__gt=Now()), BooleanField())
-        for row in Provider.objects.filter(is_enabled=True).annotate(is_waiting=is_waiting):
+        rows = (
+            Provider.objects.filter(is_enabled=True).select_related("bounce_mailbox").defer("bounce_mailbox__password")
+        )
+        for row in rows.annotate(is_waiting=is_waiting):
             is_paused = row.is_paused or bool(row.is_waiting)
             pause = f"paused: {row.pause_reason}".rstrip(": ") if is_paused else None
             bucket = self._shared if row.project_id is None else self._own.setdefault(row.project_id, [])
@@ -245,7 +253,15 @@ def build_provider_ref(row: Provider) -> ProviderRef:
         row.is_operated,
         row.rate_limit,
         row.connection_limit,
+        name_mailbox_address(getattr(row, "bounce_mailbox", None)),
     )
+
+
+def name_mailbox_address(mailbox: BounceMailbox | None) -> str:
+    """The address at which a mailbox that works gets mail: its user name, where that is an address. Else `""`."""
+    if mailbox is None or mailbox.failure or not _MAILBOX_ADDRESS.fullmatch(mailbox.username):
+        return ""
+    return mailbox.username
 
 
 def group_by_priority(candidates: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:

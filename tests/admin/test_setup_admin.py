@@ -10,7 +10,8 @@ from unfold.admin import ModelAdmin
 
 from accounts.models import ApiKey, AuditEntry, Notice, Project
 from accounts.services import authenticate_token, write_notice
-from providers.models import Provider
+from providers import bounce_mailboxes
+from providers.models import BounceMailbox, Provider
 from providers.routing.selection import routes
 from providers.services import count_unknown_events
 from tests.smtp_server import SmtpServer
@@ -186,6 +187,24 @@ def test_a_provider_is_tested_from_its_page_and_from_the_list(root, project):
     assert "a: The provider does not accept mail" in answer.content.decode()
     assert root.get(button).status_code == 405
     assert [entry.data["ok"] for entry in AuditEntry.objects.filter(action="check_provider")] == [False, False, True]
+
+
+def test_a_bounce_mailbox_is_opened_before_it_is_stored_and_removed_by_a_hyphen(root, closed_port, monkeypatch):
+    form = provider_form(new_url="mx:", new_bounce_mailbox=f"imaps://u:s3cret@127.0.0.1:{closed_port}/")
+    answer = root.post(PROVIDER_ADD, form)
+    assert (answer.status_code, Provider.objects.count()) == (200, 0)
+    assert "No connection" in answer.content.decode()
+    assert "s3cret" not in answer.content.decode()
+    monkeypatch.setattr(bounce_mailboxes, "check_mailbox", lambda address, is_operated: None)
+    assert root.post(PROVIDER_ADD, form).status_code == 302
+    page = reverse("admin:providers_provider_change", args=[Provider.objects.get().pk])
+    shown = root.get(page).content.decode()
+    assert f"imaps://127.0.0.1:{closed_port}/INBOX" in shown
+    assert "s3cret" not in shown
+    assert root.post(page, provider_form(new_url="")).status_code == 302
+    assert BounceMailbox.objects.count() == 1
+    assert root.post(page, provider_form(new_url="", new_bounce_mailbox="-")).status_code == 302
+    assert BounceMailbox.objects.count() == 0
 
 
 def test_the_page_of_an_esp_shows_its_events_of_unknown_types(root):

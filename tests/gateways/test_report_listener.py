@@ -19,12 +19,13 @@ from gateways.management.commands.run_report_listener import read_certificate
 from messages import services
 from messages.accepting.draft import Draft
 from messages.feedback.return_paths import find_return_path
+from messages.feedback.unsubscribe_mail import build_mailto
 from messages.models import Attempt, Recipient
 from messages.states import Phase, Status
 from tests.certificates import CertificateAuthority, Kind
 from tests.gateways.listening import listening
 from tests.messages.feedback.bounce_mails import build_complaint, build_dsn
-from tracking.models import Event
+from tracking.models import Event, Suppression
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,6 +68,22 @@ def test_a_bounce_to_our_return_path_is_recorded_before_it_is_answered(sent: Rec
         hand_over(port, path_of(sent), build_dsn(path_of(sent), sent.address))
     sent.refresh_from_db()
     assert sent.status == Status.BOUNCED
+
+
+def test_a_mail_to_our_unsubscribe_address_unsubscribes(sent: Recipient) -> None:
+    mailto = build_mailto(None, "", sent.pk)
+    assert mailto is not None
+    address = mailto.removeprefix("mailto:").partition("?")[0]
+    raw = b"From: <one@rcpt.test>\r\nSubject: unsubscribe\r\n\r\n"
+    with listening() as port:
+        for _ in range(2):
+            hand_over(port, address, raw, sender="one@rcpt.test")
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            hand_over(port, address.replace("@", "a@"), raw)
+    assert (Suppression.objects.get().address, Suppression.objects.get().reason) == (sent.address, "unsubscribe")
+    assert Event.objects.filter(type="email.unsubscribed").count() == 1
+    sent.refresh_from_db()
+    assert sent.status == Status.SENT
 
 
 @pytest.mark.parametrize("kind", Kind)

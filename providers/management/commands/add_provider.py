@@ -7,10 +7,11 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.services import write_audit
+from providers.bounce_mailboxes import read_mailbox
 from providers.management.provider_command import ProviderCommand
 from providers.models import ProviderKind
 from providers.serializers import ProviderFields
-from providers.services import ProviderTarget, add_provider
+from providers.services import ProviderTarget, add_provider, read_target
 
 VALUES = ("name", "priority", "weight", "rate_limit", "connection_limit")
 
@@ -30,6 +31,7 @@ class Command(ProviderCommand):
             "--weight", type=int, default=1, help="Share of the mail among providers of the same priority (default: 1)."
         )
         parser.add_argument("--rate-limit", type=read_rate, help="Messages per second for all workers together.")
+        parser.add_argument("--bounce-mailbox", default="", help="imaps://user:password@host:993/folder or pop3s://…")
         parser.add_argument("--connection-limit", type=int, help="Concurrent connections for all workers together.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,10 +41,13 @@ class Command(ProviderCommand):
         kind = ProviderKind(options["kind"]) if options["kind"] else None
         given = {name: options[name] for name in VALUES if options[name] is not None}
         values = self.read_values(ProviderFields(data=given))
+        target = ProviderTarget(kind=kind, url=options["url"] or "", settings=settings)
+        mailbox_kind, url = read_target(target, is_operated=True)[0], options["bounce_mailbox"]
         provider = add_provider(
             self.find_owner(options),
-            target=ProviderTarget(kind=kind, url=options["url"] or "", settings=settings),
+            target=target,
             is_operated=True,
+            mailbox=read_mailbox(url, kind=mailbox_kind, is_operated=True) if url else None,
             **values,
         )
         write_audit("command", "add_provider", provider, id=str(provider.pk), kind=provider.kind)

@@ -1,0 +1,208 @@
+"""Bounce mailboxes of providers: their input as a URL, their check, their row, and the claim of due ones."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import parse_qsl, unquote, urlsplit
+from uuid import UUID, uuid4
+
+from django.db.models.functions import Now
+
+from accounts.services import write_notice
+from common.errors import FieldError, InvalidFieldsError
+from delivery.mailboxes.model import MailboxAddress, MailboxError, MailboxLimits
+from delivery.mailboxes.opening import PORTS, open_mailbox
+from ledger.sql import execute, fetch_value
+from providers.models import BounceMailbox, Provider, ProviderKind
+from providers.network_policy import find_guard
+
+FIELD = "bounce_mailbox"
+# A person waits for the check.
+CHECK_LIMITS = MailboxLimits(seconds=8.0, total_bytes=4 * 1024 * 1024)
+VISIT_LIMITS = MailboxLimits()
+INTERVAL = timedelta(seconds=60)
+# After failures a mailbox is tried less often; servers lock accounts that fail to log in each minute.
+MAX_INTERVAL = timedelta(minutes=30)
+# Longer than a visit, which ends by its own deadline, and the recording of its mails.
+LEASE = timedelta(minutes=5)
+MAX_FAILURE = 300
+KINDS = frozenset({ProviderKind.SMTP, ProviderKind.MX, ProviderKind.ESP})
+
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
+
+
+class MailboxUrlError(ValueError):
+    """A mailbox's URL is invalid. The message never repeats the URL, which holds the password."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxInput:
+    """A mailbox from a caller, checked."""
+
+    address: MailboxAddress
+    is_kept: bool
+    is_operated: bool
+
+
+def parse_mailbox_url(url: str) -> tuple[MailboxAddress, bool]:
+    """The parts of `imaps://user:password@host:port/folder?keep=yes`, and whether reports are kept. MailboxUrlError."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise MailboxUrlError("the URL cannot be parsed; special characters must be percent-encoded") from None
+    if parts.scheme not in PORTS:
+        raise MailboxUrlError("must begin with imaps:// or pop3s://")
+    texts = {"user name": unquote(parts.username or ""), "password": unquote(parts.password or "")}
+    folder = unquote(parts.path.removeprefix("/"))
+    if missing := [name for name, text in texts.items() if not text]:
+        raise MailboxUrlError(f"the {missing[0]} is missing; special characters must be percent-encoded")
+    if not _HOST.fullmatch(parts.hostname or "") or parts.fragment or port == 0:
+        raise MailboxUrlError("must have a host; special characters in the password must be percent-encoded")
+    if any(not text.isprintable() or len(text) > 500 for text in (*texts.values(), folder)):
+        raise MailboxUrlError("must hold printable characters only, at most 500 in each part")
+    if folder and parts.scheme == "pop3s":
+        raise MailboxUrlError("POP3 has no folders")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if options.keys() - {"keep"} or options.get("keep", "no") not in {"yes", "no"}:
+        raise MailboxUrlError("the only option is keep=yes or keep=no")
+    address = MailboxAddress(
+        protocol=parts.scheme,
+        host=parts.hostname or "",
+        port=port or PORTS[parts.scheme],
+        username=texts["user name"],
+        password=texts["password"],
+        folder=folder or "INBOX",
+    )
+    return address, options.get("keep") == "yes"
+
+
+def read_mailbox(url: str, *, kind: ProviderKind, is_operated: bool) -> MailboxInput:
+    """The mailbox, which is opened now. InvalidFieldsError naming `bounce_mailbox`.
+
+    Uses the network: call it outside transactions.
+    """
+    if kind not in KINDS:
+        raise refuse_mailbox("invalid_mailbox", "A bounce mailbox is for providers of the kinds smtp, mx and esp")
+    try:
+        address, is_kept = parse_mailbox_url(url)
+        check_mailbox(address, is_operated=is_operated)
+    except MailboxUrlError as error:
+        raise refuse_mailbox("invalid_mailbox", str(error)) from None
+    except MailboxError as error:
+        raise refuse_mailbox("mailbox_unusable", str(error)) from None
+    return MailboxInput(address=address, is_kept=is_kept, is_operated=is_operated)
+
+
+def refuse_mailbox(code: str, text: str) -> InvalidFieldsError:
+    return InvalidFieldsError([FieldError(FIELD, code, f"{text[:1].upper()}{text[1:].removesuffix('.')}.")])
+
+
+def check_mailbox(address: MailboxAddress, *, is_operated: bool) -> None:
+    """Connect, log in and open the folder. MailboxError."""
+    with open_mailbox(address, guard=find_guard(is_operated=is_operated), limits=CHECK_LIMITS) as mailbox:
+        mailbox.close()
+
+
+def store_mailbox(provider: Provider, given: MailboxInput | None) -> None:
+    """Store the provider's mailbox in place of the present one, or remove it; in the caller's transaction."""
+    BounceMailbox.objects.filter(provider=provider).delete()
+    if given is not None:
+        BounceMailbox.objects.create(
+            provider=provider,
+            protocol=given.address.protocol,
+            host=given.address.host,
+            port=given.address.port,
+            username=given.address.username,
+            password=given.address.password,
+            folder=given.address.folder,
+            is_kept=given.is_kept,
+            is_operated=given.is_operated,
+            next_attempt_at=Now(),
+            # The check has opened it.
+            fetched_at=Now(),
+        )
+    # The relation may be cached on the instance.
+    provider.refresh_from_db()
+
+
+def build_address(mailbox: BounceMailbox) -> MailboxAddress:
+    """The mailbox's address; ImproperlyConfigured when no key decrypts its password."""
+    return MailboxAddress(
+        protocol=mailbox.protocol,
+        host=mailbox.host,
+        port=mailbox.port,
+        username=mailbox.username,
+        password=mailbox.password,
+        folder=mailbox.folder,
+    )
+
+
+def find_mailbox(provider: Provider) -> BounceMailbox | None:
+    """The provider's mailbox, if it has one."""
+    return getattr(provider, FIELD, None)
+
+
+def describe_mailbox(provider: Provider) -> Mapping[str, object] | None:
+    """The parts of a provider's mailbox that may be shown, and its state."""
+    mailbox = find_mailbox(provider)
+    if mailbox is None:
+        return None
+    return {
+        "protocol": mailbox.protocol,
+        "host": mailbox.host,
+        "port": mailbox.port,
+        "folder": mailbox.folder,
+        "keep": mailbox.is_kept,
+        "fetched_at": mailbox.fetched_at,
+        "failure": mailbox.failure,
+    }
+
+
+_CLAIM = """
+UPDATE providers_bouncemailbox SET lease_token = %(token)s, lease_until = now() + %(lease)s
+WHERE id = (SELECT id FROM providers_bouncemailbox
+            WHERE next_attempt_at <= now() AND (lease_until IS NULL OR lease_until < now())
+            ORDER BY next_attempt_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING id
+"""
+
+
+def claim_mailbox() -> BounceMailbox | None:
+    """Lease the mailbox that is due for the longest time, for this process alone; None when none is due."""
+    token = uuid4()
+    found: UUID | None = fetch_value(_CLAIM, {"token": token, "lease": LEASE})
+    # A password that no key decrypts must not fail here, but in the visit.
+    rows = BounceMailbox.objects.defer("password").select_related("provider__project")
+    return rows.get(pk=found) if found else None
+
+
+_FINISH = """
+UPDATE providers_bouncemailbox
+SET lease_token = NULL, lease_until = NULL, seen = %(seen)s, failure = %(failure)s, failed_count = %(failed)s,
+    fetched_at = CASE WHEN %(failure)s = '' THEN now() ELSE fetched_at END, next_attempt_at = now() + %(wait)s
+WHERE id = %(id)s AND lease_token = %(token)s
+"""
+
+
+def finish_visit(mailbox: BounceMailbox, *, failure: str = "") -> None:
+    """Record a visit and when the next one is due. The first of several failures is told to the project's contact."""
+    failed_count = min(mailbox.failed_count + 1, 100) if failure else 0
+    values = {
+        "seen": mailbox.seen,
+        "failure": failure[:MAX_FAILURE],
+        "failed": failed_count,
+        "wait": min(INTERVAL * 2 ** max(failed_count - 1, 0), MAX_INTERVAL) if failed_count < 20 else MAX_INTERVAL,
+        "id": mailbox.pk,
+        "token": mailbox.lease_token,
+    }
+    if execute(_FINISH, values) and failed_count == 1:
+        provider = mailbox.provider
+        write_notice(
+            provider.project,
+            kind="bounce_mailbox_failed",
+            text=f"The bounce mailbox of the provider {provider.name} cannot be read: {failure[:MAX_FAILURE]}. Bounces "
+            "that arrive there are not known until it can be read again.",
+            data={"provider": str(provider.pk)},
+        )
