@@ -24,6 +24,8 @@ ADDRESS = re.compile(
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 LOOKS_ENCODED = re.compile(r"=\?[^?]*\?[bq]\?", re.IGNORECASE)
 WORDS = re.compile(r" +[^ ]+")
+# A line is not folded at several spaces: some readers make one of them.
+TEXT_WORDS = re.compile(r" [^ ]+(?:  +[^ ]+)*")
 
 QUOTED = (
     {byte: f"={byte:02X}" for byte in range(256)}
@@ -73,7 +75,7 @@ def unstructured(name: str, value: str) -> bytes:
         if len(name) + len(value) + 2 <= LINE and "=?" not in value and value == value.strip(" "):
             return f"{name}: {value}\r\n".encode("ascii")
         if not must_encode(name, value):
-            return fold_header(name, WORDS.findall(" " + value))
+            return fold_header(name, TEXT_WORDS.findall(" " + value))
     return fold_header(name, [" " + word for word in encoded_words(value, LINE - len(name) - 2)])
 
 
@@ -82,7 +84,7 @@ def must_encode(name: str, value: str) -> bool:
     if LOOKS_ENCODED.search(value) or value != value.strip(" "):
         return True
     longest = HARD_LINE - len(name) - 2
-    return len(value) > longest and max(map(len, WORDS.findall(" " + value))) > longest
+    return len(value) > longest and max(map(len, TEXT_WORDS.findall(" " + value))) > longest
 
 
 def structured(name: str, value: str) -> bytes:
