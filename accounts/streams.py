@@ -31,6 +31,16 @@ NAME_RULE = (
 WORD = 12
 
 
+# Each unknown name is compared with all of them.
+MAX_STREAMS = 500
+
+
+class TooManyStreamsError(ConflictError):
+    """A project has at most {limit} streams."""
+
+    code = "too_many_streams"
+
+
 class StreamExistsError(ConflictError):
     """The project has a stream with this name."""
 
@@ -43,9 +53,14 @@ def add_default_stream(project: Project) -> Stream:
 
 
 def create_stream(project: Project, *, name: str, type_: StreamType) -> Stream:
-    """Make a stream. Raises InvalidFieldsError with the code `invalid_stream_name`, or StreamExistsError."""
+    """Make a stream.
+
+    Raises InvalidFieldsError with the code `invalid_stream_name`, StreamExistsError or TooManyStreamsError.
+    """
     if not is_valid_name(name):
         raise InvalidFieldsError([FieldError("name", "invalid_stream_name", NAME_RULE)])
+    if project.streams.count() >= MAX_STREAMS:
+        raise TooManyStreamsError(limit=MAX_STREAMS)
     try:
         with transaction.atomic():
             return Stream.objects.create(project=project, name=name, type=type_)

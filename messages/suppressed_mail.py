@@ -68,10 +68,11 @@ def list_suppressed(
 
 def reaches(entry: Suppression) -> Q:
     """Matches recipients whose mail the entry stops, by the rules of `tracking.suppressions.reach`."""
-    reached = ~Q(pk__in=[]) if entry.stream is None else Q(message__stream=entry.stream)
+    reached = Q() if entry.stream is None else Q(message__stream=entry.stream)
     if entry.reason == SuppressionReason.UNSUBSCRIBE:
-        return reached & Q(message__enable_unsubscribe=True) & ~Q(message__priority=Lane.CRITICAL)
-    return reached
+        reached &= Q(message__enable_unsubscribe=True) & ~Q(message__priority=Lane.CRITICAL)
+    # An empty Q would vanish from a disjunction, and match nothing there.
+    return reached or Q(pk__isnull=False)
 
 
 def was_suppressed(entry: Suppression, since: datetime | None) -> Exists:

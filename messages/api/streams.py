@@ -12,7 +12,14 @@ from rest_framework.response import Response
 from accounts.idempotent_views import idempotent
 from accounts.models import Stream, StreamType
 from accounts.scopes import STREAMS_READ, STREAMS_WRITE
-from accounts.streams import NAME_RULE, StreamExistsError, build_feedback_id, create_stream, is_uuid
+from accounts.streams import (
+    NAME_RULE,
+    StreamExistsError,
+    TooManyStreamsError,
+    build_feedback_id,
+    create_stream,
+    is_uuid,
+)
 from accounts.viewsets import ProjectViewSet
 from common.errors import NotFoundError
 from common.openapi import list_problems
@@ -82,7 +89,7 @@ class StreamViewSet(ProjectViewSet):
         """List the project's streams, the newest first."""
         return self.list_rows(self.get_queryset())
 
-    @extend_schema(responses={201: StreamOutput, **list_problems(StreamExistsError)})
+    @extend_schema(responses={201: StreamOutput, **list_problems(StreamExistsError, TooManyStreamsError)})
     @idempotent
     def create(self, request: Request) -> Generator[None, None, Response]:
         """Make a stream."""

@@ -123,7 +123,7 @@ def test_a_cancelled_email_may_be_sent_after_all(api, post):
     [
         ({"recipients": "some"}, "recipients", "invalid_choice"),
         ({"recipients": ["a@x.test"]}, "recipients", "invalid_choice"),
-        ({"to": "a@x.test"}, "to", "unknown_field"),
+        ({"cc": "a@x.test"}, "cc", "unknown_field"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(api, sent, body, field, code):

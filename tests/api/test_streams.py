@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
+from accounts import streams
 from accounts.acting_for import Delegate
 from accounts.models import Project, Stream, StreamType
 from accounts.scopes import STREAMS_READ, STREAMS_WRITE
@@ -55,6 +56,13 @@ def test_a_stream_is_made_found_and_deleted(api: Any) -> None:
     assert api.patch("/streams/newsletter", {"type": "transactional"}).status_code == 405
     assert api.delete("/streams/newsletter").status_code == 204
     assert api.delete(f"/streams/{body['id']}").status_code == 404
+
+
+def test_a_project_has_a_bounded_number_of_streams(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MAX_STREAMS", 2)
+    assert api.post("/streams", {"name": "a"}).status_code == 201
+    refused = api.post("/streams", {"name": "b"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_streams")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from domains.services import add_domain
 from messages.models import Message, Recipient
 from messages.states import Status
 from tests.smtp_server import SmtpServer
-from tracking.engagement import opt_outs, recording
+from tracking.engagement import opt_outs, recording, visits
 from tracking.models import Event, Suppression
 
 Send = Callable[..., Message]
@@ -231,5 +231,5 @@ def test_a_click_that_cannot_be_counted_still_leads_on(
     def fail(*_: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(recording, "record_facts", fail)
+    monkeypatch.setattr(visits, "record_facts", fail)
     assert client.get(path).status_code == 302
