@@ -1,5 +1,6 @@
 """Consent as people give and withdraw it: from the sent mail over the page to what still arrives."""
 
+import json
 import re
 from collections.abc import Callable
 from email import message_from_bytes, policy
@@ -15,6 +16,7 @@ from messages.feedback.recording import receive_feedback
 from messages.models import Recipient
 from tests.smtp_server import SmtpServer
 from tracking.models import Event, Suppression
+from webhooks.models import WebhookDelivery
 
 Deliver = Callable[..., None]
 Post = Callable[..., str]
@@ -243,3 +245,24 @@ def test_the_callers_own_headers_and_the_settings_come_first(inbox: SmtpServer, 
     post(enable_unsubscribe=True)
     mail = last_mail(inbox)
     assert (mail["List-Id"], mail["Feedback-ID"]) == (None, None)
+
+
+def test_webhooks_tell_the_stream_of_the_email_and_of_the_opt_out(
+    inbox: SmtpServer, post: Post, api: Any, client: Any
+) -> None:
+    api.post("/webhooks", {"url": "https://93.184.215.14/", "events": ["*"]})
+    api.post("/streams", {"name": "digest", "type": "broadcast"})
+    post(stream="digest")
+    path = unsubscribe_path(inbox)
+    client.post(path)
+    client.post(path, {"choice": "all"})
+    assert post(stream="digest") == "suppressed"
+    told = [json.loads(row.payload) for row in WebhookDelivery.objects.order_by("id")]
+    streams = [(each["type"].removeprefix("email."), each["data"]["stream"]) for each in told]
+    assert streams == [
+        ("queued", "digest"),
+        ("delivered", "digest"),
+        ("unsubscribed", "digest"),
+        ("unsubscribed", None),
+        ("suppressed", None),
+    ]
