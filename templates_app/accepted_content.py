@@ -14,7 +14,6 @@ from common.errors import MAX_ERRORS, FieldError, InvalidFieldsError, join_path
 from common.text import find_control_character
 from templates_app.errors import (
     TemplateError,
-    TemplateLimitError,
     UnsafeLinkError,
     UnsafeResultError,
     VariableMissingError,
@@ -28,7 +27,9 @@ from templates_app.template_parts import ParsedCache, ParsedTemplate, parse_part
 VARIABLES = "template_vars"
 # For one process. A parsed template takes some ten times the memory of its source.
 CACHE = ParsedCache(max_count=500, max_size=16 * 1024 * 1024)
-# Each rendering of a batch gets at least this much time, however much the stopped ones took together.
+# The renderings of a request share `MAX_SECONDS`, and this much more for each: honest ones take less.
+SECONDS_EACH = 0.02
+# Each rendering of a batch gets at least this much time, however much the others took together.
 LEAST_SECONDS = 0.005
 
 
@@ -55,14 +56,14 @@ class Resolved:
 class Renderer:
     """Renders a project's templates; one instance may serve a whole request.
 
-    An instance looks up each name once, so all emails of a batch get the same version. Time that hostile renderings
-    waste is subtracted from those that follow, so that a batch of them costs little more than one.
+    An instance looks up each name once, so all emails of a batch get the same version. The time of each rendering,
+    successful or not, is subtracted from those that follow, so that a batch of slow ones costs little more than one.
     """
 
     def __init__(self, project: Project) -> None:
         self.project = project
         self.resolved: dict[str, Resolved | InvalidFieldsError] = {}
-        self.wasted = 0.0
+        self.left = MAX_SECONDS
 
     def render(self, template_ref: str, variables: Mapping[str, Any]) -> Rendered:
         """The content for `template_ref`, the id or alias of a published template.
@@ -74,13 +75,11 @@ class Renderer:
         resolved = self.resolve(template_ref)
         started = thread_time()
         try:
-            content = render_parts(
-                resolved.parsed, variables, RenderBudget(max(LEAST_SECONDS, MAX_SECONDS - self.wasted))
-            )
+            content = render_parts(resolved.parsed, variables, RenderBudget(max(LEAST_SECONDS, self.left)))
         except TemplateError as error:
-            if isinstance(error, TemplateLimitError):
-                self.wasted += thread_time() - started
             raise InvalidFieldsError(list_render_errors(error, variables)) from None
+        finally:
+            self.left = min(MAX_SECONDS, self.left + SECONDS_EACH - (thread_time() - started))
         return Rendered(
             version_id=resolved.version_id,
             template_id=resolved.template_id,

@@ -8,7 +8,7 @@ from uuid import UUID
 from liquid import BoundTemplate
 
 from common.errors import FieldError
-from templates_app.errors import LayoutError, TemplateError, UnsafeLinkError
+from templates_app.errors import LayoutError, TemplateError, UnsafeLinkError, UnsubscribePlaceholderError
 from templates_app.html.compiling import compile_mjml
 from templates_app.html.link_policy import find_unsafe_link
 from templates_app.layouts import TemplateSource, fill_layout
@@ -18,6 +18,7 @@ from templates_app.liquid.limits import MAX_LAYOUTS
 from templates_app.liquid.variables import list_optional_variables, list_variables
 from templates_app.models import Template
 from templates_app.template_parts import parse_part, parse_subject
+from templates_app.unsubscribe_placeholder import describe_broken_placeholder, has_broken_placeholder
 
 ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}\Z")
 ALIAS_RULE = "Must begin with a letter, have at most 64 letters, digits and . _ -, and not look like an id."
@@ -46,7 +47,7 @@ def check_draft(template: Template) -> tuple[Needs, list[TemplateError]]:
     """The variables that the draft's own sources need, and the errors of each part; layouts come later."""
     checks: Mapping[str, Callable[[str], BoundTemplate]] = {
         "subject": parse_subject,
-        "text": lambda source: parse_part("text", source, PLAIN),
+        "text": parse_text,
         "html": lambda source: parse_markup("html", source),
         "mjml": lambda source: parse_markup("mjml", source),
     }
@@ -64,10 +65,22 @@ def check_draft(template: Template) -> tuple[Needs, list[TemplateError]]:
     return Needs(list_variables(*parts), list_optional_variables(*parts)), problems
 
 
+def parse_text(source: str) -> BoundTemplate:
+    check_placeholder("text", source)
+    return parse_part("text", source, PLAIN)
+
+
 def parse_markup(part: str, source: str) -> BoundTemplate:
+    check_placeholder(part, source)
     parsed = parse_part(part, source, HTML)
     check_links(part, source)
     return parsed
+
+
+def check_placeholder(part: str, source: str) -> None:
+    """Reject an unsubscribe link that could not be filled in."""
+    if has_broken_placeholder(source):
+        raise UnsubscribePlaceholderError(describe_broken_placeholder(part), part=part)
 
 
 def check_links(part: str, source: str) -> None:

@@ -71,6 +71,12 @@ class UnsafeLinkError(UnsafeResultError):
         self.address = address
 
 
+class UnsubscribePlaceholderError(TemplateError):
+    """The placeholder of the unsubscribe link is damaged, so that it cannot be filled in."""
+
+    code = "unsubscribe_placeholder_invalid"
+
+
 class MjmlError(TemplateError):
     """The MJML cannot be compiled to HTML."""
 

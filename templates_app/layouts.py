@@ -45,9 +45,23 @@ def fill_layout(layout: TemplateSource, content: TemplateSource) -> TemplateSour
         filled = replace(filled, mjml=fill_slot(layout.mjml, content.mjml))
     elif content.html:
         filled = replace(filled, html=fill_slot(layout.html or compile_mjml(layout.mjml), content.html))
+    elif layout.html and is_layout(content):
+        filled = replace(filled, html=layout.html)
     if content.text and layout.text:
         filled = replace(filled, text=fill_slot(layout.text, content.text))
+    elif layout.text and is_layout(content):
+        # A layout without this part passes on the slot of the one around it.
+        filled = replace(filled, text=layout.text)
     return filled
+
+
+def is_layout(source: TemplateSource) -> bool:
+    """Whether another template can be filled into `source`: it has a slot in some part."""
+    return any(
+        piece.kind is PieceKind.OUTPUT and piece.inner == SLOT
+        for part in (source.html, source.mjml, source.text)
+        for piece in cut_source(part)
+    )
 
 
 def fill_slot(layout: str, content: str) -> str:

@@ -23,6 +23,11 @@ from messages.models import RecipientField
 from messages.states import Lane
 from providers.routing.selection import routes
 from templates_app.services import Rendered, Renderer
+from templates_app.unsubscribe_placeholder import (
+    describe_broken_placeholder,
+    has_broken_placeholder,
+    has_placeholder,
+)
 from tracking.engagement.link_finding import Found, LinkFinder
 
 MAX_RECIPIENTS = 50
@@ -115,6 +120,7 @@ class Admission:
         draft = replace(draft, enable_unsubscribe=offers_opt_out)
         if rendered:
             draft = replace(draft, subject=rendered.subject, html=rendered.html or "", text=rendered.text or "")
+        check_unsubscribe(draft)
         if draft.html and not draft.text:
             # Content is fixed at accept, so GET shows the generated text part too.
             draft = replace(draft, text=text_from_html(draft.html))
@@ -220,6 +226,23 @@ def check_scenarios(draft: Draft) -> None:
                     errors.append(FieldError(f"{kind}[{index}]", "unknown_scenario", text))
     if errors:
         raise InvalidFieldsError(errors)
+
+
+def check_unsubscribe(draft: Draft) -> None:
+    """Refuse placeholders for the unsubscribe link that would reach a recipient as they are."""
+    errors = FieldErrors()
+    for field in ("subject", "html", "text"):
+        content = getattr(draft, field) or ""
+        if not has_placeholder(content):
+            continue
+        # The content of a template has no field of its own in the request.
+        name = "template_id" if draft.template else field
+        if field == "subject" or has_broken_placeholder(content):
+            errors.add(name, "unsubscribe_placeholder_invalid", describe_broken_placeholder(field))
+        elif not draft.enable_unsubscribe:
+            message = "The content has {{ unsubscribe_url }}: set enable_unsubscribe, which fills it in."
+            errors.add(name, "unsubscribe_not_enabled", message)
+    errors.raise_all()
 
 
 def lists_of(draft: Draft) -> Mapping[RecipientField, Sequence[Address]]:

@@ -21,11 +21,11 @@ from messages.accepting.draft import Draft
 from messages.api.fields import AddressListField, LenientSerializer, SenderField
 from messages.api.responses import EmailRow
 from messages.api.views import accepted
-from messages.sending.personalisation import PLACEHOLDER
 from messages.services import PreparedEmails, upload_and_prepare
 from templates_app.models import Template
 from templates_app.publishing import find_version
 from templates_app.services import RenderedContent, find_template, preview_template
+from templates_app.unsubscribe_placeholder import has_placeholder
 
 
 class TemplateTestRequest(LenientSerializer):
@@ -70,7 +70,7 @@ def write_draft(content: RenderedContent, template_test: TemplateTest) -> Draft:
         subject=content.subject,
         html=html,
         text=text,
-        enable_unsubscribe=bool(PLACEHOLDER.search(html) or PLACEHOLDER.search(text)),
+        enable_unsubscribe=has_placeholder(html) or has_placeholder(text),
     )
 
 

@@ -1,17 +1,15 @@
 """The personal parts of a recipient's message: tracked links, the pixel, the unsubscribe URL."""
 
 import html
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from templates_app.unsubscribe_placeholder import fill_placeholders
 from tracking.engagement.link_rewriting import splice
 from tracking.engagement.tokens import TokenPurpose
 from tracking.engagement.tracking_urls import build_url
 
-# The one reserved variable: accept leaves it in the content, and it is filled here.
-PLACEHOLDER = re.compile(r"\{\{-?\s*unsubscribe_url\s*-?\}\}")
 # A block of one pixel: an inline image would add a line of text. Stated twice, because some mail programs drop
 # `!important`, and the sender's own rules for images would win without it.
 PIXEL = (
@@ -55,8 +53,9 @@ def personalise(document: str, text: str, tracking_options: TrackingOptions, rec
         own_html = add_tracking(document, tracking_options, recipient_id)
     if tracking_options.enable_unsubscribe:
         url = build_url(tracking_options.host, TokenPurpose.UNSUBSCRIBE, recipient_id)
-        own_html = fill_unsubscribe_url(own_html if own_html is not None else document, html.escape(url)) or None
-        own_text = fill_unsubscribe_url(text, url) or None
+        # The one reserved variable: accept leaves it in the content, and it is filled here.
+        own_html = fill_placeholders(own_html if own_html is not None else document, html.escape(url)) or None
+        own_text = fill_placeholders(text, url) or None
         urls = ", ".join(f"<{one}>" for one in (url, tracking_options.mailto) if one)
         headers = (("List-Unsubscribe", urls), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
     return RecipientContent(html=own_html, text=own_text, headers=headers)
@@ -73,7 +72,3 @@ def add_tracking(document: str, tracking_options: TrackingOptions, recipient_id:
         url = html.escape(build_url(tracking_options.host, TokenPurpose.OPEN, recipient_id))
         pixel = PIXEL % url
     return splice(document, tracking_options.places, wrap if tracking_options.track_clicks else None, pixel)
-
-
-def fill_unsubscribe_url(body: str, url: str) -> str:
-    return PLACEHOLDER.sub(lambda _: url, body)

@@ -43,7 +43,7 @@ FILTERS = frozenset(
         "upcase", "url_decode", "url_encode",
         "compact", "concat", "find", "find_index", "first", "has", "join", "last", "map", "reject", "reverse",
         "sort", "sort_natural", "sum", "uniq", "where",
-        "date", "default", "json", "size",
+        "date", "default", "fixed", "json", "money", "size",
     )
 )
 # fmt: on
@@ -54,6 +54,12 @@ class Missing(FalsyStrictUndefined):
 
     def __init__(self, name: str, *, token: Token | None, obj: object = UNDEFINED, hint: str | None = None) -> None:
         super().__init__(name, token=token, obj=obj, hint=hint or name)
+
+    def __eq__(self, other: object) -> bool:
+        """In a condition a missing variable equals nil and false, and another missing one."""
+        return other is None or other is False or isinstance(other, Missing)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def write_path(segments: list[object]) -> str:
@@ -129,11 +135,15 @@ class OutputBuffer:
 class BoundedContext(RenderContext):
     """Looks up variables, and checks the budget at every operation that can be repeated often."""
 
-    __slots__ = ("budget",)
+    __slots__ = ("budget", "locale")
 
-    def __init__(self, template: BoundTemplate, variables: Mapping[str, object], budget: RenderBudget) -> None:
+    def __init__(
+        self, template: BoundTemplate, variables: Mapping[str, object], budget: RenderBudget, locale: str = ""
+    ) -> None:
         super().__init__(template, globals=variables)
         self.budget = budget
+        # The language of the result, for filters that print by its rules; empty for English.
+        self.locale = locale
 
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:  # noqa: ARG002
         if monotonic() > self.budget.clock_end:
@@ -143,6 +153,9 @@ class BoundedContext(RenderContext):
             for key in path[1:]:
                 value = self.get_item(value, key)
         except (KeyError, TypeError, IndexError):
+            value = None
+        # A null from outside is a variable without a value; the template's own nil is a value.
+        if value is None and (path[0] not in self.locals or len(path) > 1):
             return self.env.undefined(str(path[0]), hint=write_path(path), token=token)
         return value
 

@@ -3,7 +3,10 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from liquid import Environment, Markup, Undefined
 from liquid.builtin.filters.misc import date
@@ -12,6 +15,7 @@ from liquid.filter import sequence_filter, string_filter, with_environment
 
 from templates_app.errors import TemplateLimitError
 from templates_app.liquid.limits import MAX_BITS, MAX_DATE, RenderBudget, measure_value
+from templates_app.liquid.numbers import NUMBER_FILTERS
 
 # Errors of Python's functions below a filter, for values that the library did not foresee.
 SURPRISES = (ArithmeticError, LookupError, AttributeError, ValueError)
@@ -112,21 +116,60 @@ def uniq(items: Iterable[Any], key: object = None) -> list[object]:
     return kept
 
 
+# Ruby's directives, which Liquid documents, beyond those of Python: fractions of seconds, and offsets with colons.
+DIRECTIVE = re.compile(r"%(?:%|(?P<digits>\d?)(?P<fraction>[LN])|(?P<colons>:{1,2})z)")
+ISO = "%Y-%m-%dT%H:%M:%S.%f%z"
+
+
 @with_environment
-def print_date(value: object, pattern: object = "", *, environment: Environment) -> str:
+def print_date(value: object, pattern: object = "", zone: object = None, *, environment: Environment) -> str:
     """The library's `date`, which reads ISO 8601, other usual forms, seconds since 1970, `now` and `today`, in UTC.
 
-    A value that is not a date is printed unchanged.
+    With a `zone` of the IANA database, such as `"Europe/Berlin"`, the time is printed as clocks show it there; a value
+    without an offset counts as UTC. A value that is not a date is printed unchanged.
     """
     if len(str(pattern)) > MAX_DATE:
         raise FilterArgumentError("the date's format is too long", token=None)
+    place = find_zone(zone)
     if len(str(value)) > MAX_DATE:
         return str(value)
     try:
-        printed: str = date(value, pattern, environment=environment)
-        return printed
+        # The library reads the value; the year of its `strftime` may have fewer than four digits.
+        read = datetime.fromisoformat(date(value, ISO, environment=environment))
     except (ValueError, ArithmeticError, OSError):
         return str(value)
+    moment = read if read.tzinfo else read.replace(tzinfo=UTC)
+    if not pattern:
+        return str(value)
+    try:
+        moment = moment.astimezone(place) if place else moment
+        printed = moment.strftime(DIRECTIVE.sub(partial(print_directive, moment), str(pattern)))
+    except (ValueError, ArithmeticError, OSError):
+        return str(value)
+    return Markup(printed) if environment.autoescape and isinstance(pattern, Markup) else printed
+
+
+def find_zone(zone: object) -> tzinfo | None:
+    """The time zone; None keeps a date's own. Raises the library's error for an unknown one."""
+    if zone is None:
+        return None
+    try:
+        return ZoneInfo(str(zone))
+    except (ValueError, OSError, LookupError):
+        raise FilterArgumentError(f"not a time zone such as Europe/Berlin: {str(zone)[:60]}", token=None) from None
+
+
+def print_directive(moment: datetime, match: re.Match[str]) -> str:
+    """A directive that Python's `strftime` does not know; `%%` stays."""
+    if match["fraction"]:
+        digits = int(match["digits"] or (3 if match["fraction"] == "L" else 9))
+        return f"{moment.microsecond:06d}000"[:digits]
+    if match["colons"]:
+        offset = moment.utcoffset() or timedelta(0)
+        sign, seconds = "-" if offset < timedelta(0) else "+", abs(int(offset.total_seconds()))
+        text = f"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}"
+        return f"{text}:{seconds % 60:02d}" if len(match["colons"]) > 1 else text
+    return match[0]
 
 
 # A JSON string may contain these as escapes; it then cannot end a surrounding script or comment.
@@ -144,4 +187,5 @@ OURS: dict[str, Callable[..., Any]] = {
     "uniq": uniq,
     "date": print_date,
     "json": print_json,
+    **NUMBER_FILTERS,
 }

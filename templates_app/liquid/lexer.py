@@ -8,6 +8,7 @@ modules agree on the markup.
 import re
 from collections.abc import Iterator
 from enum import Enum, auto
+from html import unescape
 from typing import NamedTuple
 
 from liquid import Token
@@ -164,13 +165,19 @@ def tokenize(source: str) -> list[Token]:
     return tokens
 
 
+def read_expression(piece: Piece) -> str:
+    """What is between the delimiters. React and editors escape quotes and comparisons there too: `&quot;`, `&gt;`."""
+    is_escaped = "&" in piece.inner and '"' not in piece.inner and "'" not in piece.inner
+    return unescape(piece.inner) if is_escaped else piece.inner
+
+
 def tokenize_markup(piece: Piece, source: str) -> Iterator[Token]:
     if piece.kind is PieceKind.OUTPUT:
         yield Token(TOKEN_OUTPUT, source[piece.start : piece.end], piece.start, source)
     else:
         yield Token(TOKEN_TAG, piece.name, piece.start, source)
     if piece.inner or piece.kind is PieceKind.OUTPUT:
-        yield Token(TOKEN_EXPRESSION, piece.inner, piece.inner_start, source)
+        yield Token(TOKEN_EXPRESSION, read_expression(piece), piece.inner_start, source)
 
 
 def check_markup(piece: Piece, markup_count: int, expressions_size: int) -> None:

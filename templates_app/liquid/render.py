@@ -108,14 +108,14 @@ def check_expression(expression: Expression, environment: LiquidEnvironment) -> 
         raise LiquidSyntaxError(f"{UNSUBSCRIBE} takes no filters: it is filled in later", token=expression.token)
 
 
-def render(template: BoundTemplate, variables: Mapping[str, object], budget: RenderBudget) -> str:
+def render(template: BoundTemplate, variables: Mapping[str, object], budget: RenderBudget, locale: str = "") -> str:
     """The result of `template` for `variables`, charged to `budget`. The reserved variable stays a placeholder.
 
     Raises `VariableMissingError` with the path of the first missing one, `TemplateLimitError`, or
     `TemplateRenderError` with the line.
     """
     placeholder = Markup(PLACEHOLDER) if template.env.autoescape else PLACEHOLDER
-    context = BoundedContext(template, {**variables, UNSUBSCRIBE: placeholder}, budget)
+    context = BoundedContext(template, {**variables, UNSUBSCRIBE: placeholder}, budget, locale)
     buffer = OutputBuffer()
     try:
         for node in template.nodes:

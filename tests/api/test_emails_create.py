@@ -396,3 +396,21 @@ def test_mail_of_a_test_key_says_so(test_api, api):
 def test_the_message_id_is_the_id_at_the_senders_domain(post):
     body = post()
     assert body["message_id"] == f"<{body['id']}@mine.test>"
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        ({"html": "<a href='{{ unsubscribe_url }}'>x</a>"}, "html", "unsubscribe_not_enabled"),
+        ({"html": "<a href='http://%7B%7Bunsubscribe_url%7D%7D'>x</a>"}, "html", "unsubscribe_not_enabled"),
+        ({"text": "{unsubscribe_url}"}, "text", "unsubscribe_placeholder_invalid"),
+        ({"text": "{{ unsubscribe_url", "enable_unsubscribe": True}, "text", "unsubscribe_placeholder_invalid"),
+        (
+            {"subject": "{{ unsubscribe_url }}", "enable_unsubscribe": True},
+            "subject",
+            "unsubscribe_placeholder_invalid",
+        ),
+    ],
+)
+def test_no_placeholder_of_the_unsubscribe_link_reaches_a_recipient(api, body, field, code):
+    assert errors_of(api.post("/emails", {**EMAIL, **body})) == [(field, code)]

@@ -143,6 +143,26 @@ def test_unsubscribe_is_asked_by_get_and_done_by_post(
     assert (again.status, again.status_reason) == (Status.FAILED, "suppressed")
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<a href="{{{ unsubscribe_url }}}">x</a>',
+        '<a href="http://{{ unsubscribe_url }}/">x</a>',
+        '<a href="https://editor.test/a/%7B%7B%20unsubscribe_url%20%7D%7D">x</a>',
+        '<a href="{{ unsub<i>scribe</i>_url }}">x</a>',
+    ],
+)
+def test_a_mangled_placeholder_works_like_a_whole_one(
+    inbox: SmtpServer, send: Send, deliver: Deliver, html: str
+) -> None:
+    send(html=html, text="", enable_unsubscribe=True, track_clicks=True)
+    deliver()
+    body, text, parsed = bodies(inbox)
+    url = parsed["List-Unsubscribe"].strip("<>")
+    assert f'<a href="{url}">x</a>' in body
+    assert url in text
+
+
 def test_without_enable_unsubscribe_there_is_no_header(inbox: SmtpServer, send: Send, deliver: Deliver) -> None:
     send(html="<p>x</p>")
     deliver()

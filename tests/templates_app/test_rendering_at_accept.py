@@ -176,3 +176,22 @@ def test_the_cache_drops_the_least_recently_used_entry() -> None:
     cache.put(ids[3], parsed, 95)
     assert [cache.get(key) is not None for key in ids] == [False, False, False, True]
     assert cache.size == 95
+
+
+@pytest.mark.django_db
+def test_the_text_of_an_outer_layout_survives_a_middle_one_without_text(project):
+    outer = create_template(
+        project, {"alias": "outer", "html": "<b>{{ content }}</b>", "text": "top\n{{ content }}\nend"}
+    )
+    publish_template(outer)
+    middle = create_template(project, {"alias": "middle", "html": "<i>{{ content }}</i>", "layout": "outer"})
+    publish_template(middle)
+    inner = create_template(
+        project, {"alias": "inner", "subject": "Hi", "html": "x", "text": "hello", "layout": "middle"}
+    )
+    publish_template(inner)
+    rendered = render_for_accept(project, template_ref="inner", variables={})
+    assert (rendered.html, rendered.text) == ("<b><i>x</i></b>", "top\nhello\nend")
+    without = create_template(project, {"alias": "without", "subject": "Hi", "html": "x", "layout": "middle"})
+    publish_template(without)
+    assert render_for_accept(project, template_ref="without", variables={}).text is None

@@ -1,0 +1,67 @@
+"""The placeholder of the unsubscribe link, in what editors make of it."""
+
+import pytest
+
+from templates_app.unsubscribe_placeholder import fill_placeholders, has_broken_placeholder, has_placeholder
+from tests.effort import assert_linear
+
+URL = "https://mail.test/u/T"
+
+
+@pytest.mark.parametrize(
+    ("body", "filled"),
+    [
+        ("{{ unsubscribe_url }}", URL),
+        ("{{unsubscribe_url}} {{-unsubscribe_url-}}", f"{URL} {URL}"),
+        ("{{{unsubscribe_url}}}", URL),
+        ("{{ UNSUBSCRIBE_URL }}", URL),
+        ("{{&nbsp;unsubscribe&#95;url&nbsp;}}", URL),
+        ("{{ unsubscribe\\_url }}", URL),
+        ("{{ unsub\u00adscribe_url }}", URL),
+        ("%7B%7Bunsubscribe_url%7D%7D", URL),
+        ("%257B%257Bunsubscribe_url%257D%257D", URL),
+        ("&#123;&#x7b; unsubscribe_url &rcub;&rbrace;", URL),
+        ("{{ <b>unsubscribe</b>_url }}", URL),
+        ('<a href="http://{{ unsubscribe_url }}">', f'<a href="{URL}">'),
+        ('<a href="//{{ unsubscribe_url }}/">', f'<a href="{URL}">'),
+        ('<a href="/%7B%7Bunsubscribe_url%7D%7D">', f'<a href="{URL}">'),
+        ("<a href='https://editor.test/x/%7B%7Bunsubscribe_url%7D%7D'>", f"<a href='{URL}'>"),
+        ("<a href='https://x.test/?next={{ unsubscribe_url }}'>", f"<a href='https://x.test/?next={URL}'>"),
+    ],
+)
+def test_each_form_is_filled(body: str, filled: str) -> None:
+    assert has_placeholder(body)
+    assert not has_broken_placeholder(body)
+    assert fill_placeholders(body, URL) == filled
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{unsubscribe_url}",
+        "{{ unsubscribe_url }",
+        "{{ unsub<b>scribe_url }}</b>",
+        "{{ unsubscribe_url | upcase }}",
+        "{{ unsubscribe_url }} and {unsubscribe_url}",
+        "%7Bunsubscribe_url%7D",
+    ],
+)
+def test_a_damaged_one_is_found(body: str) -> None:
+    assert has_placeholder(body)
+    assert has_broken_placeholder(body)
+
+
+@pytest.mark.parametrize("body", ["", "unsubscribe_url", "{{ unsubscribe }}", "https://x.test/unsubscribe_url/{{ x }}"])
+def test_other_text_is_left_alone(body: str) -> None:
+    assert not has_placeholder(body)
+    assert fill_placeholders(body, URL) == body
+
+
+@pytest.mark.parametrize("part", ["{", "{{ unsub", "%7B", "&#123;", "{{<b>", "unsubscribe_url", "{{ ", "http://"])
+def test_hostile_text_costs_linear_time(part: str) -> None:
+    def work(size: int) -> None:
+        body = part * (size // len(part))
+        has_broken_placeholder(body)
+        fill_placeholders(body, URL)
+
+    assert_linear(work, 400_000)
