@@ -1,6 +1,5 @@
 """Fixtures for every test: a project, a key, and a JSON client for it."""
 
-import gc
 import json as json_module
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -37,12 +36,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     seed = config.getoption("randomly_seed", None)
     if isinstance(seed, int):
         terminalreporter.write_line(f"The order was that of --randomly-seed={seed}")
-
-
-def pytest_collection_finish() -> None:
-    """What was imported and collected stays until the end: looking through it for garbage is in vain."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

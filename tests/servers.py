@@ -4,6 +4,7 @@ A server that the environment names (DATABASE_URL, REDIS_URL) is used; what is m
 and ends with the run, even when the run is killed. Workers of pytest-xdist inherit the environment and start nothing.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -24,6 +25,8 @@ DEFAULTS = {
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     """Prepare the environment. A wrapper, so that it comes before pytest-django, which reads the settings here."""
+    # What is imported and collected stays until the end: looking through it for garbage is in vain.
+    gc.disable()
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
@@ -31,6 +34,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     else:
         start_missing(early_config)
     return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """Everything is collected."""
+    gc.freeze()
+    gc.enable()
 
 
 def start_missing(config: pytest.Config) -> None:
