@@ -29,7 +29,8 @@ def test_it_is_kept_for_as_long_as_it_holds() -> None:
 
 def test_without_redis_there_is_no_memory_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     away = Shared()
-    monkeypatch.setattr(away, "_redis", redis.Redis(host="127.0.0.1", port=1))
+    # As the product makes it: a client that is made otherwise tries again for seconds.
+    monkeypatch.setattr(away, "_redis", redis.Redis.from_url("redis://127.0.0.1:1"))
     monkeypatch.setattr("providers.routing.redis_state.shared", away)
     SharedPolicies().put("x.test", "policy", 60)
     assert SharedPolicies().get("x.test") is None
