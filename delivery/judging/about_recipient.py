@@ -75,7 +75,9 @@ ABOUT_RECIPIENT: tuple[tuple[Reason, tuple[str, ...]], ...] = (
         # A temporary DNS failure proves nothing about the domain.
         Reason.NETWORK,
         (
-            r"\b(?:look ?up|resol\w+|name service|name server|dns|query)\b.{0,60}"
+            r"\bservfail\b|\bdns (?:soft|temporary|server) (?:error|fail\w*)|\bname ?server (?:time\w*|fail\w*|error)",
+            r"\bdns (?:error|problem|trouble|issue|query failed)|\bmalformed or unexpected name server reply",
+            r"\b(?:look(?:ing)? ?up|resol\w+|name service|name server|dns|query)\b.{0,60}"
             r"\b(?:try again|tempora\w+|timed? ?out|servfail|server failure|name look ?up failure)\b",
             r"\bnot found, try again|\b(?:tempora\w+|transient)\b.{0,40}\b(?:look ?up|resol\w+|dns|name serv)",
             r"\btoo many hops|\bhop count|\bmail (?:is |forwarding )?loop\w*|\brouting loop|\bdelivered-to loop",
@@ -103,7 +105,7 @@ ABOUT_RECIPIENT: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             rf"\b{_DOMAIN}\b[^:;]{{0,50}}\b(?:unknown|not (?:found|valid|exist|reachable|resolved)|invalid|nxdomain"
             r"|(?:does|did|is|do)(?: not|n't) (?:exist\w*|resolve)|non-?exist\w*|no such|has no mx)",
             rf"\b(?:unknown|no such|non-?existent|bad|invalid|illegal|unresolvable|unroute?able|undefined|no) "
-            rf"(?:(?:remote|mail|e-?mail|recipient(?:'s)?|destination) )?{_DOMAIN}\b",
+            rf"(?:(?:remote|mail|e-?mail|recipient(?:'s)?|destination) )?{_DOMAIN}\b(?! policy)",
             r"\bnxdomain\b|\bnonexistentdomain|\bunroute?able (?:mail )?(?:address|domain)|\bhost not found",
             r"\bno route (?:found )?to (?:the )?(?:domain|address)\b|\bnon-?existent hosts?\b",
             r"\b(?:unable|could not|couldn't|cannot|can't|failed) (?:to )?(?:look ?up|find|locate|resolve)\b.{0,30}"

@@ -78,5 +78,6 @@ def _unwrap(diagnostic: str) -> str:
 def _find_best_status(diagnostic: str, evidence: BounceEvidence) -> str:
     """The most specific enhanced code: a named cause before `5.0.0`, the rejecting host's first."""
     found = list_statuses(f"{diagnostic} {evidence.remark}") + list_statuses(evidence.status)
-    found = found or list_statuses(evidence.context)
+    if all(code.endswith(".0.0") for code in found):
+        found += list_statuses(evidence.context)
     return next((code for code in found if not code.endswith(".0.0")), found[0] if found else "")

@@ -107,6 +107,9 @@ EXPLAINED = OpenApiExample(
                 "next_at": "2026-11-22T20:47:05.120000Z",
                 "advice": ["Nothing: the service retries by itself."],
                 "decisions": ['Attempt 2 used "direct", the first by priority.'],
+                "reason": "mailbox_full",
+                "about": "recipient",
+                "suppressed": False,
                 "suppression": None,
                 "said": {
                     "at": "2026-11-22T20:32:05.080000Z",
@@ -115,6 +118,8 @@ EXPLAINED = OpenApiExample(
                     "enhanced_code": "4.2.2",
                     "reply": "Over quota",
                     "meaning": "the mailbox is full",
+                    "reason": "mailbox_full",
+                    "about": "recipient",
                 },
             }
         ],

@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
+from delivery.judging.model import Judgement
 from delivery.judging.terms import About, Reason
 
 
@@ -26,6 +27,13 @@ class FeedbackKind(StrEnum):
 
 # The kinds that tell of a refusal, which has a reason and a subject.
 REFUSALS = frozenset({FeedbackKind.DELAYED, FeedbackKind.BOUNCED, FeedbackKind.FAILED})
+
+
+class JudgedFields(TypedDict, total=False):
+    """The fields of feedback that hold a judgement."""
+
+    reason: Reason | None
+    about: About | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +63,11 @@ class Feedback:
     should_suppress: bool = False
     is_vague: bool = False
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def name_judgement(judgement: Judgement, kind: FeedbackKind) -> JudgedFields:
+    """The fields of feedback that hold a judgement; empty for kinds that tell of no refusal."""
+    return {"reason": judgement.reason, "about": judgement.about} if kind in REFUSALS else {}
 
 
 class FeedbackResult(StrEnum):

@@ -4,10 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from delivery.judging.judge import judge
+from delivery.judging.model import Refusal
+from delivery.judging.terms import Speaker
 from delivery.simulator.scenes import Later
 from delivery.simulator.script import ScenarioError, choose_step, read_script
 from ledger.sql import fetch
-from messages.feedback.model import Feedback, FeedbackKind
+from messages.feedback.model import Feedback, FeedbackKind, name_judgement
 from messages.feedback.recording import plan_feedback
 from messages.sending.outcomes import TIME_SCALE_PATH, AttemptResult
 from tracking.engagement.user_agents import Actor
@@ -58,6 +61,13 @@ def find_later(result: AttemptResult) -> Sequence[Later]:
 
 def build_feedback(key: str, later: Later, recipient_id: UUID, url: str) -> Feedback:
     kind = FeedbackKind(later.kind)
+    refusal = Refusal(
+        speaker=Speaker.REPORT,
+        code=later.code,
+        enhanced_code=later.enhanced_code,
+        words=later.text,
+        is_delayed=kind is FeedbackKind.DELAYED,
+    )
     return Feedback(
         key=key,
         kind=kind,
@@ -66,5 +76,6 @@ def build_feedback(key: str, later: Later, recipient_id: UUID, url: str) -> Feed
         code=later.code,
         enhanced_code=later.enhanced_code,
         reply=later.text,
+        **name_judgement(judge(refusal), kind),
         data={**DATA.get(kind, {}), **({"url": url} if kind is FeedbackKind.CLICKED else {})},
     )

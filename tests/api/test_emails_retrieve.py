@@ -19,7 +19,7 @@ BESIDE = {"test", "headers", "on_uncertain", "events"}
 RECIPIENT = {"address", "name", "kind", "status", "status_reason", "next_attempt_at", "last_reply"}
 ATTEMPT = {
     *("number", "recipient", "provider", "started_at", "finished_at", "outcome", "code", "enhanced_code", "reply"),
-    *("remote_host", "remote_id", "tls", "next_attempt_at", "decision"),
+    *("reason", "about", "remote_host", "remote_id", "tls", "next_attempt_at", "decision"),
 }
 
 
@@ -51,6 +51,7 @@ def test_each_attempt_is_explained_with_the_other_sides_reply(test_api, post, de
     assert (bounced["number"], bounced["provider"], bounced["outcome"]) == (1, "simulator", "bounced")
     assert (bounced["code"], bounced["enhanced_code"]) == (550, "5.1.1")
     assert "no such mailbox" in bounced["reply"]
+    assert (bounced["reason"], bounced["about"]) == ("no_such_user", "recipient")
     assert is_utc(bounced["started_at"])
     assert is_utc(bounced["finished_at"])
     assert (bounced["next_attempt_at"], bounced["tls"]) == (None, None)

@@ -162,6 +162,8 @@ def test_a_retry_waits_after_a_deferral(make_inbox: Any, send: Send, deliver: De
         "enhanced_code": "4.2.2",
         "reply": "Over quota",
         "meaning": "the mailbox is full",
+        "reason": "mailbox_full",
+        "about": "recipient",
     }
 
 
@@ -312,7 +314,7 @@ def test_bounced_hard(make_inbox: Any, send: Send, deliver: Deliver, explain: An
     told = explain(message)
     assert told["why"] == (
         "The recipient's server (127.0.0.1) rejected it permanently on …: there is no such mailbox. "
-        'Reply: 550 5.1.1 "No such user here". '
+        'Reply: 550 5.1.1 "No such user here". The refusal is about the recipient. '
         "The address has been on the suppression list since then: no more mail is sent to it."
     )
     assert told["advice"] == [
@@ -321,6 +323,34 @@ def test_bounced_hard(make_inbox: Any, send: Send, deliver: Deliver, explain: An
         "reach it.",
     ]
     assert (told["next"], told["next_at"], names(told)) == (None, None, ["resend"])
+    (recipient,) = told["recipients"]
+    assert (recipient["reason"], recipient["about"], recipient["suppressed"]) == ("no_such_user", "recipient", True)
+
+
+def test_words_outweigh_the_code_in_the_explanation_too(
+    make_inbox: Any, send: Send, deliver: Deliver, explain: Any
+) -> None:
+    make_inbox(RCPT=["550 5.1.1 Client host [192.0.2.7] blocked using list.test"])
+    message = send()
+    deliver()
+    told = explain(message)
+    assert "does not accept mail from our IP address" in told["why"]
+    assert (
+        "The refusal is about our sending identity (IP address, domain, authentication or reputation)." in told["why"]
+    )
+    (recipient,) = told["recipients"]
+    assert (recipient["reason"], recipient["about"], recipient["suppressed"]) == ("blocked", "identity", False)
+
+
+def test_a_disabled_mailbox_is_told_with_its_rule(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
+    make_inbox(RCPT=["550 5.2.1 The account is disabled"])
+    message = send()
+    deliver()
+    told = explain(message)
+    assert told["why"].endswith(
+        "A mailbox that is only disabled is suppressed at bounce 3, if it bounces for 7 days without a delivery in "
+        "between."
+    )
 
 
 def test_bounced_by_policy(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
