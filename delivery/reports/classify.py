@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from delivery.envelope import Outcome
 from delivery.judging.codes import find_reply_code, find_stage, list_statuses
 from delivery.judging.judge import judge
-from delivery.judging.model import Judgement, Refusal
+from delivery.judging.model import Category, Judgement, Refusal
 from delivery.judging.phrases import CATEGORIES
 from delivery.judging.terms import HARD, Speaker
 
@@ -22,13 +22,14 @@ _WRAPPED = re.compile(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BounceEvidence:
     """All evidence on one rejection. `status` is the reporting host's own code, `remark` its text beside the code,
-    `context` the surrounding text.
+    `context` the surrounding text, `category` the reporting party's own class.
     """
 
     diagnostic: str
     status: str = ""
     remark: str = ""
     context: str = ""
+    category: Category | None = None
     is_delayed: bool = False
 
 
@@ -59,7 +60,7 @@ def judge_bounce(evidence: BounceEvidence) -> JudgedBounce:
             enhanced_code=status,
             words=diagnostic or evidence.remark,
             context=f"{evidence.remark}\n{evidence.context}",
-            category=CATEGORIES.get(evidence.remark.rpartition(" ")[2].lower()),
+            category=evidence.category or CATEGORIES.get(evidence.remark.rpartition(" ")[2].lower()),
             is_delayed=evidence.is_delayed,
         )
     )

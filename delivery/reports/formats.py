@@ -114,6 +114,8 @@ def read_reply(sections: MailSections) -> tuple[ReportedRecipient, ...]:
 def name_kind(recipients: Sequence[ReportedRecipient]) -> ReportKind:
     """The kind of a report: the most severe result of its recipients."""
     actions = {one.action for one in recipients}
+    if actions == {"replied"}:
+        return "none"
     return "bounce" if "failed" in actions else "delayed" if "delayed" in actions else "delivered"
 
 
@@ -140,10 +142,14 @@ def _judge_notice(one: NoticeRecipient, meaning: FeedbackMeaning) -> ReportedRec
     if one.action == "complained":
         return _complain(one.address, meaning)
     recipient = ReportedRecipient(address=one.address, action=one.action)
+    if one.action == "replied":
+        return replace(recipient, reason=Reason.VACATION)
     if one.action in _DONE:
         return _confirm(recipient, one.status, one.diagnostic)
-    is_delayed = one.action == "delayed"
-    return _judge(recipient, BounceEvidence(diagnostic=one.diagnostic, status=one.status, is_delayed=is_delayed))
+    evidence = BounceEvidence(
+        diagnostic=one.diagnostic, status=one.status, category=one.category, is_delayed=one.action == "delayed"
+    )
+    return _judge(recipient, evidence)
 
 
 def _judge_text_bounce(sections: MailSections, passages: Sequence[Passage]) -> Report | None:

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from delivery.judging.model import HARD_BOUNCE, NO_MAILBOX, Category
+from delivery.judging.terms import Reason
+
 _KINDS = {"Bounce": "bounce", "Complaint": "complaint", "Delivery": "delivery", "DeliveryDelay": "deliveryDelay"}
 _ACTIONS = {"Bounce": "failed", "Complaint": "complained", "Delivery": "delivered", "DeliveryDelay": "delayed"}
 # The enhanced codes of bounces that SES decides without a reply of the other side.
@@ -18,6 +21,15 @@ _SUBTYPES = {
 _LISTS = ("bouncedRecipients", "complainedRecipients", "recipients", "delayedRecipients")
 MAX_RECIPIENTS = 100
 MAX_HEADERS = 200
+MAX_WRAPPED = 256 * 1024
+# The class of a bounce, by type and subtype; `General` holds every refusal that Amazon does not tell apart.
+_CATEGORIES: Mapping[tuple[str, str], Category] = {
+    ("Permanent", "General"): HARD_BOUNCE,
+    ("Permanent", "NoEmail"): NO_MAILBOX,
+    ("Permanent", "Suppressed"): Category(Reason.FILTERED),
+    ("Permanent", "OnAccountSuppressionList"): Category(Reason.FILTERED),
+}
+_REPLY = ("Transient", "General")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +40,7 @@ class NoticeRecipient:
     action: str
     status: str
     diagnostic: str
+    category: Category | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +55,12 @@ class SesNotice:
 
 
 def read_notice(text: str) -> SesNotice | None:
-    """The notice at the start of `text`, or None. Lines that sendmail split (`!` at the end) are joined."""
-    text = text.lstrip()
-    if not text.startswith("{") or '"mail"' not in text:
-        return None
-    try:
-        data, _ = json.JSONDecoder(strict=False).raw_decode(text.replace("!\n ", ""))
-    except (ValueError, RecursionError):
-        return None
+    """The notice at the start of `text`, or None. Lines that sendmail split (`!` at the end) are joined. Subscribers by
+    `email-json` get it wrapped in a message of SNS.
+    """
+    data = _decode(text.replace("!\n ", "").lstrip())
+    if _text(data, "Type") == "Notification":
+        data = _decode(_text(data, "Message", MAX_WRAPPED))
     name = _text(data, "notificationType") or _text(data, "eventType")
     if name not in _KINDS:
         return None
@@ -61,6 +72,16 @@ def read_notice(text: str) -> SesNotice | None:
         feedback_type=_text(event, "complaintFeedbackType") or ("abuse" if name == "Complaint" else ""),
         headers=_read_headers(mail),
     )
+
+
+def _decode(text: str) -> object:
+    """The JSON object at the start of `text`; None without one."""
+    if not text.startswith("{"):
+        return None
+    try:
+        return json.JSONDecoder(strict=False).raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return None
 
 
 def _read_headers(mail: dict[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -75,15 +96,21 @@ def _read_headers(mail: dict[str, Any]) -> dict[str, tuple[str, ...]]:
 
 def _read_recipients(event: dict[str, Any], name: str) -> list[NoticeRecipient]:
     rows: list[object] = next((event[key] for key in _LISTS if isinstance(event.get(key), list)), [])
-    return [
-        NoticeRecipient(
-            address=(row if isinstance(row, str) else _text(row, "emailAddress"))[:320],
-            action=_ACTIONS[name],
-            status=_text(row, "status") or _SUBTYPES.get(_text(event, "bounceSubType"), ""),
-            diagnostic=_text(row, "diagnosticCode") or _text(event, "smtpResponse"),
-        )
-        for row in rows
-    ]
+    kind = (_text(event, "bounceType"), _text(event, "bounceSubType"))
+    return [_read_recipient(row, event, name, kind) for row in rows]
+
+
+def _read_recipient(row: object, event: dict[str, Any], name: str, kind: tuple[str, str]) -> NoticeRecipient:
+    status, diagnostic = _text(row, "status"), _text(row, "diagnosticCode") or _text(event, "smtpResponse")
+    # An automatic answer after the delivery (out of office) is told as a bounce without a cause.
+    is_reply = kind == _REPLY and not status and not diagnostic
+    return NoticeRecipient(
+        address=(row if isinstance(row, str) else _text(row, "emailAddress"))[:320],
+        action="replied" if is_reply else _ACTIONS[name],
+        status=status or _SUBTYPES.get(kind[1], ""),
+        diagnostic=diagnostic,
+        category=_CATEGORIES.get(kind),
+    )
 
 
 def _dict(data: object, key: str) -> dict[str, Any]:
@@ -91,6 +118,6 @@ def _dict(data: object, key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _text(data: object, key: str) -> str:
+def _text(data: object, key: str, size: int = 2_000) -> str:
     value = data.get(key) if isinstance(data, dict) else None
-    return value[:2_000] if isinstance(value, str) else ""
+    return value[:size] if isinstance(value, str) else ""

@@ -3,7 +3,13 @@
 import pytest
 
 from delivery.envelope import Outcome, Stage
+from delivery.judging.consequences import should_suppress
+from delivery.judging.judge import judge
+from delivery.judging.model import Refusal
+from delivery.judging.terms import Speaker
 from delivery.replies import Peer, classify, take_reply
+from delivery.reports.parse import parse_report
+from tests.delivery.reports.samples import write_dsn
 
 # The recipient does not exist, and the address is suppressed.
 GONE = [
@@ -202,6 +208,23 @@ def test_other_refusals_suppress_nobody(line: str, reason: str, is_final: bool):
         assert not reply.should_suppress
     assert reply.reason == reason
     assert not (is_final and reply.should_pause)
+
+
+@pytest.mark.parametrize(("line", "reason"), [*((line, "") for line in GONE), *OTHERS])
+def test_a_relays_report_and_an_esps_event_are_judged_alike(line: str, reason: str):
+    """Postfix quotes the reply in its report, and names the stage; an ESP quotes it alone."""
+    heard = hear(line)
+    diagnostic = f"smtp; {line} (in reply to RCPT TO command)"
+    status = heard.enhanced_code if heard.enhanced_code.startswith("5") else "5.0.0"
+    fields = f"Final-Recipient: rfc822; ann@there.test\nAction: failed\nStatus: {status}\nDiagnostic-Code: {diagnostic}"
+    (reported,) = parse_report(write_dsn(fields)).recipients
+    if not line.startswith("4"):
+        told = judge(
+            Refusal(speaker=Speaker.REPORT, code=heard.code, enhanced_code=heard.enhanced_code, words=heard.text)
+        )
+        assert should_suppress(told) is (heard.should_suppress or heard.reason == "host_unknown")
+    if heard.reason not in {"unknown", "host_unknown"}:
+        assert (reported.reason, reported.suppress) == (heard.reason, heard.should_suppress)
 
 
 @pytest.mark.parametrize("line", GONE)

@@ -89,6 +89,31 @@ def test_a_notice_that_a_relay_broke_into_lines_is_joined():
     assert parse_report(broken).kind == "complaint"
 
 
+def test_a_notice_that_sns_wrapped_is_read():
+    inner = {"eventType": "Bounce", "mail": {}, "bounce": {"bounceType": "Permanent", "bounceSubType": "NoEmail"}}
+    inner["bounce"]["bouncedRecipients"] = [{"emailAddress": "ann@there.test"}]
+    wrapped = json.dumps({"Type": "Notification", "TopicArn": "arn:aws:sns:x", "Message": json.dumps(inner)}, indent=2)
+    report = parse_report(write_letter(wrapped, sender="no-reply@sns.test", subject="AWS Notification"))
+
+    assert report.kind == "bounce"
+    assert [(one.address, one.hard, one.suppress) for one in report.recipients] == [("ann@there.test", True, True)]
+
+
+@pytest.mark.parametrize(
+    ("bounce", "kind", "suppress"),
+    [
+        ({"bounceType": "Permanent", "bounceSubType": "General"}, "bounce", True),
+        ({"bounceType": "Permanent", "bounceSubType": "OnAccountSuppressionList"}, "bounce", False),
+        ({"bounceType": "Transient", "bounceSubType": "MailboxFull"}, "bounce", False),
+        ({"bounceType": "Transient", "bounceSubType": "General"}, "none", False),  # out of office
+    ],
+)
+def test_the_class_of_a_notice_counts_like_words(bounce: dict[str, str], kind: str, suppress: bool):
+    report = parse_report(write_notice("Bounce", bouncedRecipients=[{"emailAddress": "ann@there.test"}], **bounce))
+
+    assert (report.kind, report.recipients[0].suppress) == (kind, suppress)
+
+
 @pytest.mark.parametrize("text", ['{"mail":', '{"mail": 1}', '{"mail": {}, "notificationType": "Bounce", "bounce": 7}'])
 def test_broken_json_is_no_report(text: str):
     assert parse_report(write_letter(text, sender="a@there.test", subject="hello")).recipients == ()
