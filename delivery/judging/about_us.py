@@ -122,7 +122,7 @@ ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             r"\byour (?:sending |e?-?mail )?domain\b.{0,40}\b(?:not|n't|invalid|unknown|nxdomain|unresolv\w+|no)\b",
             r"\b(?:can't|cannot|could not|couldn't|unable to|fail\w* to) (?:find|resolve|verify|look ?up) your\b",
             r"\bcall(?:out|back|ahead)\b|\bsender ?verif\w+|\bverif\w+ (?:(?:of|failed|for|the|envelope) ){0,3}sender",
-            r"^(?:\d{3}[ -])?verification failed|\bwhile verifying\b|\bsrs\b|\bforge(?:d|ry)\b|\bspoof\w*",
+            r"(?<!recipient )\bverification failed for\b|\bwhile verifying\b|\bsrs\b|\bforge(?:d|ry)\b|\bspoof\w*",
             rf"\b(?:{_NO}|unknown|invalid|verif\w+|failed)\b.{{0,12}}\b(?:sender|return[- ]path|mail from)\b",
             r"\bdomain of your (?:e-?mail )?address\b|\bfrom domain\b",
             r"\b(?:mx records?|domain) (?:for|in|of) your\b|\bfake sender|\bsender (?:is )?(?:fake|unvalidated)",

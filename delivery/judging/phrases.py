@@ -25,7 +25,11 @@ MAX_KEPT = 1_000
 
 _NOISE = re.compile(
     # Zoho writes this before every refusal, whatever its reason.
-    r"invalid address, error_code|(?:https?|ftp)://\S{1,500}|www\.\S{1,300}"
+    r"invalid address, error_code"
+    # How hosts introduce what another one said.
+    r"|\bsmtp error from remote (?:mail )?server after [^:<]{1,40}(?:<[^<>\s]{1,300}>)?:?"
+    r"|\bremote (?:mail )?(?:server|host) (?:returned|said|answered|replied)\b"
+    r"|(?:https?|ftp)://\S{1,500}|www\.\S{1,300}"
     rf"|<[^<>\s]{{1,300}}>|{ADDRESS_PATTERN}|\b(?:remote )?(?:host|server) (?:\S{{1,300}} )?said:?"
     r"|(?<![\w.])[245]\d\d[ -](?=[245]\.\d{1,3}\.\d{1,3}\b)|(?<![\w.])#?[245]\.\d{1,3}\.\d{1,3}(?![\w.])",
     re.IGNORECASE,
