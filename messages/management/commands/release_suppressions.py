@@ -27,8 +27,8 @@ class Command(ProjectCommand):
             raise CommandError("Give --project or --all-projects, not both.")
         selection = BounceSelection(
             project=None if all_projects else self.find_project(options),
-            since=read_time("--since", options["since"]),
-            until=read_time("--until", options["until"]),
+            since=parse_time_option("--since", options["since"]),
+            until=parse_time_option("--until", options["until"]),
             provider=options["provider"] or "",
             words=options["like"] or "",
         )
@@ -51,7 +51,7 @@ class Command(ProjectCommand):
         self.stderr.write(f"{count} suppressions {'would be' if dry_run else 'were'} released.")
 
 
-def read_time(option: str, text: str | None) -> datetime | None:
+def parse_time_option(option: str, text: str | None) -> datetime | None:
     try:
         return parse_time(text) if text else None
     except TimeError as error:
