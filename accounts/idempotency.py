@@ -16,12 +16,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import OperationalError, transaction
-from psycopg.errors import LockNotAvailable
 from rest_framework.utils.encoders import JSONEncoder
 
 from accounts.models import IdempotencyKey
 from common.errors import ApiError, BadRequestError, ConflictError
 from common.fields import decrypt, encrypt
+from ledger.limits import is_lock_timeout, lock_limit
 from ledger.sql import execute, fetch_one_as, fetch_value
 
 KEPT_FOR = timedelta(hours=24)
@@ -184,7 +184,7 @@ def run_leased(ticket: Ticket | None, act: Callable[[], StoredResponse]) -> Stor
 
 
 def _in_flight_or(error: OperationalError) -> Exception:
-    return IdempotencyInFlightError() if isinstance(error.__cause__, LockNotAvailable) else error
+    return IdempotencyInFlightError() if is_lock_timeout(error) else error
 
 
 def _wait_for_response(ticket: Ticket) -> StoredResponse:
@@ -199,18 +199,17 @@ def _wait_for_response(ticket: Ticket) -> StoredResponse:
 
 def _take(ticket: Ticket, lease: timedelta | None = None) -> int:
     """The id of the key's new row. Raises `_TakenError` if a current row exists."""
-    execute(f"SET LOCAL lock_timeout = {WAIT_MS}")
-    execute(
-        f"DELETE FROM {TABLE} WHERE project_id = %s AND key = %s"  # noqa: S608 - the table's name
-        " AND (created_at <= now() - %s OR (status IS NULL AND lease_until <= now()))",
-        [ticket.project_id, ticket.key, KEPT_FOR],
-    )
-    row_id = fetch_value(
-        f"INSERT INTO {TABLE} (project_id, key, fingerprint, headers, created_at, lease_until)"  # noqa: S608 - as above
-        " VALUES (%s, %s, %s, '{}', now(), now() + %s::interval) ON CONFLICT DO NOTHING RETURNING id",
-        [ticket.project_id, ticket.key, ticket.fingerprint, lease],
-    )
-    execute("SET LOCAL lock_timeout = 0")
+    with lock_limit(WAIT_MS):
+        execute(
+            f"DELETE FROM {TABLE} WHERE project_id = %s AND key = %s"  # noqa: S608 - the table's name
+            " AND (created_at <= now() - %s OR (status IS NULL AND lease_until <= now()))",
+            [ticket.project_id, ticket.key, KEPT_FOR],
+        )
+        row_id = fetch_value(
+            f"INSERT INTO {TABLE} (project_id, key, fingerprint, headers, created_at, lease_until)"  # noqa: S608 - as above
+            " VALUES (%s, %s, %s, '{}', now(), now() + %s::interval) ON CONFLICT DO NOTHING RETURNING id",
+            [ticket.project_id, ticket.key, ticket.fingerprint, lease],
+        )
     if row_id is None:
         raise _TakenError
     return int(row_id)

@@ -7,6 +7,7 @@ from typing import Any
 from celery.signals import (
     beat_init,
     setup_logging,
+    task_prerun,
     worker_process_init,
     worker_process_shutdown,
     worker_ready,
@@ -20,6 +21,7 @@ import messages.tasks
 import tracking.tasks
 import webhooks.tasks
 from emailsvc.celery import app
+from ledger.limits import WorkKind, set_process_kind, work_of
 from ledger.timer import Timer
 from messages.sending.worker_state import close_worker_state
 from webhooks.posting.loop import close_poster
@@ -41,13 +43,29 @@ app.conf.beat_schedule = {
 
 def tick() -> None:
     """Work that becomes due by time. Each part runs even if the other fails."""
-    try:
-        messages.tasks.tick()
-    finally:
-        webhooks.tasks.tick()
+    with work_of(WorkKind.TICK):
+        try:
+            messages.tasks.tick()
+        finally:
+            webhooks.tasks.tick()
 
 
 timer = Timer(tick)
+
+
+# All others are clean-ups: some go through large tables.
+KINDS = {
+    messages.tasks.deliver_due.name: WorkKind.SENDING,
+    webhooks.tasks.post_due.name: WorkKind.SENDING,
+    messages.tasks.tick.name: WorkKind.TICK,
+    webhooks.tasks.tick.name: WorkKind.TICK,
+}
+
+
+@task_prerun.connect
+def limit_database_time(task: Any, **_: Any) -> None:
+    """A child runs one task at a time; the threads that help it have its limits too."""
+    set_process_kind(KINDS.get(task.name, WorkKind.COMMAND))
 
 
 @setup_logging.connect

@@ -34,9 +34,16 @@ def from_seconds(value: object) -> object:
     return timedelta(seconds=float(value)) if isinstance(value, str | int | float) else value
 
 
+def build_limits(lock: float, statement: float, idle: float) -> tuple[timedelta, timedelta, timedelta]:
+    """Limits in seconds."""
+    return timedelta(seconds=lock), timedelta(seconds=statement), timedelta(seconds=idle)
+
+
 Words = Annotated[list[str], NoDecode, BeforeValidator(split_commas)]
 Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(split_networks)]
 Seconds = Annotated[timedelta, BeforeValidator(from_seconds), Field(gt=timedelta(0))]
+Limit = Annotated[timedelta, BeforeValidator(from_seconds), Field(ge=timedelta(0))]
+TimeLimits = Annotated[tuple[Limit, Limit, Limit], NoDecode, BeforeValidator(split_commas)]
 SecondsList = Annotated[list[Seconds], NoDecode, BeforeValidator(split_commas), Field(min_length=1)]
 
 
@@ -46,6 +53,20 @@ class Environment(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, case_sensitive=True, frozen=True, extra="ignore")
 
     DATABASE_URL: str = Field(description="PostgreSQL 15 or newer, as a libpq URL. `./run` uses the embedded server.")
+    DATABASE_WEB_SECONDS: TimeLimits = Field(
+        default=build_limits(5, 30, 30),
+        description="Limits of web requests in the database: wait for a lock, one statement, idle in a transaction; "
+        "0 is none.",
+    )
+    DATABASE_SENDING_SECONDS: TimeLimits = Field(
+        default=build_limits(5, 60, 60), description="The same for workers that claim mail and record its outcome."
+    )
+    DATABASE_TICK_SECONDS: TimeLimits = Field(
+        default=build_limits(2, 60, 60), description="The same for ticks of beat and of the workers' timers."
+    )
+    DATABASE_COMMAND_SECONDS: TimeLimits = Field(
+        default=build_limits(60, 0, 600), description="The same for commands, migrations and periodic clean-ups."
+    )
     REDIS_URL: str = Field(
         description="Redis or Valkey: `redis://…`, `rediss://…` or `unix://…`. `./run` uses the embedded server."
     )

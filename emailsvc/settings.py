@@ -94,7 +94,7 @@ TEMPLATES = [
 _dsn = conninfo_to_dict(env.DATABASE_URL)
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "ledger.database",
         "NAME": _dsn.pop("dbname", ""),
         "USER": _dsn.pop("user", ""),
         "PASSWORD": _dsn.pop("password", ""),
@@ -104,6 +104,13 @@ DATABASES = {
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
     }
+}
+# By `ledger.limits.WorkKind`.
+DATABASE_LIMITS = {
+    "web": env.DATABASE_WEB_SECONDS,
+    "sending": env.DATABASE_SENDING_SECONDS,
+    "tick": env.DATABASE_TICK_SECONDS,
+    "command": env.DATABASE_COMMAND_SECONDS,
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

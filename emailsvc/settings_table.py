@@ -31,7 +31,7 @@ def spell(value: object) -> str:
     match value:
         case timedelta():
             return f"{value.total_seconds():g}"
-        case list():
+        case list() | tuple():
             return ",".join(spell(part) for part in value)
         case bool():
             return str(value).lower()

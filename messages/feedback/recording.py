@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from delivery.judging.terms import About, Reason
+from ledger.limits import is_lock_timeout
 from ledger.sql import execute, fetch, fetch_value
 from messages.feedback.closed_mailboxes import Mailbox, find_closed
 from messages.feedback.model import Feedback, FeedbackKind, FeedbackResult, dump_feedback, load_feedback
@@ -39,6 +40,8 @@ log = structlog.get_logger(__name__)
 MAX_AT_ONCE = 1_000
 # The wait while a worker has leased the recipient.
 LEASED_WAIT = timedelta(seconds=2)
+# The wait while another transaction has locked the message for longer than a tick waits.
+LOCKED_WAIT = timedelta(seconds=30)
 # An ESP's event may arrive before the response with the ESP's id is recorded. After these waits it counts as unknown.
 UNKNOWN_WAITS = (timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=10))
 # The time for which repetitions are recognized.
@@ -89,6 +92,9 @@ ORDER BY due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """
 
 
+_LET_WAIT = "UPDATE mail_receivedfeedback SET due_at = now() + %s WHERE id = %s"
+
+
 def receive_feedback(feedback: Feedback) -> FeedbackResult:
     """Apply or postpone feedback, in one transaction. After the return it is stored durably."""
     with transaction.atomic():
@@ -116,7 +122,14 @@ def apply_due() -> int:
 def _apply_one() -> bool:
     with transaction.atomic():
         for row_id, content, postponed_count in (due := fetch(_DUE)):
-            _settle(row_id, load_feedback(content), postponed_count=postponed_count)
+            try:
+                with transaction.atomic():
+                    _settle(row_id, load_feedback(content), postponed_count=postponed_count)
+            except OperationalError as error:
+                if not is_lock_timeout(error):
+                    raise
+                # Somebody holds the message for long: the feedback of other mail goes first.
+                execute(_LET_WAIT, [LOCKED_WAIT, row_id])
     return bool(due)
 
 

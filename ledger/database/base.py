@@ -1,0 +1,49 @@
+"""Django's back end for PostgreSQL, which also keeps the time limits of the present kind of work.
+
+On a connection of our own the limits are settings of the session. Behind a pooler that lends a server's session for one
+transaction (PgBouncer's mode `transaction`) a setting of the session would stay with other clients: there each
+transaction sets its limits itself (SET LOCAL), and statements outside of transactions have those of the role.
+"""
+
+from typing import Any
+
+from django.db.backends.postgresql import base
+
+from ledger.limits import TimeLimits, find_limits
+
+_NAMES = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+_SESSION = " || ".join(f"set_config('{name}', %s, false)" for name in _NAMES)
+_LOCAL = ", ".join(f"set_config('{name}', %s, true)" for name in _NAMES)
+# A pooler tells its clients another process than the one that answers.
+_SET_IF_DIRECT = f"SELECT CASE WHEN pg_backend_pid() = %s THEN {_SESSION} END"
+_SET_LOCAL = f"SELECT {_LOCAL}"
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """A connection with the limits of `ledger.limits`. They change between transactions, at most one query each."""
+
+    _applied: TimeLimits | None = None
+    _is_pooled = False
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        self._applied, self._is_pooled = None, False
+        return super().get_new_connection(conn_params)
+
+    def ensure_connection(self) -> None:
+        super().ensure_connection()
+        if self.in_atomic_block or self._is_pooled or not self.connection.autocommit:
+            return
+        limits = find_limits()
+        if limits != self._applied:
+            values = [self.connection.info.backend_pid, *limits.in_milliseconds()]
+            self._is_pooled = self._ask(_SET_IF_DIRECT, values) is None
+            self._applied = limits
+
+    def set_autocommit(self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False) -> None:
+        super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
+        if self._is_pooled and not autocommit:
+            self._ask(_SET_LOCAL, find_limits().in_milliseconds())
+
+    def _ask(self, sql: str, values: Any) -> Any:
+        with self.wrap_database_errors, self.connection.cursor() as cursor:
+            return cursor.execute(sql, values).fetchone()[0]
