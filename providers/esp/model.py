@@ -61,6 +61,7 @@ class Esp:
 
     `list_arguments` makes the backend's arguments of the settings, `connect` has it send over our connections,
     `fit_file` gives a file the form that the service takes, and `shape` changes a call's payload before it goes.
+    `refused_headers` names, in lower case, header fields that the service refuses: the mail goes without them.
     `decodes_headers` tells that the service decodes what is encoded in headers, and so gets them unencoded.
     """
 
@@ -93,6 +94,7 @@ class Esp:
     connect: Callable[[Any, HttpAdapter], None] = use_session
     fit_file: Callable[[EspFile], EspFile] = keep_file
     shape: Callable[[Any, EspCall], None] | None = None
+    refused_headers: frozenset[str] = frozenset()
     decodes_headers: bool = False
 
 

@@ -82,7 +82,8 @@ def build_message(esp: Esp, settings: Mapping[str, str], esp_call: EspCall) -> A
 def list_headers(esp: Esp, esp_call: EspCall) -> dict[str, str]:
     """The mail's own headers in their order, in the form for a service that encodes whole values."""
     write = read_header if esp.decodes_headers else write_value
-    headers = {name: write(name, value) for name, value in esp_call.message.headers}
+    kept = [(name, value) for name, value in esp_call.message.headers if name.lower() not in esp.refused_headers]
+    headers = {name: write(name, value) for name, value in kept}
     if not esp.takes_own_header:
         headers.pop(django_settings.MAIL_ID_HEADER, None)
     if esp.idempotency_field:

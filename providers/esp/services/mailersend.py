@@ -89,6 +89,10 @@ def name_references(payload: Any, _call: EspCall) -> None:
             del payload.data["headers"]
 
 
+# Smaller plans have no custom headers (mailersend.com/help/custom-headers), so ours are left out.
+REFUSED = frozenset({"feedback-id", "x-emailsvc-id"})
+
+
 ESP = Esp(
     name="mailersend",
     title="MailerSend",
@@ -108,4 +112,5 @@ ESP = Esp(
     check_signature=check_signature,
     is_test_post=is_test_post,
     shape=name_references,
+    refused_headers=REFUSED,
 )

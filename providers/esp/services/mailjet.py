@@ -70,6 +70,10 @@ def leave_charset_out(file: EspFile) -> EspFile:
     return file
 
 
+# It writes these itself, and refuses a mail with one of them (dev.mailjet.com, "Send API v3.1", error send-0011).
+REFUSED = frozenset({"domainkey-status", "list-id", "user-agent", "x-csa-complaints", "x-feedback-id", "x-mailer"})
+
+
 ESP = Esp(
     name="mailjet",
     title="Mailjet",
@@ -82,4 +86,5 @@ ESP = Esp(
     # Beside the sending API, which is v3.1.
     probe="/v3/REST/myprofile",
     fit_file=leave_charset_out,
+    refused_headers=REFUSED,
 )

@@ -179,6 +179,8 @@ def fit(name: str, seen: Seen) -> Seen:
         # Inline files stand in a place of their own.
         files.sort(key=lambda each: bool(each.shown_as) is (name not in RAW))
     headers = seen.headers
+    if name == "mailjet":
+        headers = [pair for pair in headers if pair[0] != "List-Id"]
     if name == "mailersend":
         own_fields = {"In-Reply-To": 0, "References": 1}
         headers = sorted(headers, key=lambda pair: own_fields.get(pair[0], 2))
@@ -263,3 +265,11 @@ def test_the_callers_header_does_not_stand_beside_our_ids_at_resend() -> None:
     _, (call,) = send(CASES["resend"], build(headers=[("x-metadata", "mine")]))
     assert list(call.json["headers"]) == ["X-Metadata"]
     assert "emailsvc_message" in call.json["headers"]["X-Metadata"]
+
+
+@pytest.mark.parametrize("name", ["mailjet", "mailersend"])
+def test_headers_that_a_service_refuses_do_not_keep_the_mail_from_going(name: str) -> None:
+    headers = [("List-Id", "<k.mine.test>"), ("Feedback-ID", "a:b:c"), ("X-Emailsvc-Id", "m.1"), ("X-Mailer", "x")]
+    _, (call,) = send(CASES[name], build(headers=headers))
+    kept = {"mailjet": ["Feedback-ID", "X-Emailsvc-Id"], "mailersend": ["List-Id", "X-Mailer"]}
+    assert [each for each, _ in READERS[name](call).headers] == kept[name]
