@@ -73,6 +73,8 @@ def parse_json(body: bytes | bytearray) -> Json:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidUtf8Error(position=error.start) from None
+    if isinstance(body, bytearray):
+        body.clear()  # a large body is not kept beside its text
     opened = text.count("{") + text.count("[")
     if opened > SAFE_DEPTH or text.count(",") > MAX_VALUES:
         check_bounds(text)

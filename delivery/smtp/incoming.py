@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-MESSAGE_BYTES = 40 * 1024 * 1024
+# The largest mail that the service itself composes: 40 MiB of files in base64 lines, and the bodies.
+MESSAGE_BYTES = 64 * 1024 * 1024
 # All messages that are being received or stored, together; more is refused for now.
 BUFFERED_BYTES = 256 * 1024 * 1024
 LINE_BYTES = 1000  # with its CRLF (RFC 5321, 4.5.3.1.6)
