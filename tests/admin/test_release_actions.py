@@ -26,7 +26,7 @@ def chosen(*rows: Suppression, **values: str) -> dict[str, object]:
 
 
 def test_a_suppression_shows_its_suppressed_mail(root: Client, row: Suppression, send: Callable[..., Message]) -> None:
-    message = send(subject="<b>Order</b>")
+    message = send(subject="<b>Order</b>", enable_unsubscribe=True)
     page = root.get(reverse("admin:tracking_suppression_change", args=[row.pk])).content.decode()
     assert reverse("admin:mail_message_change", args=[message.pk]) in page
     assert "&lt;b&gt;Order&lt;/b&gt;" in page
@@ -35,7 +35,7 @@ def test_a_suppression_shows_its_suppressed_mail(root: Client, row: Suppression,
 def test_a_release_is_asked_with_all_that_would_be_sent_in_sight(
     root: Client, row: Suppression, send: Callable[..., Message]
 ) -> None:
-    send(subject="Your order")
+    send(subject="Your order", enable_unsubscribe=True)
     page = root.post(LIST, chosen(row)).content.decode()
     assert "Your order" in page
     assert "asked for no more mail" in page
@@ -50,7 +50,7 @@ def test_a_release_is_asked_with_all_that_would_be_sent_in_sight(
 
 
 def test_support_looks_but_does_not_release(sue: Client, row: Suppression, send: Callable[..., Message]) -> None:
-    send()
+    send(enable_unsubscribe=True)
     assert "release_and_resend" not in sue.get(LIST).content.decode()
     sue.post(LIST, chosen(row, confirmed="yes"))
     assert Suppression.objects.exists()

@@ -20,6 +20,7 @@ REGISTERED = sorted(site._registry, key=lambda model: model._meta.label)
 VISIBLE = {
     "mail.Message",
     "accounts.Project",
+    "accounts.Stream",
     "domains.Domain",
     "providers.Provider",
     "templates.Template",

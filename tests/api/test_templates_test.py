@@ -101,7 +101,7 @@ def test_the_keys_recipients_and_the_senders_domain_hold_for_it_too(make_api, te
 
 
 def test_a_suppressed_address_is_not_sent_to(api, template, project: Project):
-    suppress(project.pk, Entry(address="me@rcpt.test", reason="unsubscribe"))
+    suppress(project.pk, Entry(address="me@rcpt.test", reason="manual"))
     body = api.post("/templates/welcome/test", TEST).json()
     assert (body["status"], body["status_reason"]) == ("failed", "suppressed")
 

@@ -123,7 +123,7 @@ DAY_FIRST = re.compile(r"(\d\d)-(\d\d)-(\d{4})(.*)")
 FIRST_YEAR = 1970
 
 
-def read_time(text: str) -> datetime | None:
+def read_moment(text: str) -> datetime | None:
     """A time as services write it, in UTC where it has no offset. Raises TimeError.
 
     None if it is empty or before 1970.

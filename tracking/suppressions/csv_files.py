@@ -18,7 +18,7 @@ from common.suggestions import describe_unknown
 from common.text import CONTROL
 from common.times import TimeError, format_time
 from tracking.models import Suppression, SuppressionReason, SuppressionWay
-from tracking.suppressions.columns import NO, NO_REASON, WORDS, YES, normalise_name, read_time
+from tracking.suppressions.columns import NO, NO_REASON, WORDS, YES, normalise_name, read_moment
 from tracking.suppressions.reach import MAY_NAME_STREAM
 from tracking.suppressions.rows import BadLine, ListRow, Report, read_rows
 from tracking.suppressions.serializers import MAX_NOTE
@@ -122,7 +122,7 @@ def build_entries(row: ListRow, plan: ImportPlan, streams: StreamTypes) -> list[
     values = row.values
     try:
         address = parse_address(values.get("address", "")).address
-        created_at = read_time(values.get("created_at", ""))
+        created_at = read_moment(values.get("created_at", ""))
     except (AddressError, TimeError) as error:
         raise LineError(error.code, error.message) from None
     reason, note = read_reason(row, plan)

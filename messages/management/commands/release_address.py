@@ -56,8 +56,8 @@ def release_as_json(found: ReleaseResult) -> dict[str, object]:
 def release_as_text(found: ReleaseResult) -> str:
     lines = [
         *(
-            f"{row.address} was released; the reason of its suppression was {row.reason}, for "
-            f"{f'the stream {row.stream}' if row.stream else 'all streams'}."
+            f"{row.address} was released; the reason of its suppression was {row.reason}"
+            f"{f', for the stream {row.stream}' if row.stream else ''}."
             for row in found.suppressions
         ),
         *(f"{new.resent_from_id} resent as {new.pk}" for new in found.resent),

@@ -28,6 +28,7 @@ def test_releasing_an_address_sends_its_suppressed_mail(held: Message, capsys: A
     assert said == {
         "address": "one@rcpt.test",
         "reason": "bounce",
+        "released": [{"reason": "bounce", "stream": None}],
         "resent": [str(new.pk)],
         "refused": {},
         "left_count": 0,
@@ -39,6 +40,17 @@ def test_without_resend_only_the_list_changes(held: Message, capsys: Any) -> Non
     call_command("release_address", "one@rcpt.test")
     assert "one@rcpt.test was released; the reason of its suppression was bounce." in capsys.readouterr().out
     assert (Suppression.objects.count(), Message.objects.count()) == (0, 1)
+
+
+def test_entries_of_a_reason_and_a_stream_are_released(project: Project, capsys: Any) -> None:
+    for reason, stream in (("bounce", None), ("manual", "default"), ("unsubscribe", "default")):
+        suppress(project.pk, Entry(address="one@rcpt.test", reason=reason, stream=stream))
+    call_command("release_address", "one@rcpt.test", "--stream", "default", "--reason", "manual")
+    assert "was manual, for the stream default." in capsys.readouterr().out
+    with pytest.raises(CommandError, match="with these options"):
+        call_command("release_address", "one@rcpt.test", "--reason", "manual")
+    call_command("release_address", "one@rcpt.test", "--stream", "all")
+    assert Suppression.objects.get().reason == "unsubscribe"
 
 
 def test_what_cannot_be_done_is_said(held: Message) -> None:
