@@ -12,7 +12,7 @@ from unfold.widgets import (
 
 from accounts import scopes
 from accounts.models import ApiKey, Project
-from accounts.services import check_header_pattern, check_network, check_pattern
+from accounts.services import check_header_pattern, check_link_scheme, check_network, check_pattern
 from common.addresses import AddressError, parse_address
 from common.errors import ApiError
 
@@ -55,9 +55,14 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="Control headers of mail services, X-SMTPAPI or X-MC-*, one per line. Leave empty to allow none.",
     )
 
+    link_schemes = LinesField(
+        check_link_scheme,
+        help_text="Schemes of its own that links of its templates may have, such as myapp, one per line.",
+    )
+
     class Meta:
         model = Project
-        fields: ClassVar = ["name", "default_from", "contact_email", "allowed_headers"]
+        fields: ClassVar = ["name", "default_from", "contact_email", "allowed_headers", "link_schemes"]
         widgets: ClassVar = {"default_from": UnfoldAdminTextInputWidget}
 
     def clean_name(self) -> str:

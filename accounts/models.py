@@ -34,6 +34,12 @@ class Project(models.Model):
         blank=True,
         help_text="Control headers of mail services that emails may have: `X-SMTPAPI` or `X-MC-*`.",
     )
+    link_schemes = ArrayField(
+        models.CharField(max_length=32),
+        default=list,
+        blank=True,
+        help_text="Schemes of its own that links of its templates may have: `myapp`, `webcal`.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -28,6 +28,13 @@ LAST_USED_STEP = timedelta(minutes=1)
 HEADER_PATTERN = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]{1,127}\*?")
 
 
+# RFC 3986, 3.1; and the schemes that run code, or read what the reader can read.
+LINK_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,31}")
+FORBIDDEN_SCHEMES = frozenset(
+    ("javascript", "data", "vbscript", "file", "blob", "filesystem", "about", "view-source", "livescript", "mocha")
+)
+
+
 class UnauthorizedError(ApiError):
     """An API key is required: `Authorization: Bearer <key>`."""
 
@@ -119,6 +126,13 @@ class InvalidHeaderPatternError(ApiError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class InvalidLinkSchemeError(ApiError):
+    """{scheme} is not a scheme that links may have. Write myapp or webcal; javascript, data and file never."""
+
+    code = "invalid_link_scheme"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class ProjectExistsError(ConflictError):
     """A project with this name exists already."""
 
@@ -162,6 +176,20 @@ def set_allowed_headers(project: Project, patterns: Sequence[str]) -> None:
     """Allow the project these control headers and no others. Raises `InvalidHeaderPatternError`."""
     project.allowed_headers = list(dict.fromkeys(check_header_pattern(pattern) for pattern in patterns))
     project.save(update_fields=["allowed_headers"])
+
+
+def check_link_scheme(scheme: str) -> str:
+    """A scheme in lower case, without a colon. Raises `InvalidLinkSchemeError`, for those that run code too."""
+    name = scheme.strip().lower().removesuffix("://").removesuffix(":")
+    if not LINK_SCHEME.fullmatch(name) or name in FORBIDDEN_SCHEMES:
+        raise InvalidLinkSchemeError(scheme=scheme.strip()[:80])
+    return name
+
+
+def set_link_schemes(project: Project, schemes: Sequence[str]) -> None:
+    """Allow links of the project's templates these schemes beside the usual ones. Raises `InvalidLinkSchemeError`."""
+    project.link_schemes = list(dict.fromkeys(check_link_scheme(scheme) for scheme in schemes))
+    project.save(update_fields=["link_schemes"])
 
 
 def create_api_key(

@@ -65,6 +65,8 @@ class Message(models.Model):
     track_clicks = models.BooleanField(default=False)
     # The name of the project's stream, see `accounts.models.Stream`.
     stream = models.TextField(default=DEFAULT_STREAM)
+    # The language that was asked of the template; empty for its default.
+    locale = models.TextField(blank=True)
     enable_unsubscribe = models.BooleanField(default=False)
     # The offsets of the pixel and the links in `html`, as in `link_finding.Found.places`. Null without tracking.
     tracked_places = ArrayField(models.IntegerField(), null=True)

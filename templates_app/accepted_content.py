@@ -1,6 +1,6 @@
 """Content of accepted emails, rendered from a published version."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from time import thread_time
@@ -19,10 +19,11 @@ from templates_app.errors import (
     VariableMissingError,
 )
 from templates_app.html.link_policy import SCHEMES, is_allowed
+from templates_app.languages import BASE
 from templates_app.layouts import Parts
 from templates_app.liquid.limits import MAX_SECONDS, RenderBudget
 from templates_app.models import Version
-from templates_app.template_parts import ParsedCache, ParsedTemplate, parse_parts, render_parts
+from templates_app.template_parts import ParsedCache, ParsedVersion, RenderStyle, parse_parts, render_parts
 
 VARIABLES = "template_vars"
 # For one process. A parsed template takes some ten times the memory of its source.
@@ -50,7 +51,7 @@ class Resolved:
 
     template_id: UUID
     version_id: UUID
-    parsed: ParsedTemplate
+    parsed: ParsedVersion
 
 
 class Renderer:
@@ -65,8 +66,8 @@ class Renderer:
         self.resolved: dict[str, Resolved | InvalidFieldsError] = {}
         self.left = MAX_SECONDS
 
-    def render(self, template_ref: str, variables: Mapping[str, Any]) -> Rendered:
-        """The content for `template_ref`, the id or alias of a published template.
+    def render(self, template_ref: str, variables: Mapping[str, Any], locale: str = "") -> Rendered:
+        """The content for `template_ref`, the id or alias of a published template, in the language for `locale`.
 
         Raises `InvalidFieldsError` (422) with the codes `template_not_found`, `template_not_published`,
         `template_variable_missing` (field `template_vars.<path>`, one for each), `template_limit_exceeded`,
@@ -75,9 +76,11 @@ class Renderer:
         resolved = self.resolve(template_ref)
         started = thread_time()
         try:
-            content = render_parts(resolved.parsed, variables, RenderBudget(max(LEAST_SECONDS, self.left)))
+            name, parsed = resolved.parsed.choose(locale)
+            style = RenderStyle(locale=name, link_schemes=self.project.link_schemes)
+            content = render_parts(parsed, variables, RenderBudget(max(LEAST_SECONDS, self.left)), style)
         except TemplateError as error:
-            raise InvalidFieldsError(list_render_errors(error, variables)) from None
+            raise InvalidFieldsError(list_render_errors(error, variables, self.project.link_schemes)) from None
         finally:
             self.left = min(MAX_SECONDS, self.left + SECONDS_EACH - (thread_time() - started))
         return Rendered(
@@ -100,9 +103,11 @@ class Renderer:
         return found
 
 
-def render_for_accept(project: Project, *, template_ref: str, variables: Mapping[str, Any]) -> Rendered:
+def render_for_accept(
+    project: Project, *, template_ref: str, variables: Mapping[str, Any], locale: str = ""
+) -> Rendered:
     """As `Renderer.render`, for one email."""
-    return Renderer(project).render(template_ref, variables)
+    return Renderer(project).render(template_ref, variables, locale)
 
 
 def match_ref(ref: str) -> Q:
@@ -126,15 +131,21 @@ def find_published(project: Project, ref: str) -> Resolved:
     return Resolved(template_id=template_id, version_id=version_id, parsed=parsed)
 
 
-def load(version_id: UUID) -> ParsedTemplate:
-    """Read, parse and cache a version."""
-    subject, html, text = Version.objects.values_list("subject", "html", "text").get(id=version_id)
+def load(version_id: UUID) -> ParsedVersion:
+    """Read, parse and cache a version, with all its languages."""
+    columns = ("subject", "html", "text", "locales", "default_locale")
+    subject, html, text, locales, default = Version.objects.values_list(*columns).get(id=version_id)
+    sources = {BASE: Parts(subject=subject, html=html, text=text)} | {
+        name: Parts(subject=parts["subject"], html=parts["html"], text=parts["text"]) for name, parts in locales.items()
+    }
     try:
-        parsed = parse_parts(Parts(subject=subject, html=html, text=text))
+        parsed = ParsedVersion(
+            editions={name: parse_parts(parts) for name, parts in sources.items()}, default_locale=default
+        )
     except TemplateError as error:
         # It could be parsed when it was published, so the language has changed since.
         refuse_content(error.code, f"The template must be published again. {error}")
-    CACHE.put(version_id, parsed, len(subject) + len(html) + len(text))
+    CACHE.put(version_id, parsed, sum(len(each.subject) + len(each.html) + len(each.text) for each in sources.values()))
     return parsed
 
 
@@ -142,7 +153,9 @@ def refuse_content(code: str, message: str) -> Never:
     raise InvalidFieldsError([FieldError("template_id", code, message)])
 
 
-def list_render_errors(error: TemplateError, variables: Mapping[str, Any]) -> list[FieldError]:
+def list_render_errors(
+    error: TemplateError, variables: Mapping[str, Any], link_schemes: Collection[str] = ()
+) -> list[FieldError]:
     """The fields of the request that caused an error in rendering."""
     match error:
         case VariableMissingError(paths=paths):
@@ -151,7 +164,8 @@ def list_render_errors(error: TemplateError, variables: Mapping[str, Any]) -> li
                 for path in paths[:MAX_ERRORS]
             ]
         case UnsafeLinkError():
-            field = find_culprit(variables, lambda text: not is_allowed(text.lower(), SCHEMES["href"]))
+            allowed = SCHEMES["href"].union(link_schemes)
+            field = find_culprit(variables, lambda text: not is_allowed(text.lower(), allowed))
         case UnsafeResultError():
             field = find_culprit(variables, lambda text: find_control_character(text) is not None)
         case _:

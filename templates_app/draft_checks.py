@@ -1,8 +1,9 @@
 """Checks of a draft before publication: its sources with their layout, their errors, and the variables they need."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from liquid import BoundTemplate
@@ -11,6 +12,7 @@ from common.errors import FieldError
 from templates_app.errors import LayoutError, TemplateError, UnsafeLinkError, UnsubscribePlaceholderError
 from templates_app.html.compiling import compile_mjml
 from templates_app.html.link_policy import find_unsafe_link
+from templates_app.languages import BASE
 from templates_app.layouts import TemplateSource, fill_layout
 from templates_app.liquid.environment import HTML, PLAIN
 from templates_app.liquid.lexer import PieceKind, cut_source
@@ -45,35 +47,41 @@ class Needs:
 
 def check_draft(template: Template) -> tuple[Needs, list[TemplateError]]:
     """The variables that the draft's own sources need, and the errors of each part; layouts come later."""
-    checks: Mapping[str, Callable[[str], BoundTemplate]] = {
-        "subject": parse_subject,
-        "text": parse_text,
-        "html": lambda source: parse_markup("html", source),
-        "mjml": lambda source: parse_markup("mjml", source),
-    }
-    parts, problems = [], []
-    for name, check in checks.items():
-        try:
-            parts.append(check(getattr(template, name)))
-        except TemplateError as error:
-            problems.append(error)
-    if template.mjml and not template.layout_id and not problems:
-        try:
-            compile_mjml(template.mjml)
-        except TemplateError as error:
-            problems.append(error)
+    more = template.project.link_schemes
+    parts: list[BoundTemplate] = []
+    problems: list[TemplateError] = []
+    for locale in (BASE, *template.locales):
+        sources = template.parts_in(locale)
+        found = len(problems)
+        for name, check in CHECKS.items():
+            try:
+                parts.append(check(sources[name], more))
+            except TemplateError as error:
+                problems.append(name_part(error, locale))
+        if sources["mjml"] and not template.layout_id and len(problems) == found:
+            try:
+                compile_mjml(sources["mjml"])
+            except TemplateError as error:
+                problems.append(name_part(error, locale))
     return Needs(list_variables(*parts), list_optional_variables(*parts)), problems
 
 
-def parse_text(source: str) -> BoundTemplate:
+def name_part(error: TemplateError, locale: str) -> TemplateError:
+    """`error` with its part named as in a request: `html`, or `locales.de.html`."""
+    if locale != BASE and error.part != "layout":
+        error.part = f"locales.{locale}.{error.part}"
+    return error
+
+
+def parse_text(source: str, _: Collection[str]) -> BoundTemplate:
     check_placeholder("text", source)
     return parse_part("text", source, PLAIN)
 
 
-def parse_markup(part: str, source: str) -> BoundTemplate:
+def parse_markup(part: str, source: str, more: Collection[str]) -> BoundTemplate:
     check_placeholder(part, source)
     parsed = parse_part(part, source, HTML)
-    check_links(part, source)
+    check_links(part, source, more)
     return parsed
 
 
@@ -83,15 +91,21 @@ def check_placeholder(part: str, source: str) -> None:
         raise UnsubscribePlaceholderError(describe_broken_placeholder(part), part=part)
 
 
-def check_links(part: str, source: str) -> None:
+def check_links(part: str, source: str, more: Collection[str]) -> None:
     """Reject a link whose fixed part is forbidden, whatever the variables are."""
     text = "".join(piece.inner if piece.kind is PieceKind.TEXT else VALUE for piece in cut_source(source))
-    if (address := find_unsafe_link(text)) is not None:
+    if (address := find_unsafe_link(text, more)) is not None:
         error = UnsafeLinkError(address)
         error.part = part
         raise error
 
 
+CHECKS: Mapping[str, Callable[[str, Collection[str]], BoundTemplate]] = {
+    "subject": lambda source, _: parse_subject(source),
+    "text": parse_text,
+    "html": partial(parse_markup, "html"),
+    "mjml": partial(parse_markup, "mjml"),
+}
 # Stands for an output; it ends any text that could be a scheme.
 VALUE = "/"
 
@@ -118,20 +132,17 @@ def list_needs(template: Template) -> Needs:
     return Needs(sorted(needed), sorted(optional - needed))
 
 
-def build_source(template: Template) -> TemplateSource:
-    """The draft in its layout: the layout's published version, or its draft if it has none."""
-    own = TemplateSource(
-        subject=template.subject,
-        html=template.html,
-        text=template.text,
-        mjml=template.mjml,
-        is_inlined=template.inline_css,
-    )
+def build_source(template: Template, locale: str = "") -> TemplateSource:
+    """The draft in its layout, in the language for `locale`: the layout's published version, or else its draft."""
+    name = template.choose(locale)
+    own = TemplateSource(**template.parts_in(name), is_inlined=template.inline_css)
     layout = template.layout
     if layout is None:
         return own
     version = layout.published_version
-    return fill_layout(version.as_source() if version else build_source(layout), own)
+    # One email has one language, also where the layout has more of them.
+    language = name or template.default_locale
+    return fill_layout(version.as_source(language) if version else build_source(layout, language), own)
 
 
 def as_field_error(error: TemplateError) -> FieldError:

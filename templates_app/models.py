@@ -1,15 +1,21 @@
 """Templates: an editable draft, and versions that never change."""
 
+from collections.abc import Mapping
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
 from common.ids import new_id
+from templates_app.languages import BASE, choose_locale
 from templates_app.layouts import TemplateSource
 from templates_app.liquid.limits import MAX_LAYOUTS
 
 # Columns that may contain megabytes.
-BODIES = ("html", "text", "mjml")
+BODIES = ("html", "text", "mjml", "locales")
+# What an author writes in each language, and what a version has of it.
+PARTS = ("subject", "html", "text", "mjml")
+VERSION_PARTS = (*PARTS, "base_html")
 
 
 class TemplateQuerySet(models.QuerySet["Template"]):
@@ -39,6 +45,9 @@ class Template(models.Model):
     html = models.TextField(blank=True, verbose_name="HTML")
     text = models.TextField(blank=True)
     mjml = models.TextField(blank=True, verbose_name="MJML")
+    # By locale: `{"de": {"subject", "html", "text", "mjml"}}`. The columns above hold the default language.
+    locales = models.JSONField(default=dict, blank=True)
+    default_locale = models.TextField(blank=True)
     layout = models.ForeignKey("self", models.RESTRICT, null=True, blank=True, related_name="contents")
     inline_css = models.BooleanField(default=False, verbose_name="inline CSS")
     # Of the draft only, without its layout.
@@ -70,6 +79,16 @@ class Template(models.Model):
     def __str__(self) -> str:
         return self.alias or self.name
 
+    def choose(self, locale: str) -> str:
+        """The draft's own language for a wanted one; `BASE` for that of its columns."""
+        return choose_locale(locale, self.locales, self.default_locale)
+
+    def parts_in(self, name: str) -> Mapping[str, str]:
+        """The parts of a language that `choose` gave."""
+        if name == BASE:
+            return {part: getattr(self, part) for part in PARTS}
+        return {**dict.fromkeys(PARTS, ""), **self.locales[name]}
+
 
 class Version(models.Model):
     """A published version, compiled and in its layout. A trigger rejects every change; see the first migration.
@@ -88,6 +107,9 @@ class Version(models.Model):
     mjml = models.TextField(blank=True)
     is_inlined = models.BooleanField(default=False)
     layout_count = models.PositiveSmallIntegerField(default=0)
+    # By locale: `{"de": {"subject", "html", "text", "base_html", "mjml"}}`, compiled like the columns.
+    locales = models.JSONField(default=dict)
+    default_locale = models.TextField(blank=True)
     variables = ArrayField(models.TextField(), default=list)
     optional_variables = ArrayField(models.TextField(), default=list)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -103,13 +125,15 @@ class Version(models.Model):
     def __str__(self) -> str:
         return str(self.number)
 
-    def as_source(self) -> TemplateSource:
-        """The sources of a template that is used as a layout."""
+    def as_source(self, locale: str = "") -> TemplateSource:
+        """The sources of a template that is used as a layout, in the language for `locale`."""
+        name = choose_locale(locale, self.locales, self.default_locale)
+        parts = self.locales[name] if name != BASE else {part: getattr(self, part) for part in VERSION_PARTS}
         return TemplateSource(
-            subject=self.subject,
-            html="" if self.mjml else self.base_html or self.html,
-            text=self.text,
-            mjml=self.mjml,
+            subject=parts["subject"],
+            html="" if parts["mjml"] else parts["base_html"] or parts["html"],
+            text=parts["text"],
+            mjml=parts["mjml"],
             is_inlined=self.is_inlined,
             depth=self.layout_count,
         )

@@ -1,6 +1,7 @@
 """Previews: render a template with variables without sending anything."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -9,41 +10,59 @@ from common.strict_json import parse_json
 from templates_app.accepted_content import list_render_errors
 from templates_app.draft_checks import as_field_error, build_source
 from templates_app.errors import TemplateError
+from templates_app.languages import choose_locale
 from templates_app.layouts import SLOT, Parts, compile_source
 from templates_app.liquid.limits import RenderBudget
 from templates_app.liquid.variables import build_sample
-from templates_app.models import Template
+from templates_app.models import PARTS, Template
 from templates_app.publishing import find_version
-from templates_app.template_parts import RenderedContent, parse_parts, render_parts
+from templates_app.template_parts import RenderedContent, RenderStyle, parse_parts, render_parts
 
 
-def preview_template(
-    template: Template, variables: Mapping[str, Any], *, number: int | None = None, is_mail: bool = False
-) -> RenderedContent:
-    """The draft, or version `number`, rendered with `variables`. Raises errors of `Renderer.render` and of the draft.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewOptions:
+    """What is previewed: the draft or version `number`, in the language for `locale`.
 
     With `is_mail` the result must be fit for sending: a subject is required. Otherwise a layout may be rendered alone.
     """
+
+    number: int | None = None
+    locale: str = ""
+    is_mail: bool = False
+
+
+def preview_template(
+    template: Template, variables: Mapping[str, Any], options: PreviewOptions = PreviewOptions()
+) -> RenderedContent:
+    """The template rendered with `variables`. Raises errors of `Renderer.render` and of the draft."""
+    schemes = template.project.link_schemes
     try:
-        parsed = parse_parts(read_parts(template, number))
+        locale, parts = read_parts(template, options)
+        parsed = parse_parts(parts)
     except TemplateError as error:
         raise InvalidFieldsError([as_field_error(error)]) from None
-    given = dict(variables) if is_mail else {SLOT: SLOT_SAMPLE, **variables}
+    given = dict(variables) if options.is_mail else {SLOT: SLOT_SAMPLE, **variables}
+    style = RenderStyle(locale=locale, link_schemes=schemes, needs_subject=options.is_mail)
     try:
-        return render_parts(parsed, given, RenderBudget(), needs_subject=is_mail)
+        return render_parts(parsed, given, RenderBudget(), style)
     except TemplateError as error:
-        raise InvalidFieldsError(list_render_errors(error, variables)) from None
+        raise InvalidFieldsError(list_render_errors(error, variables, schemes)) from None
 
 
 # Stands for the content when a layout is previewed alone.
 SLOT_SAMPLE = "Here stands the content."
 
 
-def read_parts(template: Template, number: int | None) -> Parts:
-    if number is None:
-        return compile_source(build_source(template))
-    version = find_version(template, number)
-    return Parts(subject=version.subject, html=version.html, text=version.text)
+def read_parts(template: Template, options: PreviewOptions) -> tuple[str, Parts]:
+    """The name of the chosen language, and its parts."""
+    if options.number is None:
+        name = template.choose(options.locale) or template.default_locale
+        return name, compile_source(build_source(template, options.locale))
+    version = find_version(template, options.number)
+    name = choose_locale(options.locale, version.locales, version.default_locale)
+    source = version.locales[name] if name else {part: getattr(version, part) for part in ("subject", "html", "text")}
+    parts = Parts(subject=source["subject"], html=source["html"], text=source["text"])
+    return name or version.default_locale, parts
 
 
 def build_variables_sample(template: Template) -> dict[str, object]:
@@ -83,7 +102,7 @@ def read_draft(posted: Mapping[str, str]) -> Template:
     """The draft in `posted`, not stored. A layout of another project counts as missing."""
     saved = Template.objects.current().filter(pk=read_id(posted.get("template"))).first()
     draft = saved or Template(project_id=read_id(posted.get("project")))
-    for name in ("subject", "html", "text", "mjml"):
+    for name in PARTS:
         setattr(draft, name, posted.get(name, getattr(draft, name)))
     if "subject" in posted:
         draft.inline_css = "inline_css" in posted

@@ -1,14 +1,17 @@
 """Publishes drafts as versions, from which mail is made."""
 
+from dataclasses import dataclass
+
 from django.db import transaction
 
 from common.errors import ConflictError, FieldError, InvalidFieldsError, NotFoundError
-from templates_app.draft_checks import as_field_error, build_source
+from templates_app.draft_checks import as_field_error, build_source, name_part
 from templates_app.errors import LayoutError, TemplateError
-from templates_app.layouts import compile_source
+from templates_app.languages import BASE
+from templates_app.layouts import TemplateSource, compile_source
 from templates_app.liquid.variables import list_optional_variables, list_variables
-from templates_app.models import Template, Version
-from templates_app.template_parts import parse_parts
+from templates_app.models import VERSION_PARTS, Template, Version
+from templates_app.template_parts import ParsedTemplate, parse_parts
 
 
 class EditedMeanwhileError(ConflictError):
@@ -46,32 +49,55 @@ def keep_publication(template: Template, made: Version | None, number: int | Non
 
 def build_version(template: Template) -> Version:
     """The compiled, parsed and validated draft, not yet stored. Slow: call it outside of transactions."""
-    try:
-        if template.layout and not template.layout.published_version:
-            raise LayoutError("publish the layout first", part="layout")
-        source = build_source(template)
-        parts = compile_source(source)
-        parsed = parse_parts(parts)
-    except TemplateError as error:
-        raise InvalidFieldsError([as_field_error(error)]) from None
-    if not parts.html.strip() and not parts.text.strip():
-        raise InvalidFieldsError([FieldError("html", "required", "A template needs HTML, MJML or text.")])
+    if template.layout and not template.layout.published_version:
+        error = LayoutError("publish the layout first", part="layout")
+        raise InvalidFieldsError([as_field_error(error)])
+    base = build_edition(template, BASE)
+    editions = {locale: build_edition(template, locale) for locale in template.locales}
+    needs_subject = bool(base.parts["subject"])
+    for locale, edition in editions.items():
+        if needs_subject and not edition.parts["subject"]:
+            raise InvalidFieldsError([FieldError(f"locales.{locale}.subject", "required", "A subject is required.")])
+    parsed = [part for edition in (base, *editions.values()) for part in edition.parsed.list_parts()]
     return Version(
         template=template,
-        subject=parts.subject,
-        html=parts.html,
-        text=parts.text,
-        base_html=source.html if source.html != parts.html else "",
-        mjml=source.mjml,
-        is_inlined=source.is_inlined,
-        layout_count=source.depth,
-        variables=list_variables(*parsed.list_parts()),
-        optional_variables=list_optional_variables(*parsed.list_parts()),
+        **base.parts,
+        is_inlined=base.source.is_inlined,
+        layout_count=base.source.depth,
+        locales={locale: edition.parts for locale, edition in editions.items()},
+        default_locale=template.default_locale,
+        variables=list_variables(*parsed),
+        optional_variables=list_optional_variables(*parsed),
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """One language of a draft in its layout, compiled and parsed."""
+
+    source: TemplateSource
+    parts: dict[str, str]
+    parsed: ParsedTemplate
+
+
+def build_edition(template: Template, locale: str) -> Edition:
+    """The draft in one of its languages. Raises `InvalidFieldsError`."""
+    try:
+        source = build_source(template, locale)
+        parts = compile_source(source)
+        parsed = parse_parts(parts)
+    except TemplateError as error:
+        raise InvalidFieldsError([as_field_error(name_part(error, locale))]) from None
+    if not parts.html.strip() and not parts.text.strip():
+        field = f"locales.{locale}.html" if locale else "html"
+        raise InvalidFieldsError([FieldError(field, "required", "A template needs HTML, MJML or text.")])
+    base_html = source.html if source.html != parts.html else ""
+    own = {"subject": parts.subject, "html": parts.html, "text": parts.text}
+    return Edition(source=source, parts={**own, "base_html": base_html, "mjml": source.mjml}, parsed=parsed)
+
+
 # Two versions that agree in these fields are the same.
-CONTENT = ("subject", "html", "text", "base_html", "mjml", "is_inlined", "layout_count")
+CONTENT = (*VERSION_PARTS, "is_inlined", "layout_count", "locales", "default_locale")
 
 
 def keep_version(template: Template, made: Version) -> Version:

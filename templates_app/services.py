@@ -11,8 +11,9 @@ from common.errors import ConflictError, FieldError, FieldErrors, InvalidFieldsE
 from templates_app.accepted_content import Rendered, Renderer, match_ref, render_for_accept
 from templates_app.draft_checks import Needs, as_field_error, check_draft, is_alias, list_layouts, list_needs
 from templates_app.errors import TemplateError
-from templates_app.models import Template
-from templates_app.previews import build_variables_sample, preview_template
+from templates_app.languages import MAX_LOCALES, is_locale, normalize_locale
+from templates_app.models import PARTS, Template
+from templates_app.previews import PreviewOptions, build_variables_sample, preview_template
 from templates_app.publishing import publish_template
 from templates_app.template_parts import RenderedContent
 
@@ -20,6 +21,7 @@ __all__ = [
     "FIELDS",
     "AliasTakenError",
     "Needs",
+    "PreviewOptions",
     "Rendered",
     "RenderedContent",
     "Renderer",
@@ -51,8 +53,9 @@ class TemplateInUseError(ConflictError):
     code = "template_in_use"
 
 
+LOCALE_RULE = "Must be the name of a language, such as de or de-AT."
 # The fields that an author may write.
-FIELDS = ("alias", "name", "subject", "html", "text", "mjml", "layout", "inline_css")
+FIELDS = ("alias", "name", *PARTS, "locales", "default_locale", "layout", "inline_css")
 
 
 def find_template(project: Project, ref: str) -> Template:
@@ -94,6 +97,7 @@ def fill_draft(template: Template, values: Mapping[str, Any]) -> Template:
         errors.add("name", "required", "A template needs a name or an alias.")
     if template.html and template.mjml:
         errors.add("mjml", "content_conflict", "Give html or mjml, not both.")
+    check_languages(template, errors)
     needs, problems = check_draft(template)
     errors.errors += [as_field_error(problem) for problem in problems]
     try:
@@ -103,6 +107,28 @@ def fill_draft(template: Template, values: Mapping[str, Any]) -> Template:
     errors.raise_all()
     template.variables, template.optional_variables = needs.variables, needs.optional_variables
     return template
+
+
+def check_languages(template: Template, errors: FieldErrors) -> None:
+    """Normalize the names of the draft's languages, and check that each has a body of one kind."""
+    if template.default_locale and not is_locale(template.default_locale):
+        errors.add("default_locale", "invalid_locale", LOCALE_RULE)
+        template.default_locale = ""
+    template.default_locale = normalize_locale(template.default_locale)
+    given, template.locales = template.locales or {}, {}
+    if len(given) > MAX_LOCALES:
+        errors.add("locales", "too_many_locales", f"Must have at most {MAX_LOCALES} languages.")
+        return
+    for locale, parts in given.items():
+        field = f"locales.{locale}"
+        if not is_locale(locale):
+            errors.add(field, "invalid_locale", LOCALE_RULE)
+        elif parts.get("html") and parts.get("mjml"):
+            errors.add(f"{field}.mjml", "content_conflict", "Give html or mjml, not both.")
+        elif not any(parts.get(name) for name in ("html", "mjml", "text")):
+            errors.add(f"{field}.html", "required", "A language needs HTML, MJML or text.")
+        else:
+            template.locales[normalize_locale(locale)] = {name: parts.get(name) or "" for name in PARTS}
 
 
 def save_template(template: Template) -> Template:

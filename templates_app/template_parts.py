@@ -1,7 +1,7 @@
 """All parts of a template, parsed and rendered together."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from uuid import UUID
@@ -20,6 +20,7 @@ from templates_app.errors import (
     VariableMissingError,
 )
 from templates_app.html.link_policy import find_unsafe_link
+from templates_app.languages import choose_locale
 from templates_app.layouts import Parts
 from templates_app.liquid.environment import HTML, PLAIN, BoundedContext, LiquidEnvironment, write_path
 from templates_app.liquid.limits import MAX_SUBJECT, RenderBudget
@@ -46,6 +47,28 @@ class ParsedTemplate:
 
     def list_parts(self) -> list[BoundTemplate]:
         return [part for part in (self.subject, self.html, self.text) if part]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedVersion:
+    """A version's languages, parsed; `BASE` is always among them."""
+
+    editions: Mapping[str, ParsedTemplate]
+    default_locale: str = ""
+
+    def choose(self, locale: str) -> tuple[str, ParsedTemplate]:
+        """The name of the language for `locale`, empty if the template does not say, and its parts."""
+        name = choose_locale(locale, self.editions, self.default_locale)
+        return name or self.default_locale, self.editions[name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderStyle:
+    """How a template is rendered: its language, the project's own schemes of links, and whether it is a whole email."""
+
+    locale: str = ""
+    link_schemes: Collection[str] = ()
+    needs_subject: bool = True
 
 
 def parse_parts(parts: Parts) -> ParsedTemplate:
@@ -76,28 +99,31 @@ def parse_subject(source: str) -> BoundTemplate:
 
 
 def render_parts(
-    parsed: ParsedTemplate, variables: Mapping[str, object], budget: RenderBudget, *, needs_subject: bool = True
+    parsed: ParsedTemplate, variables: Mapping[str, object], budget: RenderBudget, style: RenderStyle = RenderStyle()
 ) -> RenderedContent:
     """The content of `parsed` for `variables`.
 
     Raises `VariableMissingError` with every missing variable that is certainly needed, or another `TemplateError`.
     """
     try:
-        subject = render_part("subject", parsed.subject, variables, budget)
-        html = render_part("html", parsed.html, variables, budget) if parsed.html else ""
-        text = render_part("text", parsed.text, variables, budget) if parsed.text else ""
+        subject, html, text = (
+            render_part(name, part, variables, budget, style.locale) if part else ""
+            for name, part in (("subject", parsed.subject), ("html", parsed.html), ("text", parsed.text))
+        )
     except VariableMissingError as error:
         raise VariableMissingError(*dict.fromkeys([*error.paths, *find_missing(parsed, variables)])) from None
-    check_subject(subject, needs_subject=needs_subject)
-    check_html(html)
+    check_subject(subject, needs_subject=style.needs_subject)
+    check_html(html, style.link_schemes)
     if not html.strip() and not text.strip():
         raise EmptyResultError("HTML and text are both empty after rendering.", part="html")
     return RenderedContent(subject=subject, html=html if html.strip() else None, text=text if text.strip() else None)
 
 
-def render_part(part: str, template: BoundTemplate, variables: Mapping[str, object], budget: RenderBudget) -> str:
+def render_part(
+    part: str, template: BoundTemplate, variables: Mapping[str, object], budget: RenderBudget, locale: str
+) -> str:
     try:
-        return render(template, variables, budget)
+        return render(template, variables, budget, locale)
     except TemplateError as error:
         error.part = part
         raise
@@ -121,8 +147,8 @@ def check_subject(subject: str, *, needs_subject: bool) -> None:
         raise EmptyResultError("The subject is empty after rendering.", part="subject")
 
 
-def check_html(html: str) -> None:
-    if (address := find_unsafe_link(html)) is not None:
+def check_html(html: str, link_schemes: Collection[str]) -> None:
+    if (address := find_unsafe_link(html, link_schemes)) is not None:
         raise UnsafeLinkError(address)
 
 
@@ -136,17 +162,17 @@ class ParsedCache:
         self.max_count = max_count
         self.max_size = max_size
         self.size = 0
-        self.entries: OrderedDict[UUID, tuple[ParsedTemplate, int]] = OrderedDict()
+        self.entries: OrderedDict[UUID, tuple[ParsedVersion, int]] = OrderedDict()
         self.lock = Lock()
 
-    def get(self, version_id: UUID) -> ParsedTemplate | None:
+    def get(self, version_id: UUID) -> ParsedVersion | None:
         with self.lock:
             if version_id not in self.entries:
                 return None
             self.entries.move_to_end(version_id)
             return self.entries[version_id][0]
 
-    def put(self, version_id: UUID, parsed: ParsedTemplate, size: int) -> None:
+    def put(self, version_id: UUID, parsed: ParsedVersion, size: int) -> None:
         with self.lock:
             self.size += size - self.entries.pop(version_id, (parsed, 0))[1]
             self.entries[version_id] = parsed, size

@@ -129,7 +129,6 @@ class TemplateViewSet(ProjectViewSet):
     def preview(self, request: Request, ref: str) -> Response:
         """Render the draft, or a version, with variables."""
         template, values = self.get_object(), self.read_body()
-        content = services.preview_template(
-            template, values.get("template_vars") or {}, number=self.query.get("version")
-        )
+        options = services.PreviewOptions(number=self.query.get("version"), locale=values.get("locale") or "")
+        content = services.preview_template(template, values.get("template_vars") or {}, options)
         return Response(PreviewOutput(content).data)

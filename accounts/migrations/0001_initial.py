@@ -65,6 +65,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "link_schemes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=32),
+                        blank=True,
+                        default=list,
+                        help_text="Schemes of its own that links of its templates may have: `myapp`, `webcal`.",
+                        size=None,
+                    ),
+                ),
+                (
                     "created_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),

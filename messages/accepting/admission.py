@@ -162,7 +162,7 @@ class Admission:
         return recipients
 
     def render(self, draft: Draft) -> Rendered | None:
-        return self.renderer.render(draft.template, draft.template_vars) if draft.template else None
+        return self.renderer.render(draft.template, draft.template_vars, draft.locale) if draft.template else None
 
     def choose_default(self, draft: Draft) -> Address:
         """The default sender of the draft's domain or of the project. Raises InvalidFieldsError when there is none."""

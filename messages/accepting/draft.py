@@ -32,6 +32,7 @@ class Draft:
     track_opens: bool = False
     track_clicks: bool = False
     stream: str = DEFAULT_STREAM
+    locale: str = ""
     # None until admission: then a broadcast stream sets it.
     enable_unsubscribe: bool | None = None
     scheduled_at: datetime | None = None

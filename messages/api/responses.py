@@ -128,6 +128,7 @@ class EmailRow(serializers.Serializer[Message]):
     track_opens = serializers.BooleanField()
     track_clicks = serializers.BooleanField()
     stream = serializers.CharField(help_text="The name of its stream.")
+    locale = AbsentTextField(help_text="The language that was asked of the template; null for its default.")
     enable_unsubscribe = serializers.BooleanField()
     created_at = StrictDateTimeField()
     scheduled_at = TimeField()

@@ -34,6 +34,7 @@ from messages.api.fields import (
 )
 from messages.services import ResendRecipients, Settlement
 from messages.states import Lane, OnUncertain
+from templates_app.serializers import LocaleField
 
 MAX_AHEAD = timedelta(days=365)
 MAX_REPLY_TO = 50
@@ -59,6 +60,9 @@ class EmailRequest(LenientSerializer):
     text = BodyField(required=False, help_text="At most 2 MiB.")
     template_id = StrictCharField(required=False, max_length=100, help_text="Id or alias of a published template.")
     template_vars = serializers.DictField(required=False)
+    locale = LocaleField(
+        required=False, help_text="Language of the template: `de-AT`, else `de`, else the template's default."
+    )
     domain_id = StrictUUIDField(required=False, help_text="The sending domain; the sender's address must be in it.")
     track_opens = StrictBooleanField(required=False)
     track_clicks = StrictBooleanField(required=False)
@@ -109,6 +113,8 @@ def check_content(given: Collection[str]) -> dict[str, Any]:
     errors = {}
     if "template_vars" in given:
         errors["template_vars"] = [wrong("Variables need a template_id.", "content_conflict")]
+    if "locale" in given:
+        errors["locale"] = [wrong("A language needs a template_id.", "content_conflict")]
     if "subject" not in raw:
         errors["subject"] = [wrong("A subject is required.", "required")]
     if not {"html", "text"} & set(raw):

@@ -24,7 +24,8 @@ from messages.api.views import accepted
 from messages.services import PreparedEmails, upload_and_prepare
 from templates_app.models import Template
 from templates_app.publishing import find_version
-from templates_app.services import RenderedContent, find_template, preview_template
+from templates_app.serializers import LocaleField
+from templates_app.services import PreviewOptions, RenderedContent, find_template, preview_template
 from templates_app.unsubscribe_placeholder import has_placeholder
 
 
@@ -35,6 +36,7 @@ class TemplateTestRequest(LenientSerializer):
 
     to = AddressListField(help_text="1 to 50.")
     template_vars = serializers.DictField(required=False)
+    locale = LocaleField(required=False)
     version = StrictIntegerField(
         required=False, min_value=1, max_value=2**31 - 1, help_text="A published version. Default: the draft."
     )
@@ -47,13 +49,15 @@ class TemplateTest:
 
     to: Sequence[Address]
     variables: Mapping[str, Any] = field(default_factory=dict)
+    locale: str = ""
     version: int | None = None
     from_: Address | None = None
 
 
 def prepare_template_test(key: Caller, template: Template, template_test: TemplateTest) -> PreparedEmails:
     """Render and check the test email. Raises the errors of `preview_template` and `Admission.admit`."""
-    content = preview_template(template, template_test.variables, number=template_test.version, is_mail=True)
+    options = PreviewOptions(number=template_test.version, locale=template_test.locale, is_mail=True)
+    content = preview_template(template, template_test.variables, options)
     admitted = Admission(key).admit(write_draft(content, template_test))
     # A draft has no version.
     version = find_version(template, template_test.version) if template_test.version is not None else None
@@ -70,6 +74,7 @@ def write_draft(content: RenderedContent, template_test: TemplateTest) -> Draft:
         subject=content.subject,
         html=html,
         text=text,
+        locale=template_test.locale,
         enable_unsubscribe=has_placeholder(html) or has_placeholder(text),
     )
 
@@ -91,6 +96,7 @@ class TemplateTestView(ProjectView):
         template_test = TemplateTest(
             to=fields["to"],
             variables=fields.get("template_vars", {}),
+            locale=fields.get("locale", ""),
             version=fields.get("version"),
             from_=fields.get("from_"),
         )

@@ -78,6 +78,7 @@ class Migration(migrations.Migration):
                 ("track_opens", models.BooleanField(default=False)),
                 ("track_clicks", models.BooleanField(default=False)),
                 ("stream", models.TextField(default="default")),
+                ("locale", models.TextField(blank=True)),
                 ("enable_unsubscribe", models.BooleanField(default=False)),
                 (
                     "tracked_places",

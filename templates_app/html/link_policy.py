@@ -7,7 +7,7 @@ control characters dropped, names in any case.
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from html import unescape
 
 WEB = frozenset({"http", "https"})
@@ -24,11 +24,15 @@ IGNORED = re.compile(r"[\x00-\x20\x7f-\xa0]")
 HEAD = re.compile(r"[^/?#]*")
 
 
-def find_unsafe_link(html: str) -> str | None:
-    """The first forbidden address in `html`, in lower case; None if all are allowed."""
+def find_unsafe_link(html: str, more: Collection[str] = ()) -> str | None:
+    """The first forbidden address in `html`, in lower case; None if all are allowed.
+
+    `more` are the schemes that the project allows in links (`href`) beside the usual ones.
+    """
     lower = html.lower()
     edges: Edges | None = None
-    for name, schemes in SCHEMES.items():
+    for name, usual in SCHEMES.items():
+        schemes = usual.union(more) if name == "href" else usual
         for start, end in find_values(lower, name):
             # This line decides nearly all addresses.
             if lower.startswith(COMMON, start) or is_allowed(lower[start:end], schemes):

@@ -38,6 +38,8 @@ class Migration(migrations.Migration):
                 ("html", models.TextField(blank=True, verbose_name="HTML")),
                 ("text", models.TextField(blank=True)),
                 ("mjml", models.TextField(blank=True, verbose_name="MJML")),
+                ("locales", models.JSONField(blank=True, default=dict)),
+                ("default_locale", models.TextField(blank=True)),
                 ("inline_css", models.BooleanField(default=False, verbose_name="inline CSS")),
                 (
                     "variables",
@@ -84,6 +86,8 @@ class Migration(migrations.Migration):
                 ("mjml", models.TextField(blank=True)),
                 ("is_inlined", models.BooleanField(default=False)),
                 ("layout_count", models.PositiveSmallIntegerField(default=0)),
+                ("locales", models.JSONField(default=dict)),
+                ("default_locale", models.TextField(blank=True)),
                 (
                     "variables",
                     django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None),

@@ -2,7 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.management.project_command import ProjectCommand
-from accounts.services import set_allowed_headers, write_audit
+from accounts.services import set_allowed_headers, set_link_schemes, write_audit
 
 
 class Command(ProjectCommand):
@@ -15,11 +15,31 @@ class Command(ProjectCommand):
             help="Control headers of mail services that its emails may have, with commas between: X-SMTPAPI,X-MC-*. "
             "The list replaces the one before; an empty one allows none.",
         )
+        parser.add_argument(
+            "--link-schemes",
+            metavar="SCHEMES",
+            help="Schemes of its own that links of its templates may have, with commas between: myapp,webcal. "
+            "The list replaces the one before; an empty one allows none.",
+        )
 
     def handle(self, **options: Any) -> None:
         project = self.find_project(options)
         if options["allow_headers"] is not None:
-            names = [name.strip() for name in options["allow_headers"].split(",") if name.strip()]
-            set_allowed_headers(project, names)
+            set_allowed_headers(project, split_list(options["allow_headers"]))
             write_audit("command", "set_project", project, id=str(project.pk), allowed_headers=project.allowed_headers)
-        self.emit({"id": project.pk, "name": project.name, "allowed_headers": project.allowed_headers})
+        if options["link_schemes"] is not None:
+            set_link_schemes(project, split_list(options["link_schemes"]))
+            write_audit("command", "set_project", project, id=str(project.pk), link_schemes=project.link_schemes)
+        self.emit(
+            {
+                "id": project.pk,
+                "name": project.name,
+                "allowed_headers": project.allowed_headers,
+                "link_schemes": project.link_schemes,
+            }
+        )
+
+
+def split_list(text: str) -> list[str]:
+    """`"a, b"` → `["a", "b"]`."""
+    return [part.strip() for part in text.split(",") if part.strip()]
