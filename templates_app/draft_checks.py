@@ -135,7 +135,14 @@ def list_needs(template: Template) -> Needs:
 def build_source(template: Template, locale: str = "") -> TemplateSource:
     """The draft in its layout, in the language for `locale`: the layout's published version, or else its draft."""
     name = template.choose(locale)
-    own = TemplateSource(**template.parts_in(name), is_inlined=template.inline_css)
+    parts = template.parts_in(name)
+    own = TemplateSource(
+        subject=parts["subject"],
+        html=parts["html"],
+        text=parts["text"],
+        mjml=parts["mjml"],
+        is_inlined=template.inline_css,
+    )
     layout = template.layout
     if layout is None:
         return own
