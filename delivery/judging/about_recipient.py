@@ -12,7 +12,7 @@ _NOT_THERE = (
     r"|a valid|defined|present|located|deliverable|matched)|invalid|undeliverable|non-?exist\w*|unrecogni[sz]ed"
     r"|(?:does|did|do|dose|is|has|could|can)(?: ?n[o']t|nt|n't) (?:be )?(?:exist\w*|found|have|match\w*|resolve)"
     r"|has no mail ?box|no longer (?:exists?|valid|available|in use|in service|active|on (?:this )?server|here|employed"
-    r"|works?|with)|bad|illegal|wrong|ambiguous|undefined)"
+    r"|works?|with)|(?:has been|was) (?:deleted|removed)|bad|illegal|wrong|ambiguous|undefined)"
 )
 _UNKNOWN = (
     r"(?:unknown|invalid|no such|bad|non-?exist(?:ent|ing)|illegal|unrecogni[sz]ed|undefined|incorrect|wrong|no valid"
@@ -117,7 +117,8 @@ ABOUT_RECIPIENT: tuple[tuple[Reason, tuple[str, ...]], ...] = (
     (
         Reason.NO_SUCH_USER,
         (
-            rf"\b{_WHO}\b(?! (?:has )?reject).{{0,50}}\b{_NOT_THERE}\b|\b{_WHO}\b:? unknown\b|\bunknown:? {_WHO}",
+            rf"(?<!ip )\b{_WHO}\b(?! (?:has )?reject).{{0,50}}\b{_NOT_THERE}\b",
+            rf"\b{_WHO}\b:? unknown\b|\bunknown:? {_WHO}|\b{_WHO} deleted\b",
             rf"\b{_UNKNOWN} ?(?:or (?:illegal|invalid|missing|misspelled|inactive) )?(?:{_KIND} ){{0,3}}{_WHO}\b",
             r"\bno such\b.{0,30}\b(?:here|person|name|one)\b|\bno (?:mail ?box|one) (?:here )?by that name",
             rf"\b(?:does|do|did|has|have|is|are|was) ?(?:not|n't|nt) (?:have )?(?:an?|any)\b.{{0,40}}\b{_WHO}\b",

@@ -100,7 +100,9 @@ ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             rf"\byour (?:ip|host|server|network|mail ?server|mta|provider|isp)\b.{{0,60}}\b(?:{_NO}|poor|bad|suspect)",
             r"\bban(?:ned)? (?:sending )?ip|\b(?:sending|source|sender|connecting|remote|client) ip\b.{0,60}"
             r"\b(?:reject\w*|denied|refus\w+|block\w*|ban\w*|listed|reputation|not)|\bip is (?:rejected|hangup)",
-            r"\bpart of their network is on our\b|\bmessages from \d{1,3}(?:\.\d{1,3}){3}\b",
+            r"\bpart of their network is on our\b|\b(?:messages?|mail|e-?mails?) from \[?\d{1,3}(?:\.\d{1,3}){3}\b",
+            r"\b(?:ip(?: address)?|client)\b.{0,40}"
+            r"\b(?:not (?:allowed|permitted|authori[sz]ed)|denied|refused|rejected)",
             r"\b(?:no|refuse\w*|reject\w*|deny|denied) (?:more )?(?:mail |connections? )?"
             r"from (?:your|this|the) (?:ip|host|server|network|address)",
             r"\byour (?:isp|provider)(?:'s)?\b.{0,20}\b(?:server|relay|smarthost)|\bserver of your (?:isp|provider)",
@@ -112,6 +114,7 @@ ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
         (
             rf"\bsender(?:'s)?\b.{{0,40}}\b(?:{_NO}|invalid|unknown|failed|verif\w+|unresolv\w+|nonexist\w*"
             r"|doesn't exist|does not exist|can not)",
+            r"\bsender(?:'s)?\b.{0,40}\b(?:null ?mx|no mx)\b",
             r"\bdomain of sender|\bsender domain|\b(?:invalid|bad|unknown|unverified|forged|illegal) (?:mail )?sender",
             r"\b(?:envelope[- ](?:from|sender)|return[- ]path|reverse[- ]path|from address|mail from)\b.{0,60}"
             rf"\b(?:{_NO}|invalid|unknown|verif\w+|resol\w+|bad)",
@@ -133,7 +136,7 @@ ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
         Reason.SPAM,
         (
             r"\bspam(?:s|my|med|mer|mers|mish|ming|assassin|iness|score)?\b",
-            r"\bunsolicited\b|\bjunk\b|\bube\b|\buce\b|\bbulk (?:e-?)?mail\b|\bcontent filter\w*",
+            r"\bunsolicited\b|\bjunk(?: ?mail)?\b|\bube\b|\buce\b|\bbulk (?:e-?)?mail\b|\bcontent filter\w*",
             r"\b(?:message|mail) (?:content )?(?:looks|appears|seems) (?:like|to be)",
         ),
     ),

@@ -12,7 +12,7 @@ from delivery.envelope import Outcome, Stage
 from delivery.judging.codes import name_reply, name_status, name_subject
 from delivery.judging.model import Judgement, Refusal
 from delivery.judging.phrases import is_neutral, read_beside, read_plainly, read_vaguely
-from delivery.judging.rules import NO_MAIL, PASSING, PROVING, RULES, SLOWING, STAGES, Rule
+from delivery.judging.rules import HOST_CLOSED, NO_MAIL, PASSING, PROVING, RULES, SLOWING, STAGES, Rule
 from delivery.judging.terms import HARD, Reason, Speaker
 
 _OURS = {Speaker.RELAY, Speaker.ESP}
@@ -20,8 +20,8 @@ _OURS = {Speaker.RELAY, Speaker.ESP}
 _BEFORE_RECIPIENT = {Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.TLS, Stage.AUTH}
 # Replies to RCPT repeat the recipient.
 _NAMED = re.compile(r"[245]\d\d[ -](?:[245]\.\d{1,3}\.\d{1,3} )?<[^<>\s]{1,300}>")
-# Exim of a local part without a mailbox.
-_UNROUTEABLE = re.compile(r"unroute?able address", re.IGNORECASE)
+# "Unrouteable address" is Exim's answer to a local part without a mailbox; the others name the recipient.
+_OF_RECIPIENT = re.compile(r"unroute?able address|name server\)|\brecipients?\b|<[^<>\s]{1,300}>\.\.\.", re.IGNORECASE)
 _PASSED_ON = re.compile(
     r"\bsaid:|\bcall(?:out|forward|ahead)\b|\bresponse (?:to|from)\b|\bremote (?:host|server)\b", re.IGNORECASE
 )
@@ -79,7 +79,7 @@ def _find_reason(refusal: Refusal) -> _Finding:
         return _Finding(category.reason, is_proved=True)
     if refusal.code == NO_MAIL:
         return _Finding(Reason.NO_MAIL_SERVICE, is_proved=True)
-    if coded := name_status(refusal.enhanced_code):
+    if (coded := name_status(refusal.enhanced_code)) and refusal.code != HOST_CLOSED:
         return _Finding(coded, is_proved=detail in PROVING and is_neutral(refusal.words))
     if plain := read_plainly(refusal.context):
         return _Finding(plain, is_proved=True)
@@ -106,9 +106,9 @@ def _doubt(finding: _Finding, refusal: Refusal) -> _Finding:
     if refusal.stage in _BEFORE_RECIPIENT:
         return finding if finding.reason is Reason.NO_MAIL_SERVICE else _Finding(Reason.BLOCKED, is_proved=False)
     detail = refusal.enhanced_code[2:]
-    if finding.reason is Reason.HOST_UNKNOWN and refusal.speaker is Speaker.SERVER:
-        # The recipient's server stands, so that it may speak of our host, unless a code says otherwise.
-        is_of_recipient = detail == "1.2" or detail.startswith("4.") or _UNROUTEABLE.search(refusal.words)
+    if finding.reason is Reason.HOST_UNKNOWN and refusal.code and refusal.speaker is not Speaker.RELAY:
+        # The recipient's server replied, so it stands and may speak of our host, unless code or words say otherwise.
+        is_of_recipient = detail == "1.2" or detail.startswith("4.") or _OF_RECIPIENT.search(refusal.words)
         return _Finding(finding.reason, is_proved=bool(finding.is_proved and is_of_recipient))
     if finding.reason is not Reason.NO_SUCH_USER or detail.startswith("1.") or refusal.category:
         return finding

@@ -91,3 +91,5 @@ SLOWING = frozenset({"3.2", "4.5"})
 PROVING = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10"})
 # The code that proves it: the domain accepts no mail (RFC 7504).
 NO_MAIL = 556
+# The code for a host without mail service (RFC 7504). Beside it no enhanced code is about a mailbox.
+HOST_CLOSED = 521

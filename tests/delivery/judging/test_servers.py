@@ -25,6 +25,7 @@ GONE = [
     "550 User <ann@there.test> unknown",
     "550 Invalid recipient: <ann@there.test>",
     "550 Unknown user",
+    "550 This account has been deleted",
     # Exchange and Exchange Online
     "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient ann@there.test not found by SMTP address lookup",
     "550 5.4.1 Recipient address rejected: Access denied. AS(201806271) [edge.there.test]",
@@ -106,6 +107,9 @@ OTHERS = [
     ("550 Ваш IP заблокирован", "blocked"),
     ("550 Адрес отправителя находится в чёрном списке", "blocked"),
     ("550 您的IP已被列入黑名单", "blocked"),
+    ("550 5.1.1 Mail from 192.0.2.7 refused", "blocked"),
+    ("550 5.1.1 IP not allowed", "blocked"),
+    ("554 5.7.1 mail rejected, client blocked by list.test", "blocked"),
     # The sender's address, and callouts that check it
     ("550 Sender verify failed", "sender_rejected"),
     ("550-Verification failed for <news@here.test>", "sender_rejected"),
@@ -115,6 +119,8 @@ OTHERS = [
     ("553 5.1.8 <news@here.test>... Domain of sender address news@here.test does not exist", "sender_rejected"),
     ("550 5.7.1 Rejected: sender domain does not exist", "sender_rejected"),
     ("550 Your domain does not exist", "sender_rejected"),
+    ("550-Requested action not taken: mailbox unavailable. Sender address has null MX", "sender_rejected"),
+    ("550 EHLO domain does not exist", "blocked"),
     ("550 Can't resolve your domain", "sender_rejected"),
     ("550 Absenderadresse existiert nicht", "sender_rejected"),
     ("550 L'expéditeur n'existe pas", "sender_rejected"),
@@ -141,6 +147,8 @@ OTHERS = [
     ("550 Ip frequency limited [192.0.2.7]", "too_many"),
     ("550 5.1.1 too many recipients", "too_many"),
     ("550 5.2.121 The recipient's hourly message receive limit from this sender was exceeded", "too_many"),
+    ("550 too many unknown users", "too_many"),
+    ("550 连接频率限制", "too_many"),
     # The mailbox is full
     ("550 5.1.1 <ann@there.test>: Recipient address rejected: mailbox over quota", "mailbox_full"),
     ("552 5.2.2 The email account is over quota and inactive", "mailbox_full"),
@@ -171,6 +179,8 @@ OTHERS = [
     ("550 Сообщение похоже на спам", "spam"),
     ("550 垃圾邮件", "spam"),
     # The server
+    ("521 5.2.1 (DYN:T1)", "unknown"),
+    ("550 5.1.2 look up failed: SERVFAIL", "network"),
     ("550 Denied by policy", "policy"),
     ("554 5.4.6 Too many hops", "network"),
     ("521 5.3.2 This host accepts no mail", "system"),
@@ -222,8 +232,8 @@ def test_a_relays_report_and_an_esps_event_are_judged_alike(line: str, reason: s
         told = judge(
             Refusal(speaker=Speaker.REPORT, code=heard.code, enhanced_code=heard.enhanced_code, words=heard.text)
         )
-        assert should_suppress(told) is (heard.should_suppress or heard.reason == "host_unknown")
-    if heard.reason not in {"unknown", "host_unknown"}:
+        assert should_suppress(told) is heard.should_suppress
+    if heard.reason != "unknown":
         assert (reported.reason, reported.suppress) == (heard.reason, heard.should_suppress)
 
 
