@@ -19,6 +19,7 @@ DRILLS: Mapping[str, str] = {
     "no-beat": "drills.scenarios.clocks:no_beat",
     "two-beats": "drills.scenarios.clocks:two_beats",
     "wrong-clocks": "drills.scenarios.clocks:wrong_clocks",
+    "expired": "drills.scenarios.expiries:expired",
     "power-cut": "drills.scenarios.crashes:power_cut",
     "lanes": "drills.scenarios.neighbours:lanes",
     "slow-relay": "drills.scenarios.neighbours:slow_relay",

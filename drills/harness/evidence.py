@@ -52,7 +52,7 @@ class RecipientRow:
     is_due: bool
     is_leased: bool
     on_uncertain: OnUncertain
-    # Whether the provider reported the outcome later: then no attempt needs to know it.
+    # Whether the provider reported the outcome later, or a person settled it: then no attempt needs to know it.
     is_told: bool = False
     attempts: Sequence[AttemptRow] = ()
     # The states in its events, those of the whole message included.
@@ -64,10 +64,11 @@ class RecipientRow:
 
     @property
     def is_pending(self) -> bool:
-        """Whether it legitimately waits: for its time, for a worker, or for a person."""
+        """Whether it legitimately waits: for its time, a worker, a person, or the domain of its sender."""
         is_held = self.status is Status.DELIVERING and self.reason == StatusReason.UNCERTAIN
         is_for_a_person = is_held and self.on_uncertain is OnUncertain.HOLD
-        return self.status is Status.SCHEDULED or self.is_due or self.is_leased or is_for_a_person
+        is_for_domain = self.reason == StatusReason.SENDER_SUSPENDED
+        return self.status is Status.SCHEDULED or self.is_due or self.is_leased or is_for_a_person or is_for_domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def collect_recipients(project_ids: Collection[UUID]) -> list[RecipientRow]:
             is_due=row.next_attempt_at is not None and row.lease_token is None,
             is_leased=row.lease_until is not None and row.lease_until > overdue,
             on_uncertain=OnUncertain(row.message.on_uncertain),
-            is_told=row.pk in told,
+            is_told=row.pk in told or row.status_reason == StatusReason.SETTLED,
             attempts=attempts.get(row.pk, []),
             path=[status for _, status in sorted(whole.get(row.message_id, []) + single.get(row.pk, []))],
         )
