@@ -16,7 +16,8 @@ URL_ATTRIBUTES = frozenset(
 URL_LISTS = frozenset({"imagesrcset", "srcset"})
 URL = re.compile(r"[\t\n\f\r ]*cid:(.*)", re.IGNORECASE | re.DOTALL)
 LISTED = re.compile(r"(?:^|[\s,])cid:([^\s,]+)", re.IGNORECASE)
-STYLED = re.compile(r"""(?:url\(\s*|@import\s+)["']?\s*cid:([^"')\s;]+)""", re.IGNORECASE)
+# Possessive, so that no run of white space is gone through twice.
+STYLED = re.compile(r"""(?:url\(\s*+|@import\s++)["']?\s*+cid:([^"')\s;]+)""", re.IGNORECASE)
 CONDITION = re.compile(r"<!--\[if[^\]]*\]>", re.IGNORECASE)
 
 
@@ -33,7 +34,7 @@ def find_content_ids(document: str) -> frozenset[str]:
     )
 
 
-def list_references(document: str) -> Iterator[str]:
+def list_references(document: str, *, is_comment: bool = False) -> Iterator[str]:
     tokenizer = Tokenizer(document)
     is_style = False
     for token in tokenizer:
@@ -42,10 +43,11 @@ def list_references(document: str) -> Iterator[str]:
             yield from list_in_tag(token)
         elif is_style:
             yield from STYLED.findall(token)
-    for start, end in tokenizer.comments:
+    for start, end in () if is_comment else tokenizer.comments:
         # Outlook reads what other programs take for a comment.
         if condition := CONDITION.match(document, start, end):
-            yield from list_references(document[condition.end() : end].removesuffix("<![endif]-->"))
+            inner = document[condition.end() : end].removesuffix("<![endif]-->")
+            yield from list_references(inner, is_comment=True)
 
 
 def list_in_tag(tag: Tag) -> Iterator[str]:

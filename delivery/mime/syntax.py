@@ -28,14 +28,15 @@ BARE_ID = re.compile(r"[!-+\--;=?-~]+@[!-+\--;=?-~]+")
 URI = re.compile(r"<[^<>]*>|\([^()<>]*\)")
 BARE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-;=?-~]+")
 MAILBOX = re.compile(
-    r"""\s*(?:
-      (?P<name>"(?:[^"\\]|\\.)*"|[^"<>,;:@\\]*?)\s*<(?P<address>(?:"(?:[^"\\]|\\.)*")?[^<>"]+)>
-    | (?P<bare>(?:"(?:[^"\\]|\\.)*"|[^"<>,;\s@]+)@[^"<>,;\s@]+)
-    )\s*(?:,|\Z)""",
+    r"""\s*+(?:
+      (?P<name>"(?:[^"\\]|\\.)*+"|[^"<>,;:@\\\s]++(?:\s++[^"<>,;:@\\\s]++)*+|)\s*+
+      <(?P<address>(?:"(?:[^"\\]|\\.)*+")?[^<>"]+)>
+    | (?P<bare>(?:"(?:[^"\\]|\\.)*+"|[^"<>,;\s@]++)@[^"<>,;\s@]++)
+    )\s*+(?:,|\Z)""",
     re.VERBOSE,
 )
 # RFC 2919, 2: a phrase, then an identifier in angle brackets.
-PHRASE_AND_ID = re.compile(r"(?P<phrase>.*?)\s*<(?P<id>[!-;=?-~]+)>")
+PHRASE_AND_ID = re.compile(r'(?P<phrase>"(?:[^"\\]|\\.)*+"\s*+|[^<"]*+)<(?P<id>[!-;=?-~]+)>')
 DOTTED_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)+")
 PHRASE = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^",]+)\s*(?:,|\Z)')
 ESCAPE = re.compile(r"\\(.)")

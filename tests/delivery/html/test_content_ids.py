@@ -44,5 +44,20 @@ def test_what_only_looks_like_one_is_not(document: str) -> None:
     assert "pic" not in find_content_ids(document)
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        "<p style='url(" + " " * 1_000_000 + "'>",
+        "<style>" + "url( " * 300_000,
+        "<!--[if a]>" * 100_000,
+        "<!--[if a]>" * 1_000 + "-->" * 1_000,
+        "<p style='" + "@import " * 100_000 + "'>",
+    ],
+    ids=["spaces", "urls", "open comments", "comments", "imports"],
+)
+def test_hostile_html_is_read_once(document: str) -> None:
+    assert find_content_ids(document) == frozenset()
+
+
 def test_an_id_is_decoded() -> None:
     assert {"a@b", "c d"} <= find_content_ids("<img src='cid:a%40b'><p style='background:url(cid:c%20d)'>")

@@ -104,6 +104,24 @@ def test_long_references_keep_the_first_id_and_the_last_ones() -> None:
     assert read_header("References", short) == short
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("Errors-To", "a" + " " * 8_000 + "b"),
+        ("Errors-To", "a@b.test," + " " * 8_000 + "b"),
+        ("Errors-To", '"' + "\\" * 8_000),
+        ("Errors-To", "a b " * 2_000),
+        ("List-Id", "a" + " " * 900 + "b"),
+        ("List-Id", "<" * 900),
+        ("References", "a@" * 30_000),
+        ("List-Help", "(" * 8_000),
+    ],
+)
+def test_hostile_values_are_read_once(name: str, given: str) -> None:
+    with pytest.raises(HeaderError):
+        write_header(name, given)
+
+
 def test_of_two_long_ids_the_parent_is_kept() -> None:
     first, last = (f"<{letter * 600}@a.test>" for letter in "ab")
     assert read_header("References", f"{first} {last}") == last
