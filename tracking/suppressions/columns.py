@@ -32,7 +32,7 @@ def spell(meaning: str, words: str) -> dict[str, str]:
 
 # What a column means, by its normalised name. Other columns are ignored.
 ROLES: Mapping[str, str] = {
-    **spell("address", "address email emailaddress mail recipient contactemail"),
+    **spell("address", "address email emailaddress emailadresse adresseemail mail recipient contactemail"),
     **spell("reason", "reason suppressionreason blocklistreason sttext subscriptionstatus"),
     **spell("note", "note notes detail details error description comment message"),
     **spell("created_at", "createdat created lastupdatetime blockedat bouncedat suppressedat date timestamp ts"),
