@@ -95,6 +95,20 @@ def test_a_click_leads_on_whatever_letters_the_url_has(
     assert (answer.status_code, answer.headers["Location"]) == (302, location)
 
 
+def test_a_long_target_is_reached_by_a_page_because_proxies_refuse_long_headers(
+    inbox: SmtpServer, send: Send, deliver: Deliver, client: Any
+) -> None:
+    target = f"https://shop.test/?a=1&b={'x' * 9_000}"
+    send(html=f'<a href="{target.replace("&", "&amp;")}">A</a>', track_clicks=True)
+    deliver()
+    url = re.findall(r'href="(http://testserver/t/c/[^"]+)"', bodies(inbox)[0])[0]
+    answer = client.get(path_of(url))
+    assert answer.status_code == 200
+    assert f'content="0;url={target.replace("&", "&amp;")}"' in answer.content.decode()
+    assert "Location" not in answer.headers
+    assert Event.objects.get(type="email.clicked").data["url"] == target
+
+
 @pytest.mark.parametrize("spoil", [lambda t: t[:-1], lambda t: t + "A", lambda t: "B" + t[1:], lambda t: t[::-1]])
 def test_a_spoilt_token_leads_nowhere(
     inbox: SmtpServer, send: Send, deliver: Deliver, client: Any, spoil: Callable[[str], str]
