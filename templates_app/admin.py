@@ -81,7 +81,9 @@ class VersionInline(TabularInline):  # type: ignore[misc]
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
-        versions: QuerySet[Version] = super().get_queryset(request).defer("html", "text", "base_html", "mjml", "locales")
+        versions: QuerySet[Version] = (
+            super().get_queryset(request).defer("html", "text", "base_html", "mjml", "locales")
+        )
         return versions
 
     def has_add_permission(self, *_: object) -> bool:

@@ -49,7 +49,7 @@ def read_mail(raw: bytes) -> UUID | None:
 
 
 def unsubscribe_by_mail(recipient_id: UUID) -> FeedbackResult:
-    """Unsubscribe the recipient; a repetition changes nothing."""
+    """Unsubscribe the recipient from the stream of its mail; a repetition changes nothing."""
     mailed = find_mailed_recipient(recipient_id)
     if mailed is None:
         return FeedbackResult.UNKNOWN
