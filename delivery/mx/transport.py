@@ -11,6 +11,7 @@ from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport,
 from delivery.concurrency.circuit_breaker import BreakerPolicy, CircuitBreakers
 from delivery.concurrency.waiting import run_blocking
 from delivery.envelope import Delivery, Outcome, Reply, Stage
+from delivery.judging.terms import About, Reason, Speaker
 from delivery.mx.route import Destination, MxRouter, UnroutableError
 from delivery.smtp.config import Security, SmtpConfig, Timeouts
 from delivery.smtp.pool import SessionPool
@@ -171,6 +172,9 @@ class MxTransport(AsyncTransport):
             enhanced_code="4.4.1",
             text=text,
             remote_host=f"{destination.host}[{destination.address}]",
+            speaker=Speaker.SERVER,
+            reason=Reason.NETWORK,
+            about=About.SERVER,
         )
 
 

@@ -11,6 +11,7 @@ from time import monotonic
 
 from delivery.concurrency.waiting import run_blocking
 from delivery.envelope import ConversationClock, Outcome, Reply, Stage
+from delivery.judging.terms import Reason
 from delivery.replies import Peer, SmtpReply, classify, clean_text
 from delivery.smtp.auth import ACCEPTED, NoMethodError
 from delivery.smtp.config import Security, SmtpConfig
@@ -86,6 +87,7 @@ def _refuse_unconnected(config: SmtpConfig, text: str, *, is_for_good: bool = Fa
             text=text,
             remote_host=host,
             speaker=config.speaker,
+            reason=Reason.NETWORK,
             about=config.host_as_subject,
             is_for_good=is_for_good,
         )
@@ -176,6 +178,7 @@ class _Handshake:
                 remote_host=self._peer.remote_host,
                 tls=self._peer.tls,
                 speaker=self.config.speaker,
+                reason=Reason.LOGIN if self._stage in {Stage.TLS, Stage.AUTH} else Reason.NETWORK,
                 about=self.config.host_as_subject,
                 is_for_good=is_for_good,
             )

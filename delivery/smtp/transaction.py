@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 from delivery.concurrency.async_transport import AsyncBeforeDot
 from delivery.envelope import Delivery, Outcome, Reply, Stage
+from delivery.judging.codes import name_status
+from delivery.judging.terms import About, Reason, Speaker
 from delivery.replies import SmtpReply, classify
 from delivery.smtp.config import SmtpConfig
 from delivery.smtp.connection import ConnectionBrokenError
@@ -247,8 +249,15 @@ class Transaction:
 
     def _build_reply(self, outcome: Outcome, text: str, enhanced_code: str = "") -> Reply:
         peer = self._session.peer
+        subjects = {
+            Outcome.DEFERRED: About.SERVER if self._is_final else About.PROVIDER,
+            Outcome.FAILED: About.MESSAGE,
+        }
         return Reply(
             outcome=outcome,
+            speaker=Speaker.SERVER if self._is_final else Speaker.RELAY,
+            reason=name_status(enhanced_code) or Reason.NETWORK,
+            about=subjects.get(outcome),
             stage=self._stage,
             enhanced_code=enhanced_code,
             text=text,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies
 from delivery.envelope import Delivery, Outcome, Reply, Stage
+from delivery.judging.terms import About, Reason
 from delivery.smtp.config import SmtpConfig
 from delivery.smtp.pool import SessionPool
 from delivery.smtp.session import Session, SessionRefusedError
@@ -122,5 +123,12 @@ def check_paths(delivery: Delivery) -> Reply | None:
     for name, path in (("return path", delivery.return_path), ("address", delivery.address)):
         if not _PATH.fullmatch(path) and (path or name == "address"):
             text = f"the {name} cannot be written in SMTP: {path[:100]!a}"
-            return Reply(outcome=Outcome.FAILED, stage=Stage.MAIL, enhanced_code="5.1.3", text=text)
+            return Reply(
+                outcome=Outcome.FAILED,
+                stage=Stage.MAIL,
+                enhanced_code="5.1.3",
+                text=text,
+                reason=Reason.PROTOCOL,
+                about=About.MESSAGE,
+            )
     return None

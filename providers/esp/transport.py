@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from delivery.envelope import BeforeDot, Delivery, Outcome, Reply, Stage
 from delivery.http_client import BrokenError, HttpClient, HttpResult, UnreachableError
-from delivery.judging.terms import About, Speaker
+from delivery.judging.terms import About, Reason, Speaker
 from delivery.replies import clean_text
 from providers.esp.http_adapter import HttpAdapter
 from providers.esp.model import Esp
@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 MAX_REMOTE_ID = 500
 # How long a connection may wait for the grant; servers close idle ones, the strictest after some seconds.
 STALE_SECONDS = 2.0
+# What we say in the ESP's place is about the call that we could not make, or about the mail that it cannot take.
+REASONS: Mapping[Stage, Reason] = {Stage.AUTH: Reason.LOGIN, Stage.DATA: Reason.CONTENT}
+SUBJECTS: Mapping[Outcome, About] = {Outcome.DEFERRED: About.PROVIDER, Outcome.FAILED: About.MESSAGE}
 Said = Iterator[tuple[UUID, Reply]]
 
 
@@ -168,7 +171,8 @@ class EspTransport:
             text=clean_text(text.encode("utf-8", "replace")),
             remote_host=self._host,
             speaker=Speaker.ESP,
-            about=About.MESSAGE if outcome is Outcome.FAILED else About.PROVIDER,
+            reason=REASONS.get(stage, Reason.NETWORK),
+            about=SUBJECTS.get(outcome),
             has_reached=outcome is Outcome.UNCERTAIN if has_reached is None else has_reached,
         )
 
