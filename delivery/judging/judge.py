@@ -87,7 +87,8 @@ def _find_reason(refusal: Refusal) -> _Finding:
     if category and (vague is None or vague in HARD):
         return _Finding(category.reason, is_proved=True)
     vague = vague or name_subject(refusal.enhanced_code)
-    return _Finding(vague or _guess_by_reply(refusal) or Reason.UNKNOWN, is_proved=False)
+    unknown = Reason.EXPIRED if refusal.is_delayed else Reason.UNKNOWN
+    return _Finding(vague or _guess_by_reply(refusal) or unknown, is_proved=False)
 
 
 def _guess_by_reply(refusal: Refusal) -> Reason | None:

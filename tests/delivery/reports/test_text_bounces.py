@@ -3,7 +3,7 @@
 import pytest
 
 from delivery.reports.parse import parse_report
-from tests.delivery.reports.samples import LETTERS, OUR_MAIL, Sample, write_letter
+from tests.delivery.reports.samples import LETTERS, OUR_MAIL, Sample, write_dsn, write_letter
 
 
 @pytest.mark.parametrize("sample", LETTERS, ids=lambda sample: sample.name)
@@ -143,3 +143,78 @@ def test_an_mbox_file_gives_the_recipients_of_all_its_mails():
         ("ann@there.test", True),
         ("ben@there.test", False),
     ]
+
+
+DELAYS = [
+    (
+        "Warning: message 1abcDE-000001-AB delayed 24 hours",
+        "A message that you sent has not yet been delivered to one or more of its\nrecipients after more than 24 hours "
+        "on the queue on mx.relay.test.\n\nThe address to which the message has not yet been delivered is:\n\n  "
+        "ann@there.test\n\nNo action is required on your part.",
+    ),
+    (
+        "Delayed Mail (still being retried)",
+        "Your message could not be delivered for more than 4 hour(s).\nIt will be retried until it is 5 day(s) old.\n\n"
+        "<ann@there.test>: connect to mx.there.test[192.0.2.1]:25: Connection timed out",
+    ),
+    (
+        "Delivery Status Notification (Delay)",
+        "Delivery to the following recipient has been delayed:\n\n  ann@there.test\n\nMessage will be retried.",
+    ),
+]
+FORMS = {
+    "exim": "A message that you sent could not be delivered. The following address failed:\n\n  ann@there.test\n"
+    "    SMTP error from remote mail server after RCPT TO:<ann@there.test>:\n    {}\n",
+    "qmail": "I'm afraid I wasn't able to deliver your message to the following addresses.\n\n<ann@there.test>:\n"
+    "192.0.2.5 does not like recipient.\nRemote host said: {}\nGiving up on 192.0.2.5.\n",
+    "sendmail": "   ----- The following addresses had permanent fatal errors -----\n<ann@there.test>\n"
+    "    (reason: {0})\n\n   ----- Transcript of session follows -----\n>>> RCPT To:<ann@there.test>\n<<< {0}\n",
+}
+
+
+@pytest.mark.parametrize(("subject", "body"), DELAYS)
+def test_a_warning_of_a_delay_is_no_bounce(subject: str, body: str):
+    report = parse_report(write_letter(body, subject=subject))
+
+    assert report.kind == "delayed"
+    assert [(one.address, one.reason, one.hard, one.suppress) for one in report.recipients] == [
+        ("ann@there.test", "expired", False, False)
+    ]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("reply", "reason", "suppress"),
+    [
+        ("550 No such user here", "no_such_user", True),
+        ("550 5.1.1", "no_such_user", True),
+        ("550 5.7.1 no such user", "no_such_user", True),
+        ("550 Benutzer unbekannt", "no_such_user", True),
+        ("550 5.1.1 mailbox over quota", "mailbox_full", False),
+        ("550 Client host [192.0.2.7] blocked using list.test", "blocked", False),
+        ("550 Recipient requires confirmation", "filtered", False),
+        ("550 5.2.1 The account is disabled", "disabled", False),
+        ("550 Helo command rejected: Host not found", "blocked", False),
+    ],
+)
+def test_a_reply_in_prose_is_judged_as_the_reply_itself(form: str, reply: str, reason: str, suppress: bool):
+    report = parse_report(write_letter(FORMS[form].format(reply), subject="Mail delivery failed"))
+
+    assert [(one.reason, one.suppress) for one in report.recipients] == [(reason, suppress)]
+
+
+@pytest.mark.parametrize("words", ["but my name was rejected", "but sender was rejected"])
+def test_what_a_server_said_before_the_recipient_is_not_about_it(words: str):
+    body = f"{FORMS['qmail']}".replace("192.0.2.5 does not like recipient.", f"Connected to 192.0.2.5 {words}.")
+    (one,) = parse_report(write_letter(body.format("501 Invalid domain"), subject="failure notice")).recipients
+
+    assert (one.hard, one.suppress, one.about) == (False, False, "identity")
+
+
+def test_a_vague_status_hides_no_better_code_in_the_text():
+    notice = "Failed to deliver to 'ann@there.test'\n host mx.there.test says:\n 550 5.1.1 User unknown\n"
+    report = parse_report(
+        write_dsn("Final-Recipient: rfc822; ann@there.test\nAction: failed\nStatus: 5.0.0", notice=notice)
+    )
+
+    assert [(one.status, one.suppress) for one in report.recipients] == [("5.1.1", True)]
