@@ -34,27 +34,30 @@ def read_due_mailboxes() -> int:
 
 def visit(mailbox: BounceMailbox) -> None:
     """Read a leased mailbox and record its reports."""
+    has_more = False
     try:
         address = build_address(mailbox)
         with open_mailbox(address, guard=find_guard(is_operated=mailbox.is_operated), limits=VISIT_LIMITS) as client:
-            read_new(mailbox, client)
+            has_more = read_new(mailbox, client)
     except (MailboxError, ImproperlyConfigured) as error:
         log.warning("bounce_mailbox_failed", provider=mailbox.provider.name, error=str(error))
         finish_visit(mailbox, failure=str(error))
     else:
-        finish_visit(mailbox)
+        finish_visit(mailbox, has_more=has_more)
 
 
-def read_new(mailbox: BounceMailbox, client: MailboxClient) -> None:
-    """Record the new mails, then delete those that told of mail of this service, unless they are kept.
+def read_new(mailbox: BounceMailbox, client: MailboxClient) -> bool:
+    """Record the new mails, then delete those that told of mail of this service, unless they are kept. Returns whether
+    more are waiting.
 
     What was recorded counts as seen even if the line breaks later; a repetition would be harmless. Other mail is never
     deleted.
     """
     done: list[str] = []
     reports: list[str] = []
+    waiting = client.list_new(mailbox.seen)
     try:
-        for mail_id in client.list_new(mailbox.seen)[:MAX_MAILS]:
+        for mail_id in waiting[:MAX_MAILS]:
             if receive_report(ReceivedReport(raw=client.fetch(mail_id))):
                 reports.append(mail_id)
             done.append(mail_id)
@@ -65,3 +68,4 @@ def read_new(mailbox: BounceMailbox, client: MailboxClient) -> None:
     client.close()
     if done:
         log.info("bounce_mailbox_read", provider=mailbox.provider.name, mails=len(done), reports=len(reports))
+    return len(waiting) > MAX_MAILS

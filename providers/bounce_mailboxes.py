@@ -140,8 +140,8 @@ def build_address(mailbox: BounceMailbox) -> MailboxAddress:
 
 
 def find_mailbox(provider: Provider) -> BounceMailbox | None:
-    """The provider's mailbox, if it has one."""
-    return getattr(provider, FIELD, None)
+    """The provider's mailbox, if it has one; a provider that is not stored has none."""
+    return None if provider._state.adding else getattr(provider, FIELD, None)
 
 
 def describe_mailbox(provider: Provider) -> Mapping[str, object] | None:
@@ -186,14 +186,16 @@ WHERE id = %(id)s AND lease_token = %(token)s
 """
 
 
-def finish_visit(mailbox: BounceMailbox, *, failure: str = "") -> None:
-    """Record a visit and when the next one is due. The first of several failures is told to the project's contact."""
+def finish_visit(mailbox: BounceMailbox, *, failure: str = "", has_more: bool = False) -> None:
+    """Record a visit and when the next one is due: at once if more mails are waiting. The first of several failures is
+    told to the project's contact.
+    """
     failed_count = min(mailbox.failed_count + 1, 100) if failure else 0
     values = {
         "seen": mailbox.seen,
         "failure": failure[:MAX_FAILURE],
         "failed": failed_count,
-        "wait": min(INTERVAL * 2 ** max(failed_count - 1, 0), MAX_INTERVAL) if failed_count < 20 else MAX_INTERVAL,
+        "wait": timedelta(0) if has_more else min(INTERVAL * 2 ** min(max(failed_count - 1, 0), 10), MAX_INTERVAL),
         "id": mailbox.pk,
         "token": mailbox.lease_token,
     }

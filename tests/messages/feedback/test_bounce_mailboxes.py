@@ -13,10 +13,12 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Notice, Project
+from gateways import bounce_mailboxes
 from gateways.bounce_mailboxes import read_due_mailboxes
 from messages.feedback.return_paths import find_return_path
 from messages.models import Message, Recipient
 from providers.bounce_mailboxes import claim_mailbox, read_mailbox, store_mailbox
+from providers.connection_test import check_provider
 from providers.models import BounceMailbox, Provider, ProviderKind
 from providers.routing.selection import routes
 from tests.certificates import CertificateAuthority
@@ -108,6 +110,27 @@ def test_kept_reports_stay_and_are_read_once(
     assert len(server.folders["INBOX"]) == 1
     assert Event.objects.filter(type="email.bounced").count() == 1
     assert len([text for text in server.commands if "FETCH" in text or "RETR" in text]) == 1
+
+
+def test_more_mails_than_one_visit_takes_are_read_in_the_next(
+    relay: Provider, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounce_mailboxes, "MAX_MAILS", 2)
+    for _ in range(5):
+        server.add("INBOX", LETTER)
+    attach(relay, server)
+    assert read_due_mailboxes() == 3
+    assert len([text for text in server.commands if "FETCH" in text or "RETR" in text]) == 5
+
+
+def test_the_check_of_a_provider_opens_its_mailbox(relay: Provider, server: Any, closed_port: int) -> None:
+    attach(relay, server)
+    relay.refresh_from_db()
+    assert check_provider(relay).detail.endswith("its bounce mailbox opens")
+    BounceMailbox.objects.update(port=closed_port)
+    relay.refresh_from_db()
+    check = check_provider(relay)
+    assert (check.ok, "its bounce mailbox: no connection" in check.detail) == (False, True)
 
 
 def test_a_leased_mailbox_is_not_read_by_another(relay: Provider, server: Any) -> None:
