@@ -17,7 +17,7 @@ class LaneState:
     """The number of recipients of a lane in each state, and the time since which the oldest is due.
 
     `due`: may be claimed now. `later`: waits for its next attempt. `leased`: a worker is sending it. `lost`: its lease
-    expired, so its worker is gone. `on_hold`: waits for a person or for feedback.
+    expired, so its worker is gone. `on_hold`: waits for a person, for feedback, or for the domain of its sender.
     """
 
     lane: Lane

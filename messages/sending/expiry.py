@@ -16,7 +16,7 @@ from ledger.sql import execute, fetch_as, fetch_column
 from messages.message_events import record_status_events
 from messages.sending.claims import Claim
 from messages.states import OPEN_STATUSES, Lane, Phase, Status, StatusReason
-from messages.transitions import Transition, apply_transitions, lock_messages
+from messages.transitions import Transition, apply_transitions, lock_free_recipients
 
 BATCH = 500
 
@@ -61,11 +61,8 @@ def build_expiry(recipient_id: UUID, message_id: UUID, last_reply: str | None = 
 
 
 EXPIRED_REPLY = "Its time was over before it was handed over, so it was not sent."
-# Under the lock, as in `_EXPIRED`. The attempt has not sent the dot, else its permit would have been granted.
-_LATE = """
-SELECT id FROM mail_recipient WHERE id = ANY(%s) AND lease_token = ANY(%s) AND expires_at <= now()
-ORDER BY id FOR NO KEY UPDATE
-"""
+# On locked rows. The attempt has not sent the dot, else its permit would have been granted.
+_LATE = "SELECT id FROM mail_recipient WHERE id = ANY(%s) AND lease_token = ANY(%s) AND expires_at <= now()"
 _END_ATTEMPTS = """
 UPDATE mail_attempt SET phase = %s, finished_at = now(), outcome = %s, reply = %s
 WHERE id = ANY(%s) AND recipient_id = ANY(%s) AND phase = %s
@@ -73,11 +70,14 @@ WHERE id = ANY(%s) AND recipient_id = ANY(%s) AND phase = %s
 
 
 def expire_leased(claims: Sequence[Claim]) -> None:
-    """Fail those of this worker's recipients whose time passed before the final dot, and end their attempts."""
+    """Fail those of this worker's recipients whose time passed before the final dot, and end their attempts.
+
+    A recipient that another transaction has locked is left to the sweep of lost leases and to the tick.
+    """
     with transaction.atomic():
-        lock_messages(claim.message_id for claim in claims)
+        free = lock_free_recipients(claim.recipient_id for claim in claims)
         tokens = list({claim.token for claim in claims})
-        late = set(fetch_column(_LATE, [[claim.recipient_id for claim in claims], tokens]))
+        late = set(fetch_column(_LATE, [list(free), tokens]))
         attempts = [claim.attempt_id for claim in claims]
         execute(_END_ATTEMPTS, [Phase.DONE, Outcome.FAILED, EXPIRED_REPLY, attempts, list(late), Phase.STARTED])
         ended = [claim for claim in claims if claim.recipient_id in late]

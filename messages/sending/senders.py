@@ -21,7 +21,7 @@ from ledger.sql import fetch_as
 from messages.message_events import record_status_events
 from messages.sending.claims import Claim, release_claims
 from messages.states import OPEN_STATUSES, Lane, Status, StatusReason
-from messages.transitions import AppliedTransition, Transition, apply_transitions, lock_messages
+from messages.transitions import AppliedTransition, Transition, apply_transitions, lock_free_recipients
 from providers.routing.selection import ProviderRef, routes
 
 BATCH = 500
@@ -117,11 +117,13 @@ def drop_refused_senders(claims: Sequence[Claim], closed_senders: ClosedSenders)
     if not doubtful:
         return list(claims)
     with transaction.atomic():
-        lock_messages(claim.message_id for claim in doubtful)
-        rows = fetch_as(SenderRow, _CLAIMED, [[claim.recipient_id for claim in doubtful]])
+        free = lock_free_recipients(claim.recipient_id for claim in doubtful)
+        rows = fetch_as(SenderRow, _CLAIMED, [list(free)])
         findings = find_senders(rows)
         transitions = plan_transitions(rows, findings)
-        refused = [claim for claim in doubtful if claim.recipient_id in transitions]
+        # A row that somebody has locked is looked at when it is claimed again.
+        dropped = {claim.recipient_id for claim in doubtful} - free | transitions.keys()
+        refused = [claim for claim in doubtful if claim.recipient_id in dropped]
         release_claims(refused)
         write_sender_transitions(transitions)
     if refused:
@@ -132,7 +134,7 @@ def drop_refused_senders(claims: Sequence[Claim], closed_senders: ClosedSenders)
     return [
         replace(claim, is_sender_verified=True) if claim.recipient_id in verified else claim
         for claim in claims
-        if claim.recipient_id not in transitions
+        if claim.recipient_id not in dropped
     ]
 
 

@@ -23,12 +23,14 @@ from messages.sending.claims import ClaimScope, claim_recipients
 from messages.sending.expiry import expire_due
 from messages.sending.schedule import release_due
 from messages.sending.senders import ClosedSenders, drop_refused_senders, settle_waiting_senders
+from messages.sending.worker_state import close_worker_state
 from messages.states import Lane, Status, StatusReason
 from messages.tasks import tick
 from providers.models import Provider
 from providers.routing.selection import build_provider_ref, routes
 from providers.services import remove_provider
 from tests.conftest import ApiClient
+from tests.locked_rows import locked_elsewhere
 from tests.smtp_server import SmtpServer
 from tracking.models import Event
 
@@ -279,3 +281,20 @@ def test_projects_do_not_meet(relay: SmtpServer, domain: Domain, send: Send, del
     remove_domain(rival)
     deliver()
     assert read(message)[0] == "sent"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_locked_message_of_a_refused_sender_does_not_hold_up_others(
+    relay: SmtpServer, domain: Domain, send: Send, deliver: Deliver, settings: Any
+) -> None:
+    held = send(from_=SHOP)
+    settings.TRUSTED_SENDER_DOMAINS = ["mine.test"]
+    good = send(from_=parse_address("shop@mine.test"))
+    remove_domain(domain)
+    with locked_elsewhere(held):
+        deliver()
+        assert read(good)[0] == "sent"
+    assert Recipient.objects.get(message=held).lease_token is None
+    close_worker_state()
+    deliver()
+    assert read(held) == ("failed", "sender_not_verified")
