@@ -18,7 +18,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts.services import write_audit
 from common.errors import ApiError, InvalidFieldsError
 from templates_app.draft_checks import ALIAS_RULE
-from templates_app.models import Template, Version
+from templates_app.models import BODIES, Template, Version
 from templates_app.previews import FRAME_HEADERS, preview_posted
 from templates_app.services import (
     FIELDS,
@@ -81,10 +81,8 @@ class VersionInline(TabularInline):  # type: ignore[misc]
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
-        versions: QuerySet[Version] = (
-            super().get_queryset(request).defer("html", "text", "base_html", "mjml", "locales")
-        )
-        return versions
+        versions: QuerySet[Version] = super().get_queryset(request)
+        return versions.defer(*BODIES, "base_html")
 
     def has_add_permission(self, *_: object) -> bool:
         return False
