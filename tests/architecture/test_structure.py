@@ -109,7 +109,9 @@ def test_nothing_happens_in_package_files():
 
 def test_modules_are_named_for_what_they_do():
     vague = {"utils", "helpers", "core", "misc", "base", "common"}
-    assert [str(path) for path in find_sources() if path.stem in vague] == []
+    # Django looks for a database back end's wrapper in a module of this name.
+    given = {Path("ledger/database/base.py")}
+    assert [str(path) for path in find_sources() if path.stem in vague and path not in given] == []
 
 
 def test_no_import_is_inside_a_function():
