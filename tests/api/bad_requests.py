@@ -48,7 +48,7 @@ ADDRESSES: list[Field] = [
             "a..b@x.test": "invalid_address",
             "a b@x.test": "invalid_address",
             "a@x .test": "invalid_address",
-            '"a b"@x.test': "invalid_address",
+            '"a b@x.test': "invalid_address",
             "a@[192.0.2.1]": "invalid_address",
             "a@192.0.2.1": "invalid_address",
             "a@x.test>": "invalid_address",
