@@ -78,4 +78,5 @@ def send_notices(project: Project, notices: Sequence[Notice]) -> Draft:
         subject=f"{project.name}: {first}{more}",
         text="\n\n".join([*(notice.text for notice in notices), footer]),
         tags=[TAG],
+        enable_unsubscribe=False,
     )

@@ -375,7 +375,7 @@ ROUTES: list[tuple[str, str, Any, int, str]] = [
     ("GET", "/emails/x/raw", None, 404, "not_found"),
     ("GET", "/emails/%00", None, 404, "not_found"),
     ("GET", "/nothing", None, 404, "not_found"),
-    ("POST", "/emails?x=1", {}, 422, "unknown_field"),
+    ("POST", "/emails?x=1", {"to": "a@x.test", "subject": "Hi", "text": "Hi"}, 422, "unknown_field"),
     ("POST", "/emails/batch?mode=x", [], 422, "invalid_choice"),
     ("POST", "/emails/batch", [], 422, "batch_size"),
     ("POST", "/emails/batch", [{}] * 501, 422, "batch_size"),

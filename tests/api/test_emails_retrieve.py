@@ -13,7 +13,17 @@ MEMBERS = {
     *("id", "status", "from_", "to", "cc", "bcc", "reply_to", "subject", "html", "text", "template_id", "domain_id"),
     *("tags", "metadata", "priority", "track_opens", "track_clicks", "enable_unsubscribe", "created_at"),
     *("scheduled_at", "queued_at", "sent_at", "delivered_at", "failed_at", "bounced_at", "cancelled_at", "expires_at"),
-    *("resent_from", "message_id", "status_reason", "recipients", "attempts", "attachments"),
+    *(
+        "stream",
+        "locale",
+        "forwarded_to",
+        "resent_from",
+        "message_id",
+        "status_reason",
+        "recipients",
+        "attempts",
+        "attachments",
+    ),
 }
 BESIDE = {"test", "headers", "on_uncertain", "events"}
 RECIPIENT = {"address", "name", "kind", "status", "status_reason", "next_attempt_at", "last_reply"}

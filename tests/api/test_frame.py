@@ -25,6 +25,7 @@ LISTS = (
     "/emails/<id:pk>/events",
     "/events",
     "/providers",
+    "/streams",
     "/suppressions",
     "/templates",
     "/templates/<str:ref>/versions",
@@ -42,7 +43,9 @@ BODIES: dict[str, Any] = {
     "POST /templates/<str:ref>/test": {"to": "a@x.test", "from_": "a@mine.test"},
     "POST /webhooks": {"url": PUBLIC_IP_URL, "events": ["*"]},
     "POST /webhooks/<id:pk>/replay": {"since": "2026-01-01T00:00:00Z"},
+    "POST /streams": {"name": "new"},
     "POST /suppressions": {"address": "new@x.test"},
+    "POST /suppressions/import": {"content_b64": "YWRkcmVzcwpuZXdAeC50ZXN0Cg=="},
     "PATCH /emails/<id:pk>": {"scheduled_at": (datetime.now(UTC) + timedelta(hours=2)).isoformat()},
     "PATCH /domains/<id:pk>": {"default_from": "a@mine.test"},
     "PATCH /providers/<id:pk>": {"weight": 2},
@@ -63,6 +66,7 @@ MAKE_ONE = {
     "/providers": "providers",
     "/templates": "templates",
     "/webhooks": "webhooks",
+    "/streams": "streams",
     "/suppressions": "suppressions",
 }
 SHOW_SECRETS = (

@@ -61,7 +61,9 @@ def known(api, test_api, post, deliver) -> dict[str, dict[str, str]]:
     provider = api.post("/providers", {"name": "known", "url": "smtp://relay.known.test"}).json()
     webhook = api.post("/webhooks", {"url": "https://93.184.215.14/", "events": ["*"]}).json()
     api.post("/suppressions", {"address": "no@known.test"})
+    stream = api.post("/streams", {"name": "known"}).json()
     return {
+        "streams": {"ref": stream["id"]},
         "emails": {"id": email["id"], "attachment_id": email["attachments"][0]["id"]},
         "templates": {"ref": template["id"]},
         "domains": {"id": domain["id"]},

@@ -9,7 +9,8 @@ from django.test import Client, RequestFactory
 
 from common.parsers import MAX_BATCH_BODY, MAX_BODY
 
-pytestmark = pytest.mark.urls("tests.common.probe_urls")
+# A handler of its own ends a request as a server does, and looks at the connection that an earlier test has left.
+pytestmark = [pytest.mark.urls("tests.common.probe_urls"), pytest.mark.django_db]
 ECHO = "/api/v1/echo"
 
 
