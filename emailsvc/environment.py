@@ -78,7 +78,7 @@ class Environment(BaseSettings):
     ENCRYPTION_KEYS: Words = Field(
         min_length=1, description="Fernet keys that encrypt stored secrets, newest first. `./run` generates one."
     )
-    BROKER_URL: str = Field(default="", description="Celery's broker if it is not Redis: `amqp://…`.")
+    BROKER_URL: str = Field(default="", description="Celery's broker if it is not Redis: `amqp://…` or `amqps://…`.")
     PUBLIC_URL: str = Field(
         default="http://127.0.0.1:8000",
         description="Public URL of this service, used in links in mail; without a path.",

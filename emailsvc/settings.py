@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
 
+from delivery.broker_tls import redis_tls, split_broker_tls
 from emailsvc.admin_site import theme
 from emailsvc.environment import read_environment
 from emailsvc.logs import build_logging
@@ -119,7 +120,7 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
-        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
+        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, **redis_tls(REDIS_URL)},
     }
 }
 
@@ -224,7 +225,9 @@ ATTACHMENT_STORAGE = env.ATTACHMENT_STORAGE
 
 # Celery only carries wake-ups, the rows are the queue: these settings keep a lost or stopped broker from blocking.
 # Kombu spells a Unix socket redis+socket://, redis-py and Django spell it unix://.
-CELERY_BROKER_URL = env.BROKER_URL or REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = split_broker_tls(
+    env.BROKER_URL or REDIS_URL.replace("unix://", "redis+socket://", 1)
+)
 CELERY_IMPORTS = [
     "webhooks.tasks",
     "domains.tasks",

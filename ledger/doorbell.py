@@ -12,6 +12,8 @@ from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from delivery.broker_tls import redis_tls
+
 log = structlog.get_logger(__name__)
 
 # After a failed wake-up no caller waits for the absent broker: one caller per this many seconds tries again.
@@ -37,6 +39,7 @@ class Doorbell:
             socket_connect_timeout=0.3,
             # The client's own retries wait for seconds; the next wake-up is our retry.
             retry=Retry(NoBackoff(), 0),
+            **redis_tls(settings.REDIS_URL),
         )
 
     def ring(self, task: Task[Any, Any], lane: str) -> None:

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from delivery.broker_tls import redis_tls
 from providers.services import count_resting, has_shared_provider
 from tracking.suppressions.wave_decisions import count_open
 
@@ -104,7 +105,7 @@ class MigrationsCheck:
 
 
 def check_redis() -> HealthCheck:
-    with redis.Redis.from_url(settings.REDIS_URL, **REDIS_OPTIONS) as client:
+    with redis.Redis.from_url(settings.REDIS_URL, **REDIS_OPTIONS, **redis_tls(settings.REDIS_URL)) as client:
         client.ping()
     return HealthCheck(status="ok", detail="answers")
 

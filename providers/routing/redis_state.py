@@ -9,6 +9,8 @@ import redis
 import structlog
 from django.conf import settings
 
+from delivery.broker_tls import redis_tls
+
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
@@ -26,6 +28,7 @@ class Shared:
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=TIMEOUT_SECONDS,
             decode_responses=True,
+            **redis_tls(settings.REDIS_URL),
         )
         self._quiet_until = 0.0
         self._lock = threading.Lock()
