@@ -1,6 +1,7 @@
 """Behaviour common to every route of /api/v1, tested on each of them."""
 
 import json
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,7 +46,7 @@ BODIES: dict[str, Any] = {
     "POST /webhooks/<id:pk>/replay": {"since": "2026-01-01T00:00:00Z"},
     "POST /streams": {"name": "new"},
     "POST /suppressions": {"address": "new@x.test"},
-    "POST /suppressions/import": {"content_b64": "YWRkcmVzcwpuZXdAeC50ZXN0Cg=="},
+    "POST /suppressions/import": {"content_b64": b64encode(b"address,reason\nnew@x.test,manual\n").decode()},
     "PATCH /emails/<id:pk>": {"scheduled_at": (datetime.now(UTC) + timedelta(hours=2)).isoformat()},
     "PATCH /domains/<id:pk>": {"default_from": "a@mine.test"},
     "PATCH /providers/<id:pk>": {"weight": 2},
