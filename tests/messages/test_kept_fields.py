@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from accounts.models import StreamType
+from accounts.streams import create_stream
 from messages import services
 from messages.accepting.draft import COPIED, KEPT
 from messages.models import Message
@@ -38,6 +40,7 @@ def read(message: Message, names: list[str]) -> dict[str, Any]:
 
 
 def test_every_field_that_a_message_has_under_the_same_name_is_stored_and_sent_again(api_key, send):
+    create_stream(api_key.project, name="news", type_=StreamType.TRANSACTIONAL)
     assert sorted(KEPT) == sorted(VALUES)
     message = send(**VALUES)
     assert read(message, KEPT) == VALUES
