@@ -100,6 +100,9 @@ class SenderField(AddressField):
         spelt = data.rpartition("@")[2].strip(" >").lower()
         if spelt != address.domain and not INTERNATIONAL.search(address.domain):
             fail_field("invalid_address", f"Spell the domain plainly: {address.domain}.")
+        if address.address.count("@") > 1:
+            # A quoted local part, which some programs would show as an address of another domain.
+            fail_field("invalid_address", "The part before the last @-sign of a sender must not hold another one.")
         return address
 
 
