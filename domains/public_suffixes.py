@@ -1,102 +1,20 @@
-"""Names of two labels below which registries register domains, such as `co.uk`: nobody sends from them.
+"""Names below which registries register domains, such as `co.uk`: nobody sends from them.
 
-The table has the second levels of country codes in wide use, and no names of hosting companies. It does not tell
-organisations apart, and it may be incomplete: nobody can publish the records of a suffix that is missing here.
+The Public Suffix List (https://publicsuffix.org) says which. Its names of hosting companies do not count: the company
+itself may send from its own name.
 """
 
-from collections.abc import Mapping
+from functools import cache
 
-# By top-level domain, the labels before it.
-_LABELS: Mapping[str, str] = {
-    "ae": "ac co gov mil net org sch",
-    "ar": "com edu gob gov int mil net org tur",
-    "at": "ac co gv or",
-    "au": "asn com edu gov id net org",
-    "bd": "ac com edu gov mil net org",
-    "bh": "com edu gov net org",
-    "bo": "com edu gob int mil net org",
-    "br": "adm adv art blog com eco edu eng gov ind inf jus leg med mil net org pro psi tur tv",
-    "bw": "co org",
-    "cn": "ac com edu gov mil net org",
-    "co": "com edu gov mil net nom org",
-    "cr": "ac co ed fi go or sa",
-    "cy": "ac biz com gov ltd net org",
-    "do": "art com edu gob gov mil net org sld web",
-    "ec": "com edu fin gob gov info med mil net org pro",
-    "eg": "com edu eun gov mil name net org sci",
-    "es": "com edu gob nom org",
-    "fj": "ac biz com gov info mil name net org pro",
-    "fr": "asso com gouv nom prd tm",
-    "ge": "com edu gov mil net org pvt",
-    "gh": "com edu gov mil org",
-    "gr": "com edu gov net org",
-    "gt": "com edu gob ind mil net org",
-    "hk": "com edu gov idv net org",
-    "hn": "com edu gob mil net org",
-    "hu": "agrar bolt casino city co erotica film forum games hotel info ingatlan jogasz konyvelo lakas media news org "
-    "priv reklam sex shop sport suli szex tm tozsde utazas video",
-    "id": "ac biz co desa go mil my net or sch web",
-    "il": "ac co gov idf k12 muni net org",
-    "im": "ac co com net org",
-    "in": "ac co edu firm gen gov ind mil net nic org res",
-    "jo": "com edu gov mil name net org sch",
-    "jp": "ac ad co ed go gr lg ne or",
-    "ke": "ac co go info me mobi ne or sc",
-    "kh": "com edu gov mil net org per",
-    "kr": "ac co es go hs kg mil ms ne or pe re sc",
-    "kw": "com edu emb gov ind net org",
-    "kz": "com edu gov mil net org",
-    "lb": "com edu gov net org",
-    "lk": "ac assn com edu gov grp hotel int ltd net ngo org sch soc web",
-    "ly": "com edu gov id med net org plc sch",
-    "ma": "ac co gov net org press",
-    "mm": "com edu gov net org",
-    "mo": "com edu gov net org",
-    "mt": "com edu net org",
-    "mx": "com edu gob net org",
-    "my": "biz com edu gov mil name net org",
-    "na": "co com org",
-    "ng": "com edu gov i mil mobi name net org sch",
-    "ni": "ac biz co com edu gob in info int mil net nom org web",
-    "np": "com edu gov mil net org",
-    "nz": "ac co cri geek gen govt health iwi kiwi maori mil net org parliament school",
-    "om": "co com edu gov med museum net org pro",
-    "pa": "abo ac com edu gob ing med net nom org sld",
-    "pe": "com edu gob mil net nom org",
-    "pg": "ac com gov mil net org",
-    "ph": "com edu gov i mil net ngo org",
-    "pk": "ac biz com edu fam gkp gob gok gon gop gos gov net org web",
-    "pl": "biz com edu gov info mil net org",
-    "pr": "biz com edu gov info name net org pro",
-    "pt": "com edu gov int net nome org publ",
-    "py": "com coop edu gov mil net org",
-    "qa": "com edu gov mil name net org sch",
-    "ro": "arts com firm info nom nt org rec store tm www",
-    "rs": "ac co edu gov in org",
-    "sa": "com edu gov med net org pub sch",
-    "sg": "com edu gov net org",
-    "sv": "com edu gob org red",
-    "th": "ac co go in mi net or",
-    "tn": "com ens fin gov ind info intl mincom nat net org perso tourism",
-    "tr": "av bbs bel biz com dr edu gen gov info k12 kep mil name net org pol tel tsk tv web",
-    "tt": "biz co com edu gov info mil name net org pro",
-    "tw": "club com ebiz edu game gov idv mil net org",
-    "tz": "ac co go hotel info me mil mobi ne or sc tv",
-    "ua": "com edu gov in net org",
-    "ug": "ac co com go ne or org sc",
-    "uk": "ac co gov ltd me net nhs org plc police sch",
-    "uy": "com edu gub mil net org",
-    "uz": "co com net org",
-    "ve": "arts bib co com e12 edu firm gob gov info int mil net nom org rar rec store tec web",
-    "vn": "ac ai biz com edu gov health id info int io name net org pro",
-    "za": "ac agric alt co edu gov grondar law mil net ngo nic nis nom org school tm web",
-    "zm": "ac biz co com edu gov info mil net org sch",
-    "zw": "ac co gov mil org",
-}
-_SECOND_LEVELS: Mapping[str, frozenset[str]] = {top: frozenset(labels.split()) for top, labels in _LABELS.items()}
+from publicsuffixlist import PublicSuffixList
+
+
+@cache
+def _read_list() -> PublicSuffixList:
+    """The list, as the package has it: reading it costs 20 ms, once."""
+    return PublicSuffixList(only_icann=True)
 
 
 def is_public_suffix(name: str) -> bool:
-    """Whether this name, in lower case, is a top-level domain or one of the second levels of the table."""
-    label, _, top = name.rpartition(".")
-    return not label or label in _SECOND_LEVELS.get(top, ())
+    """Whether this name, as A-labels in lower case, is a top-level domain or another public suffix."""
+    return bool(_read_list().is_public(name))

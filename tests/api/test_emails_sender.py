@@ -92,7 +92,7 @@ def test_a_lookalike_domain_is_a_different_domain(api, project, relay, address):
             "a@go\u00adod.test",
             "a@good.test\u200b",
         ),
-        *("a@evil.test@good.test", "a@good.test <a@evil.test>", "a@good.test,a@evil.test"),
+        *("a@evil.test@good.test", '"a@evil.test"@good.test', "a@good.test <a@evil.test>", "a@good.test,a@evil.test"),
         *(
             "a@evil.test(@good.test)",
             "a@good.test%evil.test",

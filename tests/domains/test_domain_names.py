@@ -85,5 +85,8 @@ def test_room_is_left_for_the_names_below():
 def test_names_below_and_beside_a_public_suffix_are_taken():
     assert canonical_name("Shop.co.uk") == "shop.co.uk"
     assert canonical_name("co.example") == "co.example"
-    with pytest.raises(DomainNameError, match=r"co\.uk is a public suffix"):
-        canonical_name("co.uk")
+    # A wildcard of the list and its exception.
+    assert canonical_name("city.kawasaki.jp") == "city.kawasaki.jp"
+    for name in ("co.uk", "com.mm", "k12.ma.us", "公司.cn", "shop.kawasaki.jp"):
+        with pytest.raises(DomainNameError, match=r"is a public suffix"):
+            canonical_name(name)
