@@ -23,7 +23,15 @@ MAX_TEXT = 1_000
 # The name under which unreadable events are counted.
 MALFORMED = "(malformed)"
 # What reading raises for a body of another shape.
-UNREADABLE = (UnreadableEventError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+UNREADABLE = (
+    UnreadableEventError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class LoginError(Exception):

@@ -339,6 +339,12 @@ def test_the_words_of_the_recipients_server_are_kept_with_their_codes() -> None:
     assert event.reply == "550 5.7.1 listed"
 
 
+def test_a_number_that_no_time_can_hold_costs_its_event_only() -> None:
+    good = {"event": "delivered", "email": WHO, "message-id": "1"}
+    events, unknown = convert(ESPS["brevo"], [good, {**good, "ts_epoch": 10**400}, good], POSTED)
+    assert (len(events), unknown) == (2, {"(malformed)": 1})
+
+
 def test_a_class_of_an_esp_is_a_reason_of_ours() -> None:
     (event,) = read("mailjet", write_mailjet("bounce", hard_bounce=True, error="mailbox inactive"))
     assert event.category == Category(Reason.DISABLED)
