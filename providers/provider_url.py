@@ -49,6 +49,8 @@ OPTIONS = {
 SCHEMES = {"smtp": ProviderKind.SMTP, "smtps": ProviderKind.SMTP, **{kind.value: kind for kind in ProviderKind}}
 PORTS = {ProviderKind.SMTP: 587, ProviderKind.INBOX: 2525, ProviderKind.MX: 25}
 IMPLICIT_PORT = 465
+# A name or an address. A character with a meaning in URLs would change the stored settings.
+_HOST = re.compile(r"\w(?:[\w.-]{0,252}[\w.])?")
 _TOPIC = re.compile(r"arn:aws(?:-[a-z-]+)?:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")
 
 
@@ -129,6 +131,9 @@ def build_provider_url(kind: ProviderKind, settings: Settings) -> str:
 
 def check_settings(kind: ProviderKind, settings: Settings) -> ProviderAddress:
     """`settings` completed by defaults and validated. ProviderUrlError when they are invalid."""
+    if unprintable := sorted(name for name, value in settings.items() if not value.isprintable()):
+        # They would end a line of SMTP or HTTP.
+        raise ProviderUrlError(f"{unprintable[0]} must hold printable characters only", unprintable[0])
     if kind is ProviderKind.ESP:
         return _check_esp(settings)
     refuse_unknown(settings, (*AUTHORITY[kind], *OPTIONS[kind]))
@@ -138,6 +143,7 @@ def check_settings(kind: ProviderKind, settings: Settings) -> ProviderAddress:
         return ProviderAddress(kind=kind, port=port, ca_file=settings.get("ca", ""), options=dict(settings))
     if not settings.get("host"):
         raise ProviderUrlError("a host is missing", "host")
+    _check_host(settings["host"])
     tls = settings.get("tls") or _choose_tls(kind, settings, port)
     if tls not in TLS_MODES:
         raise ProviderUrlError(f"tls must be one of {', '.join(TLS_MODES)}", "tls")
@@ -159,6 +165,15 @@ def check_settings(kind: ProviderKind, settings: Settings) -> ProviderAddress:
         ca_file=settings.get("ca", ""),
         options={name: settings[name] for name in (AUTH, *OAUTH) if name in settings},
     )
+
+
+def _check_host(host: str) -> None:
+    try:
+        is_host = bool(ip_address(host)) if ":" in host else _HOST.fullmatch(host) is not None
+    except ValueError:
+        is_host = False
+    if not is_host:
+        raise ProviderUrlError("host must be a name or an address, without brackets and port", "host")
 
 
 def _check_auth(settings: Settings, tls: str) -> None:
@@ -227,15 +242,21 @@ def _check_esp(settings: Settings) -> ProviderAddress:
     refuse_unknown(options, list_settings(esp))
     if missing := [name for name in esp.needed if not options.get(name)]:
         raise ProviderUrlError(f"{esp.title} requires {missing[0]}", missing[0])
-    if API_URL in options:
-        parts = urlsplit(options[API_URL])
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ProviderUrlError("api_url must be http:// or https:// with a host", API_URL)
+    if API_URL in options and not _is_web_url(options[API_URL]):
+        raise ProviderUrlError("api_url must be http:// or https:// with a host", API_URL)
     if EVENT_LOGIN in options and not all(options[EVENT_LOGIN].partition(":")):
         raise ProviderUrlError(f"{EVENT_LOGIN} must be user:password", EVENT_LOGIN)
     if any(not _TOPIC.fullmatch(text.strip()) for text in options.get(TOPICS, "").split(",") if text.strip()):
         raise ProviderUrlError(f"{TOPICS} must be ARNs of SNS topics, separated by commas", TOPICS)
     return ProviderAddress(kind=ProviderKind.ESP, host=settings["esp"], options=options)
+
+
+def _is_web_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def hide_secrets(kind: ProviderKind, settings: Settings) -> dict[str, str]:

@@ -6,6 +6,7 @@ from providers.models import ProviderKind
 from providers.provider_url import (
     ProviderUrlError,
     build_provider_url,
+    check_settings,
     hide_secrets,
     parse_provider_url,
     split_provider_url,
@@ -53,7 +54,12 @@ def test_tls_from_the_first_byte_is_port_465_and_the_other_way_round(url: str) -
         ("esp://nobody?api_key=k", "esp"),
         ("esp://postmark", "server_token"),
         ("esp://postmark?server_token=t&api_url=file:///etc/passwd", "api_url"),
+        ("esp://postmark?server_token=t&api_url=http://[x", "api_url"),
+        ("esp://postmark?server_token=t&api_url=https://\u2100.test", "api_url"),
         ("esp://postmark?server_token=t&password=x", "password"),
+        ("esp://postmark?server_token=t%00", "server_token"),
+        ("mx:?helo=me.test%0D%0ARSET", "helo"),
+        ("smtp://relay.test%00", "host"),
     ],
 )
 def test_what_is_wrong_is_named_and_the_url_is_not_repeated(url: str, setting: str) -> None:
@@ -61,6 +67,20 @@ def test_what_is_wrong_is_named_and_the_url_is_not_repeated(url: str, setting: s
         parse_provider_url(url)
     assert caught.value.setting == setting
     assert url not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["[::1]", "relay.test:25", "a@b.test", "a/b", "a?b", "a#b", "a b", "a%b", ":::"])
+def test_a_host_holds_nothing_that_means_something_else_in_a_url(host: str) -> None:
+    with pytest.raises(ProviderUrlError) as caught:
+        check_settings(ProviderKind.SMTP, {"host": host})
+    assert caught.value.setting == "host"
+
+
+@pytest.mark.parametrize("host", ["relay.test", "relay.test.", "mail_relay", "::1", "10.0.0.1", "bücher.test"])
+def test_names_and_addresses_are_hosts(host: str) -> None:
+    settings = {"host": host}
+    assert check_settings(ProviderKind.SMTP, settings).host == host
+    assert split_provider_url(build_provider_url(ProviderKind.SMTP, settings))[1] == settings
 
 
 def test_neither_repr_nor_what_is_shown_holds_a_secret() -> None:
