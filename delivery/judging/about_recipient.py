@@ -41,6 +41,8 @@ ABOUT_RECIPIENT: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             r"\b(?:mail ?box|storage|disk|user) ?(?:space|room|quota|storage|capacity)",
             r"\bno (?:disk )?space left|\bover ?quota\b|\bdisk ?(?:space )?quota|\bdisk (?:is )?full",
             r"\b(?:number|amount) of (?:messages|mails?|stored mail)\b.{0,60}\b(?:exceed|limit)",
+            r"\b(?:mail ?box|user|recipient|account|storage) quota\b",
+            r"\bover (?:(?:its|his|their|the|storage|size) ){0,2}limit\b",
             r"\btoo much mail data|\btoo many messages (?:in|on)\b",
         ),
     ),

@@ -129,6 +129,7 @@ ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             rf"\b(?:{_NO}|unknown|invalid|verif\w+|failed)\b.{{0,12}}\b(?:sender|return[- ]path|mail from)\b",
             r"\bdomain of your (?:e-?mail )?address\b|\bfrom domain\b",
             r"\b(?:mx records?|domain) (?:for|in|of) your\b|\bfake sender|\bsender (?:is )?(?:fake|unvalidated)",
+            r"\b(?:address|format|syntax)\b.{0,12}\bof (?:the )?sender\b",
             r"\bhost denies the sender|\bnot owned by user",
         ),
     ),
@@ -167,6 +168,9 @@ VAGUELY_ABOUT_US: tuple[tuple[Reason, tuple[str, ...]], ...] = (
     (
         Reason.POLICY,
         (
+            # Beside a code for "no such mailbox" it still tells of this mail.
+            rf"\b(?:your|this) (?:message|mail|e-?mail)\b.{{0,25}}\b{_NO}|\b(?:message|mail|e-?mail) {_NO}",
+            rf"\b{_NO} (?:this |your )?(?:message|mail)\b(?! ?box)|^access denied",
             r"\bpolic(?:y|ies)\b|\bprohibited\b|\bforbidden\b|\bviolat\w+|\bsecurity\b|\badministrative\w*|\bunacceptable",
         ),
     ),

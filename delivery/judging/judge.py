@@ -70,7 +70,7 @@ def _find_reason(refusal: Refusal) -> _Finding:
     """The reason by the strongest evidence."""
     detail = refusal.enhanced_code[2:]
     if plain := read_plainly(refusal.words) or read_beside(refusal.words, refusal.enhanced_code):
-        if plain is Reason.DISABLED and detail in _NO_MAILBOX:
+        if plain is Reason.DISABLED and detail in _NO_MAILBOX and is_neutral(refusal.words):
             plain = Reason.NO_SUCH_USER
         is_full = plain in HARD and read_plainly(refusal.context) is Reason.MAILBOX_FULL
         return _Finding(Reason.MAILBOX_FULL if is_full else plain, is_proved=True)

@@ -220,6 +220,26 @@ def test_other_refusals_suppress_nobody(line: str, reason: str, is_final: bool):
     assert not (is_final and reply.should_pause)
 
 
+# A code for "no such mailbox" beside words that are about something else.
+DOUBTFUL = [
+    "550 5.1.1 account temporarily suspended",
+    "550 5.1.1 Message rejected",
+    "550 5.1.1 Your email was not accepted",
+    "550 5.1.1 Access denied",
+    "550 5.1.1 <ann@there.test> is over its storage limit",
+    "550 5.1.1 mailbox quota",
+    "550 5.1.3 Invalid address format of the sender",
+]
+
+
+@pytest.mark.parametrize("line", DOUBTFUL)
+def test_a_code_alone_does_not_outweigh_words_about_something_else(line: str) -> None:
+    assert not hear(line).should_suppress
+    code, status, words = line.split(" ", 2)
+    refusal = Refusal(speaker=Speaker.REPORT, code=int(code), enhanced_code=status, words=words)
+    assert not should_suppress(judge(refusal))
+
+
 @pytest.mark.parametrize(("line", "reason"), [*((line, "") for line in GONE), *OTHERS])
 def test_a_relays_report_and_an_esps_event_are_judged_alike(line: str, reason: str):
     """Postfix quotes the reply in its report, and names the stage; an ESP quotes it alone."""
