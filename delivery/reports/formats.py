@@ -112,9 +112,9 @@ def read_reply(sections: MailSections) -> tuple[ReportedRecipient, ...]:
 
 
 def name_kind(recipients: Sequence[ReportedRecipient]) -> ReportKind:
-    """The kind of a report: the most severe result of its recipients."""
+    """The kind of a report: the most severe result of its recipients. Without one that was tried it is none."""
     actions = {one.action for one in recipients}
-    if actions == {"replied"}:
+    if actions <= {"replied"}:
         return "none"
     return "bounce" if "failed" in actions else "delayed" if "delayed" in actions else "delivered"
 

@@ -116,4 +116,5 @@ def test_the_class_of_a_notice_counts_like_words(bounce: dict[str, str], kind: s
 
 @pytest.mark.parametrize("text", ['{"mail":', '{"mail": 1}', '{"mail": {}, "notificationType": "Bounce", "bounce": 7}'])
 def test_broken_json_is_no_report(text: str):
-    assert parse_report(write_letter(text, sender="a@there.test", subject="hello")).recipients == ()
+    report = parse_report(write_letter(text, sender="a@there.test", subject="hello"))
+    assert (report.kind, report.recipients) == ("none", ())
