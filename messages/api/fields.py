@@ -14,7 +14,7 @@ from common.serializers import AddressField, StrictCharField, StrictSerializer, 
 from common.text import find_control_character
 from delivery.mime.headers import NAME, HeaderError
 from delivery.mime.message import RESERVED
-from delivery.mime.syntax import find_longest, read_header
+from delivery.mime.syntax import find_longest, read_header, write_header
 from delivery.simulator.script import TIME_SCALE_HEADER
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
@@ -173,9 +173,12 @@ def check_header_value(header: tuple[str, object]) -> str:
     name, given = header
     value = check_line(given, find_longest(name))
     try:
-        return read_header(name, value)
+        read = read_header(name, value)
+        # A word over the length of a line is only found by writing.
+        write_header(name, read)
     except HeaderError as error:
         fail_field("invalid_header", f"{error.reason[0].upper()}{error.reason[1:]}.")
+    return read
 
 
 def check_time_scale(headers: dict[str, str]) -> dict[str, str]:

@@ -267,6 +267,20 @@ def test_a_header_is_checked_by_its_syntax(api):
     assert errors_of(answer) == [("headers.List-Unsubscribe", "invalid_header"), ("headers.List-Id", "invalid_header")]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("References", f"<1@a.b> <{'x' * 1000}@a.b>"),
+        ("List-Help", f"<https://a.b/{'x' * 1000}>"),
+        ("Errors-To", f"{'x' * 1000}@a.b"),
+        ("List-Id", f"<{'x' * 996}>"),
+    ],
+)
+def test_a_header_that_fits_into_no_line_is_refused(api, name, value):
+    answer = api.post("/emails", {**EMAIL, "headers": {name: value}})
+    assert errors_of(answer) == [(f"headers.{name}", "invalid_header")]
+
+
 CONTROL = [
     "X-SMTPAPI",
     "x-mc-Tags",
