@@ -76,6 +76,9 @@ def explain_parting(key: DkimKey) -> str:
 
 def may_have_certificate(host: str) -> bool:
     """Whether a host is the tracking host of a domain whose ownership and tracking records are found, in use or not."""
+    if "\0" in host:
+        # PostgreSQL takes no NUL.
+        return False
     found = RecordCheck.objects.filter(status=RecordStatus.OK)
     owned = found.filter(purpose=RecordPurpose.OWNERSHIP).values("domain_id")
     name = host.lower().removesuffix(".")

@@ -19,6 +19,7 @@ from accounts.streams import (
     build_feedback_id,
     create_stream,
     is_uuid,
+    is_valid_name,
 )
 from accounts.viewsets import ProjectViewSet
 from common.errors import NotFoundError
@@ -79,7 +80,9 @@ class StreamViewSet(ProjectViewSet):
 
     def get_object(self) -> Stream:
         ref = self.kwargs["ref"]
-        found = self.get_queryset().filter(Q(pk=ref) if is_uuid(ref) else Q(name=ref)).first()
+        # Text that cannot be a name is not looked for: PostgreSQL takes no NUL.
+        is_ref = is_uuid(ref) or is_valid_name(ref)
+        found = self.get_queryset().filter(Q(pk=ref) if is_uuid(ref) else Q(name=ref)).first() if is_ref else None
         if found is None:
             raise NotFoundError
         return found

@@ -88,6 +88,7 @@ def test_streams_have_scopes_of_their_own_and_belong_to_one_project(make_api: An
         assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
     for ref in (made["id"], "digest"):
         assert other_api.get(f"/streams/{ref}").status_code == other_api.delete(f"/streams/{ref}").status_code == 404
+    assert reader.get("/streams/%00").status_code == writer.delete("/streams/a%00").status_code == 404
     assert other_api.post("/streams", {"name": "digest"}).status_code == 201
 
 

@@ -119,7 +119,7 @@ def test_certificates_are_only_for_tracking_hosts_of_proven_domains(
     remove_records(zone, domain, RecordPurpose.DKIM)
     assert verify_domain(domain).status == "pending"
     assert ask("link.good.test") == ask("LINK.good.test.") == 200
-    assert ask("good.test") == ask("link.evil.test") == ask("") == ask("x" * 5000) == 404
+    assert ask("good.test") == ask("link.evil.test") == ask("") == ask("a\0.test") == ask("x" * 5000) == 404
     assert client.post("/t/ask", headers={"host": "localhost"}).status_code == 405
     remove_records(zone, domain, RecordPurpose.OWNERSHIP)
     verify_domain(domain)
