@@ -12,8 +12,9 @@ from delivery.smtp.pool import SessionPool
 from delivery.smtp.session import Session, SessionRefusedError
 from delivery.smtp.transaction import SmtpSeconds, Transaction
 
-# Printable ASCII without space and angle brackets, so that no character can end the path or the command.
-_PATH = re.compile(r"[!-;=?-~]{1,320}")
+# Printable ASCII, with spaces and angle brackets only in a quoted local part (RFC 5321, 4.1.2), so that no character
+# can end the path or the command.
+_PATH = re.compile(r"""(?:"(?:[ !#-\[\]-~]|\\[ -~]){1,62}"(?=@))?[!-;=?-~]{1,320}""")
 
 
 class SmtpTransport(AsyncTransport):

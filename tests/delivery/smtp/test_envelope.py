@@ -174,6 +174,10 @@ INJECTIONS = [
     "a@b.test\u2028",
     "a@b.test\x85",
     "a" * 400 + "@b.test",
+    '"a" b"@b.test',
+    '"a b\r\nDATA"@b.test',
+    '"a b" @b.test',
+    '"a b"@b.test> BODY=8BITMIME',
 ]
 
 
@@ -187,6 +191,13 @@ def test_no_address_breaks_out_of_its_command(field, path):
     assert (bad.outcome, bad.has_reached, bad.should_suppress) == (Outcome.FAILED, False, False)
     assert good.outcome is Outcome.ACCEPTED
     assert server.verbs() == ["EHLO", "MAIL", "RCPT", "DATA", ".", "QUIT"]
+
+
+@pytest.mark.parametrize("address", ['"a b"@b.test', '"<a>"@b.test', '"a\\"b"@b.test', '"a..b"@b.test'])
+def test_a_quoted_local_part_may_hold_what_would_end_a_path(address):
+    with SmtpServer() as server:
+        assert send_to(server, build_delivery(address=address)).outcome is Outcome.ACCEPTED
+    assert f"RCPT TO:<{address}>" in server.commands
 
 
 # Refusals of one mail, and the next mail on the same line
