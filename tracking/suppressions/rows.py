@@ -19,8 +19,8 @@ from tracking.suppressions.columns import (
 )
 
 SEPARATORS = ",;\t|"
-# The line that spreadsheets write before the first to name the separator.
-SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*\Z', re.IGNORECASE | re.DOTALL)
+# The line that spreadsheets write before the first to name the separator. Quotes and line ends separate nothing.
+SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])?"?\s*\Z', re.IGNORECASE)
 QUOTED = re.compile(r'"[^"]*"')
 JSON_START = re.compile(r'\s*(?:\[\s*(?:[{\]]|\Z)|\{\s*(?:"|\Z))')
 MAX_JSON = 64 * 1024 * 1024
@@ -88,7 +88,8 @@ def read_csv(first: str, lines: Iterator[str], report: Report) -> Iterator[ListR
     skipped = 0
     if named := SEPARATOR_LINE.match(first):
         first, skipped = next(lines, ""), 1
-    reader = csv.reader(chain([first], lines), delimiter=named[1] if named else choose_separator(first))
+    separator = (named and named[1]) or choose_separator(first)
+    reader = csv.reader(chain([first], lines), delimiter=separator)
     columns: Sequence[str] | None = None
     layout = PLAIN
     while True:

@@ -166,6 +166,8 @@ LIST = "E-Mail;Reason;Note\nJö <a@x.test>;bounce;größer\n"
         LIST.replace("\n", "\r").encode(),
         b"sep=;\r\n" + LIST.encode().replace(b"\n", b"\r\n"),
         b'\xef\xbb\xbf"sep=;"\n' + LIST.encode(),
+        b'sep="\n' + LIST.encode(),
+        b"sep=\n" + LIST.encode(),
     ],
 )
 def test_a_file_is_read_in_the_encoding_of_any_spreadsheet(project: Project, raw: bytes) -> None:
