@@ -9,22 +9,31 @@ import re
 from collections.abc import Iterator
 
 NAME = "unsubscribe_url"
-OPEN = r"(?:\{|%(?:25)?7B|&#(?:0*123|x0*7b);?|&(?:lcub|lbrace);)"
-CLOSE = r"(?:\}|%(?:25)?7D|&#(?:0*125|x0*7d);?|&(?:rcub|rbrace);)"
+OPEN = r"(?:[{｛]|%(?:25)?7B|&(?:amp;)?(?:#(?:0*123|x0*7b);?|(?:lcub|lbrace);))"
+CLOSE = r"(?:[}｝]|%(?:25)?7D|&(?:amp;)?(?:#(?:0*125|x0*7d);?|(?:rcub|rbrace);))"
 # What may stand within it and say nothing: blanks in any spelling, characters that are not seen, and tags.
 NOISE = (
-    r"(?:\s|[\xa0\xad\u200b-\u200f\u2060\ufeff]|%(?:25)?(?:20|A0|09|0A|0D)|&(?:nbsp|shy|#0*160|#xa0|#32);"
+    r"(?:[\s+]|[\xa0\xad\u200b-\u200f\u2060\ufeff]|%(?:25)?(?:20|2B|A0|09|0A|0D)|&(?:nbsp|shy|#0*160|#xa0|#32);"
     r"|<[^<>]{0,200}>)*+"
 )
-UNDERSCORE = r"(?:\\?_|%(?:25)?5F|&#(?:0*95|x0*5f);?|&lowbar;)"
+UNDERSCORE = r"(?:\\?[_＿]|%(?:25)?5F|&#(?:0*95|x0*5f);?|&lowbar;)"
 LETTERS = NOISE.join(UNDERSCORE if letter == "_" else letter for letter in NAME)
-# From the first brace to the last. `{{-` and `-}}` are Liquid's; a third brace is another template language's.
-FORM = re.compile(f"{OPEN}{{2,3}}-?{NOISE}{LETTERS}{NOISE}-?{CLOSE}{{2,3}}", re.IGNORECASE)
-# A brace at one side of the name: it was meant as a placeholder, and is not one.
-BROKEN = re.compile(f"(?:{OPEN}{NOISE}-?{NOISE}{LETTERS}|{LETTERS}{NOISE}-?{NOISE}{CLOSE})", re.IGNORECASE)
+# From the first brace to the last. `{{-` and `-}}` are Liquid's; more braces are another template language's.
+FORM = re.compile(f"{OPEN}{{2,8}}-?{NOISE}{LETTERS}{NOISE}-?{CLOSE}{{2,8}}", re.IGNORECASE)
+# A brace at one side of the name, maybe as a tag or a quoted word: it was meant as a placeholder, and is not one.
+BROKEN = re.compile(
+    f"(?:{OPEN}{NOISE}[-%]?{NOISE}{LETTERS}|{OPEN}{{2}}{NOISE}(?:[\"']|&quot;){NOISE}{LETTERS}"
+    f"|{LETTERS}{NOISE}-?{NOISE}{CLOSE})",
+    re.IGNORECASE,
+)
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>")
 # What an editor put before the placeholder because it took it for a relative or an incomplete address.
-ADDRESS = re.compile(r"(?:(?:https?:)?//[^\s\"'<>?#(){}]*|(?<=[\"'=])\.{0,2}/)\Z", re.IGNORECASE)
+# In an attribute its scheme may be any, such as that of the editor's own pages.
+ADDRESS = re.compile(
+    r"""(?:(?<=["'=])[a-z][a-z0-9+.-]{0,40}:[^\s"'<>?#(){}]*|(?:https?:)?//[^\s"'<>?#(){}]*|https?:"""
+    r"""|(?<=["'=])\.{0,2}/)\Z""",
+    re.IGNORECASE,
+)
 MAX_ADDRESS = 2_000
 # … and behind it.
 SLASH = re.compile(r"/(?=[\"'\s<]|\Z)")

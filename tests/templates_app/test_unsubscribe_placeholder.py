@@ -22,10 +22,19 @@ URL = "https://mail.test/u/T"
         ("%257B%257Bunsubscribe_url%257D%257D", URL),
         ("&#123;&#x7b; unsubscribe_url &rcub;&rbrace;", URL),
         ("{{ <b>unsubscribe</b>_url }}", URL),
+        ("{{{{unsubscribe_url}}}}", URL),
+        ("%7B%7B+unsubscribe_url+%7D%7D", URL),
+        ("&amp;#123;&amp;#123;unsubscribe_url&amp;rcub;&amp;rcub;", URL),
+        ("\uff5b\uff5bunsubscribe\uff3furl\uff5d\uff5d", URL),
         ('<a href="http://{{ unsubscribe_url }}">', f'<a href="{URL}">'),
         ('<a href="//{{ unsubscribe_url }}/">', f'<a href="{URL}">'),
         ('<a href="/%7B%7Bunsubscribe_url%7D%7D">', f'<a href="{URL}">'),
         ("<a href='https://editor.test/x/%7B%7Bunsubscribe_url%7D%7D'>", f"<a href='{URL}'>"),
+        ('<a href="http:{{ unsubscribe_url }}">', f'<a href="{URL}">'),
+        ('<a href="x-webdoc://0F8FAD5B/{{ unsubscribe_url }}">', f'<a href="{URL}">'),
+        ('<a href="file:///C:/mail/%7B%7Bunsubscribe_url%7D%7D">', f'<a href="{URL}">'),
+        ('<a href="about:blank{{ unsubscribe_url }}">', f'<a href="{URL}">'),
+        ("Unsubscribe:{{ unsubscribe_url }}", f"Unsubscribe:{URL}"),
         ("<a href='https://x.test/?next={{ unsubscribe_url }}'>", f"<a href='https://x.test/?next={URL}'>"),
     ],
 )
@@ -44,6 +53,8 @@ def test_each_form_is_filled(body: str, filled: str) -> None:
         "{{ unsubscribe_url | upcase }}",
         "{{ unsubscribe_url }} and {unsubscribe_url}",
         "%7Bunsubscribe_url%7D",
+        "{% unsubscribe_url %}",
+        '{{ "unsubscribe_url" }}',
     ],
 )
 def test_a_damaged_one_is_found(body: str) -> None:
@@ -51,13 +62,25 @@ def test_a_damaged_one_is_found(body: str) -> None:
     assert has_broken_placeholder(body)
 
 
-@pytest.mark.parametrize("body", ["", "unsubscribe_url", "{{ unsubscribe }}", "https://x.test/unsubscribe_url/{{ x }}"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "unsubscribe_url",
+        "{{ unsubscribe }}",
+        "https://x.test/unsubscribe_url/{{ x }}",
+        '{"unsubscribe_url": "https://x.test"}',
+        "{% if unsubscribe_url %}",
+    ],
+)
 def test_other_text_is_left_alone(body: str) -> None:
     assert not has_placeholder(body)
     assert fill_placeholders(body, URL) == body
 
 
-@pytest.mark.parametrize("part", ["{", "{{ unsub", "%7B", "&#123;", "{{<b>", "unsubscribe_url", "{{ ", "http://"])
+@pytest.mark.parametrize(
+    "part", ["{", "{{ unsub", "%7B", "&#123;", "{{<b>", "unsubscribe_url", "{{ ", "http://", "{+", "{%", "&amp;"]
+)
 def test_hostile_text_costs_linear_time(part: str) -> None:
     def work(size: int) -> None:
         body = part * (size // len(part))
