@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from liquid import Environment, Markup, Undefined
+from liquid.builtin.filters.array import join
 from liquid.builtin.filters.misc import date
 from liquid.exceptions import FilterArgumentError, FilterError, LiquidError
 from liquid.filter import sequence_filter, string_filter, with_environment
@@ -116,6 +117,14 @@ def uniq(items: Iterable[Any], key: object = None) -> list[object]:
     return kept
 
 
+@with_environment
+@sequence_filter
+def join_items(items: Iterable[object], separator: object = " ", *, environment: Environment) -> str:
+    """The items as one text; null is printed as nothing, as everywhere in Liquid, and not as the library's `None`."""
+    joined: str = join(["" if item is None else item for item in items], separator, environment=environment)
+    return joined
+
+
 # Ruby's directives, which Liquid documents, beyond those of Python: fractions of seconds, and offsets with colons.
 DIRECTIVE = re.compile(r"%(?:%|(?P<digits>\d?)(?P<fraction>[LN])|(?P<colons>:{1,2})z)")
 ISO = "%Y-%m-%dT%H:%M:%S.%f%z"
@@ -185,6 +194,7 @@ def print_json(value: object) -> str:
 OURS: dict[str, Callable[..., Any]] = {
     "strip_html": strip_html,
     "uniq": uniq,
+    "join": join_items,
     "date": print_date,
     "json": print_json,
     **NUMBER_FILTERS,

@@ -105,6 +105,11 @@ def test_conditions_and_defaults_take_null(source: str, printed: str) -> None:
     assert show(source, x=None, o={}) == printed
 
 
+def test_null_in_a_joined_list_is_printed_as_nothing() -> None:
+    assert show('{{ x | join: "," }}', x=[1, None, 2]) == "1,,2"
+    assert show('{{ x | map: "a" | join }}', x=[{"a": None}, {"a": 1}]) == " 1"
+
+
 def test_liquid_that_react_has_escaped_is_read() -> None:
     source = "{{ name | default: &quot;you&quot; }}{% if n &gt; 1 %}s{% endif %}<!-- -->"
     assert render(parse(source, HTML), {"n": 2}, RenderBudget()) == "yous<!-- -->"
