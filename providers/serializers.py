@@ -45,7 +45,7 @@ class SettingsField(serializers.Field[Any, Any, Any, Any]):
         }
         if errors:
             raise serializers.ValidationError(errors)
-        return {name: write_setting(value) for name, value in data.items() if value not in {None, ""}}
+        return {name: "" if value is None else write_setting(value) for name, value in data.items() if value != ""}
 
     def to_representation(self, value: Any) -> Any:
         return value

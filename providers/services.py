@@ -101,11 +101,17 @@ def _read_settings(target: ProviderTarget, kept: Provider | None) -> tuple[Provi
     assert target.kind is not None
     given = dict(target.settings or {})
     if kept is None or kept.kind != target.kind:
-        return target.kind, given
+        return target.kind, leave_removed_out(given)
     stored = split_provider_url(kept.url)[1]
     secrets_kept = stored.keys() - hide_secrets(target.kind, stored).keys()
     is_same_place = all(given.get(name, "") == stored.get(name, "") for name in DESTINATION)
-    return target.kind, {**({name: stored[name] for name in secrets_kept} if is_same_place else {}), **given}
+    settings = {**({name: stored[name] for name in secrets_kept} if is_same_place else {}), **given}
+    return target.kind, leave_removed_out(settings)
+
+
+def leave_removed_out(settings: Mapping[str, str]) -> dict[str, str]:
+    """`settings` without those that the caller removes, which are empty."""
+    return {name: value for name, value in settings.items() if value}
 
 
 def add_provider(

@@ -100,6 +100,13 @@ def test_new_settings_keep_the_credentials_only_for_the_same_host(api: ApiClient
     assert Provider.objects.get().url == "smtp://thief.test"
 
 
+def test_null_removes_a_setting_that_is_never_shown(api: ApiClient) -> None:
+    pk = api.post("/providers", RELAY).json()["id"]
+    settings = {"host": "relay.test", "username": None, "password": None}
+    assert api.patch(f"/providers/{pk}", {"settings": settings}).status_code == 200
+    assert Provider.objects.get().url == "smtp://relay.test"
+
+
 def test_a_provider_is_removed(api: ApiClient) -> None:
     pk = api.post("/providers", RELAY).json()["id"]
     assert api.delete(f"/providers/{pk}").status_code == 204
