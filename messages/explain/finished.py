@@ -116,15 +116,14 @@ def explain_later_feedback(case: Case) -> str:
         if visits := case.background.visits.get((case.row.pk, type_)):
             times = "once" if visits.times == 1 else f"{visits.times} times, last"
             parts.append(f" A person {words} {times} on {say_time(visits.last_at)}.")
+    is_suppressed = not case.row.is_simulated
     if event := case.background.find_event(case.row, EventType.COMPLAINED):
-        at = say_time(event.occurred_at)
-        parts.append(f" The recipient reported it as spam on {at}: no more mail is sent to the address.")
+        follows = ": no more mail is sent to the address" if is_suppressed else ""
+        parts.append(f" The recipient reported it as spam on {say_time(event.occurred_at)}{follows}.")
     if event := case.background.find_event(case.row, EventType.UNSUBSCRIBED):
         where, at = name_stream(event.data.get("stream")), say_time(event.occurred_at)
-        parts.append(
-            f" The recipient unsubscribed from {where} on {at}: mail of it that offers an opt-out is not sent to the "
-            "address any more."
-        )
+        follows = ": mail of it that offers an opt-out is not sent to the address any more" if is_suppressed else ""
+        parts.append(f" The recipient unsubscribed from {where} on {at}{follows}.")
     return "".join(parts)
 
 

@@ -61,7 +61,9 @@ CODES: Mapping[str, Meaning] = {
     "6.0": Meaning("{server} does not accept this content", CHECK_CONTENT),
     "7.0": Meaning("{server} rejected it by its policy", CHECK_REPUTATION),
     "7.1": Meaning("{server} does not accept this message, or mail from this sender", CHECK_REPUTATION),
-    "7.8": Meaning("the provider does not accept our user name and password", "Correct the provider's credentials."),
+    "7.8": Meaning(
+        "{server} does not accept our login", "Correct the provider's credentials, if it is the provider's."
+    ),
     "7.20": Meaning("no DKIM signature passed", CHECK_REPUTATION),
     "7.21": Meaning("no DKIM signature of an acceptable domain passed", CHECK_REPUTATION),
     "7.23": Meaning("SPF does not allow this server to send for the domain", CHECK_REPUTATION),
@@ -115,7 +117,7 @@ REPLIES: Mapping[int, Meaning] = {
     450: Meaning("the mailbox is unavailable at the moment", WAIT),
     451: Meaning("{server} has a transient fault", WAIT),
     452: Meaning("{server} has no room at the moment", WAIT),
-    535: Meaning("the provider does not accept our user name and password", "Correct the provider's credentials."),
+    535: Meaning("{server} does not accept our login", "Correct the provider's credentials, if it is the provider's."),
     550: Meaning("the mailbox does not exist, or accepts no mail from this sender", CHECK_ADDRESS),
     552: Meaning("the mailbox is full, or the message is too large", ASK_RECIPIENT),
     553: Meaning("the address is not allowed", CHECK_ADDRESS),

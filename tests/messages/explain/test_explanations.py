@@ -288,6 +288,15 @@ def test_a_complaint_after_delivery(make_inbox: Any, send: Send, deliver: Delive
     assert told["advice"] == ["Leave it on the list, unless the recipient asks for your mail again."]
 
 
+def test_a_simulated_complaint_has_no_consequence(send: Send, deliver: Deliver, explain: Any) -> None:
+    message = send(to=["delivered@simulator.test"])
+    deliver()
+    say(message, FeedbackKind.COMPLAINED)
+    told = explain(message)
+    assert told["why"].endswith("The recipient reported it as spam on ….")
+    assert not Suppression.objects.exists()
+
+
 def test_opens_and_clicks_by_people(make_inbox: Any, send: Send, deliver: Deliver, explain: Any) -> None:
     make_inbox()
     message = send(track_opens=True, track_clicks=True, html="<p>Hi")
