@@ -20,6 +20,8 @@ PURPOSE = b"emailsvc unsubscribe mail"
 HEAD_BYTES = 64 * 1024
 MAX_TOKENS = 5
 _TOKEN = re.compile(rb"(?<![a-z0-9])u\+([a-z2-7]{%d})(?![a-z2-7])" % TOKEN_LENGTH, re.IGNORECASE)
+# The offer in mail of ours that comes back as it was sent (a redirection, a host that bounces so) is no request.
+_OFFER = re.compile(rb"^list-unsubscribe:.*(?:\n[ \t].*)*", re.IGNORECASE | re.MULTILINE)
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -43,7 +45,7 @@ def read_address(address: str) -> UUID | None:
 
 def read_mail(raw: bytes) -> UUID | None:
     """The recipient that a mail's head asks to unsubscribe; None for other mail."""
-    head = _HEAD_END.split(raw[:HEAD_BYTES], 1)[0]
+    head = _OFFER.sub(b"", _HEAD_END.split(raw[:HEAD_BYTES], 1)[0])
     tokens = (match[1].decode() for match in list(_TOKEN.finditer(head))[:MAX_TOKENS])
     return next((found for token in tokens if (found := _read(token.lower()))), None)
 

@@ -247,7 +247,10 @@ def test_a_working_mailbox_is_the_address_to_unsubscribe_at(
     subject = query.replace("%20", " ").replace("%2B", "+")
     server.add("INBOX", f"From: <one@rcpt.test>\r\nSubject: {subject}\r\n\r\n".encode())
     server.add("INBOX", f"From: <one@rcpt.test>\r\nSubject: {subject[:-4]}aaaa\r\n\r\n".encode())
+    # Mail of ours that comes back as it was sent holds the offer, which is no request.
+    offer = f"<https://ours.test/u>,\r\n <mailto:{subject.split()[-1]}@reports.test>"
+    server.add("INBOX", f"From: <shop@mine.test>\r\nList-Unsubscribe: {offer}\r\nSubject: Hi\r\n\r\n".encode())
     read_due_mailboxes()
     assert (Suppression.objects.get().address, Suppression.objects.get().reason) == ("one@rcpt.test", "unsubscribe")
     assert Event.objects.filter(type="email.unsubscribed").count() == 1
-    assert len(server.folders["INBOX"]) == 1
+    assert len(server.folders["INBOX"]) == 2
