@@ -40,8 +40,10 @@ class Provider(models.Model):
     is_operated = models.BooleanField(default=True)
     # A pause by a person lasts until a person ends it; no recipients are claimed for a paused provider.
     is_paused = models.BooleanField(default=False)
-    # Set when the provider rejects our credentials: no recipients are claimed for it until this time.
+    # No recipients are claimed for it until this time, which a person or a refusal of the service by the provider set.
     paused_until = models.DateTimeField(null=True)
+    # Whether the provider has refused the service since a person paused or resumed it.
+    has_refused = models.BooleanField(default=False)
     pause_reason = models.TextField(blank=True)
     # Part of the URL that an ESP sends its events to.
     event_secret = EncryptedTextField(blank=True)

@@ -222,6 +222,7 @@ def sync_shared_provider(url: str) -> Provider | None:
                     "is_enabled": True,
                     "is_paused": False,
                     "paused_until": None,
+                    "has_refused": False,
                     "pause_reason": "",
                 },
             )
@@ -238,7 +239,7 @@ def pause_provider(provider_id: UUID, *, reason: str, pause: timedelta | None) -
     """Stop claims for a provider for the time `pause`, or with None until a resume. Mail waits; nothing bounces."""
     until = None if pause is None else Now() + pause
     Provider.objects.filter(pk=provider_id).update(
-        is_paused=pause is None, paused_until=until, pause_reason=reason[:500]
+        is_paused=pause is None, paused_until=until, has_refused=False, pause_reason=reason[:500]
     )
     forget_routes()
 
@@ -246,8 +247,8 @@ def pause_provider(provider_id: UUID, *, reason: str, pause: timedelta | None) -
 def rest_provider(provider_id: UUID, *, reason: str) -> None:
     """Pause a provider for AUTH_PAUSE after it has refused us, and tell the operator or the project.
 
-    A pause by a person is not changed. A provider that refuses us again after its pause gives no new notice within
-    QUIET of the last pause.
+    A pause by a person is neither ended nor shortened. A provider that refuses us again after its pause gives no new
+    notice within QUIET of the last pause.
     """
     with transaction.atomic():
         found = Provider.objects.select_related("project").select_for_update(of=["self"])
@@ -255,10 +256,10 @@ def rest_provider(provider_id: UUID, *, reason: str) -> None:
         if provider is None:
             return
         last = provider.paused_until
-        if last is None or last < provider.now - QUIET:
+        if not provider.has_refused or last is None or last < provider.now - QUIET:
             write_pause_notice(provider, reason)
         Provider.objects.filter(pk=provider_id).update(
-            paused_until=Greatest(F("paused_until"), Now() + AUTH_PAUSE), pause_reason=reason[:500]
+            paused_until=Greatest(F("paused_until"), Now() + AUTH_PAUSE), has_refused=True, pause_reason=reason[:500]
         )
     routes.forget()
 
@@ -277,9 +278,9 @@ def write_pause_notice(provider: Provider, reason: str) -> None:
 
 def count_resting() -> tuple[int, int]:
     """The number of enabled providers that are paused, and of those among them that refused the service."""
-    is_resting = Q(is_paused=False, paused_until__gt=Now())
-    counts = Provider.objects.filter(Q(is_paused=True) | is_resting, is_enabled=True).aggregate(
-        all=Count("pk"), resting=Count("pk", filter=is_resting)
+    is_waiting = Q(is_paused=False, paused_until__gt=Now())
+    counts = Provider.objects.filter(Q(is_paused=True) | is_waiting, is_enabled=True).aggregate(
+        all=Count("pk"), resting=Count("pk", filter=is_waiting & Q(has_refused=True))
     )
     return counts["all"], counts["resting"]
 
@@ -288,7 +289,7 @@ def resume_provider(provider_id: UUID) -> None:
     """Resume a provider, whether a person or the service paused it. Other workers notice it after the commit."""
     # The new version gives workers a new transport, which tries the credentials again.
     Provider.objects.filter(pk=provider_id).update(
-        is_paused=False, paused_until=None, pause_reason="", updated_at=Now()
+        is_paused=False, paused_until=None, has_refused=False, pause_reason="", updated_at=Now()
     )
     transaction.on_commit(lambda: forget_failures(provider_id))
     forget_routes()

@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                 ("is_operated", models.BooleanField(default=True)),
                 ("is_paused", models.BooleanField(default=False)),
                 ("paused_until", models.DateTimeField(null=True)),
+                ("has_refused", models.BooleanField(default=False)),
                 ("pause_reason", models.TextField(blank=True)),
                 ("event_secret", common.fields.EncryptedTextField(blank=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),

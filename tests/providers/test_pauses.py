@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import Notice, Project
 from providers.models import Provider
 from providers.routing.selection import build_provider_ref
-from providers.services import AUTH_PAUSE, pause_provider, rest_provider, resume_provider
+from providers.services import AUTH_PAUSE, count_resting, pause_provider, rest_provider, resume_provider
 
 HOUR = timedelta(hours=1)
 
@@ -38,6 +38,18 @@ def test_a_refusal_neither_ends_nor_shortens_a_persons_pause(provider: Provider)
     rest_provider(provider.pk, reason="535 no")
     provider.refresh_from_db()
     assert (provider.is_paused, provider.paused_until, provider.pause_reason) == (True, None, "moving")
+
+
+def test_only_a_refusal_counts_as_one_and_is_told(provider: Provider) -> None:
+    pause_provider(provider.pk, reason="moving", pause=AUTH_PAUSE)
+    assert count_resting() == (1, 0)
+    rest_provider(provider.pk, reason="535 no")
+    assert count_resting() == (1, 1)
+    assert Notice.objects.filter(kind="provider_paused").count() == 1
+    pause_provider(provider.pk, reason="moving", pause=HOUR)
+    assert count_resting() == (1, 0)
+    resume_provider(provider.pk)
+    assert count_resting() == (0, 0)
 
 
 def test_the_last_word_of_a_person_holds(provider: Provider) -> None:
