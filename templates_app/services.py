@@ -127,6 +127,8 @@ def check_languages(template: Template, errors: FieldErrors) -> None:
             errors.add(f"{field}.mjml", "content_conflict", "Give html or mjml, not both.")
         elif not any(parts.get(name) for name in ("html", "mjml", "text")):
             errors.add(f"{field}.html", "required", "A language needs HTML, MJML or text.")
+        elif normalize_locale(locale) in template.locales:
+            errors.add(field, "duplicate_locale", "This language occurs twice, in another spelling.")
         else:
             template.locales[normalize_locale(locale)] = {name: parts.get(name) or "" for name in PARTS}
 

@@ -120,6 +120,7 @@ def test_a_layout_has_the_language_of_its_content(api: ApiClient) -> None:
         ({"locales": {"de": {"text": "{{ x"}}}, "locales.de.text", "template_syntax_error"),
         ({"locales": {"de": {"body": "x"}}}, "locales.de.body", "unknown_field"),
         ({"default_locale": "!"}, "default_locale", "invalid_locale"),
+        ({"locales": {"de-at": {"text": "x"}, "de_AT": {"text": "y"}}}, "locales.de_AT", "duplicate_locale"),
     ],
 )
 def test_a_wrong_language_is_refused(api: ApiClient, values: Any, field: str, code: str) -> None:
