@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from templates_app.draft_checks import is_alias
-from templates_app.languages import BASE, is_locale
+from templates_app.languages import BASE, is_locale, normalize_locale
 from templates_app.models import PARTS, Template
 
 SETTINGS_FILE = "template.json"
@@ -39,11 +39,23 @@ def list_files(template: Template) -> dict[str, str]:
         "inline_css": template.inline_css,
         "default_locale": template.default_locale or None,
     }
+    return build_files(settings, {locale: template.parts_in(locale) for locale in (BASE, *template.locales)})
+
+
+def list_pushed_files(alias: str, files: Mapping[str, str]) -> dict[str, str]:
+    """The files that a pull would write after a push of these. Raises `FolderError`."""
+    values = read_values(alias, files)
+    settings = {name: values[name] or None for name in SETTINGS} | {"inline_css": values["inline_css"]}
+    return build_files(
+        settings, {BASE: values} | {normalize_locale(name): it for name, it in values["locales"].items()}
+    )
+
+
+def build_files(settings: Mapping[str, object], languages: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     files = {SETTINGS_FILE: json.dumps(settings, indent=2, ensure_ascii=False) + "\n"}
-    for locale in (BASE, *sorted(template.locales)):
-        parts = template.parts_in(locale)
+    for locale, parts in sorted(languages.items()):
         for name, file in PART_FILES.items():
-            if text := parts[name]:
+            if text := parts.get(name):
                 # An editor ends a line; a subject has none.
                 files[f"{locale}/{file}" if locale else file] = f"{text}\n" if name == "subject" else text
     return files
@@ -69,7 +81,7 @@ def read_settings(alias: str, text: str) -> dict[str, Any]:
     where = f"{alias}/{SETTINGS_FILE}"
     try:
         given = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FolderError(f"{where}: not JSON: {error}") from None
     if not isinstance(given, dict) or set(given) - set(SETTINGS):
         raise FolderError(f"{where}: must be an object with {', '.join(SETTINGS)} only.")
@@ -103,14 +115,26 @@ def read_files(place: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(place.rglob("*")):
         name = path.relative_to(place).as_posix()
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(place).parts):
+            check_inside(path, place.parent)
             try:
                 yield name, path.read_bytes().decode("utf-8-sig")
             except UnicodeDecodeError:
                 raise FolderError(f"{path}: not UTF-8") from None
 
 
+def check_inside(path: Path, folder: Path) -> None:
+    """Raise `FolderError` for a symbolic link that leads out of `folder`: it came with the files of others."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise FolderError(f"{path}: leads out of {folder}")
+
+
 def write_files(place: Path, files: Mapping[str, str]) -> None:
-    """Write a template's files, and remove those of parts that it has no more. Other files stay."""
+    """Write a template's files, and remove those of parts that it has no more. Other files stay.
+
+    Raises `FolderError`.
+    """
+    for name in files:
+        check_inside(place / name, place.parent)
     known = {SETTINGS_FILE, *PART_FILES.values()}
     for path in sorted(place.rglob("*")) if place.is_dir() else ():
         if path.is_file() and path.name in known and path.relative_to(place).as_posix() not in files:

@@ -93,6 +93,11 @@ def test_a_push_creates_changes_and_publishes(project: Project, tmp_path: Path) 
         ("hello/deutsch!/body.txt", "x", "deutsch!"),
         ("not an alias/body.txt", "x", "not an alias"),
         ("hello/template.json", '{"layout": "nothing"}', "hello: layout"),
+        ("hello/template.json", "[" * 50_000, "hello/template.json"),
+        ("hello/template.json", '{"name": "\\ud800"}', "hello: name"),
+        ("hello/subject.txt", "one\ntwo", "hello: subject"),
+        ("hello/body.txt", "a\0b", "hello: text"),
+        ("hello/DE/body.txt", "x", "hello: locales.de"),
     ],
 )
 def test_a_wrong_file_is_named_and_nothing_changes(
@@ -106,6 +111,32 @@ def test_a_wrong_file_is_named_and_nothing_changes(
     assert status != 0
     assert words in error
     assert Template.objects.get(alias="frame").text == "{{ content }}"
+
+
+def test_no_link_leads_out_of_the_folder(project: Project, tmp_path: Path) -> None:
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    templates("pull", folder)
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    (folder / "hello/body.txt").unlink(missing_ok=True)
+    (folder / "hello/body.txt").symlink_to(outside / "secret")
+    for action in ("push", "diff"):
+        status, _, error = templates(action, folder)
+        assert (status != 0, "leads out of" in error) == (True, True)
+    (folder / "hello").rename(tmp_path / "hello")
+    (folder / "hello").symlink_to(outside)
+    status, _, error = templates("pull", folder)
+    assert (status != 0, "leads out of" in error) == (True, True)
+    assert [path.name for path in outside.iterdir()] == ["secret"]
+
+
+def test_a_folder_in_another_form_does_not_differ(project: Project, tmp_path: Path) -> None:
+    templates("pull", tmp_path)
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/subject.txt").write_text("x")
+    (tmp_path / "new/body.txt").write_text("x")
+    assert templates("push", tmp_path)[0] == 0
+    assert templates("diff", tmp_path)[1] == []
 
 
 def test_a_template_of_one_side_is_shown(project: Project, tmp_path: Path) -> None:

@@ -7,13 +7,24 @@ from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import transaction
+from rest_framework.exceptions import ValidationError
 
 from accounts.management.project_command import ProjectCommand
 from accounts.models import Project
 from accounts.services import write_audit
 from common.errors import ApiError, NotFoundError
-from templates_app.folders import FolderError, list_files, order_by_layout, read_folder, read_values, write_files
+from common.validation import list_field_errors
+from templates_app.folders import (
+    FolderError,
+    list_files,
+    list_pushed_files,
+    order_by_layout,
+    read_folder,
+    read_values,
+    write_files,
+)
 from templates_app.models import Template
+from templates_app.serializers import TemplateInput
 from templates_app.services import create_template, find_template, publish_template, update_template
 
 
@@ -51,7 +62,7 @@ class Command(ProjectCommand):
 
     def push(self, project: Project, folder: Path, *, publish: bool) -> None:
         """Create and change drafts. Templates that have no folder stay as they are."""
-        found = {alias: read_values(alias, files) for alias, files in read_folder(folder).items()}
+        found = {alias: check_fields(alias, read_values(alias, files)) for alias, files in read_folder(folder).items()}
         order = order_by_layout({alias: values["layout"] for alias, values in found.items()})
         changed: list[tuple[Template, str]] = []
         with transaction.atomic():
@@ -73,7 +84,7 @@ class Command(ProjectCommand):
 
     def show_differences(self, project: Project, folder: Path) -> None:
         """Print what differs, from the project's drafts to the files."""
-        files = read_folder(folder)
+        files = {alias: list_pushed_files(alias, given) for alias, given in read_folder(folder).items()}
         drafts = {str(template.alias): list_files(template) for template in list_named(project)}
         for alias in sorted(files.keys() | drafts.keys()):
             there, here = drafts.get(alias), files.get(alias)
@@ -94,6 +105,15 @@ class Command(ProjectCommand):
 
 def list_named(project: Project) -> list[Template]:
     return list(project.templates.current().exclude(alias=None).select_related("layout").order_by("alias"))
+
+
+def check_fields(alias: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields within the limits of the API: lengths, and characters that cannot be stored or sent."""
+    try:
+        return dict(TemplateInput().run_validation(values))
+    except ValidationError as error:
+        reasons = [f"{each.field}: {each.message}" for each in list_field_errors(error)]
+        raise CommandError(f"{alias}: {' '.join(reasons)}") from None
 
 
 def store(project: Project, alias: str, values: Mapping[str, Any]) -> tuple[Template, str]:
