@@ -9,17 +9,21 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
+from django.forms.fields import InvalidJSONInput
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import escape
+from rest_framework.exceptions import ValidationError
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.services import write_audit
 from common.errors import ApiError, InvalidFieldsError
+from common.validation import list_field_errors
 from templates_app.draft_checks import ALIAS_RULE
 from templates_app.models import BODIES, Template, Version
 from templates_app.previews import FRAME_HEADERS, preview_posted
+from templates_app.serializers import TemplateInput
 from templates_app.services import (
     FIELDS,
     AliasTakenError,
@@ -33,6 +37,23 @@ from templates_app.services import (
 )
 
 
+class LanguagesField(forms.JSONField):
+    """The parts in other languages as JSON, checked as in the API."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return TemplateInput().run_validation({"locales": super().to_python(value)})["locales"]
+        except RecursionError:
+            raise forms.ValidationError("Is nested too deeply.") from None
+        except ValidationError as error:
+            reasons = [f"{each.field}: {each.message}" for each in list_field_errors(error)]
+            raise forms.ValidationError(reasons) from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What was posted, to be shown again as it was."""
+        return initial if data is None else InvalidJSONInput(data)
+
+
 class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
     """Drafts are validated as in the API."""
 
@@ -44,6 +65,7 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Template
         fields: ClassVar = ["project", *FIELDS]
         widgets: ClassVar = {"subject": UnfoldAdminTextInputWidget}
+        field_classes: ClassVar = {"locales": LanguagesField}
 
     def clean_alias(self) -> str | None:
         alias: str = self.cleaned_data["alias"] or ""

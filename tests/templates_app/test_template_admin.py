@@ -146,6 +146,27 @@ def test_saving_checks_as_the_api_does(admin: Client, project: Project) -> None:
     assert "already has a template with the alias new" in admin.post(url, fill(project)).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("posted", "words"),
+    [
+        ('{"de": 5}', "locales.de"),
+        ("[1]", "locales"),
+        ('{"de": {"text": 5}}', "locales.de.text"),
+        ('{"de": {"subject": ["s"], "text": {"a": 1}}}', "locales.de.subject"),
+        ('{"de": {"body": "x"}}', "Unknown field"),
+        ('{"de": {"text": "\\u0000"}}', "locales.de.text"),
+        ('{"de": {"text": "\\ud800"}}', "locales.de.text"),
+        ("[" * 50_000, "nested too deeply"),
+        ("{", "valid JSON"),
+    ],
+    ids=range(9),
+)
+def test_languages_are_checked_as_the_api_does(admin: Client, project: Project, posted: str, words: str) -> None:
+    answer = admin.post(reverse("admin:templates_template_add"), fill(project, text="x", locales=posted))
+    assert (answer.status_code, words in answer.content.decode()) == (200, True)
+    assert Template.objects.count() == 0
+
+
 def test_a_draft_is_changed_and_published(admin: Client, project: Project, template: Template) -> None:
     changed = fill(project, alias="welcome", name="W", text="{{ b }}", inline_css="on")
     assert admin.post(change_url(template), changed).status_code == 302
