@@ -1,4 +1,8 @@
-"""Brevo. Events: developers.brevo.com, "Transactional webhooks"; with `batched` a post is an array of up to 500."""
+"""Brevo. Events: one in a post; with `batched` a post is an array of up to 500.
+
+Sources: https://developers.brevo.com/docs/transactional-webhooks and, for what a webhook may send as well,
+https://developers.brevo.com/docs/marketing-webhooks.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -31,6 +35,7 @@ EVENTS: Mapping[str, EventKind] = {
     "list_addition": EventKind.IGNORED,
     "contact_updated": EventKind.IGNORED,
     "contact_deleted": EventKind.IGNORED,
+    "unique_coupon_sent": EventKind.IGNORED,
     "inbound_email_processed": EventKind.IGNORED,
     "reply": EventKind.IGNORED,
 }

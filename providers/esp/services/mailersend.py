@@ -1,4 +1,7 @@
-"""MailerSend. Events: developers.mailersend.com, "Webhooks"; one in a post."""
+"""MailerSend. Events: one in a post.
+
+Source: https://developers.mailersend.com/api/v1/account/webhooks; `inbound.message` is of inbound routes.
+"""
 
 import hmac
 import json

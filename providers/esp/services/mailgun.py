@@ -1,4 +1,9 @@
-"""Mailgun: it takes our own bytes. Events: documentation.mailgun.com, "Webhooks" and "Event types"; one in a post."""
+"""Mailgun: it takes our own bytes. Events: one in a post.
+
+Sources: https://documentation.mailgun.com/docs/mailgun/user-manual/events/event-types and
+https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhooks (the types),
+https://github.com/mailgun/mailgun-go/blob/master/events/enums.go (the reasons of `failed`; the pages have some).
+"""
 
 import hmac
 import json
@@ -7,7 +12,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from delivery.judging.model import HARD_BOUNCE
+from delivery.judging.model import HARD_BOUNCE, Category
+from delivery.judging.terms import Reason
 from providers.esp.event_model import EventKind, RawEvent, ReadEvent, join_reply, read_nested, read_word
 from providers.esp.model import Esp
 from providers.esp.repackaging import EspCall
@@ -32,6 +38,13 @@ EVENTS: Mapping[str, EventKind] = {
     "list_member_uploaded": EventKind.IGNORED,
     "list_member_upload_error": EventKind.IGNORED,
     "list_uploaded": EventKind.IGNORED,
+}
+# The reasons of `failed` that name a cause; `generic` and `hardfail` name none.
+CATEGORIES: Mapping[str, Category] = {
+    "bounce": HARD_BOUNCE,
+    "espblock": Category(Reason.BLOCKED),
+    "greylisted": Category(Reason.GREYLISTED),
+    "old": Category(Reason.EXPIRED),  # tried for too long
 }
 # Mailgun's own codes for an address on a list of its own: bounced, unsubscribed or complained before.
 LISTED_CODES = frozenset({605, 606, 607})
@@ -58,7 +71,7 @@ def read_event(raw: RawEvent, _posted: Posted) -> Iterable[ReadEvent]:
             or read_nested(status, "description")
             or read_nested(data, "reject", "reason"),
         ),
-        category=HARD_BOUNCE if read_word(data, "reason") == "bounce" else None,
+        category=CATEGORIES.get(read_word(data, "reason")),
         url=read_nested(data, "url"),
         user_agent=read_nested(data, "client-info", "user-agent"),
     )

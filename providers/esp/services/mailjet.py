@@ -1,9 +1,12 @@
-"""Mailjet. Events: dev.mailjet.com, "Webhooks"; an array in a post, or one event without "Group events"."""
+"""Mailjet. Events: an array in a post, or one event without "Group events".
+
+Source: https://dev.mailjet.com/email/guides/webhooks/ ("Event types" and "Possible values for errors").
+"""
 
 from collections.abc import Iterable, Mapping
 
 from delivery.judging.model import NO_MAILBOX, Category
-from delivery.judging.terms import Reason
+from delivery.judging.terms import HARD, Reason
 from delivery.mime.attachments import parse_content_type
 from providers.esp.event_model import EventKind, RawEvent, ReadEvent, join_reply, read_object, read_word
 from providers.esp.model import Esp
@@ -19,11 +22,13 @@ EVENTS: Mapping[str, EventKind] = {
     "open": EventKind.OPENED,
     "click": EventKind.CLICKED,
 }
+# By the error. Not here: `greylisted`, the lists below, and what is wrong with a template, which Mailjet fills in.
 CATEGORIES: Mapping[str, Category] = {
     "user unknown": NO_MAILBOX,
     "mailbox inactive": Category(Reason.DISABLED),
     "quota exceeded": Category(Reason.MAILBOX_FULL),
     "invalid domain": Category(Reason.HOST_UNKNOWN),
+    "typofix": Category(Reason.HOST_UNKNOWN),
     "no mail host": Category(Reason.NO_MAIL_SERVICE),
     "relay/access denied": Category(Reason.RELAYING),
     "sender blocked": Category(Reason.BLOCKED),
@@ -33,8 +38,14 @@ CATEGORIES: Mapping[str, Category] = {
     "protocol issue": Category(Reason.PROTOCOL),
     "connection issue": Category(Reason.NETWORK),
 }
-# Mailjet did not try: the address bounced, complained or unsubscribed before.
-LISTED = frozenset({"preblocked", "blacklisted", "spam reporter"})
+# The errors of `blocked` that are about the address: Mailjet did not try, for what it knows of the address. The other
+# errors are about the mail.
+LISTED = frozenset(
+    {
+        *("preblocked", "blacklisted", "spam reporter", "user unknown", "mailbox inactive", "quota exceeded"),
+        *("invalid domain", "no mail host", "typofix"),
+    }
+)
 
 
 def read_event(raw: RawEvent, _posted: Posted) -> Iterable[ReadEvent]:
@@ -45,6 +56,8 @@ def read_event(raw: RawEvent, _posted: Posted) -> Iterable[ReadEvent]:
         kind = EventKind.DELAYED
     elif kind is EventKind.FAILED and error in LISTED:
         kind = EventKind.LISTED
+    # `no mail host` is also what Mailjet calls a host that does not answer today.
+    known = "" if is_doubtful(raw, error) else error
     yield ReadEvent(
         name=name,
         kind=kind,
@@ -52,11 +65,18 @@ def read_event(raw: RawEvent, _posted: Posted) -> Iterable[ReadEvent]:
         remote_id=raw.get("MessageID"),
         metadata=read_object(raw.get("Payload")),
         occurred_at=raw.get("time"),
-        reply=raw.get("smtp_reply") or join_reply(raw.get("comment"), error),
-        category=CATEGORIES.get(error),
+        reply=raw.get("smtp_reply") or join_reply(raw.get("comment"), known),
+        category=None if kind is EventKind.LISTED else CATEGORIES.get(known),
         url=raw.get("url"),
         user_agent=raw.get("agent"),
     )
+
+
+def is_doubtful(raw: RawEvent, error: str) -> bool:
+    """Whether the error makes the address of a bounce invalid, although Mailjet does not call the bounce permanent."""
+    category = CATEGORIES.get(error)
+    is_invalid = category is not None and category.reason in HARD
+    return is_invalid and raw.get("event") == "bounce" and raw.get("hard_bounce") is not True
 
 
 def leave_charset_out(file: EspFile) -> EspFile:

@@ -1,4 +1,9 @@
-"""Postmark. Events: postmarkapp.com/developer, "Webhooks" and "Bounce types"; one in a post."""
+"""Postmark. Events: one in a post.
+
+Sources: https://postmarkapp.com/developer/webhooks/webhooks-overview (the records),
+https://postmarkapp.com/developer/api/bounce-api#bounce-types (the types of bounces),
+https://postmarkapp.com/developer/webhooks/subscription-change-webhook.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,7 @@
-"""Resend. Events: resend.com/docs, "Event types"; one in a post. Its bounces have the types of Amazon SES."""
+"""Resend. Events: one in a post. Its bounces have the types of Amazon SES.
+
+Source: https://resend.com/docs/webhooks/event-types.
+"""
 
 import hmac
 import mimetypes
@@ -24,6 +27,9 @@ EVENTS: Mapping[str, EventKind] = {
     "email.clicked": EventKind.CLICKED,
     "email.scheduled": EventKind.IGNORED,
     "email.received": EventKind.IGNORED,
+    # Of the list; the mail that was the cause has its own event.
+    "suppression.added": EventKind.IGNORED,
+    "suppression.removed": EventKind.IGNORED,
     "contact.created": EventKind.IGNORED,
     "contact.updated": EventKind.IGNORED,
     "contact.deleted": EventKind.IGNORED,

@@ -1,4 +1,8 @@
-"""SendGrid. Events: twilio.com/docs/sendgrid, "Event webhook reference"; an array in a post."""
+"""SendGrid. Events: an array in a post.
+
+Source: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event (the types, the reasons of
+`dropped`, and the values of `type` and `bounce_classification` of a bounce).
+"""
 
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
@@ -32,15 +36,19 @@ EVENTS: Mapping[str, EventKind] = {
 }
 # The reasons of `dropped` that name a list of SendGrid's; the others are about the mail or the account.
 LISTED = frozenset({"bounced address", "spam reporting address", "unsubscribed address", "invalid"})
-# `bounce_classification` of a bounce.
+# `bounce_classification` of a bounce. Two classes have two names in the documentation. `Unclassified` is none.
 CATEGORIES: Mapping[str, Category] = {
     "invalid address": NO_MAILBOX,
     "mailbox unavailable": Category(Reason.MAILBOX_FULL),
     "content": Category(Reason.CONTENT),
     "reputation": Category(Reason.BLOCKED),
     "frequency or volume too high": Category(Reason.TOO_MANY),
+    "frequency/volume": Category(Reason.TOO_MANY),
+    "technical failure": Category(Reason.SYSTEM),
     "technical": Category(Reason.SYSTEM),
 }
+# `type` of a bounce without a class. Of another type only the words tell the cause.
+TYPES: Mapping[str, Category] = {"bounce": HARD_BOUNCE, "blocked": Category(Reason.BLOCKED)}
 
 
 def read_event(raw: RawEvent, _posted: Posted) -> Iterable[ReadEvent]:
@@ -65,10 +73,15 @@ def read_event(raw: RawEvent, _posted: Posted) -> Iterable[ReadEvent]:
 
 
 def find_category(raw: RawEvent) -> Category | None:
-    """The cause of a bounce: the class, and without one the type, of which `blocked` is no fault of the address."""
-    if classified := read_word(raw, "bounce_classification").lower():
-        return CATEGORIES.get(classified)
-    return Category(Reason.BLOCKED) if raw.get("type") == "blocked" else HARD_BOUNCE
+    """The cause of a bounce: the class, and without one the type.
+
+    SendGrid calls a block temporary and goes on to send to the address, even when the class is `Invalid Address`.
+    """
+    type_ = read_word(raw, "type")
+    if not (classified := read_word(raw, "bounce_classification").lower()):
+        return TYPES.get(type_)
+    category = CATEGORIES.get(classified)
+    return None if category is NO_MAILBOX and type_ == "blocked" else category
 
 
 def check_signature(key: str, posted: Posted, _now: float) -> None:

@@ -1,7 +1,11 @@
 """Amazon SES by boto3: it takes our own bytes, and its events come by SNS.
 
-Events: docs.aws.amazon.com/ses, "Contents of event data that Amazon SES publishes to Amazon SNS"; one in a post, about
-one or several recipients. Both forms count: event publishing (`eventType`) and notifications (`notificationType`).
+Events: one in a post, about one or several recipients. Both forms count: event publishing (`eventType`) and
+notifications (`notificationType`).
+
+Sources: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html (the types),
+https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html (the same in notifications),
+https://docs.aws.amazon.com/ses/latest/dg/sending-email-list-management.html (`UnsubscribedRecipient`).
 """
 
 import json
@@ -71,8 +75,14 @@ CATEGORIES: Mapping[tuple[str, str], Category] = {
     ("Transient", "AttachmentRejected"): Category(Reason.CONTENT),
     ("Transient", "CustomTimeoutExceeded"): Category(Reason.EXPIRED),
 }
-# SES did not try: the address is on the list of the account, of SES, or of the contacts that unsubscribed.
-LISTED = frozenset({"Suppressed", "OnAccountSuppressionList", "UnsubscribedRecipient"})
+# SES did not try: the address is on the list of SES, of the account, of the tenant, or of the contacts that
+# unsubscribed, or SES's validation of addresses, if it is on, held it for a bad one.
+LISTED = frozenset(
+    {
+        *("Suppressed", "OnAccountSuppressionList", "OnTenantSuppressionList", "UnsubscribedRecipient"),
+        "EmailValidationSuppressed",
+    }
+)
 
 
 def read_event(raw: RawEvent, posted: Posted) -> Iterator[ReadEvent]:

@@ -1,9 +1,15 @@
-"""SparkPost. Events: developers.sparkpost.com, "Webhooks", and "Bounce classification codes"; an array in a post."""
+"""SparkPost. Events: an array in a post.
+
+Sources: https://developers.sparkpost.com/api/webhooks/ and
+https://support.sparkpost.com/docs/tech-resources/sparkpost-event-definitions (the types),
+https://support.sparkpost.com/docs/tech-resources/open-pixel-location (the opens),
+https://support.sparkpost.com/docs/deliverability/bounce-classification-codes (the classes of bounces).
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from delivery.judging.model import NO_MAILBOX, Category
+from delivery.judging.model import HARD_BOUNCE, NO_MAILBOX, Category
 from delivery.judging.terms import Reason
 from providers.esp.event_model import EventKind, RawEvent, ReadEvent, UnreadableEventError, join_reply, read_word
 from providers.esp.model import Esp
@@ -22,13 +28,13 @@ EVENTS: Mapping[str, EventKind] = {
     "spam_complaint": EventKind.COMPLAINED,
     "list_unsubscribe": EventKind.UNSUBSCRIBED,
     "link_unsubscribe": EventKind.UNSUBSCRIBED,
+    # By the image at the top of a mail. A mail that is shown in part has no `open`, whose image is at the bottom.
+    "initial_open": EventKind.OPENED,
+    "amp_initial_open": EventKind.OPENED,
     "open": EventKind.OPENED,
     "amp_open": EventKind.OPENED,
     "click": EventKind.CLICKED,
     "amp_click": EventKind.CLICKED,
-    # The first open comes as `open` too.
-    "initial_open": EventKind.IGNORED,
-    "amp_initial_open": EventKind.IGNORED,
     "sms_status": EventKind.IGNORED,
     "relay_injection": EventKind.IGNORED,
     "relay_rejection": EventKind.IGNORED,
@@ -40,9 +46,11 @@ EVENTS: Mapping[str, EventKind] = {
     "success": EventKind.IGNORED,  # of the ingest API
     "error": EventKind.IGNORED,
 }
-# By the class of a bounce, where it is not a bounce. 25: a policy of SparkPost's or the account's.
+# By the class of a bounce, where it is not a bounce. 25: a policy of SparkPost's or the account's. 26: the policy
+# "Smart Send", which SparkPost's customers list and its own page does not.
 NO_BOUNCES: Mapping[str, EventKind] = {
     "25": EventKind.FAILED,
+    "26": EventKind.FAILED,
     "60": EventKind.IGNORED,  # an automatic reply
     "80": EventKind.IGNORED,  # a request to subscribe
     "90": EventKind.UNSUBSCRIBED,
@@ -54,7 +62,7 @@ CATEGORIES: Mapping[str, Category] = {
     "22": Category(Reason.MAILBOX_FULL),
     "23": Category(Reason.TOO_BIG),
     "24": Category(Reason.EXPIRED),
-    "30": NO_MAILBOX,  # no RCPT
+    "30": HARD_BOUNCE,  # no recipient could be determined
     "50": Category(Reason.BLOCKED),
     "51": Category(Reason.BLOCKED),  # for spam
     "52": Category(Reason.SPAM),
