@@ -1,10 +1,13 @@
 """Filters that print amounts: `fixed: 2` and `money: "EUR"`, by the rules of the result's language."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
+from babel.core import Locale, UnknownLocaleError
+from babel.numbers import format_currency, get_currency_precision
 from liquid import RenderContext
 from liquid.exceptions import FilterArgumentError
 from liquid.filter import with_context
@@ -12,51 +15,19 @@ from liquid.filter import with_context
 MAX_DIGITS = 8
 # Beyond this, binary fractions are whole numbers anyway.
 MAX_AMOUNT = Decimal(10) ** 18
-NARROW, WIDE = "\u202f", "\u00a0"
+ENGLISH = Locale("en")
+LETTER_AND_DIGIT = re.compile(r"(?<=[A-Za-z])(?=\d)")
 
 
-@dataclass(frozen=True, slots=True)
-class NumberStyle:
-    """The marks of a language: between thousands, before the fraction, and whether the currency stands in front."""
-
-    thousands: str
-    fraction: str
-    is_in_front: bool = False
-
-
-ENGLISH = NumberStyle(",", ".", is_in_front=True)
-GERMAN = NumberStyle(".", ",")
-FRENCH = NumberStyle(NARROW, ",")
-SLAVIC = NumberStyle(WIDE, ",")
-# Unicode CLDR, by language, and by region where it differs.
-STYLES: Mapping[str, NumberStyle] = {
-    **dict.fromkeys(("en", "ja", "zh", "ko", "th", "he", "hi"), ENGLISH),
-    **dict.fromkeys(("de", "es", "it", "da", "el", "hr", "sl", "ro", "id", "vi", "ca", "sr", "is"), GERMAN),
-    **dict.fromkeys(("tr", "nl", "pt-br"), NumberStyle(".", ",", is_in_front=True)),
-    "fr": FRENCH,
-    **dict.fromkeys(
-        ("ru", "uk", "pl", "cs", "sk", "bg", "fi", "sv", "nb", "nn", "no", "hu", "lt", "lv", "et", "pt"), SLAVIC
-    ),
-    "de-ch": NumberStyle("\u2019", ".", is_in_front=True),
-    "de-at": NumberStyle(WIDE, ",", is_in_front=True),
-    "es-mx": ENGLISH,
-}
-SYMBOLS: Mapping[str, str] = {
-    "EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "CNY": "CN¥", "INR": "₹", "KRW": "₩", "BRL": "R$", "ILS": "₪",
-    "VND": "₫", "TRY": "₺", "UAH": "₴", "AUD": "A$", "CAD": "CA$", "NZD": "NZ$", "MXN": "MX$",
-}  # fmt: skip
-# ISO 4217: currencies whose smaller unit is not a hundredth.
-DIGITS: Mapping[str, int] = {
-    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF",
-                     "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}  # fmt: skip
-
-
-def find_style(locale: str) -> NumberStyle:
-    """The style of `de-AT`, else that of `de`, else English."""
-    name = locale.lower().replace("_", "-")
-    return STYLES.get(name) or STYLES.get(name.partition("-")[0], ENGLISH)
+@lru_cache(maxsize=500)
+def find_locale(name: str) -> Locale:
+    """The rules for `de-AT`, else those for `de`, else English. Source: Unicode CLDR, as Babel has it."""
+    for known in (name, name.replace("_", "-").partition("-")[0]):
+        try:
+            return Locale.parse(known.replace("-", "_"))
+        except (ValueError, UnknownLocaleError):
+            continue
+    return ENGLISH
 
 
 def read_amount(value: object) -> Decimal:
@@ -94,16 +65,11 @@ def print_money(value: object, currency: object = "", *, context: RenderContext)
     code = str(currency).strip().upper()
     if not (len(code) == 3 and code.isascii() and code.isalpha()):
         raise FilterArgumentError(f"not a currency such as EUR: {str(currency)[:40]}", token=None)
-    style = find_style(getattr(context, "locale", ""))
-    amount = round_amount(read_amount(value), DIGITS.get(code, 2))
-    whole, _, fraction = f"{abs(amount):,f}".partition(".")
-    number = whole.replace(",", style.thousands) + (f"{style.fraction}{fraction}" if fraction else "")
-    sign = "-" if amount < 0 else ""
-    symbol = SYMBOLS.get(code, code)
-    if not style.is_in_front:
-        return f"{sign}{number}{WIDE}{symbol}"
-    blank = WIDE if symbol[-1].isalpha() or style is not ENGLISH else ""
-    return f"{sign}{symbol}{blank}{number}"
+    # Rounded here: Babel rounds halves to even.
+    amount = round_amount(read_amount(value), get_currency_precision(code))
+    printed = format_currency(amount, code, locale=find_locale(getattr(context, "locale", "") or "en"))
+    # CLDR's rule of spacing, which Babel leaves out: a blank between a currency's letters and the number.
+    return LETTER_AND_DIGIT.sub("\u00a0", printed)
 
 
 NUMBER_FILTERS: Mapping[str, Any] = {"fixed": print_fixed, "money": print_money}

@@ -37,7 +37,7 @@ def test_amounts_are_printed_with_all_digits(source: str, printed: str) -> None:
     [
         ("de", "1.234,50\u00a0€"),
         ("de-DE", "1.234,50\u00a0€"),
-        ("de-AT", "€\u00a01\u00a0234,50"),
+        ("de-AT", "€\u00a01.234,50"),
         ("fr", "1\u202f234,50\u00a0€"),
         ("en-GB", "€1,234.50"),
         ("xx", "€1,234.50"),
