@@ -10,10 +10,11 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from common.errors import ApiError, BadRequestError, BodyTooLargeError, UnsupportedMediaTypeError
-from common.strict_json import Json, parse_json
+from common.strict_json import MAX_VALUES, Json, parse_json
 
 # Views with larger bodies say so: `max_body = MAX_BATCH_BODY`, or `@action(…, max_body=MAX_BATCH_BODY)`. Those that
-# need none say `is_body_optional = True`, and then an empty one may have any type.
+# need none say `is_body_optional = True`, and then an empty one may have any type. Views whose callers write the bytes
+# of files as numbers say `max_values`.
 MAX_BODY = 16 * 1024 * 1024
 MAX_BATCH_BODY = 32 * 1024 * 1024
 MAX_DRAINED = 64 * 1024 * 1024
@@ -66,7 +67,7 @@ class StrictJSONParser(BaseParser):
             raise BodyRequiredError
         if not is_json:
             raise UnsupportedMediaTypeError
-        return parse_json(body)
+        return parse_json(body, max_values=getattr(view, "max_values", MAX_VALUES))
 
 
 def read_length(meta: Mapping[str, Any]) -> int:

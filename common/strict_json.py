@@ -63,8 +63,8 @@ class NumberOutOfRangeError(BadRequestError):
     code = "number_out_of_range"
 
 
-def parse_json(body: bytes | bytearray) -> Json:
-    """The value in `body`. A UTF-8 byte order mark is ignored (RFC 8259, 8.1).
+def parse_json(body: bytes | bytearray, *, max_values: int = MAX_VALUES) -> Json:
+    """The value in `body`, with at most `max_values` commas. A UTF-8 byte order mark is ignored (RFC 8259, 8.1).
 
     Raises a `BadRequestError` for invalid JSON or an exceeded limit, and an `InvalidFieldsError` that names the
     field for a string with NUL or half a surrogate pair, which neither mail nor PostgreSQL can carry.
@@ -76,8 +76,8 @@ def parse_json(body: bytes | bytearray) -> Json:
     if isinstance(body, bytearray):
         body.clear()  # a large body is not kept beside its text
     opened = text.count("{") + text.count("[")
-    if opened > SAFE_DEPTH or text.count(",") > MAX_VALUES:
-        check_bounds(text)
+    if opened > SAFE_DEPTH or text.count(",") > max_values:
+        check_bounds(text, max_values)
     value = decode(text)
     if MAX_DEPTH < opened <= SAFE_DEPTH:
         check_depth(value)
@@ -99,7 +99,7 @@ def decode(text: str) -> Json:
 TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]|,', re.DOTALL)
 
 
-def check_bounds(text: str) -> None:
+def check_bounds(text: str, max_values: int) -> None:
     """Reject JSON that is too deep or has too many parts, without building it."""
     depth = containers = values = 0
     for match in TOKEN.finditer(text):
@@ -115,8 +115,8 @@ def check_bounds(text: str) -> None:
                 depth -= 1
             case ",":
                 values += 1
-                if values > MAX_VALUES:
-                    raise JsonTooLargeError(what="values", limit=MAX_VALUES)
+                if values > max_values:
+                    raise JsonTooLargeError(what="values", limit=max_values)
 
 
 def check_depth(value: Json) -> None:

@@ -31,6 +31,7 @@ urlpatterns = [
     path("api/v1/", include("webhooks.urls")),
     path("api/v1/", include("messages.urls")),
     path("api/v1/", include("tracking.urls")),
+    path("compat/resend/", include("gateways.resend.urls")),
     path("inbox", RedirectView.as_view(pattern_name="inbox")),
     path("inbox/", include("inbox.urls")),
     path("admin/", admin.site.urls),

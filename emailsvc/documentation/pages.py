@@ -22,6 +22,7 @@ HOME = "/docs"
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Start": ("quickstart",),
     "Guides": ("sending", "domains", "templates", "tracking", "simulator", "webhooks", "events", "statistics"),
+    "Other clients": ("resend",),
     "Reference": ("errors", "limits", "settings", "glossary"),
     "Operations": ("self-hosting", "esps", "operations", "drills", "architecture"),
 }

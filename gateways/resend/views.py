@@ -1,0 +1,93 @@
+"""Resend's emails API. Each view rewrites the request, calls the service of `/api/v1` and shows the result."""
+
+from collections.abc import Callable, Generator
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import scopes
+from accounts.idempotent_views import idempotent
+from accounts.viewsets import ProjectViewSet, read_fields
+from common.parsers import read_object
+from gateways.resend.errors import handle_exception
+from gateways.resend.requests import UpdateRequest, read_email, write_time
+from gateways.resend.responses import find_reactions, show_email, show_id, show_row
+from messages import services
+from messages.accepting.admission import Admission
+from messages.api.attachment_fields import limit_body
+from messages.api.filters import EmailFilter, EmailPagination, EmailQuery
+from messages.api.responses import EmailRow
+from messages.models import Message
+from messages.selectors import find_detailed
+
+# The bytes of a file may be a list of numbers, which takes a hundred times the memory of base64.
+MAX_FILE_NUMBERS = 4_000_000
+
+
+class EmailViewSet(ProjectViewSet):
+    """`/compat/resend/emails`."""
+
+    # Not in our OpenAPI document: Resend documents it.
+    schema = None
+    max_body = limit_body()
+    max_values = MAX_FILE_NUMBERS
+    scopes: ClassVar = {
+        "create": scopes.EMAILS_SEND,
+        "list": scopes.EMAILS_READ,
+        "retrieve": scopes.EMAILS_READ,
+        "partial_update": scopes.EMAILS_SEND,
+        "cancel": scopes.EMAILS_SEND,
+    }
+    pagination_class = EmailPagination
+    filter_backends = (EmailFilter,)
+    serializer_class = EmailRow
+    queries: ClassVar = {"list": EmailQuery}
+    bodies: ClassVar = {"partial_update": UpdateRequest}
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
+        return handle_exception
+
+    def get_queryset(self) -> QuerySet[Message]:
+        return self.project.messages.all()
+
+    @idempotent
+    def create(self, request: Request) -> Generator[None, None, Response]:
+        """Accept one email. The response follows the commit that stored it."""
+        draft, errors = read_email(read_object(request))
+        prepared = services.upload_and_prepare(self.key, [Admission(self.key).admit(draft, errors)])
+        yield
+        return Response({"id": str(prepared.store()[0].pk)})
+
+    def list(self, request: Request) -> Response:
+        """Emails, newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        reactions = find_reactions(self.project, [message.pk for message in page])
+        rows = [show_row(message, reactions.get(message.pk)) for message in page]
+        has_more = self.get_paginated_response(rows).data["has_more"]
+        return Response({"object": "list", "has_more": has_more, "data": rows})
+
+    def retrieve(self, request: Request, pk: UUID) -> Response:
+        """One email."""
+        message = find_detailed(self.project, pk)
+        return Response(show_email(message, find_reactions(self.project, [pk]).get(pk)))
+
+    def partial_update(self, request: Request, pk: UUID) -> Response:
+        """Reschedule a scheduled email."""
+        message = self.get_object()
+        body = read_object(request)
+        if "scheduled_at" in body:
+            body |= write_time(body["scheduled_at"])
+        return Response(show_id(services.reschedule(message, read_fields(UpdateRequest, body)["scheduled_at"])))
+
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def cancel(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
+        """Cancel a scheduled email. After a 200 it is never delivered."""
+        message = self.get_object()
+        self.read_body()
+        yield
+        return Response(show_id(services.cancel(message)))
