@@ -17,6 +17,8 @@ from messages.accepting.draft import Draft
 from messages.api.fields import ABSENT, StrictUUIDField
 from messages.api.serializers import RescheduleRequest, read_draft
 
+MODE_HEADER = "x-batch-validation"
+MODES = ("strict", "permissive")
 UNKNOWN_TYPE = "application/octet-stream"
 # Our names for what Resend names otherwise: at this door they are unknown.
 OURS = ("from_", "metadata", "template_id", "template_vars")
@@ -42,6 +44,13 @@ class UpdateRequest(RescheduleRequest):
 
 def reject(field: str, message: str, code: str = "invalid") -> NoReturn:
     raise InvalidFieldsError([FieldError(field, code, message)])
+
+
+def read_mode(text: str) -> str:
+    """The mode of a batch. Raises InvalidFieldsError, since a misspelt `permissive` would refuse valid emails."""
+    if text not in MODES:
+        reject(MODE_HEADER, f"Must be one of {', '.join(MODES)}.")
+    return text
 
 
 def read_email(data: Mapping[str, Any]) -> tuple[Draft, list[FieldError]]:

@@ -12,13 +12,14 @@ from rest_framework.response import Response
 from accounts import scopes
 from accounts.idempotent_views import idempotent
 from accounts.viewsets import ProjectViewSet, read_fields
-from common.parsers import read_object
-from gateways.resend.errors import handle_exception
-from gateways.resend.requests import UpdateRequest, read_email, write_time
+from common.parsers import MAX_BATCH_BODY, read_array, read_object
+from gateways.resend.errors import describe_all, handle_exception
+from gateways.resend.requests import MODE_HEADER, UpdateRequest, read_email, read_mode, write_time
 from gateways.resend.responses import find_reactions, show_email, show_id, show_row
 from messages import services
 from messages.accepting.admission import Admission
 from messages.api.attachment_fields import limit_body
+from messages.api.batch import prepare_batch
 from messages.api.filters import EmailFilter, EmailPagination, EmailQuery
 from messages.api.responses import EmailRow
 from messages.models import Message
@@ -26,6 +27,8 @@ from messages.selectors import find_detailed
 
 # The bytes of a file may be a list of numbers, which takes a hundred times the memory of base64.
 MAX_FILE_NUMBERS = 4_000_000
+# https://resend.com/docs/api-reference/emails/send-batch-emails
+MAX_BATCH = 100
 
 
 class EmailViewSet(ProjectViewSet):
@@ -37,6 +40,7 @@ class EmailViewSet(ProjectViewSet):
     max_values = MAX_FILE_NUMBERS
     scopes: ClassVar = {
         "create": scopes.EMAILS_SEND,
+        "batch": scopes.EMAILS_SEND,
         "list": scopes.EMAILS_READ,
         "retrieve": scopes.EMAILS_READ,
         "partial_update": scopes.EMAILS_SEND,
@@ -61,6 +65,18 @@ class EmailViewSet(ProjectViewSet):
         prepared = services.upload_and_prepare(self.key, [Admission(self.key).admit(draft, errors)])
         yield
         return Response({"id": str(prepared.store()[0].pk)})
+
+    @action(detail=False, methods=["post"], max_body=MAX_BATCH_BODY)
+    @idempotent
+    def batch(self, request: Request) -> Generator[None, None, Response]:
+        """Accept up to 100 emails in one transaction: all or none, or in permissive mode the valid ones."""
+        is_permissive = read_mode(request.headers.get(MODE_HEADER, "strict")) == "permissive"
+        items = read_array(request)
+        batch = prepare_batch(self.key, items, is_permissive=is_permissive, read=read_email, limit=MAX_BATCH)
+        errors = [{"index": item.index, "message": describe_all(item.error)} for item in batch.refused]
+        yield
+        data = [{"id": str(message.pk)} for message in batch.prepared.store()]
+        return Response({"data": data, "errors": errors} if is_permissive else {"data": data})
 
     def list(self, request: Request) -> Response:
         """Emails, newest first."""

@@ -1,16 +1,19 @@
 """Batches: many emails in one request, in strict or permissive mode."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from accounts.models import ApiKey
 from common.errors import ApiError, FieldError, InvalidFieldsError
 from messages.accepting.admission import Admission, Admitted
+from messages.accepting.draft import Draft
 from messages.api.serializers import read_draft
 from messages.services import PreparedEmails, upload_and_prepare
 
 MAX_BATCH = 500
+# A request body as a draft without its invalid fields, and the errors of those.
+Read = Callable[[Mapping[str, Any]], tuple[Draft, list[FieldError]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +43,15 @@ class PreparedBatch:
     refused: Sequence[Refused]
 
 
-def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> PreparedBatch:
-    """Check every email of a batch.
+def prepare_batch(
+    key: ApiKey, items: Sequence[Any], *, is_permissive: bool, read: Read = read_draft, limit: int = MAX_BATCH
+) -> PreparedBatch:
+    """Check every email of a batch; `read` converts one of them.
 
     Strict mode raises InvalidFieldsError with all errors if one email is invalid, permissive mode only if all are.
     """
-    if not 1 <= len(items) <= MAX_BATCH:
-        raise InvalidFieldsError([FieldError("", "batch_size", f"A batch has 1 to {MAX_BATCH} emails.")])
+    if not 1 <= len(items) <= limit:
+        raise InvalidFieldsError([FieldError("", "batch_size", f"A batch has 1 to {limit} emails.")])
     admission = Admission(key)
     admitted: list[Admitted] = []
     refused: list[Refused] = []
@@ -54,7 +59,7 @@ def prepare_batch(key: ApiKey, items: Sequence[Any], *, is_permissive: bool) -> 
         try:
             if not isinstance(item, Mapping):
                 raise InvalidFieldsError([FieldError("", "invalid", "Must be an object.")])
-            admitted.append(admission.admit(*read_draft(item)))
+            admitted.append(admission.admit(*read(item)))
         except ApiError as error:
             refused.append(Refused(index=index, error=error))
     if refused and not (is_permissive and admitted):
