@@ -4,9 +4,10 @@ from django.urls import re_path
 
 from common.routers import ApiRouter
 from gateways.resend.errors import show_unknown_path
-from gateways.resend.views import EmailViewSet
+from gateways.resend.views import DomainViewSet, EmailViewSet
 
 router = ApiRouter()
 router.register("emails", EmailViewSet, basename="resend-email")
+router.register("domains", DomainViewSet, basename="resend-domain")
 
 urlpatterns = [*router.urls, re_path("", show_unknown_path)]

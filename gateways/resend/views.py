@@ -1,7 +1,7 @@
-"""Resend's emails API. Each view rewrites the request, calls the service of `/api/v1` and shows the result."""
+"""Resend's API. Each view rewrites the request, calls the service of `/api/v1` and shows the result."""
 
-from collections.abc import Callable, Generator
-from typing import Any, ClassVar
+from collections.abc import Generator
+from typing import ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -10,12 +10,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import scopes
-from accounts.idempotent_views import idempotent
-from accounts.viewsets import ProjectViewSet, read_fields
+from accounts.idempotent_views import idempotent, idempotent_over_network
+from accounts.viewsets import read_fields
 from common.parsers import MAX_BATCH_BODY, read_array, read_object
-from gateways.resend.errors import describe_all, handle_exception
+from domains.models import Domain
+from domains.serializers import DomainOutput, DomainQuery
+from domains.services import build_domain, remove_domain, store_domain
+from domains.verification import verify_domain
+from gateways.resend.domain_forms import NewDomain, show_domain, show_domain_row
+from gateways.resend.errors import describe_all
 from gateways.resend.requests import MODE_HEADER, UpdateRequest, read_email, read_mode, write_time
 from gateways.resend.responses import find_reactions, show_email, show_id, show_row
+from gateways.resend.viewsets import ResendViewSet
 from messages import services
 from messages.accepting.admission import Admission
 from messages.api.attachment_fields import limit_body
@@ -31,11 +37,9 @@ MAX_FILE_NUMBERS = 4_000_000
 MAX_BATCH = 100
 
 
-class EmailViewSet(ProjectViewSet):
+class EmailViewSet(ResendViewSet):
     """`/compat/resend/emails`."""
 
-    # Not in our OpenAPI document: Resend documents it.
-    schema = None
     max_body = limit_body()
     max_values = MAX_FILE_NUMBERS
     scopes: ClassVar = {
@@ -51,9 +55,6 @@ class EmailViewSet(ProjectViewSet):
     serializer_class = EmailRow
     queries: ClassVar = {"list": EmailQuery}
     bodies: ClassVar = {"partial_update": UpdateRequest}
-
-    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
-        return handle_exception
 
     def get_queryset(self) -> QuerySet[Message]:
         return self.project.messages.all()
@@ -82,9 +83,7 @@ class EmailViewSet(ProjectViewSet):
         """Emails, newest first."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         reactions = find_reactions(self.project, [message.pk for message in page])
-        rows = [show_row(message, reactions.get(message.pk)) for message in page]
-        has_more = self.get_paginated_response(rows).data["has_more"]
-        return Response({"object": "list", "has_more": has_more, "data": rows})
+        return self.show_page([show_row(message, reactions.get(message.pk)) for message in page])
 
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """One email."""
@@ -107,3 +106,52 @@ class EmailViewSet(ProjectViewSet):
         self.read_body()
         yield
         return Response(show_id(services.cancel(message)))
+
+
+class DomainViewSet(ResendViewSet):
+    """`/compat/resend/domains`."""
+
+    scopes: ClassVar = {
+        "create": scopes.DOMAINS_WRITE,
+        "list": scopes.DOMAINS_READ,
+        "retrieve": scopes.DOMAINS_READ,
+        "verify": scopes.DOMAINS_WRITE,
+        "destroy": scopes.DOMAINS_WRITE,
+    }
+    serializer_class = DomainOutput
+    queries: ClassVar = {"list": DomainQuery}
+    bodies: ClassVar = {"create": NewDomain}
+
+    def get_queryset(self) -> QuerySet[Domain]:
+        return self.project.domains.prefetch_related("dkim_keys", "record_checks")
+
+    @idempotent
+    def create(self, request: Request) -> Generator[None, None, Response]:
+        """Add a domain. Its records are to be published next."""
+        new = build_domain(self.project, name=self.read_body()["name"])
+        yield
+        return Response(show_domain(store_domain(new)), status=201)
+
+    def list(self, request: Request) -> Response:
+        """Domains, newest first."""
+        page = self.paginate_queryset(self.get_queryset())
+        return self.show_page([show_domain_row(row) for row in self.get_serializer(page, many=True).data])
+
+    def retrieve(self, request: Request, pk: UUID) -> Response:
+        """One domain with its records as of the last check."""
+        return Response(show_domain(self.get_object()))
+
+    @action(detail=True, methods=["post"])
+    @idempotent_over_network
+    def verify(self, request: Request, pk: UUID) -> Response:
+        """Check the records now."""
+        domain = self.get_object()
+        self.read_body()
+        return Response(show_domain(verify_domain(domain)))
+
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        """Remove a domain with its keys."""
+        domain = self.get_object()
+        self.read_body()
+        remove_domain(domain)
+        return Response({"object": "domain", "id": str(pk), "deleted": True})
