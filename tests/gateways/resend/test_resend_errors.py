@@ -11,7 +11,7 @@ from resend.exceptions import InvalidApiKeyError, MissingRequiredFieldsError, Re
 from accounts import scopes
 from accounts.idempotency import IdempotencyInFlightError
 from common.errors import TooManyRequestsError
-from gateways.resend import views
+from gateways.resend import email_views
 from gateways.resend.errors import name_field, show_error
 from messages.models import Message
 from tests.conftest import ApiClient
@@ -103,11 +103,11 @@ def test_a_fault_is_told_and_its_status_stays(api, monkeypatch):
     def fail(*_):
         raise OperationalError("gone")
 
-    monkeypatch.setattr(views, "read_email", fail)
+    monkeypatch.setattr(email_views, "read_email", fail)
     answer = api.post(f"{BASE}/emails", EMAIL)
     check_error(answer, 503, "application_error")
     assert answer["Retry-After"]
-    monkeypatch.setattr(views, "read_email", lambda *_: 1 / 0)
+    monkeypatch.setattr(email_views, "read_email", lambda *_: 1 / 0)
     check_error(api.post(f"{BASE}/emails", EMAIL), 500, "application_error")
 
 

@@ -1,4 +1,4 @@
-"""Resend's API. Each view rewrites the request, calls the service of `/api/v1` and shows the result."""
+"""Resend's emails API. Each view rewrites the request, calls the service of `/api/v1` and shows the result."""
 
 from collections.abc import Generator
 from typing import ClassVar
@@ -10,14 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import scopes
-from accounts.idempotent_views import idempotent, idempotent_over_network
+from accounts.idempotent_views import idempotent
 from accounts.viewsets import read_fields
 from common.parsers import MAX_BATCH_BODY, read_array, read_object
-from domains.models import Domain
-from domains.serializers import DomainOutput, DomainQuery
-from domains.services import build_domain, remove_domain, store_domain
-from domains.verification import verify_domain
-from gateways.resend.domain_forms import NewDomain, show_domain, show_domain_row
 from gateways.resend.errors import describe_all
 from gateways.resend.requests import MODE_HEADER, UpdateRequest, read_email, read_mode, write_time
 from gateways.resend.responses import find_reactions, show_email, show_id, show_row
@@ -106,52 +101,3 @@ class EmailViewSet(ResendViewSet):
         self.read_body()
         yield
         return Response(show_id(services.cancel(message)))
-
-
-class DomainViewSet(ResendViewSet):
-    """`/compat/resend/domains`."""
-
-    scopes: ClassVar = {
-        "create": scopes.DOMAINS_WRITE,
-        "list": scopes.DOMAINS_READ,
-        "retrieve": scopes.DOMAINS_READ,
-        "verify": scopes.DOMAINS_WRITE,
-        "destroy": scopes.DOMAINS_WRITE,
-    }
-    serializer_class = DomainOutput
-    queries: ClassVar = {"list": DomainQuery}
-    bodies: ClassVar = {"create": NewDomain}
-
-    def get_queryset(self) -> QuerySet[Domain]:
-        return self.project.domains.prefetch_related("dkim_keys", "record_checks")
-
-    @idempotent
-    def create(self, request: Request) -> Generator[None, None, Response]:
-        """Add a domain. Its records are to be published next."""
-        new = build_domain(self.project, name=self.read_body()["name"])
-        yield
-        return Response(show_domain(store_domain(new)), status=201)
-
-    def list(self, request: Request) -> Response:
-        """Domains, newest first."""
-        page = self.paginate_queryset(self.get_queryset())
-        return self.show_page([show_domain_row(row) for row in self.get_serializer(page, many=True).data])
-
-    def retrieve(self, request: Request, pk: UUID) -> Response:
-        """One domain with its records as of the last check."""
-        return Response(show_domain(self.get_object()))
-
-    @action(detail=True, methods=["post"])
-    @idempotent_over_network
-    def verify(self, request: Request, pk: UUID) -> Response:
-        """Check the records now."""
-        domain = self.get_object()
-        self.read_body()
-        return Response(show_domain(verify_domain(domain)))
-
-    def destroy(self, request: Request, pk: UUID) -> Response:
-        """Remove a domain with its keys."""
-        domain = self.get_object()
-        self.read_body()
-        remove_domain(domain)
-        return Response({"object": "domain", "id": str(pk), "deleted": True})
