@@ -26,7 +26,7 @@ from messages.api.responses import EmailRow
 from messages.models import Message
 from messages.selectors import find_detailed
 
-# The bytes of a file may be a list of numbers, which takes a hundred times the memory of base64.
+# The bytes of a file may be a list of numbers, which takes six times the memory of base64.
 MAX_FILE_NUMBERS = 4_000_000
 # https://resend.com/docs/api-reference/emails/send-batch-emails
 MAX_BATCH = 100

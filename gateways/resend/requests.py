@@ -8,6 +8,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
 from common.errors import FieldError, FieldErrors, InvalidFieldsError, join_path
@@ -121,7 +122,9 @@ def write_file(file: Mapping[str, Any], path: str) -> dict[str, Any]:
     if "inline_content_id" in given:
         given.setdefault("content_id", given.pop("inline_content_id"))
     if "content_type" not in given:
-        given["content_type"] = mimetypes.guess_type(str(given.get("filename")))[0] or UNKNOWN_TYPE
+        # By the ending alone: newer Pythons parse the whole name as a URL, which may raise.
+        ending = PurePosixPath(str(given.get("filename"))).suffix
+        given["content_type"] = mimetypes.guess_type(f"file{ending}")[0] or UNKNOWN_TYPE
     if "content_b64" in given:
         reject(path, f"content_b64: {NO_FIELD}")
     if "content" in given:

@@ -74,6 +74,21 @@ def test_a_file_comes_in_base64_with_the_type_that_is_given(sent):
     assert (stored.content_type, stored.cid, bytes(stored.content.data)) == ("text/html", "pic", b"hello")
 
 
+@pytest.mark.parametrize(
+    ("name", "type_"),
+    [
+        ("a.PDF", "application/pdf"),
+        ("a.tar.gz", "application/octet-stream"),
+        ("a", "application/octet-stream"),
+        ("http://[x.png", "image/png"),
+        ("data:text/html,a.nothing", "application/octet-stream"),
+    ],
+)
+def test_a_file_has_the_type_of_its_ending(sent, name, type_):
+    stored = sent(send(attachments=[{"filename": name, "content": "aGVsbG8="}])).attachments.get()
+    assert stored.content_type == type_
+
+
 def test_a_file_in_numbers_may_be_larger_than_other_json(sent):
     email = sent(send(attachments=[{"filename": "a.bin", "content": [7] * 600_000}]))
     assert email.attachments.get().content.size == 600_000
