@@ -75,8 +75,8 @@ def decode_text(content: bytes, charset: str) -> str | None:
         return None
 
 
-def attachment_entity(attachment: Attachment, *, is_inline: bool) -> bytes:
-    """The part's headers, the empty line, and its bytes without a last line end.
+def attachment_entity(attachment: Attachment, *, is_inline: bool) -> tuple[bytes, bytes]:
+    """The part's headers with the empty line, and its bytes without a last line end.
 
     For old readers without RFC 2231, Content-Type's `name` holds an ASCII version of the file name. There is no second
     `filename` beside `filename*`, since some parsers would take the ASCII version.
@@ -94,7 +94,7 @@ def attachment_entity(attachment: Attachment, *, is_inline: bool) -> bytes:
     ]
     if attachment.content_id:
         lines.append(content_id_header(attachment.content_id))
-    return b"".join([*lines, b"\r\n", body])
+    return b"".join([*lines, b"\r\n"]), body
 
 
 def encode_file(content_type: ContentType, content: bytes) -> tuple[bytes, bytes]:

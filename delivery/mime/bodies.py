@@ -4,6 +4,7 @@ import re
 from binascii import b2a_base64, b2a_qp
 
 MAXIMUM_LINE = 998  # RFC 5322, 2.1.1
+BASE64_BLOCK = 57 * 1024  # whole lines: 57 bytes make 76 characters
 PLAIN = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])
 FROM = re.compile(rb"^From ([^\r\n]*)", re.MULTILINE)
 SPILT = re.compile(rb"^([^\r\n]{74,75})(=(?:20|09))(?=\r\n)", re.MULTILINE)
@@ -103,7 +104,14 @@ def quote_from(match: re.Match[bytes]) -> bytes:
 
 
 def base64_lines(data: bytes) -> bytes:
-    """`data` in base64, in lines of 76 characters, each with its CRLF (RFC 2045, 6.8)."""
+    """`data` in base64, in lines of 76 characters, each with its CRLF (RFC 2045, 6.8).
+
+    It is done block by block: a line as an object of its own takes twice its bytes.
+    """
+    return b"".join([_encode_block(data[start : start + BASE64_BLOCK]) for start in range(0, len(data), BASE64_BLOCK)])
+
+
+def _encode_block(data: bytes) -> bytes:
     encoded = b2a_base64(data, newline=False)
     lines = [encoded[start : start + 76] for start in range(0, len(encoded), 76)]
     lines.append(b"")

@@ -196,7 +196,8 @@ def sort_attachments(content: MessageContent) -> tuple[list[list[Segment]], list
     shown_ids = list_inline_ids(content.attachments, content.html)
     for part in content.attachments:
         is_inline = bare_content_id(part.content_id) in shown_ids
-        (inline if is_inline else attached).append([("", attachment_entity(part, is_inline=is_inline))])
+        entity = attachment_entity(part, is_inline=is_inline)
+        (inline if is_inline else attached).append([("", data) for data in entity])
     return inline, attached
 
 

@@ -285,5 +285,10 @@ def stuff_dots(content: bytes) -> bytes:
 
 
 def _has_only_pairs(content: bytes) -> bool:
-    """Whether each CR stands before an LF: there are as many lines as CRs and as LFs. 5 us for 5 KB, regex 100 us."""
+    """Whether each CR stands before an LF: there are as many lines as CRs and as LFs. 5 us for 5 KB, regex 100 us.
+
+    The lines of large content would take twice its bytes.
+    """
+    if len(content) > ONE_WRITE:
+        return content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r")
     return len(content.splitlines()) == content.count(b"\n") == content.count(b"\r")
