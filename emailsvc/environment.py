@@ -142,6 +142,13 @@ class Environment(BaseSettings):
         le=200,
         description="Maximum number of SMTP connections from one worker child to one provider.",
     )
+    DELIVER_LIMIT_MIB: int = Field(
+        default=48,
+        ge=1,
+        le=4096,
+        description="Size of the large mails (over 64 KiB) that one worker child has on their way at once, in MiB. "
+        "One mail goes whatever its size.",
+    )
     DELIVER_SECONDS: Seconds = Field(
         default=timedelta(seconds=2), description="Time for which one delivery task claims due mail before it ends."
     )

@@ -25,6 +25,12 @@ def fetch(sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
     return _fetch(tuple_row, sql, params)
 
 
+def fetch_large(sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
+    """As `fetch`, for large bytes: in PostgreSQL's binary format they take half the memory and no decoding."""
+    with connection.wrap_database_errors, _cursor_of(tuple_row) as cursor:
+        return cursor.execute(sql, params, prepare=True, binary=True).fetchall()
+
+
 def fetch_as(type_: type[Row], sql: str, params: Params = (), **fixed: Any) -> list[Row]:
     """The rows as instances of a dataclass, whose fields are the statement's columns, by name, and `fixed`.
 

@@ -28,13 +28,15 @@ from messages.sending.claims import (
     claim_suspect,
     release_claims,
 )
-from messages.sending.composing import Composer, compose_delivery, find_mail_route
+from messages.sending.composing import Composer, LastMade, compose_delivery, find_mail_route
 from messages.sending.expiry import expire_leased
 from messages.sending.in_flight import InFlight
 from messages.sending.outcomes import suppress_recipients
-from messages.sending.progress import Done, Waiting, Work, bundle, write_progress
+from messages.sending.picking import pick
+from messages.sending.progress import Done, Waiting, Work, measure, write_progress
 from messages.sending.routing import ProviderRouter, find_tried, is_failure
 from messages.sending.senders import drop_refused_senders
+from messages.sending.sources import LARGE_BYTES
 from messages.sending.worker_state import SendQueueKey, find_worker_state
 from messages.states import Lane
 from messages.transitions import lock_messages
@@ -57,6 +59,10 @@ WAIT_SECONDS = 0.1
 AGAIN_SECONDS = 0.05
 # The interval of claims while all providers in use are full: the query may have to scan many rows.
 LOOK_SECONDS = 0.1
+# The pause of claims after mail was given back because the limit of bytes is reached.
+FULL_SECONDS = 1.0
+# How often a mail's bytes are in memory where a call is made of them: the parts, their base64, and the request.
+COPIES: Mapping[ProviderKind, int] = {ProviderKind.ESP: 3}
 
 # The lanes that a child serves after its time: those of the same worker queue, the most urgent first.
 NEIGHBOURS: Mapping[Lane, Sequence[Lane]] = {
@@ -76,11 +82,13 @@ class SendingLoop:
         self._waiting: list[Waiting] = []
         self._work: dict[UUID, Work] = {}
         self._unrecorded: list[Done] = []
+        self._last_made = LastMade()
         self._router = ProviderRouter(self.state)
         self._deadline = 0.0
         self._is_over = False
         self._stuck: set[SendQueueKey] = set()
         self._look_at = 0.0
+        self._full_until = 0.0
         self._has_done = False
 
     def run(self) -> bool:
@@ -120,6 +128,8 @@ class SendingLoop:
         for other providers than theirs.
         """
         now = time.monotonic()
+        if now < self._full_until:
+            return False
         if now < self._deadline:
             return True
         if not self._is_over:
@@ -182,7 +192,7 @@ class SendingLoop:
         selections = retry_database(lambda: self._router.choose(left, tried, in_flight))
         taken = [one for one in left if one.recipient_id in selections]
         retry_database(lambda: release_claims([one for one in left if one.recipient_id not in selections]))
-        composer = retry_database(lambda: Composer(taken))
+        composer = retry_database(lambda: Composer(taken, self._last_made))
         for one in taken:
             selection = selections[one.recipient_id]
             self._waiting.append(
@@ -190,6 +200,8 @@ class SendingLoop:
                     claim=one,
                     queue_key=self.state.queue_key(selection.provider, one),
                     composer=composer,
+                    size=composer.find_size(one) * COPIES.get(selection.provider.kind, 1),
+                    has_own_content=composer.has_own_content(one, find_mail_route(selection.provider)),
                     decision=selection.describe(),
                     tried=tried.get(one.recipient_id, {}),
                 )
@@ -198,29 +210,40 @@ class SendingLoop:
         self._has_done |= has_done
         return has_done
 
-    def _pick(self) -> list[Waiting]:
+    def _pick(self) -> Sequence[Sequence[Waiting]]:
         """Pick only what can start now: recipients already started become suspects if the worker dies."""
-        picked: list[Waiting] = []
-        kept: list[Waiting] = []
-        rooms: dict[SendQueueKey, int] = {}
-        bundles = bundle(self._waiting)
-        waiting = Counter(items[0].queue_key for items in bundles)
-        for items in bundles:
-            queue_key = items[0].queue_key
-            room = rooms.get(queue_key)
-            if room is None:
-                room = self.state.admit(queue_key, waiting[queue_key])
-            rooms[queue_key] = room - 1
-            (picked if room > 0 else kept).extend(items)
-        self._waiting = kept
-        return picked
+        if not self._waiting:
+            return ()
+        picked = pick(self._waiting, self._work.values(), self.state, settings.DELIVER_LIMIT_BYTES)
+        starting = {item.claim.recipient_id for items in picked.starting for item in items}
+        self._waiting = [item for item in self._waiting if item.claim.recipient_id not in starting]
+        if picked.held and self._is_over:
+            self._give_back(picked.held)
+        return picked.starting
+
+    def _give_back(self, held: Sequence[Waiting]) -> None:
+        """Release mail that cannot start soon, since slow conversations hold the bytes. Another child may take it, and
+        this one claims nothing for a while, or it would claim the same again.
+        """
+        given_back = {item.claim.recipient_id for item in held}
+        self._waiting = [item for item in self._waiting if item.claim.recipient_id not in given_back]
+        retry_database(lambda: release_claims([item.claim for item in held]))
+        self._full_until = time.monotonic() + FULL_SECONDS
 
     def _begin(self, items: Sequence[Waiting]) -> None:
         """Start one conversation for items of one queue key."""
         queue_key, deliveries = items[0].queue_key, []
+        route, held = find_mail_route(queue_key.provider), measure(items)
         for item in items:
-            work = Work(claim=item.claim, queue_key=queue_key, tried=item.tried, begun_at=time.monotonic())
-            delivery = compose_delivery(item.composer, item.claim, find_mail_route(queue_key.provider))
+            work = Work(
+                claim=item.claim,
+                queue_key=queue_key,
+                tried=item.tried,
+                begun_at=time.monotonic(),
+                size=held // len(items),
+                is_large=held > LARGE_BYTES,
+            )
+            delivery = retry_database(lambda item=item: compose_delivery(item.composer, item.claim, route))  # type: ignore[misc]
             if isinstance(delivery, Reply):
                 self._unrecorded.append(Done(work=work, reply=delivery))
             else:
@@ -231,7 +254,8 @@ class SendingLoop:
 
     def _advance(self) -> None:
         """Wait for conversations; record their replies, grant final dots, and start the picked items."""
-        picked = self._pick()
+        starting = self._pick()
+        picked = [item for items in starting for item in items]
         wait = 0 if picked else AGAIN_SECONDS if self._unrecorded else WAIT_SECONDS
         gathered = self.state.conversations.wait(wait)
         ended = [(self._work.pop(pk), reply) for pk, reply in gathered.replies if pk in self._work]
@@ -248,8 +272,9 @@ class SendingLoop:
         if lost:
             retry_database(lambda: expire_leased(lost))
         self._note(ended)
-        for items in bundle([item for item in picked if item.claim.recipient_id in ours]):
-            self._begin(items)
+        for items in starting:
+            if still_ours := [item for item in items if item.claim.recipient_id in ours]:
+                self._begin(still_ours)
 
     def _finish(self, work: Work, reply: Reply) -> Done:
         has_other = retry_database(

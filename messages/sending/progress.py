@@ -13,6 +13,7 @@ from messages.sending.claims import Claim, keep_decisions, mark_dot_sent, mark_s
 from messages.sending.composing import Composer
 from messages.sending.outcomes import AttemptResult, record_results
 from messages.sending.simulated_feedback import plan_later
+from messages.sending.sources import LARGE_BYTES
 from messages.sending.worker_state import SendQueueKey
 from messages.transitions import lock_free_recipients
 from providers.models import ProviderKind
@@ -21,11 +22,17 @@ from providers.routing.selection import Tried
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A claim with a selected provider whose attempt has not started."""
+    """A claim with a selected provider whose attempt has not started.
+
+    `size` is about the bytes that its copy will hold in memory while it is on its way; with `has_own_content` the
+    copies of a message's other recipients are other bytes.
+    """
 
     claim: Claim
     queue_key: SendQueueKey
     composer: Composer
+    size: int
+    has_own_content: bool
     decision: dict[str, Any] | None
     tried: Tried
 
@@ -38,6 +45,9 @@ class Work:
     queue_key: SendQueueKey
     tried: Tried
     begun_at: float
+    # Its part of the bytes that the conversation holds, and whether these count for the limit of large mail.
+    size: int = 0
+    is_large: bool = False
     clock: ConversationClock = field(default_factory=ConversationClock)
 
 
@@ -59,13 +69,23 @@ class Progress:
 
 
 def bundle(items: Sequence[Waiting]) -> list[list[Waiting]]:
-    """Group items by conversation: an ESP takes a message's recipients together, all others take one recipient each."""
+    """Group items by conversation: an ESP takes a message's recipients together, all others take one recipient each.
+
+    Large copies with bytes of their own go one by one, so that they are not in memory together.
+    """
     bundles: dict[tuple[SendQueueKey, UUID], list[Waiting]] = {}
     for item in items:
-        is_shared = item.queue_key.provider.kind is ProviderKind.ESP
+        is_shared = item.queue_key.provider.kind is ProviderKind.ESP and not (
+            item.has_own_content and item.size > LARGE_BYTES
+        )
         key = (item.queue_key, item.claim.message_id if is_shared else item.claim.recipient_id)
         bundles.setdefault(key, []).append(item)
     return list(bundles.values())
+
+
+def measure(items: Sequence[Waiting]) -> int:
+    """The bytes that one conversation holds."""
+    return sum(item.size for item in items) if items[0].has_own_content else items[0].size
 
 
 def write_progress(done: Sequence[Done], asking: Sequence[Claim], beginning: Sequence[Waiting]) -> Progress:

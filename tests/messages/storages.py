@@ -1,6 +1,6 @@
 """Django storages that fail in different ways."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.files.storage import FileSystemStorage
 
@@ -32,3 +32,13 @@ class RenamingStorage(FileSystemStorage):
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         return f"renamed/{name}"
+
+
+class CountingStorage(FileSystemStorage):
+    """Keeps the name of each file that is opened."""
+
+    opened: ClassVar[list[str]] = []
+
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        self.opened.append(name)
+        return super()._open(name, mode)

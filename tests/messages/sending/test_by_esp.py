@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from messages.attachments import File
 from messages.models import Attempt, Message, Recipient
 from messages.states import OnUncertain
 from providers.models import Provider, ProviderKind
@@ -69,6 +71,21 @@ def test_a_messages_recipients_go_in_one_call(esp: EspServer, send: Send, delive
     second.refresh_from_db()
     assert (first.status, second.status) == ("sent", "sent")
     assert Attempt.objects.filter(outcome="accepted").count() == 3
+
+
+def test_a_large_file_goes_in_one_call_where_all_get_the_same_and_in_own_calls_with_own_links(
+    esp: EspServer, send: Send, deliver: Deliver, settings: Any
+) -> None:
+    settings.DELIVER_LIMIT_BYTES = 1000
+    file = File(filename="a.bin", content_type="application/octet-stream", content=bytes(100_000))
+    send(to=["one@rcpt.test", "two@rcpt.test"], attachments=[file])
+    deliver()
+    assert [RESEND.read_addresses(call) for call in esp.calls] == [["one@rcpt.test", "two@rcpt.test"]]
+    link = '<a href="https://x.test/">x</a>'
+    send(to=["three@rcpt.test", "four@rcpt.test"], attachments=[file], html=link, track_clicks=True)
+    deliver()
+    assert sorted(RESEND.read_addresses(call) for call in esp.calls[1:]) == [["four@rcpt.test"], ["three@rcpt.test"]]
+    assert Attempt.objects.filter(outcome="accepted").count() == 4
 
 
 def test_own_links_make_own_calls(esp: EspServer, send: Send, deliver: Deliver) -> None:

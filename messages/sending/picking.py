@@ -1,0 +1,76 @@
+"""What of the waiting mail starts now: as much as its provider takes, and of large mail as much as memory may hold."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from messages.sending.progress import Waiting, Work, bundle, measure
+from messages.sending.sources import LARGE_BYTES
+from messages.sending.worker_state import SendQueueKey, WorkerState
+
+# The part of the limit that mail of one queue key leaves to others: a slow server does not hold up all large mail.
+LEFT_TO_OTHERS = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picked:
+    """`starting` are bundles, each for one conversation. `held` are the items that only the limit of bytes stops."""
+
+    starting: Sequence[Sequence[Waiting]]
+    held: Sequence[Waiting]
+
+
+class ByteLimit:
+    """The bytes that large mail on its way holds, at most `limit`. One mail goes whatever its size."""
+
+    def __init__(self, limit: int, work: Iterable[Work]) -> None:
+        self._limit = limit
+        self._shared_limit = int(limit * (1 - LEFT_TO_OTHERS))
+        self._held: Counter[SendQueueKey] = Counter()
+        for one in work:
+            if one.is_large:
+                self._held[one.queue_key] += one.size
+        self._is_full = False
+
+    def choose(self, queue_key: SendQueueKey, bundles: Sequence[Sequence[Waiting]]) -> list[Sequence[Waiting]]:
+        """The bundles of a queue key that may start. Large ones keep their order, small ones do not wait for them.
+
+        When one has to wait for the mail of other queue keys, no later large mail passes it.
+        """
+        total, own = self._held.total(), self._held[queue_key]
+        chosen: list[Sequence[Waiting]] = []
+        is_closed = self._is_full
+        for items in bundles:
+            size = measure(items)
+            if size > LARGE_BYTES:
+                self._is_full |= bool(total) and total + size > self._limit
+                is_closed |= self._is_full or (bool(own) and own + size > self._shared_limit)
+                if is_closed:
+                    continue
+                total, own = total + size, own + size
+            chosen.append(items)
+        return chosen
+
+    def add(self, queue_key: SendQueueKey, bundles: Iterable[Sequence[Waiting]]) -> None:
+        """Count bundles that start."""
+        self._held[queue_key] += sum(size for items in bundles if (size := measure(items)) > LARGE_BYTES)
+
+
+def pick(waiting: Sequence[Waiting], work: Collection[Work], state: WorkerState, limit: int) -> Picked:
+    """Pick what can start now, the longest waiting queue keys first. `work` has started."""
+    by_key: dict[SendQueueKey, list[Sequence[Waiting]]] = {}
+    for items in bundle(waiting):
+        by_key.setdefault(items[0].queue_key, []).append(items)
+    byte_limit = ByteLimit(limit, work)
+    starting: list[Sequence[Waiting]] = []
+    held: list[Waiting] = []
+    for queue_key, bundles in by_key.items():
+        chosen = byte_limit.choose(queue_key, bundles)
+        if len(chosen) < len(bundles):
+            fitting = {id(items) for items in chosen}
+            held += [item for items in bundles if id(items) not in fitting for item in items]
+        # Admitted deliveries count for the provider's rate, so that only those are named that can start.
+        admitted = chosen[: max(0, state.admit(queue_key, len(chosen)))] if chosen else []
+        byte_limit.add(queue_key, admitted)
+        starting += admitted
+    return Picked(starting=starting, held=held)
