@@ -101,16 +101,16 @@ def copy_postgres(folder: Path, runtime: Path) -> Path:
     """Copy a wheel's `pginstall` and the libraries beside its package, relative places kept; return the new folder."""
     package = folder.parent.parent
     for source in (package / "pginstall", package.with_name(f"{package.name}.libs")):
-        target = runtime / source.relative_to(package.parent)
-        if source.is_dir() and not target.exists():
-            shutil.copytree(source, target, symlinks=True)
-            open_to_all(target)
+        place = source.relative_to(package.parent)
+        if source.is_dir() and not (runtime / place).exists():
+            shutil.copytree(source, runtime / place, symlinks=True)
+            open_to_all(runtime / place.parts[0])
     return runtime / package.name / "pginstall" / "bin"
 
 
 def open_to_all(folder: Path) -> None:
     """Let the servers' user read the copies, whatever our umask is; the enclosing folder stays closed to others."""
-    for path in (folder.parent, folder, *folder.rglob("*")):
+    for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444))
 

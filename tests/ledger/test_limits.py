@@ -32,6 +32,8 @@ def read_limits() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _new_connections() -> Iterator[None]:
+    # Another test may have loaded a web process or a worker.
+    set_process_kind(WorkKind.COMMAND)
     connection.close()
     yield
     set_process_kind(WorkKind.COMMAND)
