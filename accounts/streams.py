@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Project, Stream, StreamType
 from common.errors import ConflictError, FieldError, InvalidFieldsError
+from common.ids import parse_id
 from common.suggestions import describe_unknown
 from ledger.sql import fetch_column
 
@@ -69,17 +70,8 @@ def create_stream(project: Project, *, name: str, type_: StreamType) -> Stream:
 
 
 def is_valid_name(name: str) -> bool:
-    """Whether a stream may have this name, by `NAME_RULE`."""
-    return NAME.fullmatch(name) is not None and name != ALL_STREAMS and not is_uuid(name)
-
-
-def is_uuid(text: str) -> bool:
-    """Whether `text` reads as an id: a URL names a stream by its id or its name."""
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
+    """Whether a stream may have this name, by `NAME_RULE`: a URL names a stream by its id or its name."""
+    return NAME.fullmatch(name) is not None and name != ALL_STREAMS and parse_id(name) is None
 
 
 class StreamTypes:

@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Self
@@ -15,7 +16,7 @@ USER, PASSWORD = "box@relay.test", 'p"a\\ss:wörd'
 UIDVALIDITY = 77
 
 
-class _Server:
+class _Server(ABC):
     """Accepts connections one by one, each in a thread. `fault` is a method's name that a subclass looks at."""
 
     def __init__(self, tls: ssl.SSLContext, folders: dict[str, list[bytes]], *, fault: str = "") -> None:
@@ -61,8 +62,9 @@ class _Server:
             with self._tls.wrap_socket(plain, server_side=True) as line, line.makefile("rwb") as stream:
                 self.talk(stream)
 
+    @abstractmethod
     def talk(self, stream: Any) -> None:
-        raise NotImplementedError
+        """Serve one client until it leaves."""
 
     def read_commands(self, stream: Any) -> Iterator[str]:
         while raw := stream.readline():

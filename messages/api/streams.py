@@ -18,11 +18,11 @@ from accounts.streams import (
     TooManyStreamsError,
     build_feedback_id,
     create_stream,
-    is_uuid,
     is_valid_name,
 )
 from accounts.viewsets import ProjectViewSet
 from common.errors import NotFoundError
+from common.ids import parse_id
 from common.openapi import list_problems
 from common.serializers import PageQuery, SingleLineField, StrictChoiceField, StrictDateTimeField, StrictSerializer
 from messages.streams import DefaultStreamError, StreamInUseError, delete_stream
@@ -81,8 +81,9 @@ class StreamViewSet(ProjectViewSet):
     def get_object(self) -> Stream:
         ref = self.kwargs["ref"]
         # Text that cannot be a name is not looked for: PostgreSQL takes no NUL.
-        is_ref = is_uuid(ref) or is_valid_name(ref)
-        found = self.get_queryset().filter(Q(pk=ref) if is_uuid(ref) else Q(name=ref)).first() if is_ref else None
+        pk = parse_id(ref)
+        is_ref = pk is not None or is_valid_name(ref)
+        found = self.get_queryset().filter(Q(pk=pk) if pk else Q(name=ref)).first() if is_ref else None
         if found is None:
             raise NotFoundError
         return found

@@ -6,7 +6,7 @@ nobody fills the log by loading a link again and again.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -85,20 +85,7 @@ def record_visit(subject: VisitSubject, visitor: Visitor, link: FollowedLink | N
             return
         if link is None and fetch_value(_IS_REPEAT, [subject.recipient_id, REPEAT, network, agent]):
             return
-        row = VisitRow(
-            id=new_id(),
-            project_id=subject.project_id,
-            message_id=subject.message_id,
-            recipient_id=subject.recipient_id,
-            is_click=link is not None,
-            link=link.number if link else None,
-            method=visitor.method,
-            user_agent=agent,
-            purpose=visitor.purpose[:MAX_PURPOSE],
-            ip=visitor.ip,
-            network=network,
-            visited_at=now,
-        )
+        row = _build_row(subject, visitor, link, network=network, visited_at=now)
         described = describe_visits([row])[row.id]
         found = label_row(described)
         data = {"actor": found.actor, "actor_reason": found.reason, "user_agent": agent, "ip": visitor.ip}
@@ -113,22 +100,29 @@ def record_reported_visit(
     """Record a visit that an ESP reports, with the ESP's data and a label that stays. The caller locks the message."""
     if not _has_room(subject):
         return
-    row = VisitRow(
+    visitor = Visitor(method="GET", user_agent=str(data.get("user_agent", "")), ip="")
+    row = _build_row(subject, visitor, link, network="", visited_at=None)
+    _record_event(subject, row.id, link, {**data, "actor": found.actor, "actor_reason": found.reason})
+    _insert(subject, row, link, found, is_early=False, is_fixed=True)
+
+
+def _build_row(
+    subject: VisitSubject, visitor: Visitor, link: FollowedLink | None, *, network: str, visited_at: datetime | None
+) -> VisitRow:
+    return VisitRow(
         id=new_id(),
         project_id=subject.project_id,
         message_id=subject.message_id,
         recipient_id=subject.recipient_id,
         is_click=link is not None,
         link=link.number if link else None,
-        method="GET",
-        user_agent=str(data.get("user_agent", ""))[:MAX_USER_AGENT],
-        purpose="",
-        ip="",
-        network="",
-        visited_at=None,
+        method=visitor.method,
+        user_agent=visitor.user_agent[:MAX_USER_AGENT],
+        purpose=visitor.purpose[:MAX_PURPOSE],
+        ip=visitor.ip,
+        network=network,
+        visited_at=visited_at,
     )
-    _record_event(subject, row.id, link, {**data, "actor": found.actor, "actor_reason": found.reason})
-    _insert(subject, row, link, found, is_early=False, is_fixed=True)
 
 
 def _has_room(subject: VisitSubject) -> bool:

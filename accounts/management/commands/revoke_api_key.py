@@ -1,5 +1,4 @@
 from argparse import ArgumentParser
-from uuid import UUID
 
 from django.core.management.base import CommandError
 
@@ -7,6 +6,7 @@ from accounts.management.project_command import describe_row
 from accounts.models import ApiKey
 from accounts.services import revoke_api_key, write_audit
 from common.commands import ServiceCommand
+from common.ids import parse_id
 
 
 class Command(ServiceCommand):
@@ -23,17 +23,9 @@ class Command(ServiceCommand):
 
 def find_key(text: str) -> ApiKey:
     keys = ApiKey.objects.select_related("project")
-    match list(keys.filter(pk=UUID(text)) if is_uuid(text) else keys.filter(prefix=text.removesuffix("…"))):
+    match list(keys.filter(pk=key_id) if (key_id := parse_id(text)) else keys.filter(prefix=text.removesuffix("…"))):
         case [key]:
             return key
         case []:
             raise CommandError("The key does not exist.")
     raise CommandError("Several keys have this prefix; give the key's id.")
-
-
-def is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
