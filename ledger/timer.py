@@ -24,13 +24,16 @@ class Timer:
     An outage of the database or of Redis is logged once at its start and once at its end.
     """
 
+    _thread: threading.Thread
+
     def __init__(self, tick: Callable[[], None]) -> None:
         self._tick = tick
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="timer", daemon=True)
         self._outage = ""
 
     def start(self) -> None:
+        # Made here: Python 3.13 takes a thread that was made before a fork for one that has run.
+        self._thread = threading.Thread(target=self._run, name="timer", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
