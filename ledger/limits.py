@@ -66,9 +66,14 @@ def work_of(kind: WorkKind) -> Iterator[None]:
         _present.kind = before
 
 
+def find_kind() -> WorkKind:
+    """The kind of the present work."""
+    return _present.kind or _process_kind
+
+
 def find_limits() -> TimeLimits:
     """The limits of the present work."""
-    return TimeLimits(*settings.DATABASE_LIMITS[_present.kind or _process_kind])
+    return TimeLimits(*settings.DATABASE_LIMITS[find_kind()])
 
 
 @contextmanager

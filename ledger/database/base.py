@@ -5,11 +5,12 @@ transaction (PgBouncer's mode `transaction`) a setting of the session would stay
 transaction sets its limits itself (SET LOCAL), and statements outside of transactions have those of the role.
 """
 
+import select
 from typing import Any
 
 from django.db.backends.postgresql import base
 
-from ledger.limits import TimeLimits, find_limits
+from ledger.limits import TimeLimits, WorkKind, find_kind, find_limits
 
 _NAMES = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 _SESSION = " || ".join(f"set_config('{name}', %s, false)" for name in _NAMES)
@@ -43,6 +44,26 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
         if self._is_pooled and not autocommit:
             self._ask(_SET_LOCAL, find_limits().in_milliseconds())
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether a pooler lends a server's session for one transaction; known once a statement was sent."""
+        return self._is_pooled
+
+    def is_usable(self) -> bool:
+        """Whether an idle connection still works. In web requests its socket tells, without a query.
+
+        An idle server sends nothing: what can be read is its farewell, or the end of the stream. A server that vanished
+        without a word is noticed by the next statement, whose request is answered 503.
+        """
+        if self.connection is None:
+            return False
+        if find_kind() is WorkKind.WEB and not self.connection.closed:
+            poll = select.poll()
+            poll.register(self.connection.fileno(), select.POLLIN)
+            if not poll.poll(0):
+                return True
+        return bool(super().is_usable())
 
     def _ask(self, sql: str, values: Any) -> Any:
         with self.wrap_database_errors, self.connection.cursor() as cursor:

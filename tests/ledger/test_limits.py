@@ -117,3 +117,28 @@ def test_a_lock_limit_within_a_transaction_gives_way_to_the_usual_one() -> None:
 def test_each_task_is_of_a_kind(task: str, kind: WorkKind) -> None:
     celery_worker.limit_database_time(task=celery_worker.app.tasks[task])
     assert read_limits() == USUAL[kind]
+
+
+def test_an_idle_connection_of_a_web_process_is_tested_without_a_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    create_project(name="warm")
+    asked: list[str] = []
+    monkeypatch.setattr(psycopg.Cursor, "execute", lambda _, query: asked.append(query))
+    with work_of(WorkKind.WEB):
+        assert connection.is_usable()
+    assert not asked
+    assert connection.is_usable()
+    assert asked == ["SELECT 1"]
+
+
+def test_a_connection_that_the_server_ended_is_not_usable_for_a_web_process() -> None:
+    with work_of(WorkKind.WEB):
+        create_project(name="warm")
+        with psycopg.connect(**{**connection.get_connection_params(), "cursor_factory": psycopg.Cursor}) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 60000)", [connection.connection.info.backend_pid])
+        assert not connection.is_usable()
+        connection.close()
+        assert Project.objects.count() == 1
+    connection.ensure_connection()
+    connection.connection.close()
+    with work_of(WorkKind.WEB):
+        assert not connection.is_usable()
