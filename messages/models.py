@@ -16,6 +16,8 @@ from accounts.streams import DEFAULT_STREAM
 from common.ids import new_id
 from domains.admitted_senders import SenderBasis
 from ledger.models import DueRow
+from messages.content_models import Content as Content
+from messages.content_models import Subject as Subject
 from messages.file_models import Attachment as Attachment
 from messages.file_models import AttachmentContent as AttachmentContent
 from messages.file_models import Upload as Upload
@@ -27,8 +29,9 @@ from tracking.models import Event
 class Message(models.Model):
     """An accepted message, as it will be sent. Its content never changes after accept.
 
-    Each change of status rewrites the row and every index on it, so an index here costs time on the hot path. The
-    searched text, which never changes, is in `Subject`. Foreign keys without a constraint may name deleted rows.
+    Each change of status rewrites the row and every index on it, so each byte and each index here costs time on the hot
+    path. What never changes and is large or searched is in `Content` and `Subject`. Foreign keys without a constraint
+    may name deleted rows.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -45,8 +48,6 @@ class Message(models.Model):
     # Mailboxes as {"name", "address"}; they are only printed, never queried.
     reply_to = models.JSONField(default=list)
     subject = models.TextField()
-    html = models.TextField(blank=True)
-    text = models.TextField(blank=True)
     # [name, value] pairs: an object in jsonb loses the order.
     headers = models.JSONField(default=list)
     tags = ArrayField(models.TextField(), default=list)
@@ -68,8 +69,6 @@ class Message(models.Model):
     # The language that was asked of the template; empty for its default.
     locale = models.TextField(blank=True)
     enable_unsubscribe = models.BooleanField(default=False)
-    # The offsets of the pixel and the links in `html`, as in `link_finding.Found.places`. Null without tracking.
-    tracked_places = ArrayField(models.IntegerField(), null=True)
 
     priority = models.TextField(choices=Lane.choices, default=Lane.NORMAL)
     on_uncertain = models.TextField(choices=OnUncertain.choices, default=OnUncertain.RETRY)
@@ -109,7 +108,6 @@ class Message(models.Model):
             models.CheckConstraint(condition=Q(status__in=Status.values), name="message_status_known"),
             models.CheckConstraint(condition=Q(priority__in=Lane.values), name="message_priority_known"),
             models.CheckConstraint(condition=Q(sender_basis__in=SenderBasis.values), name="message_sender_basis_known"),
-            models.CheckConstraint(condition=~Q(html="") | ~Q(text=""), name="message_has_content"),
             models.CheckConstraint(
                 condition=~Q(status=Status.SCHEDULED) | Q(scheduled_at__isnull=False), name="message_scheduled_has_time"
             ),
@@ -126,27 +124,6 @@ class Message(models.Model):
     def message_id(self) -> str:
         """The Message-ID header. Every attempt has the same one, so that mail programs can detect a duplicate."""
         return f"<{self.id}@{self.from_address.rpartition('@')[2]}>"
-
-
-class Subject(models.Model):
-    """What is searched of a message: its subject in the form of `common.text.fold`, and its metadata.
-
-    It has a separate table, because these indexes are expensive to rewrite with each change of status.
-    """
-
-    message = models.OneToOneField(Message, models.CASCADE, primary_key=True, related_name="searched_subject")
-    text = models.TextField()
-    metadata = models.JSONField(default=dict)
-
-    class Meta:
-        indexes = [
-            # GET /emails?q=… and the admin's search: any part of the subject.
-            GinIndex(fields=["text"], opclasses=["gin_trgm_ops"], name="subject_part"),
-            # GET /emails?metadata.KEY=…
-            GinIndex(
-                fields=["metadata"], opclasses=["jsonb_path_ops"], name="subject_metadata", condition=~Q(metadata={})
-            ),
-        ]
 
 
 class RecipientField(models.TextChoices):

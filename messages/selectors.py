@@ -41,11 +41,11 @@ DETAILS: "tuple[Prefetch[Any], ...]" = (
 
 def with_rows(messages: QuerySet[Message]) -> QuerySet[Message]:
     """`messages` with the related rows of a list, without bodies, which may be megabytes."""
-    return messages.defer("html", "text").prefetch_related(*ROWS)
+    return messages.prefetch_related(*ROWS)
 
 
 def with_details(messages: QuerySet[Message]) -> QuerySet[Message]:
-    """`messages` with the related rows of the detail, except events."""
+    """`messages` with the related rows of the detail, except events and bodies."""
     return messages.prefetch_related(*DETAILS)
 
 
@@ -59,7 +59,7 @@ def find_message(project: Project, pk: UUID) -> Message:
 
 def find_detailed(project: Project, pk: UUID) -> Message:
     """The project's message with everything that the detail shows. Raises NotFoundError."""
-    message = with_details(project.messages.filter(pk=pk)).first()
+    message = with_details(project.messages.filter(pk=pk)).select_related("content").first()
     if message is None:
         raise NotFoundError
     message.shown_events = list(timeline(pk)[:MAX_EVENTS_SHOWN])
@@ -68,8 +68,7 @@ def find_detailed(project: Project, pk: UUID) -> Message:
 
 def find_explained(project: Project, pk: UUID) -> Message:
     """The project's message with the rows that an explanation needs, without bodies and files. Raises NotFoundError."""
-    messages = project.messages.filter(pk=pk).defer("html", "text").prefetch_related(DETAILS[0], *DETAILS[len(ROWS) :])
-    message = messages.first()
+    message = project.messages.filter(pk=pk).prefetch_related(DETAILS[0], *DETAILS[len(ROWS) :]).first()
     if message is None:
         raise NotFoundError
     return message

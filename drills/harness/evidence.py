@@ -109,7 +109,7 @@ def collect_recipients(project_ids: Collection[UUID]) -> list[RecipientRow]:
             attempts=attempts.get(row.pk, []),
             path=[status for _, status in sorted(whole.get(row.message_id, []) + single.get(row.pk, []))],
         )
-        for row in rows.defer("message__html", "message__text")
+        for row in rows
     ]
 
 

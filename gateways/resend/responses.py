@@ -73,8 +73,8 @@ def show_email(message: Message, reaction: str | None) -> dict[str, Any]:
     return {
         "object": "email",
         **show_row(message, reaction),
-        "html": message.html or None,
-        "text": message.text or None,
+        "html": message.content.html or None,
+        "text": message.content.text or None,
         "tags": [{"name": name, "value": value} for name, value in message.metadata.items()],
     }
 

@@ -7,10 +7,12 @@ from enum import Enum
 from typing import Any, get_type_hints
 from uuid import UUID
 
+from django.db.models import Model
+
 from accounts.streams import DEFAULT_STREAM
 from common.addresses import Address
 from messages.attachments import File
-from messages.models import Message
+from messages.models import Content, Message
 from messages.states import Lane, OnUncertain
 
 
@@ -45,14 +47,16 @@ class Draft:
     on_uncertain: OnUncertain = OnUncertain.RETRY
 
 
-def list_kept() -> Sequence[str]:
-    """The fields that a message keeps as they are, under the same name. The sender's domain is looked up anew."""
-    columns = {column.attname for column in Message._meta.concrete_fields}
+def list_kept(model: type[Model]) -> Sequence[str]:
+    """The fields that a row keeps as they are, under the same name. The sender's domain is looked up anew."""
+    columns = {column.attname for column in model._meta.concrete_fields}
     return [each.name for each in fields(Draft) if each.name in columns - {"reply_to", "domain_id"}]
 
 
-# `build_message` and a resend copy these: a new field of an email needs no line there.
-KEPT = list_kept()
+# `build_message` and a resend copy these: a new field of an email needs no line there. The bodies have a row of their
+# own.
+KEPT = list_kept(Message)
+BODIES = list_kept(Content)
 # A message that is sent again has times of its own.
 COPIED = [name for name in KEPT if name not in {"scheduled_at", "expires_at"}]
 _ENUMS = {
@@ -65,7 +69,13 @@ def keep_fields(draft: Draft) -> dict[str, Any]:
     return {name: getattr(draft, name) for name in KEPT}
 
 
+def keep_bodies(draft: Draft) -> dict[str, Any]:
+    """The values of `BODIES`, for a new message's content."""
+    return {name: getattr(draft, name) for name in BODIES}
+
+
 def copy_fields(message: Message) -> dict[str, Any]:
-    """The values of `COPIED`, for the draft of a message that is sent again."""
+    """The values of `COPIED` and `BODIES`, for the draft of a message that is sent again."""
     values = {name: getattr(message, name) for name in COPIED}
+    values |= {name: getattr(message.content, name) for name in BODIES}
     return {name: _ENUMS[name](value) if name in _ENUMS else value for name, value in values.items()}

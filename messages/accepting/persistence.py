@@ -17,9 +17,9 @@ from delivery.simulator.script import DOMAIN as SIMULATED_DOMAIN
 from ledger.rows import insert_rows
 from ledger.sql import fetch_value
 from messages.accepting.admission import Admitted
-from messages.accepting.draft import keep_fields
+from messages.accepting.draft import keep_bodies, keep_fields
 from messages.attachments import File, save_contents
-from messages.models import Attachment, Message, Recipient, Subject
+from messages.models import Attachment, Content, Message, Recipient, Subject
 from messages.states import Lane, Status, StatusReason, roll_up
 from messages.tasks import ring
 from tracking.events import Fact, record_facts
@@ -52,7 +52,8 @@ def store_emails(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[by
     subjects = [
         Subject(message_id=message.pk, text=fold(message.subject), metadata=message.metadata) for message in messages
     ]
-    insert_rows(messages, subjects, recipients, list_tracked(messages, admitted))
+    contents = [build_content(message, item) for message, item in zip(messages, admitted, strict=True)]
+    insert_rows(messages, contents, subjects, recipients, list_tracked(messages, admitted))
     store_attachments(key.project_id, messages, admitted, uploaded)
     record_accepted_events(messages, recipients, stops)
     for lane in {Lane(message.priority) for message in messages if message.status == Status.QUEUED}:
@@ -74,11 +75,18 @@ def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Messa
         sender_basis=item.admitted_sender.basis,
         template_id=item.template_id,
         template_version_id=item.template_version_id,
-        tracked_places=list(item.tracked.places) if item.tracked else None,
         resent_from_id=item.resent_from_id,
         is_forwarded=item.is_forwarded,
         created_at=now,
         **keep_fields(draft),
+    )
+
+
+def build_content(message: Message, item: Admitted) -> Content:
+    return Content(
+        message_id=message.pk,
+        tracked_places=list(item.tracked.places) if item.tracked else None,
+        **keep_bodies(item.draft),
     )
 
 

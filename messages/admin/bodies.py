@@ -20,9 +20,9 @@ MAX_HEADERS = 500
 
 def frame_html(message: Message) -> HttpResponse:
     """The HTML part."""
-    if not message.html:
+    if not message.content.html:
         raise Http404
-    return show_html(message.html, read_images(message))
+    return show_html(message.content.html, read_images(message))
 
 
 def read_images(message: Message) -> dict[str, tuple[str, bytes]]:
@@ -37,7 +37,7 @@ def read_images(message: Message) -> dict[str, tuple[str, bytes]]:
 
 def frame_text(message: Message) -> HttpResponse:
     """The text part."""
-    return show_text(cut_preview(message.text))
+    return show_text(cut_preview(message.content.text))
 
 
 def frame_source(message: Message) -> HttpResponse:

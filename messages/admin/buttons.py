@@ -70,7 +70,7 @@ class ActingAdmin(ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, queryset: QuerySet[Message], acts: Sequence[AdminAction]
     ) -> HttpResponseBase | None:
         """Ask first; the second POST names the action and performs it for each message whose state allows it."""
-        rows = list(queryset.select_related("project").defer("html", "text").order_by("-id")[: MAX_BULK + 1])
+        rows = list(queryset.select_related("project").order_by("-id")[: MAX_BULK + 1])
         if len(rows) > MAX_BULK:
             self.message_user(request, f"At most {MAX_BULK} messages at once.", messages.ERROR)
             return None

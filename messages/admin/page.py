@@ -147,7 +147,7 @@ def build_message_story(message: Message) -> MessageStory:
         recipients=[build_recipient_story(each, explanation.background) for each in explanation.recipients],
         timeline=list_moments(message),
         files=message.shown_attachments,
-        resends=list(message.resends.defer("html", "text").order_by("id")),
+        resends=list(message.resends.order_by("id")),
         acts=[act for act in ADMIN_ACTIONS.values() if act.is_offered(message, rows)],
     )
 
@@ -162,9 +162,11 @@ def is_moving(message: Message, now: datetime) -> bool:
 
 def with_page(messages: QuerySet[Message]) -> QuerySet[Message]:
     """`messages` with the rows for `build_message_story`, and with `has_html` and `has_text` in place of bodies."""
-    bodies = {f"has_{name}": ExpressionWrapper(~Q(**{name: ""}), BooleanField()) for name in ("html", "text")}
+    bodies = {
+        f"has_{name}": ExpressionWrapper(Q(**{f"content__{name}__gt": ""}), BooleanField()) for name in ("html", "text")
+    }
     related = with_details(messages).select_related("project", "api_key", "domain")
-    return related.annotate(**bodies).defer("html", "text")
+    return related.annotate(**bodies)
 
 
 def build_recipient_story(explanation: RecipientExplanation, background: Background) -> RecipientStory:

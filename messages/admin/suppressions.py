@@ -103,7 +103,7 @@ class HoldingAdmin(SuppressionAdmin):
 def list_suppressed_messages(suppression: Suppression) -> list[Recipient]:
     """The recipients whose mail a release would resend, and one more if there are more."""
     suppressed = list_suppressed([suppression], is_test=False).select_related("message")
-    return list(suppressed.defer("message__html", "message__text")[: MAX_RESENT + 1])
+    return list(suppressed[: MAX_RESENT + 1])
 
 
 def list_shown(suppression: Suppression) -> list[tuple[str, ...]]:

@@ -167,8 +167,8 @@ class EmailRow(serializers.Serializer[Message]):
 class EmailOutput(EmailRow):
     """An email with bodies, attempts and events."""
 
-    html = AbsentTextField()
-    text = AbsentTextField()
+    html = AbsentTextField(source="content.html")
+    text = AbsentTextField(source="content.text")
     attempts = serializers.SerializerMethodField()
     events = EventOutput(many=True, source="shown_events", help_text="The first 100 events.")
 

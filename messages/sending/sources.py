@@ -122,7 +122,8 @@ SELECT m.id, project_id, domain_id, from_name, from_address, reply_to, subject,
        CASE WHEN body_size <= {LARGE_BYTES} THEN text ELSE '' END AS text,
        headers, track_opens, track_clicks, stream, enable_unsubscribe, tracked_places,
        COALESCE(queued_at, created_at) AS date, body_size
-FROM mail_message m, LATERAL (SELECT octet_length(html) + octet_length(text) AS body_size) size
+FROM mail_message m JOIN mail_content c ON c.message_id = m.id,
+     LATERAL (SELECT octet_length(html) + octet_length(text) AS body_size) size
 WHERE m.id = ANY(%s)
 """  # noqa: S608 - built from a constant of this module
 _MAILBOXES = """
@@ -134,7 +135,7 @@ SELECT a.message_id, a.filename, a.content_type, a.cid, a.content_id, c.size
 FROM mail_attachment a JOIN mail_attachmentcontent c ON c.id = a.content_id
 WHERE a.message_id = ANY(%s) ORDER BY a.message_id, a.position
 """
-_BODIES = "SELECT html, text FROM mail_message WHERE id = %s"
+_BODIES = "SELECT html, text FROM mail_content WHERE message_id = %s"
 _BYTES = "SELECT data, storage_name FROM mail_attachmentcontent WHERE id = %s"
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from common.ids import timed_ids
-from messages.models import Message, Recipient, Subject
+from messages.models import Content, Message, Recipient, Subject
 from messages.sending.composing import compose_raw
 from messages.states import Status
 from tests.api.conftest import EMAIL
@@ -180,7 +180,7 @@ def test_each_filter_narrows_alone_and_with_others(api, various, query, names):
 
 def test_times_that_differ_by_microseconds_are_distinguished(api, post):
     pks = [post()["id"] for _ in range(3)]
-    for model in (Subject, Recipient, Event):
+    for model in (Subject, Content, Recipient, Event):
         model.objects.all().delete()
     base = Message.objects.get(pk=pks[0]).created_at.replace(microsecond=500_000)
     for number, pk in enumerate(pks):

@@ -109,7 +109,7 @@ def list_rows(api: Any) -> Iterator[dict[str, Any]]:
         bodies = Message.objects.in_bulk([row["id"] for row in page["data"]])
         for row in page["data"]:
             message = bodies[UUID(row["id"])]
-            yield {**row, "text": message.text, "html": message.html}
+            yield {**row, "text": message.content.text, "html": message.content.html}
         after = f"&after={page['next']}" if page["next"] else None
 
 

@@ -74,7 +74,7 @@ def test_an_email_has_the_language_asked_for_or_the_nearest(api: ApiClient, loca
 def test_amounts_have_the_language_of_the_email(api: ApiClient) -> None:
     publish(api)
     send(api, locale="de-AT")
-    assert Message.objects.get().text == "Hallo, 1.234,50\u00a0€"
+    assert Message.objects.get().content.text == "Hallo, 1.234,50\u00a0€"
     assert api.get(f"/emails/{Message.objects.get().pk}").json()["locale"] == "de-AT"
 
 
@@ -107,7 +107,7 @@ def test_a_layout_has_the_language_of_its_content(api: ApiClient) -> None:
     publish(api, layout="frame")
     send(api, locale="de")
     send(api, locale="fr")
-    texts = list(Message.objects.order_by("id").values_list("text", flat=True))
+    texts = list(Message.objects.order_by("id").values_list("content__text", flat=True))
     assert [text.splitlines()[0] for text in texts] == ["Grüße", "Regards"]
 
 

@@ -19,7 +19,7 @@ def test_an_email_is_accepted_for_the_only_project(project):
     status, [item], err = run("send_email", *USUAL, "--json")
     assert (status, err, item["status"]) == (0, "", Status.QUEUED)
     message = Message.objects.get(pk=item["id"])
-    assert (message.project, message.api_key, message.subject, message.text) == (project, None, "Hi", "Hello.")
+    assert (message.project, message.api_key, message.subject, message.content.text) == (project, None, "Hi", "Hello.")
     assert AuditEntry.objects.get().actor == "command"
 
 
@@ -33,7 +33,7 @@ def test_every_option_counts(project, tmp_path):
     status, [item], _ = run("send_email", *USUAL, *more, "--project", "Acme", "--json")
     message = Message.objects.get(pk=item["id"])
     assert (status, message.status, message.priority, message.is_test) == (0, Status.SCHEDULED, Lane.CRITICAL, True)
-    assert (message.html, message.tags) == ("<p>Grüße</p>", ["receipt"])
+    assert (message.content.html, message.tags) == ("<p>Grüße</p>", ["receipt"])
     assert [(row.kind, row.address) for row in message.recipients.order_by("position")] == [
         ("to", "one@rcpt.test"),
         ("cc", "two@rcpt.test"),
@@ -55,7 +55,7 @@ def test_a_template_is_filled(project):
 def test_the_text_may_come_from_a_pipe(project, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("From a pipe."))
     status, [item], _ = run("send_email", *USUAL[:-1], "-", "--json")
-    assert (status, Message.objects.get(pk=item["id"]).text) == (0, "From a pipe.")
+    assert (status, Message.objects.get(pk=item["id"]).content.text) == (0, "From a pipe.")
 
 
 def test_waiting_ends_with_a_failure_that_names_the_next_step(project):

@@ -20,7 +20,7 @@ ODD = "tab\t newline\n return\r \\N \\. \\x41 \"quoted\" 'single' {a,b} NULL , ;
 
 
 def build(project: Project, text: str = ODD, **values: Any) -> Message:
-    usual = {"from_address": "a@b.test", "subject": text, "text": text, "status": "queued", "created_at": NOW}
+    usual = {"from_address": "a@b.test", "subject": text, "status": "queued", "created_at": NOW}
     usual |= {"sender_basis": "trusted"}
     return Message(project=project, **{**usual, **values})
 

@@ -39,7 +39,7 @@ def test_an_email_is_sent_with_every_field(sent):
     kinds = {row.address: row.kind for row in Recipient.objects.filter(message=email)}
     assert kinds == {"jo@rcpt.test": "to", "cc@rcpt.test": "cc", "bcc@rcpt.test": "bcc"}
     assert email.reply_to == [{"name": "", "address": "help@mine.test"}]
-    assert (email.html, email.text) == ("<p>Hello.</p>", "Hello.")
+    assert (email.content.html, email.content.text) == ("<p>Hello.</p>", "Hello.")
     assert dict(email.headers) == {"X-Order": "7"}
     assert email.metadata == {"order": "7", "kind": "receipt"}
 
@@ -129,7 +129,7 @@ def test_a_template_is_filled(sent, api):
     assert api.post("/templates/hello/publish").status_code == 200
     template = {"id": "hello", "variables": {"name": "Jo"}}
     email = sent(resend.Emails.send({"from": "shop@mine.test", "to": "a@x.test", "template": template})["id"])
-    assert (email.subject, email.text) == ("Hi Jo", "Dear Jo")
+    assert (email.subject, email.content.text) == ("Hi Jo", "Dear Jo")
 
 
 @pytest.mark.parametrize(

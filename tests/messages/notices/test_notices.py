@@ -33,7 +33,7 @@ def test_the_contact_gets_a_notice_of_a_disabled_endpoint(project: Project):
     assert (message.project_id, message.from_address, message.tags) == (project.pk, "hello@mine.test", ["notice"])
     assert [row.address for row in message.recipients.all()] == ["ops@mine.test"]
     assert message.subject == "Acme: webhook disabled"
-    assert "https://93.184.215.14/hook was disabled: The endpoint responded with 410 Gone" in message.text
+    assert "https://93.184.215.14/hook was disabled: The endpoint responded with 410 Gone" in message.content.text
     assert Notice.objects.get().mailed_at is not None
 
 
@@ -43,7 +43,7 @@ def test_each_notice_is_mailed_once_and_several_go_together(project: Project):
     assert (mail_notices(), mail_notices()) == (3, 0)
     message = Message.objects.get()
     assert message.subject == "Acme: domain warning and 2 more"
-    assert "Number 1.\n\nNumber 2.\n\nNumber 3." in message.text
+    assert "Number 1.\n\nNumber 2.\n\nNumber 3." in message.content.text
 
 
 def test_notices_are_per_project_and_need_a_contact(project: Project, other_project: Project):
@@ -52,7 +52,7 @@ def test_notices_are_per_project_and_need_a_contact(project: Project, other_proj
     write_notice(None, kind="x", text="The operator's.")
     assert mail_notices() == 1
     message = Message.objects.get()
-    assert (message.project_id, "Theirs" in message.text) == (project.pk, False)
+    assert (message.project_id, "Theirs" in message.content.text) == (project.pk, False)
 
 
 def test_the_operators_sender_needs_no_verification_by_the_project(project: Project, settings: Any):

@@ -1,0 +1,42 @@
+"""The tables of a message's content that its changes of status do not rewrite: bodies and searched text."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+
+
+class Content(models.Model):
+    """The bodies of a message, and the places in them that delivery fills for each recipient. The row never changes."""
+
+    message = models.OneToOneField("mail.Message", models.CASCADE, primary_key=True, related_name="content")
+    html = models.TextField(blank=True)
+    text = models.TextField(blank=True)
+    # The offsets of the pixel and the links in `html`, as in `link_finding.Found.places`. Null without tracking.
+    tracked_places = ArrayField(models.IntegerField(), null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(html="") | ~Q(text=""), name="content_has_body"),
+        ]
+
+
+class Subject(models.Model):
+    """What is searched of a message: its subject in the form of `common.text.fold`, and its metadata.
+
+    It has a separate table, because these indexes are expensive to rewrite with each change of status.
+    """
+
+    message = models.OneToOneField("mail.Message", models.CASCADE, primary_key=True, related_name="searched_subject")
+    text = models.TextField()
+    metadata = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [
+            # GET /emails?q=… and the admin's search: any part of the subject.
+            GinIndex(fields=["text"], opclasses=["gin_trgm_ops"], name="subject_part"),
+            # GET /emails?metadata.KEY=…
+            GinIndex(
+                fields=["metadata"], opclasses=["jsonb_path_ops"], name="subject_metadata", condition=~Q(metadata={})
+            ),
+        ]
