@@ -23,7 +23,7 @@ class _ForPages:
         return self.get_response(request) if wants_problems(request) else super().__call__(request)  # type: ignore[misc]
 
 
-class PageStaticFiles(_ForPages, WhiteNoiseMiddleware):
+class PageStaticFiles(_ForPages, WhiteNoiseMiddleware):  # type: ignore[misc]
     pass
 
 
