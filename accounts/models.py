@@ -40,11 +40,24 @@ class Project(models.Model):
         blank=True,
         help_text="Schemes of its own that links of its templates may have: `myapp`, `webcal`.",
     )
+    turn_weight = models.PositiveSmallIntegerField(
+        default=1,
+        db_default=1,
+        help_text="The project's mail gets this many turns where another project's gets one, 1 to 100.",
+    )
+    may_send_critical = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Every key of the project may send critical mail; otherwise a key needs the scope for it.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ("name",)
-        constraints = [models.CheckConstraint(name="project_has_name", condition=~Q(name=""))]
+        constraints = [
+            models.CheckConstraint(name="project_has_name", condition=~Q(name="")),
+            models.CheckConstraint(name="project_turn_weight", condition=Q(turn_weight__range=(1, 100))),
+        ]
 
     def __str__(self) -> str:
         return self.name

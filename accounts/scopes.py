@@ -3,6 +3,8 @@
 from typing import Final
 
 EMAILS_SEND: Final = "emails:send"
+# For `priority: critical`, beside EMAILS_SEND.
+EMAILS_SEND_CRITICAL: Final = "emails:send:critical"
 EMAILS_READ: Final = "emails:read"
 EVENTS_READ: Final = "events:read"
 STATS_READ: Final = "stats:read"
@@ -22,6 +24,7 @@ STREAMS_WRITE: Final = "streams:write"
 ALL: Final = frozenset(
     {
         EMAILS_SEND,
+        EMAILS_SEND_CRITICAL,
         EMAILS_READ,
         EVENTS_READ,
         STATS_READ,

@@ -178,6 +178,8 @@ class Recipient(DueRow):
     # What the admission of the sender depends on, see `AdmittedSender`. Null for mail that needs no second check.
     sender_id = models.UUIDField(null=True)
     expires_at = models.DateTimeField()
+    # The block that keeps it from being claimed, see `sending.queue.parking`; empty if there is none.
+    parked_by = models.TextField(blank=True, default="", db_default="")
     # Attempts claimed so far (the number of the last one); attempts that count for the retry schedule; consecutive
     # worker crashes.
     attempt_count = models.SmallIntegerField(default=0)
@@ -190,11 +192,15 @@ class Recipient(DueRow):
 
     class Meta:
         indexes = [
-            # claim: due recipients of a lane, the longest due first.
+            # claim: the due recipients of a project in a lane, the longest due first, and the projects that have some.
             models.Index(
-                fields=["lane", "next_attempt_at"],
-                name="recipient_due",
-                condition=Q(lease_token__isnull=True, next_attempt_at__isnull=False),
+                fields=["lane", "is_simulated", "project", "next_attempt_at"],
+                name="recipient_turn",
+                condition=Q(lease_token__isnull=True, next_attempt_at__isnull=False, parked_by="", crash_count=0),
+            ),
+            # unpark, and the blocks that park any mail.
+            models.Index(
+                fields=["parked_by"], name="recipient_parked", condition=~Q(parked_by="") & Q(status__in=sorted(OPEN))
             ),
             # claim_suspect: the few due recipients whose last attempt crashed its worker.
             models.Index(

@@ -98,6 +98,10 @@ class StatusReason(TextChoices):
     SUPPRESSED = "suppressed"
     # The expiry time passed before a provider accepted the message.
     EXPIRED = "expired"
+    # A person, or the guard, paused this mail. It is sent when the pause ends.
+    PAUSED = "paused"
+    # The project has sent as much as it may for now.
+    CAP = "cap"
     # The sender's domain is suspended; it is sent when the domain is verified again.
     SENDER_SUSPENDED = "sender_suspended"
     # The reason for which the sender was admitted is gone: the domain was deleted, for example.

@@ -11,8 +11,8 @@ from ledger.doorbell import doorbell
 from messages import attachments
 from messages.feedback import recording
 from messages.sending import expiry, lost_leases, schedule, senders
-from messages.sending.claims import is_due
 from messages.sending.loop import SendingLoop
+from messages.sending.queue.waiting import is_due
 from messages.states import Lane
 
 log = structlog.get_logger(__name__)

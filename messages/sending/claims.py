@@ -1,17 +1,21 @@
 """Claims of due recipients: a claim leases each recipient to one worker at a time."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
 
 from domains.domain_status import VERIFIED_STATUSES
-from ledger.sql import execute, fetch_as, fetch_column, fetch_value
-from messages.states import OPEN_STATUSES, Lane, Phase, Status
+from ledger.sql import execute, fetch_as, fetch_column
+from messages.sending.queue.heads import SUSPECT_HEAD, TURN_HEADS, describe_turns, postpone_blocked
+from messages.sending.queue.scope import ClaimScope as ClaimScope
+from messages.sending.queue.turns import Demand, Tenant, Turns
+from messages.sending.queue.waiting import MANY, QUEUED, WaitingList
+from messages.states import Lane, Phase, Status
 from providers.routing.selection import ProviderRef
 
 
@@ -34,44 +38,28 @@ class Claim:
     token: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimScope:
-    """The projects whose mail may be claimed now.
+class LaneQueue:
+    """The memory of one worker child for its claims from one lane: the turns of projects, and those with due mail."""
 
-    `open_projects` have a usable provider of their own, `closed_projects` have only unusable ones. All others use the
-    shared providers, of which at least one is usable if `is_shared_open`.
-    """
-
-    is_shared_open: bool
-    open_projects: Sequence[UUID]
-    closed_projects: Sequence[UUID]
-    # The projects that deliver directly to the recipients' servers, and the domains that take no more mail now.
-    is_shared_direct: bool = False
-    direct_projects: Sequence[UUID] = ()
-    closed_domains: Sequence[str] = ()
-    # The senders that were found to be refused just now.
-    closed_senders: Sequence[UUID] = ()
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.turns = Turns()
+        self.waiting = WaitingList(lane)
 
 
-# Selects the due recipients of a lane, the longest due first, and the other due recipients of the same messages: an
-# ESP takes a message's recipients in one call. MATERIALIZED, because PostgreSQL may run a plain IN (SELECT … LIMIT)
-# again for each row and claim too many. SKIP LOCKED, so that workers claim at the same time.
+# The other due recipients of the same messages: an ESP takes a message's recipients in one call. A suspect is alone.
+_SIBLINGS = f"""
+    SELECT other.id FROM (SELECT DISTINCT message_id FROM heads) head, LATERAL (
+        SELECT id FROM mail_recipient
+        WHERE {QUEUED} AND message_id = head.message_id AND id NOT IN (SELECT id FROM heads)
+          AND next_attempt_at <= now() AND expires_at > now()
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) other
+"""  # noqa: S608 - built from constants of this package
+_NO_SIBLINGS = "SELECT id FROM heads WHERE FALSE"
+# MATERIALIZED, because PostgreSQL may run a plain IN (SELECT … LIMIT) again for each row and claim too many.
 _CLAIM = f"""
-WITH heads AS MATERIALIZED (
-    SELECT id, message_id FROM mail_recipient
-    WHERE lane = %(lane)s AND lease_token IS NULL AND next_attempt_at <= now() AND {{suspects}}
-      AND status IN ({OPEN_STATUSES}) AND expires_at > now()
-      AND (is_simulated OR project_id = ANY(%(open)s) OR (%(shared)s AND project_id <> ALL(%(closed)s)))
-      AND (domain <> ALL(%(closed_domains)s) OR is_simulated OR NOT (project_id = ANY(%(direct)s)
-           OR (%(shared_direct)s AND project_id <> ALL(%(open)s) AND project_id <> ALL(%(closed)s))))
-      AND (sender_id IS NULL OR sender_id <> ALL(%(closed_senders)s))
-    ORDER BY {{order}} LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
-), siblings AS MATERIALIZED (
-    SELECT id FROM mail_recipient
-    WHERE message_id IN (SELECT message_id FROM heads) AND id NOT IN (SELECT id FROM heads) AND NOT %(alone)s
-      AND lease_token IS NULL AND next_attempt_at <= now() AND expires_at > now() AND {{suspects}}
-    FOR NO KEY UPDATE SKIP LOCKED
-), claimed AS (
+WITH heads AS MATERIALIZED ({{heads}}), siblings AS MATERIALIZED ({{siblings}}), claimed AS (
     UPDATE mail_recipient r
     SET lease_token = %(token)s, lease_until = now() + %(lease)s, attempt_count = attempt_count + 1
     FROM (SELECT id FROM heads UNION ALL SELECT id FROM siblings) AS due WHERE r.id = due.id
@@ -90,37 +78,46 @@ SELECT c.id AS recipient_id, c.message_id, c.project_id, c.address, c.domain, c.
 FROM claimed c JOIN attempts a ON a.recipient_id = c.id
 LEFT JOIN domains_domain d ON d.id = c.sender_id AND d.project_id = c.project_id
 """  # noqa: S608 - built from constants of this package
-_HEALTHY = _CLAIM.format(suspects="crash_count = 0", order="next_attempt_at")
-_SUSPECT = _CLAIM.format(suspects="crash_count > 0", order="next_attempt_at")
-# Past expired recipients that the tick has not failed yet: the first to expire comes first, along that index.
-_PAST_EXPIRED = _CLAIM.format(suspects="crash_count = 0", order="expires_at")
+_HEALTHY = _CLAIM.format(heads=TURN_HEADS, siblings=_SIBLINGS)
+_SUSPECT = _CLAIM.format(heads=SUSPECT_HEAD, siblings=_NO_SIBLINGS)
 
 
-def claim_recipients(lane: Lane, limit: int, scope: ClaimScope, *, has_expired: bool = False) -> list[Claim]:
+def claim_recipients(lane: Lane, limit: int, scope: ClaimScope, queue: LaneQueue | None = None) -> list[Claim]:
     """Claim due recipients of up to `limit` messages, except those whose last attempt crashed its worker.
 
-    Expired recipients are never claimed. With `has_expired` the claim does not walk along them, see `ExpiredBacklog`.
+    Projects take turns, see `Turns`; `queue` remembers them from claim to claim. Expired recipients are never claimed.
     """
-    return _claim(_PAST_EXPIRED if has_expired else _HEALTHY, lane, limit, scope)
+    queue = queue or LaneQueue(lane)
+    demands = [
+        Demand(
+            tenant=one.tenant,
+            weight=one.weight,
+            most=0 if not scope.admits(one.tenant) else limit if one.count >= MANY else one.count,
+        )
+        for one in queue.waiting.read()
+    ]
+    counts = queue.turns.share_out(limit, demands)
+    if not counts:
+        queue.waiting.forget()
+        return []
+    claims = _claim_turns(lane, counts, scope)
+    taken = Counter(Tenant(claim.project_id, claim.is_simulated) for claim in claims)
+    if stalled := {tenant: count for tenant, count in counts.items() if not taken[tenant]}:
+        if postpone_blocked(lane, stalled, scope):
+            more = _claim_turns(lane, stalled, scope, claims[0].token if claims else None)
+            taken.update(Tenant(claim.project_id, claim.is_simulated) for claim in more)
+            claims += more
+        queue.waiting.forget()
+    queue.turns.charge(demands, {tenant: taken[tenant] for tenant in counts})
+    return claims
 
 
 def claim_suspect(lane: Lane, scope: ClaimScope) -> list[Claim]:
     """Claim one recipient whose last attempt crashed its worker. It is claimed alone: a new crash affects no other."""
-    return _claim(_SUSPECT, lane, 1, scope)
-
-
-def _claim(sql: str, lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
-    token = uuid4()
-    return fetch_as(
-        Claim,
-        sql,
+    return _claim(
+        _SUSPECT,
+        lane,
         {
-            "lane": lane,
-            "limit": limit,
-            "alone": sql is _SUSPECT,
-            "token": token,
-            "lease": settings.LEASE_TIME,
-            "phase": Phase.CLAIMED,
             "shared": scope.is_shared_open,
             "open": list(scope.open_projects),
             "closed": list(scope.closed_projects),
@@ -129,47 +126,17 @@ def _claim(sql: str, lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
             "closed_domains": list(scope.closed_domains),
             "closed_senders": list(scope.closed_senders),
         },
-        token=token,
     )
 
 
-def is_due(lane: Lane) -> bool:
-    """Whether the lane has due recipients, whether or not a provider can take them now."""
-    return bool(
-        fetch_value(
-            "SELECT EXISTS (SELECT 1 FROM mail_recipient"
-            " WHERE lane = %s AND lease_token IS NULL AND next_attempt_at <= now())",
-            [lane],
-        )
-    )
+def _claim_turns(lane: Lane, counts: Mapping[Tenant, int], scope: ClaimScope, token: UUID | None = None) -> list[Claim]:
+    return _claim(_HEALTHY, lane, describe_turns(counts, scope), token)
 
 
-# More expired recipients than this in a lane make claims take the other order.
-MANY_EXPIRED = 200
-BACKLOG_SECONDS = 1.0
-_MANY_EXPIRED = f"""
-SELECT count(*) FROM (
-    SELECT 1 FROM mail_recipient WHERE lane = %s AND status IN ({OPEN_STATUSES}) AND expires_at <= now() LIMIT %s
-) AS expired
-"""  # noqa: S608 - built from constants of this package
-
-
-class ExpiredBacklog:
-    """Whether a lane holds many expired recipients, as after an outage; looked up at most once a second.
-
-    They stay due until the tick has failed them, and a claim in the order of due times would walk along all of them.
-    """
-
-    def __init__(self) -> None:
-        self._found: dict[Lane, tuple[float, bool]] = {}
-
-    def is_large(self, lane: Lane) -> bool:
-        looked_at, found = self._found.get(lane, (float("-inf"), False))
-        if monotonic() - looked_at < BACKLOG_SECONDS:
-            return found
-        found = int(fetch_value(_MANY_EXPIRED, [lane, MANY_EXPIRED])) >= MANY_EXPIRED
-        self._found[lane] = (monotonic(), found)
-        return found
+def _claim(sql: str, lane: Lane, values: Mapping[str, object], token: UUID | None = None) -> list[Claim]:
+    token = token or uuid4()
+    usual = {"lane": lane, "token": token, "lease": settings.LEASE_TIME, "phase": Phase.CLAIMED}
+    return fetch_as(Claim, sql, {**usual, **values}, token=token)
 
 
 # The lock keeps the sweep out, so that the check of the lease and the mark are one step: either the lease is ours until

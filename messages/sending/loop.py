@@ -99,6 +99,8 @@ class SendingLoop:
         with Heartbeat(Recipient, InFlight(self._work).show) as heartbeat:
             self._heartbeat = heartbeat
             self._send_suspects()
+            for lane in self.lanes:
+                self.state.queues[lane].waiting.forget()
             self._deadline = time.monotonic() + settings.DELIVER_TIME.total_seconds()
             while True:
                 self.state.exchange.run()
@@ -174,7 +176,7 @@ class SendingLoop:
         return False
 
     def _claim(self, lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
-        return claim_recipients(lane, limit, scope, has_expired=self.state.expired_backlog.is_large(lane))
+        return claim_recipients(lane, limit, scope, self.state.queues[lane])
 
     def _count_in_flight(self) -> Counter[SendQueueKey]:
         """The number of this child's deliveries, waiting or started, by queue key."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -17,6 +18,8 @@ from providers.routing.selection import ProviderRef, ProviderSelection, Tried, r
 
 # Mail that one child holds for recipients' own servers, begun or not, whatever the number of domains.
 MAX_DIRECT = 200
+# A domain's server that is slow to reply may be so for minutes.
+SLOW_WAIT = timedelta(seconds=5)
 
 
 class ProviderRouter:
@@ -57,7 +60,7 @@ class ProviderRouter:
             closed_projects=usable.closed_projects,
             is_shared_direct=usable.is_shared_direct,
             direct_projects=usable.direct_projects,
-            closed_domains=[*self._worker_state.closed_domains(in_flight), *slow],
+            closed_domains={**dict.fromkeys(slow, SLOW_WAIT), **self._worker_state.closed_domains(in_flight)},
             closed_senders=self._worker_state.closed_senders.find_current(),
         )
 

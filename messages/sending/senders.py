@@ -67,7 +67,8 @@ FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id
 """
 _CLAIMED = _ROWS + "WHERE r.id = ANY(%s)"
 _DUE = f"""{_ROWS}
-WHERE r.lane = ANY(%s) AND r.lease_token IS NULL AND r.next_attempt_at <= now() AND r.sender_id = ANY(%s)
+WHERE r.lane = ANY(%s) AND NOT r.is_simulated AND r.project_id = ANY(%s) AND r.lease_token IS NULL
+  AND r.parked_by = '' AND r.crash_count = 0 AND r.next_attempt_at <= now() AND r.sender_id = ANY(%s)
 LIMIT %s FOR NO KEY UPDATE OF m, r SKIP LOCKED
 """
 _WAITS = (
@@ -129,7 +130,8 @@ def drop_refused_senders(claims: Sequence[Claim], closed_senders: ClosedSenders)
     if refused:
         sender_ids = {claim.sender_id for claim in refused if claim.sender_id is not None}
         closed_senders.add(sender_ids)
-        run_batches(lambda: _settle_batch(_DUE, [list(Lane), list(sender_ids), BATCH]), BACKLOG_SECONDS)
+        projects = list({claim.project_id for claim in refused})
+        run_batches(lambda: _settle_batch(_DUE, [list(Lane), projects, list(sender_ids), BATCH]), BACKLOG_SECONDS)
     verified = {pk for pk, finding in findings.items() if not finding.is_local_only}
     return [
         replace(claim, is_sender_verified=True) if claim.recipient_id in verified else claim

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import NamedTuple
 
 from django.conf import settings
@@ -9,8 +10,9 @@ from django.conf import settings
 from delivery.concurrency.adaptive_limit import AdaptiveConcurrency
 from delivery.concurrency.conversations import Conversations
 from delivery.envelope import Outcome, Reply, Stage, Transport
-from messages.sending.claims import Claim, ExpiredBacklog
+from messages.sending.claims import Claim, LaneQueue
 from messages.sending.senders import ClosedSenders
+from messages.states import Lane
 from providers.models import ProviderKind
 from providers.routing.rate_limits import Rates, Shares
 from providers.routing.selection import ProviderRef
@@ -24,6 +26,8 @@ FAST_SECONDS = 0.2
 # The first concurrency limit for a domain's own servers. A relay is the project's own and starts at its full limit.
 FIRST_DIRECT_LIMIT = 3
 MAX_LIMITS = 10_000
+# A domain whose conversations are all in use has a free one soon.
+FULL_WAIT = timedelta(seconds=1)
 
 
 class SendQueueKey(NamedTuple):
@@ -44,7 +48,7 @@ class WorkerState:
         self._capacity: dict[SendQueueKey, int] = {}
         self._limits: dict[SendQueueKey, AdaptiveConcurrency] = {}
         self._resting: set[SendQueueKey] = set()
-        self.expired_backlog = ExpiredBacklog()
+        self.queues = {lane: LaneQueue(lane) for lane in Lane}
         self.closed_senders = ClosedSenders()
         self._rates = Rates()
         self._shares = Shares()
@@ -125,15 +129,22 @@ class WorkerState:
         queue_key = SendQueueKey(provider)
         return self.concurrency(queue_key).rest_seconds if queue_key in self._resting else 0.0
 
-    def closed_domains(self, in_flight: Mapping[SendQueueKey, int]) -> list[str]:
-        """The domains of direct delivery that take no more claims now, because they are full or resting."""
-        self._resting = {queue_key for queue_key in self._resting if self.concurrency(queue_key).rest_seconds > 0}
+    def closed_domains(self, in_flight: Mapping[SendQueueKey, int]) -> Mapping[str, timedelta]:
+        """The domains of direct delivery that take no more claims now, because they are full or resting, each with the
+        time for which that may last.
+        """
+        rests = {queue_key: self.concurrency(queue_key).rest_seconds for queue_key in self._resting}
+        self._resting = {queue_key for queue_key, seconds in rests.items() if seconds > 0}
         full = {
-            queue_key
+            queue_key.domain: FULL_WAIT
             for queue_key in in_flight
             if queue_key.domain and self.capacity(queue_key) - in_flight[queue_key] < self.limit(queue_key)
         }
-        return sorted({queue_key.domain for queue_key in full | self._resting if queue_key.domain})
+        return full | {
+            queue_key.domain: max(FULL_WAIT, timedelta(seconds=rests[queue_key]))
+            for queue_key in self._resting
+            if queue_key.domain
+        }
 
     def note_reply(self, queue_key: SendQueueKey, reply: Reply) -> None:
         """Adapt the queue key's limit to a reply: throttling lowers it. Failures are left to the circuit breaker."""

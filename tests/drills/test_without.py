@@ -7,6 +7,7 @@ import pytest
 from drills.harness import without
 from messages.sending import claims, lost_leases
 from messages.sending.claims import ClaimScope, claim_recipients
+from messages.sending.queue import waiting
 from messages.states import Lane
 
 pytestmark = pytest.mark.django_db
@@ -16,8 +17,9 @@ ALL = ClaimScope(is_shared_open=True, open_projects=[], closed_projects=[])
 
 @pytest.fixture(autouse=True)
 def _product_is_whole_afterwards(monkeypatch):
-    for name in ("_HEALTHY", "_SUSPECT", "_PAST_EXPIRED", "fetch_as", "uuid4"):
+    for name in ("_HEALTHY", "_SUSPECT", "fetch_as", "uuid4"):
         monkeypatch.setattr(claims, name, getattr(claims, name))
+    monkeypatch.setattr(waiting, "_WAITING", waiting._WAITING)
     monkeypatch.setattr(lost_leases, "sweep_lost_leases", lost_leases.sweep_lost_leases)
 
 

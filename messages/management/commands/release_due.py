@@ -1,7 +1,7 @@
 from typing import Any
 
 from common.commands import ServiceCommand
-from messages.sending.claims import is_due
+from messages.sending.queue.waiting import is_due
 from messages.sending.schedule import release_due
 from messages.states import Lane
 from messages.tasks import ring

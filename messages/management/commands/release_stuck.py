@@ -3,8 +3,8 @@ from typing import Any
 
 from common.commands import ServiceCommand
 from messages.queue_stats import read_queue
-from messages.sending.claims import is_due
 from messages.sending.lost_leases import sweep_lost_leases
+from messages.sending.queue.waiting import is_due
 from messages.states import Lane
 from messages.tasks import ring
 

@@ -12,9 +12,7 @@ from django.utils import timezone
 from messages import services
 from messages.models import Attempt, Message, Recipient
 from messages.sending.claims import (
-    MANY_EXPIRED,
     ClaimScope,
-    ExpiredBacklog,
     claim_recipients,
     mark_dot_sent,
     mark_started,
@@ -214,16 +212,3 @@ def test_a_settlement_after_expiry_is_refused(inbox: SmtpServer, send: Send) -> 
     with pytest.raises(NotUncertainError):
         services.settle(message, Settlement.SENT)
     assert read_states() == {"one@rcpt.test": ("failed", "expired")}
-
-
-def test_many_expired_recipients_are_found_for_their_lane_alone(inbox: SmtpServer, send: Send) -> None:
-    backlog = ExpiredBacklog()
-    for _ in range(4):
-        send(to=[f"u{number}@x.test" for number in range(50)], priority=Lane.BULK)
-    assert not backlog.is_large(Lane.BULK)
-    expire(*Message.objects.all())
-    assert not backlog.is_large(Lane.BULK), "it looks once a second"
-    fresh = ExpiredBacklog()
-    assert MANY_EXPIRED == 200
-    assert fresh.is_large(Lane.BULK)
-    assert not fresh.is_large(Lane.NORMAL)
