@@ -1,5 +1,6 @@
 """Model fields for secrets."""
 
+import json
 from functools import lru_cache
 from typing import Any
 
@@ -24,7 +25,7 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
 
     Written with the first of ENCRYPTION_KEYS, read with any of them. Values come back as `SecretText`. Queries cannot
     filter by them, only test for null; forms and the admin leave them out. A value that no key decrypts raises
-    `ImproperlyConfigured` when its row is read: leave out the column with `defer` if it is not needed.
+    `ImproperlyConfigured` when its row is read; see `LenientSecretField` for rows that must be read all the same.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -51,6 +52,52 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
         if lookup_name not in {"exact", "isnull"}:
             raise FieldError(f"{self.name} is encrypted: it cannot be filtered by {lookup_name}")
         return NullOnly if lookup_name == "exact" else super().get_lookup(lookup_name)
+
+
+class LostSecret(SecretText):
+    """The empty text in place of a secret that no key decrypts. `token` is the stored form, which saving keeps."""
+
+    __slots__ = ("token",)
+    token: str
+
+    def __new__(cls, token: str) -> "LostSecret":
+        made = super().__new__(cls, "")
+        made.token = token
+        return made
+
+
+class LenientSecretField(EncryptedTextField):
+    """An encrypted text that reads as a `LostSecret` when no key decrypts it: the rest of its row can still be read."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        return value.token if isinstance(value, LostSecret) else super().get_prep_value(value)
+
+    def from_db_value(self, value: str | None, *_: object) -> SecretText | None:
+        try:
+            return super().from_db_value(value)
+        except ImproperlyConfigured:
+            return LostSecret(value or "")
+
+
+class EncryptedJsonField(LenientSecretField):
+    """A JSON object, encrypted. It reads as a `LostSecret` when no key decrypts it, or when it is no JSON object."""
+
+    # For django-stubs: a JSON object.
+    _pyi_private_set_type: Any
+    _pyi_private_get_type: Any
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value(json.dumps(value) if isinstance(value, dict) else value)
+
+    def from_db_value(self, value: str | None, *_: object) -> Any:
+        text = super().from_db_value(value)
+        if text is None or isinstance(text, LostSecret):
+            return text
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            found = None
+        return found if isinstance(found, dict) else LostSecret(value or "")
 
 
 class NullOnly(Exact):

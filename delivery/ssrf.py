@@ -23,11 +23,16 @@ PORTS = {"http": 80, "https": 443}
 MAX_ADDRESSES = 8
 
 # RFC 3986 without the parts on which parsers disagree: user names, backslashes, spaces, empty ports, fragments.
+_PATH_SIGN = r"[!$%&'()*+,\-./0-9:;=@A-Z_a-z~\[\]|^{}\"]"
+_QUERY = r"\?[!$%&'()*+,\-./0-9:;=?@A-Z_a-z~\[\]|^{}\"]*"
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
-    r"(?P<path>/[!$%&'()*+,\-./0-9:;=@A-Z_a-z~\[\]|^{}\"]*)?(?P<query>\?[!$%&'()*+,\-./0-9:;=?@A-Z_a-z~\[\]|^{}\"]*)?"
+    rf"(?P<path>/{_PATH_SIGN}*)?(?P<query>{_QUERY})?"
 )
+_PATH = re.compile(rf"/{_PATH_SIGN}*(?:{_QUERY})?")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_NO_NAME = "The host must be a name (in ASCII, as xn--…) or an address."
+_NO_IPV6 = "An IPv6 address must be written in its canonical form, as 2001:db8::1."
 # A last label that the WHATWG's URL standard and inet_aton parse as a number, which makes the host an address.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
@@ -93,18 +98,40 @@ def parse_target(url: str) -> UrlTarget:
             "Must be http:// or https:// with a host and no user name or fragment, in ASCII (names as xn--…), "
             f"at most {MAX_URL} characters.",
         )
-    scheme, port = match["scheme"], int(match["port"] or PORTS[match["scheme"]])
-    if port > 65535:
-        raise RefusedError("invalid_url", "The port must be at most 65535.")
-    path = (match["path"] or "/") + (match["query"] or "")
-    return UrlTarget(scheme=scheme, host=_check_host(match["host"].lower()), port=port, path=path)
-
-
-def _check_host(host: str) -> str:
+    host = match["host"]
     if host.startswith("["):
-        return _check_bracketed(host[1:-1])
+        host = host[1:-1]
+        if ":" not in host:
+            raise RefusedError("invalid_host", _NO_IPV6)
+    return build_target(
+        scheme=match["scheme"],
+        host=host,
+        port=int(match["port"] or PORTS[match["scheme"]]),
+        path=(match["path"] or "/") + (match["query"] or ""),
+    )
+
+
+def build_target(*, scheme: str, host: str, port: int, path: str) -> UrlTarget:
+    """The target of these parts, each checked as in a URL. RefusedError (`invalid_url`, `invalid_host`)."""
+    if not 0 < port < 65536:
+        raise RefusedError("invalid_url", "The port must be at most 65535.")
+    if scheme not in PORTS or not _PATH.fullmatch(path) or len(path) > MAX_URL:
+        raise RefusedError("invalid_url", f"Must be http or https with an ASCII path, at most {MAX_URL} characters.")
+    return UrlTarget(scheme=scheme, host=check_host(host), port=port, path=path)
+
+
+def check_host(host: str) -> str:
+    """The host in lower case. RefusedError (`invalid_host`) for all but names of ASCII labels, IPv4 addresses as four
+    decimal numbers, and IPv6 addresses in their canonical form without brackets.
+    """
+    # Characters outside ASCII first: some, such as the Kelvin sign, are a letter of ASCII in lower case.
+    if not host.isascii():
+        raise RefusedError("invalid_host", _NO_NAME)
+    host = host.lower()
+    if ":" in host:
+        return _check_ipv6(host)
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in host.split(".")):
-        raise RefusedError("invalid_host", "The host must be a name or an address.")
+        raise RefusedError("invalid_host", _NO_NAME)
     if _NUMBER.fullmatch(host.rpartition(".")[2]) and not _is_dotted(host):
         raise RefusedError("invalid_host", "An IPv4 address must be written as four decimal numbers, as 192.0.2.1.")
     return host
@@ -117,13 +144,13 @@ def _is_dotted(host: str) -> bool:
         return False
 
 
-def _check_bracketed(text: str) -> str:
+def _check_ipv6(text: str) -> str:
     try:
         address = IPv6Address(text)
     except ValueError:
         address = None
-    if address is None or address.compressed != text:
-        raise RefusedError("invalid_host", "An IPv6 address must be written in its canonical form, as [2001:db8::1].")
+    if address is None or address.compressed != text or address.scope_id:
+        raise RefusedError("invalid_host", _NO_IPV6)
     if address.ipv4_mapped:
         raise RefusedError("invalid_host", "An IPv4 address must be written as four decimal numbers, as 192.0.2.1.")
     return text

@@ -3,7 +3,6 @@
 from time import monotonic
 
 import structlog
-from django.core.exceptions import ImproperlyConfigured
 
 from delivery.mailboxes.model import MailboxClient, MailboxError
 from delivery.mailboxes.opening import open_mailbox
@@ -39,7 +38,7 @@ def visit(mailbox: BounceMailbox) -> None:
         address = build_address(mailbox)
         with open_mailbox(address, guard=find_guard(is_operated=mailbox.is_operated), limits=VISIT_LIMITS) as client:
             has_more = read_new(mailbox, client)
-    except (MailboxError, ImproperlyConfigured) as error:
+    except MailboxError as error:
         log.warning("bounce_mailbox_failed", provider=mailbox.provider.name, error=str(error))
         finish_visit(mailbox, failure=str(error))
     else:

@@ -94,6 +94,8 @@ class StatusReason(TextChoices):
     NONE = ""
     # The project has no enabled provider. Shown for a queued message, never stored.
     NO_PROVIDER = "no_provider"
+    # None of the project's providers can be read: no key decrypts the stored settings. Shown, never stored.
+    PROVIDER_UNREADABLE = "provider_unreadable"
     # The address is on the suppression list; for a message: the addresses of all its recipients are.
     SUPPRESSED = "suppressed"
     # The expiry time passed before a provider accepted the message.

@@ -14,6 +14,7 @@ from messages.sending import expiry, lost_leases, schedule, senders
 from messages.sending.loop import SendingLoop
 from messages.sending.queue.waiting import is_due
 from messages.states import Lane
+from providers.unreadable import report_unreadable
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,7 @@ def tick() -> None:
         ring_due,
         recording.apply_due,
         expiry.expire_due,
+        report_unreadable,
     )
     with ExitStack() as stack:
         # The stack calls the last one first, and each even if another one has failed.

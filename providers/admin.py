@@ -16,24 +16,25 @@ from common.errors import InvalidFieldsError
 from providers import admin_buttons as buttons
 from providers.admin_buttons import Act, build_urls, list_buttons, may_act, write_provider_audit
 from providers.bounce_mailboxes import MailboxInput, find_mailbox, read_mailbox
+from providers.configuration.model import ProviderSettingsError
+from providers.configuration.stored import find_settings
 from providers.models import Provider, ProviderKind
-from providers.provider_url import ProviderUrlError, split_provider_url
+from providers.provider_url import split_provider_url
 from providers.routing.health import describe_health
 from providers.serializers import build_events_url
 from providers.services import (
     SHARED_NAME,
     UNCHANGED,
     ProviderExistsError,
-    ProviderTarget,
     add_provider,
     change_provider,
-    read_target,
     remove_provider,
     show_settings,
 )
+from providers.targets import ProviderTarget, read_target
 
 EXAMPLES = "smtp://user:password@host:587, smtps://…, mx:, esp://postmark?server_token=…, inbox://… or simulator:"
-COLOURS = {"ok": "success", "paused": "warning", "failing": "danger", "disabled": "info"}
+COLOURS = {"ok": "success", "paused": "warning", "failing": "danger", "unreadable": "danger", "disabled": "info"}
 # What a person writes to remove the mailbox.
 NO_MAILBOX = "-"
 COLUMNS = ("priority", "weight", "rate_limit", "connection_limit", "is_enabled")
@@ -156,10 +157,9 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="Settings")
     def leads_to(self, provider: Provider) -> str:
         """The settings without credentials."""
-        try:
-            shown = show_settings(provider)
-        except ValueError:
-            return "The stored URL cannot be decrypted or parsed."
+        if find_settings(provider) is None:
+            return "The stored settings cannot be read."
+        shown = show_settings(provider)
         return ", ".join(f"{name} {value}" for name, value in shown.items()) or "-"
 
     @display(description="Health", label=COLOURS)  # type: ignore[untyped-decorator]
@@ -265,7 +265,7 @@ def find_kind(url: str, object_id: str | None) -> ProviderKind:
     if url:
         try:
             return split_provider_url(url)[0]
-        except ProviderUrlError:
+        except ProviderSettingsError:
             return ProviderKind.SMTP
     provider = Provider.objects.filter(pk=object_id).first() if object_id else None
     return ProviderKind(provider.kind) if provider else ProviderKind.SMTP

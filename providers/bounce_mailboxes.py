@@ -1,6 +1,5 @@
 """Bounce mailboxes of providers: their input as a URL, their check, their row, and the claim of due ones."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,8 +10,10 @@ from django.db.models.functions import Now
 
 from accounts.services import write_notice
 from common.errors import FieldError, InvalidFieldsError
+from common.fields import LostSecret
 from delivery.mailboxes.model import MailboxAddress, MailboxError, MailboxLimits
 from delivery.mailboxes.opening import PORTS, open_mailbox
+from delivery.ssrf import RefusedError, check_host
 from ledger.sql import execute, fetch_value
 from providers.models import BounceMailbox, Provider, ProviderKind
 from providers.network_policy import find_guard
@@ -28,8 +29,6 @@ MAX_INTERVAL = timedelta(minutes=30)
 LEASE = timedelta(minutes=5)
 MAX_FAILURE = 300
 KINDS = frozenset({ProviderKind.SMTP, ProviderKind.MX, ProviderKind.ESP})
-
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
 
 
 class MailboxUrlError(ValueError):
@@ -58,8 +57,12 @@ def parse_mailbox_url(url: str) -> tuple[MailboxAddress, bool]:
     folder = unquote(parts.path.removeprefix("/"))
     if missing := [name for name, text in texts.items() if not text]:
         raise MailboxUrlError(f"the {missing[0]} is missing; special characters must be percent-encoded")
-    if not _HOST.fullmatch(parts.hostname or "") or parts.fragment or port == 0:
+    if not parts.hostname or parts.fragment or port == 0:
         raise MailboxUrlError("must have a host; special characters in the password must be percent-encoded")
+    try:
+        host = check_host(parts.hostname)
+    except RefusedError as error:
+        raise MailboxUrlError(error.message) from None
     if any(not text.isprintable() or len(text) > 500 for text in (*texts.values(), folder)):
         raise MailboxUrlError("must hold printable characters only, at most 500 in each part")
     if folder and parts.scheme == "pop3s":
@@ -69,7 +72,7 @@ def parse_mailbox_url(url: str) -> tuple[MailboxAddress, bool]:
         raise MailboxUrlError("the only option is keep=yes or keep=no")
     address = MailboxAddress(
         protocol=parts.scheme,
-        host=parts.hostname or "",
+        host=host,
         port=port or PORTS[parts.scheme],
         username=texts["user name"],
         password=texts["password"],
@@ -128,7 +131,9 @@ def store_mailbox(provider: Provider, given: MailboxInput | None) -> None:
 
 
 def build_address(mailbox: BounceMailbox) -> MailboxAddress:
-    """The mailbox's address; ImproperlyConfigured when no key decrypts its password."""
+    """The mailbox's address; MailboxError when no key decrypts its password."""
+    if isinstance(mailbox.password, LostSecret):
+        raise MailboxError("the stored password cannot be decrypted")
     return MailboxAddress(
         protocol=mailbox.protocol,
         host=mailbox.host,
@@ -173,9 +178,7 @@ def claim_mailbox() -> BounceMailbox | None:
     """Lease the mailbox that is due for the longest time, for this process alone; None when none is due."""
     token = uuid4()
     found: UUID | None = fetch_value(_CLAIM, {"token": token, "lease": LEASE})
-    # A password that no key decrypts must not fail here, but in the visit.
-    rows = BounceMailbox.objects.defer("password").select_related("provider__project")
-    return rows.get(pk=found) if found else None
+    return BounceMailbox.objects.select_related("provider__project").get(pk=found) if found else None
 
 
 _FINISH = """

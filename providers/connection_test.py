@@ -11,11 +11,11 @@ from delivery.mx.resolver import NoAnswerError, NoNameError
 from delivery.smtp.config import Timeouts
 from delivery.smtp.transport import SmtpTransport
 from providers.bounce_mailboxes import build_address, check_mailbox, find_mailbox
+from providers.configuration.stored import read_settings
 from providers.esp.catalog import ESPS
 from providers.esp.credentials_check import probe_esp
 from providers.models import Provider, ProviderKind
 from providers.network_policy import find_guard
-from providers.provider_url import parse_provider_url
 from providers.transports import find_resolver, smtp_config
 
 # Any name will do: even NXDOMAIN shows that the DNS responds.
@@ -52,7 +52,7 @@ def check_provider(provider: Provider) -> ConnectionCheck:
 
 
 def _check_smtp(provider: Provider) -> tuple[bool, str]:
-    config = smtp_config(parse_provider_url(provider.url), is_operated=provider.is_operated, provider_id=provider.pk)
+    config = smtp_config(read_settings(provider), is_operated=provider.is_operated, provider_id=provider.pk)
     with closing(SmtpTransport(replace(config, timeouts=TIMEOUTS))) as transport:
         refusal = transport.greet()
         method = transport.login_method
@@ -76,7 +76,7 @@ def _check_simulator(_provider: Provider) -> tuple[bool, str]:
 
 
 def _check_esp(provider: Provider) -> tuple[bool, str]:
-    address = parse_provider_url(provider.url)
+    address = read_settings(provider)
     client = HttpClient(find_guard(is_operated=provider.is_operated), seconds=PROBE_SECONDS)
     return probe_esp(ESPS[address.host], address.options, client)
 

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from common.fields import EncryptedTextField
+from common.fields import EncryptedJsonField, LenientSecretField
 from common.ids import new_id
 from ledger.models import DueRow
 
@@ -21,14 +21,19 @@ class ProviderKind(models.TextChoices):
 
 
 class Provider(models.Model):
-    """A provider of one project, or of all when `project` is null. Its URL holds credentials and is encrypted."""
+    """A provider of one project, or of all when `project` is null. Its settings hold credentials and are encrypted."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey("accounts.Project", models.CASCADE, null=True, related_name="providers")
     name = models.TextField()
     kind = models.TextField(choices=ProviderKind.choices)
-    # Holds all settings of every kind; `providers.provider_url` parses it.
-    url = EncryptedTextField(blank=True)
+    # The checked settings by name; `providers.configuration.stored` reads and writes them. A row whose settings cannot
+    # be read affects its own project only.
+    settings = EncryptedJsonField(null=True)
+    # The settings before there was `settings`, for a program of such a release beside this one. Never read here.
+    url = LenientSecretField(blank=True)
+    # Since when the settings cannot be read, once that has been told.
+    unreadable_at = models.DateTimeField(null=True)
     # The lowest value is used first; others are used when all of lower value are unavailable.
     priority = models.SmallIntegerField(default=0)
     weight = models.SmallIntegerField(default=1)
@@ -46,7 +51,7 @@ class Provider(models.Model):
     has_refused = models.BooleanField(default=False)
     pause_reason = models.TextField(blank=True)
     # Part of the URL that an ESP sends its events to.
-    event_secret = EncryptedTextField(blank=True)
+    event_secret = LenientSecretField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -80,7 +85,7 @@ class BounceMailbox(DueRow):
     host = models.TextField()
     port = models.IntegerField()
     username = models.TextField()
-    password = EncryptedTextField()
+    password = LenientSecretField()
     folder = models.TextField()
     # Keep the reports that were read; otherwise they are deleted. Other mail is always kept.
     is_kept = models.BooleanField(default=False)

@@ -9,10 +9,10 @@ from concurrent.futures import TimeoutError as WaitedTooLongError
 
 from django.conf import settings
 
-from delivery.ssrf import Guard, RefusedError, parse_target
+from delivery.ssrf import Guard, RefusedError
+from providers.configuration.model import TOKEN_URL, ProviderAddress, ProviderSettingsError, SettingProblem
 from providers.esp.model import API_URL
 from providers.models import ProviderKind
-from providers.provider_url import LOOPBACK, TOKEN_URL, ProviderAddress, ProviderUrlError
 
 # The time limit of the DNS query, so that a dead name server does not block the request.
 LOOK_UP_SECONDS = 3.0
@@ -25,45 +25,29 @@ def find_guard(*, is_operated: bool) -> Guard | None:
 
 
 def check_reach(address: ProviderAddress) -> None:
-    """ProviderUrlError for settings that only the operator may use.
+    """ProviderSettingsError when a provider of a project is not at a public address.
 
     A name that does not resolve yet is admitted, since each connection is checked again. Queries the DNS: call it
     outside transactions.
     """
-    if address.ca_file:
-        raise ProviderUrlError("only the operator of the service may use files", "ca")
-    if address.kind is ProviderKind.INBOX and address.host not in LOOPBACK:
-        raise ProviderUrlError("an inbox must be on this machine; use the kind smtp for a relay", "host")
+    problems = []
     if address.kind in {ProviderKind.SMTP, ProviderKind.INBOX}:
-        _check_host(address.host, address.port, "host")
-        _check_url(address, TOKEN_URL)
-    if address.kind is ProviderKind.ESP:
-        _check_esp(address)
+        problems += _check_host(address.host, address.port, "host")
+    if address.url:
+        setting = API_URL if address.kind is ProviderKind.ESP else TOKEN_URL
+        problems += _check_host(address.url.host, address.url.port, setting)
+    if problems:
+        raise ProviderSettingsError(problems)
 
 
-def _check_esp(address: ProviderAddress) -> None:
-    if address.host == "ses" and not address.options.get("aws_access_key_id"):
-        # Without an access key the machine's own credentials would be used, which are the operator's.
-        raise ProviderUrlError("an access key is required", "aws_access_key_id")
-    _check_url(address, API_URL)
-
-
-def _check_url(address: ProviderAddress, setting: str) -> None:
-    if url := address.options.get(setting):
-        try:
-            target = parse_target(url)
-        except RefusedError as error:
-            raise ProviderUrlError(f"{setting}: {error.message}", setting) from None
-        _check_host(target.host, target.port, setting)
-
-
-def _check_host(host: str, port: int, setting: str) -> None:
+def _check_host(host: str, port: int, setting: str) -> list[SettingProblem]:
     guard = find_guard(is_operated=False)
     assert guard is not None
     looking = _look_ups.submit(guard.find_addresses, host, port)
     try:
         looking.result(LOOK_UP_SECONDS)
     except RefusedError as error:
-        raise ProviderUrlError(error.message, setting, error.code) from None
+        return [SettingProblem(setting, error.message, error.code)]
     except (OSError, WaitedTooLongError):
         looking.cancel()
+    return []

@@ -8,8 +8,9 @@ from uuid import UUID
 import structlog
 from django.db import DatabaseError, connection, transaction
 
+from providers.configuration.model import REFRESH_TOKEN
+from providers.configuration.stored import find_settings, write_settings
 from providers.models import Provider
-from providers.provider_url import REFRESH_TOKEN, build_provider_url, split_provider_url
 
 log = structlog.get_logger(__name__)
 
@@ -24,17 +25,18 @@ class StoredRefreshToken:
         """See `RefreshTokens`."""
         with _database():
             provider = Provider.objects.filter(pk=self.provider_id).first()
-            return split_provider_url(provider.url)[1].get(REFRESH_TOKEN, "") if provider else ""
+            address = find_settings(provider) if provider else None
+            return address.options.get(REFRESH_TOKEN, "") if address else ""
         return ""
 
     def save(self, token: str) -> None:
         """See `RefreshTokens`. It is no change of the provider, so that workers keep their connections."""
         with _database(), transaction.atomic():
             provider = Provider.objects.select_for_update().filter(pk=self.provider_id).first()
-            if provider is not None:
-                kind, settings = split_provider_url(provider.url)
-                url = build_provider_url(kind, {**settings, REFRESH_TOKEN: token})
-                Provider.objects.filter(pk=self.provider_id).update(url=url)
+            address = find_settings(provider) if provider else None
+            if address is not None:
+                settings = {**write_settings(address), REFRESH_TOKEN: token}
+                Provider.objects.filter(pk=self.provider_id).update(settings=settings)
 
 
 @contextmanager

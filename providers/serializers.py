@@ -1,7 +1,7 @@
 """Serializers of providers."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from common.errors import FieldError, InvalidFieldsError, join_path
 from common.serializers import (
     PageQuery,
     SingleLineField,
@@ -21,13 +22,16 @@ from common.serializers import (
     wrong,
 )
 from providers.bounce_mailboxes import describe_mailbox
+from providers.configuration.model import Flaw, Given
 from providers.models import Provider, ProviderKind
 from providers.routing.health import describe_health
 from providers.services import show_settings
+from providers.targets import check_target, find_target
 
 MAX_NAME = 100
 MAX_TEXT = 4_000
 MAX_SETTINGS = 20
+MAX_DIGITS = 18
 SMALL = 32_000
 
 
@@ -37,30 +41,28 @@ class SettingsField(serializers.Field[Any, Any, Any, Any]):
 
     default_error_messages = {"invalid": "Must be an object of strings, numbers, true and false."}
 
-    def to_internal_value(self, data: Any) -> dict[str, str]:
+    def to_internal_value(self, data: Any) -> dict[str, str | Flaw]:
+        """The settings as texts. A value of another type is a `Flaw`, which is reported with what else is wrong."""
         if not isinstance(data, dict) or len(data) > MAX_SETTINGS:
             self.fail("invalid")
-        errors = {
-            name[:MAX_NAME]: [wrong(problem, "invalid")] for name, value in data.items() if (problem := check(value))
-        }
-        if errors:
-            raise serializers.ValidationError(errors)
-        return {name: "" if value is None else write_setting(value) for name, value in data.items() if value != ""}
+        return {name: read_setting(value) for name, value in data.items() if value != ""}
 
     def to_representation(self, value: Any) -> Any:
         return value
 
 
-def check(value: object) -> str:
-    """The fault of a setting's value, or `""`."""
-    if value is not None and not isinstance(value, str | int):
-        return "Must be a string, a number, true or false."
-    text = str(value)
-    return "" if len(text) <= MAX_TEXT and text.isprintable() else "Must be one line of printable characters."
-
-
-def write_setting(value: object) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+def read_setting(value: object) -> str | Flaw:
+    """A setting as a text; null, which removes it, is empty."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value
+        case int() if -(10**MAX_DIGITS) < value < 10**MAX_DIGITS:
+            return str(value)
+    return Flaw("Must be a string, a number, true or false.")
 
 
 class ProviderFields(StrictSerializer):
@@ -96,10 +98,43 @@ class ProviderFields(StrictSerializer):
         "`?keep=yes` to keep the reports there. It is opened at once. null removes it.",
     )
 
-    def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
+    def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
         if {"url", "settings"} <= set(given):
             return {"settings": [wrong("Give url or settings, not both.", "conflict")]}
+        return self.find_setting_errors(values, given)
+
+    def find_setting_errors(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
+        """The errors of the settings, so that they are reported with those of all other fields. `kept`, in the
+        context, is the provider to be changed.
+        """
+        kept: Provider | None = self.context.get("kept")
+        target = find_target(values, kept)
+        if target is None or any(name in given and name not in values for name in ("kind", "url", "settings")):
+            # Without a valid kind nothing is known of the settings but their types.
+            return nest_errors(list_flaws(values.get("settings", {})))
+        try:
+            check_target(target, is_operated=False, kept=kept)
+        except InvalidFieldsError as error:
+            return nest_errors(error.errors)
         return {}
+
+
+def list_flaws(settings: Given) -> list[FieldError]:
+    flaws = [(name, value) for name, value in settings.items() if isinstance(value, Flaw)]
+    return [FieldError(join_path("settings", name), "invalid_provider", flaw.message) for name, flaw in flaws]
+
+
+def nest_errors(errors: Iterable[FieldError]) -> dict[str, Any]:
+    """Errors by field in DRF's form: those of settings by their names."""
+    nested: dict[str, Any] = {}
+    for error in errors:
+        field, _, name = error.field.partition(".")
+        detail = wrong(error.message, error.code)
+        if field == "settings":
+            nested.setdefault(field, {}).setdefault(name, []).append(detail)
+        else:
+            nested.setdefault(field, []).append(detail)
+    return nested
 
 
 class ProviderInput(ProviderFields):
@@ -121,7 +156,7 @@ class ProviderChange(ProviderFields):
 class HealthOutput(serializers.Serializer[object]):
     """The health of a provider: its status, the reason, and the end of a pause."""
 
-    status = serializers.CharField(help_text="ok, paused, disabled or failing.")
+    status = serializers.CharField(help_text="ok, paused, disabled, failing or unreadable.")
     reason = serializers.CharField()
     until = StrictDateTimeField(allow_null=True)
 

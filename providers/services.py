@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from uuid import UUID
@@ -13,24 +12,16 @@ from django.db.models.functions import Greatest, Now
 
 from accounts.models import Project
 from accounts.services import write_notice
-from common.errors import ApiError, ConflictError, FieldError, InvalidFieldsError
+from common.errors import ApiError, ConflictError
 from ledger.sql import execute
 from providers.bounce_mailboxes import MailboxInput, store_mailbox
-from providers.esp.model import API_URL
+from providers.configuration.checks import hide_secrets
+from providers.configuration.stored import find_settings, write_settings
 from providers.models import Provider, ProviderKind
-from providers.network_policy import check_reach
-from providers.provider_url import (
-    AUTH,
-    TOKEN_URL,
-    ProviderUrlError,
-    build_provider_url,
-    check_settings,
-    hide_secrets,
-    parse_provider_url,
-    split_provider_url,
-)
+from providers.provider_url import parse_provider_url
 from providers.routing.selection import routes
 from providers.routing.shared_breakers import forget_failures
+from providers.targets import ProviderTarget, read_target
 
 # The name of the row that holds PROVIDER_URL.
 SHARED_NAME = "default"
@@ -39,9 +30,6 @@ SHARED_NAME = "default"
 AUTH_PAUSE = timedelta(minutes=5)
 # No second notice of a pause within this time after the last one.
 QUIET = timedelta(hours=1)
-# The settings that name the receiver of credentials, or their kind. When one changes, stored credentials are dropped:
-# otherwise a key that may change a provider could have its password sent to another server.
-DESTINATION = frozenset({"host", "esp", API_URL, TOKEN_URL, AUTH})
 
 
 class ProviderExistsError(ConflictError):
@@ -57,61 +45,11 @@ class SharedProviderError(ApiError):
     status = HTTPStatus.FORBIDDEN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderTarget:
-    """A provider's settings from a caller: a URL, or a kind with settings."""
-
-    kind: ProviderKind | None = None
-    url: str = ""
-    settings: Mapping[str, str] | None = None
-
-
 class Unchanged:
     """The bounce mailbox stays as it is."""
 
 
 UNCHANGED = Unchanged()
-
-
-def read_target(target: ProviderTarget, *, is_operated: bool, kept: Provider | None = None) -> tuple[ProviderKind, str]:
-    """The kind and the URL to store. InvalidFieldsError, naming `url`, `kind` or `settings.…`.
-
-    New settings replace those of the provider `kept`. Credentials that are not given are kept while they go to the same
-    server. Projects may not use all settings: see `network_policy`.
-    """
-    try:
-        kind, settings = _read_settings(target, kept)
-        address = check_settings(kind, settings)
-        if not is_operated:
-            check_reach(address)
-    except ProviderUrlError as error:
-        field = "url" if target.url else f"settings.{error.setting}" if error.setting else "settings"
-        text = f"{str(error)[:1].upper()}{str(error)[1:].removesuffix('.')}."
-        raise InvalidFieldsError([FieldError(field, error.code, text)]) from None
-    return kind, build_provider_url(kind, settings)
-
-
-def _read_settings(target: ProviderTarget, kept: Provider | None) -> tuple[ProviderKind, Mapping[str, str]]:
-    if target.url:
-        kind, settings = split_provider_url(target.url)
-        if target.kind not in {None, kind}:
-            message = f"The URL is for the kind {kind}."
-            raise InvalidFieldsError([FieldError("kind", "kind_conflict", message)])
-        return kind, settings
-    assert target.kind is not None
-    given = dict(target.settings or {})
-    if kept is None or kept.kind != target.kind:
-        return target.kind, leave_removed_out(given)
-    stored = split_provider_url(kept.url)[1]
-    secrets_kept = stored.keys() - hide_secrets(target.kind, stored).keys()
-    is_same_place = all(given.get(name, "") == stored.get(name, "") for name in DESTINATION)
-    settings = {**({name: stored[name] for name in secrets_kept} if is_same_place else {}), **given}
-    return target.kind, leave_removed_out(settings)
-
-
-def leave_removed_out(settings: Mapping[str, str]) -> dict[str, str]:
-    """`settings` without those that the caller removes, which are empty."""
-    return {name: value for name, value in settings.items() if value}
 
 
 def add_provider(
@@ -135,9 +73,10 @@ def build_provider(
 
     `values` are the columns `priority`, `weight`, `rate_limit`, `connection_limit` and `is_enabled`.
     """
-    kind, url = read_target(target, is_operated=is_operated)
-    provider = Provider(project=project, name=name, kind=kind, url=url, is_operated=is_operated, **values)
-    provider.event_secret = new_event_secret(kind)
+    address = read_target(target, is_operated=is_operated)
+    provider = Provider(project=project, name=name, is_operated=is_operated, **values)
+    provider.kind, provider.settings = address.kind, write_settings(address)
+    provider.event_secret = new_event_secret(address.kind)
     return provider
 
 
@@ -160,7 +99,9 @@ def change_provider(
     `is_operated` is true for the operator.
     """
     if target is not None:
-        provider.kind, provider.url = read_target(target, is_operated=is_operated, kept=provider)
+        address = read_target(target, is_operated=is_operated, kept=provider)
+        provider.kind, provider.settings, provider.url = address.kind, write_settings(address), ""
+        provider.unreadable_at = None
         provider.is_operated = is_operated
         provider.event_secret = provider.event_secret or new_event_secret(ProviderKind(provider.kind))
         provider.paused_until = None
@@ -201,23 +142,26 @@ def remove_provider(provider: Provider) -> None:
 def sync_shared_provider(url: str) -> Provider | None:
     """Create or change the shared provider from `url`, or disable it when `url` is empty.
 
-    ProviderUrlError when the URL is invalid; the provider is not changed then.
+    ProviderSettingsError when the URL is invalid; the provider is not changed then.
     """
     with transaction.atomic():
         if not url:
             Provider.objects.filter(project=None, name=SHARED_NAME).update(is_enabled=False)
             provider = None
         else:
-            kind = parse_provider_url(url).kind
+            address = parse_provider_url(url)
+            kind, settings = address.kind, write_settings(address)
             present = Provider.objects.filter(project=None, name=SHARED_NAME).first()
-            if present and present.url == url and present.is_enabled:
+            if present and (present.kind, present.settings) == (kind, settings) and present.is_enabled:
                 return present
             provider, _ = Provider.objects.update_or_create(
                 project=None,
                 name=SHARED_NAME,
                 defaults={
                     "kind": kind,
-                    "url": url,
+                    "settings": settings,
+                    "url": "",
+                    "unreadable_at": None,
                     "event_secret": (present and present.event_secret) or new_event_secret(kind),
                     "is_enabled": True,
                     "is_paused": False,
@@ -320,6 +264,6 @@ def count_unknown_events(provider: Provider, counts: Mapping[str, int]) -> None:
 
 
 def show_settings(provider: Provider) -> dict[str, str]:
-    """The provider's settings without its credentials."""
-    kind, settings = split_provider_url(provider.url) if provider.url else (ProviderKind(provider.kind), {})
-    return hide_secrets(kind, settings)
+    """The provider's settings without its credentials; empty when they cannot be read."""
+    address = find_settings(provider)
+    return hide_secrets(address.kind, address.given) if address else {}

@@ -1,20 +1,20 @@
 """Build the transport of a provider."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache, lru_cache, partial
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 
-from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies
+from delivery.concurrency.built_apart import AsyncBuiltApart, BuiltApart
 from delivery.dns import parse_name_server
-from delivery.envelope import Delivery, Outcome, Reply, Stage, Transport
+from delivery.envelope import Transport
 from delivery.http_client import HttpClient, HttpSeconds
-from delivery.judging.terms import About
 from delivery.mx.mta_sts import HttpsFetcher, PolicyFinder
 from delivery.mx.resolver import DnsMxResolver
 from delivery.mx.route import MxRouter
@@ -23,23 +23,21 @@ from delivery.simulator.transport import SimulatorTransport
 from delivery.smtp.config import Security, SmtpConfig
 from delivery.smtp.transport import SmtpTransport
 from delivery.ssrf import Guard
-from providers.esp.catalog import ESPS
-from providers.esp.transport import EspTransport
-from providers.models import ProviderKind
-from providers.network_policy import find_guard
-from providers.oauth import OAuthClient, OAuthTokens
-from providers.provider_url import (
+from providers.configuration.model import (
     AUTH,
     CLIENT_ID,
     CLIENT_SECRET,
     REFRESH_TOKEN,
     SCOPE,
     TOKEN_MECHANISMS,
-    TOKEN_URL,
     ProviderAddress,
-    ProviderUrlError,
-    parse_provider_url,
+    UnreadableSettingsError,
 )
+from providers.esp.catalog import ESPS
+from providers.esp.transport import EspTransport
+from providers.models import ProviderKind
+from providers.network_policy import find_guard
+from providers.oauth import OAuthClient, OAuthTokens
 from providers.refresh_tokens import StoredRefreshToken
 from providers.routing.redis_state import SharedLogins, SharedPolicies
 from providers.routing.selection import ProviderRef
@@ -53,43 +51,44 @@ TOKEN_SECONDS = HttpSeconds(connect=10.0, write=10.0, answer=20.0)
 log = structlog.get_logger(__name__)
 
 
-class BrokenTransport(AsyncTransport):
-    """The transport of a misconfigured provider: each reply pauses the provider, and mail is deferred."""
-
-    def __init__(self, reason: str) -> None:
-        self._reply = Reply(
-            outcome=Outcome.DEFERRED, stage=Stage.CONNECT, text=reason, about=About.PROVIDER, is_for_good=True
-        )
-
-    async def converse(self, deliveries: Sequence[Delivery], _before_dot: AsyncBeforeDot) -> Replies:
-        for delivery in deliveries:
-            yield delivery.recipient_id, self._reply
-
-    def close(self) -> None:
-        """Do nothing: no connection is open."""
-
-
 def build_transport(provider: ProviderRef) -> Transport:
     """The transport of a provider, for many concurrent conversations, with kept-open connections.
 
-    Never raises: a misconfigured provider gets a BrokenTransport.
+    Returns at once and never raises: it is built in a thread of its own. A provider that cannot be used defers its mail
+    and is paused.
     """
-    try:
-        return BUILDERS[provider.kind](provider, parse_provider_url(provider.url or f"{provider.kind}:"))
-    except (ProviderUrlError, OSError, ValueError, KeyError) as error:
-        log.warning("provider_unusable", provider=provider.name, error=str(error))
-        return BrokenTransport(f"the provider is misconfigured: {error}")
+
+    def build() -> Any:
+        try:
+            return BUILDERS[provider.kind](provider, get_address(provider))
+        except Exception as error:
+            log.warning("provider_unusable", provider=provider.name, error=str(error))
+            raise
+
+    return BuiltApart(build) if provider.kind is ProviderKind.ESP else AsyncBuiltApart(build)
 
 
-@lru_cache(maxsize=1000)
-def takes_own_copies(kind: ProviderKind, url: str) -> bool:
+def get_address(provider: ProviderRef) -> ProviderAddress:
+    """The provider's settings; UnreadableSettingsError. The built-in simulator has none."""
+    if provider.address is not None:
+        return provider.address
+    if provider.id is None:
+        return ProviderAddress(kind=provider.kind)
+    raise UnreadableSettingsError("its settings cannot be read")
+
+
+def takes_own_copies(provider: ProviderRef) -> bool:
     """Whether a provider takes the bytes of each recipient's copy as they are: all but ESPs that build mail anew."""
-    if kind is not ProviderKind.ESP:
+    if provider.kind is not ProviderKind.ESP:
         return True
-    try:
-        return ESPS[parse_provider_url(url).host].takes_raw
-    except ProviderUrlError:
-        return False
+    return provider.address is not None and ESPS[provider.address.host].takes_raw
+
+
+def check_ca_file(path: str) -> str:
+    """The path of a file with certificate authorities. OSError for all but regular files, whose reading might wait."""
+    if path and not Path(path).is_file():
+        raise OSError(f"{path} is not a file")
+    return path
 
 
 def smtp_config(address: ProviderAddress, *, is_operated: bool, provider_id: UUID | None = None) -> SmtpConfig:
@@ -101,22 +100,23 @@ def smtp_config(address: ProviderAddress, *, is_operated: bool, provider_id: UUI
         is_final=address.kind is ProviderKind.INBOX,
         security=Security(address.tls),
         is_certificate_checked=address.is_certificate_checked,
-        ca_file=address.ca_file,
+        ca_file=check_ca_file(address.ca_file),
         username=address.username,
         password=address.password,
         helo_name=helo_name(),
         guard=guard,
-        tokens=_build_tokens(address.options, guard, provider_id),
+        tokens=_build_tokens(address, guard, provider_id),
         token_mechanism=TOKEN_MECHANISMS.get(address.options.get(AUTH, ""), ""),
     )
 
 
-def _build_tokens(options: Mapping[str, str], guard: Guard | None, provider_id: UUID | None) -> OAuthTokens | None:
+def _build_tokens(address: ProviderAddress, guard: Guard | None, provider_id: UUID | None) -> OAuthTokens | None:
     """The source of OAuth tokens; None when the provider uses a password or none."""
-    if options.get(AUTH) not in TOKEN_MECHANISMS:
+    options = address.options
+    if options.get(AUTH) not in TOKEN_MECHANISMS or address.url is None:
         return None
     client = OAuthClient(
-        token_url=options[TOKEN_URL],
+        token_url=address.url.url,
         client_id=options[CLIENT_ID],
         client_secret=options.get(CLIENT_SECRET, ""),
         refresh_token=options.get(REFRESH_TOKEN, ""),
@@ -153,7 +153,7 @@ def _build_mx(_way: ProviderRef, address: ProviderAddress) -> Transport:
         port=address.port,
         helo_name=helo,
         source_address=address.options.get("source", ""),
-        ca_file=address.ca_file,
+        ca_file=check_ca_file(address.ca_file),
     )
     return MxTransport(config, router, mx_breakers)
 

@@ -17,6 +17,7 @@ from accounts.scopes import PROVIDERS_READ, PROVIDERS_WRITE
 from accounts.viewsets import ProjectViewSet
 from common.openapi import list_problems
 from common.pagination import KeysetPagination
+from common.parsers import read_object
 from providers.bounce_mailboxes import read_mailbox
 from providers.connection_test import check_provider
 from providers.models import Provider, ProviderKind
@@ -32,7 +33,6 @@ from providers.serializers import (
 )
 from providers.services import (
     ProviderExistsError,
-    ProviderTarget,
     SharedProviderError,
     build_provider,
     change_provider,
@@ -41,6 +41,7 @@ from providers.services import (
     resume_provider,
     store_provider,
 )
+from providers.targets import ProviderTarget, find_target
 
 
 class ProviderPagination(KeysetPagination):
@@ -93,6 +94,12 @@ class ProviderViewSet(ProjectViewSet):
             raise SharedProviderError
         return provider
 
+    def read_provider(self, kept: Provider | None = None) -> tuple[ProviderTarget | None, dict[str, Any]]:
+        """The body's target and its other fields; `kept` is the provider to be changed."""
+        values = dict(self.body_class(context={"kept": kept}).run_validation(read_object(self.request)))
+        target = find_target(values, kept)
+        return target, {name: value for name, value in values.items() if name not in {"kind", "url", "settings"}}
+
     @extend_schema(responses=ProviderOutput)
     def list(self, request: Request) -> Response:
         """List the project's own providers, then the shared ones, each in order of use."""
@@ -108,9 +115,9 @@ class ProviderViewSet(ProjectViewSet):
     @holds_secret
     def create(self, request: Request) -> Generator[None, None, Response]:
         """Add a provider. From then on the project's mail uses only its own providers."""
-        values = self.read_body()
-        target, mailbox_url = take_target(values), values.pop("bounce_mailbox", None)
+        target, values = self.read_provider()
         assert target is not None
+        mailbox_url = values.pop("bounce_mailbox", None)
         provider = build_provider(self.project, target=target, is_operated=False, **values)
         kind = ProviderKind(provider.kind)
         mailbox = read_mailbox(mailbox_url, kind=kind, is_operated=False) if mailbox_url else None
@@ -122,10 +129,8 @@ class ProviderViewSet(ProjectViewSet):
         """Change a provider. New `settings` replace the old ones. Credentials that are not given are kept, unless the
         host changes.
         """
-        provider, values = self.find_own(), self.read_body()
-        if "settings" in values:
-            values.setdefault("kind", provider.kind)
-        target = take_target(values)
+        provider = self.find_own()
+        target, values = self.read_provider(provider)
         if "bounce_mailbox" in values:
             kind = (target and target.kind) or ProviderKind(provider.kind)
             url = values.pop("bounce_mailbox")
@@ -172,11 +177,3 @@ class ProviderViewSet(ProjectViewSet):
         provider = self.find_own()
         self.read_body()
         return Response(CheckOutput(check_provider(provider)).data)
-
-
-def take_target(values: dict[str, Any]) -> ProviderTarget | None:
-    """Remove `kind`, `url` and `settings` from `values` and return them as a target; None when all are missing."""
-    kind, url, settings = (values.pop(name, None) for name in ("kind", "url", "settings"))
-    if not url and settings is None and kind is None:
-        return None
-    return ProviderTarget(kind=ProviderKind(kind) if kind else None, url=url or "", settings=settings)

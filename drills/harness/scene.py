@@ -25,7 +25,8 @@ from drills.stand_ins.sink import Sink
 from messages import services
 from messages.accepting.draft import Draft
 from messages.states import Status
-from providers.models import Provider, ProviderKind
+from providers.services import add_provider
+from providers.targets import ProviderTarget
 
 T = TypeVar("T")
 BATCH = 500
@@ -51,7 +52,7 @@ class Scene(Watch):
     def open_sink(self, rule: Rule = as_usual, *, receive_buffer: int = 0, project: Project | None = None) -> Sink:
         """A sink that is the provider of all projects, or of one."""
         sink = self.add_sink(rule, receive_buffer=receive_buffer)
-        Provider.objects.create(project=project, name=f"sink-{len(self.sinks)}", kind=ProviderKind.INBOX, url=sink.url)
+        add_provider(project, name=f"sink-{len(self.sinks)}", target=ProviderTarget(url=sink.url), is_operated=True)
         return sink
 
     def add_sink(self, rule: Rule = as_usual, **options: Any) -> Sink:

@@ -13,7 +13,8 @@ from messages.models import Recipient
 from messages.states import OnUncertain, Status, StatusReason
 from providers.models import Provider, ProviderKind
 from providers.serializers import build_events_url
-from providers.services import ProviderTarget, add_provider
+from providers.services import add_provider
+from providers.targets import ProviderTarget
 from tracking.models import Event
 
 EACH = 6

@@ -11,7 +11,8 @@ from drills.stand_ins.sink import Sink
 from emailsvc.launcher.ports import LOOPBACK, held_port
 from messages.models import Attempt, Recipient
 from messages.states import OnUncertain, Status, StatusReason
-from providers.models import Provider, ProviderKind
+from providers.services import add_provider
+from providers.targets import ProviderTarget
 
 FIRST, SECOND = "a", "b"
 RATE = 20.0
@@ -29,8 +30,8 @@ def failover(scene: Scene) -> None:
     second = scene.add_sink()
     port = scene.keep_open(held_port())
     first_url = f"smtp://{LOOPBACK}:{port}?tls=never"
-    Provider.objects.create(name=FIRST, kind=ProviderKind.SMTP, url=first_url, priority=0)
-    Provider.objects.create(name=SECOND, kind=ProviderKind.SMTP, url=second.relay_url, priority=10)
+    add_provider(None, name=FIRST, target=ProviderTarget(url=first_url), is_operated=True, priority=0)
+    add_provider(None, name=SECOND, target=ProviderTarget(url=second.relay_url), is_operated=True, priority=10)
     scene.stack.start("worker", patience=PATIENCE)
     with Load([scene.client() for _ in range(4)], RATE, build_mail) as load:
         # Nothing listens at A's address.

@@ -4,7 +4,8 @@ from drills.harness.scene import Scene
 from drills.stand_ins.rules import Rule, as_usual
 from drills.stand_ins.sink import Sink
 from emailsvc.launcher.ports import held_port
-from providers.models import Provider, ProviderKind
+from providers.services import add_provider
+from providers.targets import ProviderTarget
 
 # Within `ground.EXCHANGERS`.
 ADDRESS = "127.0.1.{}"
@@ -28,7 +29,7 @@ class Exchangers:
         sink = self._scene.add_sink(rule, place=(address, self._port))
         if not self._is_known:
             self._is_known = True
-            Provider.objects.create(name="direct", kind=ProviderKind.MX, url=f"mx:?port={self._port}")
+            add_provider(None, name="direct", target=ProviderTarget(url=f"mx:?port={self._port}"), is_operated=True)
         host = f"mx{self._count}.{domain}"
         self._names.tell(host, "A", address)
         self._names.add(domain, "MX", f"{preference} {host}.")

@@ -158,9 +158,12 @@ class EmailRow(serializers.Serializer[Message]):
         return [format_mailbox(mailbox["name"], mailbox["address"]) for mailbox in message.reply_to]
 
     def get_status_reason(self, message: Message) -> str | None:
-        """The stored reason, or `no_provider` for a queued email of a project without one, which no row stores."""
-        if message.status == Status.QUEUED and not message.is_test and not routes.has_provider(message.project_id):
-            return StatusReason.NO_PROVIDER
+        """The stored reason, or that of a queued email whose project has no provider, which no row stores."""
+        if message.status == Status.QUEUED and not message.is_test:
+            if not routes.has_provider(message.project_id):
+                return StatusReason.NO_PROVIDER
+            if routes.has_unreadable_only(message.project_id):
+                return StatusReason.PROVIDER_UNREADABLE
         return message.status_reason or None
 
 

@@ -103,6 +103,8 @@ def find_closed(background: Background) -> SendBlock | None:
 def describe_provider_trouble(provider: ProviderState, now: datetime) -> str:
     """The trouble of a provider, in words behind its name."""
     health = provider.health
+    if health.status == "unreadable":
+        return "cannot be read: its stored settings are encrypted with a key that is gone, or are damaged"
     last_reply = f': "{health.reason}"' if health.reason else ""
     if health.status == "paused" and health.until:
         return f"rejected this service and is paused until {say_time(health.until)}{last_reply}"
@@ -114,6 +116,8 @@ def describe_provider_trouble(provider: ProviderState, now: datetime) -> str:
 
 
 def advise_on(provider: ProviderState) -> str:
+    if provider.health.status == "unreadable":
+        return f'Enter the settings of "{provider.name}" again, or restore the key in ENCRYPTION_KEYS.'
     if provider.health.status == "paused" and provider.health.until:
         return f'Correct the credentials of "{provider.name}", then resume it.'
     if provider.health.status == "paused":

@@ -14,11 +14,11 @@ from delivery.judging.terms import Speaker
 from delivery.reports.arf import FeedbackMeaning, name_meaning
 from messages.feedback.model import REFUSALS, Feedback, FeedbackKind, FeedbackResult
 from messages.feedback.recording import plan_feedback, receive_feedback
+from providers.configuration.stored import read_settings
 from providers.esp.event_model import EspEvent, EventKind
 from providers.esp.events import read_events
 from providers.esp.signatures import Posted
 from providers.models import Provider
-from providers.provider_url import parse_provider_url
 from providers.services import count_unknown_events
 from tracking.engagement.bot_detection import Visit, label
 from tracking.engagement.user_agents import Actor
@@ -53,7 +53,7 @@ def receive_events(provider: Provider, posted: Posted) -> list[FeedbackResult]:
     """Verify a post to the provider's feedback URL, record its events, and count those of unknown types. Raises the
     errors of `read_events`.
     """
-    found = read_events(parse_provider_url(provider.url), posted)
+    found = read_events(read_settings(provider), posted)
     if found.unknown:
         count_unknown_events(provider, found.unknown)
     if viruses := [event for event in found.events if is_virus(event)]:

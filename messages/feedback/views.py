@@ -14,6 +14,7 @@ from common.errors import ApiError, BadRequestError, BodyTooLargeError, MethodNo
 from common.parsers import read_body, read_length
 from common.problems import problem_response, to_api_error
 from messages.feedback.esp_events import count_results, receive_events
+from providers.configuration.model import UnreadableSettingsError
 from providers.esp.event_model import UnreadableEventError
 from providers.esp.events import LoginError
 from providers.esp.signatures import ForgedError, Posted
@@ -91,6 +92,9 @@ def receive_feedback(request: HttpRequest, pk: UUID, secret: str) -> HttpRespons
     except UnreadableEventError as error:
         log.warning("event_malformed", provider=provider.name, why=str(error))
         raise MalformedEventError(why=error) from None
+    except UnreadableSettingsError as error:
+        log.warning("provider_unreadable", provider=provider.name, why=str(error))
+        raise LaterError(headers={"Retry-After": "300"}) from None
     except NotFetchedError as error:
         log.warning("sns_not_asked", provider=provider.name, why=str(error))
         raise LaterError(headers={"Retry-After": "30"}) from None

@@ -51,7 +51,7 @@ class MailRoute:
 def find_mail_route(provider: ProviderRef) -> MailRoute:
     """What the mail depends on of this provider."""
     return MailRoute(
-        has_own_copy=takes_own_copies(provider.kind, provider.url),
+        has_own_copy=takes_own_copies(provider),
         needs_parts=provider.kind is ProviderKind.ESP,
         mailbox_address=provider.mailbox_address,
     )

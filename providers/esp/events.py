@@ -10,12 +10,12 @@ from hashlib import sha256
 from typing import Any
 
 from delivery.replies import clean_text
+from providers.configuration.model import ProviderAddress
 from providers.esp.catalog import ESPS
 from providers.esp.event_model import EspEvent, EventKind, ReadEvent, UnreadableEventError, read_time
 from providers.esp.model import EVENT_LOGIN, Esp
 from providers.esp.payloads import MESSAGE_KEY, read_ids
 from providers.esp.signatures import ForgedError, Posted, check_signature
-from providers.provider_url import ProviderAddress
 
 # In one post; SparkPost sends 10,000 at most.
 MAX_EVENTS = 20_000

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
+from providers.configuration.stored import find_settings
 from providers.models import Provider, ProviderKind
 from providers.routing.shared_breakers import Exchange, provider_breakers, provider_key
 
@@ -19,7 +20,7 @@ _exchange = Exchange()
 class Health:
     """`until` is when it changes by itself, None when it does not."""
 
-    status: Literal["ok", "paused", "disabled", "failing"]
+    status: Literal["ok", "paused", "disabled", "failing", "unreadable"]
     reason: str = ""
     until: datetime | None = None
 
@@ -28,6 +29,8 @@ def describe_health(provider: Provider) -> Health:
     """Whether mail goes this way now."""
     if not provider.is_enabled:
         return Health(status="disabled")
+    if find_settings(provider) is None:
+        return Health(status="unreadable", reason="the stored settings cannot be read")
     if provider.is_paused:
         return Health(status="paused", reason=provider.pause_reason)
     if provider.paused_until and provider.paused_until > timezone.now():

@@ -12,6 +12,8 @@ from uuid import UUID
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
+from providers.configuration.model import ProviderAddress
+from providers.configuration.stored import find_settings
 from providers.models import BounceMailbox, Provider, ProviderKind
 from providers.routing.shared_breakers import provider_breakers, provider_key
 
@@ -24,13 +26,14 @@ MAX_BECAUSE = 200
 class ProviderRef:
     """The data of a provider that the sending loop needs. `id` is None for the built-in simulator.
 
-    `version` changes with the settings; a refresh token in `url` that was replaced is no change.
+    `address` is None for the built-in simulator, and where the stored settings cannot be read. `version` changes with
+    the settings; a refresh token that was replaced is no change.
     """
 
     id: UUID | None
     name: str
     kind: ProviderKind
-    url: str = field(default="", compare=False)
+    address: ProviderAddress | None = field(default=None, compare=False)
     version: float = 0.0
     is_operated: bool = True
     rate_limit: float | None = None
@@ -52,6 +55,9 @@ _MAILBOX_ADDRESS = re.compile(r"[A-Za-z0-9._-]{1,64}@[A-Za-z0-9.-]{1,250}")
 
 # Part of every project, without a row: mail of test keys and mail to simulator.test always uses it.
 SIMULATOR = ProviderRef(None, "simulator", ProviderKind.SIMULATOR)
+
+# Why a provider whose stored settings cannot be read takes no mail.
+UNREADABLE = "unreadable: its stored settings cannot be read"
 
 # The providers that have failed for a mail in this round of attempts, each with its reply.
 Tried = Mapping[UUID, str]
@@ -213,6 +219,11 @@ class Routes:
     def has_provider(self, project_id: UUID) -> bool:
         return bool(self._candidates(project_id))
 
+    def has_unreadable_only(self, project_id: UUID) -> bool:
+        """Whether the project has providers, and none of them can be read."""
+        candidates = self._candidates(project_id)
+        return bool(candidates) and all(one.provider.address is None for one in candidates)
+
     def forget(self) -> None:
         """Drop the cache, after a change of providers in this process."""
         self._read_at = float("-inf")
@@ -235,10 +246,13 @@ class Routes:
             Provider.objects.filter(is_enabled=True).select_related("bounce_mailbox").defer("bounce_mailbox__password")
         )
         for row in rows.annotate(is_waiting=is_waiting):
+            provider = build_provider_ref(row)
             is_paused = row.is_paused or bool(row.is_waiting)
             pause = f"paused: {row.pause_reason}".rstrip(": ") if is_paused else None
+            if provider.address is None:
+                pause = UNREADABLE
             bucket = self._shared if row.project_id is None else self._own.setdefault(row.project_id, [])
-            bucket.append(Candidate(build_provider_ref(row), row.priority, row.weight, pause))
+            bucket.append(Candidate(provider, row.priority, row.weight, pause))
         for candidates in (self._shared, *self._own.values()):
             candidates.sort(key=lambda one: one.priority)
 
@@ -248,7 +262,7 @@ def build_provider_ref(row: Provider) -> ProviderRef:
         row.pk,
         row.name,
         ProviderKind(row.kind),
-        row.url,
+        find_settings(row),
         row.updated_at.timestamp(),
         row.is_operated,
         row.rate_limit,

@@ -14,6 +14,7 @@ from providers import bounce_mailboxes
 from providers.models import BounceMailbox, Provider
 from providers.routing.selection import routes
 from providers.services import count_unknown_events
+from tests.provider_rows import settings_of
 from tests.smtp_server import SmtpServer
 
 pytestmark = pytest.mark.django_db
@@ -130,16 +131,16 @@ def test_a_provider_is_added_and_keeps_its_url_when_the_field_is_empty(root, pro
     url = "smtp://me:s3cret@relay.test:587"
     assert root.post(PROVIDER_ADD, provider_form(project=project.pk, new_url=url)).status_code == 302
     provider = Provider.objects.get()
-    assert (provider.kind, str(provider.url)) == ("smtp", url)
+    assert (provider.kind, provider.settings) == ("smtp", settings_of(url))
     assert provider.is_operated
     assert routes.has_provider(project.pk)
     address = reverse("admin:providers_provider_change", args=[provider.pk])
     assert root.post(address, provider_form(new_url="", weight="5")).status_code == 302
     provider.refresh_from_db()
-    assert (provider.url, provider.weight) == (url, 5)
+    assert (provider.settings, provider.weight) == (settings_of(url), 5)
     assert root.post(address, provider_form(new_url="simulator:")).status_code == 302
     provider.refresh_from_db()
-    assert (provider.kind, provider.url) == ("simulator", "simulator:")
+    assert (provider.kind, provider.settings) == ("simulator", {})
     assert "s3cret" not in str([entry.data for entry in AuditEntry.objects.all()])
 
 
@@ -167,7 +168,7 @@ def test_two_providers_of_a_project_need_two_names(root, project):
 
 
 def test_the_provider_of_the_environment_is_left_to_it(root):
-    provider = Provider.objects.create(name="default", kind="simulator", url="simulator:")
+    provider = Provider.objects.create(name="default", kind="simulator", settings=settings_of("simulator:"))
     for name in ("change", "delete"):
         address = reverse(f"admin:providers_provider_{name}", args=[provider.pk])
         assert root.post(address, provider_form(new_url="")).status_code == 403
@@ -176,7 +177,7 @@ def test_the_provider_of_the_environment_is_left_to_it(root):
 def test_a_provider_is_tested_from_its_page_and_from_the_list(root, project):
     with SmtpServer() as server:
         url = f"smtp://127.0.0.1:{server.port}?tls=never"
-        provider = Provider.objects.create(project=project, name="a", kind="smtp", url=url)
+        provider = Provider.objects.create(project=project, name="a", kind="smtp", settings=settings_of(url))
         page = reverse("admin:providers_provider_change", args=[provider.pk])
         button = reverse("admin:providers_provider_test", args=[provider.pk])
         assert button in root.get(page).content.decode()
@@ -208,7 +209,7 @@ def test_a_bounce_mailbox_is_opened_before_it_is_stored_and_removed_by_a_hyphen(
 
 
 def test_the_page_of_an_esp_shows_its_events_of_unknown_types(root):
-    provider = Provider.objects.create(name="esp", kind="esp", url="esp://postmark?server_token=t")
+    provider = Provider.objects.create(name="esp", kind="esp", settings=settings_of("esp://postmark?server_token=t"))
     for _ in range(2):
         count_unknown_events(provider, {"<b>Bold</b>": 3})
     page = root.get(reverse("admin:providers_provider_change", args=[provider.pk])).content.decode()
@@ -216,7 +217,7 @@ def test_the_page_of_an_esp_shows_its_events_of_unknown_types(root):
 
 
 def test_the_buttons_of_a_provider_are_those_that_make_sense(root, project):
-    provider = Provider.objects.create(name="default", kind="simulator", url="simulator:")
+    provider = Provider.objects.create(name="default", kind="simulator", settings=settings_of("simulator:"))
     page = reverse("admin:providers_provider_change", args=[provider.pk])
     names = {name: reverse(f"admin:providers_provider_{name}", args=[provider.pk]) for name in ("pause", "resume")}
     for pressed, shown in (("pause", "resume"), ("resume", "pause")):
@@ -227,7 +228,7 @@ def test_the_buttons_of_a_provider_are_those_that_make_sense(root, project):
 
 
 def test_support_looks_at_providers_and_has_no_buttons(sue, project):
-    provider = Provider.objects.create(project=project, name="a", kind="simulator", url="simulator:")
+    provider = Provider.objects.create(project=project, name="a", kind="simulator", settings=settings_of("simulator:"))
     button = reverse("admin:providers_provider_test", args=[provider.pk])
     page = sue.get(reverse("admin:providers_provider_change", args=[provider.pk]))
     assert (page.status_code, button in page.content.decode()) == (200, False)
@@ -235,7 +236,7 @@ def test_support_looks_at_providers_and_has_no_buttons(sue, project):
 
 
 def test_a_provider_is_paused_and_resumed(root, project):
-    provider = Provider.objects.create(project=project, name="a", kind="simulator", url="simulator:")
+    provider = Provider.objects.create(project=project, name="a", kind="simulator", settings=settings_of("simulator:"))
     address = reverse("admin:providers_provider_changelist")
     chosen = {"_selected_action": [str(provider.pk)]}
     root.post(address, {"action": "pause", **chosen})
@@ -278,7 +279,7 @@ def test_notices_are_marked_as_read(root, project):
 
 
 def test_a_provider_is_asked_whether_it_would_take_mail(root, project):
-    provider = Provider.objects.create(project=project, name="a", kind="simulator", url="simulator:")
+    provider = Provider.objects.create(project=project, name="a", kind="simulator", settings=settings_of("simulator:"))
     chosen = {"_selected_action": [str(provider.pk)], "action": "ask"}
     answer = root.post(reverse("admin:providers_provider_changelist"), chosen, follow=True)
     assert "takes everything" in answer.content.decode()

@@ -14,6 +14,7 @@ from accounts.models import ApiKey, AuditEntry
 from accounts.services import create_api_key
 from emailsvc.admin_site.support_group import GROUP, PERMISSIONS, sync_support_group
 from providers.models import Provider
+from tests.provider_rows import settings_of
 
 pytestmark = pytest.mark.django_db
 REGISTERED = sorted(site._registry, key=lambda model: model._meta.label)
@@ -40,7 +41,9 @@ def url(model: type[models.Model], name: str, *args: Any) -> str:
 def rows(send, project) -> dict[str, Any]:
     """A row of each model that one can be made of without much ado, and the key's text."""
     _, token = create_api_key(project, scopes=["emails:send"])
-    Provider.objects.create(project=project, name="relay", kind="smtp", url="smtp://me:s3cret@relay.test:587")
+    Provider.objects.create(
+        project=project, name="relay", kind="smtp", settings=settings_of("smtp://me:s3cret@relay.test:587")
+    )
     send()
     return {"token": token}
 

@@ -10,6 +10,7 @@ from messages.models import AttachmentContent, Message
 from messages.states import Status
 from providers.models import Provider
 from providers.routing.selection import routes
+from tests.provider_rows import settings_of
 
 pytestmark = pytest.mark.django_db
 FILE = {"filename": "a.txt", "content_type": "text/plain", "content_b64": b64encode(b"abc").decode(), "content_id": "x"}
@@ -134,7 +135,7 @@ def test_what_cannot_be_meant_is_refused(api, sent, body, field, code):
 
 
 def test_the_sender_is_checked_anew(api, sent):
-    Provider.objects.create(name="relay", kind="smtp", url="smtp://192.0.2.1")
+    Provider.objects.create(name="relay", kind="smtp", settings=settings_of("smtp://192.0.2.1"))
     routes.forget()
     answer = api.post(f"/emails/{sent['id']}/resend")
     assert (answer.status_code, answer.json()["code"]) == (403, "sender_not_verified")

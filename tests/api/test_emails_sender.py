@@ -10,6 +10,7 @@ from messages.models import Message
 from providers.models import Provider
 from providers.routing.selection import routes
 from tests.api.conftest import EMAIL
+from tests.provider_rows import settings_of
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.django_db
 def relay(db, settings):
     """Mail can leave: the project's senders count now."""
     settings.TRUSTED_SENDER_DOMAINS = []
-    provider = Provider.objects.create(name="relay", kind="smtp", url="smtp://192.0.2.1")
+    provider = Provider.objects.create(name="relay", kind="smtp", settings=settings_of("smtp://192.0.2.1"))
     routes.forget()
     return provider
 

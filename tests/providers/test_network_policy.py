@@ -15,12 +15,14 @@ from messages.states import Lane
 from providers import network_policy
 from providers.models import Provider, ProviderKind
 from providers.routing.selection import routes
-from providers.services import ProviderTarget, add_provider, change_provider
+from providers.services import add_provider, change_provider
+from providers.targets import ProviderTarget
 from tests.conftest import ApiClient
+from tests.provider_rows import settings_of
 from tests.smtp_server import SmtpServer
 
 PRIVATE = ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "[::1]", "[fd00::1]"]
-ODD = ["2130706433", "0x7f.1", "0177.0.0.1", "localhost"]
+ODD = ["2130706433", "0x7f.1", "0177.0.0.1", "127.1"]
 LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 
 
@@ -43,7 +45,13 @@ def refusal(answer: Any) -> tuple[str, str]:
     return error["field"], error["code"]
 
 
-@pytest.mark.parametrize("host", [*PRIVATE, *ODD])
+@pytest.mark.parametrize("host", ODD)
+def test_a_number_is_no_host(api: ApiClient, host: str) -> None:
+    assert refusal(api.post("/providers", {"name": "a", "url": f"smtp://{host}:25"})) == ("url", "invalid_provider")
+    assert not Provider.objects.exists()
+
+
+@pytest.mark.parametrize("host", [*PRIVATE, "localhost"])
 def test_the_api_makes_no_provider_inside(api: ApiClient, host: str) -> None:
     assert refusal(api.post("/providers", {"name": "a", "url": f"smtp://{host}:25"})) == ("url", "forbidden_address")
     assert not Provider.objects.exists()
@@ -85,13 +93,13 @@ def test_a_provider_of_the_operator_cannot_be_turned_inwards_by_the_api(api: Api
     assert refusal(api.patch(path, {"url": "smtp://relay.test?ca=/etc/passwd"}))[1] == "invalid_provider"
     assert api.patch(path, {"priority": 3}).status_code == 200
     provider.refresh_from_db()
-    assert (provider.is_operated, provider.url) == (True, "smtp://127.0.0.1:2525")
+    assert (provider.is_operated, provider.settings) == (True, {"host": "127.0.0.1", "port": "2525"})
 
 
 def test_whoever_changes_where_a_provider_leads_answers_for_it(
     api: ApiClient, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network_policy, "_check_host", lambda *_: None)
+    monkeypatch.setattr(network_policy, "_check_host", lambda *_: [])
     provider = add_provider(project, name="relay", target=ProviderTarget(url="smtp://127.0.0.1:25"), is_operated=True)
     assert api.patch(f"/providers/{provider.pk}", {"url": "smtp://relay.test"}).status_code == 200
     provider.refresh_from_db()
@@ -103,7 +111,9 @@ def test_whoever_changes_where_a_provider_leads_answers_for_it(
 def lead_inside(project: Project, server: SmtpServer, *, is_operated: bool) -> Provider:
     """As if the name of its host had pointed elsewhere when it was made (DNS rebinding)."""
     url = f"smtp://127.0.0.1:{server.port}?tls=never"
-    return Provider.objects.create(project=project, name="relay", kind="smtp", url=url, is_operated=is_operated)
+    return Provider.objects.create(
+        project=project, name="relay", kind="smtp", settings=settings_of(url), is_operated=is_operated
+    )
 
 
 @pytest.mark.parametrize("is_operated", [True, False])
@@ -134,7 +144,7 @@ def test_a_guarded_relay_is_connected_to_at_the_address_that_was_checked(
     settings.PROVIDER_ALLOWED_NETWORKS = LOOPBACK
     settings.TRUSTED_SENDER_DOMAINS = ["mine.test"]
     provider = lead_inside(project, server, is_operated=False)
-    provider.url = f"smtp://relay.test:{server.port}?tls=never"
+    provider.settings = settings_of(f"smtp://relay.test:{server.port}?tls=never")
     provider.save()
     answers = iter([[ip_address("127.0.0.1")]])
     guard = ssrf.Guard(allowed=LOOPBACK, resolve=lambda *_: next(answers))

@@ -9,13 +9,16 @@ from accounts.models import Notice, Project
 from providers.models import Provider
 from providers.routing.selection import build_provider_ref
 from providers.services import AUTH_PAUSE, count_resting, pause_provider, rest_provider, resume_provider
+from tests.provider_rows import settings_of
 
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
 def provider(project: Project) -> Provider:
-    return Provider.objects.create(project=project, name="relay", kind="smtp", url="smtp://relay.test")
+    return Provider.objects.create(
+        project=project, name="relay", kind="smtp", settings=settings_of("smtp://relay.test")
+    )
 
 
 def left(provider: Provider) -> timedelta:
@@ -85,7 +88,7 @@ def test_a_pause_after_a_refusal_is_told_once_for_an_hour(provider: Provider) ->
 
 @pytest.mark.django_db
 def test_a_pause_of_a_shared_provider_is_told_to_the_operator() -> None:
-    shared = Provider.objects.create(name="default", kind="smtp", url="smtp://relay.test")
+    shared = Provider.objects.create(name="default", kind="smtp", settings=settings_of("smtp://relay.test"))
     rest_provider(shared.pk, reason="535 no")
     assert Notice.objects.get().project is None
     resume_provider(shared.pk)

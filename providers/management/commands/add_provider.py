@@ -11,7 +11,8 @@ from providers.bounce_mailboxes import read_mailbox
 from providers.management.provider_command import ProviderCommand
 from providers.models import ProviderKind
 from providers.serializers import ProviderFields
-from providers.services import ProviderTarget, add_provider, read_target
+from providers.services import add_provider
+from providers.targets import ProviderTarget, read_target
 
 VALUES = ("name", "priority", "weight", "rate_limit", "connection_limit")
 
@@ -42,7 +43,7 @@ class Command(ProviderCommand):
         given = {name: options[name] for name in VALUES if options[name] is not None}
         values = self.read_values(ProviderFields(data=given))
         target = ProviderTarget(kind=kind, url=options["url"] or "", settings=settings)
-        mailbox_kind, url = read_target(target, is_operated=True)[0], options["bounce_mailbox"]
+        mailbox_kind, url = read_target(target, is_operated=True).kind, options["bounce_mailbox"]
         provider = add_provider(
             self.find_owner(options),
             target=target,

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from providers.provider_url import ProviderUrlError
+from providers.configuration.model import ProviderSettingsError
 from providers.services import sync_shared_provider
 
 
@@ -15,6 +15,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             provider = sync_shared_provider(settings.PROVIDER_URL)
-        except ProviderUrlError as error:
+        except ProviderSettingsError as error:
             raise CommandError(f"PROVIDER_URL: {error}") from None
         self.stdout.write(f"shared provider: {provider.kind if provider else 'none'}")

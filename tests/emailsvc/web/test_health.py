@@ -13,6 +13,7 @@ from django.test import Client
 from emailsvc.web import health
 from providers.models import Provider
 from providers.services import rest_provider
+from tests.provider_rows import settings_of
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_healthz_answers_without_a_database(client: Client) -> None:
 @pytest.mark.django_db
 def test_a_provider_that_refuses_us_is_told_in_full_and_stays_ready(client: Client) -> None:
     cache.set(health.TICK_KEY, time.time())
-    shared = Provider.objects.create(name="default", kind="smtp", url="smtp://relay.test")
+    shared = Provider.objects.create(name="default", kind="smtp", settings=settings_of("smtp://relay.test"))
     assert client.get("/healthz?full").json()["checks"]["refusals"] == {"status": "ok", "detail": "none is paused"}
     rest_provider(shared.pk, reason="535 5.7.8 no, hush")
     answer = client.get("/healthz?full")

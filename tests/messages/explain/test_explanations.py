@@ -28,6 +28,7 @@ from providers.routing import selection as choice_module
 from providers.routing.selection import ProviderRef
 from providers.services import pause_provider
 from tests.conftest import ApiClient
+from tests.provider_rows import settings_of
 from tests.smtp_server import Cut, Script, SmtpServer
 from tracking.events import Fact, record_facts
 from tracking.models import EventType, Suppression
@@ -83,7 +84,7 @@ def circuits(monkeypatch: pytest.MonkeyPatch) -> CircuitBreakers:
 
 def add_relay(name: str, port: int, priority: int = 0, **values: Any) -> Provider:
     url = values.pop("url", f"smtp://127.0.0.1:{port}?tls=never")
-    return Provider.objects.create(name=name, kind="smtp", url=url, priority=priority, **values)
+    return Provider.objects.create(name=name, kind="smtp", settings=settings_of(url), priority=priority, **values)
 
 
 def say(message: Message, kind: FeedbackKind, **values: Any) -> None:

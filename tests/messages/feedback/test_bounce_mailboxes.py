@@ -25,6 +25,7 @@ from tests.certificates import CertificateAuthority
 from tests.conftest import ApiClient
 from tests.mailbox_servers import PASSWORD, USER, ImapServer, Pop3Server
 from tests.messages.feedback.bounce_mails import build_dsn
+from tests.provider_rows import settings_of
 from tests.smtp_server import SmtpServer
 from tracking.models import Event, Suppression
 
@@ -58,7 +59,7 @@ def url_of(server: Any, *, user: str = USER, password: str = PASSWORD, more: str
 def relay(project: Project) -> Iterator[Provider]:
     with SmtpServer() as relay:
         url = f"smtp://127.0.0.1:{relay.port}?tls=never"
-        yield Provider.objects.create(project=project, name="relay", kind="smtp", url=url)
+        yield Provider.objects.create(project=project, name="relay", kind="smtp", settings=settings_of(url))
 
 
 def attach(provider: Provider, server: Any, more: str = "") -> BounceMailbox:
@@ -143,7 +144,9 @@ def test_a_leased_mailbox_is_not_read_by_another(relay: Provider, server: Any) -
 def test_a_broken_mailbox_is_told_once_and_stays_with_its_provider(
     relay: Provider, server: Any, closed_port: int, project: Project
 ) -> None:
-    good = Provider.objects.create(project=project, name="other", kind="smtp", url="smtp://relay.test")
+    good = Provider.objects.create(
+        project=project, name="other", kind="smtp", settings=settings_of("smtp://relay.test")
+    )
     attach(good, server)
     broken = attach(relay, server)
     BounceMailbox.objects.filter(pk=broken.pk).update(port=closed_port)
@@ -237,7 +240,7 @@ def test_a_working_mailbox_is_the_address_to_unsubscribe_at(
 ) -> None:
     with SmtpServer() as relay:
         url = f"smtp://127.0.0.1:{relay.port}?tls=never"
-        provider = Provider.objects.create(project=project, name="relay", kind="smtp", url=url)
+        provider = Provider.objects.create(project=project, name="relay", kind="smtp", settings=settings_of(url))
         attach(provider, server)
         routes.forget()
         send(enable_unsubscribe=True)

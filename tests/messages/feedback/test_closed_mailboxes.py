@@ -13,6 +13,7 @@ from messages.feedback.model import Feedback, FeedbackKind
 from messages.feedback.recording import receive_feedback
 from messages.models import Message, Recipient
 from providers.models import Provider
+from tests.provider_rows import settings_of
 from tests.smtp_server import SmtpServer
 from tracking.models import Event, Suppression
 
@@ -25,7 +26,9 @@ ADDRESS = "ann@rcpt.test"
 def bounce(db: None, send: Send, deliver: Deliver) -> Any:
     """Sends a mail that bounces days before now, in the conversation or by a report."""
     with SmtpServer() as server:
-        Provider.objects.create(name="relay", kind="smtp", url=f"smtp://127.0.0.1:{server.port}?tls=never")
+        Provider.objects.create(
+            name="relay", kind="smtp", settings=settings_of(f"smtp://127.0.0.1:{server.port}?tls=never")
+        )
 
         def bounce(days_ago: int, reply: str = "550 5.2.1 mailbox disabled", *, by_report: bool = False) -> None:
             server.script.replies.clear()  # type: ignore[attr-defined]

@@ -25,7 +25,8 @@ from providers.esp.services.mailersend import TEST_KEY
 from providers.esp.sns import NotFetchedError, Sns
 from providers.models import Provider, ProviderKind, UnknownEvent
 from providers.serializers import build_events_url
-from providers.services import ProviderTarget, add_provider, change_provider
+from providers.services import add_provider, change_provider
+from providers.targets import ProviderTarget
 from tests.conftest import ApiClient
 from tests.esp_cases import CASES, Case
 from tests.esp_posts import (

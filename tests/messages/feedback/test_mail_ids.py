@@ -12,11 +12,13 @@ from messages.feedback.model import FeedbackResult
 from messages.feedback.reports import ReceivedReport, receive_report
 from messages.models import Message, Recipient
 from providers.models import Provider, ProviderKind
-from providers.services import ProviderTarget, add_provider
+from providers.services import add_provider
+from providers.targets import ProviderTarget
 from tests.conftest import ApiClient
 from tests.esp_cases import CASES
 from tests.esp_server import EspServer
 from tests.messages.feedback.bounce_mails import build_complaint
+from tests.provider_rows import settings_of
 from tests.smtp_server import SmtpServer
 from tracking.models import Event, Suppression
 
@@ -28,7 +30,9 @@ HEADER = "X-Emailsvc-Id"
 @pytest.fixture
 def relay(db: None) -> Iterator[SmtpServer]:
     with SmtpServer() as server:
-        Provider.objects.create(name="relay", kind="smtp", url=f"smtp://127.0.0.1:{server.port}?tls=never")
+        Provider.objects.create(
+            name="relay", kind="smtp", settings=settings_of(f"smtp://127.0.0.1:{server.port}?tls=never")
+        )
         yield server
 
 

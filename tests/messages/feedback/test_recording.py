@@ -14,6 +14,7 @@ from messages.feedback.recording import apply_due, receive_feedback
 from messages.models import Attempt, Message, ReceivedFeedback, Recipient
 from messages.states import OnUncertain, Status
 from providers.models import Provider
+from tests.provider_rows import settings_of
 from tests.smtp_server import Cut, Script, SmtpServer
 from tracking.models import Event, Suppression
 
@@ -25,7 +26,9 @@ Deliver = Callable[..., None]
 def relay(db: None) -> Iterator[SmtpServer]:
     """A relay: its 250 is `sent`."""
     with SmtpServer() as server:
-        Provider.objects.create(name="relay", kind="smtp", url=f"smtp://127.0.0.1:{server.port}?tls=never")
+        Provider.objects.create(
+            name="relay", kind="smtp", settings=settings_of(f"smtp://127.0.0.1:{server.port}?tls=never")
+        )
         yield server
 
 
@@ -219,7 +222,9 @@ def test_feedback_settles_an_uncertain_attempt(
     db: None, send: Send, deliver: Deliver, kind: str, status: str, policy: OnUncertain
 ) -> None:
     with SmtpServer(Script(replies={".": [Cut()]})) as server:
-        Provider.objects.create(name="relay", kind="smtp", url=f"smtp://127.0.0.1:{server.port}?tls=never")
+        Provider.objects.create(
+            name="relay", kind="smtp", settings=settings_of(f"smtp://127.0.0.1:{server.port}?tls=never")
+        )
         send(on_uncertain=policy, track_opens=True, html="<p>Hi")
         deliver()
         recipient = Recipient.objects.get()

@@ -18,6 +18,7 @@ from messages.feedback.return_paths import find_return_path, read_recipient
 from messages.models import Message, ReceivedFeedback, Recipient
 from providers.models import Provider
 from tests.messages.feedback.bounce_mails import build_complaint, build_dsn
+from tests.provider_rows import settings_of
 from tests.smtp_server import Script, SmtpServer
 from tracking.models import Event, Suppression
 
@@ -30,7 +31,9 @@ OFFERS = ("PIPELINING", "8BITMIME", "DSN")
 def relay(db: None, settings: Any) -> Iterator[SmtpServer]:
     settings.REPORT_DOMAIN = "reports.test"
     with SmtpServer(Script(offers=OFFERS)) as server:
-        Provider.objects.create(name="relay", kind="smtp", url=f"smtp://127.0.0.1:{server.port}?tls=never")
+        Provider.objects.create(
+            name="relay", kind="smtp", settings=settings_of(f"smtp://127.0.0.1:{server.port}?tls=never")
+        )
         yield server
 
 

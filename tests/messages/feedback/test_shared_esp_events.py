@@ -15,6 +15,7 @@ from providers.esp.events import convert
 from providers.esp.signatures import Posted
 from providers.models import Provider
 from tests.needs import SHARED, shared
+from tests.provider_rows import settings_of
 
 Send = Callable[..., Any]
 
@@ -42,7 +43,7 @@ SAMPLES: dict[str, tuple[str, dict[str, str], str, dict[str, str]]] = {
 def test_the_sample_ends_in_its_state(db: None, send: Send, file: str) -> None:
     assert SHARED
     name, ids, before, after = SAMPLES[file]
-    provider = Provider.objects.create(name=name, kind="esp", url=f"esp://{name}")
+    provider = Provider.objects.create(name=name, kind="esp", settings=settings_of(f"esp://{name}"))
     for address, remote_id in ids.items():
         recipient = Recipient.objects.get(message=send(to=[address]))
         Recipient.objects.filter(pk=recipient.pk).update(status=before, next_attempt_at=None)

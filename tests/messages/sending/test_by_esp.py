@@ -11,10 +11,12 @@ from messages.attachments import File
 from messages.models import Attempt, Message, Recipient
 from messages.states import OnUncertain
 from providers.models import Provider, ProviderKind
-from providers.services import ProviderTarget, add_provider
+from providers.services import add_provider
+from providers.targets import ProviderTarget
 from tests.conftest import ApiClient
 from tests.esp_cases import CASES
 from tests.esp_server import EspServer, Reply
+from tests.provider_rows import settings_of
 from tests.smtp_server import SmtpServer
 
 Send = Callable[..., Message]
@@ -149,7 +151,9 @@ def test_what_is_wrong_with_an_esp_sends_the_mail_by_the_next(
 ) -> None:
     with EspServer(said) as bad, SmtpServer() as good:
         add("a", bad)
-        Provider.objects.create(name="b", kind="smtp", url=f"smtp://127.0.0.1:{good.port}?tls=never", priority=1)
+        Provider.objects.create(
+            name="b", kind="smtp", settings=settings_of(f"smtp://127.0.0.1:{good.port}?tls=never"), priority=1
+        )
         message = send()
         deliver()
         message.refresh_from_db()

@@ -21,6 +21,7 @@ from messages.states import Status
 from providers.models import Provider
 from providers.routing.selection import SIMULATOR
 from tests.messages.storages import CountingStorage
+from tests.provider_rows import settings_of
 from tests.smtp_server import SmtpServer
 
 Send = Callable[..., Message]
@@ -68,7 +69,7 @@ class Scale:
 def use_scale(monkeypatch: pytest.MonkeyPatch) -> Callable[[Scale], Scale]:
     def use(scale: Scale) -> Scale:
         monkeypatch.setattr(worker_state, "build_transport", lambda _provider: scale)
-        Provider.objects.create(name="scale", kind="smtp", url="smtp://127.0.0.1:9?tls=never")
+        Provider.objects.create(name="scale", kind="smtp", settings=settings_of("smtp://127.0.0.1:9?tls=never"))
         return scale
 
     return use

@@ -20,6 +20,7 @@ from providers.models import Provider
 from providers.transports import find_resolver
 from tests.conftest import ApiClient
 from tests.domains.dns_server import DnsServer, run_dns_server
+from tests.provider_rows import settings_of
 from tests.smtp_server import Late, Script, SmtpServer
 from tracking.models import Suppression, SuppressionWave
 from tracking.suppressions.identity_refusals import identity_refusals
@@ -46,7 +47,7 @@ class Internet:
         return server
 
     def provide(self) -> Provider:
-        return Provider.objects.create(name="direct", kind="mx", url=f"mx:?port={self.port}")
+        return Provider.objects.create(name="direct", kind="mx", settings=settings_of(f"mx:?port={self.port}"))
 
 
 @pytest.fixture

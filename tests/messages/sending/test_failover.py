@@ -14,6 +14,7 @@ from messages.states import OnUncertain, Status
 from providers.models import Provider
 from providers.routing import selection as choice_module
 from tests.conftest import ApiClient
+from tests.provider_rows import settings_of
 from tests.smtp_server import Cut, Script, SmtpServer
 
 Send = Callable[..., Message]
@@ -34,7 +35,7 @@ def circuits(monkeypatch: pytest.MonkeyPatch) -> CircuitBreakers:
 def add(name: str, server: SmtpServer | int, priority: int = 0, **values: Any) -> Provider:
     port = server if isinstance(server, int) else server.port
     url = values.pop("url", f"smtp://127.0.0.1:{port}?tls=never")
-    return Provider.objects.create(name=name, kind="smtp", url=url, priority=priority, **values)
+    return Provider.objects.create(name=name, kind="smtp", settings=settings_of(url), priority=priority, **values)
 
 
 def tell(message: Message) -> list[tuple[str, str, str]]:

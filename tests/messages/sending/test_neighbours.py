@@ -20,6 +20,7 @@ from messages.sending.loop import SendingLoop
 from messages.states import Lane, Phase, Status
 from providers.models import Provider
 from providers.routing.selection import routes
+from tests.provider_rows import settings_of
 from tests.smtp_server import Late, Script, Silent, SmtpServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,7 +77,7 @@ def test_no_more_is_begun_than_the_conversations_come_to_soon(send: Send, settin
     settings.DELIVER_TIME = timedelta(seconds=4)
     script = Script(replies={"RCPT": [*[None] * 20, *[Silent()] * 200]})
     with SmtpServer(script) as server:
-        Provider.objects.create(name="mx", kind="inbox", url=f"inbox://127.0.0.1:{server.port}")
+        Provider.objects.create(name="mx", kind="inbox", settings=settings_of(f"inbox://127.0.0.1:{server.port}"))
         routes.forget()
         for number in range(100):
             send(to=[f"u{number}@rcpt.test"])
@@ -97,8 +98,8 @@ def test_a_child_that_a_silent_provider_keeps_sends_the_mail_of_others(
     settings.DELIVER_TIME = timedelta(seconds=0.3)
     with SmtpServer(Script(replies={"RCPT": [Silent()] * 100})) as silent, SmtpServer() as good:
         url = f"inbox://127.0.0.1:{silent.port}"
-        Provider.objects.create(project=other.project, name="silent", kind="inbox", url=url)
-        Provider.objects.create(name="good", kind="inbox", url=f"inbox://127.0.0.1:{good.port}")
+        Provider.objects.create(project=other.project, name="silent", kind="inbox", settings=settings_of(url))
+        Provider.objects.create(name="good", kind="inbox", settings=settings_of(f"inbox://127.0.0.1:{good.port}"))
         routes.forget()
         other(20, "silent.test")
         with pumping(silent) as child:
@@ -116,8 +117,8 @@ def test_mail_of_others_is_looked_for_again_and_again_while_a_slow_provider_keep
     settings.DELIVER_TIME = timedelta(seconds=0.3)
     with SmtpServer(Script(replies={"RCPT": [Silent()] * 100})) as silent, SmtpServer() as good:
         url = f"inbox://127.0.0.1:{silent.port}"
-        Provider.objects.create(project=other.project, name="silent", kind="inbox", url=url)
-        Provider.objects.create(name="good", kind="inbox", url=f"inbox://127.0.0.1:{good.port}")
+        Provider.objects.create(project=other.project, name="silent", kind="inbox", settings=settings_of(url))
+        Provider.objects.create(name="good", kind="inbox", settings=settings_of(f"inbox://127.0.0.1:{good.port}"))
         routes.forget()
         other(20, "silent.test")
         with pumping(silent) as child:
@@ -137,8 +138,8 @@ def test_a_provider_that_took_its_time_once_gets_mail_again_while_another_keeps_
     once_late = Script(replies={".": [Late("250 ok", 0.8)]})
     with SmtpServer(Script(replies={"RCPT": [Silent()] * 100})) as silent, SmtpServer(once_late) as good:
         url = f"inbox://127.0.0.1:{silent.port}"
-        Provider.objects.create(project=other.project, name="silent", kind="inbox", url=url)
-        Provider.objects.create(name="good", kind="inbox", url=f"inbox://127.0.0.1:{good.port}")
+        Provider.objects.create(project=other.project, name="silent", kind="inbox", settings=settings_of(url))
+        Provider.objects.create(name="good", kind="inbox", settings=settings_of(f"inbox://127.0.0.1:{good.port}"))
         routes.forget()
         other(20, "silent.test")
         with pumping(silent) as child:
@@ -156,7 +157,7 @@ def test_healthy_mail_does_not_wait_for_all_that_a_worker_died_with(
 ) -> None:
     settings.DELIVER_TIME = timedelta(seconds=0.6)
     with SmtpServer(Script(replies={".": [Late("250 ok", 0.15)] * 100})) as server:
-        Provider.objects.create(name="mx", kind="inbox", url=f"inbox://127.0.0.1:{server.port}")
+        Provider.objects.create(name="mx", kind="inbox", settings=settings_of(f"inbox://127.0.0.1:{server.port}"))
         routes.forget()
         for number in range(30):
             send(to=[f"suspect{number}@rcpt.test"])

@@ -31,6 +31,7 @@ from providers.routing.selection import build_provider_ref, routes
 from providers.services import remove_provider
 from tests.conftest import ApiClient
 from tests.locked_rows import locked_elsewhere
+from tests.provider_rows import settings_of
 from tests.smtp_server import SmtpServer
 from tracking.models import Event
 
@@ -60,7 +61,9 @@ def domain(project: Project) -> Domain:
 def relay(db: None) -> Any:
     """A relay that all projects share, so that no project is local only."""
     with SmtpServer() as server:
-        Provider.objects.create(name="relay", kind="smtp", url=f"smtp://127.0.0.1:{server.port}?tls=never")
+        Provider.objects.create(
+            name="relay", kind="smtp", settings=settings_of(f"smtp://127.0.0.1:{server.port}?tls=never")
+        )
         yield server
 
 
@@ -178,7 +181,11 @@ def test_a_project_that_was_local_only_for_a_moment_sends_nothing_by_the_shared_
 ) -> None:
     with SmtpServer() as inbox:
         own = Provider.objects.create(
-            project=project, name="own", kind="inbox", url=f"inbox://127.0.0.1:{inbox.port}", is_operated=True
+            project=project,
+            name="own",
+            kind="inbox",
+            settings=settings_of(f"inbox://127.0.0.1:{inbox.port}"),
+            is_operated=True,
         )
         routes.forget()
         message = send(from_=parse_address("boss@bank.test"))

@@ -10,6 +10,7 @@ from accounts.models import Project
 from messages.models import Attempt, Message, Recipient
 from messages.states import OnUncertain, Status, StatusReason
 from providers.models import Provider
+from tests.provider_rows import settings_of
 from tests.smtp_server import Cut, Script, SmtpServer
 from tracking.models import Event
 
@@ -42,7 +43,9 @@ def test_each_recipient_gets_an_envelope_of_its_own(inbox: SmtpServer, send: Sen
 
 def test_a_relay_that_took_the_message_leaves_it_sent(db: None, send: Send, deliver: Deliver) -> None:
     with SmtpServer() as relay:
-        Provider.objects.create(name="relay", kind="smtp", url=f"smtp://127.0.0.1:{relay.port}?tls=never")
+        Provider.objects.create(
+            name="relay", kind="smtp", settings=settings_of(f"smtp://127.0.0.1:{relay.port}?tls=never")
+        )
         message = send()
         deliver()
     message.refresh_from_db()
@@ -54,7 +57,7 @@ def test_a_relay_that_took_the_message_leaves_it_sent(db: None, send: Send, deli
 def test_three_of_five_refused_is_three_bounced_and_two_delivered(db: None, send: Send, deliver: Deliver) -> None:
     refusals = ["550 5.1.1 no such user", None, "550 5.1.1 no such user", None, "550 5.1.1 no such user"]
     with SmtpServer(Script(replies={"RCPT": refusals})) as server:
-        Provider.objects.create(name="mx", kind="inbox", url=f"inbox://127.0.0.1:{server.port}")
+        Provider.objects.create(name="mx", kind="inbox", settings=settings_of(f"inbox://127.0.0.1:{server.port}"))
         message = send(to=[f"u{number}@rcpt.test" for number in range(5)])
         deliver()
     statuses = sorted(Recipient.objects.values_list("status", flat=True))
@@ -65,7 +68,7 @@ def test_three_of_five_refused_is_three_bounced_and_two_delivered(db: None, send
 
 def test_a_deferral_waits_and_is_shown_as_delivering(db: None, send: Send, deliver: Deliver) -> None:
     with SmtpServer(Script(replies={"RCPT": ["451 4.7.1 greylisted"]})) as server:
-        Provider.objects.create(name="mx", kind="inbox", url=f"inbox://127.0.0.1:{server.port}")
+        Provider.objects.create(name="mx", kind="inbox", settings=settings_of(f"inbox://127.0.0.1:{server.port}"))
         message = send()
         deliver()
         recipient = Recipient.objects.get()
@@ -87,7 +90,7 @@ def test_a_deferral_waits_and_is_shown_as_delivering(db: None, send: Send, deliv
 def test_a_refused_connection_leaves_the_message_queued(
     db: None, send: Send, deliver: Deliver, closed_port: int
 ) -> None:
-    Provider.objects.create(name="gone", kind="smtp", url=f"smtp://127.0.0.1:{closed_port}?tls=never")
+    Provider.objects.create(name="gone", kind="smtp", settings=settings_of(f"smtp://127.0.0.1:{closed_port}?tls=never"))
     message = send()
     deliver()
     message.refresh_from_db()
@@ -102,7 +105,7 @@ def test_a_cut_after_the_dot_is_uncertain(
     db: None, send: Send, deliver: Deliver, policy: OnUncertain, is_due_again: bool
 ) -> None:
     with SmtpServer(Script(replies={".": [Cut()]})) as server:
-        Provider.objects.create(name="mx", kind="inbox", url=f"inbox://127.0.0.1:{server.port}")
+        Provider.objects.create(name="mx", kind="inbox", settings=settings_of(f"inbox://127.0.0.1:{server.port}"))
         message = send(on_uncertain=policy)
         deliver()
     message.refresh_from_db()
@@ -117,7 +120,7 @@ def test_rejected_credentials_pause_the_provider_and_bounce_no_recipient(
 ) -> None:
     with SmtpServer(Script(offers=("AUTH PLAIN",), users={"me": "right"})) as server:
         url = f"smtp://me:wrong@127.0.0.1:{server.port}?tls=never"
-        provider = Provider.objects.create(name="relay", kind="smtp", url=url)
+        provider = Provider.objects.create(name="relay", kind="smtp", settings=settings_of(url))
         message = send()
         deliver()
     message.refresh_from_db()
@@ -146,7 +149,7 @@ def test_a_test_key_never_reaches_a_provider(inbox: SmtpServer, project: Project
 
 def test_events_tell_each_new_state_once(db: None, send: Send, deliver: Deliver) -> None:
     with SmtpServer(Script(replies={"RCPT": ["451 later", "451 later"]})) as server:
-        Provider.objects.create(name="mx", kind="inbox", url=f"inbox://127.0.0.1:{server.port}")
+        Provider.objects.create(name="mx", kind="inbox", settings=settings_of(f"inbox://127.0.0.1:{server.port}"))
         send()
         for _ in range(3):
             deliver(is_later=True)

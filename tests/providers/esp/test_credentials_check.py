@@ -10,7 +10,8 @@ from accounts.models import Project
 from common.errors import InvalidFieldsError
 from providers.connection_test import ConnectionCheck, check_provider
 from providers.models import Provider, ProviderKind
-from providers.services import ProviderTarget, add_provider
+from providers.services import add_provider
+from providers.targets import ProviderTarget
 from tests.conftest import ApiClient
 from tests.esp_cases import CASES, Case
 from tests.esp_server import EspServer, Reply

@@ -17,11 +17,11 @@ from delivery.http_client import HttpClient, HttpSeconds
 from delivery.mime.attachments import Attachment
 from delivery.mime.headers import Mailbox
 from delivery.mime.message import MessageContent, prepare_message
+from providers.configuration.checks import check_settings
 from providers.esp import transport as esp
 from providers.esp.catalog import ESPS
 from providers.esp.transport import EspTransport
 from providers.models import ProviderKind
-from providers.provider_url import build_provider_url
 from providers.routing.selection import ProviderRef
 from providers.transports import build_transport
 from tests.certificates import CertificateAuthority
@@ -394,10 +394,10 @@ def test_sparkpost_shows_all_recipients_to_each() -> None:
 
 def test_a_projects_own_provider_reaches_no_private_network(settings: Any) -> None:
     with EspServer(CASES["resend"].taken) as server:
-        url = build_provider_url(ProviderKind.ESP, CASES["resend"].url(server.url))
+        address = check_settings(ProviderKind.ESP, CASES["resend"].url(server.url))
 
         def try_it(**values: bool) -> Reply:
-            transport = build_transport(ProviderRef(uuid4(), "own", ProviderKind.ESP, url, **values))
+            transport = build_transport(ProviderRef(uuid4(), "own", ProviderKind.ESP, address, **values))
             try:
                 return next(iter(transport.transmit(build("one@rcpt.test"), grant_all)))[1]
             finally:

@@ -8,10 +8,12 @@ import pytest
 from accounts.models import Project
 from delivery.concurrency.circuit_breaker import CircuitBreakers
 from providers.models import Provider
+from providers.provider_url import parse_provider_url
 from providers.routing import selection as choice_module
 from providers.routing.selection import ProviderRef, ProviderSelection, Routes
 from providers.routing.shared_breakers import provider_key
 from providers.services import pause_provider
+from tests.provider_rows import settings_of
 
 
 @pytest.fixture
@@ -30,7 +32,9 @@ def routes(db: None, circuits: CircuitBreakers) -> Routes:
 
 
 def add(name: str, project: Project | None = None, **values: Any) -> Provider:
-    return Provider.objects.create(name=name, project=project, kind="smtp", url=f"smtp://{name}.test", **values)
+    return Provider.objects.create(
+        name=name, project=project, kind="smtp", settings=settings_of(f"smtp://{name}.test"), **values
+    )
 
 
 def choose(routes: Routes, project: Project, **options: Any) -> ProviderSelection:
@@ -150,6 +154,6 @@ def test_simulated_mail_needs_no_provider(routes: Routes, project: Project) -> N
 
 def test_ways_of_one_provider_in_two_versions_are_two() -> None:
     pk = Provider().pk
-    old = ProviderRef(pk, "a", choice_module.ProviderKind.SMTP, "smtp://a", 1.0)
-    new = ProviderRef(pk, "a", choice_module.ProviderKind.SMTP, "smtp://b", 2.0)
+    old = ProviderRef(pk, "a", choice_module.ProviderKind.SMTP, parse_provider_url("smtp://a"), 1.0)
+    new = ProviderRef(pk, "a", choice_module.ProviderKind.SMTP, parse_provider_url("smtp://b"), 2.0)
     assert len({old, new}) == 2

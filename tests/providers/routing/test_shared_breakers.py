@@ -16,6 +16,7 @@ from providers.routing.health import describe_health
 from providers.routing.redis_state import Shared
 from providers.routing.shared_breakers import exchange, provider_key, read_state
 from providers.services import resume_provider
+from tests.provider_rows import settings_of
 
 
 def use(monkeypatch: pytest.MonkeyPatch, circuits: CircuitBreakers) -> None:
@@ -82,7 +83,9 @@ def test_a_failing_providers_health_says_why_until_it_is_resumed(
 ) -> None:
     circuits = CircuitBreakers()
     use(monkeypatch, circuits)
-    provider = Provider.objects.create(project=project, name="relay", kind="smtp", url="smtp://relay.test")
+    provider = Provider.objects.create(
+        project=project, name="relay", kind="smtp", settings=settings_of("smtp://relay.test")
+    )
     for _ in range(3):
         circuits.note_failure(provider_key(provider.pk), "connection refused")
     found = describe_health(provider)
