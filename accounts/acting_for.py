@@ -21,6 +21,14 @@ class Delegate:
     def project_id(self) -> UUID:
         return self.project.pk
 
+    @property
+    def owner(self) -> Project:
+        return self.project
+
+    @property
+    def owner_id(self) -> UUID:
+        return self.project.pk
+
     def admits_recipient(self, _address: str) -> bool:
         """As `ApiKey.admits_recipient`: any recipient is allowed."""
         return True

@@ -12,7 +12,8 @@ from unfold.widgets import (
 
 from accounts import scopes
 from accounts.models import ApiKey, Project
-from accounts.services import check_header_pattern, check_link_scheme, check_network, check_pattern
+from accounts.project_settings import check_header_pattern, check_link_scheme
+from accounts.services import check_network, check_pattern
 from common.addresses import AddressError, parse_address
 from common.errors import ApiError
 

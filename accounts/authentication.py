@@ -25,7 +25,8 @@ class Principal:
         return self.api_key.pk
 
     @property
-    def project(self) -> Project:
+    def project(self) -> Project | None:
+        """None for a key of the installation."""
         return self.api_key.project
 
 

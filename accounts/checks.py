@@ -37,5 +37,5 @@ def find_undeclared_actions(callback: Any) -> Iterator[tuple[str, str]]:
     actions = getattr(callback, "actions", None)
     served = actions.values() if actions else (name for name in view.http_method_names if hasattr(view, name))
     for action in set(served) - {"options", "head"}:
-        if declared_scopes(view).get(action) not in {*scopes.ALL, scopes.NO_SCOPE}:
+        if declared_scopes(view).get(action) not in {*scopes.KNOWN, scopes.NO_SCOPE}:
             yield f"{view.__module__}.{view.__name__}", action

@@ -68,11 +68,17 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """A request's key and fingerprint."""
+    """A request's key and fingerprint. `project_id` is None for a request of an installation's key."""
 
-    project_id: UUID
+    project_id: UUID | None
     key: str
     fingerprint: bytes
+
+    @property
+    def condition(self) -> str:
+        """The SQL condition for the row, with `project_id` and `key` as parameters. Each form has an index."""
+        owner = "project_id = %s" if self.project_id else "%s::uuid IS NULL AND project_id IS NULL"
+        return f"{owner} AND key = %s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +120,7 @@ def find_response(ticket: Ticket | None) -> StoredResponse | None:
     row = fetch_one_as(
         KeyRow,
         f"SELECT fingerprint, status, headers, body, secret_body FROM {TABLE}"  # noqa: S608 - the table's name
-        " WHERE project_id = %s AND key = %s AND created_at > now() - %s AND (status > 0 OR lease_until > now())",
+        f" WHERE {ticket.condition} AND created_at > now() - %s AND (status > 0 OR lease_until > now())",
         [ticket.project_id, ticket.key, KEPT_FOR],
     )
     if row is None:
@@ -201,7 +207,7 @@ def _take(ticket: Ticket, lease: timedelta | None = None) -> int:
     """The id of the key's new row. Raises `_TakenError` if a current row exists."""
     with lock_limit(WAIT_MS):
         execute(
-            f"DELETE FROM {TABLE} WHERE project_id = %s AND key = %s"  # noqa: S608 - the table's name
+            f"DELETE FROM {TABLE} WHERE {ticket.condition}"  # noqa: S608 - constants
             " AND (created_at <= now() - %s OR (status IS NULL AND lease_until <= now()))",
             [ticket.project_id, ticket.key, KEPT_FOR],
         )

@@ -16,7 +16,7 @@ from accounts.idempotency import (
     run_leased,
     run_once,
 )
-from accounts.viewsets import ProjectView
+from accounts.viewsets import ApiView
 from common.parsers import read_payload
 
 TwoPhases = Callable[..., Generator[None, None, Response]]
@@ -34,13 +34,13 @@ def idempotent(view: TwoPhases) -> View:
     """
 
     @wraps(view)
-    def run(self: ProjectView, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def run(self: ApiView, request: Request, *args: Any, **kwargs: Any) -> Response:
         ticket = read_ticket(self, request)
         stored = find_response(ticket)
         if stored is None:
             phases = view(self, request, *args, **kwargs)
             next(phases)
-            stored = run_once(ticket, lambda: keep(finish(phases), view))
+            stored = run_once(ticket, lambda: keep(self, finish(phases), view))
         return as_response(stored)
 
     return mark_idempotent(run)
@@ -53,11 +53,11 @@ def idempotent_over_network(view: View) -> View:
     """
 
     @wraps(view)
-    def run(self: ProjectView, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def run(self: ApiView, request: Request, *args: Any, **kwargs: Any) -> Response:
         ticket = read_ticket(self, request)
         stored = find_response(ticket)
         if stored is None:
-            stored = run_leased(ticket, lambda: keep(view(self, request, *args, **kwargs), view))
+            stored = run_leased(ticket, lambda: keep(self, view(self, request, *args, **kwargs), view))
         return as_response(stored)
 
     return mark_idempotent(run)
@@ -84,7 +84,9 @@ def finish(phases: Generator[None, None, Response]) -> Response:
     raise RuntimeError("an idempotent view needs exactly one yield")
 
 
-def keep(response: Response, view: Callable[..., Any]) -> StoredResponse:
+def keep(api_view: ApiView, response: Response, view: Callable[..., Any]) -> StoredResponse:
+    """The response as it is stored. The audit log's entry belongs to the same transaction."""
+    api_view.record_change(response)
     return StoredResponse(
         status=response.status_code,
         body=response.data,
@@ -98,7 +100,7 @@ def as_response(stored: StoredResponse) -> Response:
     return Response(stored.body, status=stored.status, headers={**stored.headers, **replayed})
 
 
-def read_ticket(view: ProjectView, request: Request) -> Ticket | None:
+def read_ticket(view: ApiView, request: Request) -> Ticket | None:
     """The request's idempotency key and fingerprint; None if the client sent no key."""
     key = read_key(request.headers.get("Idempotency-Key"))
     if not key:
@@ -106,7 +108,7 @@ def read_ticket(view: ProjectView, request: Request) -> Ticket | None:
     query = request.META.get("QUERY_STRING", "")
     path = request.path.rstrip("/") + (f"?{query}" if query else "")
     return Ticket(
-        project_id=view.key.project_id,
+        project_id=view.owner_id,
         key=key,
         fingerprint=fingerprint(request.method or "", path, read_payload(request)),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from ipaddress import ip_network
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -106,10 +107,13 @@ class Stream(models.Model):
 
 
 class ApiKey(models.Model):
-    """A caller's credential. Only its hash is stored, with a prefix that identifies it."""
+    """A caller's credential. Only its hash is stored, with a prefix that identifies it.
+
+    A key belongs to a project, or to the installation: then it has no project and the scope `admin` alone.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="api_keys")
+    project = models.ForeignKey(Project, null=True, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=100, blank=True, default="")
     # The query that authenticates each request. Two keys may share a prefix: the hash decides.
     prefix = models.CharField(max_length=tokens.PREFIX_LENGTH, editable=False, db_index=True)
@@ -128,13 +132,20 @@ class ApiKey(models.Model):
     )
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    # The key that a rotation made in its place.
+    replaced_by = models.OneToOneField("self", models.SET_NULL, null=True, editable=False, related_name="replaced")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ("-id",)
         verbose_name = "API key"
         constraints = [
-            models.CheckConstraint(name="api_key_scopes_known", condition=Q(scopes__contained_by=sorted(scopes.ALL))),
+            models.CheckConstraint(name="api_key_scopes_known", condition=Q(scopes__contained_by=sorted(scopes.KNOWN))),
+            models.CheckConstraint(
+                name="api_key_of_project_or_installation",
+                condition=Q(project__isnull=False) & ~Q(scopes__contains=[scopes.ADMIN])
+                | Q(project=None, scopes=[scopes.ADMIN], is_test=False),
+            ),
             models.CheckConstraint(name="api_key_hash_whole", condition=Q(key_hash__length=64)),
             models.CheckConstraint(
                 name="api_key_prefix_tells_test",
@@ -145,6 +156,17 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)" if self.name else f"{self.prefix}…"
+
+    @property
+    def owner(self) -> Project:
+        """The project of a project's key. The views of projects admit no other."""
+        assert self.project is not None
+        return self.project
+
+    @property
+    def owner_id(self) -> UUID:
+        assert self.project_id is not None
+        return self.project_id
 
     def has_scope(self, scope: str) -> bool:
         """Whether the key has the scope."""
@@ -164,6 +186,36 @@ class ApiKey(models.Model):
         patterns: Sequence[str] = self.allowed_recipients
         lowered = address.lower()
         return not patterns or lowered in patterns or f"*@{lowered.rpartition('@')[2]}" in patterns
+
+
+class Limits(models.Model):
+    """The limits of a project or a key. Null means no limit; the limits of an owner without a row are the defaults."""
+
+    requests_per_second = models.PositiveIntegerField(null=True, blank=True)
+    messages_per_second = models.PositiveIntegerField(null=True, blank=True)
+    messages_per_day = models.PositiveBigIntegerField(null=True, blank=True)
+    messages_per_month = models.PositiveBigIntegerField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class ProjectLimits(Limits):
+    """The limits of a project, of all its keys together."""
+
+    project = models.OneToOneField(Project, models.CASCADE, primary_key=True, related_name="limits")
+
+    class Meta:
+        verbose_name_plural = "project limits"
+
+
+class KeyLimits(Limits):
+    """The limits of one key, beside those of its project."""
+
+    api_key = models.OneToOneField(ApiKey, models.CASCADE, primary_key=True, related_name="limits")
+
+    class Meta:
+        verbose_name_plural = "key limits"
 
 
 class Notice(models.Model):
@@ -192,20 +244,34 @@ class Notice(models.Model):
 
 
 class AuditEntry(models.Model):
-    """A record of an actor's action on an object. Never changed."""
+    """A record of an actor's action on an object: who, what, when, from where, and why if that was said. Never changed.
+
+    `origin` is the client's IP address, or `user@machine` for a command. Entries outlive the project that they name.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     actor = models.CharField(max_length=200)
     action = models.CharField(max_length=60)
     object = models.CharField(max_length=200)
+    project = models.ForeignKey(
+        Project, models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
+    )
+    origin = models.CharField(max_length=200, blank=True, db_default="")
+    reason = models.CharField(max_length=500, blank=True, db_default="")
     data = models.JSONField(default=dict, blank=True)
     at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
 
     class Meta:
         ordering = ("-id",)
         verbose_name_plural = "audit entries"
-        # The history of one object.
-        indexes = [models.Index(name="audit_object", fields=["object", "id"])]
+        indexes = [
+            # The history of one object.
+            models.Index(name="audit_object", fields=["object", "id"]),
+            # GET /admin/audit?project_id=…
+            models.Index(name="audit_project", fields=["project", "-id"], condition=Q(project__isnull=False)),
+            # GET /admin/audit?actor=…
+            models.Index(name="audit_actor", fields=["actor", "-id"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.object}"
@@ -219,7 +285,8 @@ class IdempotencyKey(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    project = models.ForeignKey(Project, models.CASCADE, related_name="+")
+    # Null for requests of the installation's keys.
+    project = models.ForeignKey(Project, models.CASCADE, null=True, related_name="+")
     key = models.TextField()
     fingerprint = models.BinaryField(max_length=32)
     status = models.SmallIntegerField(null=True)
@@ -231,7 +298,12 @@ class IdempotencyKey(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "key"], name="idempotency_key_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "key"], name="idempotency_key_once"),
+            models.UniqueConstraint(
+                fields=["key"], condition=Q(project=None), name="idempotency_key_once_of_installation"
+            ),
+        ]
         indexes = [
             # purge: keys older than 24 hours.
             models.Index(fields=["created_at"], name="idempotency_key_age"),

@@ -1,4 +1,4 @@
-"""The scopes of API keys."""
+"""The scopes of API keys: those of a project's keys (`ALL`), and `ADMIN`, which is an installation key's only one."""
 
 from typing import Final
 
@@ -20,7 +20,10 @@ PROVIDERS_READ: Final = "providers:read"
 PROVIDERS_WRITE: Final = "providers:write"
 STREAMS_READ: Final = "streams:read"
 STREAMS_WRITE: Final = "streams:write"
+# For /api/v1/admin: the key belongs to the installation, to no project.
+ADMIN: Final = "admin"
 
+# The scopes that a project's key can have.
 ALL: Final = frozenset(
     {
         EMAILS_SEND,
@@ -42,6 +45,8 @@ ALL: Final = frozenset(
         STREAMS_WRITE,
     }
 )
+
+KNOWN: Final = ALL | {ADMIN}
 
 # A view that declares this needs a key, but no scope.
 NO_SCOPE: Final = ""

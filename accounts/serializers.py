@@ -34,8 +34,8 @@ class LimitsSerializer(serializers.Serializer[ApiKey]):
 
 
 class MeSerializer(serializers.Serializer[ApiKey]):
-    """The key's project, the key, and its limits."""
+    """The key's project (null for a key of the installation), the key, and its limits."""
 
-    project = ProjectBriefSerializer()
+    project = ProjectBriefSerializer(allow_null=True)
     key = KeyBriefSerializer(source="*")
     limits = LimitsSerializer(source="*")

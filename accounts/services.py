@@ -1,11 +1,11 @@
 """Creates, checks and revokes projects' keys; creates projects."""
 
 import hmac
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from ipaddress import ip_network
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -17,22 +17,13 @@ from accounts import tokens
 from accounts.models import ApiKey, AuditEntry, Notice, Project
 from accounts.streams import add_default_stream
 from common.addresses import AddressError, parse_address
-from common.client_ip import IpAddress
+from common.client_ip import IpAddress, find_origin
 from common.errors import ApiError, ConflictError
 from ledger.sql import execute
 
 UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
 # Precision of `last_used_at`; a write by each request would make the row a hot spot.
 LAST_USED_STEP = timedelta(minutes=1)
-# The name of a header field (RFC 5322, 2.2), or the beginning of several.
-HEADER_PATTERN = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]{1,127}\*?")
-
-
-# RFC 3986, 3.1; and the schemes that run code, or read what the reader can read.
-LINK_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,31}")
-FORBIDDEN_SCHEMES = frozenset(
-    ("javascript", "data", "vbscript", "file", "blob", "filesystem", "about", "view-source", "livescript", "mocha")
-)
 
 
 class UnauthorizedError(ApiError):
@@ -84,6 +75,13 @@ class UnknownScopeError(ApiError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class InstallationKeyError(ApiError):
+    """The scope admin stands alone, in a live key that belongs to the installation, to no project."""
+
+    code = "installation_key"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class InvalidTokenError(ApiError):
     """A given key must begin with es_live_ or es_test_, to fit its kind, and end in at least 36 letters and digits."""
 
@@ -119,20 +117,6 @@ class InvalidKeyNameError(ApiError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-class InvalidHeaderPatternError(ApiError):
-    """{pattern} is not the name of a header. Write X-SMTPAPI, or X-MC-* for all that begin so."""
-
-    code = "invalid_header_pattern"
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-
-
-class InvalidLinkSchemeError(ApiError):
-    """{scheme} is not a scheme that links may have. Write myapp or webcal; javascript, data and file never."""
-
-    code = "invalid_link_scheme"
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-
-
 class ProjectExistsError(ConflictError):
     """A project with this name exists already."""
 
@@ -150,9 +134,7 @@ def create_project(*, name: str, contact_email: str = "", default_from: str = ""
 
     Raises `ProjectExistsError`, `InvalidProjectNameError`, or `AddressError` for the addresses.
     """
-    name = name.strip()
-    if not name or len(name) > 100 or not name.isprintable():
-        raise InvalidProjectNameError
+    name = check_project_name(name)
     contact = parse_address(contact_email).address if contact_email else ""
     if default_from:
         parse_address(default_from)
@@ -165,35 +147,16 @@ def create_project(*, name: str, contact_email: str = "", default_from: str = ""
         raise ProjectExistsError from None
 
 
-def check_header_pattern(pattern: str) -> str:
-    """A header's name, which may end in `*`. Raises `InvalidHeaderPatternError`."""
-    if not HEADER_PATTERN.fullmatch(pattern):
-        raise InvalidHeaderPatternError(pattern=pattern)
-    return pattern
-
-
-def set_allowed_headers(project: Project, patterns: Sequence[str]) -> None:
-    """Allow the project these control headers and no others. Raises `InvalidHeaderPatternError`."""
-    project.allowed_headers = list(dict.fromkeys(check_header_pattern(pattern) for pattern in patterns))
-    project.save(update_fields=["allowed_headers"])
-
-
-def check_link_scheme(scheme: str) -> str:
-    """A scheme in lower case, without a colon. Raises `InvalidLinkSchemeError`, for those that run code too."""
-    name = scheme.strip().lower().removesuffix("://").removesuffix(":")
-    if not LINK_SCHEME.fullmatch(name) or name in FORBIDDEN_SCHEMES:
-        raise InvalidLinkSchemeError(scheme=scheme.strip()[:80])
+def check_project_name(text: str) -> str:
+    """The name without spaces around it. Raises `InvalidProjectNameError`."""
+    name = text.strip()
+    if not name or len(name) > 100 or not name.isprintable():
+        raise InvalidProjectNameError
     return name
 
 
-def set_link_schemes(project: Project, schemes: Sequence[str]) -> None:
-    """Allow links of the project's templates these schemes beside the usual ones. Raises `InvalidLinkSchemeError`."""
-    project.link_schemes = list(dict.fromkeys(check_link_scheme(scheme) for scheme in schemes))
-    project.save(update_fields=["link_schemes"])
-
-
 def create_api_key(
-    project: Project,
+    project: Project | None,
     *,
     name: str = "",
     scopes: Iterable[str],
@@ -205,37 +168,41 @@ def create_api_key(
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which is returned only here.
 
-    A given `token` is installed as it is; if it exists already, its row is returned unchanged, even if revoked.
-    Raises `UnknownScopeError`, `InvalidIpError`, `InvalidRecipientPatternError`, `InvalidKeyNameError`,
-    `InvalidTokenError` or `TokenTakenError`.
+    Without a project it is a key of the installation: a live one, with the scope `admin` alone. A given `token` is
+    installed as it is; if it exists already, its row is returned unchanged, even if revoked.
+    Raises `UnknownScopeError`, `InstallationKeyError`, `InvalidIpError`, `InvalidRecipientPatternError`,
+    `InvalidKeyNameError`, `InvalidTokenError` or `TokenTakenError`.
     """
     text = token or tokens.new_token(is_test=is_test)
     if not tokens.is_token(text) or text.startswith(tokens.TEST) != is_test:
         raise InvalidTokenError
     if len(name) > 100 or not name.isprintable():
         raise InvalidKeyNameError
+    checked = check_scopes(scopes)
+    if (known.ADMIN in checked or project is None) and (project or is_test or checked != [known.ADMIN]):
+        raise InstallationKeyError
     key, _ = ApiKey.objects.get_or_create(
         key_hash=tokens.hash_of(text),
         defaults={
             "project": project,
             "name": name,
             "prefix": tokens.prefix_of(text),
-            "scopes": check_scopes(scopes),
+            "scopes": checked,
             "is_test": is_test,
             "expires_at": expires_at,
             "allowed_ips": [check_network(item) for item in allowed_ips],
             "allowed_recipients": [check_pattern(item) for item in allowed_recipients],
         },
     )
-    if key.project_id != project.pk:
+    if key.project_id != (project.pk if project else None):
         raise TokenTakenError
     return key, text
 
 
 def check_scopes(given: Iterable[str]) -> list[str]:
     unique = set(given)
-    if unknown := sorted(unique - known.ALL):
-        raise UnknownScopeError(scope=unknown[0], known=", ".join(sorted(known.ALL)))
+    if unknown := sorted(unique - known.KNOWN):
+        raise UnknownScopeError(scope=unknown[0], known=", ".join(sorted(known.KNOWN)))
     return sorted(unique)
 
 
@@ -317,5 +284,25 @@ def count_notice(*, kind: str, text: str, data: Mapping[str, object]) -> None:
 
 
 def write_audit(actor: str, action: str, obj: object, **data: object) -> AuditEntry:
-    """Record an action in the audit log: `write_audit("command", "revoke", key, prefix=key.prefix)`."""
-    return AuditEntry.objects.create(actor=actor[:200], action=action, object=str(obj)[:200], data=data)
+    """Record an action in the audit log: `write_audit("command", "revoke", key, prefix=key.prefix)`.
+
+    The entry also gets the object's project, and the origin and the reason of the request or the command.
+    """
+    project_id = obj.pk if isinstance(obj, Project) else getattr(obj, "project_id", None)
+    return store_audit(actor=actor, action=action, obj=obj, project_id=project_id, data=data)
+
+
+def store_audit(
+    *, actor: str, action: str, obj: object, project_id: UUID | None, data: Mapping[str, object]
+) -> AuditEntry:
+    """As `write_audit`, for a given project."""
+    origin = find_origin()
+    return AuditEntry.objects.create(
+        actor=actor[:200],
+        action=action[:60],
+        object=str(obj)[:200],
+        project_id=project_id,
+        origin=origin.place[:200],
+        reason=origin.reason,
+        data=data,
+    )

@@ -1,6 +1,14 @@
-"""Routes below /api/v1."""
+"""Routes below /api/v1: the caller's own data, and the management API."""
 
+from accounts.installation.audit import AuditViewSet
+from accounts.installation.keys import ManagedKeyViewSet
+from accounts.installation.projects import ManagedProjectViewSet
 from accounts.views import MeView
-from common.routers import api_path
+from common.routers import ApiRouter, api_path
 
-urlpatterns = [api_path("me", MeView.as_view(), name="me")]
+router = ApiRouter()
+router.register("admin/projects", ManagedProjectViewSet, basename="managed_project")
+router.register("admin/keys", ManagedKeyViewSet, basename="managed_key")
+router.register("admin/audit", AuditViewSet, basename="audit_entry")
+
+urlpatterns = [api_path("me", MeView.as_view(), name="me"), *router.urls]

@@ -8,10 +8,10 @@ from rest_framework.response import Response
 
 from accounts.scopes import NO_SCOPE
 from accounts.serializers import MeSerializer
-from accounts.viewsets import ProjectView
+from accounts.viewsets import ApiView
 
 
-class MeView(ProjectView):
+class MeView(ApiView):
     """The key's project, scopes and limits."""
 
     scopes: ClassVar = {"get": NO_SCOPE}

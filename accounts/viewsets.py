@@ -1,13 +1,14 @@
-"""The base of every view below /api/v1: the caller's project, strict query, strict body, one form of `Location`.
+"""The bases of every view below /api/v1: the caller, strict query and body, one form of `Location`, the audit log.
 
 DRF provides most of it: `GenericViewSet`, its pagination class, filter backend and `get_object`. The exceptions and
 their reasons are in docs/decisions/0030-one-api-frame.md.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Model, Q, QuerySet
@@ -23,13 +24,17 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import ApiKey, Project
 from accounts.permissions import find_action
+from accounts.services import store_audit
 from common.errors import ApiError
 from common.pagination import KeysetPagination
 from common.parsers import read_object, read_optional_object
 from common.serializers import NoFields, NoQuery, QuerySerializer, StrictSerializer
 
 # These methods change an object; an empty body would have no meaning.
-WITH_BODY = frozenset({"create", "partial_update"})
+WITH_BODY = frozenset({"create", "update", "partial_update", "put_limits"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# The words of the audit log for DRF's actions; other actions are named by themselves.
+AUDIT_WORDS = {"update": "change", "partial_update": "change", "destroy": "delete"}
 
 
 def read_fields(serializer_class: type[StrictSerializer], data: object) -> dict[str, Any]:
@@ -54,17 +59,27 @@ def needs_a_field(serializer_class: type[StrictSerializer]) -> bool:
     return any(field.required for field in serializer_class().fields.values())
 
 
-class ProjectView(APIView):
-    """A view for the project of the request's key.
+class ApiView(APIView):
+    """A view for the request's key.
 
     `queries` and `bodies` name the serializers of query and body: by action in a viewset, otherwise by method in lower
     case. An action that they do not name accepts no parameters and no fields. `located` names the actions that create
     one object and return its `Location`.
+
+    Every request that changes something is recorded in the audit log, as `{action}_{noun}`, but for the actions in
+    `unaudited`: these accept mail, which is its own record, change nothing, or call a service that writes the entry.
     """
 
     queries: ClassVar[Mapping[str, type[QuerySerializer]]] = {}
     bodies: ClassVar[Mapping[str, type[StrictSerializer]]] = {}
     located: ClassVar[frozenset[str]] = frozenset({"create"})
+    unaudited: ClassVar[frozenset[str]] = frozenset()
+    # The name of a plain view's change.
+    change_name: ClassVar[str] = ""
+    # What the audit log tells of the request: the changed object, and the names of the given fields.
+    touched: Model | None = None
+    given: Sequence[str] = ()
+    is_recorded = False
     # The validated query parameters, once a request has come this far.
     query: dict[str, Any]
 
@@ -102,8 +117,9 @@ class ProjectView(APIView):
         return self.request.auth
 
     @property
-    def project(self) -> Project:
-        return self.key.project
+    def owner_id(self) -> UUID | None:
+        """The key's project; None for the installation."""
+        return self.key.project_id
 
     @property
     def body_class(self) -> type[StrictSerializer]:
@@ -118,7 +134,50 @@ class ProjectView(APIView):
     def read_body(self) -> dict[str, Any]:
         """The validated fields of the body. ValidationError names every error."""
         data = read_optional_object(self.request) if self.is_body_optional else read_object(self.request)
+        self.given = sorted(data)
         return read_fields(self.body_class, data)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        if response.status_code < HTTPStatus.BAD_REQUEST and "Idempotency-Replayed" not in response:
+            self.record_change(response)
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def record_change(self, response: Response) -> None:
+        """Write the request's entry of the audit log, once: a repeatable POST calls this in its transaction."""
+        action = find_action(self.request, self)
+        if self.is_recorded or self.request.method in SAFE or not action or action in self.unaudited:
+            return
+        self.is_recorded = True
+        details: dict[str, object] = {"fields": self.given} if self.given else {}
+        if self.touched is not None:
+            details["id"] = str(self.touched.pk)
+        project_id = getattr(self.touched, "project_id", None) or self.owner_id
+        store_audit(
+            actor=self.key.prefix,
+            action=self.name_change(action),
+            obj=self.name_object(),
+            project_id=project_id,
+            data=details,
+        )
+
+    def name_change(self, action: str) -> str:
+        """The word of the audit log: `create_domain`, `change_webhook`, `cancel_email`."""
+        noun = getattr(self, "basename", "").rpartition("-")[2].removeprefix("managed_")
+        return self.change_name or f"{AUDIT_WORDS.get(action, action)}_{noun}"
+
+    def name_object(self) -> object:
+        """What was changed: as people name it, else its id, else the words of the path."""
+        if self.touched is None:
+            return "/".join(str(value) for value in self.kwargs.values())
+        return self.touched if type(self.touched).__str__ is not Model.__str__ else self.touched.pk
+
+
+class ProjectView(ApiView):
+    """A view for the project of the request's key. A key of the installation, which has no scope for it, gets 403."""
+
+    @property
+    def project(self) -> Project:
+        return self.key.owner
 
 
 class QueryFilter(BaseFilterBackend):
@@ -131,8 +190,8 @@ class QueryFilter(BaseFilterBackend):
         return queryset
 
 
-class ProjectViewSet(ProjectView, GenericViewSet[Any]):
-    """A resource of the project. `answers` names the serializers of actions whose response differs from the default."""
+class ApiViewSet(ApiView, GenericViewSet[Any]):
+    """A resource. `answers` names the serializers of actions whose response differs from the default."""
 
     pagination_class = KeysetPagination
     filter_backends: tuple[type[BaseFilterBackend], ...] = (QueryFilter,)
@@ -147,7 +206,9 @@ class ProjectViewSet(ProjectView, GenericViewSet[Any]):
 
         DRF's own method would also apply the query's filters, which are meant for the list below the object.
         """
-        return get_object_or_404(self.get_queryset(), **{self.lookup_field: self.kwargs[self.lookup_field]})
+        found = get_object_or_404(self.get_queryset(), **{self.lookup_field: self.kwargs[self.lookup_field]})
+        self.touched = found
+        return found
 
     def list_rows(self, rows: QuerySet[Any]) -> Response:
         """A page of `rows`."""
@@ -156,6 +217,7 @@ class ProjectViewSet(ProjectView, GenericViewSet[Any]):
 
     def show(self, row: Model, status: int = HTTPStatus.OK) -> Response:
         """One object."""
+        self.touched = row
         return Response(self.get_serializer(row).data, status=status)
 
     def created(self, row: Model, status: int = HTTPStatus.CREATED) -> Response:
@@ -165,6 +227,10 @@ class ProjectViewSet(ProjectView, GenericViewSet[Any]):
         return response
 
 
-def locate(name: str, ref: object) -> str:
+class ProjectViewSet(ProjectView, ApiViewSet):
+    """A resource of the key's project."""
+
+
+def locate(name: str, *refs: object) -> str:
     """The absolute URL of the object at the route `name`."""
-    return f"{settings.PUBLIC_URL}{reverse(name, args=[ref])}"
+    return f"{settings.PUBLIC_URL}{reverse(name, args=refs)}"

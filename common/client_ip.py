@@ -1,6 +1,10 @@
-"""The client's IP address, seen through the proxies that the operator trusts."""
+"""The client's IP address, seen through the proxies that the operator trusts; and the origin of a change."""
 
+import os
+import socket
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, TypeAlias
 
@@ -28,6 +32,34 @@ def client_ip(meta: Mapping[str, Any]) -> IpAddress | None:
             break
         current = hop
     return current
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """From where a change comes, and its reason if one was said."""
+
+    place: str
+    reason: str = ""
+
+
+MAX_REASON = 500
+# The `META` of the request that is being served, or the reason that a command was given.
+request_meta: ContextVar[Mapping[str, Any] | None] = ContextVar("request_meta", default=None)
+command_reason: ContextVar[str] = ContextVar("command_reason", default="")
+
+
+def find_origin() -> Origin:
+    """The client's IP address with the request's `Audit-Reason`; outside of requests `uid@machine` with the command's
+    `--why`.
+    """
+    meta = request_meta.get()
+    if meta is None:
+        return Origin(f"uid {os.getuid()}@{socket.gethostname()}", clean_reason(command_reason.get()))
+    return Origin(str(client_ip(meta) or ""), clean_reason(meta.get("HTTP_AUDIT_REASON", "")))
+
+
+def clean_reason(text: str) -> str:
+    return "".join(char for char in text if char.isprintable()).strip()[:MAX_REASON]
 
 
 def is_within(address: IpAddress, networks: Sequence[IpNetwork]) -> bool:

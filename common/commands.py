@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from common.addresses import AddressError
+from common.client_ip import command_reason
 from common.errors import ApiError
 from common.times import format_time
 
@@ -35,6 +36,7 @@ class ServiceCommand(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Write JSON, one line per item.")
+        parser.add_argument("--why", default="", help="The reason for a change, which the audit log keeps.")
         self.add_options(parser)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
@@ -63,6 +65,7 @@ class ServiceCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         self.is_json = options.get("json", False)
+        command_reason.set(options.get("why") or "")
         try:
             return super().execute(*args, **options)
         except (ApiError, AddressError) as error:

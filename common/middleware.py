@@ -1,4 +1,4 @@
-"""Middleware around every request: its id, and errors outside of views."""
+"""Middleware around every request: its id, its origin, and errors outside of views."""
 
 import re
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponseBase
 
+from common.client_ip import request_meta
 from common.ids import new_id
 from common.problems import REQUEST_ID, problem_response, replace_page, to_api_error, wants_problems
 
@@ -29,6 +30,20 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         response["X-Request-Id"] = request_id
         return response
+
+
+class OriginMiddleware:
+    """Makes the request's origin known to the audit log."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        token = request_meta.set(request.META)
+        try:
+            return self.get_response(request)
+        finally:
+            request_meta.reset(token)
 
 
 class ProblemMiddleware:

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
+    "common.middleware.OriginMiddleware",
     "common.middleware.ProblemMiddleware",
     "common.middleware.ChunkedBodyMiddleware",
     "emailsvc.web.tracking_hosts.TrackingHostMiddleware",

@@ -105,7 +105,7 @@ def prepare_emails(key: Caller, drafts: Sequence[Draft]) -> PreparedEmails:
 
 def upload_and_prepare(key: Caller, admitted: Sequence[Admitted]) -> PreparedEmails:
     files = [file for item in admitted for file in item.draft.attachments]
-    return PreparedEmails(key=key, admitted=admitted, uploaded=upload(key.project_id, files))
+    return PreparedEmails(key=key, admitted=admitted, uploaded=upload(key.owner_id, files))
 
 
 def accept(key: Caller, drafts: Sequence[Draft]) -> list[Message]:

@@ -103,7 +103,7 @@ def release_address(
     for example) appears in `refused` and does not change.
     """
     with transaction.atomic():
-        entries = release_suppressions(key.project_id, address, selection)
+        entries = release_suppressions(key.owner_id, address, selection)
         if not entries:
             return None
         if not should_resend:

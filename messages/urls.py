@@ -1,6 +1,7 @@
 """Routes below /api/v1. Included before tracking's, whose `suppressions/<path:address>` would match these paths too."""
 
 from common.routers import ApiRouter, api_path
+from messages.api.managed_streams import ManagedStreamViewSet
 from messages.api.streams import StreamViewSet
 from messages.api.suppression_release import ReleaseView
 from messages.api.template_test import TemplateTestView
@@ -9,6 +10,7 @@ from messages.api.views import EmailViewSet
 router = ApiRouter()
 router.register("emails", EmailViewSet, basename="email")
 router.register("streams", StreamViewSet, basename="stream")
+router.register("admin/projects/<id:pk>/streams", ManagedStreamViewSet, basename="managed_stream")
 
 urlpatterns = [
     *router.urls,

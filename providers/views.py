@@ -77,6 +77,7 @@ class ProviderViewSet(ProjectViewSet):
     serializer_class = ProviderOutput
     pagination_class = ProviderPagination
     queries = {"list": ProviderQuery}
+    unaudited = frozenset({"check"})
     bodies = {"create": ProviderInput, "partial_update": ProviderChange, "pause": PauseInput}
 
     def get_queryset(self) -> QuerySet[Provider]:

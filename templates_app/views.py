@@ -67,13 +67,15 @@ class TemplateViewSet(ProjectViewSet):
         "preview": PreviewInput,
     }
     filters = {"alias": services.match_ref}
+    unaudited = frozenset({"preview"})
 
     def get_queryset(self) -> QuerySet[Template]:
         found: QuerySet[Template] = self.project.templates.current().with_relations()
         return found
 
     def get_object(self) -> Template:
-        return services.find_template(self.project, self.kwargs["ref"])
+        self.touched = services.find_template(self.project, self.kwargs["ref"])
+        return self.touched
 
     @extend_schema(responses=TemplateOutput)
     def list(self, request: Request) -> Response:

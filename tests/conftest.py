@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 
 from accounts.acting_for import Delegate
 from accounts.models import ApiKey, Project
-from accounts.scopes import ALL
+from accounts.scopes import ADMIN, ALL
 from accounts.services import create_api_key, create_project
 from common.addresses import parse_address
 from domains import verification
@@ -138,6 +138,13 @@ def api_key(api: ApiClient) -> ApiKey:
 def other_api(make_api: Callable[..., ApiClient], other_project: Project) -> ApiClient:
     """A client of another tenant, with all scopes."""
     return make_api(other_project)
+
+
+@pytest.fixture
+def admin_api(db: None) -> ApiClient:
+    """A client with a key of the installation, for `/admin/…`."""
+    key, token = create_api_key(None, scopes=[ADMIN])
+    return ApiClient(token, key)
 
 
 @pytest.fixture

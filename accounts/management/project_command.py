@@ -33,7 +33,7 @@ def describe_row(key: ApiKey) -> dict[str, object]:
     """The columns of a list of keys."""
     return {
         "id": key.pk,
-        "project": key.project.name,
+        "project": key.project.name if key.project else None,
         "name": key.name,
         "prefix": key.prefix,
         "test": key.is_test,

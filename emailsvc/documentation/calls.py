@@ -27,10 +27,12 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "templates": {"ref": "welcome"},
     "suppressions": {"address": "jo@example.com"},
     "streams": {"ref": "digest"},
+    "admin": {"id": "{PROJECT_ID}", "ref": "digest"},
 }
 # Replaced by a day within the time for which mail may be scheduled.
 SOON = "2030-01-01T09:00:00Z"
 PAST = "2026-01-01T00:00:00Z"
+SOME_ID = "01a2041b-7a3c-7c52-8f0e-6c2f6a1d3b9e"
 
 EMAIL = {
     "from_": "Acme <hello@acme.example>",
@@ -40,6 +42,7 @@ EMAIL = {
 }
 ONE = {"from_": "hello@acme.example", "subject": "Hello", "text": "Hello."}
 NOTHING = Example(kind=ResponseKind.EMPTY)
+OF_KEY = Example(fill={"id": "{KEY_ID}"})
 
 EXAMPLES: Mapping[str, Example] = {
     "send_email": Example(headers={"Idempotency-Key": "order-1042"}, body=EMAIL),
@@ -117,6 +120,24 @@ EXAMPLES: Mapping[str, Example] = {
     "resume_provider": Example(),
     "get_stats": Example(query={"from": "2026-11-01T00:00:00Z", "to": "2026-12-01T00:00:00Z", "group": "tag"}),
     "get_me": Example(),
+    "list_managed_projects": Example(query={"limit": "10"}),
+    "create_managed_project": Example(body={"name": "Shop", "contact_email": "mail@shop.example"}),
+    "get_managed_project": Example(),
+    "put_managed_project": Example(body={"name": "Acme Europe", "contact_email": "mail@acme.example"}),
+    "get_project_limits": Example(),
+    "put_project_limits": Example(body={"messages_per_second": 50, "messages_per_day": 100_000}),
+    "list_managed_streams": Example(),
+    "create_managed_stream": Example(body={"name": "newsletter", "type": "broadcast"}),
+    "get_managed_stream": Example(),
+    "delete_managed_stream": NOTHING,
+    "list_managed_keys": Example(query={"limit": "10"}),
+    "create_managed_key": Example(body={"project_id": SOME_ID, "name": "checkout", "scopes": ["emails:send"]}),
+    "get_managed_key": OF_KEY,
+    "rotate_managed_key": Example(fill={"id": "{KEY_ID}"}, body={"overlap_seconds": 3600}),
+    "revoke_managed_key": OF_KEY,
+    "get_key_limits": OF_KEY,
+    "put_key_limits": Example(fill={"id": "{KEY_ID}"}, body={"requests_per_second": 20}),
+    "list_audit_entries": Example(query={"action": "create_key"}),
 }
 
 

@@ -19,7 +19,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from accounts.idempotency import IdempotencyInFlightError, IdempotencyKeyInvalidError, IdempotencyKeyReusedError
 from accounts.permissions import MissingScopeError, declared_scopes
 from accounts.services import ExpiredKeyError, InvalidKeyError, IpNotAllowedError, RevokedKeyError, UnauthorizedError
-from accounts.viewsets import WITH_BODY, ProjectView, needs_a_field
+from accounts.viewsets import WITH_BODY, ApiView, needs_a_field
 from common.errors import (
     ApiError,
     BadRequestError,
@@ -88,13 +88,20 @@ IDEMPOTENCY = (
 )
 
 # The verb of an operation's name, by action.
-VERBS = {"list": "list", "create": "create", "retrieve": "get", "partial_update": "update", "destroy": "delete"}
+VERBS = {
+    "list": "list",
+    "create": "create",
+    "retrieve": "get",
+    "update": "put",
+    "partial_update": "update",
+    "destroy": "delete",
+}
 
 
 class ApiSchema(AutoSchema):
     """Adds to each operation its view's query, body and scope, its problems, and the headers of every response."""
 
-    view: ProjectView  # type: ignore[override]  # the only views that the document has
+    view: ApiView  # type: ignore[override]  # the only views that the document has
 
     def get_summary(self) -> str | None:
         """The first sentence of the view's docstring."""

@@ -33,6 +33,7 @@ TAGS = {
     "providers": "Ways out.",
     "stats": "Counts by time and group.",
     "me": "Scopes and limits of the API key.",
+    "admin": "Projects, keys, limits and pauses, for keys of the installation.",
 }
 
 

@@ -45,6 +45,7 @@ class EmailViewSet(ResendViewSet):
         "partial_update": scopes.EMAILS_SEND,
         "cancel": scopes.EMAILS_SEND,
     }
+    unaudited: ClassVar = frozenset({"create", "batch"})
     pagination_class = EmailPagination
     filter_backends = (EmailFilter,)
     serializer_class = EmailRow

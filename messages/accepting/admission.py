@@ -94,10 +94,10 @@ class Admission:
 
     def __init__(self, key: Caller) -> None:
         self.key = key
-        self.senders = Senders(key.project, is_local_only=key.is_test or routes.is_local_only(key.project_id))
-        self.renderer = Renderer(key.project)
+        self.senders = Senders(key.owner, is_local_only=key.is_test or routes.is_local_only(key.owner_id))
+        self.renderer = Renderer(key.owner)
         self.links = LinkFinder()
-        self.streams = StreamTypes(key.project_id)
+        self.streams = StreamTypes(key.owner_id)
 
     def admit(self, draft: Draft, errors: Iterable[FieldError] = ()) -> Admitted:
         """Check and complete a draft. Raises InvalidFieldsError for all invalid fields, else the first other ApiError.
@@ -111,7 +111,7 @@ class Admission:
         findings.attempt(lambda: check_scenarios(draft))
         offers_opt_out = findings.attempt(lambda: self.offer_opt_out(draft), "stream", "enable_unsubscribe", "priority")
         findings.attempt(lambda: check_headers(draft, offers_opt_out=bool(offers_opt_out)), "headers")
-        findings.attempt(lambda: check_control_headers(self.key.project, draft.headers), "headers")
+        findings.attempt(lambda: check_control_headers(self.key.owner, draft.headers), "headers")
         rendered = findings.attempt(lambda: self.render(draft), "template_id", "template_vars")
         findings.raise_first()
         assert found is not None

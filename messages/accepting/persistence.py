@@ -35,9 +35,9 @@ def store_emails(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[by
     """
     assert connection.in_atomic_block, "an email is stored whole or not at all"
     now = read_clock()
-    lock_streams(key.project_id, {item.draft.stream for item in admitted})
+    lock_streams(key.owner_id, {item.draft.stream for item in admitted})
     addresses = {envelope.address.address for item in admitted for envelope in item.recipients}
-    suppressed = find_suppressed(key.project_id, addresses)
+    suppressed = find_suppressed(key.owner_id, addresses)
     messages: list[Message] = []
     recipients: list[Recipient] = []
     stops: dict[UUID, Cause] = {}
@@ -54,7 +54,7 @@ def store_emails(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[by
     ]
     contents = [build_content(message, item) for message, item in zip(messages, admitted, strict=True)]
     insert_rows(messages, contents, subjects, recipients, list_tracked(messages, admitted))
-    store_attachments(key.project_id, messages, admitted, uploaded)
+    store_attachments(key.owner_id, messages, admitted, uploaded)
     record_accepted_events(messages, recipients, stops)
     for lane in {Lane(message.priority) for message in messages if message.status == Status.QUEUED}:
         transaction.on_commit(partial(ring, lane))
@@ -65,7 +65,7 @@ def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Messa
     draft = item.draft
     return Message(
         id=pk,
-        project_id=key.project_id,
+        project_id=key.owner_id,
         api_key=key if isinstance(key, ApiKey) else None,
         is_test=key.is_test,
         from_name=item.sender.name,

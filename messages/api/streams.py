@@ -86,6 +86,7 @@ class StreamViewSet(ProjectViewSet):
         found = self.get_queryset().filter(Q(pk=pk) if pk else Q(name=ref)).first() if is_ref else None
         if found is None:
             raise NotFoundError
+        self.touched = found
         return found
 
     @extend_schema(responses=StreamOutput)

@@ -65,6 +65,7 @@ class ReleaseView(ProjectView):
     scopes: ClassVar = {"post": SUPPRESSIONS_WRITE}
     queries = {"post": SelectionQuery}
     bodies = {"post": ReleaseRequest}
+    change_name = "release_suppression"
 
     @extend_schema(operation_id="release_suppression", responses=ReleaseOutput)
     @idempotent

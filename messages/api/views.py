@@ -81,6 +81,8 @@ class EmailViewSet(ProjectViewSet):
         "settle": SettleRequest,
     }
     located = frozenset({"create", "resend"})
+    # A message tells itself when it was accepted, and by which key.
+    unaudited = frozenset({"create", "batch", "resend"})
 
     def get_queryset(self) -> QuerySet[Message]:
         return self.project.messages.all()

@@ -52,6 +52,17 @@ def routes():
     return list(list_routes())
 
 
+@pytest.fixture
+def call(api, admin_api):
+    """Calls a path below /api/v1 with a key that may: `call("GET", "/api/v1/me")`."""
+
+    def request(method, path, *body, **headers):
+        client = admin_api if path.startswith("/api/v1/admin/") else api
+        return client.request(method, path, *body, **headers)
+
+    return request
+
+
 def check_problem(response, *statuses):
     assert response.status_code in statuses, (response.status_code, response.content)
     assert response["Content-Type"] == "application/problem+json"
@@ -81,9 +92,9 @@ def test_every_route_but_me_refuses_a_key_without_scopes(routes, make_api):
             assert body["code"] == "missing_scope"
 
 
-def test_both_forms_of_a_path_are_served_alike(routes, api):
+def test_both_forms_of_a_path_are_served_alike(routes, call):
     for method, path in routes:
-        plain, slashed = api.request(method, path), api.request(method, f"{path}/")
+        plain, slashed = call(method, path), call(method, f"{path}/")
         assert plain.status_code == slashed.status_code, path
         assert plain.status_code not in {301, 302, 307, 308}
 
@@ -113,10 +124,10 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_no_route_breaks_on_a_hostile_body(routes, api, name):
+def test_no_route_breaks_on_a_hostile_body(routes, call, name):
     for method, path in routes:
         if method in {"POST", "PUT", "PATCH"}:
-            response = api.request(method, path, HOSTILE[name], Content_Type="application/json")
+            response = call(method, path, HOSTILE[name], Content_Type="application/json")
             # A route that needs no body answers for the object that is not there.
             check_problem(response, 400, 404, 409, 422)
 
@@ -124,10 +135,10 @@ def test_no_route_breaks_on_a_hostile_body(routes, api, name):
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=x"]
 )
-def test_no_route_takes_another_content_type(routes, api, content_type):
+def test_no_route_takes_another_content_type(routes, call, content_type):
     for method, path in routes:
         if method in {"POST", "PUT", "PATCH"}:
-            check_problem(api.request(method, path, b"a=b", Content_Type=content_type), 415, 404)
+            check_problem(call(method, path, b"a=b", Content_Type=content_type), 415, 404)
 
 
 HOSTILE_QUERIES = [
@@ -151,10 +162,10 @@ HOSTILE_QUERIES = [
 
 
 @pytest.mark.parametrize("query", HOSTILE_QUERIES, ids=lambda query: query[:20])
-def test_no_route_breaks_on_a_hostile_query(routes, api, query):
+def test_no_route_breaks_on_a_hostile_query(routes, call, query):
     for method, path in routes:
         if method == "GET":
-            response = api.get(f"{path}?{query}")
+            response = call("GET", f"{path}?{query}")
             assert response.status_code < 500, (path, response.content)
             if response.status_code != 200:
                 check_problem(response, 400, 404, 409, 422)
@@ -168,7 +179,7 @@ def test_a_path_that_no_route_serves_is_a_404_with_or_without_a_key(api, anonymo
 
 def test_an_unknown_object_is_404_with_one_body_for_all(routes, api, other_api):
     for method, path in routes:
-        if ID in path and method in {"GET", "DELETE"}:
+        if ID in path and method in {"GET", "DELETE"} and not path.startswith("/api/v1/admin/"):
             bodies = [check_problem(client.request(method, path), 404) for client in (api, other_api)]
             for body in bodies:
                 del body["request_id"]

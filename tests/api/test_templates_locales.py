@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Project
-from accounts.services import InvalidLinkSchemeError, set_link_schemes
+from accounts.project_settings import InvalidLinkSchemeError, set_link_schemes
 from messages.models import Message
 from tests.conftest import ApiClient
 

@@ -15,8 +15,14 @@ BODIES = {"POST": {}, "PATCH": {}, "PUT": {}}
 FILE = {"filename": "a", "content_type": "text/plain", "content_b64": b64encode(b"a").decode()}
 
 
+def resource_of(path: str) -> str:
+    """The resource of a path below /api/v1, as `owned` names it: `emails`, `admin/keys`."""
+    parts = path.removeprefix("/api/v1").split("/")
+    return "/".join(parts[1:3]) if parts[1] == "admin" else parts[1]
+
+
 @pytest.fixture
-def owned(api) -> dict[str, dict[str, str]]:
+def owned(api, project, make_api) -> dict[str, dict[str, str]]:
     """One object of each resource of `api`'s project: the parameters of its paths, by the first part of the path."""
     email = api.post("/emails", {**EMAIL, "attachments": [FILE]}).json()
     template = api.post("/templates", {"alias": "mine", "name": "T", "subject": "Hi", "text": "Hi"}).json()
@@ -33,6 +39,8 @@ def owned(api) -> dict[str, dict[str, str]]:
         "webhooks": {"pk": webhook["id"]},
         "suppressions": {"address": "mine@x.test"},
         "streams": {"ref": stream["id"]},
+        "admin/projects": {"pk": str(project.pk), "ref": stream["id"]},
+        "admin/keys": {"pk": str(make_api(scopes=[]).key.pk)},
     }
 
 
@@ -41,8 +49,12 @@ def fill(path: str, values: dict[str, str]) -> str:
     return "/".join(parts)
 
 
+def project_routes() -> list[tuple[str, str]]:
+    return [route for route in list_routes(fill=lambda part: part) if not route[1].startswith("/api/v1/admin/")]
+
+
 def detail_routes() -> list[tuple[str, str]]:
-    return [(method, path) for method, path in list_routes(fill=lambda part: part) if "<" in path]
+    return [(method, path) for method, path in project_routes() if "<" in path]
 
 
 def ask(client, method, path):
@@ -50,12 +62,12 @@ def ask(client, method, path):
 
 
 def test_every_resource_with_details_is_looked_at(owned):
-    assert {path.split("/")[3] for _, path in detail_routes()} <= owned.keys()
+    assert {resource_of(path) for _, path in list_routes(fill=lambda part: part) if "<" in path} <= owned.keys()
 
 
 def test_anothers_object_is_answered_as_one_that_does_not_exist(owned, other_api):
     for method, path in detail_routes():
-        values = owned[path.split("/")[3]]
+        values = owned[resource_of(path)]
         nobodys = {name: "nobody@x.test" if name == "address" else str(uuid.uuid4()) for name in values}
         answers = [ask(other_api, method, fill(path, each)) for each in (values, nobodys)]
         assert [answer.status_code for answer in answers] == [404, 404], (method, path, answers[0].content)
@@ -67,5 +79,19 @@ def test_the_owner_is_answered_otherwise(owned, api):
     # Reading first, since some verbs remove what the next would ask for. Two would speak with the network.
     for method, path in sorted(detail_routes(), key=lambda route: (route[0] == "DELETE", route[0] != "GET")):
         if not path.endswith(("/verify", "/check", "/release")):
-            answer = ask(api, method, fill(path, owned[path.split("/")[3]]))
+            answer = ask(api, method, fill(path, owned[resource_of(path)]))
             assert answer.status_code != 404, (method, path)
+
+
+def test_the_management_api_is_closed_to_keys_of_projects(owned, api):
+    for method, path in list_routes(fill=lambda part: part):
+        if path.startswith("/api/v1/admin/"):
+            answer = ask(api, method, fill(path, owned.get(resource_of(path), {})))
+            assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope"), (method, path)
+
+
+def test_a_key_of_the_installation_serves_the_management_api_alone(owned, admin_api):
+    for method, path in project_routes():
+        if path != "/api/v1/me":
+            answer = ask(admin_api, method, fill(path, owned.get(resource_of(path), {})))
+            assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope"), (method, path)

@@ -60,6 +60,7 @@ GROUP_NEEDS = {
     "streams": "stream",
     "webhooks": "webhook",
     "providers": "provider",
+    "admin": "tenant",
 }
 
 

@@ -15,6 +15,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from accounts.models import Project, StreamType
+from accounts.scopes import ADMIN
+from accounts.services import create_api_key
+from accounts.streams import create_stream
+from emailsvc.documentation.calls import SOME_ID
 from messages.sending.loop import SendingLoop
 from messages.states import Lane
 from tests.conftest import ApiClient
@@ -38,6 +43,7 @@ ONLY_ONCE: Mapping[str, tuple[str, ...]] = {
     "suppressions": ("/suppressions/jo@example.com", "/suppressions/sam@example.com"),
     "templates": ("/templates/receipt", "/templates/welcome"),
     "streams": ("/streams/newsletter", "/streams/digest"),
+    "admin": (),
 }
 KIND_OF = {
     "domain": "domains",
@@ -46,6 +52,7 @@ KIND_OF = {
     "suppression": "suppressions",
     "stream": "streams",
     "template": "templates",
+    "tenant": "admin",
 }
 KINDS = ("domains", "providers", *ONLY_ONCE)
 
@@ -118,6 +125,13 @@ class World:
         self.post("/streams", {"name": "digest"})
         return {}
 
+    def tenant(self) -> dict[str, str]:
+        """A project and its key, for a caller with a key of the installation."""
+        found = Project.objects.create(pk=SOME_ID, name="Acme Europe")
+        create_stream(found, name="digest", type_=StreamType.TRANSACTIONAL)
+        key, _ = create_api_key(found, scopes=["emails:send"])
+        return {"PROJECT_ID": SOME_ID, "KEY_ID": str(key.pk), "EMAILSVC_KEY": create_api_key(None, scopes=[ADMIN])[1]}
+
     def webhook(self) -> dict[str, str]:
         endpoint = self.post("/webhooks", {"url": "https://93.184.215.14/", "events": ["*"]})
         return {"WEBHOOK_ID": endpoint["id"]}
@@ -137,6 +151,8 @@ class World:
             if kind in {"domains", "providers"}:
                 for each in self.api.get(f"/{kind}").json()["data"]:
                     self.api.delete(f"/{kind}/{each['id']}")
+            if kind == "admin":
+                Project.objects.filter(name__in=("Acme Europe", "Shop")).delete()
             for path in ONLY_ONCE.get(kind, ()):
                 self.api.delete(path)
 

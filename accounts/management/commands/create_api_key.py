@@ -5,6 +5,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from accounts.management.project_command import ProjectCommand
+from accounts.scopes import ADMIN
 from accounts.services import create_api_key, write_audit
 from common.times import TimeError, parse_time
 
@@ -13,7 +14,12 @@ class Command(ProjectCommand):
     help = "Create an API key. Its text is shown only once."
 
     def add_options(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--scopes", required=True, help="Comma-separated scopes, such as emails:send,emails:read")
+        parser.add_argument(
+            "--scopes",
+            required=True,
+            help="Comma-separated scopes, such as emails:send,emails:read; or admin alone, without --project: a key of "
+            "the installation, for /api/v1/admin.",
+        )
         parser.add_argument("--name", default="", help="The purpose of the key.")
         parser.add_argument("--test", action="store_true", help="Create a test key: its mail never reaches a provider.")
         parser.add_argument(
@@ -33,10 +39,12 @@ class Command(ProjectCommand):
         )
 
     def handle(self, **options: object) -> None:
+        scopes = split_commas(str(options["scopes"]))
+        is_of_installation = scopes == [ADMIN] and not options["project"]
         key, token = create_api_key(
-            self.find_project(options),
+            None if is_of_installation else self.find_project(options),
             name=str(options["name"]),
-            scopes=split_commas(str(options["scopes"])),
+            scopes=scopes,
             is_test=bool(options["test"]),
             expires_at=parse_expiry(str(options["expires"])) if options["expires"] else None,
             allowed_ips=as_list(options["allow_ip"]),

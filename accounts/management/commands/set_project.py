@@ -2,7 +2,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.management.project_command import ProjectCommand
-from accounts.services import set_allowed_headers, set_link_schemes, write_audit
+from accounts.project_settings import set_allowed_headers, set_link_schemes
+from accounts.services import write_audit
 
 
 class Command(ProjectCommand):

@@ -1,0 +1,81 @@
+"""`/api/v1/admin/projects`: the tenants, and their limits."""
+
+from collections.abc import Generator
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.idempotent_views import idempotent
+from accounts.installation.limits import LimitValues, find_limits, set_limits
+from accounts.installation.serializers import LimitsInput, LimitsOutput, ProjectInput, ProjectOutput, ProjectQuery
+from accounts.models import Project
+from accounts.project_settings import (
+    InvalidHeaderPatternError,
+    InvalidLinkSchemeError,
+    change_project,
+)
+from accounts.scopes import ADMIN
+from accounts.services import InvalidProjectNameError, ProjectExistsError, create_project
+from accounts.viewsets import ApiViewSet
+from common.openapi import list_problems
+
+WRONG_PROJECT = (ProjectExistsError, InvalidProjectNameError, InvalidHeaderPatternError, InvalidLinkSchemeError)
+
+
+class ManagedProjectViewSet(ApiViewSet):
+    """All projects. A project is not deleted here: its mail, keys and domains would be deleted too."""
+
+    scopes: ClassVar = dict.fromkeys(("list", "retrieve", "create", "update", "limits", "put_limits"), ADMIN)
+    serializer_class = ProjectOutput
+    answers = {"limits": LimitsOutput, "put_limits": LimitsOutput}
+    queries = {"list": ProjectQuery}
+    bodies = {"create": ProjectInput, "update": ProjectInput, "put_limits": LimitsInput}
+    filters = {"name": lambda name: Q(name=name)}
+    # The service writes the entry.
+    unaudited = frozenset({"put_limits"})
+
+    def get_queryset(self) -> QuerySet[Project]:
+        return Project.objects.all()
+
+    @extend_schema(responses=ProjectOutput)
+    def list(self, request: Request) -> Response:
+        """List all projects, the newest first."""
+        return self.list_rows(self.filter_queryset(self.get_queryset()))
+
+    @extend_schema(responses={201: ProjectOutput, **list_problems(*WRONG_PROJECT)})
+    @idempotent
+    def create(self, request: Request) -> Generator[None, None, Response]:
+        """Create a project with its stream `default`."""
+        values: Any = self.read_body()
+        yield
+        return self.created(change_project(create_project(name=values["name"]), values))
+
+    @extend_schema(responses=ProjectOutput)
+    def retrieve(self, request: Request, pk: UUID) -> Response:
+        """Get a project."""
+        return self.show(self.get_object())
+
+    @extend_schema(responses={200: ProjectOutput, **list_problems(*WRONG_PROJECT)})
+    def update(self, request: Request, pk: UUID) -> Response:
+        """Replace a project's settings: a field that is not given gets its default. A project is not made so."""
+        project: Project = self.get_object()
+        values: Any = self.read_body()
+        return self.show(change_project(project, values))
+
+    @extend_schema(operation_id="get_project_limits", responses=LimitsOutput)
+    @action(detail=True, methods=["get"])
+    def limits(self, request: Request, pk: UUID) -> Response:
+        """Get the limits of a project, of all its keys together."""
+        return Response(LimitsOutput(find_limits(self.get_object())).data)
+
+    @extend_schema(operation_id="put_project_limits", responses=LimitsOutput)
+    @limits.mapping.put
+    def put_limits(self, request: Request, pk: UUID) -> Response:
+        """Replace the limits of a project. Null, or a field that is not given, means no limit."""
+        project, values = self.get_object(), LimitValues(**self.read_body())
+        return Response(LimitsOutput(set_limits(self.key.prefix, project, values)).data)
