@@ -175,7 +175,7 @@ class LogAdmin(ModelAdmin):  # type: ignore[misc]
 class AuditEntryAdmin(LogAdmin):
     """Records of users' and keys' actions."""
 
-    list_display = ("at", "actor", "action", "object")
+    list_display = ("at", "actor", "action", "object", "origin", "reason")
     search_fields = ("object__exact", "actor__exact")
     search_help_text = "The exact object or actor"
 
@@ -199,4 +199,5 @@ class NoticeAdmin(LogAdmin):
     @admin.action(description="Mark as read", permissions=["read"])
     def mark_read(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
         count = queryset.filter(read_at=None).update(read_at=timezone.now())
+        write_audit(request.user.get_username(), "read_notices", f"{count} notices")
         self.message_user(request, f"{count} marked as read.", messages.SUCCESS)

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, TypeAlias
+from urllib.parse import parse_qs
 
 from django.conf import settings
 
@@ -49,13 +50,14 @@ command_reason: ContextVar[str] = ContextVar("command_reason", default="")
 
 
 def find_origin() -> Origin:
-    """The client's IP address with the request's `Audit-Reason`; outside of requests `uid@machine` with the command's
-    `--why`.
+    """The client's IP address with the request's `Audit-Reason`, or `?why=` in the admin; outside of requests
+    `uid N@machine` with the command's `--why`.
     """
     meta = request_meta.get()
     if meta is None:
         return Origin(f"uid {os.getuid()}@{socket.gethostname()}", clean_reason(command_reason.get()))
-    return Origin(str(client_ip(meta) or ""), clean_reason(meta.get("HTTP_AUDIT_REASON", "")))
+    reason = meta.get("HTTP_AUDIT_REASON", "") or parse_qs(meta.get("QUERY_STRING", "")).get("why", [""])[0]
+    return Origin(str(client_ip(meta) or ""), clean_reason(reason))
 
 
 def clean_reason(text: str) -> str:

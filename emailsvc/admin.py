@@ -21,14 +21,42 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from accounts.services import write_audit
+
 for model in (User, Group, PeriodicTask, IntervalSchedule, CrontabSchedule, ClockedSchedule, SolarSchedule):
     admin.site.unregister(model)
+
+
+class AuditedAdmin:
+    """Records changes in the audit log, at the places where Django writes a log of its own."""
+
+    opts: Any
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self.record(request, "create", obj)
+        return super().log_addition(request, obj, message)  # type: ignore[misc]
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        fields = [
+            name for part in message if isinstance(part, dict) for name in part.get("changed", {}).get("fields", ())
+        ]
+        self.record(request, "change", obj, fields=fields)
+        return super().log_change(request, obj, message)  # type: ignore[misc]
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for obj in queryset:
+            self.record(request, "delete", obj)
+        return super().log_deletions(request, queryset)  # type: ignore[misc]
+
+    def record(self, request: HttpRequest, word: str, obj: Any, **data: object) -> None:
+        write_audit(request.user.get_username(), f"{word}_{self.opts.model_name}", obj, id=str(obj.pk), **data)
+
 
 admin.site.index_template, admin.site.index_title = "emailsvc/dashboard.html", "Overview"
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class UserAdmin(AuditedAdmin, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     """Users of the admin."""
 
     form = UserChangeForm
@@ -37,7 +65,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(AuditedAdmin, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Groups of users and their permissions."""
 
 
@@ -53,7 +81,7 @@ class PeriodicTaskForm(beat.PeriodicTaskForm):  # type: ignore[misc]
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):  # type: ignore[misc]
+class PeriodicTaskAdmin(AuditedAdmin, beat.PeriodicTaskAdmin, ModelAdmin):  # type: ignore[misc]
     """Periodic tasks: their schedule and their last run."""
 
     form = PeriodicTaskForm
@@ -84,14 +112,14 @@ class TaskInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(IntervalSchedule, CrontabSchedule, ClockedSchedule, SolarSchedule)
-class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
+class ScheduleAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
     """Schedules of periodic tasks."""
 
     inlines = (TaskInline,)
 
 
 @admin.register(AccessAttempt)
-class AccessAttemptAdmin(ModelAdmin):  # type: ignore[misc]
+class AccessAttemptAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
     """Failed logins. Deleting a row unlocks its address."""
 
     list_display = ("attempt_time", "ip_address", "failures_since_start", "user_agent")

@@ -1,8 +1,9 @@
 """The admin of messages, for support staff: search, the page of a message, and actions."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin
@@ -15,6 +16,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
+from accounts.models import AuditEntry
+from accounts.services import store_audit
+from common.client_ip import find_origin
 from messages.admin import bodies
 from messages.admin.actions import ADMIN_ACTIONS, new_ticket
 from messages.admin.buttons import STYLE, ActingAdmin
@@ -112,7 +116,7 @@ class MessageAdmin(ActingAdmin):
         if request.method not in {"GET", "HEAD"}:
             raise PermissionDenied
         message = self.find(request, object_id, with_page(self.get_queryset(request)))
-        now = timezone.now()
+        now, why = timezone.now(), request.GET.get("why", "")
         context = {
             **self.admin_site.each_context(request),
             "title": message.subject or "(no subject)",
@@ -122,6 +126,8 @@ class MessageAdmin(ActingAdmin):
             "may_act": self.has_act_permission(request),
             "ticket": new_ticket(),
             "now": now,
+            "why": why,
+            "why_query": f"?{urlencode({'why': why})}" if why else "",
         }
         # The page refreshes itself, so that staff can watch a resend.
         headers = {"Refresh": "3"} if is_moving(message, now) else None
@@ -152,16 +158,21 @@ class MessageAdmin(ActingAdmin):
         """The view of one frame."""
 
         def show(request: HttpRequest, pk: UUID) -> HttpResponse:
-            return bodies.FRAMES[name](self.find(request, str(pk)))
+            message = self.find(request, str(pk))
+            record_reading(request, message, name)
+            return bodies.FRAMES[name](message)
 
         view: Callable[..., HttpResponse] = self.admin_site.admin_view(show)
         return view
 
     def download_raw(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        return bodies.download_raw(self.find(request, str(pk)))
+        message = self.find(request, str(pk))
+        record_reading(request, message, "raw")
+        return bodies.download_raw(message)
 
     def download_attachment(self, request: HttpRequest, pk: UUID, attachment_id: UUID) -> HttpResponse:
         message = self.find(request, str(pk))
+        record_reading(request, message, f"attachment {attachment_id}")
         return bodies.download_attachment(message, attachment_id)
 
     @admin.action(description="Cancel", permissions=["act"])
@@ -177,3 +188,17 @@ def format_moment(at: datetime) -> str:
     """Format a time in UTC, without the year if it is the present one."""
     form = "%-d %b %H:%M:%S" if at.year == timezone.now().year else "%-d %b %Y %H:%M:%S"
     return at.strftime(form)
+
+
+# The page of a message on its way loads itself again and again.
+READ_AGAIN = timedelta(minutes=10)
+READ_BODY = "read_body"
+
+
+def record_reading(request: HttpRequest, message: Message, part: str) -> None:
+    """Record in the audit log that a member of staff reads a part of a message: once in ten minutes."""
+    actor = request.user.get_username()
+    since = timezone.now() - READ_AGAIN
+    same = AuditEntry.objects.filter(object=str(message.pk), actor=actor, action=READ_BODY, at__gt=since)
+    if not same.filter(data__part=part, reason=find_origin().reason).exists():
+        store_audit(actor=actor, action=READ_BODY, obj=message.pk, project_id=message.project_id, data={"part": part})

@@ -135,3 +135,20 @@ def test_a_project_allows_control_headers(project):
     run("set_project", "--allow-headers", "")
     project.refresh_from_db()
     assert project.allowed_headers == []
+
+
+def test_a_key_of_the_installation_is_made_by_the_command_alone(project):
+    status, [item], _ = run("create_api_key", "--scopes", "admin", "--why", "terraform", "--json")
+    key = ApiKey.objects.get(pk=item["id"])
+    assert (status, key.project, key.scopes) == (0, None, ["admin"])
+    entry = AuditEntry.objects.get(action="create_api_key")
+    assert (entry.actor, entry.reason, entry.project_id) == ("command", "terraform", None)
+    assert entry.origin.startswith("uid ")
+    assert [row["project"] for row in run("list_api_keys", "--json")[1]] == [None]
+
+
+@pytest.mark.parametrize("wrong", [["--project", "Acme"], ["--test"]])
+def test_a_key_of_the_installation_is_neither_a_projects_nor_a_test_key(project, wrong):
+    assert run("create_api_key", "--scopes", "admin", *wrong)[0] != 0
+    assert run("create_api_key", "--scopes", "admin,emails:send")[0] != 0
+    assert not ApiKey.objects.exists()

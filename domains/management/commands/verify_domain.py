@@ -5,7 +5,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from accounts.services import write_audit
 from domains.management.domain_command import DomainCommand
+from domains.models import Domain
 from domains.verification import verify_domain
 
 
@@ -20,7 +22,12 @@ class Command(DomainCommand):
         if bool(options["name"]) == options["all"]:
             raise CommandError("Give one domain or --all.")
         if options["name"]:
-            self.emit_domain(verify_domain(self.find_domain(options)))
+            self.verify(self.find_domain(options))
             return
         for domain in self.find_project(options).domains.order_by("name"):
-            self.emit_domain(verify_domain(domain))
+            self.verify(domain)
+
+    def verify(self, domain: Domain) -> None:
+        verified = verify_domain(domain)
+        write_audit("command", "verify_domain", verified, id=str(verified.pk), status=verified.status)
+        self.emit_domain(verified)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from accounts.services import write_audit
 from common.commands import ServiceCommand
 from emailsvc.key_rotation import RotationResult, list_secret_columns, rekey_column
 
@@ -29,6 +30,7 @@ class Command(ServiceCommand):
                     "unreadable": rekeyed.unreadable_ids,
                 }
             )
+        write_audit("command", "rotate_encryption_keys", "encryption keys")
         if unreadable:
             names = ", ".join(f"{each.model}.{each.column}" for each in unreadable)
             raise CommandError(f"No key decrypts some secrets in {names}: keep the old keys until they are replaced.")

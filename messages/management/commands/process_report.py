@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from accounts.services import write_audit
 from common.commands import ServiceCommand
 from delivery.reports.parse import Report, describe_report, parse_report
 from messages.feedback.reports import ReceivedReport, receive_report
@@ -32,6 +33,8 @@ class Command(ServiceCommand):
             report = parse_report(raw)
             results = [] if options["dry_run"] else receive_report(ReceivedReport(raw=raw, is_trusted=True))
             tally = Counter(result.value for result in results)
+            if tally:
+                write_audit("command", "process_report", name, **tally)
             self.emit(describe_report(name, report), describe_report_result(name, report, tally))
         if is_any_unreadable:
             raise SystemExit(1)

@@ -4,6 +4,7 @@ from datetime import datetime
 from django.core.management.base import CommandError
 
 from accounts.management.project_command import ProjectCommand
+from accounts.services import write_audit
 from common.times import TimeError, format_time, parse_time
 from tracking.stats.rebuild import rebuild
 
@@ -28,6 +29,7 @@ class Command(ProjectCommand):
             hours, emails = hours + 1, emails + rebuilt.email_count
             if not self.is_json:
                 self.stdout.write(f"{format_time(rebuilt.hour)}  {rebuilt.email_count} emails")
+        write_audit("command", "rebuild_stats", project, id=str(project.pk), hours=hours, emails=emails)
         self.emit({"project": project.name, "hours": hours, "emails": emails})
 
 
