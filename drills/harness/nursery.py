@@ -7,41 +7,25 @@ programs run the command lines of `./run`, each in its own session.
 import gc
 import json
 import os
-import runpy
 import signal
 import socket
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
+from functools import partial
 from typing import NoReturn
 
 import time_machine
 from django.conf import settings as django_settings
-from django.urls import get_resolver
 
 from drills.harness.processes import is_alive
 from drills.harness.scaled import lose_patience
-from emailsvc.celery import app
 from emailsvc.embedded.parent_death import die_with_parent
+from emailsvc.launcher.forking import become
+from emailsvc.launcher.preload import import_product
 
 MESSAGE_BYTES = 65_536
-# Modules that the programs load beside the product.
-PROGRAMS = (
-    "celery.bin.celery",
-    "celery.apps.worker",
-    "celery.apps.beat",
-    "celery.concurrency.prefork",
-    "celery.worker.consumer",
-    "emailsvc.celery_consumer",
-    "kombu.transport.redis",
-    "django_celery_beat.schedulers",
-    "gunicorn.app.wsgiapp",
-    "emailsvc.web.patient_worker",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +82,7 @@ def run_nursery(line: socket.socket, changes: Sequence[Callable[[], None]]) -> N
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Ended children are not waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    app.loader.import_default_modules()
-    app.finalize()
-    for name in PROGRAMS:
-        import_module(name)
-    get_resolver().url_patterns  # noqa: B018 - reading it loads all views
+    import_product()
     for change in changes:
         change()
     # Celery collects garbage before it forks each child: here there is none, and the search takes half of a start.
@@ -112,27 +92,13 @@ def run_nursery(line: socket.socket, changes: Sequence[Callable[[], None]]) -> N
         pid = os.fork()
         if pid == 0:
             line.close()
-            become(Request(**json.loads(request)), nursery)
+            begin(Request(**json.loads(request)), nursery)
         line.sendall(str(pid).encode())
     os._exit(0)
 
 
-def become(request: Request, parent: int) -> NoReturn:
-    """Become the program, until its end."""
-    code = 1
-    try:
-        leave_home(request, parent)
-        sys.argv = list(request.words)
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-    except BaseException:  # noqa: BLE001 - whatever it is, it belongs in the log
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+def begin(request: Request, parent: int) -> NoReturn:
+    become(request.words, partial(leave_home, request, parent))
 
 
 def leave_home(request: Request, parent: int) -> None:

@@ -4,61 +4,35 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from emailsvc.embedded.account import Account
 from emailsvc.embedded.parent_death import die_with_parent
 
 
-@dataclass(frozen=True, kw_only=True)
-class Program:
-    """A command line, the user that runs it, and the way to stop it.
+class Process(Protocol):
+    """A child of ours. `returncode` is None until it was waited for; a negative one is the number of a signal."""
 
-    `stop_signal` asks for an orderly end; after `stop_seconds` the whole process group is killed. The kernel sends
-    `death_signal` if we die before we have stopped it (Linux only).
-    """
+    @property
+    def pid(self) -> int: ...
 
-    name: str
-    arguments: tuple[str, ...]
-    log: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
-    folder: Path = Path("/")
-    account: Account | None = None
-    inherited: tuple[int, ...] = ()
-    stop_signal: signal.Signals = signal.SIGTERM
-    stop_seconds: float = 3.0
-    death_signal: signal.Signals = signal.SIGKILL
+    @property
+    def returncode(self) -> int | None: ...
+
+    def wait(self) -> int: ...
+
+    def send_signal(self, sig: int) -> None: ...
+
+    def kill(self) -> None: ...
 
 
-@dataclass(kw_only=True)
-class Child:
-    """A program, its current process, and the length of its log before that process started."""
-
-    program: Program
-    process: subprocess.Popen[bytes]
-    log_start: int
-
-
-def start(program: Program) -> Child:
-    """The started program. Call it from the main thread: the kernel treats the end of the forking thread as our end."""
-    return Child(program=program, log_start=log_size(program.log), process=spawn(program))
-
-
-def restart(child: Child) -> None:
-    """Start a new process for a program whose process has ended."""
-    child.log_start = log_size(child.program.log)
-    child.process = spawn(child.program)
-
-
-def log_size(log: Path) -> int:
-    return log.stat().st_size if log.exists() else 0
-
-
-def spawn(program: Program) -> subprocess.Popen[bytes]:
+def spawn(program: "Program") -> Process:
+    """Start the program by its command line."""
     with program.log.open("ab") as log:
         return subprocess.Popen(
             program.arguments,
@@ -74,6 +48,51 @@ def spawn(program: Program) -> subprocess.Popen[bytes]:
             extra_groups=[] if program.account else None,
             preexec_fn=partial(die_with_parent, os.getpid(), program.death_signal),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A command line, the user that runs it, and the ways to start and to stop it.
+
+    `stop_signal` asks for an orderly end; after `stop_seconds` the whole process group is killed. The kernel sends
+    `death_signal` if we die before we have stopped it (Linux only).
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = Path("/")
+    account: Account | None = None
+    inherited: tuple[int, ...] = ()
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 3.0
+    death_signal: signal.Signals = signal.SIGKILL
+    begin: Callable[["Program"], Process] = spawn
+
+
+@dataclass(kw_only=True)
+class Child:
+    """A program, its current process, and the length of its log before that process started."""
+
+    program: Program
+    process: Process
+    log_start: int
+
+
+def start(program: Program) -> Child:
+    """The started program. Call it from the main thread: the kernel treats the end of the forking thread as our end."""
+    return Child(program=program, log_start=log_size(program.log), process=program.begin(program))
+
+
+def restart(child: Child) -> None:
+    """Start a new process for a program whose process has ended."""
+    child.log_start = log_size(child.program.log)
+    child.process = child.program.begin(child.program)
+
+
+def log_size(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0
 
 
 def has_ended(child: Child) -> bool:

@@ -51,8 +51,8 @@ class Servers:
         """The environment variables that give our programs their addresses."""
         return {kind.variable: kind.url(self.runtime) for kind in self.kinds}
 
-    def start(self) -> None:
-        """Start the servers and wait until they answer. Raises EmbeddedError if one cannot run here."""
+    def begin(self) -> None:
+        """Start the servers; they do not answer yet. Raises EmbeddedError if one cannot run here."""
         (self.data / "logs").mkdir(exist_ok=True)
         # PostgreSQL last: it takes longest, and the others start meanwhile.
         for kind in reversed(self.kinds):
@@ -60,8 +60,16 @@ class Servers:
             # The servers inherit the lock: it is free when the last of their processes has ended, even if we die.
             program = replace(program, inherited=(*program.inherited, self.lock.fileno()))
             self.children.append(start(program))
+
+    def await_ready(self) -> None:
+        """Wait until they answer. Raises EmbeddedError if one ends instead."""
         for kind, child in zip(reversed(self.kinds), self.children, strict=True):
             kind.await_ready(self.runtime, child)
+
+    def start(self) -> None:
+        """Start the servers and wait until they answer. Raises EmbeddedError if one cannot run here."""
+        self.begin()
+        self.await_ready()
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from emailsvc.launcher.data_folder import (
 )
 from emailsvc.launcher.log_files import trim_logs
 from emailsvc.launcher.ports import LOOPBACK, listen, listen_near
+from emailsvc.launcher.preload import load_product
 from emailsvc.launcher.processes import STOP_STAGES, ProcessOptions, build_preparation, build_processes
 from emailsvc.launcher.progress import Progress, print_line
 from emailsvc.launcher.readiness import Ports, list_obstacles
@@ -151,17 +152,15 @@ def serve(service: Service, stack: ExitStack) -> None:
 
 
 def start_all(service: Service, stack: ExitStack, progress: Progress) -> None:
-    """Servers, then the database's preparation, then the programs; each loads while what it needs is made ready."""
+    """Servers, then the database's preparation, then the programs. What these share is loaded meanwhile, once."""
+    progress.enter("PostgreSQL and Valkey")
+    service.servers.begin()
+    load(service.process_options.environment)
+    service.servers.await_ready()
+    service.supervisor.watch(service.servers.children)
+    progress.enter("the database's tables")
     preparation = start(build_preparation(service.process_options))
     stack.callback(stop, [preparation])
-    progress.enter("PostgreSQL and Valkey")
-    service.servers.start()
-    progress.enter("the database's tables")
-    service.supervisor.watch(service.servers.children)
-    service.process_options.servers_gate.open()
-    for stage in reversed(STOP_STAGES):
-        stack.callback(service.supervisor.stop, stage)
-    service.supervisor.watch(start(program) for program in build_processes(service.process_options))
     while not has_ended(preparation) and not service.alarm.is_stopping:
         progress.show("the database's tables")
         service.alarm.wait(1.0)
@@ -170,7 +169,17 @@ def start_all(service: Service, stack: ExitStack, progress: Progress) -> None:
     if preparation.process.returncode:
         raise EmbeddedError(f"cannot start; {preparation.program.log} says:\n{tail(preparation)}")
     stack.enter_context(kept_environment(service.process_options.data, service.made))
-    service.process_options.database_gate.open()
+    for stage in reversed(STOP_STAGES):
+        stack.callback(service.supervisor.stop, stage)
+    service.supervisor.watch(start(program) for program in build_processes(service.process_options))
+
+
+def load(environment: Mapping[str, str]) -> None:
+    """Load the product into this process, which forks the programs. Raises EmbeddedError for a wrong setting."""
+    try:
+        load_product(environment)
+    except SystemExit:
+        raise EmbeddedError("cannot start with a wrong setting") from None
 
 
 def tend(service: Service, seconds: float) -> None:

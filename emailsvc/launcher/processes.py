@@ -1,13 +1,12 @@
 """The programs that `./run` keeps alive, in the order in which they start."""
 
-import os
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from emailsvc.embedded.programs import Program
 from emailsvc.launcher.data_folder import ROOT
+from emailsvc.launcher.forking import fork_program
 
 # Seconds for each stage of the shutdown; with the servers' own time less than the promised ten.
 STOP_STAGES = (("beat", "worker", "worker-bulk", "worker-webhooks", "web", "reports"), ("inbox",))
@@ -29,16 +28,6 @@ COMMANDS = {
 }
 
 
-class StartGate:
-    """Opens when the programs may start; they have loaded and wait for it."""
-
-    def __init__(self) -> None:
-        self.entrance, self._bolt = os.pipe()
-
-    def open(self) -> None:
-        os.close(self._bolt)
-
-
 @dataclass(frozen=True, kw_only=True)
 class ProcessOptions:
     """Settings for our programs; `sockets` are the listening descriptors that servers inherit, by program.
@@ -50,39 +39,33 @@ class ProcessOptions:
     data: Path
     environment: Mapping[str, str]
     sockets: Mapping[str, int]
-    servers_gate: StartGate = field(default_factory=StartGate)
-    database_gate: StartGate = field(default_factory=StartGate)
 
 
 def build_processes(process_options: ProcessOptions) -> list[Program]:
-    """The programs in the order of their start; they wait for the database, and stop in the order of `STOP_STAGES`."""
+    """The programs in the order of their start; they need a prepared database, and stop in the order of
+    `STOP_STAGES`.
+    """
     inbox = ("manage", "run_inbox", "--fd", str(process_options.sockets["inbox"]))
     web = (*COMMANDS["web"], "--bind", f"fd://{process_options.sockets['web']}")
     reports = ("manage", "run_report_listener", "--fd", str(process_options.sockets["reports"]))
     commands = {"inbox": inbox, **COMMANDS, "web": web, "reports": reports}
-    return [
-        _program(process_options, process_options.database_gate, name, command) for name, command in commands.items()
-    ]
+    return [_program(process_options, name, command) for name, command in commands.items()]
 
 
 def build_preparation(process_options: ProcessOptions) -> Program:
-    """The program that must finish before the others start; it waits for the servers, and ends by itself."""
-    return _program(
-        process_options,
-        process_options.servers_gate,
-        "prepare",
-        ("manage", "prepare", "--secrets", str(process_options.data)),
-    )
+    """The program that must finish before the others start; it needs the servers, and ends by itself."""
+    return _program(process_options, "prepare", ("manage", "prepare", "--secrets", str(process_options.data)))
 
 
-def _program(process_options: ProcessOptions, gate: StartGate, name: str, command: tuple[str, ...]) -> Program:
+def _program(process_options: ProcessOptions, name: str, command: tuple[str, ...]) -> Program:
     sockets = [process_options.sockets[name]] if name in process_options.sockets else []
     return Program(
         name=name,
-        arguments=(sys.executable, "-m", "emailsvc.launcher.start_gate", str(gate.entrance), *command),
+        arguments=command,
         log=process_options.data / "logs" / f"{name}.log",
         environment=process_options.environment,
         folder=ROOT,
-        inherited=(gate.entrance, *sockets),
+        inherited=tuple(sockets),
         stop_seconds=STOP_SECONDS.get(name, PREPARATION_SECONDS),
+        begin=fork_program,
     )

@@ -82,7 +82,7 @@ class Supervisor:
         wait = RESTART_WAITS[min(watched.failure_count, len(RESTART_WAITS) - 1)]
         watched.failure_count += 1
         watched.restart_at = now + wait
-        code = watched.child.process.returncode
+        code = watched.child.process.wait()
         ending = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
         self._tell(f"{program.name} ended ({ending}), starting it again in {wait:g} s; {program.log}:")
         self._tell(tail(watched.child))
