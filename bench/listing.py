@@ -3,6 +3,7 @@
 Another project has as many in the same tables. The peer is the common solution: OFFSET with a COUNT of all.
 """
 
+from collections.abc import Callable
 from functools import partial
 from statistics import median
 from time import perf_counter
@@ -31,19 +32,19 @@ def run(options: Options) -> None:
             listing_rows.finish()
 
 
-def build_queries(middle: str) -> dict[str, str]:
+def build_queries(middle: str, count: int = COUNT) -> dict[str, str]:
     """Each query by its name: with many, few and no matches."""
     return {
         "first page": "",
         "a hundred": "limit=100",
         "after, keyset in the middle": f"after={middle}",
         "before, keyset in the middle": f"before={middle}",
-        "offset in the middle": f"offset={COUNT // 2}",
+        "offset in the middle": f"offset={count // 2}",
         "status, most": "status=delivered",
         "status, few": "status=bounced",
         "status, none": "status=failed",
         "to, half of all": "to=popular@rcpt.test",
-        "to, one": f"to=user{COUNT}@rcpt.test",
+        "to, one": f"to=user{count}@rcpt.test",
         "to, none": "to=nobody@rcpt.test",
         "from_, most": "from_=shop@bench.test",
         "from_, few": "from_=rare@bench.test",
@@ -61,7 +62,8 @@ def build_queries(middle: str) -> dict[str, str]:
     }
 
 
-def time_call(call: "partial[int]") -> float:
+def time_call(call: Callable[[], object]) -> float:
+    """Milliseconds."""
     begun_at = perf_counter()
     call()
     return (perf_counter() - begun_at) * 1000

@@ -1,68 +1,79 @@
 """A hundred thousand emails to list, and as many of another project. Django is set up on import."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 import django
 
 django.setup()
 
-from django.db import connection  # noqa: E402
+from django.contrib.auth import get_user_model  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 
-from accounts.scopes import EMAILS_READ  # noqa: E402
+from accounts.models import ApiKey  # noqa: E402
+from accounts.scopes import EMAILS_READ, EMAILS_SEND  # noqa: E402
 from accounts.services import create_api_key, create_project  # noqa: E402
+from bench.copying import multiply  # noqa: E402
+from common.addresses import parse_address  # noqa: E402
+from ledger.sql import execute  # noqa: E402
+from messages import services  # noqa: E402
+from messages.accepting.draft import Draft  # noqa: E402
 from templates_app.models import Template  # noqa: E402
 
-# Every second row is the neighbour's. Of ours one in 250 was sent by a rare sender, one in 5,000 has a rare tag, one in
-# 2,500 a rare subject, one in 500 bounced, every second went to one address.
-MESSAGES = """
-INSERT INTO mail_message (id, project_id, is_test, status, status_reason, from_name, from_address, reply_to, subject,
-    html, text, headers, tags, metadata, track_opens, track_clicks, enable_unsubscribe, priority, on_uncertain,
-    sender_basis, created_at, queued_at, sent_at, delivered_at, template_id)
-SELECT (lpad(to_hex(floor(extract(epoch FROM v.at) * 1000)::bigint), 12, '0') || '7' || substr(md5(i::text), 1, 3)
-        || '8' || substr(md5(i::text), 4, 15))::uuid,
-    CASE i %% 2 WHEN 0 THEN %(ours)s ELSE %(theirs)s END, false,
-    CASE WHEN i %% 1000 = 0 THEN 'bounced' ELSE 'delivered' END, '', 'Shop',
-    CASE WHEN i %% 500 = 0 THEN 'rare@bench.test' ELSE 'Shop@bench.test' END, '[]',
-    CASE WHEN i %% 5000 = 0 THEN 'Ihre Rechnung ' ELSE 'Your order ' END || i,
-    '<p>' || repeat('x', 2000) || '</p>', repeat('y', 1000), '[]',
-    CASE WHEN i %% 10000 = 2 THEN ARRAY['rare'] WHEN i %% 3 = 0 THEN ARRAY['order'] ELSE '{}' END, '{}',
-    false, false, false, 'normal', 'retry', 'trusted', v.at, v.at, v.at, v.at,
-    CASE WHEN i %% 20 = 0 THEN %(template)s::uuid END
-FROM generate_series(1, %(count)s) i, LATERAL (SELECT now() - interval '30 days' + i * interval '10 ms') v(at)
-"""
-SUBJECTS = "INSERT INTO mail_subject (message_id, text, metadata) SELECT id, lower(subject), metadata FROM mail_message"
-RECIPIENTS = """
-INSERT INTO mail_recipient (id, message_id, project_id, kind, position, name, address, domain, status, status_reason,
-    last_reply, lane, is_simulated, attempt_count, deferral_count, crash_count, expires_at)
-SELECT gen_random_uuid(), id, project_id, 'to', 0, '',
-    CASE WHEN n %% 4 < 2 THEN 'Popular@rcpt.test' ELSE 'user' || n || '@rcpt.test' END, 'rcpt.test',
-    status, '', '250 ok', 'normal', false, 1, 0, 0, created_at + interval '2 days'
-FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM mail_message) m
-"""
+# Every second row is the neighbour's, or none. Of ours one in 250 was sent by a rare sender, one in 5,000 has a rare
+# tag, one in 2,500 a rare subject, one in 500 bounced, every second went to one address.
+CHANGES = {
+    "mail_message": """
+jsonb_build_object(
+    'project_id', CASE f.i %% %(shares)s WHEN 0 THEN %(ours)s ELSE %(theirs)s END,
+    'status', CASE WHEN f.i %% 1000 = 0 THEN 'bounced' ELSE %(status)s END,
+    'from_address', CASE WHEN f.i %% 500 = 0 THEN 'rare@bench.test' ELSE 'Shop@bench.test' END,
+    'subject', CASE WHEN f.i %% 5000 = 0 THEN 'Ihre Rechnung ' ELSE 'Your order ' END || f.i,
+    'tags', CASE WHEN f.i %% 10000 = 2 THEN ARRAY['rare'] WHEN f.i %% 3 = 0 THEN ARRAY['order'] ELSE '{}' END,
+    'template_id', CASE WHEN f.i %% 20 = 0 THEN %(template)s END,
+    'created_at', f.at, 'queued_at', f.at, 'sent_at', f.at, 'delivered_at', f.at)
+""",
+    "mail_subject": """
+jsonb_build_object('text', CASE WHEN f.i %% 5000 = 0 THEN 'ihre rechnung ' ELSE 'your order ' END || f.i)
+""",
+    "mail_recipient": """
+jsonb_build_object(
+    'project_id', CASE f.i %% %(shares)s WHEN 0 THEN %(ours)s ELSE %(theirs)s END,
+    'address', CASE WHEN f.i %% 4 < 2 THEN 'Popular@rcpt.test' ELSE 'user' || f.i || '@rcpt.test' END,
+    'status', CASE WHEN f.i %% 1000 = 0 THEN 'bounced' ELSE %(status)s END,
+    'next_attempt_at', CASE WHEN f.i %% 1000 > 0 AND %(status)s = 'queued' THEN now() - interval '1 hour' END)
+""",
+}
 
 
 class Listing:
     """Requests lists as a caller does, through every layer but the network."""
 
-    def __init__(self, count: int) -> None:
-        self.project = create_project(name="bench")
-        neighbour = create_project(name="neighbour")
+    def __init__(self, count: int, *, size: int = 2000, shares: int = 2, status: str = "delivered") -> None:
+        """`count` of ours, with `size` bytes of HTML; of `shares` rows one is ours, the others are the neighbour's."""
+        self.project = create_project(name="listed")
         self.template = Template.objects.create(project=self.project, alias="order", name="Order", text="x")
-        values: dict[str, UUID | int] = {
-            "ours": self.project.pk,
-            "theirs": neighbour.pk,
-            "template": self.template.pk,
-            "count": 2 * count,
-        }
-        with connection.cursor() as cursor:
-            cursor.execute(MESSAGES, values)
-            cursor.execute(SUBJECTS)
-            cursor.execute(RECIPIENTS.replace("%%", "%"))
-            cursor.execute("VACUUM ANALYZE")
-        _, token = create_api_key(self.project, scopes=[EMAILS_READ])
+        key, token = create_api_key(self.project, scopes=[EMAILS_READ, EMAILS_SEND])
         self.client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {token}"})
+        self._values: dict[str, UUID | int | str] = {
+            "ours": self.project.pk,
+            "theirs": create_project(name="neighbour").pk,
+            "template": self.template.pk,
+            "shares": shares,
+            "status": status,
+        }
+        self._sample = accept_sample(key, size)
+        self._last = 0
+        self.extend(count * shares)
+
+    def extend(self, count: int) -> None:
+        """Add as many rows of both."""
+        first, self._last = self._last + 1, self._last + count
+        values = {name: as_literal(value) for name, value in self._values.items()}
+        changes = {table: text % values for table, text in CHANGES.items()}
+        multiply(self._sample, changes, first=first, last=self._last)
 
     def ask(self, query: str) -> int:
         """Read one page; returns its number of rows."""
@@ -72,8 +83,11 @@ class Listing:
 
     def middle(self) -> str:
         """The id of an email in the middle of the list."""
-        half = self.project.messages.count() // 2
-        return str(self.project.messages.order_by("-id").values_list("pk", flat=True)[half])
+        return self.find_at(self.project.messages.count() // 2)
+
+    def find_at(self, depth: int) -> str:
+        """The id of the email behind as many newer ones."""
+        return str(self.project.messages.order_by("-id").values_list("pk", flat=True)[depth])
 
     def explain(self, query: str) -> list[str]:
         """The indexes that finding the page's ids uses, and `Seq Scan` for a table that is read whole."""
@@ -84,6 +98,40 @@ class Listing:
             cursor.execute(f"EXPLAIN {statement}")
             lines = [row[0] for row in cursor.fetchall()]
         return sorted({used for line in lines if (used := name_of_scan(line))})
+
+
+def accept_sample(key: ApiKey, size: int) -> UUID:
+    """A message that never becomes due."""
+    draft = Draft(
+        from_=parse_address("Shop <shop@bench.test>"),
+        to=[parse_address("sample@rcpt.test")],
+        subject="Your order",
+        html=f"<p>{'x' * size}</p>",
+        text="y" * (size // 2),
+        tags=["sample"],
+    )
+    with transaction.atomic():
+        pk = services.accept(key, [draft])[0].pk
+        execute("UPDATE mail_recipient SET next_attempt_at = NULL WHERE message_id = %s", [pk])
+    return pk
+
+
+def as_literal(value: object) -> str:
+    """A constant of ours in an SQL expression."""
+    return str(value) if isinstance(value, int) else f"'{value}'"
+
+
+def make_staff_client() -> Callable[[str], object]:
+    """A function that gets a page of the admin as a person who may do everything."""
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(get_user_model().objects.create_superuser("bench"))
+
+    def get(path: str) -> object:
+        answer = client.get(path)
+        assert answer.status_code == 200, answer
+        return answer.content
+
+    return get
 
 
 def name_of_scan(line: str) -> str:
