@@ -7,6 +7,7 @@ that production runs; clients keep their connections, as SDKs do.
 
 import http.client
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,14 +18,18 @@ from itertools import chain
 from statistics import median, quantiles
 from threading import Barrier, Thread
 
+import psycopg
+
 from bench.measure import Options
 from bench.service import ROOT, running_database
+from common.ids import new_id
 from emailsvc.launcher.ports import listen
 
 CLIENTS = (8, 50)
 ROUNDS = 3
 SECONDS = 4.0
 SIZE = 5_000
+BARE_TABLE = "CREATE TABLE bench_bare (id uuid PRIMARY KEY, body text NOT NULL, at timestamptz DEFAULT now())"
 # One client's loop: takes the end time, returns the seconds that each of its requests took.
 Client = Callable[[float], list[float]]
 
@@ -45,7 +50,7 @@ def run(options: Options) -> None:
         with running_web(options.port or 0) as port:
             sides = {
                 "POST /emails": lambda: posting(port, token),
-                "bare INSERT and commit": lambda: accepting.inserting(SIZE),
+                "bare INSERT and commit": lambda: inserting(os.environ["DATABASE_URL"]),
             }
             for count in CLIENTS:
                 report(count, {name: [measure(build, count) for _ in range(ROUNDS)] for name, build in sides.items()})
@@ -64,8 +69,8 @@ def report(count: int, figures: dict[str, list[Figures]]) -> None:
     print(f"  {count:>2} clients  ratio {ours / bare:.2f}")
 
 
-def measure(build: Callable[[], Client], count: int) -> Figures:
-    """Run `count` clients at once for SECONDS."""
+def measure(build: Callable[[], Client], count: int, seconds: float = SECONDS) -> Figures:
+    """Run `count` clients at once for some seconds."""
     barrier = Barrier(count + 1)
     took: list[list[float]] = [[] for _ in range(count)]
 
@@ -73,7 +78,7 @@ def measure(build: Callable[[], Client], count: int) -> Figures:
         client = build()
         client(time.perf_counter() + 0.2)
         barrier.wait()
-        took[number] = client(time.perf_counter() + SECONDS)
+        took[number] = client(time.perf_counter() + seconds)
 
     threads = [Thread(target=work, args=(number,)) for number in range(count)]
     for thread in threads:
@@ -104,6 +109,21 @@ def posting(port: int, token: str) -> Client:
         return took
 
     return post
+
+
+def inserting(url: str, size: int = SIZE) -> Client:
+    """A connection of its own that inserts a row and commits, in a loop."""
+    line = psycopg.connect(url, autocommit=True)
+    body = "x" * size
+
+    def insert(until: float) -> list[float]:
+        took = []
+        while (begun_at := time.perf_counter()) < until:
+            line.execute("INSERT INTO bench_bare (id, body) VALUES (%s, %s)", [new_id(), body])
+            took.append(time.perf_counter() - begun_at)
+        return took
+
+    return insert
 
 
 @contextmanager

@@ -17,9 +17,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -27,7 +28,7 @@ from cryptography.fernet import Fernet
 
 from bench.measure import Options, session_cpu_seconds
 from emailsvc.embedded.servers import running_servers
-from emailsvc.launcher.ports import held_port
+from emailsvc.launcher.ports import LOOPBACK, held_port
 
 COUNT = 5_000
 ROUNDS = 3
@@ -40,14 +41,14 @@ SETTLE_SECONDS = 0.5
 
 
 class Sink:
-    """Postfix's smtp-sink, which accepts and counts everything."""
+    """Postfix's smtp-sink, which accepts and counts everything, unless `options` of its own say otherwise."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, host: str = LOOPBACK, options: Sequence[str] = ()) -> None:
         self.port = port
         self.count = 0
         # It refuses to run as root.
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
-        command = [str(find("smtp-sink")), *user, "-c", f"127.0.0.1:{port}", str(SINK_SESSIONS)]
+        command = [str(find("smtp-sink")), *user, *options, "-c", f"{host}:{port}", str(SINK_SESSIONS)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -57,6 +58,14 @@ class Sink:
         while chunk := os.read(self._process.stdout.fileno(), 65536):
             if figures := re.findall(rb"\d+", chunk):
                 self.count = int(figures[-1])
+
+    def await_count(self, goal: int) -> None:
+        """Wait until it has counted as many. Raises TimeoutError."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.count < goal:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{goal - self.count} messages did not arrive")
+            time.sleep(0.002)
 
     def stop(self) -> None:
         self._process.kill()
@@ -108,16 +117,13 @@ def measure_ours(sink: Sink, worker: Worker) -> tuple[float, float | None]:
     return rate, None if before is None or after is None else (after - before) / COUNT * 1e6
 
 
-def measure(sink: Sink, start: Callable[[], None]) -> float:
+def measure(sink: Sink, start: Callable[[], object], count: int = COUNT) -> float:
     """Messages per second, from `start` until the sink has counted them all."""
-    goal = sink.count + COUNT
+    goal = sink.count + count
     begun_at = time.perf_counter()
     start()
-    while sink.count < goal:
-        if time.perf_counter() - begun_at > PATIENCE_SECONDS:
-            raise TimeoutError(f"{goal - sink.count} messages did not arrive")
-        time.sleep(0.005)
-    return COUNT / (time.perf_counter() - begun_at)
+    sink.await_count(goal)
+    return count / (time.perf_counter() - begun_at)
 
 
 @contextmanager
@@ -195,8 +201,8 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 @contextmanager
-def postfix(sink: Sink) -> Iterator[Callable[[], None]]:
-    """A Postfix of our own with its defaults, relaying to the sink; yields a function that gives it COUNT messages."""
+def postfix(sink: Sink) -> Iterator[Callable[..., None]]:
+    """A Postfix of our own with its defaults, relaying to the sink; yields `give` for its port."""
     with held_port() as port, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -209,13 +215,14 @@ def postfix(sink: Sink) -> Iterator[Callable[[], None]]:
         subprocess.run([*command, "start"], check=True, capture_output=True)
         try:
             await_port(port)
-            yield lambda: give(port)
+            yield partial(give, port)
         finally:
             subprocess.run([*command, "stop"], check=False, capture_output=True)
 
 
-def give(port: int) -> None:
-    source = [str(find("smtp-source")), "-s", str(SESSIONS), "-m", str(COUNT), "-l", str(SIZE)]
+def give(port: int, count: int = COUNT, size: int = SIZE, sessions: int = SESSIONS) -> None:
+    """Hand messages to a server by smtp-source."""
+    source = [str(find("smtp-source")), "-s", str(sessions), "-m", str(count), "-l", str(size)]
     subprocess.run([*source, "-f", "a@bench.test", "-t", "b@rcpt.test", f"127.0.0.1:{port}"], check=True)
 
 

@@ -1,7 +1,9 @@
 """Fills the queue for benchmarks. Django is set up on import, so the environment must be complete before."""
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import django
 
@@ -42,24 +44,36 @@ def await_worker() -> None:
 
 def fill(count: int, size: int) -> None:
     """Accept `count` plain messages of about `size` bytes, which become due only through `release_messages`."""
-    key = ApiKey.objects.select_related("project").get()
-    text = (LINE * (size // len(LINE) + 1))[: size - 400]
+    accept_waiting([build_plain(number, size) for number in range(count)])
+
+
+def build_plain(number: int, size: int) -> Draft:
+    return Draft(
+        from_=parse_address("shop@bench.test"),
+        to=[parse_address(f"user{number}@rcpt.test")],
+        subject=f"Order {number}",
+        text=(LINE * (size // len(LINE) + 1))[: size - 400],
+    )
+
+
+def accept_waiting(drafts: Sequence[Draft]) -> list[UUID]:
+    """Accept messages that become due only through `release_messages` or `release_these`; returns their ids."""
+    key = ApiKey.objects.select_related("project").get(project__name="bench")
     later = timezone.now() + timedelta(days=1)
-    for start in range(0, count, BATCH):
-        drafts = [
-            Draft(
-                from_=parse_address("shop@bench.test"),
-                to=[parse_address(f"user{number}@rcpt.test")],
-                subject=f"Order {number}",
-                text=text,
-            )
-            for number in range(start, min(start + BATCH, count))
-        ]
+    accepted: list[UUID] = []
+    for start in range(0, len(drafts), BATCH):
         with transaction.atomic():
-            messages = services.accept(key, drafts)
-            ids = [message.pk for message in messages]
+            ids = [message.pk for message in services.accept(key, drafts[start : start + BATCH])]
             execute("UPDATE mail_recipient SET next_attempt_at = %s WHERE message_id = ANY(%s)", [later, ids])
+        accepted += ids
     execute("ANALYZE")
+    return accepted
+
+
+def release_these(ids: Sequence[UUID]) -> None:
+    """Make these messages due now, and send a wake-up."""
+    execute("UPDATE mail_recipient SET next_attempt_at = now() WHERE message_id = ANY(%s)", [list(ids)])
+    ring(Lane.NORMAL)
 
 
 def release_messages(count: int) -> None:

@@ -4,7 +4,7 @@ Interleaving spreads the machine's other work over all sides; median, least and 
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,18 @@ ROUND_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Options of the command line for a benchmark's `run`: the folder for servers that it starts."""
+    """Options of the command line for a benchmark's `run`: the folder for servers that it starts, and those of `peers`.
+
+    `rounds` is None for the benchmark's own number; `only` names rows, none for all.
+    """
 
     port: int | None = None
     data: Path | None = None
+    rounds: int | None = None
+    only: Sequence[str] = ()
+    is_quick: bool = False
+    is_check: bool = False
+    json: Path | None = None
 
 
 def microseconds(sides: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, list[float]]:

@@ -24,7 +24,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Guides": ("sending", "domains", "templates", "tracking", "simulator", "webhooks", "events", "statistics"),
     "Other clients": ("resend",),
     "Reference": ("errors", "limits", "settings", "glossary"),
-    "Operations": ("self-hosting", "esps", "operations", "management", "drills", "architecture"),
+    "Operations": ("self-hosting", "esps", "operations", "management", "drills", "benchmarks", "architecture"),
 }
 LAST_SECTION = "Operations"
 
