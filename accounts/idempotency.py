@@ -22,6 +22,7 @@ from accounts.models import IdempotencyKey
 from common.errors import ApiError, BadRequestError, ConflictError
 from common.fields import decrypt, encrypt
 from ledger.limits import is_lock_timeout, lock_limit
+from ledger.rows import Part, Text
 from ledger.sql import execute, fetch_one_as, fetch_value
 
 KEPT_FOR = timedelta(hours=24)
@@ -137,6 +138,62 @@ def find_response(ticket: Ticket | None) -> StoredResponse | None:
         is_secret=row.secret_body is not None,
         is_replayed=True,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptAnswer:
+    """The response to a request with a key, to be stored with the rows that it is about."""
+
+    ticket: Ticket
+    response: StoredResponse
+
+
+# The row of a key that is free, or whose time or lease has ended; none if the key is in use.
+_KEEP = f"""
+NAME AS (
+    INSERT INTO {TABLE} AS old (project_id, key, fingerprint, status, headers, body, created_at)
+    SELECT {{0}}::uuid, {{1}}::text, {{2}}::bytea, {{3}}::smallint, {{4}}::jsonb, {{5}}::jsonb, now()
+    FROM SOURCE WHERE lock IS NOT NULL
+    ON CONFLICT (project_id, key) DO UPDATE SET
+        fingerprint = EXCLUDED.fingerprint, status = EXCLUDED.status, headers = EXCLUDED.headers, body = EXCLUDED.body,
+        secret_body = NULL, created_at = EXCLUDED.created_at, lease_until = NULL
+    WHERE old.created_at <= now() - {{6}}::interval OR (old.status IS NULL AND old.lease_until <= now())
+    RETURNING id
+)
+"""  # noqa: S608 - the table's name
+
+
+def lock_part_of_key() -> str:
+    """The column `lock` of the source of `key_part`: a wait for another request with the key is short."""
+    return f"set_config('lock_timeout', '{WAIT_MS}', true)"
+
+
+def key_part(name: str, answer: KeptAnswer, source: str) -> Part:
+    """The part `name` of a statement that stores a request's rows: one row if the key is free, with its answer, and if
+    `source` has a row; else none.
+    """
+    ticket, response = answer.ticket, answer.response
+    values = [ticket.project_id, ticket.key, ticket.fingerprint, response.status]
+    stored = [json.dumps(response.headers), json.dumps(response.body, cls=JSONEncoder)]
+    return Part(Text(_KEEP.replace("NAME", name).replace("SOURCE", source), 7), [*values, *stored, KEPT_FOR])
+
+
+class KeyTakenError(Exception):
+    """The key was used by another request before."""
+
+
+def store_once(ticket: Ticket | None, store: Callable[[Ticket | None], StoredResponse]) -> StoredResponse:
+    """The response of `store`, which stores it by `key_part`; or the stored response of an earlier request.
+
+    `store` raises KeyTakenError if its statement wrote nothing because of the key.
+    """
+    try:
+        return store(ticket)
+    except KeyTakenError:
+        assert ticket is not None
+        return _wait_for_response(ticket)
+    except OperationalError as error:
+        raise _in_flight_or(error) if ticket else error from None
 
 
 class _TakenError(Exception):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
+from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,7 +21,7 @@ from accounts.viewsets import ApiView
 from common.parsers import read_payload
 
 TwoPhases = Callable[..., Generator[None, None, Response]]
-View = Callable[..., Response]
+View = Callable[..., HttpResponseBase]
 Function = TypeVar("Function", bound=Callable[..., Any])
 # Headers that are stored with the response. All others belong to the single request.
 KEPT_HEADERS = ("Location",)
@@ -46,7 +47,7 @@ def idempotent(view: TwoPhases) -> View:
     return mark_idempotent(run)
 
 
-def idempotent_over_network(view: View) -> View:
+def idempotent_over_network(view: Callable[..., Response]) -> View:
     """A view that talks to the network, run once for each Idempotency-Key: the key is committed first, under a lease.
 
     Its work must be safe to repeat: it is repeated if the process dies between the work and the response.
@@ -96,8 +97,12 @@ def keep(api_view: ApiView, response: Response, view: Callable[..., Any]) -> Sto
 
 
 def as_response(stored: StoredResponse) -> Response:
-    replayed: Mapping[str, str] = {"Idempotency-Replayed": "true"} if stored.is_replayed else {}
-    return Response(stored.body, status=stored.status, headers={**stored.headers, **replayed})
+    return Response(stored.body, status=stored.status, headers=list_headers(stored))
+
+
+def list_headers(stored: StoredResponse) -> Mapping[str, str]:
+    """The headers of the response."""
+    return {**stored.headers, "Idempotency-Replayed": "true"} if stored.is_replayed else stored.headers
 
 
 def read_ticket(view: ApiView, request: Request) -> Ticket | None:

@@ -277,6 +277,13 @@ class AuditEntry(models.Model):
         return f"{self.actor} {self.action} {self.object}"
 
 
+class SettingsChange(models.Model):
+    """A change of rows that processes cache, noted by triggers: see `ledger.cached_rows`."""
+
+    id = models.BigAutoField(primary_key=True)
+    changed_at = models.DateTimeField(db_default=Now())
+
+
 class IdempotencyKey(models.Model):
     """An answered request, kept for 24 hours so that its retry gets the same response.
 

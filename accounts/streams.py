@@ -15,7 +15,7 @@ from accounts.models import Project, Stream, StreamType
 from common.errors import ConflictError, FieldError, InvalidFieldsError
 from common.ids import parse_id
 from common.suggestions import describe_unknown
-from ledger.sql import fetch_column
+from ledger.cached_rows import cached_rows
 
 # The stream of mail that names none. Every project has it, it is transactional, and it cannot be deleted.
 DEFAULT_STREAM = "default"
@@ -86,34 +86,24 @@ class StreamTypes:
         if name == DEFAULT_STREAM:
             return StreamType.TRANSACTIONAL
         if self._types is None:
-            rows = Stream.objects.filter(project_id=self._project_id).values_list("name", "type")
-            self._types = {row: StreamType(type_) for row, type_ in rows}
+            self._types = self._read()
+        if name not in self._types:
+            self._types = self._read(is_fresh=True)
         if name not in self._types:
             raise unknown_stream(name, self._types)
         return self._types[name]
+
+    def _read(self, *, is_fresh: bool = False) -> Mapping[str, StreamType]:
+        return cached_rows.get(("streams", self._project_id), self._load, is_fresh=is_fresh)
+
+    def _load(self) -> Mapping[str, StreamType]:
+        rows = Stream.objects.filter(project_id=self._project_id).values_list("name", "type")
+        return {name: StreamType(type_) for name, type_ in rows}
 
 
 def check_stream(project_id: UUID, name: str) -> None:
     """Raise InvalidFieldsError with the code `unknown_stream` if the project has no stream `name`."""
     StreamTypes(project_id).find(name)
-
-
-def lock_streams(project_id: UUID, names: Collection[str]) -> None:
-    """Keep the streams `names` from being deleted until the transaction ends.
-
-    Raises InvalidFieldsError with the code `unknown_stream` if one was deleted meanwhile. The default stream needs no
-    lock: it cannot be deleted.
-    """
-    wanted = set(names) - {DEFAULT_STREAM}
-    if not wanted:
-        return
-    # KEY SHARE: senders do not wait for each other, and a delete waits for them.
-    kept = fetch_column(
-        "SELECT name FROM accounts_stream WHERE project_id = %s AND name = ANY(%s) FOR KEY SHARE",
-        [project_id, sorted(wanted)],
-    )
-    if missing := sorted(wanted.difference(kept)):
-        raise unknown_stream(missing[0], kept)
 
 
 def unknown_stream(name: str, known: Collection[str]) -> InvalidFieldsError:

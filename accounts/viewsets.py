@@ -89,6 +89,9 @@ class ApiView(APIView):
             return
         super().initial(request, *args, **kwargs)
         if action := find_action(request, self):
+            if action not in self.queries and not request.META.get("QUERY_STRING"):
+                self.query = {}
+                return
             try:
                 self.query = read_fields(self.queries.get(action, NoQuery), request.query_params)
             except ValidationError as error:

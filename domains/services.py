@@ -19,6 +19,7 @@ from domains.domain_status import PENDING_CHECK, SENDING, DomainStatus
 from domains.models import DkimKey, Domain
 from domains.signing_identities import identities
 from domains.trusted_senders import is_trusted, trust_id
+from ledger.cached_rows import cached_rows
 
 
 class DomainExistsError(ConflictError):
@@ -115,6 +116,9 @@ def admit_sender(
     SenderNotVerifiedError when `domain_id` is a different domain or the sender is not admitted.
     """
     domain = find_domain(project, from_domain, domain_id)
+    if not (domain and domain.can_send) and not is_local_only and not is_trusted(from_domain):
+        # Nobody is refused because of what was cached.
+        domain = find_domain(project, from_domain, domain_id, is_fresh=True)
     if domain and domain.can_send:
         return AdmittedSender(basis=SenderBasis.VERIFIED, domain=domain, sender_id=domain.pk)
     if is_trusted(from_domain):
@@ -125,10 +129,13 @@ def admit_sender(
     raise SenderNotVerifiedError(domain=from_domain, reason=reason)
 
 
-def find_domain(project: Project, from_domain: str, domain_id: UUID | None) -> Domain | None:
+def find_domain(project: Project, from_domain: str, domain_id: UUID | None, *, is_fresh: bool = False) -> Domain | None:
+    """The project's domain of that name. With `domain_id` it must be that one."""
     if domain_id is None:
-        return project.domains.filter(name=from_domain).first()
-    domain = project.domains.filter(pk=domain_id).first()
+        return read_domain(project, "name", from_domain, is_fresh=is_fresh)
+    domain = read_domain(project, "pk", domain_id, is_fresh=is_fresh) or read_domain(
+        project, "pk", domain_id, is_fresh=True
+    )
     if domain is None:
         raise InvalidFieldsError([FieldError("domain_id", "not_found", "The project has no such domain.")])
     if domain.name != from_domain:
@@ -136,16 +143,40 @@ def find_domain(project: Project, from_domain: str, domain_id: UUID | None) -> D
     return domain
 
 
+def read_domain(project: Project, name: str, value: object, *, is_fresh: bool = False) -> Domain | None:
+    """A domain of the project by a column; cached for a short time (`ledger.cached_rows`)."""
+    return cached_rows.get(
+        ("domain", project.pk, name, value),
+        lambda: project.domains.filter(**{name: value}).first(),
+        is_fresh=is_fresh,
+    )
+
+
 def default_sender(project: Project, *, domain_id: UUID | None = None) -> Address | None:
     """The default sender: of the domain, else of the project, else of the oldest verified domain; None without any."""
+    named = read_default(project, domain_id)
+    return named or read_default(project, domain_id, is_fresh=True)
+
+
+def read_default(project: Project, domain_id: UUID | None, *, is_fresh: bool = False) -> Address | None:
+    """As `default_sender`; cached for a short time (`ledger.cached_rows`)."""
+
+    def load() -> Address | None:
+        default = find_default(Project.objects.get(pk=project.pk) if is_fresh else project, domain_id)
+        return parse_address(default) if default else None
+
+    return cached_rows.get(("default sender", project.pk, domain_id), load, is_fresh=is_fresh)
+
+
+def find_default(project: Project, domain_id: UUID | None) -> str:
     if domain_id is not None:
         named = project.domains.filter(pk=domain_id).exclude(default_from="").first()
         if named:
-            return parse_address(named.default_from)
+            return named.default_from
     if project.default_from:
-        return parse_address(project.default_from)
+        return project.default_from
     first = project.domains.filter(status__in=SENDING).exclude(default_from="").order_by("id").first()
-    return parse_address(first.default_from) if first else None
+    return first.default_from if first else ""
 
 
 class Senders:

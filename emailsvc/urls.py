@@ -11,6 +11,8 @@ from emailsvc.openapi.schema import show_document
 from emailsvc.web import health, pages
 
 urlpatterns = [
+    # First, because every email comes this way.
+    path("api/v1/", include("messages.urls")),
     path("", pages.show_landing, name="landing"),
     path("docs", documentation.show_home, name="docs"),
     path("docs/search", documentation.show_search, name="docs_search"),
@@ -29,7 +31,6 @@ urlpatterns = [
     path("api/v1/", include("providers.urls")),
     path("api/v1/", include("templates_app.urls")),
     path("api/v1/", include("webhooks.urls")),
-    path("api/v1/", include("messages.urls")),
     path("api/v1/", include("tracking.urls")),
     path("compat/resend/", include("gateways.resend.urls")),
     path("inbox", RedirectView.as_view(pattern_name="inbox")),

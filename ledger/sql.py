@@ -54,6 +54,17 @@ def fetch_value(sql: str, params: Params = ()) -> Any:
     return next(iter(fetch_column(sql, params)), None)
 
 
+def fetch_raw(sql: bytes, values: Sequence[Any]) -> tuple[Any, ...]:
+    """The one row of a statement with PostgreSQL's own placeholders `$1`, `$2` …, for long statements: others are
+    searched for placeholders each time.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
+        row: tuple[Any, ...] | None = cursor.execute(sql, values, prepare=True).fetchone()
+    assert row is not None
+    return row
+
+
 def _fetch(factory: RowFactory[Row], sql: str, params: Params) -> list[Row]:
     with connection.wrap_database_errors, _cursor_of(factory) as cursor:
         return cursor.execute(sql, params, prepare=True).fetchall()
@@ -111,13 +122,6 @@ def pipelined() -> Iterator[None]:
     assert connection.in_atomic_block, "a pipeline outside of a transaction could apply only some of its statements"
     with connection.wrap_database_errors, connection.connection.pipeline():
         yield
-
-
-@contextmanager
-def open_copy(sql: str) -> Iterator["psycopg.Copy"]:
-    """A COPY … FROM STDIN to write rows to. Cannot be used in a pipeline."""
-    with connection.wrap_database_errors, _cursor() as cursor, cursor.copy(sql) as copy:
-        yield copy
 
 
 def _cursor() -> "psycopg.Cursor[tuple[Any, ...]]":

@@ -18,8 +18,9 @@ from django.utils.module_loading import import_string
 
 from common.errors import ApiError
 from common.ids import new_id
+from ledger.rows import Part, Text
 from ledger.sql import fetch_column, fetch_value
-from messages.models import AttachmentContent, Upload
+from messages.models import Attachment, AttachmentContent, Upload
 
 log = structlog.get_logger(__name__)
 
@@ -94,27 +95,69 @@ def write_file(storage: Storage, name: str, content: bytes) -> str:
     return written
 
 
-def save_contents(
-    project_id: UUID, files: Sequence[File], uploaded: Mapping[bytes, str]
-) -> dict[bytes, AttachmentContent]:
-    """Store content rows in the caller's transaction and return them by digest. A content of the project is reused.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFiles:
+    """The distinct contents of a request's attachments, and where `upload` put those that the storage has."""
 
-    The update of `created_at` locks a reused row: the sweep cannot remove it before this transaction ends.
-    """
-    distinct = {file.digest: file for file in files}
-    rows: dict[bytes, AttachmentContent] = {}
-    # A fixed order prevents deadlocks between two transactions.
-    for digest, file in sorted(distinct.items()):
-        name = uploaded.get(digest, "")
-        rows[digest], is_new = AttachmentContent.objects.update_or_create(
-            project_id=project_id,
-            sha256=digest,
-            defaults={"created_at": Now()},
-            create_defaults={"size": len(file.content), "data": None if name else file.content, "storage_name": name},
-        )
-        if is_new and name:
-            Upload.objects.filter(name=name).delete()
-    return rows
+    project_id: UUID
+    files: Sequence[File]
+    uploaded: Mapping[bytes, str]
+
+
+# A content of the project is reused. The update of `created_at` locks its row, so that the sweep cannot remove it; the
+# order of the digests prevents deadlocks between two statements.
+_CONTENTS = """
+contents AS (
+    INSERT INTO mail_attachmentcontent (id, project_id, sha256, size, data, storage_name, created_at)
+    SELECT v.id, {0}::uuid, v.sha256, v.size, v.data, v.storage_name, now()
+    FROM unnest({1}::uuid[], {2}::bytea[], {3}::int[], {4}::bytea[], {5}::text[])
+        AS v(id, sha256, size, data, storage_name), SOURCE
+    ORDER BY v.sha256
+    ON CONFLICT (project_id, sha256) DO UPDATE SET created_at = now()
+    RETURNING id, sha256, storage_name, xmax = 0 AS is_new
+)
+"""
+_USED = """
+used AS (
+    DELETE FROM mail_upload u USING contents c WHERE c.is_new AND c.storage_name <> '' AND u.name = c.storage_name
+)
+"""
+_ATTACHMENTS = """
+attachments AS (
+    INSERT INTO mail_attachment (id, message_id, content_id, position, filename, content_type, cid)
+    SELECT v.id, v.message_id, c.id, v.position, v.filename, v.content_type, v.cid
+    FROM unnest({0}::uuid[], {1}::uuid[], {2}::bytea[], {3}::smallint[], {4}::text[], {5}::text[], {6}::text[])
+        AS v(id, message_id, sha256, position, filename, content_type, cid)
+    JOIN contents c ON c.sha256 = v.sha256
+)
+"""
+
+
+def file_parts(new: NewFiles, rows: Sequence[Attachment], source: str) -> list[Part]:
+    """The parts of a statement (`ledger.rows`) that store attachments and their contents, if `source` has a row."""
+    distinct = {file.digest: file for file in new.files}
+    names = [new.uploaded.get(digest, "") for digest in distinct]
+    contents = [
+        [new_id() for _ in distinct],
+        list(distinct),
+        [len(file.content) for file in distinct.values()],
+        [None if name else file.content for name, file in zip(names, distinct.values(), strict=True)],
+        names,
+    ]
+    attachments = [
+        [row.pk for row in rows],
+        [row.message_id for row in rows],
+        [row.content.sha256 for row in rows],
+        [row.position for row in rows],
+        [row.filename for row in rows],
+        [row.content_type for row in rows],
+        [row.cid for row in rows],
+    ]
+    return [
+        Part(Text(_CONTENTS.replace("SOURCE", source), 6), [new.project_id, *contents]),
+        Part(Text(_USED), []),
+        Part(Text(_ATTACHMENTS, 7), attachments),
+    ]
 
 
 def read_content(content: AttachmentContent) -> bytes:

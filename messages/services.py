@@ -9,11 +9,12 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.acting_for import Caller
+from accounts.idempotency import StoredResponse, Ticket
 from common.addresses import Address
 from common.errors import ConflictError, FieldError, InvalidFieldsError
 from messages.accepting.admission import Admission, Admitted
 from messages.accepting.draft import Draft, copy_fields
-from messages.accepting.persistence import store_emails
+from messages.accepting.persistence import Respond, store_and_respond, store_emails
 from messages.attachments import upload
 from messages.message_events import record_message_events, record_status_events
 from messages.models import Attachment, Message, Recipient, RecipientField
@@ -93,8 +94,14 @@ class PreparedEmails:
 
     def store(self) -> list[Message]:
         """Write all emails or none of them, in the caller's transaction or in a new one."""
-        with transaction.atomic():
-            return store_emails(self.key, self.admitted, self.uploaded)
+        return store_emails(self.key, self.admitted, self.uploaded)
+
+    def store_and_respond(self, respond: Respond, ticket: Ticket | None = None) -> StoredResponse:
+        """As `store`; returns the response that `respond` makes, stored with an idempotency key if there is one.
+
+        Raises KeyTakenError if the key was used before.
+        """
+        return store_and_respond(self.key, self.admitted, self.uploaded, respond, ticket)
 
 
 def prepare_emails(key: Caller, drafts: Sequence[Draft]) -> PreparedEmails:

@@ -7,6 +7,7 @@ import structlog
 from celery import shared_task
 
 from accounts import idempotency
+from ledger import cached_rows
 from ledger.doorbell import doorbell
 from messages import attachments
 from messages.feedback import recording
@@ -70,6 +71,12 @@ def purge_idempotency_keys() -> None:
     log.info("idempotency_keys_purged", count=idempotency.purge_keys())
 
 
+@shared_task(name="mail.purge_settings_changes")
+def purge_settings_changes() -> None:
+    """Delete the notes of changes that every process knows."""
+    log.info("settings_changes_purged", count=cached_rows.purge_changes())
+
+
 @shared_task(name="mail.sweep_attachments")
 def sweep_attachments() -> None:
     """Remove attachments' bytes that no message names."""
@@ -86,6 +93,7 @@ def purge_feedback() -> None:
 SCHEDULE = (
     (tick, timedelta(seconds=5)),
     (purge_idempotency_keys, timedelta(hours=1)),
+    (purge_settings_changes, timedelta(hours=1)),
     (sweep_attachments, timedelta(hours=1)),
     (purge_feedback, timedelta(hours=1)),
 )

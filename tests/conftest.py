@@ -17,6 +17,8 @@ from accounts.services import create_api_key, create_project
 from common.addresses import parse_address
 from domains import verification
 from emailsvc.launcher.ports import held_port
+from ledger import cached_rows as cached_rows_module
+from ledger.cached_rows import CachedRows, cached_rows
 from messages import services
 from messages.accepting.draft import Draft
 from messages.models import Message
@@ -85,6 +87,22 @@ class ApiClient:
 def _providers_are_read_anew() -> None:
     """A process keeps the providers for a second: longer than the transaction of the test that made them."""
     routes.forget()
+
+
+@pytest.fixture(autouse=True)
+def _rows_are_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test changed holds at once. tests/ledger/test_cached_rows.py and those beside it have the cache."""
+    monkeypatch.setattr(cached_rows, "is_enabled", False)
+
+
+@pytest.fixture
+def caching(monkeypatch: pytest.MonkeyPatch) -> Iterator[CachedRows]:
+    """The cache as web processes have it, but that a change is known at once."""
+    monkeypatch.setattr(cached_rows, "is_enabled", True)
+    monkeypatch.setattr(cached_rows_module, "CHECK_SECONDS", 0.0)
+    cached_rows.stop()
+    yield cached_rows
+    cached_rows.stop()
 
 
 @pytest.fixture

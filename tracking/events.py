@@ -30,6 +30,8 @@ class Fact:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+# The time of an event in the body of a webhook delivery.
+PAYLOAD_TIME = """to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 # The body of a webhook delivery: `type`, `timestamp` and `data` of the Standard Webhooks. `data` has the event's own
 # data and the fields by which receivers identify it; an event about a suppression has a `stream` of its own. `seq`
 # counts a message's events. The messages' tables belong to a
@@ -37,7 +39,7 @@ class Fact:
 _PAYLOAD = f"""
 json_build_object(
     'type', f.type,
-    'timestamp', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    'timestamp', {PAYLOAD_TIME},
     'data', (
         SELECT jsonb_build_object('stream', m.stream) || f.data || jsonb_build_object(
             'email_id', f.message_id,

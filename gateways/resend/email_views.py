@@ -1,7 +1,8 @@
 """Resend's emails API. Each view rewrites the request, calls the service of `/api/v1` and shows the result."""
 
-from collections.abc import Generator
-from typing import ClassVar
+from collections.abc import Generator, Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -10,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import scopes
+from accounts.idempotency import StoredResponse
 from accounts.idempotent_views import idempotent
 from accounts.viewsets import read_fields
 from common.parsers import MAX_BATCH_BODY, read_array, read_object
@@ -19,6 +21,7 @@ from gateways.resend.responses import find_reactions, show_email, show_id, show_
 from gateways.resend.viewsets import ResendViewSet
 from messages import services
 from messages.accepting.admission import Admission
+from messages.api.accepting_views import Accepted, accepting
 from messages.api.attachment_fields import limit_body
 from messages.api.batch import prepare_batch
 from messages.api.filters import EmailFilter, EmailPagination, EmailQuery
@@ -55,25 +58,27 @@ class EmailViewSet(ResendViewSet):
     def get_queryset(self) -> QuerySet[Message]:
         return self.project.messages.all()
 
-    @idempotent
-    def create(self, request: Request) -> Generator[None, None, Response]:
+    @accepting
+    def create(self, request: Request) -> Accepted:
         """Accept one email. The response follows the commit that stored it."""
         draft, errors = read_email(read_object(request))
         prepared = services.upload_and_prepare(self.key, [Admission(self.key).admit(draft, errors)])
-        yield
-        return Response({"id": str(prepared.store()[0].pk)})
+        return prepared, lambda messages: keep({"id": str(messages[0].pk)})
 
     @action(detail=False, methods=["post"], max_body=MAX_BATCH_BODY)
-    @idempotent
-    def batch(self, request: Request) -> Generator[None, None, Response]:
+    @accepting
+    def batch(self, request: Request) -> Accepted:
         """Accept up to 100 emails in one transaction: all or none, or in permissive mode the valid ones."""
         is_permissive = read_mode(request.headers.get(MODE_HEADER, "strict")) == "permissive"
         items = read_array(request)
         batch = prepare_batch(self.key, items, is_permissive=is_permissive, read=read_email, limit=MAX_BATCH)
         errors = [{"index": item.index, "message": describe_all(item.error)} for item in batch.refused]
-        yield
-        data = [{"id": str(message.pk)} for message in batch.prepared.store()]
-        return Response({"data": data, "errors": errors} if is_permissive else {"data": data})
+
+        def respond(messages: Sequence[Message]) -> StoredResponse:
+            data = [{"id": str(message.pk)} for message in messages]
+            return keep({"data": data, "errors": errors} if is_permissive else {"data": data})
+
+        return batch.prepared, respond
 
     def list(self, request: Request) -> Response:
         """Emails, newest first."""
@@ -102,3 +107,8 @@ class EmailViewSet(ResendViewSet):
         self.read_body()
         yield
         return Response(show_id(services.cancel(message)))
+
+
+def keep(body: Any) -> StoredResponse:
+    """A response 200 in the form that is stored with an idempotency key."""
+    return StoredResponse(status=HTTPStatus.OK, body=body)

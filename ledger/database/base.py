@@ -25,9 +25,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     _applied: TimeLimits | None = None
     _is_pooled = False
+    # See `ledger.clock`.
+    clock_offset: float | None = None
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        self._applied, self._is_pooled = None, False
+        self._applied, self._is_pooled, self.clock_offset = None, False, None
         return super().get_new_connection(conn_params)
 
     def ensure_connection(self) -> None:

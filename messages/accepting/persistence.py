@@ -1,64 +1,140 @@
-"""Writes accepted emails (messages, recipients, attachments, events) in the caller's transaction."""
+"""Makes the rows of accepted emails (messages, recipients, attachments, events) and stores them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.acting_for import Caller
+from accounts.idempotency import KeptAnswer, KeyTakenError, StoredResponse, Ticket
 from accounts.models import ApiKey
-from accounts.streams import lock_streams
+from accounts.streams import unknown_stream
 from common.ids import timed_ids
 from common.text import fold
 from delivery.simulator.script import DOMAIN as SIMULATED_DOMAIN
-from ledger.rows import insert_rows
-from ledger.sql import fetch_value
+from ledger.clock import database_time
 from messages.accepting.admission import Admitted
 from messages.accepting.draft import keep_bodies, keep_fields
-from messages.attachments import File, save_contents
-from messages.models import Attachment, Content, Message, Recipient, Subject
+from messages.accepting.statement import Condition, Listed, NewRows, store
+from messages.attachments import File, NewFiles
+from messages.models import Attachment, AttachmentContent, Content, Message, Recipient, Subject
 from messages.states import Lane, Status, StatusReason, roll_up
 from messages.tasks import ring
-from tracking.events import Fact, record_facts
+from tracking.events import Fact
 from tracking.models import EventType, TrackedLinks
+from tracking.new_events import NewFact, show_message
 from tracking.suppressions.reach import Cause, MailKind
-from tracking.suppressions.service import find_suppressed
+from webhooks.tasks import ring as ring_webhooks
+
+# The list of suppressed addresses would have to change between two round trips, as many times.
+MAX_TRIES = 20
+# Makes the response from the messages, before they are stored: it is stored with them.
+Respond = Callable[[Sequence[Message]], StoredResponse]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """The emails of one request, with their ids and time."""
+
+    key: Caller
+    admitted: Sequence[Admitted]
+    uploaded: Mapping[bytes, str]
+    ids: Sequence[UUID]
+    now: datetime
+
+    @property
+    def addresses(self) -> set[str]:
+        return {envelope.address.address for item in self.admitted for envelope in item.recipients}
+
+    @property
+    def files(self) -> list[File]:
+        return [file for item in self.admitted for file in item.draft.attachments]
 
 
 def store_emails(key: Caller, admitted: Sequence[Admitted], uploaded: Mapping[bytes, str]) -> list[Message]:
-    """Insert the rows of each admitted email in the caller's transaction, and wake workers after the commit.
+    """Insert the rows of each admitted email by one statement, and wake workers after the commit.
 
-    Returns the messages in order, with their `shown_…` rows filled.
+    Returns the messages in order, with their `shown_…` rows filled. Raises InvalidFieldsError with the code
+    `unknown_stream` if a stream was deleted meanwhile.
     """
-    assert connection.in_atomic_block, "an email is stored whole or not at all"
-    now = read_clock()
-    lock_streams(key.owner_id, {item.draft.stream for item in admitted})
-    addresses = {envelope.address.address for item in admitted for envelope in item.recipients}
-    suppressed = find_suppressed(key.owner_id, addresses)
     messages: list[Message] = []
-    recipients: list[Recipient] = []
-    stops: dict[UUID, Cause] = {}
-    for pk, item in zip(timed_ids.take(now, len(admitted)), admitted, strict=True):
-        message = build_message(key, pk, item, now)
-        rows = build_recipients(message, item, now)
-        stops |= stop_suppressed(message, rows, suppressed)
-        finish_message(message, rows)
-        message.shown_recipients, message.shown_attachments, message.shown_copies = rows, [], []
-        messages.append(message)
-        recipients += rows
-    subjects = [
-        Subject(message_id=message.pk, text=fold(message.subject), metadata=message.metadata) for message in messages
-    ]
-    contents = [build_content(message, item) for message, item in zip(messages, admitted, strict=True)]
-    insert_rows(messages, contents, subjects, recipients, list_tracked(messages, admitted))
-    store_attachments(key.owner_id, messages, admitted, uploaded)
-    record_accepted_events(messages, recipients, stops)
+
+    def keep_messages(stored: Sequence[Message]) -> StoredResponse:
+        messages[:] = stored
+        return StoredResponse(status=0, body=None)
+
+    store_and_respond(key, admitted, uploaded, keep_messages)
+    return messages
+
+
+def store_and_respond(
+    key: Caller,
+    admitted: Sequence[Admitted],
+    uploaded: Mapping[bytes, str],
+    respond: Respond,
+    ticket: Ticket | None = None,
+) -> StoredResponse:
+    """As `store_emails`; returns the response that `respond` makes, which is stored with the request's idempotency key.
+
+    Raises KeyTakenError, and has stored nothing, if the key was used before.
+    """
+    now = database_time()
+    ids = timed_ids.take(now, len(admitted))
+    batch = Batch(key=key, admitted=admitted, uploaded=uploaded, ids=ids, now=now)
+    files = NewFiles(project_id=key.owner_id, files=batch.files, uploaded=uploaded) if batch.files else None
+    streams = {item.draft.stream for item in admitted}
+    listed: Listed = {}
+    for _ in range(MAX_TRIES):
+        rows = build_rows(batch, listed)
+        condition = Condition(project_id=key.owner_id, addresses=batch.addresses, streams=streams, listed=listed)
+        response = respond(rows.messages)
+        answer = KeptAnswer(ticket=ticket, response=response) if ticket else None
+        result = store(condition, rows, files, answer)
+        if result.is_stored:
+            wake_workers(rows.messages, has_posts=result.has_posts)
+            return response
+        if result.is_key_taken:
+            raise KeyTakenError
+        if result.missing_streams:
+            raise unknown_stream(result.missing_streams[0], streams.difference(result.missing_streams))
+        listed = result.listed
+    raise RuntimeError("the suppression list never stays as it is")
+
+
+def wake_workers(messages: Sequence[Message], *, has_posts: bool) -> None:
     for lane in {Lane(message.priority) for message in messages if message.status == Status.QUEUED}:
         transaction.on_commit(partial(ring, lane))
-    return messages
+    if has_posts:
+        transaction.on_commit(ring_webhooks)
+
+
+def build_rows(batch: Batch, listed: Listed) -> NewRows:
+    """All rows of the emails, if `listed` are the entries of their addresses on the suppression list."""
+    messages, recipients, attachments, facts = [], [], [], []
+    for pk, item in zip(batch.ids, batch.admitted, strict=True):
+        message = build_message(batch.key, pk, item, batch.now)
+        rows = build_recipients(message, item, batch.now)
+        stops = stop_suppressed(message, rows, listed)
+        finish_message(message, rows)
+        message.shown_recipients, message.shown_copies = rows, []
+        message.shown_attachments = build_attachments(message, item)
+        messages.append(message)
+        recipients += rows
+        attachments += message.shown_attachments
+        facts += build_facts(message, rows, stops)
+    return NewRows(
+        messages=messages,
+        contents=[build_content(*pair) for pair in zip(messages, batch.admitted, strict=True)],
+        subjects=[Subject(message_id=each.pk, text=fold(each.subject), metadata=each.metadata) for each in messages],
+        recipients=recipients,
+        links=list_tracked(messages, batch.admitted),
+        facts=facts,
+        attachments=attachments,
+    )
 
 
 def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Message:
@@ -118,14 +194,12 @@ def build_recipients(message: Message, item: Admitted, now: datetime) -> list[Re
     return rows
 
 
-def stop_suppressed(
-    message: Message, rows: Sequence[Recipient], suppressed: Mapping[str, Sequence[Cause]]
-) -> dict[UUID, Cause]:
+def stop_suppressed(message: Message, rows: Sequence[Recipient], listed: Listed) -> dict[UUID, Cause]:
     """Give suppressed recipients that status, so that they are never due. Returns the cause of each by recipient id."""
     kind = MailKind.of(message.stream, offers_opt_out=message.enable_unsubscribe, priority=message.priority)
     stops = {}
     for row in rows:
-        if cause := kind.find_stop(suppressed.get(row.address.lower(), ())):
+        if cause := kind.find_stop(listed.get(row.address.lower(), ())):
             row.status, row.status_reason, row.next_attempt_at = Status.SUPPRESSED, StatusReason.SUPPRESSED, None
             stops[row.pk] = cause
     return stops
@@ -150,42 +224,28 @@ def list_tracked(messages: Sequence[Message], admitted: Sequence[Admitted]) -> l
     ]
 
 
-def store_attachments(
-    project_id: UUID, messages: Sequence[Message], admitted: Sequence[Admitted], uploaded: Mapping[bytes, str]
-) -> None:
-    files: list[File] = [file for item in admitted for file in item.draft.attachments]
-    if not files:
-        return
-    contents = save_contents(project_id, files, uploaded)
-    for message, item in zip(messages, admitted, strict=True):
-        message.shown_attachments = [
-            Attachment(
-                message=message,
-                content=contents[file.digest],
-                position=position,
-                filename=file.filename,
-                content_type=file.content_type,
-                cid=file.content_id,
-            )
-            for position, file in enumerate(item.draft.attachments)
-        ]
-    Attachment.objects.bulk_create(row for message in messages for row in message.shown_attachments)
+def build_attachments(message: Message, item: Admitted) -> list[Attachment]:
+    """The attachments; their contents may be rows of the project already, with other ids."""
+    return [
+        Attachment(
+            message=message,
+            content=AttachmentContent(project_id=message.project_id, sha256=file.digest, size=len(file.content)),
+            position=position,
+            filename=file.filename,
+            content_type=file.content_type,
+            cid=file.content_id,
+        )
+        for position, file in enumerate(item.draft.attachments)
+    ]
 
 
 # The first event of an accepted message, by its status. A message with suppressed recipients only has just theirs.
 FIRST_EVENTS = {Status.QUEUED: EventType.QUEUED, Status.SCHEDULED: EventType.SCHEDULED}
 
 
-def record_accepted_events(
-    messages: Sequence[Message], recipients: Sequence[Recipient], stops: Mapping[UUID, Cause]
-) -> None:
-    """Record each message's first event, and one event for each suppressed recipient; `stops` holds its cause."""
-    firsts = [
-        Fact(project_id=message.project_id, message_id=message.pk, type=FIRST_EVENTS[status])
-        for message in messages
-        if (status := Status(message.status)) in FIRST_EVENTS
-    ]
-    suppressed = [
+def build_facts(message: Message, rows: Sequence[Recipient], stops: Mapping[UUID, Cause]) -> list[NewFact]:
+    """The message's first event, and one for each suppressed recipient; `stops` holds its cause."""
+    facts = [
         Fact(
             project_id=row.project_id,
             message_id=row.message_id,
@@ -194,13 +254,19 @@ def record_accepted_events(
             type=EventType.SUPPRESSED,
             data=stops[row.pk].event_data(),
         )
-        for row in recipients
+        for row in rows
         if row.pk in stops
     ]
-    record_facts([*firsts, *suppressed])
-
-
-def read_clock() -> datetime:
-    """The database's time. It alone decides when a recipient is due, not this machine's clock."""
-    now: datetime = fetch_value("SELECT now()")
-    return now
+    if first := FIRST_EVENTS.get(Status(message.status)):
+        facts.insert(0, Fact(project_id=message.project_id, message_id=message.pk, type=first))
+    shown = show_message(stream=message.stream, is_test=message.is_test, tags=message.tags, metadata=message.metadata)
+    return [
+        NewFact(
+            fact=fact,
+            rank=rank,
+            status=Status.SUPPRESSED if fact.recipient_id else message.status,
+            email_status=message.status,
+            shown=shown,
+        )
+        for rank, fact in enumerate(facts, start=1)
+    ]

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from typing import Any
 
+from accounts.idempotency import StoredResponse
 from accounts.models import ApiKey
 from common.errors import ApiError, FieldError, InvalidFieldsError
 from messages.accepting.admission import Admission, Admitted
 from messages.accepting.draft import Draft
 from messages.api.serializers import read_draft
+from messages.models import Message
 from messages.services import PreparedEmails, upload_and_prepare
 
 MAX_BATCH = 500
@@ -41,6 +44,15 @@ class PreparedBatch:
     prepared: PreparedEmails
     indexes: Sequence[int]
     refused: Sequence[Refused]
+
+    def respond(self, messages: Sequence[Message]) -> StoredResponse:
+        """The response with the ids of the stored emails and the errors of the others."""
+        stored = [
+            {"index": index, "id": str(message.pk), "status": message.status}
+            for index, message in zip(self.indexes, messages, strict=True)
+        ]
+        body = {"data": stored, "errors": [item.show() for item in self.refused]}
+        return StoredResponse(status=HTTPStatus.ACCEPTED, body=body)
 
 
 def prepare_batch(

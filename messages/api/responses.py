@@ -9,6 +9,7 @@ from common.serializers import AbsentTextField, StrictDateTimeField, TimeField
 from delivery.envelope import Outcome
 from delivery.judging.rules import RULES
 from delivery.judging.terms import About
+from messages.api.compiled_output import CompiledOutput
 from messages.models import Attachment, Attempt, Message, Recipient, RecipientField
 from messages.states import Lane, OnUncertain, Status, StatusReason
 from providers.routing.selection import routes
@@ -185,4 +186,5 @@ class EmailOutput(EmailRow):
 # Serializers hold no state during output, so one instance serves all threads, and its fields are copied only once.
 ATTEMPT = AttemptOutput()
 ROW = EmailRow()
+SHOW_ROW = CompiledOutput(ROW)
 EMAIL = EmailOutput()

@@ -13,12 +13,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import scopes
-from accounts.idempotent_views import idempotent
+from accounts.idempotency import StoredResponse
+from accounts.idempotent_views import as_response, idempotent
 from accounts.viewsets import ProjectViewSet, locate
 from common.errors import ConflictError
 from common.parsers import MAX_BATCH_BODY, read_array, read_object
 from messages import services
 from messages.accepting.admission import Admission
+from messages.api.accepting_views import Accepted, accepting
 from messages.api.attachment_fields import limit_body
 from messages.api.batch import prepare_batch
 from messages.api.filters import (
@@ -30,7 +32,7 @@ from messages.api.filters import (
     TimelinePagination,
     TimelineQuery,
 )
-from messages.api.responses import EMAIL, ROW, EmailOutput, EmailRow
+from messages.api.responses import EMAIL, SHOW_ROW, EmailOutput, EmailRow
 from messages.api.serializers import EmailRequest, RescheduleRequest, ResendRequest, SettleRequest, read_draft
 from messages.attachments import read_content
 from messages.explain.explain import explain
@@ -87,30 +89,25 @@ class EmailViewSet(ProjectViewSet):
     def get_queryset(self) -> QuerySet[Message]:
         return self.project.messages.all()
 
-    @idempotent
-    def create(self, request: Request) -> Generator[None, None, Response]:
+    @accepting
+    def create(self, request: Request) -> Accepted:
         """Accept one email. The response 202 follows the commit that stored it."""
         draft, errors = read_draft(read_object(request))
         prepared = services.upload_and_prepare(self.key, [Admission(self.key).admit(draft, errors)])
-        yield
-        return accepted(prepared.store()[0])
+        return prepared, lambda messages: keep_accepted(messages[0])
 
     @action(detail=False, methods=["post"], max_body=MAX_BATCH_BODY)
-    @idempotent
-    def batch(self, request: Request) -> Generator[None, None, Response]:
+    @accepting
+    def batch(self, request: Request) -> Accepted:
         """Accept up to 500 emails in one transaction: all or none, or with `?mode=permissive` the valid ones."""
         is_permissive = self.query["mode"] == "permissive"
         batch = prepare_batch(self.key, read_array(request), is_permissive=is_permissive)
-        errors = [item.show() for item in batch.refused]
-        yield
-        messages = zip(batch.indexes, batch.prepared.store(), strict=True)
-        stored = [{"index": index, "id": str(message.pk), "status": message.status} for index, message in messages]
-        return Response({"data": stored, "errors": errors}, status=HTTPStatus.ACCEPTED)
+        return batch.prepared, batch.respond
 
     def list(self, request: Request) -> Response:
         """Emails, newest first."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response([ROW.to_representation(message) for message in page or ()])
+        return self.get_paginated_response([SHOW_ROW(message) for message in page or ()])
 
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """One email with bodies, attempts and events."""
@@ -188,8 +185,13 @@ class EmailViewSet(ProjectViewSet):
 
 def accepted(message: Message) -> Response:
     """The response 202 with the email and its Location."""
+    return as_response(keep_accepted(message))
+
+
+def keep_accepted(message: Message) -> StoredResponse:
+    """The same in the form that is stored with an idempotency key."""
     headers = {"Location": locate("email-detail", message.pk)}
-    return Response(ROW.to_representation(message), status=HTTPStatus.ACCEPTED, headers=headers)
+    return StoredResponse(status=HTTPStatus.ACCEPTED, body=SHOW_ROW(message), headers=headers)
 
 
 def download(content: bytes, content_type: str, filename: str) -> HttpResponse:

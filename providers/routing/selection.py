@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
+from ledger.cached_rows import cached_rows
 from providers.configuration.model import ProviderAddress
 from providers.configuration.stored import find_settings
 from providers.models import BounceMailbox, Provider, ProviderKind
@@ -119,6 +120,7 @@ class Routes:
         self._clock = clock
         self._lock = threading.Lock()
         self._read_at = float("-inf")
+        self._mark: int | None = None
         self._shared: list[Candidate] = []
         self._own: dict[UUID, list[Candidate]] = {}
 
@@ -214,10 +216,10 @@ class Routes:
 
     def is_local_only(self, project_id: UUID) -> bool:
         """Whether the project's mail can reach only the inbox or the simulator, paused providers included."""
-        return all(candidate.provider.is_local for candidate in self._candidates(project_id))
+        return all(candidate.provider.is_local for candidate in self._enabled(project_id))
 
     def has_provider(self, project_id: UUID) -> bool:
-        return bool(self._candidates(project_id))
+        return bool(self._enabled(project_id))
 
     def has_unreadable_only(self, project_id: UUID) -> bool:
         """Whether the project has providers, and none of them can be read."""
@@ -226,15 +228,21 @@ class Routes:
 
     def forget(self) -> None:
         """Drop the cache, after a change of providers in this process."""
-        self._read_at = float("-inf")
+        self._read_at, self._mark = float("-inf"), None
 
     def _candidates(self, project_id: UUID) -> Sequence[Candidate]:
         shared, own = self._current()
         return own.get(project_id) or shared
 
-    def _current(self) -> tuple[Sequence[Candidate], Mapping[UUID, Sequence[Candidate]]]:
+    def _enabled(self, project_id: UUID) -> Sequence[Candidate]:
+        """The candidates, whose pauses may be old: every other change is known where the process is told of changes."""
+        shared, own = self._current(is_current=cached_rows.mark is not None and cached_rows.mark == self._mark)
+        return own.get(project_id) or shared
+
+    def _current(self, *, is_current: bool = False) -> tuple[Sequence[Candidate], Mapping[UUID, Sequence[Candidate]]]:
         with self._lock:
-            if self._clock() - self._read_at > FRESH_SECONDS:
+            if not is_current and self._clock() - self._read_at > FRESH_SECONDS:
+                self._mark = cached_rows.mark
                 self._read()
                 self._read_at = self._clock()
             return self._shared, self._own

@@ -13,9 +13,10 @@ from accounts.acting_for import Delegate
 from accounts.models import Project, Stream, StreamType
 from accounts.scopes import STREAMS_READ, STREAMS_WRITE
 from accounts.services import create_project
-from accounts.streams import create_stream, lock_streams
+from accounts.streams import create_stream
 from common.addresses import parse_address
 from common.errors import InvalidFieldsError
+from ledger.sql import fetch_value
 from messages import services
 from messages.accepting.draft import Draft
 from messages.models import Message
@@ -162,7 +163,8 @@ def test_mail_and_the_deletion_of_its_stream_never_pass_each_other(settings: Any
     prepared = services.prepare_emails(Delegate(project=project), [draft])
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            lock_streams(project.pk, ["digest"])
+            # As the statement does that stores emails.
+            fetch_value("SELECT name FROM accounts_stream WHERE id = %s FOR KEY SHARE", [stream.pk])
             waiting = pool.submit(delete)
             prepared.store()
         assert waiting.result() == "stream_in_use"

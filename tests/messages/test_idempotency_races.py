@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from accounts import idempotency
 from accounts.idempotency import StoredResponse, Ticket, run_once
 from accounts.models import IdempotencyKey
+from ledger.sql import fetch_raw
 from messages.models import Message, Recipient
 from tests.conftest import ApiClient
 
@@ -126,7 +126,7 @@ def test_a_crash_between_commit_and_answer_leads_to_the_same_email(api: ApiClien
         raise CrashError
 
     with monkeypatch.context() as patch:
-        patch.setattr("accounts.idempotent_views.Response", crash)
+        patch.setattr("messages.api.accepting_views.HttpResponse", crash)
         with pytest.raises(CrashError):
             post(api)
     pk = str(Message.objects.get().pk)
@@ -136,11 +136,13 @@ def test_a_crash_between_commit_and_answer_leads_to_the_same_email(api: ApiClien
 
 
 def test_a_crash_before_the_commit_leaves_neither_key_nor_email(api: ApiClient, monkeypatch: Any) -> None:
-    def crash(*_: object) -> None:
-        raise CrashError
+    def crash(*statement: Any) -> None:
+        with transaction.atomic():
+            fetch_raw(*statement)
+            raise CrashError
 
     with monkeypatch.context() as patch:
-        patch.setattr(idempotency, "_store", crash)
+        patch.setattr("ledger.rows.fetch_raw", crash)
         with pytest.raises(CrashError):
             post(api)
     assert not Message.objects.exists()

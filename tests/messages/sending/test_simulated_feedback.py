@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from messages.accepting.persistence import read_clock
+from ledger.sql import fetch_value
 from messages.feedback.recording import apply_due
 from messages.models import Message, ReceivedFeedback, Recipient
 from messages.sending.composing import compose_raw
@@ -25,7 +25,7 @@ def come_true() -> Callable[[], list[float]]:
     def apply() -> list[float]:
         planned = ReceivedFeedback.objects.filter(due_at__isnull=False).order_by("due_at")
         # The database's clock stands still within a test's transaction.
-        now = read_clock()
+        now = fetch_value("SELECT now()")
         waits = [round((row.due_at - now).total_seconds(), 3) for row in planned if row.due_at]
         for number, row in enumerate(planned):
             row.due_at = timezone.now() - timedelta(days=1) + timedelta(seconds=number)

@@ -1,0 +1,148 @@
+"""The one statement that stores accepted emails. It is a transaction by itself, and takes one round trip.
+
+The rows are made before, for the entries of the suppression list that are expected: none at first. The statement looks
+at the list, and stores nothing if it has others; then the rows are made again. So an address is looked up in the
+statement that stores it, and hardly any email takes two.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from accounts.idempotency import KeptAnswer, key_part, lock_part_of_key
+from accounts.streams import DEFAULT_STREAM
+from ledger.clock import correct_clock
+from ledger.rows import Part, Text, insert_part, mark_stored, run_parts
+from messages.attachments import NewFiles, file_parts
+from messages.models import Attachment, Content, Message, Recipient, Subject
+from tracking.models import TrackedLinks
+from tracking.new_events import NewFact, event_parts
+from tracking.suppressions.reach import Cause
+
+# Entries of the list by lower-case address.
+Listed = Mapping[str, Sequence[Cause]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRows:
+    """Everything that one call stores. A further table of a message is a field here and a line in `list_parts`."""
+
+    messages: Sequence[Message]
+    contents: Sequence[Content]
+    subjects: Sequence[Subject]
+    recipients: Sequence[Recipient]
+    links: Sequence[TrackedLinks]
+    facts: Sequence[NewFact]
+    attachments: Sequence[Attachment] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What has to hold for the rows to be stored: these entries of the suppression list, and no others, for these
+    addresses; and the streams exist.
+    """
+
+    project_id: UUID
+    addresses: Collection[str]
+    streams: Collection[str]
+    listed: Listed = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Whether the rows were stored. If not: the entries of the list now, the streams that do not exist, or that the
+    idempotency key has been used.
+    """
+
+    is_stored: bool
+    is_key_taken: bool
+    listed: Listed
+    missing_streams: Sequence[str]
+    has_posts: bool
+
+
+# An entry as a line: reason/stream/address. A reason and a stream's name hold no slash.
+_LISTED = """
+listed AS MATERIALIZED (
+    SELECT COALESCE(string_agg(line, E'\\n' ORDER BY line COLLATE "C"), '') AS lines FROM (
+        SELECT concat(reason, '/', stream, '/', address) AS line FROM tracking_suppression
+        WHERE project_id = {0}::uuid AND address = ANY({1}::text[])
+    ) AS entries
+)
+"""
+# KEY SHARE: emails do not wait for each other, and the deletion of a stream waits for them.
+_STREAMS = """
+kept AS MATERIALIZED (
+    SELECT name FROM accounts_stream
+    WHERE project_id = {0}::uuid AND name = ANY(string_to_array({1}::text, '/')) FOR KEY SHARE
+)
+"""
+_GATE = """
+gate AS MATERIALIZED (
+    SELECT LOCK AS lock WHERE (SELECT lines FROM listed) = {0}::text
+    AND (SELECT count(*) FROM kept) = cardinality(string_to_array({1}::text, '/'))
+)
+"""
+_OPEN = "stored AS MATERIALIZED (SELECT 1 AS id FROM gate)"
+_END = """
+SELECT (SELECT count(*) FROM gate), (SELECT count(*) FROM stored), (SELECT lines FROM listed),
+    ARRAY(SELECT name FROM kept), (SELECT count(*) FROM posted), statement_timestamp()
+"""
+
+
+def store(
+    condition: Condition, rows: NewRows, files: NewFiles | None = None, answer: KeptAnswer | None = None
+) -> Result:
+    """Store the rows if the condition holds, with an idempotency key's answer and the contents of attachments."""
+    streams = "/".join(sorted(set(condition.streams) - {DEFAULT_STREAM}))
+    gate = _GATE.replace("LOCK", lock_part_of_key() if answer else "1")
+    parts = [
+        Part(Text(_LISTED, 2), [condition.project_id, sorted({text.lower() for text in condition.addresses})]),
+        Part(Text(_STREAMS, 2), [condition.project_id, streams]),
+        Part(Text(gate, 2), [write_listed(condition.listed), streams]),
+        key_part("stored", answer, "gate") if answer else Part(Text(_OPEN), []),
+        *list_parts(rows, files),
+    ]
+    sent_at = time.monotonic()
+    is_open, is_stored, listed, kept, post_count, stated = run_parts(parts, _END)
+    correct_clock(stated, sent_at)
+    if is_stored:
+        for each in (rows.messages, rows.contents, rows.subjects, rows.recipients, rows.links, rows.attachments):
+            mark_stored(each)
+    return Result(
+        is_stored=bool(is_stored),
+        is_key_taken=bool(is_open and not is_stored),
+        listed=read_listed(listed),
+        missing_streams=sorted(set(filter(None, streams.split("/"))).difference(kept)),
+        has_posts=bool(post_count),
+    )
+
+
+def list_parts(rows: NewRows, files: NewFiles | None) -> Iterable[Part]:
+    for name, table in (
+        ("messages", rows.messages),
+        ("contents", rows.contents),
+        ("subjects", rows.subjects),
+        ("recipients", rows.recipients),
+        ("links", rows.links),
+    ):
+        if table:
+            yield insert_part(name, table, "stored")
+    if files:
+        yield from file_parts(files, rows.attachments, "stored")
+    yield from event_parts(rows.facts, "stored")
+
+
+def write_listed(listed: Listed) -> str:
+    lines = [f"{reason}/{stream or ''}/{text}" for text, causes in listed.items() for reason, stream in causes]
+    return "\n".join(sorted(lines))
+
+
+def read_listed(lines: str) -> Listed:
+    found: dict[str, list[Cause]] = defaultdict(list)
+    for line in filter(None, lines.split("\n")):
+        reason, stream, address = line.split("/", 2)
+        found[address].append(Cause(reason, stream or None))
+    return found

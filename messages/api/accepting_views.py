@@ -1,0 +1,48 @@
+"""`@accepting`: a view that accepts emails, repeatable with an Idempotency-Key, in one round trip to the database."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import msgspec
+from django.http import HttpResponse, HttpResponseBase
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+from accounts.idempotency import StoredResponse, find_response, store_once
+from accounts.idempotent_views import list_headers, mark_idempotent, read_ticket
+from accounts.viewsets import ProjectView
+from common.errors import ApiError
+from messages.accepting.persistence import Respond
+from messages.services import PreparedEmails
+
+Accepted = tuple[PreparedEmails, Respond]
+
+
+def accepting(view: Callable[..., Accepted]) -> Callable[..., HttpResponseBase]:
+    """A view that prepares emails, and returns them with the function that makes the response.
+
+    The idempotency key is looked up by the statement that stores the emails. A request that is refused before is looked
+    up too: what was valid when it was accepted may be invalid by now, and gets its answer again.
+    """
+
+    @wraps(view)
+    def run(self: ProjectView, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        ticket = read_ticket(self, request)
+        try:
+            prepared, respond = view(self, request, *args, **kwargs)
+        except (ApiError, ValidationError):
+            stored = find_response(ticket)
+            if stored is None:
+                raise
+        else:
+            stored = store_once(ticket, lambda ticket: prepared.store_and_respond(respond, ticket))
+        return write_response(stored)
+
+    return mark_idempotent(run)
+
+
+def write_response(stored: StoredResponse) -> HttpResponse:
+    """The response, without DRF's negotiation and rendering."""
+    content = msgspec.json.encode(stored.body)
+    return HttpResponse(content, status=stored.status, headers=list_headers(stored), content_type="application/json")

@@ -1,0 +1,92 @@
+"""The events of messages that the same statement stores, as parts of it (`ledger.rows`)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.rows import Part, Text
+from ledger.sql import as_rows
+from tracking.events import PAYLOAD_TIME, Fact
+from tracking.feed.cursor import POSITION
+from webhooks.publishing import PUBLISH, max_attempts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFact:
+    """An event of a new message. `rank` numbers the events of the message from 1, `status` is the recipient's, or the
+    message's if the event is about the whole message. `shown` are the message's own data in webhooks.
+    """
+
+    fact: Fact
+    rank: int
+    status: str
+    email_status: str
+    shown: Mapping[str, Any]
+
+
+# `body` is the data of the webhook delivery: as `tracking.events.record_facts` has it, which reads it from the tables.
+_FACTS = """
+facts AS MATERIALIZED (
+    SELECT f.* FROM jsonb_to_recordset({0}::jsonb) AS f(
+        id uuid, project_id uuid, message_id uuid, recipient_id uuid, address text, type text, data jsonb, body jsonb
+    ), SOURCE
+)
+"""
+_WRITTEN = f"""
+written AS (
+    INSERT INTO tracking_event (id, project_id, message_id, recipient_id, address, type, data, occurred_at, position)
+    SELECT id, project_id, message_id, recipient_id, address, type, data, now(), (SELECT {POSITION}) FROM facts
+)
+"""  # noqa: S608 - built from constants
+# The payload is made only for endpoints that want it.
+_POSTED = f"""
+told AS (
+    SELECT project_id, id AS event_id, type,
+        json_build_object('type', type, 'timestamp', {PAYLOAD_TIME}, 'data', body)::text AS payload
+    FROM facts
+), posted AS ({PUBLISH.replace("%(attempts)s", "{0}")} RETURNING id)
+"""  # noqa: S608 - built from constants
+
+
+def event_parts(facts: Sequence[NewFact], source: str) -> list[Part]:
+    """The parts that write the events, and a row in the part `posted` for each webhook delivery, if `source` has a row.
+
+    The caller wakes the webhooks' worker after the commit if there are any.
+    """
+    return [
+        Part(Text(_FACTS.replace("SOURCE", source), 1), [as_rows(map(build_row, facts))]),
+        Part(Text(_WRITTEN), []),
+        Part(Text(_POSTED, 1), [max_attempts()]),
+    ]
+
+
+def build_row(new: NewFact) -> dict[str, Any]:
+    fact = new.fact
+    return {
+        "id": fact.id,
+        "project_id": fact.project_id,
+        "message_id": fact.message_id,
+        "recipient_id": fact.recipient_id,
+        "address": fact.address,
+        "type": fact.type,
+        "data": fact.data,
+        "body": build_body(new),
+    }
+
+
+def build_body(new: NewFact) -> dict[str, Any]:
+    """The `data` of a webhook delivery."""
+    return {
+        **new.shown,
+        **new.fact.data,
+        "email_id": new.fact.message_id,
+        "recipient": new.fact.address or None,
+        "status": new.status,
+        "email_status": new.email_status,
+        "seq": new.rank,
+    }
+
+
+def show_message(*, stream: str, is_test: bool, tags: Sequence[str], metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The data of a message in the webhook deliveries of its events."""
+    return {"stream": stream, "test": is_test, "tags": tags, "metadata": metadata}
