@@ -86,7 +86,10 @@ class AttachmentSerializer(LenientSerializer):
         return {}
 
     def to_internal_value(self, data: Any) -> Any:
-        value = super().to_internal_value(data)
+        return self.build(super().to_internal_value(data))
+
+    def build(self, value: Mapping[str, Any]) -> File:
+        """The file with these values."""
         return File(
             filename=value["filename"],
             content_type=value["content_type"],
@@ -102,10 +105,17 @@ class AttachmentsField(serializers.ListField):
         super().__init__(child=AttachmentSerializer(), required=False)
 
     def to_internal_value(self, data: Any) -> list[File]:
+        if isinstance(data, list):
+            self.check_count(data)
+        return self.check_all(super().to_internal_value(data))
+
+    def check_count(self, data: Collection[Any]) -> None:
         limit = settings.ATTACHMENT_LIMIT_COUNT
-        if isinstance(data, list) and len(data) > limit:
+        if len(data) > limit:
             fail_field("max_length", f"Must have at most {limit} files; it has {len(data)}.")
-        files: list[File] = super().to_internal_value(data)
+
+    def check_all(self, files: list[File]) -> list[File]:
+        """The files, if they may be in one email."""
         if sum(len(file.content) for file in files) > limit_files():
             fail_too_large()
         named = [file.content_id for file in files if file.content_id]

@@ -32,6 +32,7 @@ from messages.api.fields import (
     TagsField,
     fail_field,
 )
+from messages.api.typed_bodies import TypedReader
 from messages.services import ResendRecipients, Settlement
 from messages.states import Lane, OnUncertain
 from templates_app.serializers import LocaleField
@@ -96,10 +97,18 @@ class EmailRequest(LenientSerializer):
 
 # Serializers hold no state during input, so one instance serves all threads, and its fields are copied only once.
 EMAIL_REQUEST = EmailRequest()
+EMAIL_READER = TypedReader(EMAIL_REQUEST)
 
 
 def read_draft(data: Mapping[str, object]) -> tuple[Draft, list[FieldError]]:
     """Convert a request body into a draft without its invalid fields, and the errors of those."""
+    if (values := EMAIL_READER.read(data)) is not None:
+        return Draft(template=values.pop("template_id", ""), **values), []
+    return explain_draft(data)
+
+
+def explain_draft(data: Mapping[str, object]) -> tuple[Draft, list[FieldError]]:
+    """As `read_draft`, by the serializer, which makes the errors."""
     values, errors = EMAIL_REQUEST.inspect(data)
     draft = Draft(template=values.pop("template_id", ""), **values)
     return draft, list(list_field_errors(serializers.ValidationError(errors))) if errors else []
