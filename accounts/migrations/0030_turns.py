@@ -23,7 +23,7 @@ SCOPES = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0001_initial")]
+    dependencies = [("accounts", "0010_settings_changes")]
 
     operations = [
         migrations.AddField(

@@ -5,9 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0001_initial"),
-    ]
+    dependencies = [("accounts", "0030_turns")]
 
     operations = [
         migrations.CreateModel(
@@ -127,6 +125,7 @@ class Migration(migrations.Migration):
                             "domains:write",
                             "emails:read",
                             "emails:send",
+                            "emails:send:critical",
                             "events:read",
                             "providers:read",
                             "providers:write",

@@ -16,10 +16,7 @@ DROP TRIGGER domains_domain_change_noted ON domains_domain;
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("domains", "0001_initial"),
-        ("accounts", "0010_settings_changes"),
-    ]
+    dependencies = [("domains", "0001_initial"), ("accounts", "0010_settings_changes")]
 
     operations = [
         migrations.RunSQL(NOTE_CHANGES, NOTE_NO_CHANGES),

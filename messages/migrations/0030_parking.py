@@ -19,7 +19,7 @@ REASONS = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mail", "0001_initial")]
+    dependencies = [("mail", "0004_drop_bodies")]
 
     operations = [
         migrations.AddField("recipient", "parked_by", models.TextField(blank=True, default="", db_default="")),

@@ -4,9 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("mail", "0001_initial"),
-    ]
+    dependencies = [("mail", "0031_turn_indexes")]
 
     operations = [
         migrations.AlterField(
@@ -20,6 +18,8 @@ class Migration(migrations.Migration):
                     ("provider_unreadable", "Provider Unreadable"),
                     ("suppressed", "Suppressed"),
                     ("expired", "Expired"),
+                    ("paused", "Paused"),
+                    ("cap", "Cap"),
                     ("sender_suspended", "Sender Suspended"),
                     ("sender_not_verified", "Sender Not Verified"),
                     ("worker_crash", "Worker Crash"),
@@ -42,6 +42,8 @@ class Migration(migrations.Migration):
                     ("provider_unreadable", "Provider Unreadable"),
                     ("suppressed", "Suppressed"),
                     ("expired", "Expired"),
+                    ("paused", "Paused"),
+                    ("cap", "Cap"),
                     ("sender_suspended", "Sender Suspended"),
                     ("sender_not_verified", "Sender Not Verified"),
                     ("worker_crash", "Worker Crash"),

@@ -16,10 +16,7 @@ DROP TRIGGER providers_provider_change_noted ON providers_provider;
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("providers", "0001_initial"),
-        ("accounts", "0010_settings_changes"),
-    ]
+    dependencies = [("providers", "0001_initial"), ("accounts", "0010_settings_changes")]
 
     operations = [
         migrations.RunSQL(NOTE_CHANGES, NOTE_NO_CHANGES),

@@ -4,7 +4,7 @@ import common.fields
 
 
 class Migration(migrations.Migration):
-    dependencies = [("providers", "0001_initial")]
+    dependencies = [("providers", "0010_settings_changes")]
 
     operations = [
         migrations.AddField("provider", "settings", common.fields.EncryptedJsonField(null=True)),

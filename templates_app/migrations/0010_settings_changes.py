@@ -16,10 +16,7 @@ DROP TRIGGER templates_template_change_noted ON templates_template;
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("templates", "0001_initial"),
-        ("accounts", "0010_settings_changes"),
-    ]
+    dependencies = [("templates", "0001_initial"), ("accounts", "0010_settings_changes")]
 
     operations = [
         migrations.RunSQL(NOTE_CHANGES, NOTE_NO_CHANGES),
