@@ -123,7 +123,7 @@ def store(
 def list_parts(rows: NewRows, files: NewFiles | None) -> Iterable[Part]:
     for name, table in (
         ("messages", rows.messages),
-        ("contents", rows.contents),
+        ("bodies", rows.contents),
         ("subjects", rows.subjects),
         ("recipients", rows.recipients),
         ("links", rows.links),

@@ -56,7 +56,7 @@ def send_due() -> None:
     SendingLoop(Lane.NORMAL, lambda: None).run()
 
 
-@pytest.mark.parametrize("stored", STORED, ids=repr)
+@pytest.mark.parametrize("stored", STORED, ids=range(len(STORED)))
 def test_its_mail_waits_and_that_of_others_goes_out(
     api: ApiClient, other_api: ApiClient, project: Project, stored: object
 ) -> None:
