@@ -1,4 +1,4 @@
-"""The address of a server of ours: a host and a port, or an inherited socket of the starting program."""
+"""Servers of ours: their address (a host and a port, or an inherited socket), and names in the WSGI environ."""
 
 import asyncio
 import socket
@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from django.core.management.base import CommandError
 
 BACKLOG = 512
+# What the application tells our web server when it wants a large body: the most bytes that it takes, and their owner.
+BODY_LIMIT = "emailsvc.body_limit"
+BODY_CALLER = "emailsvc.body_caller"
+# Set by our web server, which takes an empty item of a stream as "not ready yet" (PEP 3333): it asks again a moment
+# later, and gives the thread to others meanwhile.
+EMPTY_MEANS_LATER = "emailsvc.empty_means_later"
 
 
 @dataclass(frozen=True, kw_only=True)

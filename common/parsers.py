@@ -10,6 +10,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from common.errors import ApiError, BadRequestError, BodyTooLargeError, UnsupportedMediaTypeError
+from common.listening import BODY_CALLER, BODY_LIMIT
 from common.strict_json import MAX_VALUES, Json, parse_json
 
 # Views with larger bodies say so: `max_body = MAX_BATCH_BODY`, or `@action(…, max_body=MAX_BATCH_BODY)`. Those that
@@ -17,7 +18,6 @@ from common.strict_json import MAX_VALUES, Json, parse_json
 # of files as numbers say `max_values`.
 MAX_BODY = 16 * 1024 * 1024
 MAX_BATCH_BODY = 32 * 1024 * 1024
-MAX_DRAINED = 64 * 1024 * 1024
 CHUNK = 256 * 1024
 
 # RFC 9110, 8.3.1. JSON has no charset parameter, but many clients send charset=utf-8.
@@ -60,7 +60,9 @@ class StrictJSONParser(BaseParser):
         is_json = JSON_TYPE.match(media_type or "") and meta.get("HTTP_CONTENT_ENCODING", "identity") == "identity"
         if not is_json and not is_optional:
             raise UnsupportedMediaTypeError
-        body = read_body(stream, read_length(meta), getattr(view, "max_body", MAX_BODY))
+        limit = getattr(view, "max_body", MAX_BODY)
+        meta |= {BODY_LIMIT: limit, BODY_CALLER: str(getattr(context["request"].auth, "project_id", ""))}
+        body = read_body(stream, read_length(meta), limit)
         if not body or body.isspace():
             if is_optional:
                 return {}
@@ -81,7 +83,6 @@ def read_length(meta: Mapping[str, Any]) -> int:
 def read_body(stream: BufferedIOBase, length: int, limit: int) -> bytearray:
     """All of `stream`, whose announced length is `length` (-1: unknown). `BodyTooLargeError` above `limit` bytes."""
     if length > limit:
-        drain(stream)
         raise BodyTooLargeError(limit=limit)
     body = bytearray()
     while chunk := read_chunk(stream):
@@ -99,16 +100,6 @@ def read_chunk(stream: BufferedIOBase) -> bytes:
     except Exception as error:
         # Each WSGI server has its own exceptions for a client that disconnected or sent a malformed chunk.
         raise IncompleteBodyError from error
-
-
-def drain(stream: BufferedIOBase) -> None:
-    """Read the excess, up to a bound: most clients send everything before they read the response.
-
-    The server closes a connection with much unread data, and a client that keeps it open would lose its next request.
-    """
-    for _ in range(0, MAX_DRAINED, CHUNK):
-        if not read_chunk(stream):
-            return
 
 
 def read_object(request: Request) -> dict[str, Json]:

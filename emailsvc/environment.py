@@ -101,6 +101,18 @@ class Environment(BaseSettings):
     TRUSTED_PROXIES: Networks = Field(
         default=[], description="Networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted."
     )
+    WEB_CONNECTIONS_PER_PEER: int = Field(
+        default=50,
+        ge=1,
+        description="Connections that one address (of IPv6: one /64) may have open in each web process; "
+        "TRUSTED_PROXIES may have more.",
+    )
+    WEB_BYTES_IN_FLIGHT_MIB: int = Field(
+        default=256,
+        ge=128,
+        description="MiB of large requests and answers under way in each web process, in temporary files. A project "
+        "has at most half of it.",
+    )
     REPORT_DOMAIN: str = Field(
         default="",
         description="Domain whose mail is routed to `run_report_listener`. It is the return path of sending domains "

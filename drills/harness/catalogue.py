@@ -38,6 +38,7 @@ DRILLS: Mapping[str, str] = {
     "esp": "drills.scenarios.esps:esp",
     "same-key": "drills.scenarios.clients:same_key",
     "idle-connections": "drills.scenarios.clients:idle_connections",
+    "drip": "drills.scenarios.clients:drip",
     "deploy": "drills.scenarios.deploys:deploy",
     "ten-thousand": "drills.scenarios.deploys:ten_thousand",
     "webhooks": "drills.scenarios.endpoints:webhooks",

@@ -1,11 +1,12 @@
-"""Many clients at once: fifty with one idempotency key, and five hundred idle connections."""
+"""Many clients at once: fifty with one idempotency key, five hundred idle connections, two hundred that drip."""
 
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Barrier
 
 from django.db import connection
@@ -83,6 +84,8 @@ def idle_connections(scene: Scene) -> None:
     scene.wait_for_quiet(since=time.monotonic())
 
 
+# The addresses of many clients, all of this machine.
+HOSTS = [f"127.0.0.{number}" for number in range(2, 12)]
 # The bytes that they send before they fall silent.
 WORDS = (
     b"",
@@ -98,7 +101,8 @@ def idle_lines(scene: Scene, count: int) -> Iterator[Sequence[socket.socket]]:
     lines = []
     try:
         for number in range(count):
-            line = socket.create_connection(place, timeout=5)
+            # Ten addresses: one may have only WEB_CONNECTIONS_PER_PEER.
+            line = socket.create_connection(place, timeout=5, source_address=(HOSTS[number % len(HOSTS)], 0))
             lines.append(line)
             line.sendall(WORDS[number % len(WORDS)])
         yield lines
@@ -118,3 +122,119 @@ def is_open(line: socket.socket) -> bool:
     except OSError:
         return False
     return False
+
+
+DRIPPING = 200
+DRIP_SECONDS = 0.5
+HEALTH_SECONDS = 0.25
+# The beginnings of four kinds of requests that are never finished. Each goes on with a byte twice a second, but for the
+# last one: a large answer of which a byte is read twice a second.
+BEGINNINGS = (
+    b"POST /api/v1/emails HTTP/1.1\r\nHost: a\r\nX-Slow: ",
+    b"POST /api/v1/emails HTTP/1.1\r\nHost: a\r\n%s\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 900000\r\n\r\n",
+    b"POST /api/v1/emails HTTP/1.1\r\nHost: a\r\n%s\r\nContent-Type: application/json\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\nfffff\r\n",
+    b"GET /api/v1/emails?limit=100 HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n",
+)
+
+
+def drip(scene: Scene) -> None:
+    """200 clients send heads, bodies and chunks, and read answers, a byte twice a second: others are not affected."""
+    scene.open_sink()
+    scene.stack.start("worker")
+    scene.warm_up()
+    with dripping(scene, DRIPPING) as dripper, scene.load(RATE) as load:
+        waits = ask_health(scene, LOAD_SECONDS * 3)
+    scene.note_load(load)
+    scene.details |= {
+        "dripping": DRIPPING,
+        "dripped_bytes": dripper.count,
+        "max_ms": round(max(load.seconds) * 1000),
+        "health_max_ms": round(max(waits) * 1000),
+    }
+    scene.expect(not load.refused, f"some POSTs were not answered 202: {dict(load.refused)}")
+    scene.expect(max(load.seconds) < POST_SECONDS, f"a POST took {max(load.seconds):.2f} s")
+    scene.expect(max(waits) < POST_SECONDS, f"/healthz took {max(waits):.2f} s")
+    scene.expect(dripper.count > DRIPPING * LOAD_SECONDS, f"only {dripper.count} bytes dripped")
+    scene.wait_for_quiet(since=time.monotonic())
+
+
+def ask_health(scene: Scene, seconds: float) -> list[float]:
+    """The durations of `GET /healthz`, four times a second, each over a new connection."""
+    waits, until = [], time.monotonic() + seconds
+    while time.monotonic() < until:
+        started = time.monotonic()
+        with socket.create_connection((LOOPBACK, scene.stack.ground.web_port), timeout=30) as line:
+            line.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            answer = line.recv(4096)
+        waits.append(time.monotonic() - started)
+        scene.expect(answer.startswith(b"HTTP/1.1 200"), f"/healthz answered {answer[:40]!r}")
+        time.sleep(HEALTH_SECONDS)
+    return waits
+
+
+class Dripper(threading.Thread):
+    """Keeps that many slow clients busy; a client whose connection the server ends begins anew."""
+
+    def __init__(self, scene: Scene, number: int) -> None:
+        super().__init__(daemon=True)
+        self._place = (LOOPBACK, scene.stack.ground.web_port)
+        self._key = f"Authorization: Bearer {scene.token}".encode()
+        self._lines: list[socket.socket | None] = [None] * number
+        self._end = threading.Event()
+        self.count = 0
+
+    def run(self) -> None:
+        while not self._end.is_set():
+            for number, line in enumerate(self._lines):
+                try:
+                    self._lines[number] = line or self._open(number)
+                    self._drip(number)
+                except OSError:
+                    if line := self._lines[number]:
+                        line.close()
+                    self._lines[number] = None
+            self._end.wait(DRIP_SECONDS)
+
+    def _open(self, number: int) -> socket.socket:
+        line = socket.socket()
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        line.bind((HOSTS[number % len(HOSTS)], 0))
+        line.connect(self._place)
+        beginning = BEGINNINGS[number % len(BEGINNINGS)]
+        line.sendall(beginning % self._key if b"%s" in beginning else beginning)
+        # A body's first part comes at once, so that the server has it on its disk.
+        if number % len(BEGINNINGS) in (1, 2):
+            line.sendall(b"x" * 300_000)
+        line.setblocking(False)
+        return line
+
+    def _drip(self, number: int) -> None:
+        line = self._lines[number]
+        assert line is not None
+        if number % len(BEGINNINGS) == 3:
+            with suppress(BlockingIOError):
+                if not line.recv(1):
+                    raise ConnectionResetError
+        else:
+            line.send(b"x")
+        self.count += 1
+
+    def stop(self) -> None:
+        self._end.set()
+        self.join()
+        for line in self._lines:
+            if line:
+                line.close()
+
+
+@contextmanager
+def dripping(scene: Scene, number: int) -> Iterator[Dripper]:
+    """That many clients that drip, from ten addresses."""
+    dripper = Dripper(scene, number)
+    dripper.start()
+    try:
+        yield dripper
+    finally:
+        dripper.stop()

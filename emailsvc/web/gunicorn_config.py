@@ -4,11 +4,13 @@ import gc
 import resource
 import signal
 
+from django.conf import settings
 from django.urls import get_resolver
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
 from emailsvc.embedded.parent_death import die_with_parent
+from emailsvc.web.serving.limits import MIB, ServerLimits
 
 
 def raise_descriptor_limit(wanted: int) -> int:
@@ -22,7 +24,7 @@ def raise_descriptor_limit(wanted: int) -> int:
 
 bind = ["127.0.0.1:8000"]
 worker_class = "emailsvc.web.patient_worker.PatientWorker"
-# Threads, because a long poll of the inbox waits for seconds; each thread has one database connection.
+# A request has a thread while the application works on it; each thread has one database connection.
 workers = 2
 threads = 16
 # One import for all workers: a faster start and shared pages of code.
@@ -32,7 +34,8 @@ max_requests = 50_000
 max_requests_jitter = 10_000
 keepalive = 30
 # An idle connection costs a descriptor and no thread; some descriptors are reserved for the database and files.
-worker_connections = raise_descriptor_limit(4200) - 200
+# A large body lies in a file, which is another descriptor.
+worker_connections = (raise_descriptor_limit(4200) - 200) // 2
 graceful_timeout = 3
 # Django decides which proxies are trusted (TRUSTED_PROXIES).
 secure_scheme_headers: dict[str, str] = {}
@@ -52,3 +55,8 @@ def when_ready(_server: Arbiter) -> None:
 
 def post_fork(_server: Arbiter, worker: Worker) -> None:
     die_with_parent(worker.ppid, signal.SIGKILL)
+    worker.limits = ServerLimits(
+        connections_per_peer=settings.WEB_CONNECTIONS_PER_PEER,
+        trusted_proxies=settings.TRUSTED_PROXIES,
+        bytes_in_flight=settings.WEB_BYTES_IN_FLIGHT_MIB * MIB,
+    )

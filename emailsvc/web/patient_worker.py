@@ -1,139 +1,193 @@
-"""gunicorn's threaded worker, hardened against slow clients: threads serve requests, not connections.
+"""gunicorn's worker: an event loop reads requests and writes answers, and threads run the application.
 
-gunicorn's own worker gives each new connection a thread, which waits seconds for the first byte and without limit for
-the rest: a few dozen idle or slow clients block the service. This worker collects requests in the event loop; only
-requests larger than 64 KiB finish in a thread, with a time limit for each read.
+No client holds a thread: a request goes to one when it is complete, and leaves it with its answer. See
+docs/decisions/0110-web-server-without-waiting-threads.md.
 """
 
-import json
-import re
+import heapq
+import os
 import selectors
-import socket
 import time
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from typing import Any
 
-from gunicorn.http.errors import LimitRequestLine
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.base import Worker
 
-from common.errors import ApiError, UriTooLongError, as_problem
-from common.ids import new_id
+from emailsvc.web.serving.budget import ByteBudget
+from emailsvc.web.serving.connection import NOTHING, ClientConnection, State
+from emailsvc.web.serving.exchange import Outcome
+from emailsvc.web.serving.limits import STOPPING_SECONDS, PeerCount, ServerLimits
+from emailsvc.web.serving.refusals import TooManyConnectionsError
+from emailsvc.web.serving.thread_pool import ThreadPool
+from emailsvc.web.serving.work_queue import WorkQueue
 
-# The largest request that is collected whole; also the largest head, which gunicorn limits further.
-GATHER_BYTES = 64 * 1024
-# Time limit until a request is complete, or its first 64 KiB are.
-GATHER_SECONDS = 20.0
-READ_SECONDS = 10.0
-WRITE_SECONDS = 60.0
-CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*(?:\r\n|$)")
+# The interval in which passed deadlines are found.
+SWEEP_SECONDS = 0.25
+# Connections taken at once, so that other processes get some.
+ACCEPT_AT_ONCE = 8
+# Connections beyond a peer's number that get an answer at the same time; more are closed without.
+REFUSED_AT_ONCE = 100
 
 
-class PatientSocket(socket.socket):
-    """A client's socket with a time limit on blocking calls: a client that is silent for too long counts as gone."""
+class PatientWorker(Worker):  # type: ignore[misc]
+    """All methods run in the main thread but for those that say otherwise."""
 
-    def setblocking(self, flag: bool) -> None:
-        self.settimeout(READ_SECONDS if flag else 0.0)
+    limits = ServerLimits()
+    alive: bool
 
-    def recv(self, *args: Any) -> bytes:
+    def init_process(self) -> None:
+        self.budget = ByteBudget(self.limits.bytes_in_flight)
+        self.work = WorkQueue(self.cfg.threads // 2)
+        self._peers = PeerCount(self.limits)
+        self._pool = ThreadPool(self.cfg.threads)
+        self._selector = selectors.DefaultSelector()
+        self._connections: set[ClientConnection] = set()
+        self._given_back: deque[tuple[ClientConnection, Outcome]] = deque()
+        self._pauses: list[tuple[float, int, ClientConnection]] = []
+        self._numbers = count()
+        self._refused = 0
+        self._is_accepting = False
+        self._swept_at = 0.0
+        super().init_process()
+
+    # --- the loop
+
+    def run(self) -> None:
+        self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._take_back)
+        while self.alive:
+            self.notify()
+            self._accept_while(len(self._connections) < self.cfg.worker_connections)
+            self._step()
+            if self.ppid != os.getppid():
+                self.log.info("Parent changed, shutting down: %s", self)
+                break
+        self._stop()
+
+    def _stop(self) -> None:
+        """Answer what is under way, within gunicorn's time for that."""
+        self._accept_while(False)
+        for listener in self.sockets:
+            listener.close()
+        now = time.monotonic()
+        for connection in list(self._connections):
+            connection.stop(now + STOPPING_SECONDS)
+        while self._connections and time.monotonic() < now + self.cfg.graceful_timeout:
+            self.notify()
+            self._step()
+
+    def _step(self) -> None:
+        now = time.monotonic()
+        wait = SWEEP_SECONDS if self._connections else 1.0
+        if self._pauses:
+            wait = min(wait, max(self._pauses[0][0] - now, 0.0))
+        for key, _ in self._selector.select(wait):
+            if isinstance(key.data, ClientConnection):
+                self._guard(key.data, key.data.handle)
+            else:
+                key.data(key.fileobj)
+        now = time.monotonic()
+        while self._pauses and self._pauses[0][0] <= now:
+            connection = heapq.heappop(self._pauses)[2]
+            self._guard(connection, connection.resume)
+        if now - self._swept_at > SWEEP_SECONDS:
+            self._swept_at = now
+            for connection in [each for each in self._connections if each.deadline < now]:
+                self._guard(connection, connection.expire)
+
+    def _guard(self, connection: ClientConnection, step: Callable[[], None]) -> None:
+        """A fault of ours in one connection is not the end of the others."""
         try:
-            return super().recv(*args)
-        except TimeoutError:
-            return b""
+            step()
+        except Exception:
+            self.log.exception("Error in a connection")
+            connection.close()
 
-    def sendall(self, *args: Any) -> None:
-        self.settimeout(WRITE_SECONDS)
-        super().sendall(*args)
-        self.setblocking(True)
+    def _accept_while(self, wanted: bool) -> None:
+        if wanted == self._is_accepting:
+            return
+        self._is_accepting = wanted
+        for listener in self.sockets:
+            if wanted:
+                listener.setblocking(False)
+                self._selector.register(listener, selectors.EVENT_READ, self._accept)
+            else:
+                self._selector.unregister(listener)
 
+    def _accept(self, listener: Any) -> None:
+        for _ in range(ACCEPT_AT_ONCE):
+            try:
+                sock, address = listener.accept()
+            except OSError:  # another process was faster, the client has gone, or no descriptor is left
+                return
+            sock.setblocking(False)
+            peer = self._peers.find_peer(address)
+            is_welcome = self._peers.enter(peer)
+            if not is_welcome and self._refused >= REFUSED_AT_ONCE:
+                sock.close()
+                continue
+            connection = ClientConnection(self, sock, peer if is_welcome else None, (address, listener.getsockname()))
+            self._connections.add(connection)
+            if is_welcome:
+                self.watch(connection, selectors.EVENT_READ)
+            else:
+                self._refused += 1
+                connection.refuse(TooManyConnectionsError())
 
-class PatientWorker(ThreadWorker):  # type: ignore[misc]
-    """All methods run in the worker's main thread."""
+    # --- for connections
 
-    def enqueue_req(self, conn: TConn) -> None:
-        """Called for a new connection, and for one whose next request was read together with the last."""
-        if conn.initialized:
-            super().enqueue_req(conn)
+    def watch(self, connection: ClientConnection, events: int) -> None:
+        if events == connection.events:
+            return
+        if events == NOTHING:
+            self._selector.unregister(connection.sock)
+        elif connection.events == NOTHING:
+            self._selector.register(connection.sock, events, connection)
         else:
-            conn.sock = PatientSocket(fileno=conn.sock.detach())
-            self.gather(conn)
+            self._selector.modify(connection.sock, events, connection)
+        connection.events = events
 
-    def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
-        """A kept-alive connection becomes readable again."""
-        self.poller.unregister(client)
-        self.keepalived_conns.remove(conn)
-        self.gather(conn)
+    def run_job(self, connection: ClientConnection, job: Callable[[], Outcome | None]) -> None:
+        """Run the job in a thread; the connection gets its outcome back."""
+        self._pool.submit(lambda: self._run_in_thread(connection, job))
 
-    def on_pending_socket_readable(self, conn: TConn, client: socket.socket) -> None:
-        """More bytes of a request have arrived."""
-        if self.is_settled(conn):
-            self.poller.unregister(client)
-            self.pending_conns.remove(conn)
-
-    def gather(self, conn: TConn) -> None:
-        """Give the connection to a thread once its request is complete."""
-        conn.sock.setblocking(False)
-        conn.heard = bytearray()
-        if not self.is_settled(conn):
-            conn.timeout = time.monotonic() + GATHER_SECONDS
-            self.pending_conns.append(conn)
-            callback = partial(self.on_pending_socket_readable, conn)
-            self.poller.register(conn.sock, selectors.EVENT_READ, callback)
-
-    def is_settled(self, conn: TConn) -> bool:
-        """Read the available bytes; true once a thread has the connection or it has ended."""
+    def _run_in_thread(self, connection: ClientConnection, job: Callable[[], Outcome | None]) -> None:
+        """Runs in a thread of the pool."""
         try:
-            data = conn.sock.recv(GATHER_BYTES)
-        except BlockingIOError:
-            return False
-        except OSError:
-            data = b""
-        conn.heard += data
-        if data and not is_whole(conn.heard):
-            return False
-        if data:
-            conn.init()
-            conn.parser.unreader.unread(bytes(conn.heard))
-            super().enqueue_req(conn)
+            outcome = job()
+        except BaseException:
+            self.log.exception("Error handling request")
+            outcome = Outcome.DROPPED
+        if outcome is None:
+            return
+        self._given_back.append((connection, outcome))
+        with suppress(OSError):  # a full pipe wakes the loop too
+            os.write(self.PIPE[1], b".")
+
+    def _take_back(self, pipe: int) -> None:
+        with suppress(BlockingIOError):
+            os.read(pipe, 4096)
+        while self._given_back:
+            connection, outcome = self._given_back.popleft()
+            if connection.state is not State.CLOSED:
+                self._guard(connection, partial(connection.take_back, outcome))
+
+    def wake_at(self, when: float, connection: ClientConnection) -> None:
+        heapq.heappush(self._pauses, (when, next(self._numbers), connection))
+
+    def forget(self, connection: ClientConnection) -> None:
+        self._connections.discard(connection)
+        if connection.peer is None:
+            self._refused -= 1
         else:
-            self.nr_conns -= 1
-            conn.sock.close()
-        return True
+            self._peers.leave(connection.peer)
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
-        """gunicorn's error responses are HTML pages; API callers can cause this one, so it is a problem document."""
-        if isinstance(exc, LimitRequestLine):
-            with suppress(OSError):
-                client.sendall(build_answer(UriTooLongError()))
-        else:
-            super().handle_error(req, client, addr, exc)
-
-    def _cap_keepalive(self, deadline: float) -> None:
-        """The worker stops: clients with an incomplete request are dropped."""
-        super()._cap_keepalive(deadline)
-        for conn in self.pending_conns:
-            conn.timeout = min(conn.timeout, deadline)
-
-
-def build_answer(error: ApiError) -> bytes:
-    """The error as a complete HTTP response, after which the connection is closed."""
-    request_id = str(new_id())
-    body = json.dumps(as_problem(error, request_id)).encode()
-    head = (
-        f"HTTP/1.1 {error.status.value} {error.status.phrase}\r\nConnection: close\r\n"
-        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\nX-Request-Id: {request_id}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-def is_whole(heard: bytearray) -> bool:
-    """Whether a request can be passed to a thread: it is complete, 64 KiB are collected, or its length is unknown."""
-    if len(heard) >= GATHER_BYTES:
-        return True
-    end = heard.find(b"\r\n\r\n")
-    if end < 0:
-        return False
-    head = bytes(heard[:end]).lower()
-    length = CONTENT_LENGTH.search(head)
-    # A client that expects a 100 response sends nothing until a thread has sent it.
-    return length is None or b"\r\nexpect:" in head or len(heard) >= end + 4 + int(length[1])
+    def count_request(self) -> None:
+        """Runs in a thread of the pool. gunicorn starts another worker when this one has served its number."""
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False

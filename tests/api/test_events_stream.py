@@ -15,6 +15,7 @@ from accounts.models import Project
 from tests.feed_settling import settle
 from tracking.events import Fact, record_facts
 from tracking.feed import stream
+from tracking.feed.pages import find_end
 from tracking.models import EventType
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     # Tests that call every route open streams and never read them to their end.
-    monkeypatch.setattr(stream, "streams", threading.BoundedSemaphore(stream.STREAM_LIMIT))
+    monkeypatch.setattr(stream, "slots", stream.StreamSlots(3, 2))
     # Tests end their streams themselves, when they have seen what they wait for.
     monkeypatch.setattr(stream, "STREAM_SECONDS", 60.0)
     monkeypatch.setattr(stream, "POLL_SECONDS", 0.05)
@@ -96,7 +97,7 @@ def test_types_are_chosen(api, project):
 
 def test_a_stream_ends_and_gives_its_place_back(api, project, monkeypatch):
     monkeypatch.setattr(stream, "STREAM_SECONDS", 1.0)
-    for _ in range(stream.STREAM_LIMIT + 1):
+    for _ in range(3):
         answer = api.get("/events/stream")
         chunks = list(answer.streaming_content)
         answer.close()
@@ -105,16 +106,27 @@ def test_a_stream_ends_and_gives_its_place_back(api, project, monkeypatch):
         assert len(chunks) > 1
 
 
-def test_there_are_only_so_many_streams(api, project):
-    held = [api.get("/events/stream") for _ in range(stream.STREAM_LIMIT)]
+def test_a_project_has_so_many_streams_and_others_have_theirs(api, project, other_api):
+    mine = [api.get("/events/stream") for _ in range(2)]
     answer = api.get("/events/stream")
     assert (answer.status_code, answer.json()["code"]) == (503, "too_many_streams")
     assert answer["Retry-After"] == "5"
-    for each in held:
+    theirs = other_api.get("/events/stream")
+    assert theirs.status_code == 200
+    # The process has its number too.
+    assert "all projects" in other_api.get("/events/stream").json()["detail"]
+    for each in [*mine, theirs]:
         each.close()
     last = api.get("/events/stream")
     assert last.status_code == 200
     last.close()
+
+
+def test_a_stream_without_news_yields_nothing_to_a_server_that_waits_by_itself(project, monkeypatch):
+    monkeypatch.setattr(stream, "POLL_SECONDS", 1000.0)
+    answer = stream.open_stream(project.pk, after=find_end(), types=None, is_paced=True)
+    assert list(islice(answer.streaming_content, 3)) == [b"retry: 1000\n\n", b"", b""]
+    answer.close()
 
 
 @pytest.mark.parametrize("headers", [{"Last_Event_ID": "x"}, {"Accept": "text/event-stream", "Last_Event_ID": "-"}])

@@ -7,6 +7,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import Client, RequestFactory
 
+from common.listening import BODY_LIMIT
 from common.parsers import MAX_BATCH_BODY, MAX_BODY
 
 # A handler of its own ends a request as a server does, and looks at the connection that an earlier test has left.
@@ -146,13 +147,18 @@ def test_a_malformed_chunk_is_400():
     assert (status, body["code"]) == (400, "incomplete_body")
 
 
-def test_a_body_that_is_too_large_is_read_to_its_end_so_that_the_connection_can_be_kept():
-    stream = io.BytesIO(b" " * (MAX_BODY * 2))
+def test_a_body_that_is_announced_too_large_is_not_read():
     environ = RequestFactory().generic("POST", ECHO, b"{}", content_type="application/json").environ
-    environ |= {"CONTENT_LENGTH": str(MAX_BODY * 2), "wsgi.input": stream}
+    environ |= {"CONTENT_LENGTH": str(MAX_BODY * 2), "wsgi.input": BrokenStream()}
     statuses = []
     list(WSGIHandler()(environ, lambda status, headers: statuses.append(status[:3])))
-    assert (statuses, stream.read()) == (["413"], b"")
+    assert statuses == ["413"]
+
+
+def test_a_view_tells_the_server_how_much_it_takes_before_it_reads():
+    environ = RequestFactory().generic("POST", ECHO, b"{}", content_type="application/json").environ
+    list(WSGIHandler()(environ, lambda status, headers: None))
+    assert environ[BODY_LIMIT] == MAX_BODY
 
 
 def test_a_body_cut_short_is_400():

@@ -1,12 +1,13 @@
 """The live feed: server-sent events (HTML standard, 9.2), resumed with `Last-Event-ID`.
 
-Each stream occupies a thread of the web server, so their number and duration are limited. Clients of the protocol
+A stream reads the log twice a second, so the number of streams and their duration are limited. Clients of the protocol
 reconnect by themselves and miss no event.
 """
 
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from uuid import UUID
@@ -20,58 +21,89 @@ from tracking.feed.cursor import Cursor
 from tracking.feed.pages import FeedPage, cursor_of, read_page
 from tracking.models import Event
 
-# The most streams per process, out of the web server's 16 threads.
-STREAM_LIMIT = 2
+# The most streams in each web process, of all projects and of one.
+STREAM_LIMIT = 60
+PROJECT_STREAM_LIMIT = 10
 STREAM_SECONDS = 55.0
 POLL_SECONDS = 0.5
 # The interval of writes without events: only a write shows the server that the client has gone.
 BREATH_SECONDS = 4.0
 PAGE = 100
 
-streams = threading.BoundedSemaphore(STREAM_LIMIT)
-
 
 class TooManyStreamsError(ApiError):
-    """Too many clients follow the events at the moment. Retry later, or read pages of `/events`."""
+    """Too many clients follow {whose} events at the moment. Retry later, or read pages of `/events`."""
 
     code = "too_many_streams"
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "5"})
+    def __init__(self, whose: str) -> None:
+        super().__init__(whose=whose, headers={"Retry-After": "5"})
+
+
+class StreamSlots:
+    """The open streams of this process. Safe to use from any thread."""
+
+    def __init__(self, limit: int, project_limit: int) -> None:
+        self._limit = limit
+        self._project_limit = project_limit
+        self._counts: Counter[UUID] = Counter()
+        self._mutex = threading.Lock()
+
+    def acquire(self, project_id: UUID) -> None:
+        """Raises TooManyStreamsError."""
+        with self._mutex:
+            if self._counts[project_id] >= self._project_limit:
+                raise TooManyStreamsError("this project's")
+            if self._counts.total() >= self._limit:
+                raise TooManyStreamsError("all projects'")
+            self._counts[project_id] += 1
+
+    def release(self, project_id: UUID) -> None:
+        with self._mutex:
+            self._counts[project_id] -= 1
+            if not self._counts[project_id]:
+                del self._counts[project_id]
+
+
+slots = StreamSlots(STREAM_LIMIT, PROJECT_STREAM_LIMIT)
 
 
 def follow(project_id: UUID, *, after: Cursor, types: Sequence[str] | None) -> Iterator[FeedPage]:
-    """Yield pages without end; an empty page if no event arrived within POLL_SECONDS."""
+    """Yield pages without end; `has_more` says whether another look is worth while at once."""
     while True:
         page = read_page(project_id, after=after, limit=PAGE, types=types)
         yield page
         after = page.next
-        if not page.has_more:
-            time.sleep(POLL_SECONDS)
 
 
 class EventStream:
-    """The chunks of one stream, for `STREAM_SECONDS`.
+    """The chunks of one stream, for `STREAM_SECONDS`; an empty one when there is nothing to say for POLL_SECONDS.
 
     A class, because a generator that is closed before its first item would never release its slot.
     """
 
-    def __init__(self, pages: Iterable[FeedPage]) -> None:
+    def __init__(self, pages: Iterable[FeedPage], project_id: UUID, *, is_paced: bool) -> None:
         self._chunks = self._send(pages)
-        self._places = streams
-        self._has_place = True
+        self._project_id = project_id
+        self._slots = slots
+        self._has_slot = True
+        # Whether the server waits after an empty item; otherwise the stream sleeps.
+        self._is_paced = is_paced
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        return next(self._chunks)
+        chunk = next(self._chunks)
+        if not chunk and not self._is_paced:
+            time.sleep(POLL_SECONDS)
+        return chunk
 
     def close(self) -> None:
-        if self._has_place:
-            self._has_place = False
-            self._places.release()
+        if self._has_slot:
+            self._has_slot = False
+            self._slots.release(self._project_id)
             self._chunks.close()
 
     def _send(self, pages: Iterable[FeedPage]) -> Generator[bytes, None, None]:
@@ -85,6 +117,8 @@ class EventStream:
                 breath_at = time.monotonic() + BREATH_SECONDS
             if time.monotonic() > until:
                 return
+            if not page.has_more:
+                yield b""
 
 
 def format_event(event: Event) -> bytes:
@@ -93,11 +127,12 @@ def format_event(event: Event) -> bytes:
     return f"id: {cursor_of(event).write()}\nevent: {event.type}\ndata: {data}\n\n".encode()
 
 
-def open_stream(project_id: UUID, *, after: Cursor, types: Sequence[str] | None) -> StreamingHttpResponse:
+def open_stream(
+    project_id: UUID, *, after: Cursor, types: Sequence[str] | None, is_paced: bool
+) -> StreamingHttpResponse:
     """Open a streaming response. Raises TooManyStreamsError."""
-    if not streams.acquire(blocking=False):
-        raise TooManyStreamsError
-    stream = EventStream(follow(project_id, after=after, types=types))
+    slots.acquire(project_id)
+    stream = EventStream(follow(project_id, after=after, types=types), project_id, is_paced=is_paced)
     response = StreamingHttpResponse(stream, content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"

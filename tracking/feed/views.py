@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from accounts.scopes import EVENTS_READ
 from accounts.viewsets import ProjectView
+from common.listening import EMPTY_MEANS_LATER
 from common.pagination import build_page
 from tracking.event_serializers import FeedEventOutput
 from tracking.feed.cursor import Cursor
@@ -78,4 +79,9 @@ class StreamView(ProjectView):
         """
         seen = request.headers.get("Last-Event-ID")
         after = Cursor.read(seen) if seen else self.query.get("after") or find_end()
-        return open_stream(self.project.pk, after=after, types=self.query.get("types"))
+        return open_stream(
+            self.project.pk,
+            after=after,
+            types=self.query.get("types"),
+            is_paced=EMPTY_MEANS_LATER in request.META,
+        )
