@@ -13,6 +13,7 @@ from celery.signals import (
     worker_ready,
     worker_shutdown,
 )
+from django.db import connection
 
 import domains.tasks
 import gateways.tasks
@@ -60,6 +61,12 @@ KINDS = {
     messages.tasks.tick.name: WorkKind.TICK,
     webhooks.tasks.tick.name: WorkKind.TICK,
 }
+
+
+@task_prerun.connect
+def check_connection(**_: Any) -> None:
+    """Close a connection that an earlier task left broken, or that is old."""
+    connection.close_if_unusable_or_obsolete()
 
 
 @task_prerun.connect

@@ -1,8 +1,14 @@
-"""Each worker's own timer: mail is sent, and lost leases are found, even if beat is dead and wake-ups are lost."""
+"""Each worker's own timer: mail is sent, and lost leases are found, even if beat is dead and wake-ups are lost.
 
+Of all the workers one looks into the database at a time; the others look whether it still does.
+"""
+
+import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from uuid import uuid4
 
 import redis
 import structlog
@@ -18,9 +24,35 @@ TICK_KEY = "ledger:tick"
 AWAY = (redis.RedisError, OperationalError, InterfaceError, OSError)
 
 
-class Timer:
-    """Calls `tick` every `settings.TICK_TIME` in a daemon thread, and survives its errors.
+# Which timer looks. Its turn ends when it has not renewed it for so many ticks.
+TURN_KEY = "ledger:turn"
+TURN_TICKS = 3
 
+
+class Turn:
+    """The right to look for due work, which one timer of all that share our Redis has, as long as it lives."""
+
+    def __init__(self) -> None:
+        self._own = str(uuid4())
+
+    def take(self) -> bool:
+        """Whether it is our turn; renews it. Two may have it for a moment, which does no harm."""
+        seconds = math.ceil(settings.TICK_TIME.total_seconds() * TURN_TICKS)
+        holder = cache.get(TURN_KEY)
+        if holder is None:
+            return bool(cache.add(TURN_KEY, self._own, timeout=seconds))
+        return bool(holder == self._own and cache.touch(TURN_KEY, timeout=seconds))
+
+    def end(self) -> None:
+        """Let another timer look at once, if it is our turn."""
+        if cache.get(TURN_KEY) == self._own:
+            cache.delete(TURN_KEY)
+
+
+class Timer:
+    """Calls `tick` every `settings.TICK_TIME` in a daemon thread if it is our turn, and survives its errors.
+
+    Without Redis nobody has a turn, and every timer looks.
     An outage of the database or of Redis is logged once at its start and once at its end.
     """
 
@@ -40,18 +72,35 @@ class Timer:
         self._stop.set()
 
     def _run(self) -> None:
+        # Here, not where the timer is made: processes that are forked after that would share one turn.
+        turn = Turn()
         while not self._stop.wait(settings.TICK_TIME.total_seconds()):
             try:
-                self._tick()
-                cache.set(TICK_KEY, time.time(), timeout=None)
-                self._note_outage("")
+                self._look(turn)
             except AWAY as error:
                 self._note_outage(type(error).__name__)
+                connection.close()
             except Exception:  # a timer that stops at the first fault would delay all mail
                 log.exception("tick_failed")
-            finally:
-                # The worker forks children from this process: none may inherit a connection in use.
                 connection.close()
+        connection.close()
+        with suppress(*AWAY):
+            turn.end()
+
+    def _look(self, turn: Turn) -> None:
+        try:
+            is_our_turn = turn.take()
+        except (redis.RedisError, OSError):
+            is_our_turn = True
+        if not is_our_turn:
+            connection.close()
+            return
+        # A new connection for each tick costs PostgreSQL ten times what the look costs. The children that the worker
+        # forks have the socket too, and leave it alone: psycopg closes a connection only in its own process.
+        connection.close_if_unusable_or_obsolete()
+        self._tick()
+        cache.set(TICK_KEY, time.time(), timeout=None)
+        self._note_outage("")
 
     def _note_outage(self, error: str) -> None:
         """One log line at the start of an outage and one at its end: it may last for hours, with a tick each second."""

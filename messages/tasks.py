@@ -12,12 +12,16 @@ from ledger.doorbell import doorbell
 from messages import attachments
 from messages.feedback import recording
 from messages.sending import expiry, lost_leases, schedule, senders
+from messages.sending.due_work import DueWork, find_due_work
 from messages.sending.loop import SendingLoop
 from messages.sending.queue.waiting import is_due
 from messages.states import Lane
 from providers.unreadable import report_unreadable
 
 log = structlog.get_logger(__name__)
+
+# These make recipients due.
+MAKE_DUE = {DueWork.SCHEDULED, DueWork.LOST, DueWork.SENDERS}
 
 
 @shared_task(name="mail.deliver_due")
@@ -40,22 +44,25 @@ def ring(lane: Lane) -> None:
 def tick() -> None:
     """Do all work that becomes due by time, and wake a worker for every lane with due recipients.
 
-    Beat and each worker's own timer call it, so that mail goes out when one of the two fails. Each part works for some
+    Beat and the workers' timers call it, so that mail goes out when one of the two fails. Each part works for some
     seconds at most, waits for no row that somebody else has locked, and does not depend on the others.
     """
-    parts = (
-        schedule.release_due,
-        lost_leases.sweep_lost_leases,
-        senders.settle_waiting_senders,
-        ring_due,
-        recording.apply_due,
-        expiry.expire_due,
-        report_unreadable,
-    )
+    parts = {
+        DueWork.SCHEDULED: schedule.release_due,
+        DueWork.LOST: lost_leases.sweep_lost_leases,
+        DueWork.SENDERS: senders.settle_waiting_senders,
+        DueWork.RECIPIENTS: ring_due,
+        DueWork.FEEDBACK: recording.apply_due,
+        DueWork.EXPIRED: expiry.expire_due,
+    }
+    due = find_due_work()
+    if due & MAKE_DUE:
+        due.add(DueWork.RECIPIENTS)
     with ExitStack() as stack:
         # The stack calls the last one first, and each even if another one has failed.
-        for part in reversed(parts):
-            stack.callback(part)
+        for work, part in reversed(parts.items()):
+            if work in due:
+                stack.callback(part)
 
 
 def ring_due() -> None:
@@ -89,10 +96,18 @@ def purge_feedback() -> None:
     log.info("feedback_purged", count=recording.purge())
 
 
+@shared_task(name="mail.report_unreadable_providers")
+def report_unreadable_providers() -> None:
+    """Tell of providers whose stored settings cannot be read."""
+    report_unreadable()
+
+
 # The periodic tasks of beat with their intervals. Each is harmless when it runs twice or late.
 SCHEDULE = (
-    (tick, timedelta(seconds=5)),
+    # In case that no timer works: those of the workers look each second.
+    (tick, timedelta(seconds=30)),
     (purge_idempotency_keys, timedelta(hours=1)),
+    (report_unreadable_providers, timedelta(minutes=1)),
     (purge_settings_changes, timedelta(hours=1)),
     (sweep_attachments, timedelta(hours=1)),
     (purge_feedback, timedelta(hours=1)),

@@ -45,8 +45,8 @@ def close_waves() -> None:
 
 
 SCHEDULE = (
-    (settle_visits, timedelta(seconds=5)),
-    (fold_stats, timedelta(seconds=5)),
+    (settle_visits, timedelta(seconds=10)),
+    (fold_stats, timedelta(seconds=10)),
     (close_waves, timedelta(minutes=1)),
     (purge_visits, timedelta(minutes=10)),
 )

@@ -7,7 +7,7 @@ from celery import shared_task
 
 from ledger.doorbell import doorbell
 from webhooks.endpoint_health import end_stranded
-from webhooks.posting.claims import is_due, sweep_lost_leases
+from webhooks.posting.claims import find_work, is_due, sweep_lost_leases
 from webhooks.posting.loop import PostingLoop
 from webhooks.retention import purge
 
@@ -37,9 +37,12 @@ def tick() -> None:
 
     Beat and each worker's own timer both call it, so that webhooks go out when either of them fails.
     """
-    sweep_lost_leases()
-    end_stranded()
-    if is_due():
+    work = find_work()
+    if work.lost:
+        sweep_lost_leases()
+    if work.stranded:
+        end_stranded()
+    if work.lost or work.due:
         ring()
 
 
@@ -51,6 +54,7 @@ def purge_deliveries() -> None:
 
 # The schedule of beat. Each task is harmless when it runs twice or late.
 SCHEDULE = (
-    (tick, timedelta(seconds=5)),
+    # In case that no timer works: those of the workers look each second.
+    (tick, timedelta(seconds=30)),
     (purge_deliveries, timedelta(hours=1)),
 )

@@ -13,7 +13,6 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -21,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from delivery.broker_tls import redis_tls
+from emailsvc.migration_files import list_waiting
 from providers.services import count_resting, has_shared_provider
 from tracking.suppressions.wave_decisions import count_open
 
@@ -96,9 +96,7 @@ class MigrationsCheck:
 
     def __call__(self) -> HealthCheck:
         if not self._is_done:
-            executor = MigrationExecutor(connection)
-            waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-            if waiting:
+            if waiting := list_waiting():
                 return HealthCheck(status="failed", detail=f"{len(waiting)} not applied")
             self._is_done = True
         return HealthCheck(status="ok", detail="applied")

@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.db import OperationalError
 from structlog.testing import capture_logs
 
-from ledger.timer import TICK_KEY, Timer
+from ledger.timer import TICK_KEY, TURN_KEY, Timer, Turn
 
 TICK_SECONDS = 0.002
 PATIENCE_SECONDS = 10.0
@@ -24,14 +24,14 @@ class Ticks:
     def __init__(self, failures: list[Exception]) -> None:
         self._failures = failures
         self.is_over = threading.Event()
-        self._successes = 0
+        self.count = 0
 
     def __call__(self) -> None:
         if self._failures:
             raise self._failures.pop(0)
-        self._successes += 1
+        self.count += 1
         # What is logged after the first success is there when the second begins.
-        if self._successes > 1:
+        if self.count > 1:
             self.is_over.set()
 
 
@@ -47,6 +47,7 @@ def running(tick: Callable[[], None]) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _ticks_are_short(settings: Any) -> None:
     settings.TICK_TIME = timedelta(seconds=TICK_SECONDS)
+    cache.delete(TURN_KEY)
 
 
 @pytest.mark.parametrize("error", [redis.ConnectionError("refused"), OperationalError("gone")])
@@ -75,3 +76,38 @@ def test_a_tick_is_noted_where_health_looks_for_it() -> None:
     with running(ticks):
         assert ticks.is_over.wait(PATIENCE_SECONDS)
     assert cache.get(TICK_KEY) is not None
+
+
+@pytest.mark.django_db
+def test_a_timer_without_the_turn_does_not_look() -> None:
+    holder, own, ticks = Turn(), Turn(), Ticks([])
+    timer = Timer(ticks)
+    assert holder.take()
+    timer._look(own)
+    assert ticks.count == 0
+    holder.end()
+    timer._look(own)
+    assert ticks.count == 1
+
+
+def test_a_turn_is_one_timers_until_it_ends_or_is_not_renewed() -> None:
+    first, second = Turn(), Turn()
+    assert [first.take(), second.take(), first.take()] == [True, False, True]
+    second.end()
+    assert not second.take()
+    first.end()
+    assert [second.take(), first.take()] == [True, False]
+    # As it is after three ticks without a renewal.
+    cache.delete(TURN_KEY)
+    assert [first.take(), second.take()] == [True, False]
+
+
+def test_without_redis_every_timer_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_turn: Turn) -> bool:
+        raise redis.ConnectionError("refused")
+
+    assert Turn().take()
+    monkeypatch.setattr(Turn, "take", refuse)
+    ticks = Ticks([])
+    with running(ticks):
+        assert ticks.is_over.wait(PATIENCE_SECONDS)

@@ -11,13 +11,12 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.loader import MigrationLoader
 
 from common.commands import ServiceCommand
 from emailsvc.admin_site.support_group import sync_support_group
 from emailsvc.launcher.first_accounts import provision
 from emailsvc.launcher.secrets_file import FILE_NAME, read_secrets, write_secrets
+from emailsvc.migration_files import Names, list_applied, list_on_disk
 from emailsvc.web.health import TICK_KEY
 from tracking.feed.cursor import mend_positions
 
@@ -56,24 +55,19 @@ def migrate() -> int:
     with closing(connection.cursor()) as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
         try:
-            executor = MigrationExecutor(connection)
-            refuse_unknown(executor.loader)
-            waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-            if waiting:
+            on_disk, applied = list_on_disk(), list_applied()
+            refuse_unknown(applied - on_disk)
+            if waiting := on_disk - applied:
                 call_command("migrate", interactive=False, verbosity=1)
             return len(waiting)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
 
 
-def refuse_unknown(loader: MigrationLoader) -> None:
+def refuse_unknown(gone: Names) -> None:
     """Refuse a database that has migrations of our apps which this version does not know."""
     own = {config.label for config in apps.get_app_configs() if Path(config.path).parent == settings.BASE_DIR}
-    unknown = sorted(
-        f"{app}.{name}"
-        for app, name in loader.applied_migrations
-        if app in own and (app, name) not in loader.disk_migrations
-    )
+    unknown = sorted(f"{app}.{name}" for app, name in gone if app in own)
     if unknown:
         raise CommandError(
             f"This database was made by another version of emailsvc ({unknown[0]}) and cannot be used by this one: "

@@ -1,0 +1,45 @@
+"""Which parts of the tick have work, by one statement: a tick of an idle service costs one round trip.
+
+Each condition is met where the part itself finds something, and reads no more than the first entry of the part's index.
+A part that waits for somebody, such as mail whose provider is paused, has its condition met meanwhile.
+"""
+
+from enum import StrEnum
+
+from ledger.sql import fetch
+from messages.states import OPEN_STATUSES, Lane, Status, StatusReason
+
+
+class DueWork(StrEnum):
+    """The parts of the tick."""
+
+    SCHEDULED = "scheduled"  # sending.schedule
+    LOST = "lost"  # sending.lost_leases
+    SENDERS = "senders"  # sending.senders
+    RECIPIENTS = "recipients"  # sending.claims, by a wake-up
+    FEEDBACK = "feedback"  # feedback.recording
+    EXPIRED = "expired"  # sending.expiry
+
+
+# ruff: noqa: S608 - built from constants of this package
+_LANES = ", ".join(f"('{lane}')" for lane in Lane)
+_CONDITIONS = {
+    DueWork.SCHEDULED: f"SELECT FROM mail_message WHERE status = '{Status.SCHEDULED}' AND scheduled_at <= now()",
+    DueWork.LOST: "SELECT FROM mail_recipient WHERE lease_token IS NOT NULL AND lease_until < now()",
+    DueWork.SENDERS: f"SELECT FROM mail_recipient WHERE status_reason = '{StatusReason.SENDER_SUSPENDED}'"
+    f" AND status IN ({OPEN_STATUSES}) AND lease_token IS NULL",
+    # Lane by lane, as the indexes have them.
+    DueWork.RECIPIENTS: f"SELECT FROM (VALUES {_LANES}) AS lanes (lane), LATERAL (SELECT FROM mail_recipient r"
+    " WHERE r.lane = lanes.lane AND lease_token IS NULL AND next_attempt_at <= now() LIMIT 1) AS due",
+    DueWork.FEEDBACK: "SELECT FROM mail_receivedfeedback WHERE due_at <= now()",
+    DueWork.EXPIRED: f"SELECT FROM (VALUES {_LANES}) AS lanes (lane), LATERAL (SELECT FROM mail_recipient r"
+    f" WHERE r.lane = lanes.lane AND status IN ({OPEN_STATUSES}) AND expires_at <= now() AND lease_token IS NULL"
+    " LIMIT 1) AS due",
+}
+_FIND = "SELECT " + ", ".join(f"EXISTS ({condition})" for condition in _CONDITIONS.values())
+
+
+def find_due_work() -> set[DueWork]:
+    """The parts that have something to do now."""
+    [answers] = fetch(_FIND)
+    return {work for work, is_due in zip(_CONDITIONS, answers, strict=True) if is_due}
