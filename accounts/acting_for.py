@@ -33,6 +33,10 @@ class Delegate:
         """As `ApiKey.admits_recipient`: any recipient is allowed."""
         return True
 
+    def admits_critical(self) -> bool:
+        """As `ApiKey.admits_critical`: scopes are of keys."""
+        return True
+
 
 # The party that asks for mail to be accepted.
 Caller: TypeAlias = ApiKey | Delegate

@@ -11,7 +11,7 @@ from unfold.widgets import (
 )
 
 from accounts import scopes
-from accounts.models import ApiKey, Project
+from accounts.models import TURN_WEIGHTS, ApiKey, Project
 from accounts.project_settings import check_header_pattern, check_link_scheme
 from accounts.services import check_network, check_pattern
 from common.addresses import AddressError, parse_address
@@ -61,9 +61,20 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="Schemes of its own that links of its templates may have, such as myapp, one per line.",
     )
 
+    turn_weight = forms.IntegerField(
+        required=False,
+        min_value=TURN_WEIGHTS.start,
+        max_value=TURN_WEIGHTS.stop - 1,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The project's mail gets this many turns where another project's gets one, 1 to 100. Empty is 1.",
+    )
+
     class Meta:
         model = Project
-        fields: ClassVar = ["name", "default_from", "contact_email", "allowed_headers", "link_schemes"]
+        fields: ClassVar = [
+            *("name", "default_from", "contact_email", "allowed_headers", "link_schemes"),
+            *("turn_weight", "may_send_critical"),
+        ]
         widgets: ClassVar = {"default_from": UnfoldAdminTextInputWidget}
 
     def clean_name(self) -> str:
@@ -71,6 +82,9 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
         if not name.isprintable():
             raise forms.ValidationError("A name may contain only printable characters.")
         return name
+
+    def clean_turn_weight(self) -> int:
+        return self.cleaned_data["turn_weight"] or TURN_WEIGHTS.start
 
     def clean_default_from(self) -> str:
         given: str = self.cleaned_data["default_from"].strip()

@@ -17,6 +17,9 @@ from common.ids import new_id
 
 models.CharField.register_lookup(Length)
 
+# A weight at the end of this range leaves every other project at least one mail in a hundred.
+TURN_WEIGHTS = range(1, 101)
+
 
 class Project(models.Model):
     """The tenant: every object that callers see belongs to one."""
@@ -57,7 +60,9 @@ class Project(models.Model):
         ordering = ("name",)
         constraints = [
             models.CheckConstraint(name="project_has_name", condition=~Q(name="")),
-            models.CheckConstraint(name="project_turn_weight", condition=Q(turn_weight__range=(1, 100))),
+            models.CheckConstraint(
+                name="project_turn_weight", condition=Q(turn_weight__range=(TURN_WEIGHTS.start, TURN_WEIGHTS.stop - 1))
+            ),
         ]
 
     def __str__(self) -> str:
@@ -171,6 +176,10 @@ class ApiKey(models.Model):
     def has_scope(self, scope: str) -> bool:
         """Whether the key has the scope."""
         return scope in self.scopes
+
+    def admits_critical(self) -> bool:
+        """Whether mail of this key may have the priority `critical`."""
+        return self.has_scope(scopes.EMAILS_SEND_CRITICAL) or self.project.may_send_critical
 
     def has_expired(self, now: datetime) -> bool:
         """Whether the key has expired at `now`."""

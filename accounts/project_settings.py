@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import Project
+from accounts.models import TURN_WEIGHTS, Project
 from accounts.services import ProjectExistsError, check_project_name
 from common.errors import ApiError
 
@@ -36,6 +36,13 @@ class InvalidLinkSchemeError(ApiError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class InvalidTurnWeightError(ApiError):
+    """{weight} is not a weight: it is a whole number from 1 to 100."""
+
+    code = "invalid_turn_weight"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 def check_header_pattern(pattern: str) -> str:
     """A header's name, which may end in `*`. Raises `InvalidHeaderPatternError`."""
     if not HEADER_PATTERN.fullmatch(pattern):
@@ -61,6 +68,21 @@ def set_link_schemes(project: Project, schemes: Sequence[str]) -> None:
     """Allow links of the project's templates these schemes beside the usual ones. Raises `InvalidLinkSchemeError`."""
     project.link_schemes = list(dict.fromkeys(check_link_scheme(scheme) for scheme in schemes))
     project.save(update_fields=["link_schemes"])
+
+
+def set_turn_weight(project: Project, weight: int) -> None:
+    """Give the project `weight` turns where another one has one. Raises `InvalidTurnWeightError`."""
+    if weight not in TURN_WEIGHTS:
+        raise InvalidTurnWeightError(weight=str(weight)[:20])
+    project.turn_weight = weight
+    project.save(update_fields=["turn_weight"])
+
+
+def set_may_send_critical(project: Project, *, is_allowed: bool) -> None:
+    """Let every key of the project send critical mail, or only those with the scope for it."""
+    project.may_send_critical = is_allowed
+    project.save(update_fields=["may_send_critical"])
+
 
 
 class ProjectValues(TypedDict):

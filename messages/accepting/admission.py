@@ -8,6 +8,8 @@ from uuid import UUID
 
 from accounts.acting_for import Caller
 from accounts.models import StreamType
+from accounts.permissions import MissingScopeError
+from accounts.scopes import EMAILS_SEND_CRITICAL
 from accounts.services import RecipientNotAllowedError
 from accounts.streams import StreamTypes
 from common.addresses import Address
@@ -110,6 +112,7 @@ class Admission:
         recipients = findings.attempt(lambda: self.find_recipients(draft), "to", "cc", "bcc")
         findings.attempt(lambda: check_scenarios(draft))
         offers_opt_out = findings.attempt(lambda: self.offer_opt_out(draft), "stream", "enable_unsubscribe", "priority")
+        findings.attempt(lambda: check_priority(self.key, draft), "priority")
         findings.attempt(lambda: check_headers(draft, offers_opt_out=bool(offers_opt_out)), "headers")
         findings.attempt(lambda: check_control_headers(self.key.owner, draft.headers), "headers")
         rendered = findings.attempt(lambda: self.render(draft), "template_id", "template_vars")
@@ -187,6 +190,12 @@ def fold_recipients(draft: Draft) -> list[Envelope]:
         message = f"At most {MAX_RECIPIENTS} recipients in to, cc and bcc together; the email has {len(folded)}."
         raise InvalidFieldsError([FieldError("to", "too_many_recipients", message)])
     return list(folded.values())
+
+
+def check_priority(key: Caller, draft: Draft) -> None:
+    """Raise MissingScopeError for critical mail of a key that may not send it."""
+    if draft.priority == Lane.CRITICAL and not key.admits_critical():
+        raise MissingScopeError(scope=EMAILS_SEND_CRITICAL)
 
 
 def check_recipients(key: Caller, draft: Draft) -> None:

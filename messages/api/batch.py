@@ -7,6 +7,7 @@ from typing import Any
 
 from accounts.idempotency import StoredResponse
 from accounts.models import ApiKey
+from accounts.permissions import MissingScopeError
 from common.errors import ApiError, FieldError, InvalidFieldsError
 from messages.accepting.admission import Admission, Admitted
 from messages.accepting.draft import Draft
@@ -61,6 +62,7 @@ def prepare_batch(
     """Check every email of a batch; `read` converts one of them.
 
     Strict mode raises InvalidFieldsError with all errors if one email is invalid, permissive mode only if all are.
+    Raises MissingScopeError if nothing else is wrong with them.
     """
     if not 1 <= len(items) <= limit:
         raise InvalidFieldsError([FieldError("", "batch_size", f"A batch has 1 to {limit} emails.")])
@@ -75,6 +77,9 @@ def prepare_batch(
         except ApiError as error:
             refused.append(Refused(index=index, error=error))
     if refused and not (is_permissive and admitted):
+        if all(isinstance(item.error, MissingScopeError) for item in refused):
+            # The emails are right; it is the key that may not send them.
+            raise refused[0].error
         raise InvalidFieldsError([error for item in refused for error in item.located()])
     out = {item.index for item in refused}
     indexes = [index for index in range(len(items)) if index not in out]

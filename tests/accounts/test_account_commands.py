@@ -152,3 +152,23 @@ def test_a_key_of_the_installation_is_neither_a_projects_nor_a_test_key(project,
     assert run("create_api_key", "--scopes", "admin", *wrong)[0] != 0
     assert run("create_api_key", "--scopes", "admin,emails:send")[0] != 0
     assert not ApiKey.objects.exists()
+
+
+def test_a_project_gets_turns_by_weight_and_may_send_critical_mail(project):
+    status, [item], _ = run("set_project", "--turn-weight", "4", "--critical", "yes", "--json")
+    project.refresh_from_db()
+    assert (status, item["turn_weight"], item["may_send_critical"]) == (0, 4, True)
+    assert (project.turn_weight, project.may_send_critical) == (4, True)
+    assert AuditEntry.objects.filter(action="set_project").count() == 2
+    run("set_project", "--critical", "no")
+    project.refresh_from_db()
+    assert (project.turn_weight, project.may_send_critical) == (4, False)
+
+
+@pytest.mark.parametrize("weight", ["0", "101", "-1", "many"])
+def test_a_weight_out_of_range_is_refused(project, weight):
+    status, _, error = run("set_project", "--turn-weight", weight)
+    assert status != 0
+    assert weight in error
+    project.refresh_from_db()
+    assert project.turn_weight == 1

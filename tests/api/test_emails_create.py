@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from accounts.services import set_may_send_critical
 from messages.models import Message, Recipient
 from tests.api.conftest import EMAIL
 from tests.common.readers import is_utc
@@ -328,6 +329,27 @@ def test_priority_and_what_to_do_when_uncertain_are_kept(api, priority, on_uncer
     body = api.post("/emails", {**EMAIL, "priority": priority, "on_uncertain": on_uncertain}).json()
     assert (body["priority"], body["on_uncertain"]) == (priority, on_uncertain)
     assert Recipient.objects.get().lane == priority
+
+
+@pytest.mark.parametrize("path", ["/emails", "/emails/batch"])
+def test_critical_mail_needs_a_scope_of_its_own(make_api, path):
+    critical = {**EMAIL, "priority": "critical"}
+    body = critical if path == "/emails" else [EMAIL, critical]
+    refused = make_api(scopes=["emails:send"]).post(path, body)
+    assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+    assert "emails:send:critical" in refused.json()["detail"]
+    assert not Recipient.objects.exists()
+    assert make_api(scopes=["emails:send", "emails:send:critical"]).post(path, body).status_code == 202
+
+
+def test_the_scope_for_critical_mail_alone_sends_nothing(make_api):
+    assert make_api(scopes=["emails:send:critical"]).post("/emails", EMAIL).status_code == 403
+
+
+def test_a_project_may_let_all_its_keys_send_critical_mail(make_api, project):
+    api = make_api(scopes=["emails:send"])
+    set_may_send_critical(project, is_allowed=True)
+    assert api.post("/emails", {**EMAIL, "priority": "critical"}).status_code == 202
 
 
 def in_days(days):

@@ -1,9 +1,24 @@
 from argparse import ArgumentParser
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from accounts.management.project_command import ProjectCommand
-from accounts.project_settings import set_allowed_headers, set_link_schemes
+from accounts.models import Project
+from accounts.project_settings import (
+    set_allowed_headers,
+    set_link_schemes,
+    set_may_send_critical,
+    set_turn_weight,
+)
 from accounts.services import write_audit
+
+# The setter of each option, and the field that it sets.
+CHANGES: Mapping[str, tuple[str, Callable[[Project, Any], None]]] = {
+    "allow_headers": ("allowed_headers", lambda project, text: set_allowed_headers(project, split_list(text))),
+    "link_schemes": ("link_schemes", lambda project, text: set_link_schemes(project, split_list(text))),
+    "turn_weight": ("turn_weight", set_turn_weight),
+    "critical": ("may_send_critical", lambda project, word: set_may_send_critical(project, is_allowed=word == "yes")),
+}
 
 
 class Command(ProjectCommand):
@@ -22,23 +37,27 @@ class Command(ProjectCommand):
             help="Schemes of its own that links of its templates may have, with commas between: myapp,webcal. "
             "The list replaces the one before; an empty one allows none.",
         )
+        parser.add_argument(
+            "--turn-weight",
+            metavar="N",
+            type=int,
+            help="How many of its mails go out, 1 to 100, where one of another project does while both have some.",
+        )
+        parser.add_argument(
+            "--critical",
+            choices=["yes", "no"],
+            help="Whether all its keys may send critical mail, or only those with the scope emails:send:critical.",
+        )
 
     def handle(self, **options: Any) -> None:
         project = self.find_project(options)
-        if options["allow_headers"] is not None:
-            set_allowed_headers(project, split_list(options["allow_headers"]))
-            write_audit("command", "set_project", project, id=str(project.pk), allowed_headers=project.allowed_headers)
-        if options["link_schemes"] is not None:
-            set_link_schemes(project, split_list(options["link_schemes"]))
-            write_audit("command", "set_project", project, id=str(project.pk), link_schemes=project.link_schemes)
-        self.emit(
-            {
-                "id": project.pk,
-                "name": project.name,
-                "allowed_headers": project.allowed_headers,
-                "link_schemes": project.link_schemes,
-            }
-        )
+        for option, (field, change) in CHANGES.items():
+            if options[option] is not None:
+                change(project, options[option])
+                values = {field: getattr(project, field)}
+                write_audit("command", "set_project", project, id=str(project.pk), **values)
+        fields = {field: getattr(project, field) for field, _ in CHANGES.values()}
+        self.emit({"id": project.pk, "name": project.name, **fields})
 
 
 def split_list(text: str) -> list[str]:
