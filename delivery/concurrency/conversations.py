@@ -15,6 +15,7 @@ from delivery.concurrency.async_transport import AsyncTransport
 from delivery.concurrency.loop_runner import LoopRunner
 from delivery.concurrency.protocol import ConversationEvent, DeliveryGroup, Finished, SendPermit
 from delivery.concurrency.thread_runner import ThreadRunner
+from delivery.concurrency.turns import Limits
 from delivery.envelope import Delivery, Reply, Transport
 
 __all__ = ["Conversations", "Finished", "Gathered", "SendPermit"]
@@ -37,14 +38,21 @@ class Conversations:
     share one thread; each conversation of a blocking transport has its own. All threads are daemons.
 
     `limit` may be a function of the key. It returns at least 1, may change its result, and is called by any thread.
+    `owner_limit` is a function of the same kind: of each owner's groups at most so many run, and owners take turns.
 
     Only one thread, the owner, may call the methods. For each key at most `limit` messages are between a granted dot
     and the return of their reply by `wait`: a conversation queues its reply before its next request for a permit, so
     that the owner gets the reply no later than the request.
     """
 
-    def __init__(self, limit: int | Callable[[Any], int], logger: logging.Logger | None = None) -> None:
+    def __init__(
+        self,
+        limit: int | Callable[[Any], int],
+        logger: logging.Logger | None = None,
+        owner_limit: Callable[[Any], int] | None = None,
+    ) -> None:
         self._limit: Callable[[Any], int] = limit if callable(limit) else lambda _: limit
+        self._owner_limit = owner_limit or self._limit
         self._logger = logger or logging.getLogger(__name__)
         self._words: SimpleQueue[Sequence[ConversationEvent]] = SimpleQueue()
         self._open_counts: Counter[Hashable] = Counter()
@@ -52,18 +60,20 @@ class Conversations:
 
     @cached_property
     def _loop(self) -> LoopRunner:
-        return LoopRunner(self._limit, self._words.put, self._logger)
+        return LoopRunner(Limits(self._limit, self._owner_limit), self._words.put, self._logger)
 
     @cached_property
     def _threads(self) -> ThreadRunner:
-        return ThreadRunner(self._limit, self._words.put, self._logger)
+        return ThreadRunner(Limits(self._limit, self._owner_limit), self._words.put, self._logger)
 
-    def submit(self, key: Hashable, transport: Transport, delivery_group: Sequence[Delivery]) -> None:
+    def submit(
+        self, key: Hashable, transport: Transport, delivery_group: Sequence[Delivery], owner: Hashable = None
+    ) -> None:
         """Queue one conversation. Each delivery results in one reply, or in none if its dot was not granted."""
         if self._is_closed:
             raise RuntimeError("these conversations are closed")
         self._open_counts[key] += 1
-        group = DeliveryGroup(key, delivery_group)
+        group = DeliveryGroup(key, delivery_group, owner)
         if isinstance(transport, AsyncTransport):
             self._loop.submit(transport, group)
         else:

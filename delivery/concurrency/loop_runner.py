@@ -8,32 +8,32 @@ from contextlib import aclosing, suppress
 from functools import partial
 from threading import Thread
 from time import monotonic
-from typing import Any
 from uuid import UUID
 from weakref import WeakSet
 
 from delivery.concurrency.async_transport import AsyncTransport
 from delivery.concurrency.protocol import ConversationEvent, DeliveryGroup, SendPermit, describe_fault
+from delivery.concurrency.turns import Limits, OwnerQueues
 
 # The interval at which expired idle connections are closed.
 TIDY_SECONDS = 1.0
 
 
 class LoopRunner:
-    """Runs at most `limit(key)` concurrent conversations per key, all in one daemon thread that is started on demand.
-    `tell` gets their events in one batch per turn of the loop.
+    """Runs at most as many concurrent conversations per key and owner as `limits` tell, all in one daemon thread that
+    is started on demand. `tell` gets their events in one batch per turn of the loop.
     """
 
     def __init__(
-        self, limit: Callable[[Any], int], tell: Callable[[Sequence[ConversationEvent]], None], logger: logging.Logger
+        self, limits: Limits, tell: Callable[[Sequence[ConversationEvent]], None], logger: logging.Logger
     ) -> None:
-        self._limit = limit
+        self._limits = limits
         self._tell = tell
         self._logger = logger
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._run, name="conversations", daemon=True)
         # Shared by the owner and the loop; each single operation on them is atomic.
-        self._queues: dict[Hashable, deque[tuple[AsyncTransport, DeliveryGroup]]] = {}
+        self._queues: dict[Hashable, OwnerQueues[tuple[AsyncTransport, DeliveryGroup]]] = {}
         self._unanswered: set[SendPermit] = set()
         self._posts: deque[Callable[[], None]] = deque()
         self._is_rung = False
@@ -50,17 +50,12 @@ class LoopRunner:
 
     def submit(self, transport: AsyncTransport, group: DeliveryGroup) -> None:
         """Queue one conversation."""
-        self._queues.setdefault(group.key, deque()).append((transport, group))
+        self._queues.setdefault(group.key, OwnerQueues()).add(group.owner, (transport, group))
         self._post(partial(self._fill, group.key))
 
     def withdraw(self) -> list[DeliveryGroup]:
         """Remove and return the groups that have not started."""
-        taken: list[DeliveryGroup] = []
-        for queue in self._queues.values():
-            with suppress(IndexError):
-                while True:
-                    taken.append(queue.popleft()[1])
-        return taken
+        return [group for queues in self._queues.values() for _, group in queues.withdraw()]
 
     def close(self, deadline: float) -> None:
         """Deny every permit, start no conversation, and wait for the thread until `deadline` (monotonic seconds)."""
@@ -121,26 +116,27 @@ class LoopRunner:
 
     def _fill(self, key: Hashable) -> None:
         """Start as many conversations as the limit of the key allows."""
-        queue = self._queues[key]
-        while not self._is_closed and self._running[key] < self._limit(key):
-            try:
-                transport, group = queue.popleft()
-            except IndexError:
+        queues = self._queues[key]
+        while not self._is_closed and self._running[key] < self._limits.of_key(key):
+            job = queues.take(self._limits.of_owner(key))
+            if job is None:
                 return
+            transport, group = job
             self._running[key] += 1
             self._transports.add(transport)
             task = self._loop.create_task(self._converse(transport, group))
             self._tasks.add(task)
-            task.add_done_callback(partial(self._finish, key))
+            task.add_done_callback(partial(self._finish, group))
 
-    def _finish(self, key: Hashable, task: "asyncio.Task[None]") -> None:
+    def _finish(self, group: DeliveryGroup, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        self._running[key] -= 1
+        self._running[group.key] -= 1
+        self._queues[group.key].end(group.owner)
         if not self._is_tidying:
             self._is_tidying = True
             self._loop.call_later(TIDY_SECONDS, self._tidy)
         self._stop_when_done()
-        self._fill(key)
+        self._fill(group.key)
 
     async def _converse(self, transport: AsyncTransport, group: DeliveryGroup) -> None:
         fault: BaseException | None = None

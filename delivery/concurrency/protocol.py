@@ -36,12 +36,16 @@ ConversationEvent = tuple[UUID, Reply] | SendPermit | Finished
 
 
 class DeliveryGroup:
-    """Deliveries that share a conversation, with the outcome of each in case the transport gives no reply."""
+    """Deliveries that share a conversation, with the outcome of each in case the transport gives no reply.
 
-    __slots__ = ("_pending", "deliveries", "ids", "key")
+    The conversations of one `owner` are bounded among those of its key; None is not bounded.
+    """
 
-    def __init__(self, key: Hashable, deliveries: Sequence[Delivery]) -> None:
+    __slots__ = ("_pending", "deliveries", "ids", "key", "owner")
+
+    def __init__(self, key: Hashable, deliveries: Sequence[Delivery], owner: Hashable = None) -> None:
         self.key = key
+        self.owner = owner
         self.deliveries = deliveries
         self.ids = tuple(delivery.recipient_id for delivery in deliveries)
         self._pending = dict.fromkeys(self.ids, Outcome.DEFERRED)

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Callable, Collection, Hashable, Sequence
-from contextlib import suppress
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread, current_thread
+from queue import SimpleQueue
+from threading import Condition, Thread, current_thread
 from time import monotonic
-from typing import Any
 from uuid import UUID
 
 from delivery.concurrency.protocol import ConversationEvent, DeliveryGroup, SendPermit, describe_fault
+from delivery.concurrency.turns import Limits, OwnerQueues
 from delivery.envelope import Transport
 
 # An idle thread ends after this time; the transport keeps the connections.
@@ -19,21 +18,44 @@ Job = tuple[Transport, DeliveryGroup]
 
 
 class _Crew:
-    """One key's queue and threads."""
+    """One key's queue and threads. `condition` guards all of it."""
 
-    def __init__(self) -> None:
-        self.jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self.lock = Lock()  # serialises a new job and the end of an idle thread
+    def __init__(self, limits: Limits, key: Hashable) -> None:
+        self.condition = Condition()
+        self.jobs: OwnerQueues[Job] = OwnerQueues()
         self.threads: set[Thread] = set()
+        self.is_closed = False
+        self._limits = limits
+        self._key = key
+
+    def take(self) -> Job | None:
+        """The next job, or None when none has come for IDLE_SECONDS, or when the crew is closed: the thread ends."""
+        with self.condition:
+            deadline = monotonic() + IDLE_SECONDS
+            while not self.is_closed:
+                if job := self.jobs.take(self._limits.of_owner(self._key)):
+                    return job
+                if not self.condition.wait(max(0.0, deadline - monotonic())):
+                    break
+            self.threads.discard(current_thread())
+            return None
+
+    def end(self, owner: Hashable) -> None:
+        """A job of this owner has ended, so that another thread may take the owner's next one."""
+        with self.condition:
+            self.jobs.end(owner)
+            self.condition.notify()
 
 
 class ThreadRunner:
-    """Runs at most `limit(key)` daemon threads per key, started on demand, ended when idle. `tell` gets events."""
+    """Runs at most as many daemon threads per key and owner as `limits` tell, started on demand, ended when idle.
+    `tell` gets events.
+    """
 
     def __init__(
-        self, limit: Callable[[Any], int], tell: Callable[[Sequence[ConversationEvent]], None], logger: logging.Logger
+        self, limits: Limits, tell: Callable[[Sequence[ConversationEvent]], None], logger: logging.Logger
     ) -> None:
-        self._limit = limit
+        self._limits = limits
         self._tell = tell
         self._logger = logger
         self._crews: dict[Hashable, _Crew] = {}
@@ -42,10 +64,13 @@ class ThreadRunner:
 
     def submit(self, transport: Transport, group: DeliveryGroup, open_count: int) -> None:
         """Queue one conversation; `open_count` is the number of conversations of its key, this one included."""
-        crew = self._crews.setdefault(group.key, _Crew())
-        with crew.lock:
-            crew.jobs.put((transport, group))
-            if len(crew.threads) < min(self._limit(group.key), open_count):
+        crew = self._crews.get(group.key)
+        if crew is None:
+            crew = self._crews[group.key] = _Crew(self._limits, group.key)
+        with crew.condition:
+            crew.jobs.add(group.owner, (transport, group))
+            crew.condition.notify()
+            if len(crew.threads) < min(self._limits.of_key(group.key), open_count):
                 thread = Thread(target=self._work, args=(crew,), name=f"conversation-{group.key}", daemon=True)
                 crew.threads.add(thread)
                 thread.start()
@@ -54,9 +79,8 @@ class ThreadRunner:
         """Remove and return the groups that no thread has started."""
         taken: list[DeliveryGroup] = []
         for crew in self._crews.values():
-            with suppress(Empty):
-                while job := crew.jobs.get_nowait():
-                    taken.append(job[1])
+            with crew.condition:
+                taken += [group for _, group in crew.jobs.withdraw()]
         return taken
 
     def close(self, deadline: float) -> None:
@@ -64,26 +88,20 @@ class ThreadRunner:
         self._is_closed = True
         for ask in list(self._unanswered):
             ask.answer(())
-        threads = [(crew, thread) for crew in self._crews.values() for thread in list(crew.threads)]
-        for crew, _ in threads:
-            crew.jobs.put(None)
-        for _, thread in threads:
+        threads: list[Thread] = []
+        for crew in self._crews.values():
+            with crew.condition:
+                crew.is_closed = True
+                threads += crew.threads
+                crew.condition.notify_all()
+        for thread in threads:
             thread.join(max(0.0, deadline - monotonic()))
 
     def _work(self, crew: _Crew) -> None:
         """The main function of a thread: run conversations until the queue stays empty."""
-        while True:
-            try:
-                job = crew.jobs.get(timeout=IDLE_SECONDS)
-            except Empty:
-                with crew.lock:
-                    if crew.jobs.empty():
-                        crew.threads.discard(current_thread())
-                        return
-                continue
-            if job is None:
-                return
+        while job := crew.take():
             self._converse(*job)
+            crew.end(job[1].owner)
 
     def _converse(self, transport: Transport, group: DeliveryGroup) -> None:
         def before_dot(ids: Collection[UUID]) -> Collection[UUID]:

@@ -36,6 +36,7 @@ class Claim:
     attempt_id: int
     number: int
     token: UUID
+    lane: Lane
 
 
 class LaneQueue:
@@ -92,13 +93,12 @@ def claim_recipients(lane: Lane, limit: int, scope: ClaimScope, queue: LaneQueue
         Demand(
             tenant=one.tenant,
             weight=one.weight,
-            most=0 if not scope.admits(one.tenant) else limit if one.count >= MANY else one.count,
+            most=scope.find_room(one.tenant, limit if one.count >= MANY else min(limit, one.count)),
         )
         for one in queue.waiting.read()
     ]
     counts = queue.turns.share_out(limit, demands)
     if not counts:
-        queue.waiting.forget()
         return []
     claims = _claim_turns(lane, counts, scope)
     taken = Counter(Tenant(claim.project_id, claim.is_simulated) for claim in claims)
@@ -136,7 +136,7 @@ def _claim_turns(lane: Lane, counts: Mapping[Tenant, int], scope: ClaimScope, to
 def _claim(sql: str, lane: Lane, values: Mapping[str, object], token: UUID | None = None) -> list[Claim]:
     token = token or uuid4()
     usual = {"lane": lane, "token": token, "lease": settings.LEASE_TIME, "phase": Phase.CLAIMED}
-    return fetch_as(Claim, sql, {**usual, **values}, token=token)
+    return fetch_as(Claim, sql, {**usual, **values}, token=token, lane=lane)
 
 
 # The lock keeps the sweep out, so that the check of the lease and the mark are one step: either the lease is ours until

@@ -8,7 +8,6 @@ that cannot be recorded because somebody else has locked their rows for long com
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
@@ -23,7 +22,6 @@ from ledger.retrying import retry_database
 from messages.models import Recipient
 from messages.sending.claims import (
     Claim,
-    ClaimScope,
     claim_recipients,
     claim_suspect,
     release_claims,
@@ -34,7 +32,7 @@ from messages.sending.in_flight import InFlight
 from messages.sending.outcomes import suppress_recipients
 from messages.sending.picking import pick
 from messages.sending.progress import Done, Waiting, Work, measure, write_progress
-from messages.sending.routing import ProviderRouter, find_tried, is_failure
+from messages.sending.routing import Load, ProviderRouter, find_tried, is_failure
 from messages.sending.senders import drop_refused_senders
 from messages.sending.sources import LARGE_BYTES
 from messages.sending.worker_state import SendQueueKey, find_worker_state
@@ -64,7 +62,7 @@ FULL_SECONDS = 1.0
 # How often a mail's bytes are in memory where a call is made of them: the parts, their base64, and the request.
 COPIES: Mapping[ProviderKind, int] = {ProviderKind.ESP: 3}
 
-# The lanes that a child serves after its time: those of the same worker queue, the most urgent first.
+# The lanes that a child serves, by the one that it was woken for: those of its worker queue, the most urgent first.
 NEIGHBOURS: Mapping[Lane, Sequence[Lane]] = {
     Lane.CRITICAL: (Lane.CRITICAL, Lane.NORMAL),
     Lane.NORMAL: (Lane.CRITICAL, Lane.NORMAL),
@@ -76,7 +74,8 @@ class SendingLoop:
     """One run of the loop for one lane."""
 
     def __init__(self, lane: Lane, ask_for_help: Callable[[], None]) -> None:
-        self.lanes: Sequence[Lane] = (lane,)
+        self.lane = lane
+        self.lanes = NEIGHBOURS[lane]
         self.state = find_worker_state()
         self._ask_for_help = ask_for_help
         self._waiting: list[Waiting] = []
@@ -87,7 +86,7 @@ class SendingLoop:
         self._deadline = 0.0
         self._is_over = False
         self._stuck: set[SendQueueKey] = set()
-        self._look_at = 0.0
+        self._look_at = dict.fromkeys(Lane, 0.0)
         self._full_until = 0.0
         self._has_done = False
 
@@ -99,8 +98,6 @@ class SendingLoop:
         with Heartbeat(Recipient, InFlight(self._work).show) as heartbeat:
             self._heartbeat = heartbeat
             self._send_suspects()
-            for lane in self.lanes:
-                self.state.queues[lane].waiting.forget()
             self._deadline = time.monotonic() + settings.DELIVER_TIME.total_seconds()
             while True:
                 self.state.exchange.run()
@@ -122,8 +119,8 @@ class SendingLoop:
                 self._advance()
 
     def _claim_suspect(self) -> Sequence[Claim]:
-        scope = retry_database(lambda: self._router.find_scope(self._count_in_flight()))
-        return retry_database(lambda: claim_suspect(self.lanes[0], scope))
+        scope = retry_database(lambda: self._router.find_scope(self._measure_load(), self.lane))
+        return retry_database(lambda: claim_suspect(self.lane, scope))
 
     def _may_claim(self) -> bool:
         """Whether to claim: always within our time; later only while slow conversations keep this child busy, and only
@@ -136,7 +133,6 @@ class SendingLoop:
             return True
         if not self._is_over:
             self._is_over = True
-            self.lanes = NEIGHBOURS[self.lanes[0]]
             given_back, self._waiting = [item.claim for item in self._waiting], []
             retry_database(lambda: release_claims(given_back))
         time_given = settings.DELIVER_TIME.total_seconds()
@@ -151,36 +147,41 @@ class SendingLoop:
         return {work.queue_key for work in self._work.values() if work.begun_at < begun_before}
 
     def _refill(self) -> bool:
-        """Claim as much as the providers in use can take, and mail for providers without work.
+        """Claim as much as the providers in use can take, and mail for providers without work, from each lane.
 
         Returns whether any claim was used.
         """
-        in_flight = self._count_in_flight()
-        rooms = [
-            room
-            for provider in {queue_key.provider for queue_key in in_flight}
-            if (room := self._router.room(provider, in_flight))
-        ]
-        now = time.monotonic()
-        if in_flight and not rooms and now < self._look_at:
-            return False
-        limit = max(rooms, default=2 * settings.SMTP_CONVERSATIONS)
-        scope = retry_database(lambda: self._router.find_scope(in_flight))
+        has_taken = False
         for lane in self.lanes:
-            claims = retry_database(lambda lane=lane: self._claim(lane, limit, scope))  # type: ignore[misc]
-            if len(claims) >= limit and not self._is_over:
-                self._ask_for_help()
-            if self._take(claims):
-                return True
-        self._look_at = now + LOOK_SECONDS
+            has_taken |= self._refill_from(lane)
+        return has_taken
+
+    def _refill_from(self, lane: Lane) -> bool:
+        load = self._measure_load()
+        if not load.in_flight:
+            self.state.queues[lane].waiting.forget()
+        limit = self._router.find_limit(load, lane)
+        now = time.monotonic()
+        if load.in_flight and not limit and now < self._look_at[lane]:
+            return False
+        limit = limit or 2 * settings.SMTP_CONVERSATIONS
+        scope = retry_database(lambda: self._router.find_scope(load, lane))
+        claims = retry_database(lambda: claim_recipients(lane, limit, scope, self.state.queues[lane]))
+        if len(claims) >= limit and not self._is_over:
+            self._ask_for_help()
+        if self._take(claims):
+            return True
+        self._look_at[lane] = now + LOOK_SECONDS
         return False
 
-    def _claim(self, lane: Lane, limit: int, scope: ClaimScope) -> list[Claim]:
-        return claim_recipients(lane, limit, scope, self.state.queues[lane])
-
-    def _count_in_flight(self) -> Counter[SendQueueKey]:
-        """The number of this child's deliveries, waiting or started, by queue key."""
-        return Counter([work.queue_key for work in self._work.values()] + [item.queue_key for item in self._waiting])
+    def _measure_load(self) -> Load:
+        """This child's deliveries, waiting or started."""
+        load = Load()
+        for work in self._work.values():
+            load.add(work.queue_key, work.claim)
+        for item in self._waiting:
+            load.add(item.queue_key, item.claim)
+        return load
 
     def _take(self, claims: Sequence[Claim]) -> bool:
         """Select providers for claims and read their messages. Returns whether any claim was used."""
@@ -190,7 +191,7 @@ class SendingLoop:
         admitted = retry_database(lambda: drop_refused_senders(claims, self.state.closed_senders))
         left = retry_database(lambda: drop_suppressed(admitted))
         tried = retry_database(lambda: find_tried(left))
-        in_flight = self._count_in_flight()
+        in_flight = self._measure_load().in_flight
         selections = retry_database(lambda: self._router.choose(left, tried, in_flight))
         taken = [one for one in left if one.recipient_id in selections]
         retry_database(lambda: release_claims([one for one in left if one.recipient_id not in selections]))
@@ -252,7 +253,8 @@ class SendingLoop:
                 self._work[item.claim.recipient_id] = replace(work, clock=delivery.clock)
                 deliveries.append(delivery)
         if deliveries:
-            self.state.conversations.submit(queue_key, self.state.transport(queue_key.provider), deliveries)
+            owner = items[0].claim.project_id if queue_key.provider.is_shared else None
+            self.state.conversations.submit(queue_key, self.state.transport(queue_key.provider), deliveries, owner)
 
     def _advance(self) -> None:
         """Wait for conversations; record their replies, grant final dots, and start the picked items."""

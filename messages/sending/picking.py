@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from messages.sending.progress import Waiting, Work, bundle, measure
 from messages.sending.sources import LARGE_BYTES
-from messages.sending.worker_state import SendQueueKey, WorkerState
+from messages.sending.worker_state import SendQueueKey, WorkerState, leave_to_others
+from messages.states import Lane
 
 # The part of the limit that mail of one queue key leaves to others: a slow server does not hold up all large mail.
 LEFT_TO_OTHERS = 0.25
@@ -56,19 +58,58 @@ class ByteLimit:
         self._held[queue_key] += sum(size for items in bundles if (size := measure(items)) > LARGE_BYTES)
 
 
+# Of the mail that may start now, so much critical mail goes before one other of the same project's.
+CRITICAL_LEAD = 3
+
+
+class StartTurns:
+    """The order in which bundles of one queue key start: the project with the least of its mail on its way comes first,
+    whatever it has waiting, and of a shared provider no project has more than its part.
+    """
+
+    def __init__(self, work: Iterable[Work]) -> None:
+        self._started = Counter((one.queue_key, one.claim.project_id, one.claim.lane) for one in work)
+
+    def arrange(
+        self, queue_key: SendQueueKey, bundles: Sequence[Sequence[Waiting]], places: int
+    ) -> list[Sequence[Waiting]]:
+        """The bundles in the order of their turns, without those for which their project has no place.
+
+        `places` is the number of bundles of the queue key that may be on their way.
+        """
+        counts = self._started.copy()
+        by_project: Counter[UUID] = Counter()
+        for (key, project_id, _), count in self._started.items():
+            by_project[project_id] += count if key == queue_key else 0
+        most = leave_to_others(places) if queue_key.provider.is_shared else places
+        ranked: list[tuple[float, bool, int, Sequence[Waiting]]] = []
+        for number, items in enumerate(bundles):
+            claim = items[0].claim
+            if by_project[claim.project_id] >= most:
+                continue
+            by_project[claim.project_id] += 1
+            group = (queue_key, claim.project_id, claim.lane)
+            is_critical = claim.lane is Lane.CRITICAL
+            rank = counts[group] / (CRITICAL_LEAD if is_critical else 1)
+            counts[group] += 1
+            ranked.append((rank, not is_critical, number, items))
+        return [items for *_, items in sorted(ranked, key=lambda one: one[:3])]
+
+
 def pick(waiting: Sequence[Waiting], work: Collection[Work], state: WorkerState, limit: int) -> Picked:
     """Pick what can start now, the longest waiting queue keys first. `work` has started."""
     by_key: dict[SendQueueKey, list[Sequence[Waiting]]] = {}
     for items in bundle(waiting):
         by_key.setdefault(items[0].queue_key, []).append(items)
-    byte_limit = ByteLimit(limit, work)
+    byte_limit, turns = ByteLimit(limit, work), StartTurns(work)
     starting: list[Sequence[Waiting]] = []
     held: list[Waiting] = []
     for queue_key, bundles in by_key.items():
-        chosen = byte_limit.choose(queue_key, bundles)
-        if len(chosen) < len(bundles):
+        arranged = turns.arrange(queue_key, bundles, 2 * state.limit(queue_key))
+        chosen = byte_limit.choose(queue_key, arranged)
+        if len(chosen) < len(arranged):
             fitting = {id(items) for items in chosen}
-            held += [item for items in bundles if id(items) not in fitting for item in items]
+            held += [item for items in arranged if id(items) not in fitting for item in items]
         # Admitted deliveries count for the provider's rate, so that only those are named that can start.
         admitted = chosen[: max(0, state.admit(queue_key, len(chosen)))] if chosen else []
         byte_limit.add(queue_key, admitted)

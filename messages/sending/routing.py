@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,8 +12,8 @@ from delivery.envelope import Outcome, Reply
 from ledger.sql import fetch
 from messages.sending.claims import Claim, ClaimScope
 from messages.sending.senders import may_leave_by
-from messages.sending.worker_state import SendQueueKey, WorkerState
-from messages.states import Phase
+from messages.sending.worker_state import SendQueueKey, WorkerState, leave_to_others
+from messages.states import Lane, Phase
 from providers.models import ProviderKind
 from providers.routing.selection import ProviderRef, ProviderSelection, Tried, routes
 
@@ -22,37 +23,78 @@ MAX_DIRECT = 200
 SLOW_WAIT = timedelta(seconds=5)
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much mail one child holds, begun or not: all and the critical part by queue key, and that of each project
+    by provider.
+    """
+
+    in_flight: Counter[SendQueueKey] = field(default_factory=Counter)
+    critical: Counter[SendQueueKey] = field(default_factory=Counter)
+    held: Counter[tuple[ProviderRef, UUID]] = field(default_factory=Counter)
+
+    def add(self, queue_key: SendQueueKey, claim: Claim) -> None:
+        self.in_flight[queue_key] += 1
+        self.held[queue_key.provider, claim.project_id] += 1
+        if claim.lane is Lane.CRITICAL:
+            self.critical[queue_key] += 1
+
+
 class ProviderRouter:
-    """For one run of the sending loop. `slow` are the tracks that keep the child beyond its time: for them nothing more
-    is claimed. `in_flight` is always how much of the child's work is on which track.
+    """For one run of the sending loop. `slow` are the queue keys that keep the child beyond its time: for them nothing
+    more is claimed.
     """
 
     def __init__(self, worker_state: WorkerState) -> None:
         self._worker_state = worker_state
         self.slow: set[SendQueueKey] = set()
 
-    def room(self, provider: ProviderRef, in_flight: Mapping[SendQueueKey, int]) -> int:
-        """How many more claims there is a use for; 0 for what is not worth a claim, and for a provider that is slow.
-        What goes straight to recipients' servers has a limit for each of these.
+    def room(self, provider: ProviderRef, load: Load, lane: Lane) -> int:
+        """How many more claims from a lane there is a use for; 0 for what is not worth a claim, and for a provider that
+        is slow. What goes straight to recipients' servers has a limit for each of these.
+
+        Critical mail has a quarter more places, which no other mail takes, and leaves a quarter of the usual ones.
         """
         self._worker_state.take_share(provider)
-        if provider.kind is ProviderKind.MX:
-            room = MAX_DIRECT - sum(count for queue_key, count in in_flight.items() if queue_key.provider == provider)
-            return room if room >= settings.SMTP_CONVERSATIONS else 0
-        queue_key = SendQueueKey(provider)
-        if queue_key in self.slow:
+        if provider.kind is not ProviderKind.MX and SendQueueKey(provider) in self.slow:
             return 0
-        room = self._worker_state.capacity(queue_key) - in_flight.get(queue_key, 0)
-        return room if room >= self._worker_state.limit(queue_key) else 0
+        places = self._places(provider)
+        room = places - count_at(provider, load.in_flight)
+        if lane is Lane.CRITICAL:
+            return max(0, min(room + places // 4, leave_to_others(places) - count_at(provider, load.critical)))
+        return room if room >= self._least(provider) else 0
+
+    def find_limit(self, load: Load, lane: Lane) -> int:
+        """The most that a claim from a lane may take for the providers in use; 0 if all of them are full."""
+        providers = {queue_key.provider for queue_key in load.in_flight}
+        return max((self.room(provider, load, lane) for provider in providers), default=0)
+
+    def _places(self, provider: ProviderRef) -> int:
+        """How much mail of a provider this child may hold, begun or not."""
+        return MAX_DIRECT if provider.kind is ProviderKind.MX else self._worker_state.capacity(SendQueueKey(provider))
+
+    def _least(self, provider: ProviderRef) -> int:
+        """The fewest free places that are worth a claim."""
+        is_direct = provider.kind is ProviderKind.MX
+        return settings.SMTP_CONVERSATIONS if is_direct else self._worker_state.limit(SendQueueKey(provider))
+
+    def _project_room(self, provider: ProviderRef, held: int, lane: Lane) -> int:
+        """How much more of one project's mail this child may hold for a shared provider."""
+        places = self._places(provider)
+        most = leave_to_others(places)
+        if lane is Lane.CRITICAL:
+            return max(0, most + places // 4 - held)
+        return most - held if most - held >= min(self._least(provider), max(1, most // 4)) else 0
 
     def availability(self, provider: ProviderRef) -> str:
         """Why a provider takes no mail at all now, `""` when it does."""
         seconds = self._worker_state.rest_seconds(provider)
         return f"throttled: it wants no mail for {seconds:.0f} s" if seconds else ""
 
-    def find_scope(self, in_flight: Mapping[SendQueueKey, int]) -> ClaimScope:
+    def find_scope(self, load: Load, lane: Lane) -> ClaimScope:
         """Projects whose mail can go out now: whose provider is neither paused nor full. Not to domains that are."""
-        usable = routes.find_usable(self.availability, lambda provider: self.room(provider, in_flight) > 0)
+        usable = routes.find_usable(self.availability, lambda provider: self.room(provider, load, lane) > 0)
+        projects = {project_id for _, project_id in load.held}
         slow = {queue_key.domain for queue_key in self.slow if queue_key.domain}
         return ClaimScope(
             is_shared_open=usable.is_shared_open,
@@ -60,8 +102,13 @@ class ProviderRouter:
             closed_projects=usable.closed_projects,
             is_shared_direct=usable.is_shared_direct,
             direct_projects=usable.direct_projects,
-            closed_domains={**dict.fromkeys(slow, SLOW_WAIT), **self._worker_state.closed_domains(in_flight)},
+            closed_domains={**dict.fromkeys(slow, SLOW_WAIT), **self._worker_state.closed_domains(load.in_flight)},
             closed_senders=self._worker_state.closed_senders.find_current(),
+            shared_rooms={
+                project: sum(self._project_room(one, load.held[one, project], lane) for one in usable.shared)
+                for project in projects
+            },
+            shared_room=sum(self._project_room(one, 0, lane) for one in usable.shared),
         )
 
     def choose(
@@ -103,6 +150,13 @@ class ProviderRouter:
         ):
             return False
         return routes.has_other(claim.project_id, {**tried, provider.id: reply.text}, self.availability)
+
+
+def count_at(provider: ProviderRef, in_flight: Mapping[SendQueueKey, int]) -> int:
+    """How much of the child's work is at a provider."""
+    if provider.kind is not ProviderKind.MX:
+        return in_flight.get(SendQueueKey(provider), 0)
+    return sum(count for queue_key, count in in_flight.items() if queue_key.provider == provider)
 
 
 # A round is at most as long as there are providers; nobody has more.

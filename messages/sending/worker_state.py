@@ -37,12 +37,17 @@ class SendQueueKey(NamedTuple):
     domain: str = ""
 
 
+def leave_to_others(places: int) -> int:
+    """The most of a shared provider's places that one project may have: a quarter is for the others."""
+    return places - places // 4
+
+
 class WorkerState:
     """The state of one worker process."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.conversations = Conversations(self.limit)
+        self.conversations = Conversations(self.limit, owner_limit=lambda key: leave_to_others(self.limit(key)))
         self.exchange = Exchange()
         self._transports: dict[ProviderRef, Transport] = {}
         self._capacity: dict[SendQueueKey, int] = {}

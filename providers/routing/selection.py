@@ -41,6 +41,8 @@ class ProviderRef:
     connection_limit: int | None = None
     # The address of a bounce mailbox that works, or empty.
     mailbox_address: str = ""
+    # Whether all projects without providers of their own use it.
+    is_shared: bool = False
 
     def __hash__(self) -> int:
         """By id alone: providers are dictionary keys that are looked up many times for each mail."""
@@ -99,7 +101,8 @@ class ProviderSelection:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsableProjects:
     """The projects that have a usable provider now: all projects without their own providers, or none of them, and
-    the projects with usable providers of their own. `…direct…` marks those with a provider of kind `mx`.
+    the projects with usable providers of their own. `…direct…` marks those with a provider of kind `mx`; `shared` are
+    the shared providers with room.
     """
 
     is_shared_open: bool
@@ -107,6 +110,7 @@ class UsableProjects:
     closed_projects: Sequence[UUID]
     is_shared_direct: bool
     direct_projects: Sequence[UUID]
+    shared: Sequence[ProviderRef] = ()
 
 
 def always_available(_way: ProviderRef) -> str:
@@ -196,22 +200,23 @@ class Routes:
         A project with providers of its own never uses shared ones.
         """
 
-        def find_kinds(candidates: Sequence[Candidate]) -> set[ProviderKind]:
+        def find_open(candidates: Sequence[Candidate]) -> list[ProviderRef]:
             for group in group_by_priority(candidates):
                 if usable := keep_available(group, [], availability):
-                    return {one.provider.kind for one in usable if has_room(one.provider)}
-            return set()
+                    return [one.provider for one in usable if has_room(one.provider)]
+            return []
 
         shared, own = self._current()
-        shared_kinds = find_kinds(shared)
-        kinds = {project: find_kinds(candidates) for project, candidates in own.items()}
+        open_shared = find_open(shared)
+        kinds = {project: {one.kind for one in find_open(candidates)} for project, candidates in own.items()}
         usable = sorted(project for project, found in kinds.items() if found)
         return UsableProjects(
-            is_shared_open=bool(shared_kinds),
+            is_shared_open=bool(open_shared),
             open_projects=usable,
             closed_projects=sorted(own.keys() - set(usable)),
-            is_shared_direct=ProviderKind.MX in shared_kinds,
+            is_shared_direct=any(one.kind is ProviderKind.MX for one in open_shared),
             direct_projects=sorted(project for project, found in kinds.items() if ProviderKind.MX in found),
+            shared=open_shared,
         )
 
     def is_local_only(self, project_id: UUID) -> bool:
@@ -276,6 +281,7 @@ def build_provider_ref(row: Provider) -> ProviderRef:
         row.rate_limit,
         row.connection_limit,
         name_mailbox_address(getattr(row, "bounce_mailbox", None)),
+        row.project_id is None,
     )
 
 

@@ -26,12 +26,24 @@ class ClaimScope:
     closed_domains: Mapping[str, timedelta] = field(default_factory=dict)
     # The senders that were found to be refused just now.
     closed_senders: Sequence[UUID] = ()
+    # The number of recipients that this worker child may hold more of one project at the shared providers: of those in
+    # `shared_rooms`, which it holds some of, and of each other project. None is any number.
+    shared_rooms: Mapping[UUID, int] = field(default_factory=dict)
+    shared_room: int | None = None
 
     def admits(self, tenant: Tenant) -> bool:
         """Whether a provider takes the tenant's mail now."""
         if tenant.is_simulated or tenant.project_id in self.open_projects:
             return True
         return self.is_shared_open and tenant.project_id not in self.closed_projects
+
+    def find_room(self, tenant: Tenant, limit: int) -> int:
+        """The number of the tenant's messages, at most `limit`, that may be claimed now."""
+        if not self.admits(tenant):
+            return 0
+        if tenant.is_simulated or tenant.project_id in self.open_projects or self.shared_room is None:
+            return limit
+        return min(limit, self.shared_rooms.get(tenant.project_id, self.shared_room))
 
     def is_direct(self, tenant: Tenant) -> bool:
         """Whether the tenant's mail goes to the recipients' own servers, so that `closed_domains` hold for it."""

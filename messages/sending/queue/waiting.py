@@ -18,6 +18,8 @@ SUSPECT = "lease_token IS NULL AND parked_by = '' AND crash_count > 0"
 MANY = 25
 # The list of tenants is read again after this many times the time that it took: the more projects wait, the less often.
 REST_FACTOR = 10
+# Without any, it is read again after this time.
+EMPTY_SECONDS = 0.02
 
 # Goes from project to project along the index: one step for each, however much mail it has.
 _TENANTS = f"""
@@ -88,7 +90,8 @@ class WaitingList:
         if begun_at >= self._fresh_until:
             self._found = fetch_as(WaitingTenant, _WAITING, {"lane": self._lane})
             now = monotonic()
-            self._fresh_until = now + REST_FACTOR * (now - begun_at)
+            rest = REST_FACTOR * (now - begun_at)
+            self._fresh_until = now + (rest if self._found else max(rest, EMPTY_SECONDS))
         return self._found
 
     def forget(self) -> None:
