@@ -17,7 +17,8 @@ class LaneState:
     """The number of recipients of a lane in each state, and the time since which the oldest is due.
 
     `due`: may be claimed now. `later`: waits for its next attempt. `leased`: a worker is sending it. `lost`: its lease
-    expired, so its worker is gone. `on_hold`: waits for a person, for feedback, or for the domain of its sender.
+    expired, so its worker is gone. `on_hold`: waits for a person, for feedback, for the domain of its
+    sender, or for the end of a pause or cap.
     """
 
     lane: Lane
@@ -55,16 +56,17 @@ class QueueState:
         return asdict(self)
 
 
+_IN_QUEUE = "lease_token IS NULL AND parked_by = ''"
 # Only open recipients can be in the queue, and they have a partial index: the table may have millions of rows.
 _LANES = f"""
 SELECT lane,
-       count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at <= now()) AS due,
-       count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at > now()) AS later,
+       count(*) FILTER (WHERE {_IN_QUEUE} AND next_attempt_at <= now()) AS due,
+       count(*) FILTER (WHERE {_IN_QUEUE} AND next_attempt_at > now()) AS later,
        count(*) FILTER (WHERE lease_until >= now()) AS leased,
        count(*) FILTER (WHERE lease_until < now()) AS lost,
-       count(*) FILTER (WHERE lease_token IS NULL AND next_attempt_at IS NULL) AS on_hold,
-       min(next_attempt_at) FILTER (WHERE lease_token IS NULL AND next_attempt_at <= now()) AS oldest_due_at,
-       min(next_attempt_at) FILTER (WHERE lease_token IS NULL AND next_attempt_at > now()) AS next_due_at
+       count(*) FILTER (WHERE lease_token IS NULL AND (next_attempt_at IS NULL OR parked_by <> '')) AS on_hold,
+       min(next_attempt_at) FILTER (WHERE {_IN_QUEUE} AND next_attempt_at <= now()) AS oldest_due_at,
+       min(next_attempt_at) FILTER (WHERE {_IN_QUEUE} AND next_attempt_at > now()) AS next_due_at
 FROM mail_recipient WHERE status IN ({OPEN_STATUSES}) GROUP BY lane
 """  # noqa: S608 - built from constants of this package
 _SCHEDULED = "SELECT now() AS at, count(*), min(scheduled_at) AS next_at FROM mail_message WHERE status = %s"

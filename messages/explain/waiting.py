@@ -1,5 +1,6 @@
 """Explains waiting recipients: for their time, a worker, a provider, the next attempt, feedback or a person."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from delivery.envelope import Outcome
@@ -74,6 +75,8 @@ def explain_leased(case: Case) -> StateExplanation:
 
 def explain_waiting(case: Case) -> StateExplanation:
     """Queued or delivering, and not leased."""
+    if case.row.parked_by:
+        return explain_parked(case)
     if case.row.status_reason == StatusReason.SENDER_SUSPENDED:
         return explain_suspended_sender(case)
     if case.row.status == Status.DELIVERING and case.row.status_reason == StatusReason.UNCERTAIN:
@@ -93,6 +96,24 @@ def explain_waiting(case: Case) -> StateExplanation:
     if not tried:
         return StateExplanation(why="It is in the queue, and a worker will send it at any moment.", next="It is sent.")
     return explain_retry(case, tried)
+
+
+# The cause of a block and its end, by its reason.
+PARKED: Mapping[str, tuple[str, str]] = {
+    StatusReason.PAUSED: ("It is paused", "the pause ends"),
+    StatusReason.CAP: ("The project has sent as much as it may for now", "the project may send more"),
+}
+
+
+def explain_parked(case: Case) -> StateExplanation:
+    """A block keeps it from being claimed."""
+    cause, end = PARKED.get(case.row.status_reason, ("It is held back", "that ends"))
+    tried = explain_attempts(case)
+    return StateExplanation(
+        why=f"{tried} {cause}, so the mail waits.".strip(),
+        next=f"It is sent when {end}. If that does not happen by {say_time(case.row.expires_at)}, it fails.",
+        last_reply=find_quoted_reply(case),
+    )
 
 
 def explain_suspended_sender(case: Case) -> StateExplanation:

@@ -7,6 +7,7 @@ A part that waits for somebody, such as mail whose provider is paused, has its c
 from enum import StrEnum
 
 from ledger.sql import fetch
+from messages.sending.queue.waiting import write_is_due
 from messages.states import OPEN_STATUSES, Lane, Status, StatusReason
 
 
@@ -16,6 +17,7 @@ class DueWork(StrEnum):
     SCHEDULED = "scheduled"  # sending.schedule
     LOST = "lost"  # sending.lost_leases
     SENDERS = "senders"  # sending.senders
+    PARKED = "parked"  # sending.queue.parking
     RECIPIENTS = "recipients"  # sending.claims, by a wake-up
     FEEDBACK = "feedback"  # feedback.recording
     EXPIRED = "expired"  # sending.expiry
@@ -28,10 +30,10 @@ _CONDITIONS = {
     DueWork.LOST: "SELECT FROM mail_recipient WHERE lease_token IS NOT NULL AND lease_until < now()",
     DueWork.SENDERS: f"SELECT FROM mail_recipient WHERE status_reason = '{StatusReason.SENDER_SUSPENDED}'"
     f" AND status IN ({OPEN_STATUSES}) AND lease_token IS NULL",
-    # Lane by lane, as the indexes have them.
-    DueWork.RECIPIENTS: f"SELECT FROM (VALUES {_LANES}) AS lanes (lane), LATERAL (SELECT FROM mail_recipient r"
-    " WHERE r.lane = lanes.lane AND lease_token IS NULL AND next_attempt_at <= now() LIMIT 1) AS due",
+    DueWork.PARKED: f"SELECT FROM mail_recipient WHERE parked_by <> '' AND status IN ({OPEN_STATUSES})",
+    DueWork.RECIPIENTS: f"SELECT WHERE {' OR '.join(f'({write_is_due(lane)})' for lane in Lane)}",
     DueWork.FEEDBACK: "SELECT FROM mail_receivedfeedback WHERE due_at <= now()",
+    # Lane by lane, as the index has them.
     DueWork.EXPIRED: f"SELECT FROM (VALUES {_LANES}) AS lanes (lane), LATERAL (SELECT FROM mail_recipient r"
     f" WHERE r.lane = lanes.lane AND status IN ({OPEN_STATUSES}) AND expires_at <= now() AND lease_token IS NULL"
     " LIMIT 1) AS due",

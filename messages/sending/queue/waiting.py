@@ -98,6 +98,11 @@ class WaitingList:
         self._fresh_until = float("-inf")
 
 
+def write_is_due(lane: Lane) -> str:
+    """The query of `is_due` as a part of another statement."""
+    return _IS_DUE.replace("%(lane)s", f"'{lane}'")
+
+
 def is_due(lane: Lane) -> bool:
     """Whether the lane has due recipients, whether or not a provider can take them now."""
     return bool(fetch_value(_IS_DUE, {"lane": lane}))
