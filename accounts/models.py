@@ -227,6 +227,19 @@ class KeyLimits(Limits):
         verbose_name_plural = "key limits"
 
 
+class SendingCap(models.Model):
+    """The cap of a new project: so many messages on its first day, twice as many on each day after; it ends by itself.
+
+    `messages.pausing.caps` counts what is sent.
+    """
+
+    project = models.OneToOneField(Project, models.CASCADE, primary_key=True, related_name="sending_cap")
+    first_day_messages = models.PositiveIntegerField()
+    started_at = models.DateTimeField(db_default=Now())
+    counted_day = models.IntegerField(default=0)
+    message_count = models.PositiveBigIntegerField(default=0)
+
+
 class Notice(models.Model):
     """A notice to a project's contact, or to the operator if it has no project."""
 

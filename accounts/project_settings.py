@@ -84,7 +84,6 @@ def set_may_send_critical(project: Project, *, is_allowed: bool) -> None:
     project.save(update_fields=["may_send_critical"])
 
 
-
 class ProjectValues(TypedDict):
     """All that a project's representation holds. Addresses are checked before; `default_from` may have a name."""
 

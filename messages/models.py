@@ -21,6 +21,8 @@ from messages.content_models import Subject as Subject
 from messages.file_models import Attachment as Attachment
 from messages.file_models import AttachmentContent as AttachmentContent
 from messages.file_models import Upload as Upload
+from messages.pause_models import IncidentResend as IncidentResend
+from messages.pause_models import Pause as Pause
 from messages.states import OPEN, Lane, OnUncertain, Phase, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, apply_transitions, list_sources
 from tracking.models import Event
@@ -178,7 +180,7 @@ class Recipient(DueRow):
     # What the admission of the sender depends on, see `AdmittedSender`. Null for mail that needs no second check.
     sender_id = models.UUIDField(null=True)
     expires_at = models.DateTimeField()
-    # The block that keeps it from being claimed, see `sending.queue.parking`; empty if there is none.
+    # The block that keeps it from being claimed, see `pausing.parking`; empty if there is none.
     parked_by = models.TextField(blank=True, default="", db_default="")
     # Attempts claimed so far (the number of the last one); attempts that count for the retry schedule; consecutive
     # worker crashes.

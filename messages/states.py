@@ -104,6 +104,8 @@ class StatusReason(TextChoices):
     PAUSED = "paused"
     # The project has sent as much as it may for now.
     CAP = "cap"
+    # A person ended the mail while it was paused.
+    DROPPED = "dropped"
     # The sender's domain is suspended; it is sent when the domain is verified again.
     SENDER_SUSPENDED = "sender_suspended"
     # The reason for which the sender was admitted is gone: the domain was deleted, for example.

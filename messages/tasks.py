@@ -1,6 +1,5 @@
 """The Celery tasks. A task holds no state: it processes the rows that are due, and may be lost or run twice."""
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -12,21 +11,18 @@ from ledger import cached_rows
 from ledger.doorbell import doorbell
 from messages import attachments
 from messages.feedback import recording
+from messages.pausing.settling import settle_pauses
 from messages.sending import expiry, lost_leases, schedule, senders
 from messages.sending.due_work import DueWork, find_due_work
 from messages.sending.loop import SendingLoop
-from messages.sending.queue import parking
 from messages.sending.queue.waiting import is_due
 from messages.states import Lane
 from providers.unreadable import report_unreadable
 
-# By the kind of block: which of its keys still hold, see `messages.sending.queue.parking`.
-PARKERS: Mapping[str, parking.FindCurrent] = {}
-
 log = structlog.get_logger(__name__)
 
 # These make recipients due.
-MAKE_DUE = {DueWork.SCHEDULED, DueWork.LOST, DueWork.SENDERS, DueWork.PARKED}
+MAKE_DUE = {DueWork.SCHEDULED, DueWork.LOST, DueWork.SENDERS, DueWork.PAUSES}
 
 
 @shared_task(name="mail.deliver_due")
@@ -56,7 +52,7 @@ def tick() -> None:
         DueWork.SCHEDULED: schedule.release_due,
         DueWork.LOST: lost_leases.sweep_lost_leases,
         DueWork.SENDERS: senders.settle_waiting_senders,
-        DueWork.PARKED: lambda: parking.sweep_parked(PARKERS),
+        DueWork.PAUSES: settle_pauses,
         DueWork.RECIPIENTS: ring_due,
         DueWork.FEEDBACK: recording.apply_due,
         DueWork.EXPIRED: expiry.expire_due,

@@ -61,7 +61,7 @@ _TRANSITION = f"""
 UPDATE mail_recipient r
 SET status = v.status, status_reason = v.reason, next_attempt_at = now() + v.wait,
     last_reply = COALESCE(v.last_reply, r.last_reply), deferral_count = COALESCE(v.deferral_count, r.deferral_count),
-    crash_count = v.crash_count, lease_token = NULL, lease_until = NULL
+    crash_count = v.crash_count, lease_token = NULL, lease_until = NULL, parked_by = ''
 FROM jsonb_to_recordset(%s::jsonb) AS v(
     recipient_id uuid, status text, reason text, wait interval, last_reply text, deferral_count smallint,
     crash_count smallint

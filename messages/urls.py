@@ -2,6 +2,7 @@
 
 from common.routers import ApiRouter, api_path
 from messages.api.managed_streams import ManagedStreamViewSet
+from messages.api.pauses import PauseViewSet
 from messages.api.streams import StreamViewSet
 from messages.api.suppression_release import ReleaseView
 from messages.api.template_test import TemplateTestView
@@ -10,6 +11,7 @@ from messages.api.views import EmailViewSet
 router = ApiRouter()
 router.register("emails", EmailViewSet, basename="email")
 router.register("streams", StreamViewSet, basename="stream")
+router.register("admin/pauses", PauseViewSet, basename="pause")
 router.register("admin/projects/<id:pk>/streams", ManagedStreamViewSet, basename="managed_stream")
 
 urlpatterns = [

@@ -22,6 +22,7 @@ from ledger.cached_rows import CachedRows, cached_rows
 from messages import services
 from messages.accepting.draft import Draft
 from messages.models import Message
+from messages.pausing.state import pause_state
 from providers.routing.selection import routes
 from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.port_guard import guarded_ports
@@ -85,8 +86,9 @@ class ApiClient:
 
 @pytest.fixture(autouse=True)
 def _providers_are_read_anew() -> None:
-    """A process keeps the providers for a second: longer than the transaction of the test that made them."""
+    """A process keeps the providers and pauses for a second: longer than the transaction of the test that made them."""
     routes.forget()
+    pause_state.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -137,6 +137,12 @@ EXAMPLES: Mapping[str, Example] = {
     "revoke_managed_key": OF_KEY,
     "get_key_limits": OF_KEY,
     "put_key_limits": Example(fill={"id": "{KEY_ID}"}, body={"requests_per_second": 20}),
+    "list_pauses": Example(query={"kind": "stream"}),
+    "create_pause": Example(
+        body={"project_id": SOME_ID, "kind": "stream", "value": "digest", "reason": "Wrong prices in the template"}
+    ),
+    "get_pause": Example(fill={"id": "{PAUSE_ID}"}),
+    "resume_pause": Example(fill={"id": "{PAUSE_ID}"}, query={"drop": "false"}, kind=ResponseKind.EMPTY),
     "list_audit_entries": Example(query={"action": "create_key"}),
 }
 

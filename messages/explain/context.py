@@ -12,7 +12,11 @@ from django.utils import timezone
 
 from ledger.timer import read_worker_age
 from messages.feedback.return_paths import find_return_path
-from messages.models import Attempt, Message, Recipient
+from messages.models import Attempt, Message, Pause, Recipient
+from messages.pausing.caps import Cap, find_cap
+from messages.pausing.matching import find_covering
+from messages.pausing.names import of_pause
+from messages.pausing.state import pause_state
 from messages.selectors import timeline
 from messages.states import Phase
 from providers.models import ProviderKind
@@ -55,6 +59,9 @@ class Background:
     provider_status: ProviderStatus
     worker_age: float | None
     hears_bounces: bool
+    # By `parked_by`; those that hold for the message as a whole first. `cap` is None for a project without one.
+    pauses: Mapping[str, Pause]
+    cap: Cap | None
 
     def find_event(self, row: Recipient, type_: EventType) -> Event | None:
         """The recipient's last event of a type."""
@@ -96,8 +103,17 @@ def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
         held={each.address: each.wave for each in held},
         provider_status=provider_status(message.project_id),
         worker_age=read_worker_age(),
+        pauses=read_pauses(message),
+        cap=find_cap(message.project_id),
         hears_bounces=bool(rows) and find_return_path(message.domain_id, rows[0].pk) is not None,
     )
+
+
+def read_pauses(message: Message) -> Mapping[str, Pause]:
+    """The pauses that hold for the message, by what they write into `parked_by`."""
+    if not pause_state.read().has_pauses:
+        return {}
+    return {of_pause(pause.pk): pause for pause in Pause.objects.filter(pk__in=find_covering(message.pk))}
 
 
 def read_visits(message: Message) -> Mapping[tuple[UUID | None, str], Visits]:

@@ -300,6 +300,14 @@ def explain_settled(case: Case) -> StateExplanation:
     )
 
 
+def explain_dropped(case: Case) -> StateExplanation:
+    at = f" on {say_time(case.message.failed_at)}" if case.message.failed_at else ""
+    return StateExplanation(
+        why=f"It was paused, and a person ended it{at} together with the other mail of the pause. It was not sent.",
+        advice=("Resend it if it must be sent after all.",),
+    )
+
+
 def explain_cancelled(case: Case) -> StateExplanation:
     at = f" on {say_time(case.message.cancelled_at)}" if case.message.cancelled_at else ""
     due = f", {say_time(case.message.scheduled_at)}" if case.message.scheduled_at else ""
@@ -315,5 +323,6 @@ FAILURES: Mapping[StatusReason, Callable[[Case], StateExplanation]] = {
     StatusReason.SENDER_NOT_VERIFIED: explain_refused_sender,
     StatusReason.PROVIDER_ERROR: explain_provider_error,
     StatusReason.SETTLED: explain_settled,
+    StatusReason.DROPPED: explain_dropped,
     StatusReason.SUPPRESSED: explain_suppressed,
 }

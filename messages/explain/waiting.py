@@ -18,7 +18,9 @@ from messages.explain.model import StateExplanation
 from messages.explain.providers import find_block, name_speaker
 from messages.explain.status_codes import WAIT
 from messages.explain.wording import capitalize, end_sentence, say_time
-from messages.models import Attempt, Message, Recipient
+from messages.models import Attempt, Message, Pause, Recipient
+from messages.pause_models import PauseKind
+from messages.pausing.caps import Cap
 from messages.states import Phase, Status, StatusReason
 from tracking.models import EventType
 
@@ -75,12 +77,14 @@ def explain_leased(case: Case) -> StateExplanation:
 
 def explain_waiting(case: Case) -> StateExplanation:
     """Queued or delivering, and not leased."""
-    if case.row.parked_by:
-        return explain_parked(case)
     if case.row.status_reason == StatusReason.SENDER_SUSPENDED:
         return explain_suspended_sender(case)
     if case.row.status == Status.DELIVERING and case.row.status_reason == StatusReason.UNCERTAIN:
         return explain_uncertain(case)
+    if case.row.status_reason == StatusReason.CAP and case.background.cap is not None:
+        return explain_cap(case, case.background.cap)
+    if case.row.next_attempt_at is not None and (pause := find_pause(case)):
+        return explain_pause(case, pause)
     if case.row.next_attempt_at is None:
         return explain_delaying(case)
     block = find_block(case.row, case.background) if case.is_due else None
@@ -98,24 +102,6 @@ def explain_waiting(case: Case) -> StateExplanation:
     return explain_retry(case, tried)
 
 
-# The cause of a block and its end, by its reason.
-PARKED: Mapping[str, tuple[str, str]] = {
-    StatusReason.PAUSED: ("It is paused", "the pause ends"),
-    StatusReason.CAP: ("The project has sent as much as it may for now", "the project may send more"),
-}
-
-
-def explain_parked(case: Case) -> StateExplanation:
-    """A block keeps it from being claimed."""
-    cause, end = PARKED.get(case.row.status_reason, ("It is held back", "that ends"))
-    tried = explain_attempts(case)
-    return StateExplanation(
-        why=f"{tried} {cause}, so the mail waits.".strip(),
-        next=f"It is sent when {end}. If that does not happen by {say_time(case.row.expires_at)}, it fails.",
-        last_reply=find_quoted_reply(case),
-    )
-
-
 def explain_suspended_sender(case: Case) -> StateExplanation:
     """Its turn came while the sender's domain was suspended."""
     domain = case.message.from_address.rpartition("@")[2]
@@ -125,6 +111,57 @@ def explain_suspended_sender(case: Case) -> StateExplanation:
         next="It is sent when the domain is verified again. If that does not happen by "
         f"{say_time(case.row.expires_at)}, it fails.",
         advice=(f"Publish the records of {domain} again and verify the domain.",),
+    )
+
+
+def find_pause(case: Case) -> Pause | None:
+    """The pause that parked the recipient, or one that will when its turn comes."""
+    pauses = case.background.pauses
+    return pauses.get(case.row.parked_by) or next(iter(pauses.values()), None)
+
+
+# What a pause is about, before its value.
+PAUSED: Mapping[str, str] = {
+    PauseKind.PROJECT: "All mail of the project",
+    PauseKind.KEY: "Mail of the key",
+    PauseKind.STREAM: "Mail of the stream",
+    PauseKind.TEMPLATE: "Mail of the template",
+    PauseKind.TAG: "Mail with the tag",
+    PauseKind.SENDER_DOMAIN: "Mail from the domain",
+    PauseKind.RECIPIENT_DOMAIN: "Mail to the domain",
+    PauseKind.MAILBOX_PROVIDER: "Mail to the mailbox provider",
+}
+
+
+def explain_pause(case: Case, pause: Pause) -> StateExplanation:
+    """A person or the guard holds it back."""
+    subject = f"{PAUSED[pause.kind]} {pause.label or pause.value}".strip()
+    kind = " that offers an opt-out" if pause.only_opt_out else ""
+    since = f"{say_time(pause.created_at)} by {pause.made_by}"
+    reason = f": {end_sentence(pause.reason)}" if pause.reason else "."
+    ends = f"If that does not happen by {say_time(case.row.expires_at)}, it fails."
+    if pause.per_minute is not None:
+        return StateExplanation(
+            why=f"{subject} is slowed to {pause.per_minute} bulk mails a minute since {since}{reason}",
+            next=f"It is sent when its turn comes. {ends}",
+        )
+    return StateExplanation(
+        why=f"{subject}{kind} is paused since {since}{reason}",
+        next=f"It is sent when a person resumes the pause. {ends}",
+        advice=("Ask the operator of this service to end the pause, once its cause is gone.",),
+        last_reply=find_quoted_reply(case),
+    )
+
+
+def explain_cap(case: Case, cap: Cap) -> StateExplanation:
+    """The project is new and has sent what it may today."""
+    return StateExplanation(
+        why=f"The project is new: today it may send {int(cap.cap)} messages, and it has sent {cap.used}. Each day "
+        "twice as many are allowed.",
+        next=f"It is sent when the next day begins, as far as that day's cap admits it. If that does not happen by "
+        f"{say_time(case.row.expires_at)}, it fails.",
+        next_at=cap.next_at,
+        advice=("Ask the operator of this service for a higher cap, if your mail cannot wait.",),
     )
 
 

@@ -17,7 +17,7 @@ class DueWork(StrEnum):
     SCHEDULED = "scheduled"  # sending.schedule
     LOST = "lost"  # sending.lost_leases
     SENDERS = "senders"  # sending.senders
-    PARKED = "parked"  # sending.queue.parking
+    PAUSES = "pauses"  # pausing.settling
     RECIPIENTS = "recipients"  # sending.claims, by a wake-up
     FEEDBACK = "feedback"  # feedback.recording
     EXPIRED = "expired"  # sending.expiry
@@ -30,7 +30,10 @@ _CONDITIONS = {
     DueWork.LOST: "SELECT FROM mail_recipient WHERE lease_token IS NOT NULL AND lease_until < now()",
     DueWork.SENDERS: f"SELECT FROM mail_recipient WHERE status_reason = '{StatusReason.SENDER_SUSPENDED}'"
     f" AND status IN ({OPEN_STATUSES}) AND lease_token IS NULL",
-    DueWork.PARKED: f"SELECT FROM mail_recipient WHERE parked_by <> '' AND status IN ({OPEN_STATUSES})",
+    # A pause that is not done with the mail in the queue, or mail that a pause or a cap holds.
+    DueWork.PAUSES: f"SELECT WHERE EXISTS (SELECT FROM mail_recipient WHERE parked_by <> ''"
+    f" AND status IN ({OPEN_STATUSES})) OR EXISTS (SELECT FROM mail_pause WHERE ended_at IS NULL"
+    " AND (applied_at IS NULL OR dropping_at IS NOT NULL OR per_minute IS NOT NULL))",
     DueWork.RECIPIENTS: f"SELECT WHERE {' OR '.join(f'({write_is_due(lane)})' for lane in Lane)}",
     DueWork.FEEDBACK: "SELECT FROM mail_receivedfeedback WHERE due_at <= now()",
     # Lane by lane, as the index has them.

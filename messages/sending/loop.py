@@ -28,6 +28,7 @@ from messages.sending.claims import (
 )
 from messages.sending.composing import Composer, LastMade, compose_delivery, find_mail_route
 from messages.sending.expiry import expire_leased
+from messages.sending.held_back import drop_capped, drop_paused
 from messages.sending.in_flight import InFlight
 from messages.sending.outcomes import suppress_recipients
 from messages.sending.picking import pick
@@ -189,7 +190,8 @@ class SendingLoop:
             return False
         self._heartbeat.add(claims[0].token)
         admitted = retry_database(lambda: drop_refused_senders(claims, self.state.closed_senders))
-        left = retry_database(lambda: drop_suppressed(admitted))
+        wanted = retry_database(lambda: drop_suppressed(drop_paused(admitted)))
+        left = retry_database(lambda: drop_capped(wanted))
         tried = retry_database(lambda: find_tried(left))
         in_flight = self._measure_load().in_flight
         selections = retry_database(lambda: self._router.choose(left, tried, in_flight))

@@ -23,6 +23,7 @@ PUBLIC_IP_URL = "https://93.184.215.14/"
 LISTS = (
     "/admin/audit",
     "/admin/keys",
+    "/admin/pauses",
     "/admin/projects",
     "/admin/projects/<id:pk>/streams",
     "/domains",
@@ -55,6 +56,7 @@ BODIES: dict[str, Any] = {
     "PUT /admin/projects/<id:pk>": {"name": "Acme"},
     "PUT /admin/projects/<id:pk>/limits": {"messages_per_day": 1000},
     "POST /admin/projects/<id:pk>/streams": {"name": "new"},
+    "POST /admin/pauses": {"kind": "recipient_domain", "value": "x.test"},
     "PUT /admin/keys/<id:pk>/limits": {"requests_per_second": 10},
     "PATCH /emails/<id:pk>": {"scheduled_at": (datetime.now(UTC) + timedelta(hours=2)).isoformat()},
     "PATCH /domains/<id:pk>": {"default_from": "a@mine.test"},
@@ -82,6 +84,7 @@ MAKE_ONE = {
     "/admin/projects/<id:pk>/streams": "admin/projects",
     "/admin/keys": "admin/keys",
     "/admin/keys/<id:pk>/rotate": "admin/keys",
+    "/admin/pauses": "admin/pauses",
 }
 SHOW_SECRETS = (
     "/webhooks",
@@ -197,6 +200,7 @@ def test_every_list_is_walked_page_by_page_without_a_gap(ask, api, ready, owned,
         api.patch(f"/templates/{ref}", {"text": f"Hi {number}"})
         api.post(f"/templates/{ref}/publish")
         ask("POST", "/admin/projects", body={"name": f"More {number}"})
+        ask("POST", "/admin/pauses", body={"kind": "sender_domain", "value": f"more{number}.test"})
     Recipient.objects.filter(message_id=owned["emails"]["pk"]).move_to(Status.BOUNCED)
     for path in LISTS:
         whole = ask("GET", path, "?limit=100").json()["data"]

@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 
 from emailsvc.openapi.settings import TAGS
 from emailsvc.wsgi import application
+from messages.models import Pause
 from tests.api.conftest import EMAIL
 from tests.architecture.test_tenancy import resource_of
 
@@ -73,6 +74,7 @@ def known(api, project, make_api, test_api, post, deliver) -> dict[str, dict[str
         "suppressions": {"address": "no@known.test"},
         "admin/projects": {"id": str(project.pk), "ref": stream["id"]},
         "admin/keys": {"id": str(make_api(scopes=[]).key.pk)},
+        "admin/pauses": {"id": str(Pause.objects.create(project=project, kind="tag", value="known").pk)},
     }
 
 

@@ -5,6 +5,7 @@ from base64 import b64encode
 
 import pytest
 
+from messages.models import Pause
 from tests.api.conftest import EMAIL
 from tests.api.test_conventions import list_routes
 
@@ -41,6 +42,7 @@ def owned(api, project, make_api) -> dict[str, dict[str, str]]:
         "streams": {"ref": stream["id"]},
         "admin/projects": {"pk": str(project.pk), "ref": stream["id"]},
         "admin/keys": {"pk": str(make_api(scopes=[]).key.pk)},
+        "admin/pauses": {"pk": str(Pause.objects.create(project=project, kind="tag", value="mine").pk)},
     }
 
 

@@ -20,6 +20,7 @@ from accounts.scopes import ADMIN
 from accounts.services import create_api_key
 from accounts.streams import create_stream
 from emailsvc.documentation.calls import SOME_ID
+from messages.models import Pause
 from messages.sending.loop import SendingLoop
 from messages.states import Lane
 from tests.conftest import ApiClient
@@ -130,7 +131,13 @@ class World:
         found = Project.objects.create(pk=SOME_ID, name="Acme Europe")
         create_stream(found, name="digest", type_=StreamType.TRANSACTIONAL)
         key, _ = create_api_key(found, scopes=["emails:send"])
-        return {"PROJECT_ID": SOME_ID, "KEY_ID": str(key.pk), "EMAILSVC_KEY": create_api_key(None, scopes=[ADMIN])[1]}
+        pause = Pause.objects.create(project=found, kind="tag", value="shipping", made_by="test")
+        return {
+            "PAUSE_ID": str(pause.pk),
+            "PROJECT_ID": SOME_ID,
+            "KEY_ID": str(key.pk),
+            "EMAILSVC_KEY": create_api_key(None, scopes=[ADMIN])[1],
+        }
 
     def webhook(self) -> dict[str, str]:
         endpoint = self.post("/webhooks", {"url": "https://93.184.215.14/", "events": ["*"]})

@@ -1,0 +1,103 @@
+"""The tables of what holds mail back by decision: pauses, by people and by the guard; and incidents' resends."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from common.ids import new_id
+
+
+class PauseKind(models.TextChoices):
+    """What a pause is about."""
+
+    PROJECT = "project"
+    KEY = "key"
+    STREAM = "stream"
+    TEMPLATE = "template"
+    TAG = "tag"
+    SENDER_DOMAIN = "sender_domain"
+    RECIPIENT_DOMAIN = "recipient_domain"
+    # Sets the provider's own pause: mail uses the other providers, or waits.
+    PROVIDER = "provider"
+    # All recipient domains with the same mail exchangers; by the guard alone.
+    MAILBOX_PROVIDER = "mailbox_provider"
+
+
+# The kinds that need no project: they then hold for all projects.
+SHARED_KINDS = (PauseKind.SENDER_DOMAIN, PauseKind.RECIPIENT_DOMAIN, PauseKind.PROVIDER)
+
+
+class Pause(models.Model):
+    """Mail of one kind is not sent until the pause ends. `value` is an id, a name or a domain, by kind.
+
+    The guard's pauses hold for live mail alone: with `only_opt_out` for mail that offers an opt-out and is not
+    critical; with `per_minute` they slow bulk mail to this pace instead of stopping it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey("accounts.Project", models.CASCADE, null=True, related_name="+", db_index=False)
+    kind = models.TextField(choices=PauseKind.choices)
+    value = models.TextField()
+    # The value as people know it: the name of a key, an alias.
+    label = models.TextField(blank=True)
+    reason = models.TextField(blank=True)
+    made_by = models.TextField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    is_by_guard = models.BooleanField(default=False)
+    only_opt_out = models.BooleanField(default=False)
+    per_minute = models.PositiveIntegerField(null=True)
+    # The bucket of `per_minute`, at a time.
+    permits = models.FloatField(default=0)
+    permits_at = models.DateTimeField(db_default=Now())
+    # The domains of a mailbox provider, as the guard last saw them.
+    domains = ArrayField(models.TextField(), default=list)
+    # What the guard measured.
+    data = models.JSONField(default=dict)
+
+    # When all mail that was in the queue at the start had been parked; when a drop began; when the pause ended.
+    applied_at = models.DateTimeField(null=True)
+    dropping_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = [
+            # The claim: pauses that hold.
+            models.Index(name="pause_active", fields=["id"], condition=Q(ended_at=None)),
+            # The guard: pauses of a scope that a person ended lately.
+            models.Index(name="pause_scope", fields=["project", "kind", "value"]),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "kind", "value", "is_by_guard", "only_opt_out"],
+                name="pause_once",
+                condition=Q(ended_at=None),
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(name="pause_kind_known", condition=Q(kind__in=PauseKind.values)),
+            models.CheckConstraint(
+                name="pause_has_project",
+                condition=Q(project__isnull=False) | Q(kind__in=[str(kind) for kind in SHARED_KINDS]),
+            ),
+            models.CheckConstraint(
+                name="pause_only_guard_slows",
+                condition=Q(is_by_guard=True) | Q(per_minute=None, only_opt_out=False) & ~Q(kind="mailbox_provider"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.label or self.value}"
+
+
+class IncidentResend(models.Model):
+    """A recipient of an incident whose mail was sent again, or is about to be. Once ever, whatever the command."""
+
+    recipient = models.OneToOneField("mail.Recipient", models.CASCADE, primary_key=True, related_name="+")
+    # Null until the copy is accepted; also when it was refused, see `error`.
+    copy = models.ForeignKey("mail.Message", models.SET_NULL, null=True, related_name="+", db_index=False)
+    error = models.TextField(blank=True)
+    actor = models.TextField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
