@@ -179,7 +179,7 @@ class ApiKey(models.Model):
 
     def admits_critical(self) -> bool:
         """Whether mail of this key may have the priority `critical`."""
-        return self.has_scope(scopes.EMAILS_SEND_CRITICAL) or self.project.may_send_critical
+        return self.has_scope(scopes.EMAILS_SEND_CRITICAL) or self.owner.may_send_critical
 
     def has_expired(self, now: datetime) -> bool:
         """Whether the key has expired at `now`."""

@@ -93,11 +93,13 @@ class Pause(models.Model):
 
 
 class IncidentResend(models.Model):
-    """A recipient of an incident whose mail was sent again, or is about to be. Once ever, whatever the command."""
+    """A recipient of an incident whose mail was sent again: once ever, whatever the incident.
+
+    The row is written in the transaction that accepts the copy.
+    """
 
     recipient = models.OneToOneField("mail.Recipient", models.CASCADE, primary_key=True, related_name="+")
-    # Null until the copy is accepted; also when it was refused, see `error`.
+    # Null if the copy was deleted.
     copy = models.ForeignKey("mail.Message", models.SET_NULL, null=True, related_name="+", db_index=False)
-    error = models.TextField(blank=True)
     actor = models.TextField()
     created_at = models.DateTimeField(db_default=Now(), editable=False)

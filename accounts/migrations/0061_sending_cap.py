@@ -6,9 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0060_installation_keys"),
-    ]
+    dependencies = [("accounts", "0060_installation_keys")]
 
     operations = [
         migrations.CreateModel(

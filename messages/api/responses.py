@@ -26,6 +26,10 @@ def format_mailbox(name: str, address: str) -> str:
     return f"{name} <{address}>"
 
 
+# A decision holds these emails back, whether or not there is a provider.
+HELD_BACK = frozenset({StatusReason.PAUSED, StatusReason.CAP})
+
+
 class HeadersOutput(serializers.DictField):
     """Stored pairs as an object in their order."""
 
@@ -160,6 +164,8 @@ class EmailRow(serializers.Serializer[Message]):
 
     def get_status_reason(self, message: Message) -> str | None:
         """The stored reason, or that of a queued email whose project has no provider, which no row stores."""
+        if message.status_reason in HELD_BACK:
+            return message.status_reason
         if message.status == Status.QUEUED and not message.is_test:
             if not routes.has_provider(message.project_id):
                 return StatusReason.NO_PROVIDER

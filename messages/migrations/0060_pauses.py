@@ -9,10 +9,7 @@ import common.ids
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0061_sending_cap"),
-        ("mail", "0031_turn_indexes"),
-    ]
+    dependencies = [("mail", "0050_provider_unreadable"), ("accounts", "0061_sending_cap")]
 
     operations = [
         migrations.AlterField(
@@ -23,6 +20,7 @@ class Migration(migrations.Migration):
                 choices=[
                     ("", "None"),
                     ("no_provider", "No Provider"),
+                    ("provider_unreadable", "Provider Unreadable"),
                     ("suppressed", "Suppressed"),
                     ("expired", "Expired"),
                     ("paused", "Paused"),
@@ -47,6 +45,7 @@ class Migration(migrations.Migration):
                 choices=[
                     ("", "None"),
                     ("no_provider", "No Provider"),
+                    ("provider_unreadable", "Provider Unreadable"),
                     ("suppressed", "Suppressed"),
                     ("expired", "Expired"),
                     ("paused", "Paused"),
@@ -76,7 +75,6 @@ class Migration(migrations.Migration):
                         to="mail.recipient",
                     ),
                 ),
-                ("error", models.TextField(blank=True)),
                 ("actor", models.TextField()),
                 (
                     "created_at",

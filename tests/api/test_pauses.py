@@ -24,7 +24,7 @@ def test_a_pause_is_made_shown_and_ended(admin_api, project, post, api):
     path = f"/admin/pauses/{made['id']}"
     assert admin_api.delete(path).status_code == admin_api.delete(path).status_code == 204
     assert admin_api.get(path).json()["ended_by"] == admin_api.key.prefix
-    assert api.get(f"/emails/{email['id']}").json()["status_reason"] is None
+    assert api.get(f"/emails/{email['id']}").json()["status_reason"] == "no_provider"
     assert admin_api.get("/admin/pauses").json()["data"] == []
     assert [row["id"] for row in admin_api.get("/admin/pauses?ended=true").json()["data"]] == [made["id"]]
     assert sorted(AuditEntry.objects.values_list("action", "actor")) == [
