@@ -24,7 +24,7 @@ SLOW_WAIT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ProjectLoad:
     """How much mail one child holds, begun or not: all and the critical part by queue key, and that of each project
     by provider.
     """
@@ -49,7 +49,7 @@ class ProviderRouter:
         self._worker_state = worker_state
         self.slow: set[SendQueueKey] = set()
 
-    def room(self, provider: ProviderRef, load: Load, lane: Lane) -> int:
+    def room(self, provider: ProviderRef, load: ProjectLoad, lane: Lane) -> int:
         """How many more claims from a lane there is a use for; 0 for what is not worth a claim, and for a provider that
         is slow. What goes straight to recipients' servers has a limit for each of these.
 
@@ -64,7 +64,7 @@ class ProviderRouter:
             return max(0, min(room + places // 4, leave_to_others(places) - count_at(provider, load.critical)))
         return room if room >= self._least(provider) else 0
 
-    def find_limit(self, load: Load, lane: Lane) -> int:
+    def find_limit(self, load: ProjectLoad, lane: Lane) -> int:
         """The most that a claim from a lane may take for the providers in use; 0 if all of them are full."""
         providers = {queue_key.provider for queue_key in load.in_flight}
         return max((self.room(provider, load, lane) for provider in providers), default=0)
@@ -91,7 +91,7 @@ class ProviderRouter:
         seconds = self._worker_state.rest_seconds(provider)
         return f"throttled: it wants no mail for {seconds:.0f} s" if seconds else ""
 
-    def find_scope(self, load: Load, lane: Lane) -> ClaimScope:
+    def find_scope(self, load: ProjectLoad, lane: Lane) -> ClaimScope:
         """Projects whose mail can go out now: whose provider is neither paused nor full. Not to domains that are."""
         usable = routes.find_usable(self.availability, lambda provider: self.room(provider, load, lane) > 0)
         projects = {project_id for _, project_id in load.held}
