@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
 from ledger.sql import fetch_raw
 
@@ -45,33 +45,23 @@ class Text(NamedTuple):
 
 
 class RowsShape(NamedTuple):
-    """An INSERT of one row, whose values are sent one by one, or of many, sent as an array for each column.
+    """An INSERT of rows of a model, which are sent as one JSON value.
 
-    `source` is the rest of the FROM clause, which decides whether rows are written. `columns` are the places of the
-    model's columns that are written: those without any value get NULL.
+    PostgreSQL converts its members by the types of the columns. An array for each column takes psycopg ten times as
+    long. `source` is the rest of the FROM clause, which decides whether rows are written.
     """
 
     name: str
     model: type[models.Model]
-    columns: tuple[int, ...]
-    is_single: bool
     source: str
-
-    @property
-    def size(self) -> int:
-        return len(self.columns)
+    size: int = 1
 
     def write(self, first: int) -> str:
         table = describe_table(self.model)
-        columns = [table.columns[index] for index in self.columns]
-        names = ", ".join(column.name for column in columns)
-        if self.is_single:
-            values = ", ".join(column.write_value(f"${first + index}") for index, column in enumerate(columns))
-            rows = f"SELECT {values} FROM {self.source}"  # noqa: S608 - names of columns
-        else:
-            arrays = ", ".join(f"${first + index}::{column.sent_type}[]" for index, column in enumerate(columns))
-            values = ", ".join(column.write_value(f"v.{column.name}") for column in columns)
-            rows = f"SELECT {values} FROM unnest({arrays}) AS v({names}), {self.source}"  # noqa: S608 - as above
+        names = ", ".join(column.name for column in table.columns)
+        types = ", ".join(f"{column.name} {column.type}" for column in table.columns)
+        values = ", ".join(column.write_value() for column in table.columns)
+        rows = f"SELECT {values} FROM json_to_recordset(${first}::json) AS v({types}), {self.source}"  # noqa: S608 - names
         return f"{self.name} AS (INSERT INTO {table.name} ({names}) {rows})"
 
 
@@ -79,29 +69,16 @@ class Column(NamedTuple):
     """The way to write one column of a model."""
 
     name: str
+    key: str
     attname: str
     type: str
-    is_optional: bool
     convert: Callable[[Any], Any] | None
     # The time at which a row becomes due is not later than now by the clock of the database, which decides about it.
     is_due_time: bool
 
-    @property
-    def is_array(self) -> bool:
-        return self.type.endswith("[]")
-
-    @property
-    def sent_type(self) -> str:
-        """The type of one value in an array of values: arrays of different lengths are sent in their text form."""
-        return "text" if self.is_array else self.type
-
-    def write_value(self, place: str) -> str:
-        value = f"{place}::{self.type}"
+    def write_value(self) -> str:
+        value = f"v.{self.name}"
         return f"CASE WHEN {value} > now() THEN now() ELSE {value} END" if self.is_due_time else value
-
-    def read(self, row: models.Model) -> Any:
-        value = row.__dict__[self.attname]
-        return value if value is None or self.convert is None else self.convert(value)
 
 
 class Table:
@@ -110,45 +87,54 @@ class Table:
     def __init__(self, model: type[models.Model]) -> None:
         self.name = sql.Identifier(model._meta.db_table).as_string()
         self.columns = [describe_column(field) for field in model._meta.concrete_fields]
+        self._plain = [(column.key, column.attname) for column in self.columns if column.convert is None]
+        self._converted = [
+            (column.key, column.attname, column.convert) for column in self.columns if column.convert is not None
+        ]
+
+    def read(self, row: models.Model) -> dict[str, Any]:
+        """The row as JSON has it; a column without a value is left out."""
+        values = row.__dict__
+        found = {key: value for key, name in self._plain if (value := values[name]) is not None}
+        for key, name, convert in self._converted:
+            if values[name] is not None:
+                found[key] = convert(values[name])
+        return found
 
 
 def describe_column(field: "models.Field[Any, Any]") -> Column:
-    kind = str(field.rel_db_type(connection) if field.remote_field else field.db_type(connection))
     return Column(
         name=sql.Identifier(str(field.column)).as_string(),
+        key=str(field.column),
         attname=field.attname,
-        # With a length the cast would cut.
-        type="varchar" if kind.startswith("varchar") else kind,
-        is_optional=field.null and field.db_default is models.NOT_PROVIDED,
+        type=str(field.rel_db_type(connection) if field.remote_field else field.db_type(connection)),
         convert=find_conversion(field),
         is_due_time=field.name == "next_attempt_at",
     )
 
 
-# psycopg writes values of these fields unchanged. A subclass may convert them, for example encrypt them.
+# Values of these fields are JSON as they are. A subclass may convert them, for example encrypt them.
 PLAIN = frozenset(
     {
         ArrayField,
-        models.BinaryField,
         models.BooleanField,
         models.DateTimeField,
         models.ForeignKey,
         models.IntegerField,
+        models.JSONField,
         models.OneToOneField,
         models.SmallIntegerField,
+        models.TextField,
         models.UUIDField,
     }
 )
 
 
 def find_conversion(field: "models.Field[Any, Any]") -> Callable[[Any], Any] | None:
-    """The converter of an attribute's values; None if they are written unchanged."""
+    """The converter of an attribute's values; None if they are JSON as they are."""
     if type(field) in PLAIN:
         return None
-    if type(field) is models.TextField:
-        # The members of an enumeration are another type to psycopg.
-        return str
-    return Jsonb if type(field) is models.JSONField else lambda value: field.get_db_prep_save(value, connection)
+    return lambda value: field.get_db_prep_save(value, connection)
 
 
 @cache
@@ -163,27 +149,13 @@ def insert_part(name: str, rows: Sequence[models.Model], source: str) -> Part:
     Database defaults and `auto_now` are not applied.
     """
     model = type(rows[0])
-    is_single = len(rows) == 1
-    columns, values = [], []
-    for index, column in enumerate(describe_table(model).columns):
-        sent = [column.read(row) for row in rows]
-        if column.is_optional and all(value is None for value in sent):
-            continue
-        columns.append(index)
-        if is_single:
-            values.append(sent[0])
-        else:
-            values.append([write_array(value) for value in sent] if column.is_array else sent)
-    return Part(RowsShape(name, model, tuple(columns), is_single, source), values)
+    table = describe_table(model)
+    return Part(RowsShape(name, model, source), [write_json([table.read(row) for row in rows])])
 
 
-def write_array(items: Sequence[Any] | None) -> str | None:
-    """An array of texts or numbers as PostgreSQL writes it."""
-    return None if items is None else "{" + ",".join(map(write_item, items)) + "}"
-
-
-def write_item(item: Any) -> str:
-    return str(item) if isinstance(item, int) else '"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def write_json(value: object) -> str:
+    """JSON for `json_to_recordset`: times, ids and the members of enumerations as text."""
+    return msgspec.json.encode(value).decode()
 
 
 def mark_stored(rows: Sequence[models.Model]) -> None:

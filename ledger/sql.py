@@ -1,7 +1,7 @@
 """Statements that the ORM cannot express: data-modifying CTEs, unnest, SKIP LOCKED with an inner LIMIT.
 
-Values are sent separately from the statement: psycopg binds them on the server and prepares statements once per
-connection. Planning a claim anew each time would cost PostgreSQL as much as running it.
+Values are sent separately from the statement: psycopg binds them on the server. PostgreSQL plans each anew for its
+values, but for those of `fetch_raw`, which are prepared once per connection.
 """
 
 import json
@@ -28,7 +28,7 @@ def fetch(sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
 def fetch_large(sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
     """As `fetch`, for large bytes: in PostgreSQL's binary format they take half the memory and no decoding."""
     with connection.wrap_database_errors, _cursor_of(tuple_row) as cursor:
-        return cursor.execute(sql, params, prepare=True, binary=True).fetchall()
+        return cursor.execute(sql, params, binary=True).fetchall()
 
 
 def fetch_as(type_: type[Row], sql: str, params: Params = (), **fixed: Any) -> list[Row]:
@@ -67,7 +67,7 @@ def fetch_raw(sql: bytes, values: Sequence[Any]) -> tuple[Any, ...]:
 
 def _fetch(factory: RowFactory[Row], sql: str, params: Params) -> list[Row]:
     with connection.wrap_database_errors, _cursor_of(factory) as cursor:
-        return cursor.execute(sql, params, prepare=True).fetchall()
+        return cursor.execute(sql, params).fetchall()
 
 
 def _rows_of(type_: Callable[..., Row], fixed: Mapping[str, Any]) -> RowFactory[Row]:
@@ -98,7 +98,7 @@ def _find_enums(type_: Callable[..., Any]) -> Sequence[tuple[str, type[Enum]]]:
 def execute(sql: str, params: Params = ()) -> int:
     """Run a statement; returns the number of rows that it wrote."""
     with connection.wrap_database_errors, _cursor() as cursor:
-        return cursor.execute(sql, params, prepare=True).rowcount
+        return cursor.execute(sql, params).rowcount
 
 
 def as_rows(items: Iterable[Mapping[str, Any]]) -> str:

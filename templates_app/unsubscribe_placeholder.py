@@ -11,6 +11,8 @@ from collections.abc import Iterator
 NAME = "unsubscribe_url"
 OPEN = r"(?:[{｛]|%(?:25)?7B|&(?:amp;)?(?:#(?:0*123|x0*7b);?|(?:lcub|lbrace);))"
 CLOSE = r"(?:[}｝]|%(?:25)?7D|&(?:amp;)?(?:#(?:0*125|x0*7d);?|(?:rcub|rbrace);))"
+# One of these is in every brace: most texts have none, and need no search.
+BRACES = "{}｛｝%&"
 # What may stand within it and say nothing: blanks in any spelling, characters that are not seen, and tags.
 NOISE = (
     r"(?:[\s+]|[\xa0\xad\u200b-\u200f\u2060\ufeff]|%(?:25)?(?:20|2B|A0|09|0A|0D)|&(?:nbsp|shy|#0*160|#xa0|#32);"
@@ -71,7 +73,7 @@ def has_whole_elements(text: str) -> bool:
 
 def has_placeholder(body: str) -> bool:
     """Whether there is a placeholder in `body`, in any form, broken ones too."""
-    return bool(FORM.search(body) or BROKEN.search(body))
+    return any(sign in body for sign in BRACES) and bool(FORM.search(body) or BROKEN.search(body))
 
 
 def has_broken_placeholder(body: str) -> bool:

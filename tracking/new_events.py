@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.rows import Part, Text
-from ledger.sql import as_rows
+from ledger.rows import Part, Text, write_json
 from tracking.events import PAYLOAD_TIME, Fact
 from tracking.feed.cursor import POSITION
 from webhooks.publishing import PUBLISH, max_attempts
@@ -27,7 +26,7 @@ class NewFact:
 # `body` is the data of the webhook delivery: as `tracking.events.record_facts` has it, which reads it from the tables.
 _FACTS = """
 facts AS MATERIALIZED (
-    SELECT f.* FROM jsonb_to_recordset({0}::jsonb) AS f(
+    SELECT f.* FROM json_to_recordset({0}::json) AS f(
         id uuid, project_id uuid, message_id uuid, recipient_id uuid, address text, type text, data jsonb, body jsonb
     ), SOURCE
 )
@@ -54,7 +53,7 @@ def event_parts(facts: Sequence[NewFact], source: str) -> list[Part]:
     The caller wakes the webhooks' worker after the commit if there are any.
     """
     return [
-        Part(Text(_FACTS.replace("SOURCE", source), 1), [as_rows(map(build_row, facts))]),
+        Part(Text(_FACTS.replace("SOURCE", source), 1), [write_json([build_row(fact) for fact in facts])]),
         Part(Text(_WRITTEN), []),
         Part(Text(_POSTED, 1), [max_attempts()]),
     ]

@@ -15,6 +15,8 @@ from ledger.limits import TimeLimits, WorkKind, find_kind, find_limits
 _NAMES = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 _SESSION = " || ".join(f"set_config('{name}', %s, false)" for name in _NAMES)
 _LOCAL = ", ".join(f"set_config('{name}', %s, true)" for name in _NAMES)
+# psycopg prepares the statements that ask for it, and others after so many executions: never.
+PREPARED_BY_WISH = 1_000_000_000
 # A pooler tells its clients another process than the one that answers.
 _SET_IF_DIRECT = f"SELECT CASE WHEN pg_backend_pid() = %s THEN {_SESSION} END"
 _SET_LOCAL = f"SELECT {_LOCAL}"
@@ -41,6 +43,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
             values = [self.connection.info.backend_pid, *limits.in_milliseconds()]
             self._is_pooled = self._ask(_SET_IF_DIRECT, values) is None
             self._applied = limits
+            # Django switches preparing off. A pooler may give the next transaction to a server that has not prepared.
+            self.connection.prepare_threshold = None if self._is_pooled else PREPARED_BY_WISH
 
     def set_autocommit(self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False) -> None:
         super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)

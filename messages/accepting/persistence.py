@@ -142,12 +142,12 @@ def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Messa
     return Message(
         id=pk,
         project_id=key.owner_id,
-        api_key=key if isinstance(key, ApiKey) else None,
+        api_key_id=key.pk if isinstance(key, ApiKey) else None,
         is_test=key.is_test,
         from_name=item.sender.name,
         from_address=item.sender.address,
         reply_to=[{"name": address.name, "address": address.address} for address in draft.reply_to],
-        domain=item.admitted_sender.domain,
+        domain_id=item.admitted_sender.domain.pk if item.admitted_sender.domain else None,
         sender_basis=item.admitted_sender.basis,
         template_id=item.template_id,
         template_version_id=item.template_version_id,
@@ -175,7 +175,7 @@ def build_recipients(message: Message, item: Admitted, now: datetime) -> list[Re
         is_simulated = message.is_test or envelope.address.domain == SIMULATED_DOMAIN
         rows.append(
             Recipient(
-                message=message,
+                message_id=message.pk,
                 project_id=message.project_id,
                 kind=envelope.kind,
                 position=position,
@@ -228,7 +228,7 @@ def build_attachments(message: Message, item: Admitted) -> list[Attachment]:
     """The attachments; their contents may be rows of the project already, with other ids."""
     return [
         Attachment(
-            message=message,
+            message_id=message.pk,
             content=AttachmentContent(project_id=message.project_id, sha256=file.digest, size=len(file.content)),
             position=position,
             filename=file.filename,

@@ -13,7 +13,7 @@ from accounts.services import create_project
 from emailsvc import celery_worker
 from ledger import limits
 from ledger.limits import WorkKind, is_lock_timeout, lock_limit, set_process_kind, work_of
-from ledger.sql import fetch_value
+from ledger.sql import fetch, fetch_raw, fetch_value
 from tests.locked_rows import locked_elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -142,3 +142,18 @@ def test_a_connection_that_the_server_ended_is_not_usable_for_a_web_process() ->
     connection.connection.close()
     with work_of(WorkKind.WEB):
         assert not connection.is_usable()
+
+
+def test_the_statements_that_ask_for_it_are_prepared_but_not_behind_a_pooler(monkeypatch: pytest.MonkeyPatch) -> None:
+    def list_prepared() -> list[Any]:
+        return fetch("SELECT statement FROM pg_prepared_statements WHERE statement = 'SELECT $1::int + 1'")
+
+    for _ in range(10):
+        fetch_raw(b"SELECT $1::int + 1", [1])
+        create_project(name=str(_))
+    assert len(list_prepared()) == 1
+    connection.close()
+    monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", property(lambda _: 1))
+    fetch_value("SELECT 1")
+    fetch_raw(b"SELECT $1::int + 1", [1])
+    assert not list_prepared()
