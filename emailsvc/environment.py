@@ -113,6 +113,14 @@ class Environment(BaseSettings):
         description="MiB of large requests and answers under way in each web process, in temporary files. A project "
         "has at most half of it.",
     )
+    CONTENT_CPU_SECONDS: Seconds = Field(
+        default=timedelta(seconds=20),
+        description="Processor time of one project's templates, and of text made from its HTML, in a minute in each "
+        "web process. A request beyond it is 429.",
+    )
+    REPORT_CONNECTIONS_PER_PEER: int = Field(
+        default=20, ge=1, description="Connections that one address may have open to `run_report_listener`, of 100."
+    )
     REPORT_DOMAIN: str = Field(
         default="",
         description="Domain whose mail is routed to `run_report_listener`. It is the return path of sending domains "
@@ -203,6 +211,11 @@ class Environment(BaseSettings):
         ge=1,
         le=200,
         description="Maximum number of concurrent posts to one webhook endpoint, across all workers.",
+    )
+    WEBHOOK_PROJECT_CONNECTIONS: int = Field(
+        default=100,
+        ge=1,
+        description="Maximum number of concurrent posts to all webhook endpoints of one project, across all workers.",
     )
     WEBHOOK_TIMEOUT_SECONDS: Seconds = Field(
         default=timedelta(seconds=15), description="Time limit of one post to an endpoint, response included."

@@ -7,6 +7,7 @@ it cannot use it refuses while the other side is there to hear it, so there is n
 
 import asyncio
 import ssl
+from dataclasses import replace
 
 import structlog
 from django.conf import settings
@@ -86,7 +87,8 @@ class ReportListener(SmtpServer):
     """The server: `start`, then `stop`. All of it runs in the event loop but understanding and the database."""
 
     def __init__(self, host_name: str, *, tls: ssl.SSLContext | None = None) -> None:
-        super().__init__(MANNER, LIMITS, host_name=host_name, tls=tls)
+        limits = replace(LIMITS, connections_per_peer=settings.REPORT_CONNECTIONS_PER_PEER)
+        super().__init__(MANNER, limits, host_name=host_name, tls=tls)
         self._threads = RecordThreads()
 
     def build_conversation(self) -> ReportConversation:

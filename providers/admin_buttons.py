@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from accounts.services import write_audit
-from providers.connection_test import check_provider
+from providers.connection_test import TooManyChecksError, check_provider
 from providers.models import Provider
 from providers.services import pause_provider, resume_provider
 
@@ -25,7 +25,10 @@ Act = Callable[[HttpRequest, Provider], tuple[int, str]]
 
 def test(request: HttpRequest, provider: Provider) -> tuple[int, str]:
     """Test the provider's connection and credentials."""
-    found = check_provider(provider)
+    try:
+        found = check_provider(provider)
+    except TooManyChecksError as error:
+        return messages.ERROR, error.detail
     write_provider_audit(request, "check_provider", provider, ok=found.ok)
     if found.ok:
         return messages.SUCCESS, f"The provider accepts mail: {found.detail} ({found.seconds:.2f} s)."

@@ -3,13 +3,16 @@
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from http import HTTPStatus
 from time import monotonic
 
+from common.errors import ApiError
 from delivery.http_client import HttpClient, HttpSeconds
 from delivery.mailboxes.model import MailboxError
 from delivery.mx.resolver import NoAnswerError, NoNameError
 from delivery.smtp.config import Timeouts
 from delivery.smtp.transport import SmtpTransport
+from ledger.shares import ProjectSlots
 from providers.bounce_mailboxes import build_address, check_mailbox, find_mailbox
 from providers.configuration.stored import read_settings
 from providers.esp.catalog import ESPS
@@ -23,6 +26,9 @@ CHECKED_DOMAIN = "example.com"
 # Short timeouts, since a person waits for the result.
 PROBE_SECONDS = HttpSeconds(connect=5.0, write=5.0, answer=10.0)
 SOON = timedelta(seconds=8)
+# Tests at the same time in each process, of all projects and of one: each holds a thread of the web server for seconds.
+CHECK_LIMIT = 6
+PROJECT_CHECK_LIMIT = 2
 TIMEOUTS = Timeouts(connect=SOON, tls=SOON, auth=SOON, greeting=SOON, ehlo=SOON)
 
 
@@ -35,8 +41,30 @@ class ConnectionCheck:
     seconds: float
 
 
+class TooManyChecksError(ApiError):
+    """Other tests of providers are running at the moment. Try again when they have ended."""
+
+    code = "too_many_checks"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "10"})
+
+
+slots = ProjectSlots(CHECK_LIMIT, PROJECT_CHECK_LIMIT)
+
+
 def check_provider(provider: Provider) -> ConnectionCheck:
-    """Test `provider`. Blocks on the network and sends no mail."""
+    """Test `provider`. Blocks on the network and sends no mail. Raises TooManyChecksError."""
+    if not slots.acquire(provider.project_id):
+        raise TooManyChecksError
+    try:
+        return _check(provider)
+    finally:
+        slots.release(provider.project_id)
+
+
+def _check(provider: Provider) -> ConnectionCheck:
     begun_at = monotonic()
     try:
         is_ok, detail = CHECKS[ProviderKind(provider.kind)](provider)

@@ -24,6 +24,7 @@ from templates_app.languages import BASE
 from templates_app.layouts import Parts
 from templates_app.liquid.limits import MAX_SECONDS, RenderBudget
 from templates_app.models import Version
+from templates_app.processor_time import processor_time_of
 from templates_app.template_parts import ParsedCache, ParsedVersion, RenderStyle, parse_parts, render_parts
 
 VARIABLES = "template_vars"
@@ -79,7 +80,8 @@ class Renderer:
         try:
             name, parsed = resolved.parsed.choose(locale)
             style = RenderStyle(locale=name, link_schemes=self.project.link_schemes)
-            content = render_parts(parsed, variables, RenderBudget(max(LEAST_SECONDS, self.left)), style)
+            with processor_time_of(self.project.pk):
+                content = render_parts(parsed, variables, RenderBudget(max(LEAST_SECONDS, self.left)), style)
         except TemplateError as error:
             raise InvalidFieldsError(list_render_errors(error, variables, self.project.link_schemes)) from None
         finally:

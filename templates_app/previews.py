@@ -15,6 +15,7 @@ from templates_app.layouts import SLOT, Parts, compile_source
 from templates_app.liquid.limits import RenderBudget
 from templates_app.liquid.variables import build_sample
 from templates_app.models import PARTS, Template
+from templates_app.processor_time import processor_time_of
 from templates_app.publishing import find_version
 from templates_app.template_parts import RenderedContent, RenderStyle, parse_parts, render_parts
 
@@ -37,14 +38,16 @@ def preview_template(
     """The template rendered with `variables`. Raises errors of `Renderer.render` and of the draft."""
     schemes = template.project.link_schemes
     try:
-        locale, parts = read_parts(template, options)
-        parsed = parse_parts(parts)
+        with processor_time_of(template.project_id):
+            locale, parts = read_parts(template, options)
+            parsed = parse_parts(parts)
     except TemplateError as error:
         raise InvalidFieldsError([as_field_error(error)]) from None
     given = dict(variables) if options.is_mail else {SLOT: SLOT_SAMPLE, **variables}
     style = RenderStyle(locale=locale, link_schemes=schemes, needs_subject=options.is_mail)
     try:
-        return render_parts(parsed, given, RenderBudget(), style)
+        with processor_time_of(template.project_id):
+            return render_parts(parsed, given, RenderBudget(), style)
     except TemplateError as error:
         raise InvalidFieldsError(list_render_errors(error, variables, schemes)) from None
 

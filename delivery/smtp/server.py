@@ -28,6 +28,7 @@ logging.getLogger("mail.log").setLevel(logging.CRITICAL)
 class ServerLimits:
     """`buffered_bytes` counts all messages that are being received or worked on, together. `idle_seconds` pass between
     two commands, or for one message's data (RFC 5321, 4.5.3.2.7); `session_seconds`, where there are any, in all.
+    `connections_per_peer`, where there is one, is the number that one address may have of `connections`.
     """
 
     message_bytes: int
@@ -36,6 +37,7 @@ class ServerLimits:
     recipients: int
     idle_seconds: float
     session_seconds: float | None = None
+    connections_per_peer: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +99,7 @@ class SmtpConversation(SMTP, ABC):
             tls_context=server.tls,
         )
         self._line: asyncio.BaseTransport | None = None  # under TLS, too
+        self.peer_address = ""
 
     @abstractmethod
     def judge_recipient(self, address: str) -> str:
@@ -111,6 +114,13 @@ class SmtpConversation(SMTP, ABC):
         return [max(statuses)]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.peer_address = find_peer(transport)
+        if self._line is None and self.server.has_many_of(self.peer_address):
+            assert isinstance(transport, asyncio.Transport)
+            refusal = Refusal()
+            transport.set_protocol(refusal)
+            refusal.connection_made(transport)
+            return
         self.server.conversations.add(self)
         self._line = self._line or transport
         if self.server.limits.session_seconds is not None:
@@ -172,6 +182,12 @@ class SmtpConversation(SMTP, ABC):
             return await self.receive(content, envelope)
 
 
+def find_peer(transport: asyncio.BaseTransport) -> str:
+    """The other side's IP address; "" for a Unix socket."""
+    name = transport.get_extra_info("peername")
+    return str(name[0]) if isinstance(name, tuple) else ""
+
+
 class Refusal(asyncio.Protocol):
     """The answer to one connection too many."""
 
@@ -208,6 +224,13 @@ class SmtpServer(ABC):
         if len(self.conversations) >= self.limits.connections:
             return Refusal()
         return self.build_conversation()
+
+    def has_many_of(self, peer: str) -> bool:
+        """Whether this address has its number of connections."""
+        limit = self.limits.connections_per_peer
+        if limit is None or not peer:
+            return False
+        return sum(each.peer_address == peer for each in self.conversations) >= limit
 
     def run(self, server: asyncio.Server) -> None:
         """Take over what accepts the connections, to close it."""

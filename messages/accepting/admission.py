@@ -24,6 +24,7 @@ from messages.accepting.draft import Draft
 from messages.models import RecipientField
 from messages.states import Lane
 from providers.routing.selection import routes
+from templates_app.processor_time import processor_time_of
 from templates_app.services import Rendered, Renderer
 from templates_app.unsubscribe_placeholder import (
     describe_broken_placeholder,
@@ -126,7 +127,8 @@ class Admission:
         check_unsubscribe(draft)
         if draft.html and not draft.text:
             # Content is fixed at accept, so GET shows the generated text part too.
-            draft = replace(draft, text=text_from_html(draft.html))
+            with processor_time_of(self.key.project_id):
+                draft = replace(draft, text=text_from_html(draft.html))
         return Admitted(
             draft=draft,
             sender=sender,

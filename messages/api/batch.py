@@ -14,6 +14,7 @@ from messages.accepting.draft import Draft
 from messages.api.serializers import read_draft
 from messages.models import Message
 from messages.services import PreparedEmails, upload_and_prepare
+from templates_app.processor_time import ProcessorTimeError
 
 MAX_BATCH = 500
 # A request body as a draft without its invalid fields, and the errors of those.
@@ -74,6 +75,9 @@ def prepare_batch(
             if not isinstance(item, Mapping):
                 raise InvalidFieldsError([FieldError("", "invalid", "Must be an object.")])
             admitted.append(admission.admit(*read(item)))
+        except ProcessorTimeError:
+            # About the project, not about this email: nothing of the batch is taken.
+            raise
         except ApiError as error:
             refused.append(Refused(index=index, error=error))
     if refused and not (is_permissive and admitted):

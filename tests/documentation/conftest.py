@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
-from threading import BoundedSemaphore
 from typing import Any
 
 import pytest
 
+from ledger.shares import ProjectSlots
 from messages.sending.worker_state import close_worker_state
 from providers.routing.selection import routes
 from providers.services import sync_shared_provider
@@ -53,7 +53,7 @@ def world(
     settings.DNS_SERVERS = [dns.address]
     settings.WEBHOOK_ALLOWED_NETWORKS = settings.PROVIDER_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
     # One example after the other leaves a stream, which the server notices at its next word.
-    monkeypatch.setattr(stream, "streams", BoundedSemaphore(20))
+    monkeypatch.setattr(stream, "slots", ProjectSlots(20, 20))
     monkeypatch.setattr(stream, "BREATH_SECONDS", 0.2)
     # A 404 or 422 that an example is about is no warning.
     logging.getLogger("django.request").setLevel(logging.ERROR)

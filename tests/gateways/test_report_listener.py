@@ -177,6 +177,23 @@ def test_too_large_reports_and_too_many_connections_are_refused(
         assert turned_away.value.smtp_code == 421
 
 
+def test_an_address_has_so_many_connections_and_others_have_theirs(settings: Any) -> None:
+    settings.REPORT_CONNECTIONS_PER_PEER = 2
+    with listening() as port, ExitStack() as stack:
+
+        def connect(source: str) -> smtplib.SMTP:
+            client = smtplib.SMTP("127.0.0.1", port, timeout=20, source_address=(source, 0))
+            return stack.enter_context(client)
+
+        mine = [connect("127.0.0.2") for _ in range(2)]
+        with pytest.raises(smtplib.SMTPConnectError) as turned_away:
+            connect("127.0.0.2")
+        assert turned_away.value.smtp_code == 421
+        assert connect("127.0.0.3").noop()[0] == 250
+        assert [client.quit()[0] for client in mine] == [221, 221]
+        assert connect("127.0.0.2").noop()[0] == 250
+
+
 def test_lmtp_answers_for_each_recipient(sent: Recipient) -> None:
     path = path_of(sent)
     with listening() as port, socket.create_connection(("127.0.0.1", port), timeout=20) as line:

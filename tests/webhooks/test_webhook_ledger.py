@@ -1,6 +1,7 @@
 """Webhook deliveries from event to endpoint: written, posted, retried, given up."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
@@ -440,6 +441,24 @@ def test_a_heap_for_a_dead_endpoint_leaves_room_for_the_others(endpoint: Endpoin
     taken = claim_deliveries(100)
     assert [each.endpoint_id for each in taken].count(quick.pk) == 1
     assert len(taken) == 4
+
+
+def test_a_project_has_so_many_places_and_others_have_theirs(
+    endpoint: Endpoint, project: Project, other_project: Project, happen, settings
+):
+    settings.WEBHOOK_CONNECTIONS, settings.WEBHOOK_PROJECT_CONNECTIONS = 10, 4
+    second = add_endpoint(project, url="http://127.0.0.1:9/second", events=["*"])
+    theirs = add_endpoint(other_project, url="http://127.0.0.1:9/theirs", events=["*"])
+    for _ in range(8):
+        happen()
+    happen(of=other_project)
+    taken = [each.endpoint_id for each in claim_deliveries(100)]
+    # Its endpoints share the project's places.
+    assert Counter(taken) == {endpoint.pk: 2, second.pk: 2, theirs.pk: 1}
+    assert claim_deliveries(100) == []
+    WebhookDelivery.objects.update(lease_token=None, lease_until=None)
+    # With little room, projects take turns.
+    assert theirs.pk in {each.endpoint_id for each in claim_deliveries(2)}
 
 
 def test_old_posts_are_forgotten_and_work_is_not(endpoint: Endpoint, happen: Happen, settings):

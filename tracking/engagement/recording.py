@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from ledger.shares import MinuteCounts
 from ledger.sql import fetch_one_as
 from tracking.engagement.tokens import Token
 from tracking.engagement.visits import FollowedLink, Visitor, VisitSubject, record_visit
@@ -15,6 +16,12 @@ SELECT r.id AS recipient_id, r.project_id, r.message_id, r.address, r.is_simulat
        (SELECT l.urls[%(link)s::int + 1] FROM tracking_trackedlinks l WHERE l.message_id = r.message_id) AS url
 FROM {RECIPIENTS} r WHERE r.id = %(recipient)s
 """  # noqa: S608 - built from constants
+
+
+# Loads of one recipient's pixel that are looked at in a minute, in each web process.
+PIXELS_PER_MINUTE = 30
+
+pixels = MinuteCounts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +42,10 @@ def find_tracked_recipient(token: Token) -> TrackedRecipient | None:
 
 
 def record_open(subject: TrackedRecipient, client: Visitor) -> None:
+    """Record an open, unless the recipient's pixel was loaded too often this minute: each costs the message's lock."""
+    if pixels.read(subject.recipient_id) >= PIXELS_PER_MINUTE:
+        return
+    pixels.add(subject.recipient_id, 1)
     record_visit(_subject_of(subject), client)
 
 

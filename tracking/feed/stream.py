@@ -5,9 +5,7 @@ reconnect by themselves and miss no event.
 """
 
 import json
-import threading
 import time
-from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from uuid import UUID
@@ -16,6 +14,7 @@ from django.http import StreamingHttpResponse
 from rest_framework.utils.encoders import JSONEncoder
 
 from common.errors import ApiError
+from ledger.shares import ProjectSlots
 from tracking.event_serializers import FeedEventOutput
 from tracking.feed.cursor import Cursor
 from tracking.feed.pages import FeedPage, cursor_of, read_page
@@ -32,41 +31,16 @@ PAGE = 100
 
 
 class TooManyStreamsError(ApiError):
-    """Too many clients follow {whose} events at the moment. Retry later, or read pages of `/events`."""
+    """Too many clients follow the events at the moment. Retry later, or read pages of `/events`."""
 
     code = "too_many_streams"
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
-    def __init__(self, whose: str) -> None:
-        super().__init__(whose=whose, headers={"Retry-After": "5"})
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "5"})
 
 
-class StreamSlots:
-    """The open streams of this process. Safe to use from any thread."""
-
-    def __init__(self, limit: int, project_limit: int) -> None:
-        self._limit = limit
-        self._project_limit = project_limit
-        self._counts: Counter[UUID] = Counter()
-        self._mutex = threading.Lock()
-
-    def acquire(self, project_id: UUID) -> None:
-        """Raises TooManyStreamsError."""
-        with self._mutex:
-            if self._counts[project_id] >= self._project_limit:
-                raise TooManyStreamsError("this project's")
-            if self._counts.total() >= self._limit:
-                raise TooManyStreamsError("all projects'")
-            self._counts[project_id] += 1
-
-    def release(self, project_id: UUID) -> None:
-        with self._mutex:
-            self._counts[project_id] -= 1
-            if not self._counts[project_id]:
-                del self._counts[project_id]
-
-
-slots = StreamSlots(STREAM_LIMIT, PROJECT_STREAM_LIMIT)
+slots = ProjectSlots(STREAM_LIMIT, PROJECT_STREAM_LIMIT)
 
 
 def follow(project_id: UUID, *, after: Cursor, types: Sequence[str] | None) -> Iterator[FeedPage]:
@@ -131,7 +105,8 @@ def open_stream(
     project_id: UUID, *, after: Cursor, types: Sequence[str] | None, is_paced: bool
 ) -> StreamingHttpResponse:
     """Open a streaming response. Raises TooManyStreamsError."""
-    slots.acquire(project_id)
+    if not slots.acquire(project_id):
+        raise TooManyStreamsError
     stream = EventStream(follow(project_id, after=after, types=types), project_id, is_paced=is_paced)
     response = StreamingHttpResponse(stream, content_type="text/event-stream")
     response["Cache-Control"] = "no-store"

@@ -34,10 +34,12 @@ class WebhookClaim:
 
 # Selects each endpoint's longest due deliveries, up to its free capacity. A failing endpoint gets 1, so that it
 # costs one waiting connection. The endpoint's row is locked during the count, since two workers could otherwise claim
-# twice as many. LATERAL reads each endpoint's own part of the index, however long the other queues are.
+# twice as many. LATERAL reads each endpoint's own part of the index, however long the other queues are. Of a project's
+# endpoints each gives its longest due delivery first, then its second, until the project has its number; projects take
+# turns in the same way. Two claims at the same instant may each count a project's posts without those of the other.
 _CLAIM = """
 WITH open AS MATERIALIZED (
-    SELECT e.id, e.url, ARRAY[e.secret] || ARRAY(
+    SELECT e.id, e.project_id, e.url, ARRAY[e.secret] || ARRAY(
                SELECT s.secret FROM webhooks_retiredsecret s WHERE s.endpoint_id = e.id AND s.until > now()
                ORDER BY s.until DESC) AS secrets,
            CASE WHEN e.failing_since IS NULL THEN %(width)s ELSE 1 END
@@ -48,12 +50,25 @@ WITH open AS MATERIALIZED (
         SELECT 1 FROM webhooks_webhookdelivery d
         WHERE d.endpoint_id = e.id AND d.lease_token IS NULL AND d.next_attempt_at <= now())
     FOR NO KEY UPDATE OF e SKIP LOCKED
-), due AS MATERIALIZED (
-    SELECT d.id FROM open CROSS JOIN LATERAL (
-        SELECT id FROM webhooks_webhookdelivery
+), tenants AS MATERIALIZED (
+    SELECT p.project_id, %(project_width)s - (
+               SELECT count(*) FROM webhooks_endpoint e JOIN webhooks_webhookdelivery h ON h.endpoint_id = e.id
+               WHERE e.project_id = p.project_id AND h.lease_token IS NOT NULL) AS room
+    FROM (SELECT DISTINCT project_id FROM open) AS p
+), waiting AS MATERIALIZED (
+    SELECT d.id, open.project_id, d.next_attempt_at,
+           row_number() OVER (PARTITION BY open.id ORDER BY d.next_attempt_at) AS place
+    FROM open CROSS JOIN LATERAL (
+        SELECT id, next_attempt_at FROM webhooks_webhookdelivery
         WHERE endpoint_id = open.id AND lease_token IS NULL AND next_attempt_at <= now()
         ORDER BY next_attempt_at LIMIT greatest(open.room, 0) FOR NO KEY UPDATE SKIP LOCKED
-    ) AS d LIMIT %(limit)s
+    ) AS d
+), turns AS (
+    SELECT id, project_id, row_number() OVER (PARTITION BY project_id ORDER BY place, next_attempt_at) AS turn
+    FROM waiting
+), due AS MATERIALIZED (
+    SELECT turns.id FROM turns JOIN tenants USING (project_id)
+    WHERE turns.turn <= tenants.room ORDER BY turns.turn LIMIT %(limit)s
 ), claimed AS (
     UPDATE webhooks_webhookdelivery d
     SET lease_token = %(token)s, lease_until = now() + %(lease)s, attempt_count = attempt_count + 1,
@@ -66,13 +81,14 @@ FROM claimed c JOIN open ON open.id = c.endpoint_id
 
 
 def claim_deliveries(limit: int) -> list[WebhookClaim]:
-    """Lease at most `limit` due deliveries, and per endpoint at most its connection limit."""
+    """Lease at most `limit` due deliveries, per endpoint and per project at most their connection limits."""
     token = uuid4()
     claims = fetch_as(
         WebhookClaim,
         _CLAIM,
         {
             "width": settings.WEBHOOK_CONNECTIONS,
+            "project_width": settings.WEBHOOK_PROJECT_CONNECTIONS,
             "enabled": EndpointStatus.ENABLED,
             "limit": limit,
             "token": token,

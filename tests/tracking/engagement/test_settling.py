@@ -1,5 +1,6 @@
 """Visits are labelled at once, and settled by an event of their own, from all visits around them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -11,13 +12,14 @@ from accounts.acting_for import Delegate
 from accounts.models import Project
 from accounts.services import create_project
 from common.addresses import parse_address
+from ledger.shares import MinuteCounts
 from messages import services
 from messages.accepting.draft import Draft
 from messages.admin.page import list_moments
 from messages.models import Message, Recipient
 from messages.selectors import timeline
 from tests.tracking.stories import tell
-from tracking.engagement import visits
+from tracking.engagement import recording, visits
 from tracking.engagement.settling import purge_settled, settle_batch, settle_due
 from tracking.engagement.visits import FollowedLink, Visitor, VisitSubject, record_visit
 from tracking.models import Event, EventType, Visit
@@ -229,6 +231,25 @@ def test_a_repeat_of_the_pixel_within_a_minute_makes_no_event(project):
     Visit.objects.update(visited_at="2000-01-01T00:00:00Z")
     record_visit(subject, one)
     assert Event.objects.filter(type="email.opened").count() == 3
+
+
+def test_loads_of_one_pixel_are_looked_at_so_often_in_a_minute_and_those_of_others_too(project, monkeypatch):
+    monkeypatch.setattr(recording, "pixels", MinuteCounts(lambda: 0.0))
+    monkeypatch.setattr(recording, "PIXELS_PER_MINUTE", 3)
+    rows = hand_over(project, 2)
+    for row in rows:
+        subject = recording.TrackedRecipient(
+            recipient_id=row.pk,
+            project_id=row.project_id,
+            message_id=row.message_id,
+            address=row.address,
+            is_simulated=False,
+            url=None,
+        )
+        for number in range(5):
+            recording.record_open(subject, Visitor(method="GET", user_agent=f"agent {number}", ip=OFFICE))
+    opened = Event.objects.filter(type="email.opened").values_list("recipient_id", flat=True)
+    assert Counter(opened) == {row.pk: 3 for row in rows}
 
 
 @pytest.fixture
