@@ -39,6 +39,7 @@ DRILLS: Mapping[str, str] = {
     "same-key": "drills.scenarios.clients:same_key",
     "idle-connections": "drills.scenarios.clients:idle_connections",
     "drip": "drills.scenarios.clients:drip",
+    "refused-bodies": "drills.scenarios.clients:refused_bodies",
     "deploy": "drills.scenarios.deploys:deploy",
     "ten-thousand": "drills.scenarios.deploys:ten_thousand",
     "webhooks": "drills.scenarios.endpoints:webhooks",

@@ -1,5 +1,6 @@
 """Many clients at once: fifty with one idempotency key, five hundred idle connections, two hundred that drip."""
 
+import json
 import socket
 import threading
 import time
@@ -7,11 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
 from threading import Barrier
 
 from django.db import connection
 
 from drills.harness.load import ApiResponse, Client, build_email, read_accepted
+from drills.harness.processes import list_family, read_peak, reset_peak
 from drills.harness.scene import Scene
 from emailsvc.launcher.ports import LOOPBACK
 from messages.models import Message
@@ -158,6 +161,48 @@ def drip(scene: Scene) -> None:
     scene.expect(max(waits) < POST_SECONDS, f"/healthz took {max(waits):.2f} s")
     scene.expect(dripper.count > DRIPPING * LOAD_SECONDS, f"only {dripper.count} bytes dripped")
     scene.wait_for_quiet(since=time.monotonic())
+
+
+REFUSED_BODIES = 40
+REFUSED_BYTES = 28 * 1024 * 1024
+MOST_MB = 400
+
+
+def refused_bodies(scene: Scene) -> None:
+    """40 batches of 28 MiB at once, each refused for a field when it has been read: no web process exceeds 400 MB."""
+    scene.open_sink()
+    scene.stack.start("worker")
+    scene.warm_up()
+    body = json.dumps([build_email("one@drill.test", text="é" * (1024 * 1024), wrong=True)], ensure_ascii=False)
+    count = REFUSED_BYTES // len(body.encode())
+    batch = f"[{','.join([body[1:-1]] * count)}]".encode()
+    for pid in list_family(scene.stack.webs[0]):
+        reset_peak(pid)
+    with ThreadPoolExecutor(8) as pool:
+        statuses = Counter(pool.map(lambda _: post_bytes(scene, batch), range(REFUSED_BODIES)))
+    most = max(read_peak(pid) for pid in list_family(scene.stack.webs[0]))
+    scene.details |= {"answers": dict(statuses), "web_mb": round(most)}
+    scene.expect(set(statuses) <= {422, 503}, f"some were answered otherwise: {dict(statuses)}")
+    scene.expect(statuses[422] > 0, "none was read")
+    scene.expect(most < MOST_MB, f"a web process has needed {most:.0f} MB")
+    scene.wait_for_quiet(since=time.monotonic())
+
+
+def post_bytes(scene: Scene, body: bytes) -> int:
+    """POST a batch over a connection of its own; returns the status."""
+    line = HTTPConnection(LOOPBACK, scene.stack.ground.web_port, timeout=60)
+    try:
+        line.request("POST", "/api/v1/emails/batch", body, bearer(scene))
+        return line.getresponse().status
+    except OSError:
+        # The server has answered, and closed, while this client was still sending.
+        return 503
+    finally:
+        line.close()
+
+
+def bearer(scene: Scene) -> dict[str, str]:
+    return {"Authorization": f"Bearer {scene.token}", "Content-Type": "application/json"}
 
 
 def ask_health(scene: Scene, seconds: float) -> list[float]:
