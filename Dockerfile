@@ -1,7 +1,9 @@
 FROM python:3.11-slim AS build
-COPY requirements.txt .
+# All extras; the servers that ./run embeds are not among them.
+COPY requirements.txt requirements-mjml.txt requirements-ses.txt ./
 RUN python -m venv /opt/venv \
- && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.txt
+ && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes \
+    -r requirements.txt -r requirements-mjml.txt -r requirements-ses.txt
 
 FROM python:3.11-slim
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 DJANGO_SETTINGS_MODULE=emailsvc.settings

@@ -15,7 +15,7 @@ from accounts.services import write_notice
 from common.errors import ApiError, ConflictError
 from ledger.sql import execute
 from providers.bounce_mailboxes import MailboxInput, store_mailbox
-from providers.configuration.checks import hide_secrets
+from providers.configuration.checks import check_libraries, hide_secrets
 from providers.configuration.stored import find_settings, write_settings
 from providers.models import Provider, ProviderKind
 from providers.provider_url import parse_provider_url
@@ -150,6 +150,7 @@ def sync_shared_provider(url: str) -> Provider | None:
             provider = None
         else:
             address = parse_provider_url(url)
+            check_libraries(address)
             kind, settings = address.kind, write_settings(address)
             present = Provider.objects.filter(project=None, name=SHARED_NAME).first()
             if present and (present.kind, present.settings) == (kind, settings) and present.is_enabled:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.errors import FieldError, InvalidFieldsError, join_path
-from providers.configuration.checks import check_settings, hide_secrets, write_value
+from providers.configuration.checks import check_libraries, check_settings, hide_secrets, write_value
 from providers.configuration.model import (
     AUTH,
     TOKEN_URL,
@@ -64,7 +64,9 @@ def check_target(target: ProviderTarget, *, is_operated: bool, kept: Provider | 
     """As `read_target`, without the network."""
     with named_fields(target):
         kind, settings = _read_settings(target, kept)
-        return check_settings(kind, settings, is_operated=is_operated)
+        address = check_settings(kind, settings, is_operated=is_operated)
+        check_libraries(address)
+        return address
 
 
 @contextmanager

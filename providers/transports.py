@@ -23,6 +23,7 @@ from delivery.simulator.transport import SimulatorTransport
 from delivery.smtp.config import Security, SmtpConfig
 from delivery.smtp.transport import SmtpTransport
 from delivery.ssrf import Guard
+from providers.configuration.checks import check_libraries
 from providers.configuration.model import (
     AUTH,
     CLIENT_ID,
@@ -165,6 +166,7 @@ def find_resolver() -> DnsMxResolver:
 
 
 def _build_esp(provider: ProviderRef, address: ProviderAddress) -> Transport:
+    check_libraries(address)
     return EspTransport(ESPS[address.host], address.options, HttpClient(find_guard(is_operated=provider.is_operated)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from emailsvc.launcher.progress import Progress
@@ -12,17 +12,17 @@ from emailsvc.launcher.progress import Progress
 PINNED = re.compile(r"^([A-Za-z0-9][^ ;=]*)==", re.MULTILINE)
 
 
-def count_packages(lock: Path) -> int:
-    return len(set(PINNED.findall(lock.read_text())))
+def count_packages(locks: Iterable[Path]) -> int:
+    return len({name for lock in locks for name in PINNED.findall(lock.read_text())})
 
 
 def count_installed(venv: Path) -> int:
     return len(list(venv.glob("lib/python*/site-packages/*.dist-info")))
 
 
-def tell_installed(lock: Path, venv: Path, progress: Progress) -> Callable[[str], None]:
+def tell_installed(total: int, venv: Path, progress: Progress) -> Callable[[str], None]:
     """What is to be called with all that the installer has said: pip fetches everything before it installs anything."""
-    before, total = count_installed(venv), count_packages(lock)
+    before = count_installed(venv)
 
     def show(said: str) -> None:
         installed, fetched = count_installed(venv) - before, said.count("Collecting ")

@@ -33,7 +33,7 @@ from messages.sending.in_flight import InFlight
 from messages.sending.outcomes import suppress_recipients
 from messages.sending.picking import pick
 from messages.sending.progress import Done, Waiting, Work, measure, write_progress
-from messages.sending.routing import Load, ProviderRouter, find_tried, is_failure
+from messages.sending.routing import ProjectLoad, ProviderRouter, find_tried, is_failure
 from messages.sending.senders import drop_refused_senders
 from messages.sending.sources import LARGE_BYTES
 from messages.sending.worker_state import SendQueueKey, find_worker_state
@@ -175,9 +175,9 @@ class SendingLoop:
         self._look_at[lane] = now + LOOK_SECONDS
         return False
 
-    def _measure_load(self) -> Load:
+    def _measure_load(self) -> ProjectLoad:
         """This child's deliveries, waiting or started."""
-        load = Load()
+        load = ProjectLoad()
         for work in self._work.values():
             load.add(work.queue_key, work.claim)
         for item in self._waiting:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from delivery.optional import ExtraMissingError, require_extra
 from delivery.ssrf import RefusedError, UrlTarget, build_target
 from providers.configuration.model import (
     AUTH,
@@ -70,6 +71,19 @@ def _check_values(kind: ProviderKind, given: Given, problems: list[SettingProble
             text = str(error)
             problems.append(SettingProblem(name, text if text[:1].isupper() else f"{name} {text}"))
     return values
+
+
+def check_libraries(address: ProviderAddress) -> None:
+    """ProviderSettingsError with the command that installs them if the provider needs libraries that are missing here.
+
+    Not a part of `check_settings`: a stored provider stays readable, and its events count.
+    """
+    esp = ESPS.get(address.host) if address.kind is ProviderKind.ESP else None
+    try:
+        if esp and esp.extra:
+            require_extra(esp.extra, esp.title)
+    except ExtraMissingError as error:
+        raise ProviderSettingsError([SettingProblem("esp", str(error))]) from None
 
 
 def _check_value(kind: ProviderKind, name: str, value: GivenValue) -> SettingValue:

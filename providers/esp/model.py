@@ -40,7 +40,8 @@ def keep_file(file: EspFile) -> EspFile:
 class Esp:
     """One ESP.
 
-    `name` is the word for it in settings, `title` that for people. `needed` and `possible` name its settings,
+    `name` is the word for it in settings, `title` that for people, `extra` that for the libraries which it alone needs
+    (`delivery.optional`). `needed` and `possible` name its settings,
     `secrets` those that are never shown. `backend` is django-anymail's class. `takes_envelope` tells that the
     recipients and the addresses in the header may differ, so that each recipient's own copy can go by itself;
     `takes_raw` that it takes our own bytes, signature and all, where the others build the message anew from its parts.
@@ -70,6 +71,7 @@ class Esp:
     backend: str
     needed: tuple[str, ...]
     read_event: Callable[[RawEvent, Posted], Iterable[ReadEvent]]
+    extra: str = ""
     possible: tuple[str, ...] = ()
     secrets: frozenset[str] = frozenset()
     takes_envelope: bool = False

@@ -7,9 +7,7 @@ process, and nothing limits their time. It imports nothing of ours.
 import json
 import resource
 import sys
-
-import css_inline
-import mrml
+from importlib import import_module
 
 MEMORY = 1024**3
 SECONDS = 2
@@ -17,13 +15,15 @@ SECONDS = 2
 
 def compile_mjml(source: str) -> str:
     """HTML from MJML. Includes are disabled: neither files nor URLs are read."""
+    # Either library alone is needed for a source, and MJML's is an extra.
+    mrml = import_module("mrml")
     options = mrml.ParserOptions(include_loader=mrml.noop_loader())
     return str(mrml.to_html(source, options).content)
 
 
 def inline_css(source: str) -> str:
     """Move rules of `<style>` into the matching elements; media queries and `:hover` stay in place."""
-    inliner = css_inline.CSSInliner(
+    inliner = import_module("css_inline").CSSInliner(
         load_remote_stylesheets=False, keep_style_tags=True, remove_inlined_selectors=True, keep_link_tags=True
     )
     return str(inliner.inline(source))

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from pathlib import Path
 
+from delivery.optional import ExtraMissingError, require_extra
 from templates_app.errors import InlineCssError, MjmlError, TemplateError, TemplateLimitError
 from templates_app.html.link_policy import find_tags
 from templates_app.html.placeholders import Placeholders
@@ -49,7 +50,10 @@ def compile_mjml(source: str) -> str:
     """HTML from MJML with Liquid. Tags may be between sections, columns and their elements, and in texts."""
     placeholders = Placeholders(source)
     try:
+        require_extra("mjml", "MJML")
         html = run_compiler("compile_mjml", placeholders.text)
+    except ExtraMissingError as error:
+        raise MjmlError(str(error), part="mjml") from None
     except CompilerError as error:
         message = str(error)
         place = POSITION.search(message)

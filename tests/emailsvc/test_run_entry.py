@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 
+from delivery.optional import EXTRAS as EXTRA_MODULES
 from tests import needs
 
 RUN = Path(__file__).parents[2] / "run"
@@ -28,11 +29,10 @@ if "install" in sys.argv:
 UV = "#!/bin/sh\n"
 # What an install says elsewhere than on a terminal.
 TOLD = [
-    "run: installing requirements.txt, 0 packages",
-    "run: installing requirements.txt, 0 packages: done in N s",
-    "run: compiling what was installed",
-    "run: compiling what was installed: done in N s",
+    "run: installing {locks}: 0 packages",
+    "run: installing {locks}: 0 packages: done in N s",
 ]
+BOTH = "requirements.txt, requirements-embedded.txt"
 ABSENT = "raise ImportError('as on Debian')\n"
 # Puts pip where Python finds it, as the real one does.
 ENSUREPIP = """
@@ -113,7 +113,8 @@ def run(tmp_path: Path, machine: Machine) -> ModuleType:
     clone.mkdir()
     (clone / "run").write_text(RUN.read_text())
     (clone / "emailsvc").symlink_to(RUN.parent / "emailsvc")
-    (clone / "requirements.txt").write_text("# nothing\n")
+    for lock in ("requirements.txt", "requirements-embedded.txt", "requirements-mjml.txt", "requirements-ses.txt"):
+        (clone / lock).write_text("# nothing\n")
     (clone / "requirements-pip.txt").write_text(f"pip==1.2 --hash=sha256:{'0' * 64}\n")
     return load(clone / "run")
 
@@ -179,17 +180,50 @@ def test_the_lock_is_installed_once_and_again_when_it_changes(
 ) -> None:
     machine.put_uv()
     run.install(run.RUNTIME)
-    first, *told = capfd.readouterr().err.splitlines()
-    assert first == "run: making .venv"
-    assert [re.sub(r" \d+ s$", " N s", line) for line in told] == TOLD
+    assert read_told(capfd) == ["run: making .venv", *(line.format(locks=BOTH) for line in TOLD)]
     assert run.does_succeed([str(run.PYTHON), "-c", "import sys; sys.exit(sys.prefix == sys.base_prefix)"])
     run.install(run.RUNTIME)
     assert capfd.readouterr().err == ""
     assert machine.installs == ["uv"]
     (run.ROOT / "requirements.txt").write_text("# nothing, said otherwise\n")
     run.install(run.RUNTIME)
-    assert [re.sub(r" \d+ s$", " N s", line) for line in capfd.readouterr().err.splitlines()] == TOLD
+    assert read_told(capfd) == [line.format(locks="requirements.txt") for line in TOLD]
     assert machine.installs == ["uv", "uv"]
+
+
+def read_told(capfd: pytest.CaptureFixture[str]) -> list[str]:
+    return [re.sub(r" \d+ s$", " N s", line) for line in capfd.readouterr().err.splitlines()]
+
+
+def test_extras_are_installed_by_name_and_stay_with_the_environment(
+    run: ModuleType, machine: Machine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    machine.put_uv('echo "$*" | tr " " "\\n" | grep txt | xargs -n 1 basename >> "$INSTALLS"')
+    assert run.main(["install", "ses"]) == 0
+    assert machine.installs == ["requirements.txt", "requirements-embedded.txt", "requirements-ses.txt"]
+    assert "run: ses: installed" in capfd.readouterr().err
+    (run.ROOT / "requirements-ses.txt").write_text("# newer\n")
+    run.install(run.RUNTIME)
+    assert machine.installs[3:] == ["requirements-ses.txt"]
+    run.install(run.RUNTIME)
+    assert len(machine.installs) == 4
+
+
+@pytest.mark.parametrize("words", [[], ["boto3"], ["ses", "dev"]])
+def test_an_extra_that_is_none_is_refused_with_their_names(run: ModuleType, words: list[str]) -> None:
+    with pytest.raises(run.RunError, match="one or more of mjml, ses"):
+        run.main(["install", *words])
+    assert not run.VENV.exists()
+
+
+def test_every_extra_has_a_lock_and_is_what_the_code_asks_for() -> None:
+    extras = load(RUN).EXTRAS
+    assert set(extras) == set(EXTRA_MODULES)
+    for name in extras:
+        assert "--hash=sha256:" in (RUN.parent / f"requirements-{name}.txt").read_text()
+    dockerfile = (RUN.parent / "Dockerfile").read_text()
+    assert all(f"-r requirements-{name}.txt" in dockerfile for name in extras)
+    assert "requirements-embedded" not in dockerfile
 
 
 def test_a_slow_install_says_how_far_it_is(
@@ -204,7 +238,7 @@ def test_a_slow_install_says_how_far_it_is(
     monkeypatch.setattr("emailsvc.launcher.progress.PLAIN_STEP", 0.1)
     run.install(run.RUNTIME)
     said = capfd.readouterr().err
-    title = "run: installing requirements.txt, 2 packages"
+    title = "run: installing requirements.txt, requirements-embedded.txt: 2 packages"
     states = re.findall(rf"^{title}: (.*), \d s$", said, re.MULTILINE)
     assert list(dict.fromkeys(states)) == ["1 fetched", "2 fetched", "1 installed"]
     assert f"{title}\n" in said
@@ -257,7 +291,7 @@ def test_a_lock_that_cannot_be_installed_leaves_nothing_and_the_reasons(
             run.install(run.RUNTIME)
     said = str(caught.value)
     assert said.startswith(
-        "requirements.txt cannot be installed; uv says: so and so; pip 1.2 cannot be fetched. http://127.0.0.1:"
+        f"{BOTH} cannot be installed; uv says: so and so; pip 1.2 cannot be fetched. http://127.0.0.1:"
     )
     assert said.endswith("check the network, or name another index in PIP_INDEX_URL")
     assert not run.VENV.exists()

@@ -210,6 +210,7 @@ def list_events(payload: Any) -> Sequence[Any]:
 ESP = Esp(
     name="ses",
     title="Amazon SES",
+    extra="ses",
     backend="anymail.backends.amazon_ses.EmailBackend",
     needed=("region_name",),
     read_event=read_event,
