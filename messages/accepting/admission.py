@@ -127,7 +127,7 @@ class Admission:
         check_unsubscribe(draft)
         if draft.html and not draft.text:
             # Content is fixed at accept, so GET shows the generated text part too.
-            with processor_time_of(self.key.project_id):
+            with processor_time_of(self.key.owner_id):
                 draft = replace(draft, text=text_from_html(draft.html))
         return Admitted(
             draft=draft,
