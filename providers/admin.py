@@ -1,116 +1,44 @@
 """Providers for staff. Credentials can be entered here and are never shown."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from common.errors import InvalidFieldsError
 from providers import admin_buttons as buttons
 from providers.admin_buttons import Act, build_urls, list_buttons, may_act, write_provider_audit
+from providers.admin_form import (
+    COLUMNS,
+    FORM_KINDS,
+    REMOVED,
+    SETTING,
+    FormKind,
+    ProviderForm,
+    build_form,
+    find_form_kind,
+)
 from providers.bounce_mailboxes import MailboxInput, find_mailbox, read_mailbox
-from providers.configuration.model import ProviderSettingsError
 from providers.configuration.stored import find_settings
 from providers.models import Provider, ProviderKind
-from providers.provider_url import split_provider_url
 from providers.routing.health import describe_health
 from providers.serializers import build_events_url
 from providers.services import (
     SHARED_NAME,
     UNCHANGED,
-    ProviderExistsError,
     add_provider,
     change_provider,
     remove_provider,
     show_settings,
 )
-from providers.targets import ProviderTarget, read_target
 
-EXAMPLES = "smtp://user:password@host:587, smtps://…, mx:, esp://postmark?server_token=…, inbox://… or simulator:"
 COLOURS = {"ok": "success", "paused": "warning", "failing": "danger", "unreadable": "danger", "disabled": "info"}
-# What a person writes to remove the mailbox.
-NO_MAILBOX = "-"
-COLUMNS = ("priority", "weight", "rate_limit", "connection_limit", "is_enabled")
-
-
-class SecretInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]
-    """A text that is never shown again, not even after an error: it holds a password."""
-
-    def format_value(self, _value: object) -> None:
-        return None
-
-
-class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
-    """The form of a provider. It checks the URL as PROVIDER_URL is checked; an empty URL keeps the present one."""
-
-    new_url = forms.CharField(
-        label="URL",
-        required=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
-
-    new_bounce_mailbox = forms.CharField(
-        label="Bounce mailbox",
-        required=False,
-        widget=SecretInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text="imaps://user:password@host:993/folder or pop3s://…, with ?keep=yes to keep the reports there. Leave "
-        "empty to keep the present one; a single hyphen removes it.",
-    )
-    # The opened mailbox, or why it cannot be used: found before the admin's transaction began.
-    mailbox: MailboxInput | InvalidFieldsError | None = None
-
-    class Meta:
-        model = Provider
-        fields: ClassVar = ["project", "name", *COLUMNS]
-        widgets: ClassVar = {"name": UnfoldAdminTextInputWidget}
-        help_texts: ClassVar = {
-            "project": "Empty: shared by all projects that have no provider of their own.",
-            "priority": "The lowest value is used first.",
-            "weight": "Share of the mail among providers of the same priority.",
-            "rate_limit": "Messages per second for all workers together. Empty for no limit.",
-            "connection_limit": "Concurrent connections for all workers together. Empty for no limit.",
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name in {"project", "rate_limit", "connection_limit"} & self.fields.keys():
-            self.fields[name].required = False
-        is_new = self.instance._state.adding
-        self.fields["new_url"].required = is_new
-        self.fields["new_url"].help_text = EXAMPLES if is_new else f"Leave empty to keep the present URL. {EXAMPLES}"
-
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"].strip()
-        if not name.isprintable() or len(name) > 100:
-            raise forms.ValidationError("Use at most 100 printable characters.")
-        return name
-
-    def clean(self) -> dict[str, Any]:
-        """Apply the checks of the services."""
-        values: dict[str, Any] = super().clean() or self.cleaned_data
-        for name in ("weight", "rate_limit", "connection_limit"):
-            if (values.get(name) or 1) <= 0:
-                self.add_error(name, "Must be above 0.")
-        if url := values.get("new_url"):
-            try:
-                read_target(ProviderTarget(url=url), is_operated=True)
-            except InvalidFieldsError as error:
-                self.add_error("new_url", error.detail.removeprefix("url: "))
-        if isinstance(self.mailbox, InvalidFieldsError):
-            self.add_error("new_bounce_mailbox", self.mailbox.detail.removeprefix("bounce_mailbox: "))
-        twins = Provider.objects.filter(
-            project=values.get("project", self.instance.project_id), name=values.get("name")
-        )
-        if twins.exclude(pk=self.instance.pk).exists():
-            self.add_error("name", ProviderExistsError(name=values["name"]).detail)
-        return values
 
 
 @admin.register(Provider)
@@ -128,7 +56,8 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         is_written = obj is None or self.has_change_permission(request, obj)
-        written = ("new_url", "new_bounce_mailbox") if is_written else ()
+        names = read_form_kind(request, obj).names if is_written else ()
+        written = (*(SETTING + name for name in names), "new_bounce_mailbox") if is_written else ()
         return (*self.form.Meta.fields, *written, *self.list_facts(request, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
@@ -183,34 +112,43 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
         read = f"last read {mailbox.fetched_at:%Y-%m-%d %H:%M} UTC" if mailbox.fetched_at else "not read yet"
         return f"{mailbox}: {mailbox.failure or read}"
 
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """The form of the kind that the URL names; without one the choice among the kinds."""
+        if find_form_kind(request.GET.get("kind", ""), None) is None and self.has_add_permission(request):
+            context = {**self.admin_site.each_context(request), "title": "Add provider", "kinds": FORM_KINDS}
+            return TemplateResponse(request, "providers/choose_kind.html", context)
+        response: HttpResponse = super().add_view(request, form_url, extra_context)
+        return response
+
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Open a new bounce mailbox first: the network must not be used within the admin's transaction."""
         url = request.POST.get("new_bounce_mailbox", "").strip() if request.method == "POST" else ""
-        is_opened = url not in {"", NO_MAILBOX} and may_act(request)
+        is_opened = url not in {"", REMOVED} and may_act(request)
         vars(request)["mailbox"] = self._open_mailbox(request, url, object_id) if is_opened else None
         response: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
         return response
 
     def _open_mailbox(self, request: HttpRequest, url: str, object_id: str | None) -> MailboxInput | InvalidFieldsError:
+        provider = Provider.objects.filter(pk=object_id).first() if object_id else None
         try:
-            kind = find_kind(request.POST.get("new_url", ""), object_id)
-            return read_mailbox(url, kind=kind, is_operated=True)
+            return read_mailbox(url, kind=read_form_kind(request, provider).kind, is_operated=True)
         except InvalidFieldsError as error:
             return error
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        kwargs["form"] = build_form(read_form_kind(request, obj))
         form = super().get_form(request, obj, change, **kwargs)
         form.mailbox = getattr(request, "mailbox", None)
         return form
 
     def save_model(self, request: HttpRequest, obj: Provider, form: ProviderForm, change: bool) -> None:
-        target = ProviderTarget(url=form.cleaned_data["new_url"]) if form.cleaned_data["new_url"] else None
+        target = form.target if form.has_new_settings or not change else None
         values = {name: getattr(obj, name) for name in COLUMNS}
         mailbox = form.mailbox if isinstance(form.mailbox, MailboxInput) else None
         if change:
-            is_removed = form.cleaned_data["new_bounce_mailbox"] == NO_MAILBOX
+            is_removed = form.cleaned_data["new_bounce_mailbox"] == REMOVED
             given = mailbox if mailbox or is_removed else UNCHANGED
             change_provider(obj, target=target, is_operated=True, mailbox=given, name=obj.name, **values)
         else:
@@ -260,15 +198,9 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
             self.message_user(request, f"{provider.name}: {text}", level)
 
 
-def find_kind(url: str, object_id: str | None) -> ProviderKind:
-    """The kind that the provider will have: by its new URL, else as it is; `smtp` for what the form refuses anyway."""
-    if url:
-        try:
-            return split_provider_url(url)[0]
-        except ProviderSettingsError:
-            return ProviderKind.SMTP
-    provider = Provider.objects.filter(pk=object_id).first() if object_id else None
-    return ProviderKind(provider.kind) if provider else ProviderKind.SMTP
+def read_form_kind(request: HttpRequest, provider: Provider | None) -> FormKind:
+    """The form of a present provider, or of the kind that the URL names; a new one without a kind is not asked for."""
+    return find_form_kind(request.GET.get("kind", ""), provider) or FORM_KINDS[0]
 
 
 def is_from_environment(provider: Provider | None) -> bool:

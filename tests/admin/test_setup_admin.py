@@ -1,5 +1,7 @@
 """Projects, keys, providers, periodic tasks and users in the admin."""
 
+from urllib.parse import quote
+
 import pytest
 from django.contrib.admin import site
 from django.contrib.auth.models import User
@@ -11,6 +13,7 @@ from unfold.admin import ModelAdmin
 from accounts.models import ApiKey, AuditEntry, Notice, Project
 from accounts.services import authenticate_token, write_notice
 from providers import bounce_mailboxes
+from providers.admin_form import FORM_KINDS
 from providers.models import BounceMailbox, Provider
 from providers.routing.selection import routes
 from providers.services import count_unknown_events
@@ -127,43 +130,86 @@ def provider_form(**values):
     return {"name": "relay", "priority": "0", "weight": "1", "is_enabled": "on", **values}
 
 
-def test_a_provider_is_added_and_keeps_its_url_when_the_field_is_empty(root, project):
-    url = "smtp://me:s3cret@relay.test:587"
-    assert root.post(PROVIDER_ADD, provider_form(project=project.pk, new_url=url)).status_code == 302
+def add_page(kind):
+    return f"{PROVIDER_ADD}?kind={kind}"
+
+
+RELAY = {"setting_host": "relay.test", "setting_port": "587", "setting_username": "me", "setting_password": "s3cret"}
+
+
+def test_a_provider_is_added_by_its_kind_and_keeps_what_is_not_entered_again(root, project):
+    form = provider_form(project=project.pk, **RELAY)
+    assert root.post(add_page("smtp"), form).status_code == 302
     provider = Provider.objects.get()
-    assert (provider.kind, provider.settings) == ("smtp", settings_of(url))
+    assert (provider.kind, provider.settings) == ("smtp", settings_of("smtp://me:s3cret@relay.test:587"))
     assert provider.is_operated
     assert routes.has_provider(project.pk)
     address = reverse("admin:providers_provider_change", args=[provider.pk])
-    assert root.post(address, provider_form(new_url="", weight="5")).status_code == 302
+    page = root.get(address).content.decode()
+    assert 'value="relay.test"' in page
+    assert "s3cret" not in page
+    shown = {"setting_host": "relay.test", "setting_port": "587"}
+    assert root.post(address, provider_form(weight="5", **shown)).status_code == 302
     provider.refresh_from_db()
-    assert (provider.settings, provider.weight) == (settings_of(url), 5)
-    assert root.post(address, provider_form(new_url="simulator:")).status_code == 302
+    assert (provider.settings, provider.weight) == (settings_of("smtp://me:s3cret@relay.test:587"), 5)
+    assert (
+        root.post(address, provider_form(**shown | {"setting_port": "25", "setting_tls": "starttls"})).status_code
+        == 302
+    )
     provider.refresh_from_db()
-    assert (provider.kind, provider.settings) == ("simulator", {})
+    assert provider.settings == settings_of("smtp://me:s3cret@relay.test:25?tls=starttls")
+    gone = shown | {"setting_username": "-", "setting_password": "-"}
+    assert root.post(address, provider_form(**gone)).status_code == 302
+    provider.refresh_from_db()
+    assert provider.settings == settings_of("smtp://relay.test:587")
     assert "s3cret" not in str([entry.data for entry in AuditEntry.objects.all()])
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"new_url": "ftp://x"},
-        {"new_url": ""},
-        {"new_url": "simulator:", "weight": "0"},
-        {"new_url": "simulator:", "rate_limit": "-1"},
-        {"new_url": "esp://nobody?key=s3cret"},
-    ],
-)
-def test_a_wrong_provider_is_refused_without_repeating_its_password(root, wrong):
-    answer = root.post(PROVIDER_ADD, provider_form(**wrong))
-    assert answer.status_code == 200
+def test_the_kind_of_a_provider_is_chosen_first_and_every_kind_has_a_form(root):
+    page = root.get(PROVIDER_ADD).content.decode()
+    for kind in FORM_KINDS:
+        assert f"?kind={quote(kind.write())}" in page
+        form = root.get(add_page(kind.write())).content.decode()
+        assert all(f'name="setting_{name}"' in form for name in kind.names)
+    assert "esp%3Apostmark" in page
+    assert "By which way" in root.post(PROVIDER_ADD, provider_form()).content.decode()
+    assert "By which way" in root.get(add_page("pigeon")).content.decode()
     assert not Provider.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "wrong", "told"),
+    [
+        ("smtp", {}, "A host is missing."),
+        ("smtp", {**RELAY, "setting_host": "x?ca=/proc/self/fd/6"}, "The host must be a name"),
+        ("smtp", {**RELAY, "setting_username": ""}, "A password requires a user name."),
+        ("smtp", {**RELAY, "setting_tls": "perhaps"}, "Select a valid choice."),
+        ("esp:postmark", {"setting_api_url": "https://api.test"}, "Postmark requires server_token."),
+        ("simulator", {"weight": "0"}, "Must be above 0."),
+        ("simulator", {"rate_limit": "-1"}, "Must be above 0."),
+    ],
+)
+def test_a_wrong_provider_is_refused_at_its_field_without_repeating_its_password(root, kind, wrong, told):
+    answer = root.post(add_page(kind), provider_form(**wrong))
+    assert answer.status_code == 200
+    assert told in answer.content.decode()
+    assert "s3cret" not in answer.content.decode()
+    assert not Provider.objects.exists()
+
+
+def test_a_provider_that_cannot_be_read_is_entered_again(root, project):
+    provider = Provider.objects.create(project=project, name="relay", kind="smtp", settings=None)
+    address = reverse("admin:providers_provider_change", args=[provider.pk])
+    assert "The stored settings cannot be read." in root.get(address).content.decode()
+    assert root.post(address, provider_form(**RELAY)).status_code == 302
+    provider.refresh_from_db()
+    assert provider.settings == settings_of("smtp://me:s3cret@relay.test:587")
+
+
 def test_two_providers_of_a_project_need_two_names(root, project):
-    form = provider_form(project=project.pk, new_url="simulator:")
-    assert [root.post(PROVIDER_ADD, form).status_code for _ in range(2)] == [302, 200]
-    assert root.post(PROVIDER_ADD, provider_form(new_url="simulator:")).status_code == 302
+    form = provider_form(project=project.pk)
+    assert [root.post(add_page("simulator"), form).status_code for _ in range(2)] == [302, 200]
+    assert root.post(add_page("simulator"), provider_form()).status_code == 302
     assert Provider.objects.count() == 2
 
 
@@ -171,7 +217,7 @@ def test_the_provider_of_the_environment_is_left_to_it(root):
     provider = Provider.objects.create(name="default", kind="simulator", settings=settings_of("simulator:"))
     for name in ("change", "delete"):
         address = reverse(f"admin:providers_provider_{name}", args=[provider.pk])
-        assert root.post(address, provider_form(new_url="")).status_code == 403
+        assert root.post(address, provider_form()).status_code == 403
 
 
 def test_a_provider_is_tested_from_its_page_and_from_the_list(root, project):
@@ -191,20 +237,20 @@ def test_a_provider_is_tested_from_its_page_and_from_the_list(root, project):
 
 
 def test_a_bounce_mailbox_is_opened_before_it_is_stored_and_removed_by_a_hyphen(root, closed_port, monkeypatch):
-    form = provider_form(new_url="mx:", new_bounce_mailbox=f"imaps://u:s3cret@127.0.0.1:{closed_port}/")
-    answer = root.post(PROVIDER_ADD, form)
+    form = provider_form(new_bounce_mailbox=f"imaps://u:s3cret@127.0.0.1:{closed_port}/")
+    answer = root.post(add_page("mx"), form)
     assert (answer.status_code, Provider.objects.count()) == (200, 0)
     assert "No connection" in answer.content.decode()
     assert "s3cret" not in answer.content.decode()
     monkeypatch.setattr(bounce_mailboxes, "check_mailbox", lambda address, is_operated: None)
-    assert root.post(PROVIDER_ADD, form).status_code == 302
+    assert root.post(add_page("mx"), form).status_code == 302
     page = reverse("admin:providers_provider_change", args=[Provider.objects.get().pk])
     shown = root.get(page).content.decode()
     assert f"imaps://127.0.0.1:{closed_port}/INBOX" in shown
     assert "s3cret" not in shown
-    assert root.post(page, provider_form(new_url="")).status_code == 302
+    assert root.post(page, provider_form()).status_code == 302
     assert BounceMailbox.objects.count() == 1
-    assert root.post(page, provider_form(new_url="", new_bounce_mailbox="-")).status_code == 302
+    assert root.post(page, provider_form(new_bounce_mailbox="-")).status_code == 302
     assert BounceMailbox.objects.count() == 0
 
 
@@ -287,8 +333,8 @@ def test_a_provider_is_asked_whether_it_would_take_mail(root, project):
 
 
 def test_an_esp_shows_its_event_url_to_users_who_may_change_it(root, sue, project):
-    form = provider_form(project=project.pk, new_url="esp://postmark?server_token=hidden-token")
-    assert root.post(PROVIDER_ADD, form).status_code == 302
+    form = provider_form(project=project.pk, setting_server_token="hidden-token")
+    assert root.post(add_page("esp:postmark"), form).status_code == 302
     provider = Provider.objects.get()
     address = reverse("admin:providers_provider_change", args=[provider.pk])
     shown, seen = root.get(address).content.decode(), sue.get(address).content.decode()
