@@ -69,17 +69,24 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """A request's key and fingerprint. `project_id` is None for a request of an installation's key."""
+    """A request's key and fingerprint. Keys of live and of test API keys are apart. `project_id` is None for a request of
+    an installation's key.
+    """
 
     project_id: UUID | None
     key: str
     fingerprint: bytes
+    is_test: bool = False
 
     @property
     def condition(self) -> str:
-        """The SQL condition for the row, with `project_id` and `key` as parameters. Each form has an index."""
+        """The SQL condition for the row, with `identity` as parameters. Each form has an index."""
         owner = "project_id = %s" if self.project_id else "%s::uuid IS NULL AND project_id IS NULL"
-        return f"{owner} AND key = %s"
+        return f"{owner} AND key = %s AND is_test = %s"
+
+    @property
+    def identity(self) -> tuple[UUID | None, str, bool]:
+        return self.project_id, self.key, self.is_test
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +129,7 @@ def find_response(ticket: Ticket | None) -> StoredResponse | None:
         KeyRow,
         f"SELECT fingerprint, status, headers, body, secret_body FROM {TABLE}"  # noqa: S608 - the table's name
         f" WHERE {ticket.condition} AND created_at > now() - %s AND (status > 0 OR lease_until > now())",
-        [ticket.project_id, ticket.key, KEPT_FOR],
+        [*ticket.identity, KEPT_FOR],
     )
     if row is None:
         return None
@@ -151,13 +158,13 @@ class KeptAnswer:
 # The row of a key that is free, or whose time or lease has ended; none if the key is in use.
 _KEEP = f"""
 NAME AS (
-    INSERT INTO {TABLE} AS old (project_id, key, fingerprint, status, headers, body, created_at)
-    SELECT {{0}}::uuid, {{1}}::text, {{2}}::bytea, {{3}}::smallint, {{4}}::jsonb, {{5}}::jsonb, now()
+    INSERT INTO {TABLE} AS old (project_id, key, is_test, fingerprint, status, headers, body, created_at)
+    SELECT {{0}}::uuid, {{1}}::text, {{2}}::boolean, {{3}}::bytea, {{4}}::smallint, {{5}}::jsonb, {{6}}::jsonb, now()
     FROM SOURCE WHERE lock IS NOT NULL
-    ON CONFLICT (project_id, key) DO UPDATE SET
+    ON CONFLICT (project_id, key, is_test) DO UPDATE SET
         fingerprint = EXCLUDED.fingerprint, status = EXCLUDED.status, headers = EXCLUDED.headers, body = EXCLUDED.body,
         secret_body = NULL, created_at = EXCLUDED.created_at, lease_until = NULL
-    WHERE old.created_at <= now() - {{6}}::interval OR (old.status IS NULL AND old.lease_until <= now())
+    WHERE old.created_at <= now() - {{7}}::interval OR (old.status IS NULL AND old.lease_until <= now())
     RETURNING id
 )
 """  # noqa: S608 - the table's name
@@ -173,9 +180,9 @@ def key_part(name: str, answer: KeptAnswer, source: str) -> Part:
     `source` has a row; else none.
     """
     ticket, response = answer.ticket, answer.response
-    values = [ticket.project_id, ticket.key, ticket.fingerprint, response.status]
+    values = [*ticket.identity, ticket.fingerprint, response.status]
     stored = [json.dumps(response.headers), json.dumps(response.body, cls=JSONEncoder)]
-    return Part(Text(_KEEP.replace("NAME", name).replace("SOURCE", source), 7), [*values, *stored, KEPT_FOR])
+    return Part(Text(_KEEP.replace("NAME", name).replace("SOURCE", source), 8), [*values, *stored, KEPT_FOR])
 
 
 class KeyTakenError(Exception):
@@ -266,12 +273,12 @@ def _take(ticket: Ticket, lease: timedelta | None = None) -> int:
         execute(
             f"DELETE FROM {TABLE} WHERE {ticket.condition}"  # noqa: S608 - constants
             " AND (created_at <= now() - %s OR (status IS NULL AND lease_until <= now()))",
-            [ticket.project_id, ticket.key, KEPT_FOR],
+            [*ticket.identity, KEPT_FOR],
         )
         row_id = fetch_value(
-            f"INSERT INTO {TABLE} (project_id, key, fingerprint, headers, created_at, lease_until)"  # noqa: S608 - as above
-            " VALUES (%s, %s, %s, '{}', now(), now() + %s::interval) ON CONFLICT DO NOTHING RETURNING id",
-            [ticket.project_id, ticket.key, ticket.fingerprint, lease],
+            f"INSERT INTO {TABLE} (project_id, key, is_test, fingerprint, headers, created_at, lease_until)"  # noqa: S608
+            " VALUES (%s, %s, %s, %s, '{}', now(), now() + %s::interval) ON CONFLICT DO NOTHING RETURNING id",
+            [*ticket.identity, ticket.fingerprint, lease],
         )
     if row_id is None:
         raise _TakenError

@@ -115,5 +115,6 @@ def read_ticket(view: ApiView, request: Request) -> Ticket | None:
     return Ticket(
         project_id=view.owner_id,
         key=key,
+        is_test=view.key.is_test,
         fingerprint=fingerprint(request.method or "", path, read_payload(request)),
     )

@@ -317,6 +317,8 @@ class IdempotencyKey(models.Model):
     # Null for requests of the installation's keys.
     project = models.ForeignKey(Project, models.CASCADE, null=True, related_name="+")
     key = models.TextField()
+    # Keys of live and of test API keys are apart.
+    is_test = models.BooleanField(default=False, db_default=False)
     fingerprint = models.BinaryField(max_length=32)
     status = models.SmallIntegerField(null=True)
     headers = models.JSONField(default=dict)
@@ -328,7 +330,7 @@ class IdempotencyKey(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["project", "key"], name="idempotency_key_once"),
+            models.UniqueConstraint(fields=["project", "key", "is_test"], name="idempotency_key_in_world_once"),
             models.UniqueConstraint(
                 fields=["key"], condition=Q(project=None), name="idempotency_key_once_of_installation"
             ),

@@ -24,11 +24,21 @@ class MissingScopeError(ApiError):
     status = HTTPStatus.FORBIDDEN
 
 
+class TestKeyError(ApiError):
+    """A test key cannot do this: it changes only what test keys have made. Use a live key."""
+
+    # Not a test case, whatever its name says to pytest.
+    __test__ = False
+    code = "test_key"
+    status = HTTPStatus.FORBIDDEN
+
+
 class HasScope(BasePermission):
-    """Admits keys that have the scope which the view declares.
+    """Admits keys that have the scope which the view declares, and test keys only where the scope is for them.
 
     A viewset declares `scopes = {"create": "emails:send", "list": "emails:read"}` by action, a plain view by method in
-    lower case; `NO_SCOPE` where any key will do. An undeclared action raises an error of ours.
+    lower case; `NO_SCOPE` where any key will do. An undeclared action raises an error of ours. `is_for_test_keys` marks
+    a view that changes nothing of the project in spite of its scope.
     """
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
@@ -40,6 +50,8 @@ class HasScope(BasePermission):
             raise ImproperlyConfigured(f"{type(view).__name__} declares no scope for {action}")
         if scope != scopes.NO_SCOPE:
             require_scope(request, scope)
+        if scope in scopes.NOT_FOR_TEST_KEYS and not getattr(view, "is_for_test_keys", False):
+            refuse_test_key(request)
         return True
 
 
@@ -48,6 +60,12 @@ def require_scope(request: Request, scope: str) -> None:
     key = request.auth
     if not (isinstance(key, ApiKey) and key.has_scope(scope)):
         raise MissingScopeError(scope=scope)
+
+
+def refuse_test_key(request: Request) -> None:
+    """Raises `TestKeyError` for a test key."""
+    if isinstance(request.auth, ApiKey) and request.auth.is_test:
+        raise TestKeyError
 
 
 def find_action(request: Request, view: "APIView") -> str | None:

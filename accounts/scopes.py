@@ -48,5 +48,8 @@ ALL: Final = frozenset(
 
 KNOWN: Final = ALL | {ADMIN}
 
+# Test keys use the project's templates, domains and streams, and change none; providers are not for them at all.
+NOT_FOR_TEST_KEYS: Final = frozenset({TEMPLATES_WRITE, DOMAINS_WRITE, STREAMS_WRITE, PROVIDERS_READ, PROVIDERS_WRITE})
+
 # A view that declares this needs a key, but no scope.
 NO_SCOPE: Final = ""

@@ -16,6 +16,7 @@ from django.urls import reverse
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.generics import get_object_or_404
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -123,6 +124,19 @@ class ApiView(APIView):
     def owner_id(self) -> UUID | None:
         """The key's project; None for the installation."""
         return self.key.project_id
+
+    def keep_world(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """The ones among `rows` that the key may see: a test key's are what test keys made.
+
+        A live key's lists leave those out, or hold nothing else with `?test=true`. It reads single ones of both, and
+        changes only live ones.
+        """
+        if self.key.is_test:
+            rows = rows.filter(is_test=True)
+        if "test" in self.query:
+            return rows.filter(is_test=self.query["test"])
+        is_single = bool(self.kwargs) and self.request.method in SAFE_METHODS
+        return rows if self.key.is_test or is_single else rows.filter(is_test=False)
 
     @property
     def body_class(self) -> type[StrictSerializer]:

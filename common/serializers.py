@@ -207,6 +207,15 @@ def find_repeated(query: Any) -> Iterator[str]:
     return (name for name, values in query.lists() if len(values) > 1)
 
 
+class QueryBooleanField(serializers.BooleanField):
+    """`true` or `false`."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if data not in {"true", "false"}:
+            self.fail("invalid", input=data)
+        return bool(data == "true")
+
+
 class QueryIntegerField(serializers.IntegerField):
     """A whole number in digits, of any length within its bounds: neither `1.0` nor ` 1`."""
 

@@ -32,7 +32,7 @@ class BounceSelection:
 
 def select_bounced(selection: BounceSelection) -> QuerySet[Suppression]:
     """The selected suppressions, the oldest first. Those that a person or a file made are left out."""
-    made = Q(reason=SuppressionReason.BOUNCE, way=SuppressionWay.FEEDBACK)
+    made = Q(reason=SuppressionReason.BOUNCE, way=SuppressionWay.FEEDBACK, is_test=False)
     if selection.project is not None:
         made &= Q(project=selection.project)
     if selection.since is not None:

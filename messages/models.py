@@ -92,7 +92,10 @@ class Message(models.Model):
         permissions = [("act_message", "Can cancel, resend and settle messages")]
         indexes = [
             # GET /emails, newest first, by keyset or offset. Ids are UUIDv7, so their order is the order of creation.
-            models.Index(fields=["project", "-id"], name="message_list"),
+            # It includes the mail of test keys only with ?test=true: the ids come from the index alone.
+            models.Index(fields=["project", "-id"], include=["is_test"], name="message_list_live"),
+            # GET /emails of a test key.
+            models.Index(fields=["project", "-id"], name="message_list_test", condition=Q(is_test=True)),
             # GET /emails?status=…, and the admin's list of a status in all projects.
             models.Index(fields=["status", "project", "-id"], name="message_list_status"),
             # GET /emails?from_=…

@@ -57,18 +57,18 @@ def find_message(project: Project, pk: UUID) -> Message:
     return message
 
 
-def find_detailed(project: Project, pk: UUID) -> Message:
-    """The project's message with everything that the detail shows. Raises NotFoundError."""
-    message = with_details(project.messages.filter(pk=pk)).select_related("content").first()
+def find_detailed(messages: QuerySet[Message], pk: UUID) -> Message:
+    """The one of `messages` with everything that the detail shows. Raises NotFoundError."""
+    message = with_details(messages.filter(pk=pk)).select_related("content").first()
     if message is None:
         raise NotFoundError
     message.shown_events = list(timeline(pk)[:MAX_EVENTS_SHOWN])
     return message
 
 
-def find_explained(project: Project, pk: UUID) -> Message:
-    """The project's message with the rows that an explanation needs, without bodies and files. Raises NotFoundError."""
-    message = project.messages.filter(pk=pk).prefetch_related(DETAILS[0], *DETAILS[len(ROWS) :]).first()
+def find_explained(messages: QuerySet[Message], pk: UUID) -> Message:
+    """The one of `messages` with the rows that an explanation needs, without bodies and files. Raises NotFoundError."""
+    message = messages.filter(pk=pk).prefetch_related(DETAILS[0], *DETAILS[len(ROWS) :]).first()
     if message is None:
         raise NotFoundError
     return message
@@ -86,10 +86,10 @@ def find_recipient(message: Message, address: Address | None) -> Recipient:
     return next((row for row in rows if row.kind == RecipientField.TO), rows[0])
 
 
-def find_attachment(project: Project, message_id: UUID, pk: UUID) -> Attachment:
-    """The attachment with its content. Raises NotFoundError."""
-    files = Attachment.objects.select_related("content").filter(message__project=project)
-    found = files.filter(message_id=message_id, pk=pk).first()
+def find_attachment(messages: QuerySet[Message], message_id: UUID, pk: UUID) -> Attachment:
+    """The attachment of one of `messages`, with its content. Raises NotFoundError."""
+    files = Attachment.objects.select_related("content").filter(message__in=messages.filter(pk=message_id))
+    found = files.filter(pk=pk).first()
     if found is None:
         raise NotFoundError
     return found

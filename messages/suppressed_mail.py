@@ -54,7 +54,7 @@ def list_suppressed(
     """
     project_id, address = entries[0].project_id, entries[0].address
     own = Recipient.objects.alias(lower=Lower("address")).filter(lower=address, project_id=project_id)
-    others = Suppression.objects.filter(project_id=project_id, address=address)
+    others = Suppression.objects.filter(project_id=project_id, address=address, is_test=is_test)
     stopped, still_stopped = Q(pk__in=[]), Q(pk__in=[])
     for entry in entries:
         stopped |= reaches(entry) & Q(was_suppressed(entry, since))
@@ -103,7 +103,7 @@ def release_address(
     for example) appears in `refused` and does not change.
     """
     with transaction.atomic():
-        entries = release_suppressions(key.owner_id, address, selection)
+        entries = release_suppressions(key.owner_id, address, selection, is_test=key.is_test)
         if not entries:
             return None
         if not should_resend:

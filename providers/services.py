@@ -177,7 +177,8 @@ def sync_shared_provider(url: str) -> Provider | None:
 
 def has_shared_provider() -> bool:
     """Whether a shared provider is enabled, so that every project has a provider."""
-    return Provider.objects.filter(project=None, is_enabled=True).exists()
+    live = Provider.objects.exclude(kind=ProviderKind.SIMULATOR)
+    return live.filter(project=None, is_enabled=True).exists()
 
 
 def pause_provider(provider_id: UUID, *, reason: str, pause: timedelta | None) -> None:

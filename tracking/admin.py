@@ -54,6 +54,10 @@ class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]
                 check_stream(project.pk, stream)
             except InvalidFieldsError as error:
                 self.add_error("stream", error.errors[0].message)
+        key = {name: values.get(name) for name in ("project", "address", "reason")}
+        # Django leaves out a constraint with a field that is not in the form.
+        if Suppression.objects.filter(**key, stream=stream, is_test=False).exists():
+            self.add_error("address", "This address has such an entry already.")
         return {**values, "stream": stream}
 
 
@@ -63,7 +67,7 @@ class SuppressionAdmin(ImportAdmin):
 
     form = SuppressionForm
     list_display = ("address", "reason", "where", "way", "project", "note", "created_at")
-    list_filter = ("reason", "stream", "way", "project")
+    list_filter = ("reason", "stream", "way", "is_test", "project")
     list_select_related = ("project",)
     # Only turns the search box on; `get_search_results` searches.
     search_fields = ("address",)
@@ -98,7 +102,7 @@ class SuppressionAdmin(ImportAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Suppression) -> None:
         self.note(request, "release", obj)
-        release_suppressions(obj.project_id, obj.address, select_entry(obj))
+        release_suppressions(obj.project_id, obj.address, select_entry(obj), is_test=obj.is_test)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
         for row in queryset.select_related("project"):

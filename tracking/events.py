@@ -58,16 +58,18 @@ _ROWS = """
 SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS v(
     id uuid, project_id uuid, message_id uuid, recipient_id uuid, address text, type text, data jsonb, rank int)
 """
+_IS_TEST = f"COALESCE((SELECT m.is_test FROM {MESSAGES} m WHERE m.id = f.message_id), false)"  # noqa: S608
 # The position in the feed is computed once per statement: see `tracking.feed.cursor`.
 _INSERT = f"""
-INSERT INTO tracking_event (id, project_id, message_id, recipient_id, address, type, data, occurred_at, position)
-SELECT id, project_id, message_id, recipient_id, address, type, data, now(), (SELECT {POSITION}) FROM
+INSERT INTO tracking_event
+    (id, project_id, is_test, message_id, recipient_id, address, type, data, occurred_at, position)
+SELECT id, project_id, {_IS_TEST}, message_id, recipient_id, address, type, data, now(), (SELECT {POSITION}) FROM
 """  # noqa: S608 - built from constants
-_WRITE = f"{_INSERT} ({_ROWS}) AS facts"
+_WRITE = f"{_INSERT} ({_ROWS}) AS f"
 # Used only for projects with endpoints: it takes 1.5 times as long for a batch, and six times as long for one event.
 _WRITE_AND_TELL = f"""
-WITH facts AS MATERIALIZED ({_ROWS}), written AS ({_INSERT} facts), told AS (
-    SELECT f.project_id, f.id AS event_id, f.type, {_PAYLOAD} AS payload FROM facts f
+WITH facts AS MATERIALIZED ({_ROWS}), written AS ({_INSERT} facts f), told AS (
+    SELECT f.project_id, f.id AS event_id, f.type, {_IS_TEST} AS is_test, {_PAYLOAD} AS payload FROM facts f
 )
 {PUBLISH}
 """  # noqa: S608 - built from constants

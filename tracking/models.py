@@ -53,6 +53,8 @@ class Suppression(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="suppressions")
+    # A test key's: it stops test mail, and no other.
+    is_test = models.BooleanField(default=False, db_default=False, editable=False)
     # In lower case, because the case of an address does not matter here.
     address = models.TextField()
     reason = models.TextField(choices=SuppressionReason.choices)
@@ -70,7 +72,9 @@ class Suppression(models.Model):
         constraints = [
             # Also serves the look-up at accept and at send.
             models.UniqueConstraint(
-                fields=["project", "address", "reason", "stream"], name="suppression_once", nulls_distinct=False
+                fields=["project", "address", "reason", "stream", "is_test"],
+                name="suppression_in_world_once",
+                nulls_distinct=False,
             ),
             models.CheckConstraint(
                 condition=Q(reason__in=["bounce", "complaint", "unsubscribe", "manual"]),
@@ -86,6 +90,8 @@ class Suppression(models.Model):
         indexes = [
             # GET /suppressions, newest first.
             models.Index(fields=["project", "-id"], name="suppression_list"),
+            # The same of a test key.
+            models.Index(fields=["project", "-id"], name="suppression_test_list", condition=Q(is_test=True)),
             # GET /suppressions?q=… and the admin's search: any part of the address.
             GinIndex(fields=["address"], opclasses=["gin_trgm_ops"], name="suppression_part"),
         ]
@@ -110,6 +116,8 @@ class Event(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project_id = models.UUIDField()
+    # Whether it is about mail of a test key.
+    is_test = models.BooleanField(default=False, db_default=False)
     message_id = models.UUIDField()
     # No index, because no query uses it; no constraint, because an event may outlive its recipient.
     recipient = models.ForeignKey(
@@ -130,6 +138,10 @@ class Event(models.Model):
             models.Index(fields=["message_id", "id"], name="event_message"),
             # The feed of one project, in order; also the events that are not aggregated yet.
             models.Index(fields=["project_id", "position", "serial"], name="event_feed"),
+            # The feed of a test key.
+            models.Index(
+                fields=["project_id", "position", "serial"], name="event_test_feed", condition=Q(is_test=True)
+            ),
             # The number of a recipient's visits, which is limited.
             models.Index(
                 fields=["recipient"], name="event_visits", condition=Q(type__in=["email.opened", "email.clicked"])

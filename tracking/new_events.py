@@ -27,20 +27,22 @@ class NewFact:
 _FACTS = """
 facts AS MATERIALIZED (
     SELECT f.* FROM json_to_recordset({0}::json) AS f(
-        id uuid, project_id uuid, message_id uuid, recipient_id uuid, address text, type text, data jsonb, body jsonb
+        id uuid, project_id uuid, message_id uuid, recipient_id uuid, address text, type text, data jsonb, body jsonb,
+        is_test boolean
     ), SOURCE
 )
 """
 _WRITTEN = f"""
 written AS (
-    INSERT INTO tracking_event (id, project_id, message_id, recipient_id, address, type, data, occurred_at, position)
-    SELECT id, project_id, message_id, recipient_id, address, type, data, now(), (SELECT {POSITION}) FROM facts
+    INSERT INTO tracking_event
+        (id, project_id, is_test, message_id, recipient_id, address, type, data, occurred_at, position)
+    SELECT id, project_id, is_test, message_id, recipient_id, address, type, data, now(), (SELECT {POSITION}) FROM facts
 )
 """  # noqa: S608 - built from constants
 # The payload is made only for endpoints that want it.
 _POSTED = f"""
 told AS (
-    SELECT project_id, id AS event_id, type,
+    SELECT project_id, id AS event_id, type, is_test,
         json_build_object('type', type, 'timestamp', {PAYLOAD_TIME}, 'data', body)::text AS payload
     FROM facts
 ), posted AS ({PUBLISH.replace("%(attempts)s", "{0}")} RETURNING id)
@@ -70,6 +72,7 @@ def build_row(new: NewFact) -> dict[str, Any]:
         "type": fact.type,
         "data": fact.data,
         "body": build_body(new),
+        "is_test": new.shown["test"],
     }
 
 

@@ -25,6 +25,8 @@ class Endpoint(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="endpoints")
+    # A test key's: it receives the events of test mail, and of no other.
+    is_test = models.BooleanField(default=False, db_default=False, editable=False)
     url = models.TextField()
     description = models.CharField(max_length=200, blank=True)
     # Event types, or "*" alone.

@@ -19,8 +19,8 @@ from webhooks.tasks import ring
 _NEW_ID = "(left(t.event_id::text, 28) || right(gen_random_uuid()::text, 8))::uuid"
 
 # The end of a statement that writes events: one delivery for each event and each subscribed endpoint of its project.
-# It needs a CTE `told` (project_id uuid, event_id uuid, type text, payload text), where the payload is encoded JSON;
-# the parameters include `attempts` (see `max_attempts`). The caller wakes the worker after the commit.
+# It needs a CTE `told` (project_id uuid, event_id uuid, type text, is_test bool, payload text); the payload is
+# JSON, and the parameters include `attempts` (see `max_attempts`). The caller wakes the worker after the commit.
 PUBLISH = f"""
 INSERT INTO webhooks_webhookdelivery
     (id, endpoint_id, project_id, event_id, type, payload, status, attempt_count, attempts_left, attempts, created_at,
@@ -28,7 +28,7 @@ INSERT INTO webhooks_webhookdelivery
 SELECT {_NEW_ID}, e.id, t.project_id, t.event_id, t.type, t.payload, '{DeliveryStatus.PENDING}', 0,
     %(attempts)s::smallint, '[]', now(), now()
 FROM told t JOIN webhooks_endpoint e
-    ON e.project_id = t.project_id AND e.status = '{EndpointStatus.ENABLED}'
+    ON e.project_id = t.project_id AND e.is_test = t.is_test AND e.status = '{EndpointStatus.ENABLED}'
     AND (t.type = ANY(e.events) OR '{ALL}' = ANY(e.events))
 """  # noqa: S608 - built from constants
 

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from common.serializers import (
     PageQuery,
+    QueryBooleanField,
     SingleLineField,
     StrictCharField,
     StrictChoiceField,
@@ -73,6 +74,7 @@ class EndpointOutput(serializers.Serializer[Endpoint]):
     """An endpoint. Its secret is shown only on creation and on rotation."""
 
     id = serializers.UUIDField()
+    test = serializers.BooleanField(source="is_test", help_text="Whether it receives the events of test mail only.")
     url = serializers.CharField()
     description = serializers.CharField()
     events = serializers.ListField(child=serializers.CharField())
@@ -139,6 +141,8 @@ class DeliveryOutput(serializers.Serializer[WebhookDelivery]):
 
 class EndpointQuery(PageQuery):
     """A page of endpoints."""
+
+    test = QueryBooleanField(required=False, help_text="Whether to list the endpoints of test keys.")
 
 
 class DeliveryQuery(PageQuery):

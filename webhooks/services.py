@@ -34,7 +34,7 @@ BY_OWNER = "Disabled by its owner."
 
 
 class TooManyEndpointsError(ConflictError):
-    """A project has at most 50 webhook endpoints."""
+    """A project has at most 50 webhook endpoints, and as many of test keys."""
 
     code = "too_many_endpoints"
 
@@ -67,12 +67,14 @@ def add_endpoint(project: Project, *, url: str, events: Sequence[str], descripti
     return store_endpoint(build_endpoint(project, url=url, events=events, description=description))
 
 
-def build_endpoint(project: Project, *, url: str, events: Sequence[str], description: str = "") -> Endpoint:
+def build_endpoint(
+    project: Project, *, url: str, events: Sequence[str], description: str = "", is_test: bool = False
+) -> Endpoint:
     """A new endpoint, validated but not stored. Queries the DNS: call it outside transactions.
 
     InvalidFieldsError for a forbidden URL and for unknown event types.
     """
-    endpoint = Endpoint(project=project, description=description, secret=new_secret())
+    endpoint = Endpoint(project=project, is_test=is_test, description=description, secret=new_secret())
     errors = FieldErrors()
     with errors.collect():
         endpoint.url = check_url(url)
@@ -90,7 +92,7 @@ def store_endpoint(endpoint: Endpoint) -> Endpoint:
     with transaction.atomic():
         # Locked, so that concurrent requests cannot exceed the limit.
         project = Project.objects.select_for_update(no_key=True).get(pk=endpoint.project_id)
-        if project.endpoints.count() >= MAX_ENDPOINTS:
+        if project.endpoints.filter(is_test=endpoint.is_test).count() >= MAX_ENDPOINTS:
             raise TooManyEndpointsError
         endpoint.save(force_insert=True)
         transaction.on_commit(wait_until_known)

@@ -61,7 +61,7 @@ class WebhookViewSet(ProjectViewSet):
 
     def get_queryset(self) -> QuerySet[Endpoint]:
         """The project's endpoints without their secrets, which are loaded only on demand."""
-        return self.project.endpoints.defer("secret")
+        return self.keep_world(self.project.endpoints.defer("secret"))
 
     @extend_schema(responses=EndpointOutput)
     def list(self, request: Request) -> Response:
@@ -73,7 +73,7 @@ class WebhookViewSet(ProjectViewSet):
     @holds_secret
     def create(self, request: Request) -> Generator[None, None, Response]:
         """Add an endpoint. The response holds its secret, which is not shown again."""
-        endpoint = services.build_endpoint(self.project, **self.read_body())
+        endpoint = services.build_endpoint(self.project, is_test=self.key.is_test, **self.read_body())
         yield
         return self.created(services.store_endpoint(endpoint))
 

@@ -56,7 +56,7 @@ class EmailViewSet(ResendViewSet):
     bodies: ClassVar = {"partial_update": UpdateRequest}
 
     def get_queryset(self) -> QuerySet[Message]:
-        return self.project.messages.all()
+        return self.keep_world(self.project.messages.all())
 
     @accepting
     def create(self, request: Request) -> Accepted:
@@ -88,7 +88,7 @@ class EmailViewSet(ResendViewSet):
 
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """One email."""
-        message = find_detailed(self.project, pk)
+        message = find_detailed(self.get_queryset(), pk)
         return Response(show_email(message, find_reactions(self.project, [pk]).get(pk)))
 
     def partial_update(self, request: Request, pk: UUID) -> Response:

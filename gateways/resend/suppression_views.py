@@ -43,7 +43,7 @@ class SuppressionViewSet(ResendViewSet):
     filters: ClassVar = {"origin": lambda origin: Q(reason=origin)}
 
     def get_queryset(self) -> QuerySet[Suppression]:
-        return self.project.suppressions.filter(STOPS_ALL)
+        return self.project.suppressions.filter(STOPS_ALL, is_test=self.key.is_test)
 
     def find_entries(self, ref: str) -> list[Suppression]:
         """The entry with an id, or those of an address, the strongest first. Raises NotFoundError."""
@@ -63,7 +63,7 @@ class SuppressionViewSet(ResendViewSet):
             ip=str(ip) if ip else None,
         )
         yield
-        row, _ = suppress(self.project.pk, entry)
+        row, _ = suppress(self.project.pk, entry, is_test=self.key.is_test)
         return Response({"object": "suppression", "id": str(row.pk)})
 
     def list(self, request: Request) -> Response:
@@ -81,5 +81,5 @@ class SuppressionViewSet(ResendViewSet):
         with transaction.atomic():
             found = self.find_entries(ref)
             for row in found:
-                release_suppressions(self.project.pk, row.address, select_entry(row))
+                release_suppressions(self.project.pk, row.address, select_entry(row), is_test=row.is_test)
         return Response({"object": "suppression", "id": str(found[0].pk), "deleted": True})

@@ -15,7 +15,6 @@ from accounts.models import ApiKey
 from accounts.streams import unknown_stream
 from common.ids import timed_ids
 from common.text import fold
-from delivery.simulator.script import DOMAIN as SIMULATED_DOMAIN
 from ledger.clock import database_time
 from messages.accepting.admission import Admitted
 from messages.accepting.draft import keep_bodies, keep_fields
@@ -90,7 +89,13 @@ def store_and_respond(
     listed: Listed = {}
     for _ in range(MAX_TRIES):
         rows = build_rows(batch, listed)
-        condition = Condition(project_id=key.owner_id, addresses=batch.addresses, streams=streams, listed=listed)
+        condition = Condition(
+            project_id=key.owner_id,
+            is_test=key.is_test,
+            addresses=batch.addresses,
+            streams=streams,
+            listed=listed,
+        )
         response = respond(rows.messages)
         answer = KeptAnswer(ticket=ticket, response=response) if ticket else None
         result = store(condition, rows, files, answer)
@@ -172,7 +177,6 @@ def build_recipients(message: Message, item: Admitted, now: datetime) -> list[Re
     expires_at = message.expires_at or (message.scheduled_at or now) + settings.EXPIRY_TIME
     rows = []
     for position, envelope in enumerate(item.recipients):
-        is_simulated = message.is_test or envelope.address.domain == SIMULATED_DOMAIN
         rows.append(
             Recipient(
                 message_id=message.pk,
@@ -185,8 +189,8 @@ def build_recipients(message: Message, item: Admitted, now: datetime) -> list[Re
                 status=status,
                 status_reason=StatusReason.NONE,
                 lane=message.priority,
-                is_simulated=is_simulated,
-                sender_id=None if is_simulated else item.admitted_sender.sender_id,
+                is_simulated=message.is_test,
+                sender_id=None if message.is_test else item.admitted_sender.sender_id,
                 expires_at=expires_at,
                 next_attempt_at=now if status is Status.QUEUED else None,
             )

@@ -41,10 +41,11 @@ class NewRows:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """What has to hold for the rows to be stored: these entries of the suppression list, and no others, for these
-    addresses; and the streams exist.
+    addresses; and the streams exist. Test mail has a list of its own.
     """
 
     project_id: UUID
+    is_test: bool = False
     addresses: Collection[str]
     streams: Collection[str]
     listed: Listed = field(default_factory=dict)
@@ -68,7 +69,7 @@ _LISTED = """
 listed AS MATERIALIZED (
     SELECT COALESCE(string_agg(line, E'\\n' ORDER BY line COLLATE "C"), '') AS lines FROM (
         SELECT concat(reason, '/', stream, '/', address) AS line FROM tracking_suppression
-        WHERE project_id = {0}::uuid AND address = ANY({1}::text[])
+        WHERE project_id = {0}::uuid AND address = ANY({1}::text[]) AND is_test = {2}::boolean
     ) AS entries
 )
 """
@@ -99,7 +100,10 @@ def store(
     streams = "/".join(sorted(set(condition.streams) - {DEFAULT_STREAM}))
     gate = _GATE.replace("LOCK", lock_part_of_key() if answer else "1")
     parts = [
-        Part(Text(_LISTED, 2), [condition.project_id, sorted({text.lower() for text in condition.addresses})]),
+        Part(
+            Text(_LISTED, 3),
+            [condition.project_id, sorted({text.lower() for text in condition.addresses}), condition.is_test],
+        ),
         Part(Text(_STREAMS, 2), [condition.project_id, streams]),
         Part(Text(gate, 2), [write_listed(condition.listed), streams]),
         key_part("stored", answer, "gate") if answer else Part(Text(_OPEN), []),

@@ -102,7 +102,7 @@ class HoldingAdmin(SuppressionAdmin):
 
 def list_suppressed_messages(suppression: Suppression) -> list[Recipient]:
     """The recipients whose mail a release would resend, and one more if there are more."""
-    suppressed = list_suppressed([suppression], is_test=False).select_related("message")
+    suppressed = list_suppressed([suppression], is_test=suppression.is_test).select_related("message")
     return list(suppressed[: MAX_RESENT + 1])
 
 

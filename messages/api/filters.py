@@ -20,6 +20,7 @@ from common.pagination import KeysetPagination, describe_page
 from common.serializers import (
     AddressField,
     PageQuery,
+    QueryBooleanField,
     QueryDateTimeField,
     QueryIntegerField,
     QuerySerializer,
@@ -47,6 +48,7 @@ class EmailQuery(PageQuery):
     offset = QueryIntegerField(min_value=0, max_value=2**31 - 1, default=0, help_text="The number of emails to skip.")
     after = serializers.UUIDField(required=False, help_text="Only emails older than this id: the `next` of a page.")
     before = serializers.UUIDField(required=False, help_text="Only emails newer than this id: the page above it.")
+    test = QueryBooleanField(required=False, help_text="Whether to list the emails of test keys.")
     status = StrictChoiceField(choices=[(status.value, status.label) for status in OF_MESSAGES], required=False)
     to = AddressField(required=False, help_text="A recipient's address, in to, cc or bcc.")
     from_ = AddressField(required=False, help_text="The sender's address; `from` is accepted too.")

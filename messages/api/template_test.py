@@ -83,6 +83,7 @@ class TemplateTestView(ProjectView):
     """Sends a template test. It is real mail, so the key needs `emails:send` beside `templates:write`."""
 
     scopes: ClassVar = {"post": TEMPLATES_WRITE}
+    is_for_test_keys = True
     bodies = {"post": TemplateTestRequest}
     located = frozenset({"post"})
     unaudited = frozenset({"post"})

@@ -87,7 +87,7 @@ class EmailViewSet(ProjectViewSet):
     unaudited = frozenset({"create", "batch", "resend"})
 
     def get_queryset(self) -> QuerySet[Message]:
-        return self.project.messages.all()
+        return self.keep_world(self.project.messages.all())
 
     @accepting
     def create(self, request: Request) -> Accepted:
@@ -161,7 +161,7 @@ class EmailViewSet(ProjectViewSet):
 
         Programs should use `status` and `status_reason`; the sentences are for people, and their wording may change.
         """
-        return Response(EXPLANATION.to_representation(explain(find_explained(self.project, pk))))
+        return Response(EXPLANATION.to_representation(explain(find_explained(self.get_queryset(), pk))))
 
     @action(detail=True, methods=["get"])
     def raw(self, request: Request, pk: UUID) -> HttpResponse:
@@ -175,12 +175,12 @@ class EmailViewSet(ProjectViewSet):
     @action(detail=True, methods=["get"], url_path="attachments/<id:attachment_id>")
     def attachment(self, request: Request, pk: UUID, attachment_id: UUID) -> HttpResponse:
         """An attachment's bytes."""
-        found = find_attachment(self.project, pk, attachment_id)
+        found = find_attachment(self.get_queryset(), pk, attachment_id)
         return download(read_content(found.content), found.content_type, found.filename)
 
     def show_whole(self, pk: UUID) -> Response:
         """The response with the email's full detail."""
-        return Response(EMAIL.to_representation(find_detailed(self.project, pk)))
+        return Response(EMAIL.to_representation(find_detailed(self.get_queryset(), pk)))
 
 
 def accepted(message: Message) -> Response:

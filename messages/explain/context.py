@@ -89,8 +89,10 @@ def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
     for event in timeline(message.pk).exclude(type__in=VISITS)[:MAX_EVENTS]:
         events[event.recipient_id].append(event)
     addresses = {row.address.lower() for row in rows}
-    found = Suppression.objects.filter(project_id=message.project_id, address__in=addresses)
-    held = HeldSuppression.objects.filter(project_id=message.project_id, address__in=addresses).select_related("wave")
+    found = Suppression.objects.filter(project_id=message.project_id, address__in=addresses, is_test=message.is_test)
+    # No bounce of test mail suppresses, so that none is held back.
+    listed = [] if message.is_test else addresses
+    held = HeldSuppression.objects.filter(project_id=message.project_id, address__in=listed).select_related("wave")
     suppressions: dict[str, list[Suppression]] = defaultdict(list)
     for each in sort_by_strength(found):
         suppressions[each.address].append(each)

@@ -58,6 +58,6 @@ def resend_affected(actor: str, message: Message, recipient_ids: Sequence[UUID])
 def list_reachable(message: Message, recipient_ids: Sequence[UUID]) -> list[Recipient]:
     """The message's recipients among these that no suppression stops."""
     rows = list(message.recipients.filter(pk__in=recipient_ids).order_by("position"))
-    suppressed = find_suppressed(message.project_id, [row.address for row in rows])
+    suppressed = find_suppressed(message.project_id, [row.address for row in rows], is_test=message.is_test)
     kind = MailKind.of(message.stream, offers_opt_out=message.enable_unsubscribe, priority=message.priority)
     return [row for row in rows if not kind.find_stop(suppressed.get(row.address.lower(), ()))]

@@ -75,6 +75,8 @@ def provider_status(project_id: UUID) -> ProviderStatus:
     rows = list(Provider.objects.filter(Q(project_id=project_id) | Q(project=None)).order_by("priority", "name"))
     enabled = [row for row in rows if row.is_enabled]
     used = [row for row in enabled if row.project_id is not None] or enabled
+    # Live mail takes no simulator.
+    used = [row for row in used if row.kind != ProviderKind.SIMULATOR]
     return ProviderStatus(
         providers=[
             ProviderState(

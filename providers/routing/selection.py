@@ -56,11 +56,14 @@ class ProviderRef:
 
 _MAILBOX_ADDRESS = re.compile(r"[A-Za-z0-9._-]{1,64}@[A-Za-z0-9.-]{1,250}")
 
-# Part of every project, without a row: mail of test keys and mail to simulator.test always uses it.
+# Part of every project, without a row: the mail of test keys always uses it, and no other mail.
 SIMULATOR = ProviderRef(None, "simulator", ProviderKind.SIMULATOR)
 
 # Why a provider whose stored settings cannot be read takes no mail.
 UNREADABLE = "unreadable: its stored settings cannot be read"
+
+# Why a provider of this kind takes no mail here: this module chooses for live mail.
+FOR_TEST_KEYS = "simulator: only for test keys"
 
 # The providers that have failed for a mail in this round of attempts, each with its reply.
 Tried = Mapping[UUID, str]
@@ -224,11 +227,12 @@ class Routes:
         return all(candidate.provider.is_local for candidate in self._enabled(project_id))
 
     def has_provider(self, project_id: UUID) -> bool:
-        return bool(self._enabled(project_id))
+        """Whether live mail of the project has a provider, paused ones included."""
+        return any(one.provider.kind is not ProviderKind.SIMULATOR for one in self._enabled(project_id))
 
     def has_unreadable_only(self, project_id: UUID) -> bool:
         """Whether the project has providers, and none of them can be read."""
-        candidates = self._candidates(project_id)
+        candidates = [one for one in self._enabled(project_id) if one.provider.kind is not ProviderKind.SIMULATOR]
         return bool(candidates) and all(one.provider.address is None for one in candidates)
 
     def forget(self) -> None:
@@ -264,6 +268,8 @@ class Routes:
             pause = f"paused: {row.pause_reason}".rstrip(": ") if is_paused else None
             if provider.address is None:
                 pause = UNREADABLE
+            elif provider.kind is ProviderKind.SIMULATOR:
+                pause = FOR_TEST_KEYS
             bucket = self._shared if row.project_id is None else self._own.setdefault(row.project_id, [])
             bucket.append(Candidate(provider, row.priority, row.weight, pause))
         for candidates in (self._shared, *self._own.values()):

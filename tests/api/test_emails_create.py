@@ -426,7 +426,7 @@ def test_mail_of_a_test_key_says_so(test_api, api):
     body = test_api.post("/emails", {**EMAIL, "from_": "any@unverified.test"}).json()
     assert body["test"] is True
     assert api.get(f"/emails/{body['id']}").json()["test"] is True
-    assert api.get("/emails").json()["data"][0]["test"] is True
+    assert api.get("/emails?test=true").json()["data"][0]["test"] is True
 
 
 def test_the_message_id_is_the_id_at_the_senders_domain(post):

@@ -85,8 +85,8 @@ def test_no_accept_header_stands_in_the_way(test_api, sent, accept):
     assert test_api.get(f"/emails/{sent['id']}/raw", Accept=accept).status_code == 200
 
 
-def test_before_the_first_attempt_it_is_409(test_api, post):
-    answer = test_api.get(f"/emails/{post()['id']}/raw")
+def test_before_the_first_attempt_it_is_409(api, post):
+    answer = api.get(f"/emails/{post()['id']}/raw")
     assert (answer.status_code, answer.json()["code"]) == (409, "not_composed")
     assert answer["Content-Type"] == "application/problem+json"
 

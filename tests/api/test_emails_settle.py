@@ -17,18 +17,18 @@ def uncertain(test_api, post, deliver):
 
 
 @pytest.mark.parametrize(("word", "status"), [("sent", "sent"), ("failed", "failed"), ("retry", "delivering")])
-def test_a_persons_word_ends_the_wait(api, uncertain, word, status):
-    answer = api.post(f"/emails/{uncertain}/settle", {"as": word})
+def test_a_persons_word_ends_the_wait(test_api, uncertain, word, status):
+    answer = test_api.post(f"/emails/{uncertain}/settle", {"as": word})
     body = answer.json()
     assert (answer.status_code, body["status"], body["status_reason"]) == (200, status, "settled")
     assert (body["recipients"][0]["next_attempt_at"] is not None) is (word == "retry")
-    assert api.post(f"/emails/{uncertain}/settle", {"as": word}).status_code == 409
+    assert test_api.post(f"/emails/{uncertain}/settle", {"as": word}).status_code == 409
 
 
-def test_a_retry_is_sent_again(api, uncertain, deliver):
-    api.post(f"/emails/{uncertain}/settle", {"as": "retry"})
+def test_a_retry_is_sent_again(test_api, uncertain, deliver):
+    test_api.post(f"/emails/{uncertain}/settle", {"as": "retry"})
     deliver()
-    assert api.get(f"/emails/{uncertain}").json()["status"] == "delivered"
+    assert test_api.get(f"/emails/{uncertain}").json()["status"] == "delivered"
 
 
 def test_a_certain_recipient_is_409(api, post):
@@ -44,8 +44,8 @@ def test_a_certain_recipient_is_409(api, post):
         ({"as": "sent", "x": 1}, "x", "unknown_field"),
     ],
 )
-def test_another_word_is_refused(api, uncertain, body, field, code):
-    answer = api.post(f"/emails/{uncertain}/settle", body)
+def test_another_word_is_refused(test_api, uncertain, body, field, code):
+    answer = test_api.post(f"/emails/{uncertain}/settle", body)
     assert answer.status_code == 422
     assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [(field, code)]
 

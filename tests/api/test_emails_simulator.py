@@ -28,9 +28,9 @@ def test_a_test_key_gets_the_whole_timeline_and_its_rows_say_test(
     assert test_api.get("/suppressions").json()["data"] == []
 
 
-def test_a_scenario_that_cannot_be_read_is_refused_and_named(api: ApiClient) -> None:
+def test_a_scenario_that_cannot_be_read_is_refused_and_named(test_api: ApiClient) -> None:
     to = ["greylist.2x@simulator.test", "bounced.aftr.5s@simulator.test"]
-    answer = api.post("/emails", {**EMAIL, "to": to, "bcc": "open.2x@simulator.test"})
+    answer = test_api.post("/emails", {**EMAIL, "to": to, "bcc": "open.2x@simulator.test"})
     assert answer.status_code == 422
     errors = {error["field"]: error["code"] for error in answer.json()["errors"]}
     assert errors == {"to[1]": "unknown_scenario", "bcc[0]": "unknown_scenario"}

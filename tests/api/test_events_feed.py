@@ -38,7 +38,7 @@ def test_an_event_has_the_shape_of_the_timeline(api, project):
 def test_mail_of_a_test_key_is_marked(api, make_api):
     make_api(is_test=True).post("/emails", EMAIL)
     settle()
-    assert [event["test"] for event in api.get("/events").json()["data"]] == [True]
+    assert [event["test"] for event in api.get("/events?test=true").json()["data"]] == [True]
 
 
 def test_pages_follow_each_other_and_the_last_next_waits_for_what_comes(api, project):

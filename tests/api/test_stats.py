@@ -41,10 +41,10 @@ def stats(api: ApiClient) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def mail(post: Post, deliver: Callable[[], None]) -> list[str]:
-    """One delivered, one bounced and one deferred, by the simulator."""
+def mail(post: Post, test_api: ApiClient, deliver: Callable[[], None]) -> list[str]:
+    """One delivered, one bounced and one deferred, by the simulator, and then made live mail."""
     ids = [
-        post(to=f"{name}@simulator.test", tags=tags, from_=sender)["id"]
+        post(test_api, to=f"{name}@simulator.test", tags=tags, from_=sender)["id"]
         for name, tags, sender in (
             ("delivered", ["welcome", "de"], "shop@mine.test"),
             ("bounced", ["welcome"], "shop@other.test"),
@@ -52,6 +52,7 @@ def mail(post: Post, deliver: Callable[[], None]) -> list[str]:
         )
     ]
     deliver()
+    Message.objects.update(is_test=False)
     return ids
 
 

@@ -59,7 +59,7 @@ def test_without_the_wish_nothing_is_sent(api, post: Post, suppressed, body):
 def test_mail_that_was_held_at_send_comes_too(api, post: Post, project: Project, deliver):
     early = post()
     suppress(project.pk, Entry(address="one@rcpt.test", reason="manual"))
-    sync_shared_provider("simulator:")
+    sync_shared_provider("inbox://127.0.0.1:1")
     routes.forget()
     deliver()
     assert api.get(f"/emails/{early['id']}").json()["status_reason"] == "suppressed"

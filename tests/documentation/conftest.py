@@ -48,7 +48,7 @@ def world(
     relay: SmtpServer,
     dns: DnsServer,
 ) -> Iterator[World]:
-    """A project whose mail goes to the simulator, on a service that listens."""
+    """A project whose mail goes to a server that takes everything, on a service that listens."""
     settings.PUBLIC_URL = live_server.url
     settings.DNS_SERVERS = [dns.address]
     settings.WEBHOOK_ALLOWED_NETWORKS = settings.PROVIDER_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
@@ -58,7 +58,7 @@ def world(
     # A 404 or 422 that an example is about is no warning.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     routes.forget()
-    sync_shared_provider("simulator:")
+    sync_shared_provider(f"inbox://127.0.0.1:{relay.port}")
     yield World(api=make_api(), relay=relay)
     close_poster()
     close_worker_state()

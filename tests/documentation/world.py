@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Project, StreamType
@@ -20,9 +21,9 @@ from accounts.scopes import ADMIN
 from accounts.services import create_api_key
 from accounts.streams import create_stream
 from emailsvc.documentation.calls import SOME_ID
-from messages.models import Pause
+from messages.models import Pause, Recipient
 from messages.sending.loop import SendingLoop
-from messages.states import Lane
+from messages.states import Lane, Status, StatusReason
 from tests.conftest import ApiClient
 from tests.documentation.nursery import NURSERIES, Ended, find_node
 from tests.smtp_server import SmtpServer
@@ -95,10 +96,17 @@ class World:
         return self.email(scheduled_at=(timezone.now() + timedelta(hours=1)).isoformat())
 
     def bounced_email(self) -> dict[str, str]:
-        return self.delivered(to="bounced@simulator.test")
+        return self.moved(Status.BOUNCED)
 
     def uncertain_email(self) -> dict[str, str]:
-        return self.delivered(to="uncertain@simulator.test", on_uncertain="hold")
+        return self.moved(Status.DELIVERING, StatusReason.UNCERTAIN)
+
+    def moved(self, status: Status, reason: StatusReason = StatusReason.NONE) -> dict[str, str]:
+        """An email in a state that the other side's answer would bring about."""
+        found = self.email()
+        with transaction.atomic():
+            Recipient.objects.filter(message_id=found["EMAIL_ID"]).move_to(status, reason)
+        return found
 
     def domain(self) -> dict[str, str]:
         return {"DOMAIN_ID": self.post("/domains", {"name": "acme.example"})["id"]}

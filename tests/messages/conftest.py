@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from accounts.acting_for import Delegate
 from accounts.models import ApiKey
 from common.addresses import parse_address
+from delivery.simulator.script import DOMAIN as SIMULATED_DOMAIN
 from messages import services
 from messages.accepting.draft import Draft
 from messages.models import Message, Recipient
@@ -40,12 +42,14 @@ def inbox(db: None) -> Iterator[SmtpServer]:
 
 @pytest.fixture
 def send(api_key: ApiKey) -> Callable[..., Message]:
-    """Accepts one email: `send(to=["a@x.test"], subject="Hi")`."""
+    """Accepts one email: `send(to=["a@x.test"], subject="Hi")`; one to the simulator as with a test key."""
 
     def accept(to: list[str] | None = None, **values: object) -> Message:
         usual = {"from_": parse_address("shop@mine.test"), "subject": "Hi", "text": "Hello."}
         addresses = [parse_address(text) for text in to or ["one@rcpt.test"]]
-        return services.accept(api_key, [Draft(to=addresses, **{**usual, **values})])[0]
+        is_test = any(address.domain == SIMULATED_DOMAIN for address in addresses)
+        caller = Delegate(project=api_key.project, is_test=True) if is_test else api_key
+        return services.accept(caller, [Draft(to=addresses, **{**usual, **values})])[0]
 
     return accept
 

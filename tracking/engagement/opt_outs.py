@@ -70,7 +70,9 @@ def find_opt_out(mailed: MailedRecipient) -> Cause | None:
 
 
 def list_causes(mailed: MailedRecipient) -> Sequence[Cause]:
-    return find_suppressed(mailed.project_id, [mailed.address]).get(mailed.address.lower(), ())
+    return find_suppressed(mailed.project_id, [mailed.address], is_test=mailed.is_simulated).get(
+        mailed.address.lower(), ()
+    )
 
 
 def unsubscribe(mailed: MailedRecipient, opt_out: OptOut) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from common.serializers import PageQuery, QuerySerializer, wrong
+from common.serializers import PageQuery, QueryBooleanField, QuerySerializer, wrong
 from common.suggestions import describe_unknown
 from tracking.feed.cursor import Cursor
 from tracking.feed.pages import find_end
@@ -53,6 +53,7 @@ class StreamQuery(QuerySerializer):
 
     after = CursorField(required=False, help_text="The last seen `next` or `id`. Default: only new events.")
     types = TypesField(required=False, help_text="Event types, separated by commas. Default: all.")
+    test = QueryBooleanField(required=False, help_text="Whether to list the events of test mail.")
 
 
 class FeedQuery(PageQuery):
@@ -62,3 +63,4 @@ class FeedQuery(PageQuery):
         required=False, help_text="The `next` of the previous page, or `now`. Default: the first event that is kept."
     )
     types = TypesField(required=False, help_text="Event types, separated by commas. Default: all.")
+    test = QueryBooleanField(required=False, help_text="Whether to list the events of test mail.")

@@ -2,31 +2,46 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from ledger.sql import fetch_one_as
 from tracking.feed.cursor import Cursor, find_horizon
-from tracking.message_tables import MESSAGES
 from tracking.models import Event
 
 # The most events that a page with `types` scans. After them the page ends early, and `next` continues there.
 SCAN_LIMIT = 10_000
 _LAST_SERIAL = 2**63 - 1
 
-# The events between a cursor and the horizon.
-_BEHIND = """
+# The condition on events, by `is_test`. It is a literal, so that the index of test events serves.
+_WORLDS = {None: "TRUE", False: "NOT is_test", True: "is_test"}
+
+
+class FeedSql(NamedTuple):
+    """The statements for one world: a page, and the last event that a page with `types` has scanned."""
+
+    page: str
+    scanned: str
+
+
+def build_sql(world: str) -> FeedSql:
+    # The events between a cursor and the horizon.
+    behind = f"""
 FROM tracking_event
 WHERE project_id = %(project)s AND (position, serial) > (%(position)s, %(serial)s) AND position <= %(horizon)s
+  AND {world}
 ORDER BY position, serial
 """
-_PAGE = f"""
-WITH part AS MATERIALIZED (SELECT * {_BEHIND} LIMIT %(scan)s)
-SELECT part.*, COALESCE(m.is_test, false) AS is_test
-FROM part LEFT JOIN {MESSAGES} m ON m.id = part.message_id
+    page = f"""
+WITH part AS MATERIALIZED (SELECT * {behind} LIMIT %(scan)s)
+SELECT part.* FROM part
 WHERE %(types)s::text[] IS NULL OR part.type = ANY(%(types)s::text[])
 ORDER BY part.position, part.serial LIMIT %(limit)s
 """  # noqa: S608 - built from constants
-_SCANNED = f"SELECT position, serial {_BEHIND} OFFSET %(scan)s - 1 LIMIT 1"
+    return FeedSql(page, f"SELECT position, serial {behind} OFFSET %(scan)s - 1 LIMIT 1")
+
+
+_SQL = {is_test: build_sql(world) for is_test, world in _WORLDS.items()}
 _BEFORE_LAST = """
 SELECT position, serial FROM tracking_event WHERE project_id = %(project)s AND position <= %(horizon)s
 ORDER BY position DESC, serial DESC OFFSET %(count)s LIMIT 1
@@ -35,15 +50,23 @@ ORDER BY position DESC, serial DESC OFFSET %(count)s LIMIT 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedPage:
-    """Events in the feed's order, each with `is_test`; the next page's cursor; and whether that page has events."""
+    """Events in the feed's order; the next page's cursor; and whether that page has events."""
 
     events: list[Event]
     next: Cursor
     has_more: bool
 
 
-def read_page(project_id: UUID, *, after: Cursor, limit: int, types: Sequence[str] | None = None) -> FeedPage:
-    """Read at most `limit` events after `after`, only of `types` if given.
+def read_page(
+    project_id: UUID,
+    *,
+    after: Cursor,
+    limit: int,
+    types: Sequence[str] | None = None,
+    is_test: bool | None = None,
+) -> FeedPage:
+    """Read at most `limit` events after `after`, only of `types` if given. `is_test` selects those of test mail, or of
+    live mail.
 
     `next` advances even if the page is empty. An event appears when every transaction that began before its own has
     ended, so that no event can be inserted before it.
@@ -59,10 +82,10 @@ def read_page(project_id: UUID, *, after: Cursor, limit: int, types: Sequence[st
         "types": list(types) if types else None,
         "limit": limit + 1,
     }
-    rows = list(Event.objects.raw(_PAGE, params))
+    rows = list(Event.objects.raw(_SQL[is_test].page, params))
     if len(rows) > limit:
         return FeedPage(events=rows[:limit], next=cursor_of(rows[limit - 1]), has_more=True)
-    if types and (last := fetch_one_as(Cursor, _SCANNED, params)):
+    if types and (last := fetch_one_as(Cursor, _SQL[is_test].scanned, params)):
         return FeedPage(events=rows, next=last, has_more=True)
     return FeedPage(events=rows, next=max(after, Cursor(horizon, _LAST_SERIAL)), has_more=False)
 

@@ -43,10 +43,12 @@ class TooManyStreamsError(ApiError):
 slots = ProjectSlots(STREAM_LIMIT, PROJECT_STREAM_LIMIT)
 
 
-def follow(project_id: UUID, *, after: Cursor, types: Sequence[str] | None) -> Iterator[FeedPage]:
+def follow(
+    project_id: UUID, *, after: Cursor, types: Sequence[str] | None, is_test: bool | None = None
+) -> Iterator[FeedPage]:
     """Yield pages without end; `has_more` says whether another look is worth while at once."""
     while True:
-        page = read_page(project_id, after=after, limit=PAGE, types=types)
+        page = read_page(project_id, after=after, limit=PAGE, types=types, is_test=is_test)
         yield page
         after = page.next
 
@@ -102,12 +104,13 @@ def format_event(event: Event) -> bytes:
 
 
 def open_stream(
-    project_id: UUID, *, after: Cursor, types: Sequence[str] | None, is_paced: bool
+    project_id: UUID, *, after: Cursor, types: Sequence[str] | None, is_test: bool, is_paced: bool
 ) -> StreamingHttpResponse:
     """Open a streaming response. Raises TooManyStreamsError."""
     if not slots.acquire(project_id):
         raise TooManyStreamsError
-    stream = EventStream(follow(project_id, after=after, types=types), project_id, is_paced=is_paced)
+    pages = follow(project_id, after=after, types=types, is_test=is_test)
+    stream = EventStream(pages, project_id, is_paced=is_paced)
     response = StreamingHttpResponse(stream, content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"

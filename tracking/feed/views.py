@@ -38,6 +38,11 @@ class EventStreamRenderer(JSONRenderer):
     format = "events"
 
 
+def choose_world(view: ProjectView) -> bool:
+    """Whether the view shows the events of test mail: to a test key always, to a live key with `?test=true`."""
+    return view.key.is_test or bool(view.query.get("test"))
+
+
 class FeedView(ProjectView):
     """The project's events."""
 
@@ -52,7 +57,9 @@ class FeedView(ProjectView):
         usually within milliseconds.
         """
         after, limit = self.query.get("after", Cursor()), self.query["limit"]
-        page = read_page(self.project.pk, after=after, limit=limit, types=self.query.get("types"))
+        page = read_page(
+            self.project.pk, after=after, limit=limit, types=self.query.get("types"), is_test=choose_world(self)
+        )
         data = FeedEventOutput(page.events, many=True).data
         return Response(build_page(data, has_more=page.has_more, limit=limit, next_=page.next.write()))
 
@@ -83,5 +90,6 @@ class StreamView(ProjectView):
             self.project.pk,
             after=after,
             types=self.query.get("types"),
+            is_test=choose_world(self),
             is_paced=EMPTY_MEANS_LATER in request.META,
         )

@@ -221,7 +221,7 @@ def clean_note(text: str) -> str:
 
 def export_suppressions(project_id: UUID) -> Iterator[dict[str, object]]:
     """Yield every row of the list, the oldest first, in chunks of bounded memory."""
-    rows = Suppression.objects.filter(project_id=project_id).order_by("id")
+    rows = Suppression.objects.filter(project_id=project_id, is_test=False).order_by("id")
     for row in rows.iterator(chunk_size=BATCH):
         yield {
             "address": row.address,

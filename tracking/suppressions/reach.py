@@ -65,6 +65,6 @@ class MailKind(NamedTuple):
 
 # The same rules in SQL, for a row `m` of the messages' table and an entry `s`.
 STOPS = f"""
-(s.stream IS NULL OR s.stream = m.stream)
+s.is_test = m.is_test AND (s.stream IS NULL OR s.stream = m.stream)
 AND (s.reason <> '{SuppressionReason.UNSUBSCRIBE}' OR m.enable_unsubscribe AND m.priority <> '{CRITICAL}')
 """

@@ -11,6 +11,7 @@ from accounts.streams import ALL_STREAMS
 from common.serializers import (
     AddressField,
     PageQuery,
+    QueryBooleanField,
     QuerySerializer,
     SingleLineField,
     StrictBooleanField,
@@ -103,6 +104,7 @@ class SuppressionQuery(SelectionQuery, PageQuery):
     """The list's parameters. All given filters must match."""
 
     address = AddressField(required=False, help_text="Only this address, the strongest entry first; case is ignored.")
+    test = QueryBooleanField(required=False, help_text="Whether to list the entries of test keys.")
     q = StrictCharField(required=False, max_length=254, help_text="A part of the address; case is ignored.")
 
 
@@ -130,6 +132,7 @@ class SuppressionOutput(serializers.Serializer[Any]):
     """A suppressed address with the reason, the stream and the proof."""
 
     id = serializers.UUIDField()
+    test = serializers.BooleanField(source="is_test", help_text="Whether it stops the mail of test keys only.")
     address = serializers.CharField()
     reason = serializers.ChoiceField(choices=SuppressionReason.choices)
     stream = serializers.CharField(allow_null=True, help_text="The only stream for which it holds; null: all streams.")

@@ -1,8 +1,8 @@
 """The suppression list: the addresses to which a project sends no mail, or no mail of some kind, with the reasons.
 
-Addresses are stored in lower case, because their case does not matter here. Test keys are unknown here: their mail
-never suppresses an address, because the modules that record results do not call `suppress` for it. Which mail an entry
-stops is decided in `tracking.suppressions.reach`.
+Addresses are stored in lower case, because their case does not matter here. Test keys have a list of their own
+(`is_test`), which stops test mail only. What happens to test mail adds nothing to it: the modules that record results
+do not call `suppress` for it. Which mail an entry stops is decided in `tracking.suppressions.reach`.
 """
 
 from collections import defaultdict
@@ -76,7 +76,9 @@ def select_entry(row: Suppression) -> Selection:
     return Selection(reason=row.reason, stream=row.stream, is_for_all=row.stream is None)
 
 
-def find_suppressed(project_id: UUID, addresses: Collection[str]) -> Mapping[str, Sequence[Cause]]:
+def find_suppressed(
+    project_id: UUID, addresses: Collection[str], *, is_test: bool = False
+) -> Mapping[str, Sequence[Cause]]:
     """The entries of the suppressed ones among `addresses`, by lower-case address, with one query.
 
     `reach.MailKind.find_stop` tells which of them stops a message.
@@ -84,8 +86,9 @@ def find_suppressed(project_id: UUID, addresses: Collection[str]) -> Mapping[str
     found: dict[str, list[Cause]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT address, reason, stream FROM tracking_suppression WHERE project_id = %s AND address = ANY(%s)",
-            [project_id, list({address.lower() for address in addresses})],
+            "SELECT address, reason, stream FROM tracking_suppression"
+            " WHERE project_id = %s AND address = ANY(%s) AND is_test = %s",
+            [project_id, list({address.lower() for address in addresses}), is_test],
         )
         for address, reason, stream in cursor.fetchall():
             found[address].append(Cause(reason, stream))
@@ -132,16 +135,20 @@ def find_stopped(mail: Collection[ClaimedMail]) -> Mapping[UUID, Cause]:
     return causes
 
 
-def suppress(project_id: UUID, entry: Entry) -> tuple[Suppression, bool]:
+def suppress(project_id: UUID, entry: Entry, *, is_test: bool = False) -> tuple[Suppression, bool]:
     """Suppress an address. Returns the row and whether it is new; a repetition is harmless."""
-    counts = suppress_many(project_id, [entry])
+    counts = suppress_many(project_id, [entry], is_test=is_test)
     row = Suppression.objects.get(
-        project_id=project_id, address=entry.address.lower(), reason=entry.reason, stream=entry.stream
+        project_id=project_id,
+        address=entry.address.lower(),
+        reason=entry.reason,
+        stream=entry.stream,
+        is_test=is_test,
     )
     return row, counts.added == 1
 
 
-def suppress_many(project_id: UUID, entries: Iterable[Entry]) -> Counts:
+def suppress_many(project_id: UUID, entries: Iterable[Entry], *, is_test: bool = False) -> Counts:
     """Suppress addresses with one statement, in the caller's transaction if there is one.
 
     A present entry of the same address, reason and stream keeps its time and its proof, and gets a new note if there is
@@ -158,6 +165,7 @@ def suppress_many(project_id: UUID, entries: Iterable[Entry]) -> Counts:
             _UPSERT,
             {
                 "project": project_id,
+                "test": is_test,
                 "ids": [new_id() for _ in rows],
                 "addresses": [entry.address.lower() for entry in rows],
                 "reasons": [str(entry.reason) for entry in rows],
@@ -177,14 +185,14 @@ def suppress_many(project_id: UUID, entries: Iterable[Entry]) -> Counts:
 _UPSERT = """
 WITH put AS (
     INSERT INTO tracking_suppression AS old
-        (id, project_id, address, reason, stream, note, message_id, way, ip, created_at)
-    SELECT id, %(project)s, address, reason, stream, note, message_id, way, ip,
+        (id, project_id, is_test, address, reason, stream, note, message_id, way, ip, created_at)
+    SELECT id, %(project)s, %(test)s, address, reason, stream, note, message_id, way, ip,
            COALESCE(created_at, statement_timestamp())
     FROM unnest(%(ids)s::uuid[], %(addresses)s::text[], %(reasons)s::text[], %(streams)s::text[], %(notes)s::text[],
                 %(messages)s::uuid[], %(ways)s::text[], %(ips)s::inet[], %(times)s::timestamptz[])
         WITH ORDINALITY AS new (id, address, reason, stream, note, message_id, way, ip, created_at, place)
     ORDER BY place
-    ON CONFLICT (project_id, address, reason, stream) DO UPDATE SET
+    ON CONFLICT (project_id, address, reason, stream, is_test) DO UPDATE SET
         note = CASE WHEN EXCLUDED.note <> '' THEN EXCLUDED.note ELSE old.note END
     RETURNING xmax = 0 AS is_new
 )
@@ -192,13 +200,17 @@ SELECT count(*) FILTER (WHERE is_new) FROM put
 """
 
 
-def release_suppressions(project_id: UUID, address: str, selection: Selection = EVERYTHING) -> list[Suppression]:
+def release_suppressions(
+    project_id: UUID, address: str, selection: Selection = EVERYTHING, *, is_test: bool = False
+) -> list[Suppression]:
     """Remove the selected entries of an address. Returns them, the strongest first; none if it has no such entry.
 
     The rows have the times since which mail was suppressed. A resend of that mail belongs in the same transaction.
     """
     with transaction.atomic():
-        found = Suppression.objects.filter(selection.condition(), project_id=project_id, address=address.lower())
+        found = Suppression.objects.filter(
+            selection.condition(), project_id=project_id, address=address.lower(), is_test=is_test
+        )
         rows = sort_by_strength(found.select_for_update().order_by("id"))
         Suppression.objects.filter(pk__in=[row.pk for row in rows]).delete()
     return rows

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.idempotent_views import idempotent
+from accounts.permissions import refuse_test_key
 from accounts.scopes import SUPPRESSIONS_READ, SUPPRESSIONS_WRITE
 from accounts.streams import check_stream
 from accounts.viewsets import ProjectViewSet, locate
@@ -88,7 +89,10 @@ class SuppressionViewSet(ProjectViewSet):
     }
 
     def get_queryset(self) -> QuerySet[Suppression]:
-        return self.project.suppressions.all()
+        if "test" in self.query:
+            return self.keep_world(self.project.suppressions.all())
+        # An address names entries of both: without a word the key's own are meant.
+        return self.project.suppressions.filter(is_test=self.key.is_test)
 
     def get_object(self) -> Suppression:
         found = sort_by_strength(self.get_queryset().filter(address=normalise(self.kwargs["address"])))
@@ -119,7 +123,7 @@ class SuppressionViewSet(ProjectViewSet):
             ip=str(ip) if ip else None,
         )
         yield
-        row, is_new = suppress(self.project.pk, entry)
+        row, is_new = suppress(self.project.pk, entry, is_test=self.key.is_test)
         if not is_new:
             return self.show(row)
         response = self.show(row, status=201)
@@ -134,6 +138,7 @@ class SuppressionViewSet(ProjectViewSet):
     @idempotent
     def import_file(self, request: Request) -> Generator[None, None, Response]:
         """Add the addresses of a file: our own CSV, or one that another service exports. Names each line not taken."""
+        refuse_test_key(request)
         values = self.read_body()
         if "stream" in values:
             check_stream(self.project.pk, values["stream"])
@@ -161,7 +166,8 @@ class SuppressionViewSet(ProjectViewSet):
     def destroy(self, request: Request, address: str) -> Response:
         """Remove the entries of an address, all or those of a reason and a stream, so that mail is sent to it again."""
         self.read_body()
-        if not release_suppressions(self.project.pk, normalise(address), read_selection(self.query)):
+        selection = read_selection(self.query)
+        if not release_suppressions(self.project.pk, normalise(address), selection, is_test=self.key.is_test):
             raise NotFoundError
         return Response(status=204)
 

@@ -168,7 +168,7 @@ WITH made AS MATERIALIZED (
     SELECT s.id FROM tracking_suppression s JOIN tracking_refusedaddress r
         ON r.project_id = s.project_id AND r.address = s.address
     WHERE r.likeness = %(likeness)s AND r.refused_at > now() - %(window)s
-      AND s.reason = %(bounce)s AND s.created_at > now() - %(window)s
+      AND s.reason = %(bounce)s AND NOT s.is_test AND s.created_at > now() - %(window)s
     ORDER BY s.project_id, s.address FOR UPDATE OF s
 )
 DELETE FROM tracking_suppression s USING made WHERE s.id = made.id

@@ -24,7 +24,7 @@ class Command(ServiceCommand):
     def handle(self, *, id: str, **_: Any) -> None:
         message = find_message(id)
         if self.is_json:
-            detailed = find_detailed(message.project, message.pk)
+            detailed = find_detailed(message.project.messages.all(), message.pk)
             explained = EXPLANATION.to_representation(explain(detailed))
             self.emit({**EmailOutput(detailed).data, "explanation": explained})
             return

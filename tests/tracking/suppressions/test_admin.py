@@ -37,6 +37,16 @@ def test_an_address_is_put_on_the_list(admin: Client, project: Project) -> None:
     assert Suppression.objects.count() == 1
 
 
+def test_an_entry_of_a_test_key_is_another_one(admin: Client, project: Project) -> None:
+    suppress(project.pk, Entry(address="ann@example.com", reason="manual"), is_test=True)
+    values = {"project": str(project.pk), "address": "ann@example.com", "reason": "manual", "note": ""}
+    assert admin.post(reverse(ADD), values).status_code == 302
+    test_row = Suppression.objects.get(is_test=True)
+    delete = reverse("admin:tracking_suppression_delete", args=[test_row.pk])
+    assert admin.post(delete, {"post": "yes"}).status_code == 302
+    assert [row.is_test for row in Suppression.objects.all()] == [False]
+
+
 def test_an_entry_is_looked_at_and_taken_off_but_never_changed(admin: Client, project: Project) -> None:
     row, _ = suppress(project.pk, Entry(address="ann@example.com", reason="bounce"))
     suppress(project.pk, Entry(address="bob@example.com", reason="bounce"))
