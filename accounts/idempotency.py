@@ -69,8 +69,8 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """A request's key and fingerprint. Keys of live and of test API keys are apart. `project_id` is None for a request of
-    an installation's key.
+    """A request's key and fingerprint. Those of live and of test API keys are apart; `project_id` is None for a request
+    of an installation's key.
     """
 
     project_id: UUID | None

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from accounts import scopes
 from accounts.idempotency import StoredResponse
 from accounts.idempotent_views import as_response, idempotent
+from accounts.models import ApiKey
 from accounts.viewsets import ProjectViewSet, locate
 from common.errors import ConflictError
 from common.parsers import MAX_BATCH_BODY, read_array, read_object
@@ -42,6 +43,9 @@ from messages.selectors import find_attachment, find_detailed, find_explained, f
 from messages.sending.composing import compose_raw
 from messages.services import ResendRecipients, Settlement
 from tracking.event_serializers import EventOutput
+
+# The fields of an email that hold its content.
+CONTENT = frozenset({"html", "text", "template_vars"})
 
 
 class NotComposedError(ConflictError):
@@ -85,6 +89,13 @@ class EmailViewSet(ProjectViewSet):
     located = frozenset({"create", "resend"})
     # A message tells itself when it was accepted, and by which key.
     unaudited = frozenset({"create", "batch", "resend"})
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """A key without `emails:read` gets no content, nor in a stored answer to another key's request."""
+        is_about_email = response.status_code < 400 and self.scopes.get(self.action) == scopes.EMAILS_SEND
+        if is_about_email and not may_read(request):
+            response.data = leave_content_out(response.data)
+        return super().finalize_response(request, response, *args, **kwargs)
 
     def get_queryset(self) -> QuerySet[Message]:
         return self.keep_world(self.project.messages.all())
@@ -181,6 +192,15 @@ class EmailViewSet(ProjectViewSet):
     def show_whole(self, pk: UUID) -> Response:
         """The response with the email's full detail."""
         return Response(EMAIL.to_representation(find_detailed(self.get_queryset(), pk)))
+
+
+def may_read(request: Request) -> bool:
+    return isinstance(request.auth, ApiKey) and request.auth.has_scope(scopes.EMAILS_READ)
+
+
+def leave_content_out(data: Any) -> Any:
+    """An email as it is shown, without its content; anything else as it is."""
+    return {name: value for name, value in data.items() if name not in CONTENT} if isinstance(data, dict) else data
 
 
 def accepted(message: Message) -> Response:
