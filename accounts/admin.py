@@ -20,7 +20,7 @@ from unfold.paginator import InfinitePaginator
 
 from accounts.admin_forms import NewKeyForm, ProjectForm
 from accounts.models import ApiKey, AuditEntry, Notice, Project
-from accounts.services import create_api_key, revoke_api_key, write_audit
+from accounts.services import add_sending_cap, create_api_key, revoke_api_key, write_audit
 from accounts.streams import add_default_stream
 
 
@@ -39,6 +39,7 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
         super().save_model(request, obj, form, change)
         if not change:
             add_default_stream(obj)
+            add_sending_cap(obj)
         action = "change_project" if change else "create_project"
         write_audit(request.user.get_username(), action, obj, id=str(obj.pk))
 

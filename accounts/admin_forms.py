@@ -74,6 +74,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
         fields: ClassVar = [
             *("name", "default_from", "contact_email", "allowed_headers", "link_schemes"),
             *("turn_weight", "may_send_critical"),
+            *("guard_bounce_percent", "guard_complaint_percent"),
         ]
         widgets: ClassVar = {"default_from": UnfoldAdminTextInputWidget}
 

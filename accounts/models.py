@@ -54,6 +54,21 @@ class Project(models.Model):
         db_default=False,
         help_text="Every key of the project may send critical mail; otherwise a key needs the scope for it.",
     )
+    # What the guard of tenants admits in 24 hours.
+    guard_bounce_percent = models.FloatField(
+        null=True,
+        blank=True,
+        default=5,
+        db_default=5,
+        help_text="Above this rate of bounces the guard slows the project's bulk mail. Empty: never.",
+    )
+    guard_complaint_percent = models.FloatField(
+        null=True,
+        blank=True,
+        default=0.3,
+        db_default=0.3,
+        help_text="Above this rate of complaints the guard slows the project's bulk mail. Empty: never.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -62,6 +77,14 @@ class Project(models.Model):
             models.CheckConstraint(name="project_has_name", condition=~Q(name="")),
             models.CheckConstraint(
                 name="project_turn_weight", condition=Q(turn_weight__range=(TURN_WEIGHTS.start, TURN_WEIGHTS.stop - 1))
+            ),
+            models.CheckConstraint(
+                name="project_guard_percent",
+                condition=Q(guard_bounce_percent__isnull=True) | Q(guard_bounce_percent__range=(0.01, 100)),
+            ),
+            models.CheckConstraint(
+                name="project_guard_complaint",
+                condition=Q(guard_complaint_percent__isnull=True) | Q(guard_complaint_percent__range=(0.01, 100)),
             ),
         ]
 

@@ -84,6 +84,12 @@ def set_may_send_critical(project: Project, *, is_allowed: bool) -> None:
     project.save(update_fields=["may_send_critical"])
 
 
+def set_guard_percent(project: Project, column: str, percent: float | None) -> None:
+    """Set a threshold of the guard, `guard_bounce_percent` or `guard_complaint_percent`; None: never."""
+    setattr(project, column, percent)
+    project.save(update_fields=[column])
+
+
 class ProjectValues(TypedDict):
     """All that a project's representation holds. Addresses are checked before; `default_from` may have a name."""
 
@@ -92,6 +98,8 @@ class ProjectValues(TypedDict):
     default_from: str
     allowed_headers: Sequence[str]
     link_schemes: Sequence[str]
+    guard_bounce_percent: float | None
+    guard_complaint_percent: float | None
 
 
 def change_project(project: Project, values: ProjectValues) -> Project:
@@ -101,9 +109,12 @@ def change_project(project: Project, values: ProjectValues) -> Project:
     """
     project.name = check_project_name(values["name"])
     project.contact_email, project.default_from = values["contact_email"], values["default_from"]
+    project.guard_bounce_percent = values["guard_bounce_percent"]
+    project.guard_complaint_percent = values["guard_complaint_percent"]
     try:
         with transaction.atomic():
-            project.save(update_fields=["name", "contact_email", "default_from"])
+            guard = ("guard_bounce_percent", "guard_complaint_percent")
+            project.save(update_fields=["name", "contact_email", "default_from", *guard])
             set_allowed_headers(project, values["allowed_headers"])
             set_link_schemes(project, values["link_schemes"])
     except IntegrityError:

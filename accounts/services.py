@@ -7,6 +7,7 @@ from http import HTTPStatus
 from ipaddress import ip_network
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -14,7 +15,7 @@ from django.utils import timezone
 
 from accounts import scopes as known
 from accounts import tokens
-from accounts.models import ApiKey, AuditEntry, Notice, Project
+from accounts.models import ApiKey, AuditEntry, Notice, Project, SendingCap
 from accounts.streams import add_default_stream
 from common.addresses import AddressError, parse_address
 from common.client_ip import IpAddress, find_origin
@@ -130,8 +131,8 @@ class TokenTakenError(ConflictError):
     code = "token_taken"
 
 
-def create_project(*, name: str, contact_email: str = "", default_from: str = "") -> Project:
-    """A new project with its default stream.
+def create_project(*, name: str, contact_email: str = "", default_from: str = "", is_capped: bool = True) -> Project:
+    """A new project with its default stream, and the cap of NEW_PROJECT_MESSAGES_PER_DAY unless `is_capped` is false.
 
     Raises `ProjectExistsError`, `InvalidProjectNameError`, or `AddressError` for the addresses.
     """
@@ -143,9 +144,17 @@ def create_project(*, name: str, contact_email: str = "", default_from: str = ""
         with transaction.atomic():
             project = Project.objects.create(name=name, contact_email=contact, default_from=default_from)
             add_default_stream(project)
+            if is_capped:
+                add_sending_cap(project)
             return project
     except IntegrityError:
         raise ProjectExistsError from None
+
+
+def add_sending_cap(project: Project) -> None:
+    """Let a new project begin with few messages, if the installation says so."""
+    if settings.NEW_PROJECT_MESSAGES_PER_DAY:
+        SendingCap.objects.create(project=project, first_day_messages=settings.NEW_PROJECT_MESSAGES_PER_DAY)
 
 
 def check_project_name(text: str) -> str:

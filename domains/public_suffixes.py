@@ -18,3 +18,8 @@ def _read_list() -> PublicSuffixList:
 def is_public_suffix(name: str) -> bool:
     """Whether this name, as A-labels in lower case, is a top-level domain or another public suffix."""
     return bool(_read_list().is_public(name))
+
+
+def find_registered_domain(name: str) -> str:
+    """The domain that was registered: `google.com` for `alt1.aspmx.l.google.com`; the name itself if there is none."""
+    return str(_read_list().privatesuffix(name) or name)

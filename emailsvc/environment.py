@@ -190,6 +190,13 @@ class Environment(BaseSettings):
     EXPIRY_SECONDS: Seconds = Field(
         default=timedelta(hours=48), description="Time after which mail without `expires_at` expires."
     )
+    NEW_PROJECT_MESSAGES_PER_DAY: int = Field(
+        default=0,
+        ge=0,
+        le=10_000_000,
+        description="Number of messages that a new project may send on its first day; twice as many on each day after, "
+        "until the 20th. Mail above it waits. 0: no cap. Never for the project of `./run`.",
+    )
     SUPPRESSION_WAVE_ADDRESSES: int = Field(
         default=50,
         ge=1,

@@ -92,6 +92,41 @@ class Pause(models.Model):
         return f"{self.kind} {self.label or self.value}"
 
 
+class GuardCount(models.Model):
+    """What happened to a project's live mail in ten minutes, by scope: what the guard judges. Kept for a day.
+
+    `sent` counts recipients whose mail was accepted or bounced in an attempt; `bounced` bounces about the recipient for
+    good; `complained` complaints. `domains` are a mailbox provider's.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="+", db_index=False)
+    kind = models.TextField(choices=PauseKind.choices)
+    value = models.TextField()
+    starts_at = models.DateTimeField()
+    sent = models.BigIntegerField()
+    bounced = models.BigIntegerField()
+    complained = models.BigIntegerField()
+    domains = ArrayField(models.TextField(), default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "kind", "value", "starts_at"], name="guard_count_once")
+        ]
+        indexes = [
+            # The sum over a day, and the end of what is older.
+            models.Index(fields=["starts_at"], name="guard_count_age")
+        ]
+
+
+class GuardState(models.Model):
+    """The one row that says how far the guard has counted, and when it last judged."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    counted_until = models.DateTimeField()
+    judged_at = models.DateTimeField(null=True)
+
+
 class IncidentResend(models.Model):
     """A recipient of an incident whose mail was sent again: once ever, whatever the incident.
 

@@ -11,6 +11,7 @@ from ledger import cached_rows
 from ledger.doorbell import doorbell
 from messages import attachments
 from messages.feedback import recording
+from messages.guard.guard import guard_tenants
 from messages.pausing.settling import settle_pauses
 from messages.sending import expiry, lost_leases, schedule, senders
 from messages.sending.due_work import DueWork, find_due_work
@@ -56,6 +57,7 @@ def tick() -> None:
         DueWork.RECIPIENTS: ring_due,
         DueWork.FEEDBACK: recording.apply_due,
         DueWork.EXPIRED: expiry.expire_due,
+        DueWork.GUARD: guard_tenants,
     }
     due = find_due_work()
     if due & MAKE_DUE:

@@ -67,6 +67,23 @@ class ProjectQuery(PageQuery):
     name = StrictCharField(required=False, help_text="The project with exactly this name.")
 
 
+class PercentField(serializers.FloatField):
+    """A number from 0.01 to 100: neither `"5"` nor `true`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=0.01, max_value=100, **options)
+
+    def to_internal_value(self, data: Any) -> float:
+        if not isinstance(data, int | float) or isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+def percent_field(what: str, default: float) -> PercentField:
+    text = f"Above this rate of {what} in 24 hours the guard slows bulk mail; null: never."
+    return PercentField(default=default, allow_null=True, help_text=text)
+
+
 class ProjectInput(StrictSerializer):
     """A project's settings, all of them."""
 
@@ -89,6 +106,8 @@ class ProjectInput(StrictSerializer):
     link_schemes = list_of(
         check_link_scheme, default=list, help_text="Schemes of its own that links of its templates may have: `myapp`."
     )
+    guard_bounce_percent = percent_field("bounces", 5.0)
+    guard_complaint_percent = percent_field("complaints", 0.3)
 
 
 class ProjectOutput(serializers.Serializer[Project]):
@@ -100,6 +119,8 @@ class ProjectOutput(serializers.Serializer[Project]):
     default_from = serializers.CharField()
     allowed_headers = serializers.ListField(child=serializers.CharField())
     link_schemes = serializers.ListField(child=serializers.CharField())
+    guard_bounce_percent = serializers.FloatField(allow_null=True)
+    guard_complaint_percent = serializers.FloatField(allow_null=True)
     created_at = StrictDateTimeField()
 
 

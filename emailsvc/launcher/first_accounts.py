@@ -56,4 +56,4 @@ def grant_all(key: ApiKey) -> None:
 def ensure_project() -> Project:
     """The oldest project, as it is; where there is none, one that has a default sender."""
     oldest = Project.objects.order_by("id").first()
-    return oldest or create_project(name=PROJECT_NAME, default_from=DEMO_SENDER)
+    return oldest or create_project(name=PROJECT_NAME, default_from=DEMO_SENDER, is_capped=False)

@@ -22,10 +22,13 @@ RETURNING r.message_id
 """  # noqa: S608 - built from constants of this package
 _WAITED = f"'{StatusReason.PAUSED}', '{StatusReason.CAP}'"
 _UNPARK = f"""
-WITH freed AS MATERIALIZED (
+WITH few AS MATERIALIZED (
+    SELECT message_id FROM mail_recipient WHERE parked_by = %(by)s AND status IN ({OPEN_STATUSES}) LIMIT %(limit)s
+), freed AS MATERIALIZED (
     SELECT r.id FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id
-    WHERE r.parked_by = %(by)s AND r.status IN ({OPEN_STATUSES}) AND r.lease_token IS NULL
-    LIMIT %(limit)s FOR NO KEY UPDATE OF m, r SKIP LOCKED
+    WHERE r.message_id IN (SELECT message_id FROM few) AND r.parked_by = %(by)s AND r.status IN ({OPEN_STATUSES})
+      AND r.lease_token IS NULL
+    FOR NO KEY UPDATE OF m, r SKIP LOCKED
 )
 UPDATE mail_recipient r SET parked_by = '', status_reason = CASE
     WHEN r.status_reason NOT IN ({_WAITED}) THEN r.status_reason
@@ -55,7 +58,7 @@ def park(ids: Sequence[UUID], by: str, reason: StatusReason) -> int:
 
 
 def unpark(by: str, limit: int = BATCH) -> int:
-    """Put up to `limit` recipients back into the queue. Returns their number."""
+    """Put the recipients of up to `limit` messages back into the queue, those of one together. Returns their number."""
     with transaction.atomic():
         found = fetch_column(_UNPARK, {"by": by, "limit": limit})
         roll_up(sorted(set(found)))

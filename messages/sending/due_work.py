@@ -21,6 +21,7 @@ class DueWork(StrEnum):
     RECIPIENTS = "recipients"  # sending.claims, by a wake-up
     FEEDBACK = "feedback"  # feedback.recording
     EXPIRED = "expired"  # sending.expiry
+    GUARD = "guard"  # guard.guard
 
 
 # ruff: noqa: S608 - built from constants of this package
@@ -40,6 +41,7 @@ _CONDITIONS = {
     DueWork.EXPIRED: f"SELECT FROM (VALUES {_LANES}) AS lanes (lane), LATERAL (SELECT FROM mail_recipient r"
     f" WHERE r.lane = lanes.lane AND status IN ({OPEN_STATUSES}) AND expires_at <= now() AND lease_token IS NULL"
     " LIMIT 1) AS due",
+    DueWork.GUARD: "SELECT WHERE NOT EXISTS (SELECT FROM mail_guardstate WHERE judged_at > now() - interval '60 seconds')",
 }
 _FIND = "SELECT " + ", ".join(f"EXISTS ({condition})" for condition in _CONDITIONS.values())
 

@@ -3,9 +3,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from accounts.management.project_command import ProjectCommand
-from accounts.models import Project
+from accounts.models import Project, SendingCap
 from accounts.project_settings import (
     set_allowed_headers,
+    set_guard_percent,
     set_link_schemes,
     set_may_send_critical,
     set_turn_weight,
@@ -18,6 +19,14 @@ CHANGES: Mapping[str, tuple[str, Callable[[Project, Any], None]]] = {
     "link_schemes": ("link_schemes", lambda project, text: set_link_schemes(project, split_list(text))),
     "turn_weight": ("turn_weight", set_turn_weight),
     "critical": ("may_send_critical", lambda project, word: set_may_send_critical(project, is_allowed=word == "yes")),
+    "guard_bounces": (
+        "guard_bounce_percent",
+        lambda project, percent: set_guard_percent(project, "guard_bounce_percent", percent or None),
+    ),
+    "guard_complaints": (
+        "guard_complaint_percent",
+        lambda project, percent: set_guard_percent(project, "guard_complaint_percent", percent or None),
+    ),
 }
 
 
@@ -49,6 +58,20 @@ class Command(ProjectCommand):
             help="Whether all its keys may send critical mail, or only those with the scope emails:send:critical.",
         )
 
+        parser.add_argument(
+            "--guard-bounces",
+            metavar="PERCENT",
+            type=read_percent,
+            help="Rate of bounces in 24 hours above which the guard slows bulk mail: 5; off: never.",
+        )
+        parser.add_argument(
+            "--guard-complaints",
+            metavar="PERCENT",
+            type=read_percent,
+            help="Rate of complaints in 24 hours above which the guard slows bulk mail: 0.3; off: never.",
+        )
+        parser.add_argument("--no-cap", action="store_true", help="End the cap of a new project.")
+
     def handle(self, **options: Any) -> None:
         project = self.find_project(options)
         for option, (field, change) in CHANGES.items():
@@ -56,8 +79,19 @@ class Command(ProjectCommand):
                 change(project, options[option])
                 values = {field: getattr(project, field)}
                 write_audit("command", "set_project", project, id=str(project.pk), **values)
+        if options["no_cap"]:
+            SendingCap.objects.filter(project=project).delete()
+            write_audit("command", "set_project", project, id=str(project.pk), cap=None)
         fields = {field: getattr(project, field) for field, _ in CHANGES.values()}
         self.emit({"id": project.pk, "name": project.name, **fields})
+
+
+def read_percent(text: str) -> float:
+    """`"off"` → 0, which stands for no threshold."""
+    percent = 0.0 if text == "off" else float(text)
+    if text != "off" and not 0.01 <= percent <= 100:
+        raise ValueError(text)
+    return percent
 
 
 def split_list(text: str) -> list[str]:
