@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0061_sending_cap")]
+    dependencies = [("accounts", "0030_turns")]
 
     operations = [
         migrations.AddField("idempotencykey", "is_test", models.BooleanField(db_default=False, default=False)),

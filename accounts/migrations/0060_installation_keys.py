@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0030_turns")]
+    dependencies = [("accounts", "0050_test_idempotency_keys")]
 
     operations = [
         migrations.CreateModel(

@@ -4,9 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0061_sending_cap"),
-    ]
+    dependencies = [("accounts", "0061_sending_cap")]
 
     operations = [
         migrations.AddField(

@@ -9,7 +9,7 @@ import common.ids
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mail", "0050_provider_unreadable"), ("accounts", "0061_sending_cap")]
+    dependencies = [("mail", "0051_test_list"), ("accounts", "0061_sending_cap")]
 
     operations = [
         migrations.AlterField(

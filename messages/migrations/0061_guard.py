@@ -6,10 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0062_guard"),
-        ("mail", "0060_pauses"),
-    ]
+    dependencies = [("mail", "0060_pauses"), ("accounts", "0062_guard")]
 
     operations = [
         migrations.CreateModel(

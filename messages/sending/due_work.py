@@ -41,7 +41,8 @@ _CONDITIONS = {
     DueWork.EXPIRED: f"SELECT FROM (VALUES {_LANES}) AS lanes (lane), LATERAL (SELECT FROM mail_recipient r"
     f" WHERE r.lane = lanes.lane AND status IN ({OPEN_STATUSES}) AND expires_at <= now() AND lease_token IS NULL"
     " LIMIT 1) AS due",
-    DueWork.GUARD: "SELECT WHERE NOT EXISTS (SELECT FROM mail_guardstate WHERE judged_at > now() - interval '60 seconds')",
+    DueWork.GUARD: "SELECT WHERE NOT EXISTS"
+    " (SELECT FROM mail_guardstate WHERE judged_at > now() - interval '60 seconds')",
 }
 _FIND = "SELECT " + ", ".join(f"EXISTS ({condition})" for condition in _CONDITIONS.values())
 
