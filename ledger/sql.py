@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import Enum
 from functools import cache
 from typing import Any, TypeVar, get_type_hints
+from uuid import UUID
 
 import psycopg
 from django.db import connection
@@ -104,9 +105,15 @@ def execute(sql: str, params: Params = ()) -> int:
 def as_rows(items: Iterable[Mapping[str, Any]]) -> str:
     """Rows as one JSON value, for `jsonb_to_recordset(%s::jsonb) AS v(id uuid, …)`.
 
-    One string is converted much faster than an array per column, each of whose elements is examined.
+    One string is converted much faster than an array per column, each of whose elements is examined. Where there are
+    many rows, ids are given as text: the encoder in C leaves other types to Python.
     """
     return json.dumps(list(items), default=_as_text)
+
+
+def as_ids(ids: Iterable[UUID | int]) -> str:
+    """Ids as one array value, for `%s::uuid[]` or `%s::bigint[]`. psycopg would examine each element of a list."""
+    return "{" + ",".join(map(str, ids)) + "}"
 
 
 def _as_text(value: object) -> str:
@@ -115,13 +122,22 @@ def _as_text(value: object) -> str:
 
 @contextmanager
 def pipelined() -> Iterator[None]:
-    """Sends the block's statements together and waits once, at the end: for `execute`, whose count is then unknown.
+    """Sends the block's statements together and waits once, at the end: for `execute`, whose count is then unknown, and
+    for `send`. A `fetch…` waits for what was sent so far.
 
     An error in any of them is raised at the end and aborts the transaction. Use it within one transaction only.
     """
     assert connection.in_atomic_block, "a pipeline outside of a transaction could apply only some of its statements"
+    connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.pipeline():
         yield
+
+
+def send(sql: str, params: Params = ()) -> Callable[[], list[Any]]:
+    """Send a statement of a pipeline. After the pipeline's end the result gives the first column of its rows."""
+    with connection.wrap_database_errors:
+        cursor = _cursor_of(scalar_row).execute(sql, params, prepare=True)
+    return cursor.fetchall
 
 
 def _cursor() -> "psycopg.Cursor[tuple[Any, ...]]":

@@ -1,13 +1,13 @@
 """The only place that writes a recipient's state and the message's roll-up."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection
 
-from ledger.sql import as_rows, execute, fetch_as, fetch_column
+from ledger.sql import as_ids, as_rows, execute, fetch_as, fetch_column
 from messages.states import (
     ACCEPTANCES,
     ROLL_UP,
@@ -33,6 +33,19 @@ class Transition:
     last_reply: str | None = None
     deferral_count: int | None = None
     crash_count: int = 0
+
+    def as_row(self, *, is_alone: bool = False) -> dict[str, object]:
+        """The row for the statements of this module. `is_alone`: its message has no other recipient."""
+        return {
+            "recipient_id": str(self.recipient_id),
+            "status": self.status,
+            "reason": self.reason,
+            "wait": self.wait,
+            "last_reply": self.last_reply,
+            "deferral_count": self.deferral_count,
+            "crash_count": self.crash_count,
+            "is_alone": is_alone,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +77,10 @@ SET status = v.status, status_reason = v.reason, next_attempt_at = now() + v.wai
     crash_count = v.crash_count, lease_token = NULL, lease_until = NULL, parked_by = ''
 FROM jsonb_to_recordset(%s::jsonb) AS v(
     recipient_id uuid, status text, reason text, wait interval, last_reply text, deferral_count smallint,
-    crash_count smallint
+    crash_count smallint, is_alone boolean
 )
 WHERE r.id = v.recipient_id AND (r.status, v.status) IN ({_PAIRS})
-  AND (r.lease_token IS NULL OR r.lease_token = ANY(%s))
+  AND (r.lease_token IS NULL OR r.lease_token = ANY(%s::uuid[]))
 RETURNING r.id AS recipient_id, r.message_id, r.project_id, r.address, r.status, r.is_simulated
 """  # noqa: S608 - built from constants of this package
 
@@ -78,12 +91,15 @@ def lock_messages(message_ids: Iterable[UUID]) -> None:
     Every writer of recipients' states calls this first. Without the lock, two workers with one recipient each would
     both roll up from data older than the other's commit, and leave the message `queued` for ever.
     """
-    execute("SELECT id FROM mail_message WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(set(message_ids))])
+    execute(
+        "SELECT id FROM mail_message WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE",
+        [as_ids(set(message_ids))],
+    )
 
 
 _LOCK_FREE = """
 SELECT r.id FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id
-WHERE r.id = ANY(%s) FOR NO KEY UPDATE OF m, r SKIP LOCKED
+WHERE r.id = ANY(%s::uuid[]) FOR NO KEY UPDATE OF m, r SKIP LOCKED
 """
 
 
@@ -93,7 +109,7 @@ def lock_free_recipients(recipient_ids: Iterable[UUID]) -> set[UUID]:
     For work in bulk: one row that somebody holds for long may not hold up the rows of others. The order of the locks
     does not matter, because a transaction that does not wait takes part in no deadlock.
     """
-    return set(fetch_column(_LOCK_FREE, [list(recipient_ids)]))
+    return set(fetch_column(_LOCK_FREE, [as_ids(recipient_ids)]))
 
 
 def apply_transitions(transitions: Sequence[Transition], tokens: Collection[UUID] = ()) -> list[AppliedTransition]:
@@ -106,18 +122,10 @@ def apply_transitions(transitions: Sequence[Transition], tokens: Collection[UUID
         return []
     assert connection.in_atomic_block, "a transition and its roll-up are one transaction"
     lock_messages(transition.message_id for transition in transitions)
-    applied = fetch_as(AppliedTransition, _TRANSITION, [as_rows(map(asdict, transitions)), list(tokens)])
+    rows = as_rows(transition.as_row() for transition in transitions)
+    applied = fetch_as(AppliedTransition, _TRANSITION, [rows, as_ids(tokens)])
     roll_up(sorted({row.message_id for row in applied}))
     return applied
-
-
-def write_transitions(transitions: Sequence[Transition], tokens: Collection[UUID]) -> None:
-    """`apply_transitions` without checks and result, so that it fits in a pipeline.
-
-    The caller holds the messages' locks and has checked that each transition is allowed.
-    """
-    execute(_TRANSITION, [as_rows(map(asdict, transitions)), list(tokens)])
-    roll_up(sorted({transition.message_id for transition in transitions}))
 
 
 _IN_FLIGHT = f"""
@@ -173,3 +181,27 @@ def roll_up(message_ids: Sequence[UUID]) -> None:
     """Set each message's status, reason and timestamps from its recipients. The caller has locked the messages."""
     if message_ids:
         execute(_ROLL_UP, [list(message_ids)])
+
+
+# The status of a recipient is that of its message where there is no other recipient. `move_to` alone leads to
+# `suppressed`, and it rolls up by the query above.
+_TRANSITION_AND_ALONE = f"""
+WITH written AS ({_TRANSITION.rstrip()}, v.is_alone, v.reason)
+UPDATE mail_message m
+SET status = n.status, status_reason = n.reason,
+    sent_at = CASE WHEN n.status IN ({_ACCEPTED}) THEN COALESCE(m.sent_at, now()) ELSE m.sent_at END,
+    {_STAMPS}
+FROM written n WHERE m.id = n.message_id AND n.is_alone
+  AND (m.status <> n.status OR m.status_reason <> n.reason)
+"""  # noqa: S608 - built from constants of this package
+
+
+def write_transitions(transitions: Sequence[Transition], tokens: Collection[UUID], alone_ids: Collection[UUID]) -> None:
+    """`apply_transitions` without checks and result, so that it fits in a pipeline.
+
+    The caller holds the messages' locks and has checked that each transition is allowed; none leads to `suppressed`.
+    `alone_ids` are messages with one recipient: they take its status, without a query for the others.
+    """
+    rows = as_rows(transition.as_row(is_alone=transition.message_id in alone_ids) for transition in transitions)
+    execute(_TRANSITION_AND_ALONE, [rows, as_ids(tokens)])
+    roll_up(sorted({transition.message_id for transition in transitions} - set(alone_ids)))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -98,7 +98,18 @@ def record_facts(facts: Sequence[Fact]) -> None:
 
 def build_rows(facts: Sequence[Fact]) -> Iterator[dict[str, Any]]:
     """Convert facts to rows; `rank` numbers the facts of each message from 1."""
-    ranks: Counter[object] = Counter()
+    ranks: Counter[str] = Counter()
     for fact in facts:
-        ranks[fact.message_id] += 1
-        yield {"rank": ranks[fact.message_id], **asdict(fact)}
+        message_id = str(fact.message_id)
+        ranks[message_id] += 1
+        # Not `dataclasses.asdict`: it copies every value, for ten times as long as PostgreSQL takes for the row.
+        yield {
+            "id": str(fact.id),
+            "project_id": str(fact.project_id),
+            "message_id": message_id,
+            "recipient_id": str(fact.recipient_id) if fact.recipient_id else None,
+            "address": fact.address,
+            "type": fact.type,
+            "data": fact.data,
+            "rank": ranks[message_id],
+        }

@@ -20,6 +20,9 @@ from delivery.envelope import Delivery, Reply, Transport
 
 __all__ = ["Conversations", "Finished", "Gathered", "SendPermit"]
 
+# How long the owner waits for more events than one, while others are on their way.
+GATHER_SECONDS = 0.004
+
 
 @dataclass(slots=True)
 class Gathered:
@@ -28,6 +31,11 @@ class Gathered:
     replies: list[tuple[UUID, Reply]] = field(default_factory=list)
     asking: list[SendPermit] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """The number of events that the owner acts on."""
+        return len(self.replies) + len(self.asking)
 
     def __bool__(self) -> bool:
         return bool(self.replies or self.asking or self.finished)
@@ -79,11 +87,18 @@ class Conversations:
         else:
             self._threads.submit(transport, group, self._open_counts[key])
 
-    def wait(self, timeout: float) -> Gathered:
-        """All events since the last call; blocks up to `timeout` seconds for the first one."""
+    def wait(self, timeout: float, *, enough: int = 1) -> Gathered:
+        """All events since the last call; blocks up to `timeout` seconds for the first one.
+
+        After that it waits up to GATHER_SECONDS more until `enough` replies and requests are there: the owner's steps
+        cost little more for many of them than for one.
+        """
         gathered = Gathered()
         with suppress(Empty):
             self._sort(self._words.get(timeout=timeout), gathered)
+            until = monotonic() + GATHER_SECONDS
+            while gathered.count < enough and (seconds := until - monotonic()) > 0:
+                self._sort(self._words.get(timeout=seconds), gathered)
             for _ in range(self._words.qsize()):
                 self._sort(self._words.get_nowait(), gathered)
         return gathered

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from domains.domain_status import VERIFIED_STATUSES
-from ledger.sql import execute, fetch_as, fetch_column
+from ledger.sql import as_ids, execute, fetch_as, send
 from messages.sending.queue.heads import SUSPECT_HEAD, TURN_HEADS, describe_turns, postpone_blocked
 from messages.sending.queue.scope import ClaimScope as ClaimScope
 from messages.sending.queue.turns import Demand, Tenant, Turns
@@ -144,7 +144,7 @@ def _claim(sql: str, lane: Lane, values: Mapping[str, object], token: UUID | Non
 _LEASED = """
 WITH leased AS MATERIALIZED (
     SELECT id, expires_at FROM mail_recipient
-    WHERE id = ANY(%(recipients)s) AND lease_token = ANY(%(tokens)s) AND lease_until > now()
+    WHERE id = ANY(%(recipients)s::uuid[]) AND lease_token = ANY(%(tokens)s::uuid[]) AND lease_until > now()
     ORDER BY id FOR NO KEY UPDATE
 )
 """
@@ -153,7 +153,7 @@ _START = (
     + """
 UPDATE mail_attempt a
 SET phase = %(phase)s, started_at = now(), provider_id = v.provider_id, provider_name = v.provider_name
-FROM leased, unnest(%(attempts)s, %(provider_ids)s::uuid[], %(provider_names)s::text[])
+FROM leased, unnest(%(attempts)s::bigint[], %(provider_ids)s::uuid[], %(provider_names)s::text[])
     AS v(id, provider_id, provider_name)
 WHERE a.id = v.id AND a.recipient_id = leased.id AND a.phase = %(before)s
 RETURNING a.recipient_id
@@ -163,16 +163,21 @@ _DOT = (
     _LEASED
     + """
 UPDATE mail_attempt a SET phase = %(phase)s
-FROM leased WHERE a.id = ANY(%(attempts)s) AND a.recipient_id = leased.id AND a.phase = %(before)s
+FROM leased WHERE a.id = ANY(%(attempts)s::bigint[]) AND a.recipient_id = leased.id AND a.phase = %(before)s
   AND leased.expires_at > now()
 RETURNING a.recipient_id
 """
 )
 
 
-def mark_started(claims: Sequence[Claim], providers: Sequence[ProviderRef]) -> set[UUID]:
-    """Record the start of attempts and the provider of each. Returns the recipients that are still leased to us."""
-    return _mark(
+Marked = Callable[[], Iterable[UUID]]
+
+
+def send_started(claims: Sequence[Claim], providers: Sequence[ProviderRef]) -> Marked:
+    """Record the start of attempts and the provider of each. The result gives the recipients that are still leased to
+    us, after the end of the caller's pipeline.
+    """
+    return _send_mark(
         _START,
         claims,
         phase=Phase.STARTED,
@@ -180,6 +185,11 @@ def mark_started(claims: Sequence[Claim], providers: Sequence[ProviderRef]) -> s
         provider_ids=[provider.id for provider in providers],
         provider_names=[provider.name for provider in providers],
     )
+
+
+def mark_started(claims: Sequence[Claim], providers: Sequence[ProviderRef]) -> set[UUID]:
+    """`send_started` outside of a pipeline."""
+    return set(send_started(claims, providers)())
 
 
 def keep_decisions(decisions: Mapping[int, dict[str, Any]]) -> None:
@@ -192,23 +202,28 @@ def keep_decisions(decisions: Mapping[int, dict[str, Any]]) -> None:
         )
 
 
-def mark_dot_sent(claims: Sequence[Claim]) -> set[UUID]:
-    """Record that the final dot is about to be sent. Only the returned recipients may get it: those that are still
-    leased to us and have not expired.
+def send_dots(claims: Sequence[Claim]) -> Marked:
+    """Record that the final dot is about to be sent. Only the recipients of the result may get it: those that are still
+    leased to us and have not expired. The result is there after the end of the caller's pipeline.
     """
-    return _mark(_DOT, claims, phase=Phase.DOT_SENT, before=Phase.STARTED)
+    return _send_mark(_DOT, claims, phase=Phase.DOT_SENT, before=Phase.STARTED)
 
 
-def _mark(sql: str, claims: Sequence[Claim], **values: object) -> set[UUID]:
+def mark_dot_sent(claims: Sequence[Claim]) -> set[UUID]:
+    """`send_dots` outside of a pipeline."""
+    return set(send_dots(claims)())
+
+
+def _send_mark(sql: str, claims: Sequence[Claim], **values: object) -> Marked:
     if not claims:
-        return set()
+        return tuple
     params = {
-        "recipients": [claim.recipient_id for claim in claims],
-        "tokens": list({claim.token for claim in claims}),
-        "attempts": [claim.attempt_id for claim in claims],
+        "recipients": as_ids(claim.recipient_id for claim in claims),
+        "tokens": as_ids({claim.token for claim in claims}),
+        "attempts": as_ids(claim.attempt_id for claim in claims),
         **values,
     }
-    return set(fetch_column(sql, params))
+    return send(sql, params)
 
 
 _RELEASE = """

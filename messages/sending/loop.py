@@ -16,6 +16,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from delivery.concurrency.conversations import GATHER_SECONDS, Gathered
 from delivery.envelope import Reply
 from ledger.leases import Heartbeat
 from ledger.retrying import retry_database
@@ -54,6 +55,8 @@ LINGER_SECONDS = 0.5
 MOST_OVERTIME = 2
 # The interval of claims for new mail while slow conversations continue: no doorbell wakes a busy child.
 WAIT_SECONDS = 0.1
+# A step is recorded when at least this part (1/n) of the started deliveries has something to record, or soon.
+GATHERED_PART = 2
 # The interval at which replies are recorded that could not be because another transaction had locked their rows.
 AGAIN_SECONDS = 0.05
 # The interval of claims while all providers in use are full: the query may have to scan many rows.
@@ -262,8 +265,7 @@ class SendingLoop:
         """Wait for conversations; record their replies, grant final dots, and start the picked items."""
         starting = self._pick()
         picked = [item for items in starting for item in items]
-        wait = 0 if picked else AGAIN_SECONDS if self._unrecorded else WAIT_SECONDS
-        gathered = self.state.conversations.wait(wait)
+        gathered = self._gather(len(picked))
         ended = [(self._work.pop(pk), reply) for pk, reply in gathered.replies if pk in self._work]
         done = [*self._unrecorded, *(self._finish(work, reply) for work, reply in ended)]
         asking = [self._work[pk].claim for ask in gathered.asking for pk in ask.ids if pk in self._work]
@@ -281,6 +283,17 @@ class SendingLoop:
         for items in starting:
             if still_ours := [item for item in items if item.claim.recipient_id in ours]:
                 self._begin(still_ours)
+
+    def _gather(self, picked_count: int) -> Gathered:
+        """The conversations' events. While many deliveries are on their way, it waits a moment for more of them: a step
+        costs little more for many than for one.
+        """
+        enough = len(self._work) // GATHERED_PART
+        if picked_count >= enough:
+            wait = 0.0 if picked_count else AGAIN_SECONDS if self._unrecorded else WAIT_SECONDS
+            return self.state.conversations.wait(wait)
+        wait = GATHER_SECONDS if picked_count else AGAIN_SECONDS if self._unrecorded else WAIT_SECONDS
+        return self.state.conversations.wait(wait, enough=enough - picked_count)
 
     def _finish(self, work: Work, reply: Reply) -> Done:
         has_other = retry_database(

@@ -1,11 +1,10 @@
-"""Records the results of attempts: attempt, recipient's state, event and suppression, in one transaction."""
+"""Decides what the results of attempts mean: the recipient's next state, its next attempt, and suppressions."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -14,14 +13,12 @@ from django.db import transaction
 from delivery.envelope import Outcome, Reply
 from delivery.judging.terms import About, Reason
 from delivery.retry import next_wait
-from delivery.simulator.script import TIME_SCALE_HEADER
-from ledger.sql import as_rows, execute, fetch_as, pipelined
 from messages.feedback.closed_mailboxes import Mailbox, find_closed
-from messages.message_events import describe_judgement, record_status_events
+from messages.message_events import record_status_events
 from messages.models import Recipient
 from messages.sending.claims import Claim
-from messages.states import TRANSITIONS, OnUncertain, Phase, Status, StatusReason
-from messages.transitions import AppliedTransition, Transition, lock_messages, write_transitions
+from messages.states import TRANSITIONS, OnUncertain, Status, StatusReason
+from messages.transitions import Transition
 from tracking.suppressions.identity_refusals import identity_refusals
 from tracking.suppressions.reach import Cause
 from tracking.suppressions.waves import Bounce, suppress_bounced
@@ -38,6 +35,9 @@ ENDS: dict[Outcome, tuple[Status, StatusReason]] = {
     Outcome.BOUNCED: (Status.BOUNCED, StatusReason.REFUSED),
     Outcome.FAILED: (Status.FAILED, StatusReason.PROVIDER_ERROR),
 }
+
+
+ENDS_WELL = frozenset({Outcome.ACCEPTED, Outcome.DELIVERED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,55 +65,26 @@ class LeasedRecipient:
     on_uncertain: OnUncertain
     # Factor for the simulator's waits; 1 for real mail.
     time_scale: float
+    # It holds a lease of ours; its message has no other recipient.
+    is_leased: bool
+    is_alone: bool
 
     @property
     def mailbox(self) -> Mailbox:
         return Mailbox(self.project_id, self.address.lower())
 
 
-def record_results(results: Sequence[AttemptResult]) -> set[UUID]:
-    """Record the results of attempts in one transaction. Returns the recipients that were still leased to us.
-
-    A recipient that another worker has taken over does not change. The exception is a sweep that only marked our
-    attempt uncertain: our reply replaces that mark.
-    """
-    with transaction.atomic():
-        lock_messages(result.claim.message_id for result in results)
-        leased = _lock_leased(results)
-        ours = [result for result in results if result.claim.recipient_id in leased]
-        if not ours:
-            return set()
-        transitions = {r.claim.recipient_id: next_transition(r, leased[r.claim.recipient_id]) for r in ours}
-        changed = [
-            r for r in ours if transitions[r.claim.recipient_id].status is not leased[r.claim.recipient_id].status
-        ]
-        suppressed = suppress_refused(ours, leased)
-        with pipelined():
-            write_transitions(list(transitions.values()), {result.claim.token for result in ours})
-            _finish_attempts(ours, transitions)
-            record_status_events(
-                [
-                    build_applied_transition(leased[r.claim.recipient_id], transitions[r.claim.recipient_id])
-                    for r in changed
-                ],
-                {
-                    r.claim.recipient_id: attempt_event_data(
-                        r, is_suppressed=leased[r.claim.recipient_id].mailbox in suppressed
-                    )
-                    for r in changed
-                },
-            )
-    return set(transitions)
-
-
-def suppress_refused(results: Sequence[AttemptResult], leased: Mapping[UUID, LeasedRecipient]) -> set[Mailbox]:
+def suppress_refused(results: Sequence[tuple[AttemptResult, LeasedRecipient]]) -> set[Mailbox]:
     """Suppress addresses that do not exist, and those that stay disabled, each for its project. Returns those that are
     suppressed now. Refusals about our identity are counted. Simulated mail does neither.
     """
-    rows = [(leased[result.claim.recipient_id], result.reply) for result in results]
-    real = [(row, reply) for row, reply in rows if not row.is_simulated]
-    count_identity_refusals(real)
-    bounced = [(row, reply) for row, reply in real if reply.outcome is Outcome.BOUNCED]
+    refused = [
+        (row, result.reply) for result, row in results if result.reply.outcome not in ENDS_WELL and not row.is_simulated
+    ]
+    if not refused:
+        return set()
+    count_identity_refusals(refused)
+    bounced = [(row, reply) for row, reply in refused if reply.outcome is Outcome.BOUNCED]
     closed = find_closed(row.mailbox for row, reply in bounced if reply.reason is Reason.DISABLED)
     done = suppress_bounced(
         [
@@ -137,18 +108,6 @@ def count_identity_refusals(real: Sequence[tuple[LeasedRecipient, Reply]]) -> No
     if about_us:
         domains = Counter(row.address.rpartition("@")[2].lower() for row, _ in about_us)
         identity_refusals.note(domains, about_us[0][1].text)
-
-
-def build_applied_transition(leased: LeasedRecipient, transition: Transition) -> AppliedTransition:
-    """The recipient after `transition`, for its event."""
-    return AppliedTransition(
-        recipient_id=transition.recipient_id,
-        message_id=leased.message_id,
-        project_id=leased.project_id,
-        address=leased.address,
-        status=transition.status,
-        is_simulated=leased.is_simulated,
-    )
 
 
 def next_transition(result: AttemptResult, leased: LeasedRecipient) -> Transition:
@@ -188,94 +147,8 @@ def next_transition(result: AttemptResult, leased: LeasedRecipient) -> Transitio
     )
 
 
-def attempt_event_data(result: AttemptResult, *, is_suppressed: bool) -> dict[str, Any]:
-    """The data of an attempt's event. That of a refusal has the reason and its subject, that of a bounce also whether
-    the address was suppressed.
-    """
-    reply = result.reply
-    return {
-        "attempt": result.claim.number,
-        "provider": result.provider_name,
-        "outcome": reply.outcome,
-        "code": reply.code,
-        "enhanced_code": reply.enhanced_code,
-        "reply": reply.text,
-    } | describe_judgement(
-        reply.reason if reply.about else None,
-        reply.about,
-        is_suppressed=is_suppressed if reply.outcome is Outcome.BOUNCED else None,
-    )
-
-
 def suppress_recipients(causes: Mapping[UUID, Cause]) -> None:
     """Move recipients to `suppressed` without an attempt, and record their events; `causes` by recipient id."""
     with transaction.atomic():
         applied = Recipient.objects.filter(pk__in=list(causes)).move_to(Status.SUPPRESSED, StatusReason.SUPPRESSED)
         record_status_events(applied, {row.recipient_id: causes[row.recipient_id].event_data() for row in applied})
-
-
-# The simulator's factor among the stored headers. Strict mode, since the other one takes the pairs apart.
-TIME_SCALE_PATH = f'strict $[*] ? (@[0] == "{TIME_SCALE_HEADER}")[1]'
-_LEASED = """
-SELECT r.id AS recipient_id, r.message_id, r.project_id, r.address, r.is_simulated, r.status, r.deferral_count,
-       m.on_uncertain, CASE WHEN r.is_simulated
-       THEN COALESCE(jsonb_path_query_first(m.headers, %(time_scale)s::jsonpath) #>> '{}', '1')::float ELSE 1 END
-       AS time_scale
-FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id JOIN mail_attempt a ON a.id = ANY(%(attempts)s)
-    AND a.recipient_id = r.id
-WHERE r.id = ANY(%(recipients)s)
-  AND (r.lease_token = ANY(%(tokens)s)
-       OR r.lease_token IS NULL AND r.status = %(delivering)s AND a.outcome = %(uncertain)s
-          AND a.number = r.attempt_count)
-ORDER BY r.id FOR NO KEY UPDATE OF r
-"""
-
-
-def _lock_leased(results: Sequence[AttemptResult]) -> dict[UUID, LeasedRecipient]:
-    """Lock and read the recipients for which these results may still be recorded."""
-    rows = fetch_as(
-        LeasedRecipient,
-        _LEASED,
-        {
-            "attempts": [result.claim.attempt_id for result in results],
-            "recipients": [result.claim.recipient_id for result in results],
-            "tokens": list({result.claim.token for result in results}),
-            "delivering": Status.DELIVERING,
-            "uncertain": Outcome.UNCERTAIN,
-            "time_scale": TIME_SCALE_PATH,
-        },
-    )
-    return {row.recipient_id: row for row in rows}
-
-
-_FINISH = """
-UPDATE mail_attempt a
-SET phase = %s, finished_at = now(), outcome = v.outcome, code = v.code, enhanced_code = v.enhanced_code,
-    reply = v.reply, reason = v.reason, about = v.about, remote_host = v.remote_host, tls = v.tls,
-    remote_id = v.remote_id, next_attempt_at = now() + v.wait
-FROM jsonb_to_recordset(%s::jsonb) AS v(
-    id bigint, outcome text, code smallint, enhanced_code text, reply text, reason text, about text, remote_host text,
-    tls text, remote_id text, wait interval
-)
-WHERE a.id = v.id
-"""
-
-
-def _finish_attempts(results: Sequence[AttemptResult], transitions: Mapping[UUID, Transition]) -> None:
-    rows = [
-        {
-            "id": result.claim.attempt_id,
-            "outcome": result.reply.outcome,
-            "code": result.reply.code,
-            "enhanced_code": result.reply.enhanced_code,
-            "reply": result.reply.text,
-            "reason": result.reply.reason if result.reply.about else "",
-            "about": result.reply.about or "",
-            "remote_host": result.reply.remote_host,
-            "tls": result.reply.tls,
-            "remote_id": result.reply.remote_id,
-            "wait": transitions[result.claim.recipient_id].wait,
-        }
-        for result in results
-    ]
-    execute(_FINISH, [Phase.DONE, as_rows(rows)])

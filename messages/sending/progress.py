@@ -8,14 +8,14 @@ from uuid import UUID
 from django.db import transaction
 
 from delivery.envelope import ConversationClock, Reply
-from messages.models import Recipient
-from messages.sending.claims import Claim, keep_decisions, mark_dot_sent, mark_started
+from ledger.sql import pipelined
+from messages.sending.claims import Claim, keep_decisions, send_dots, send_started
 from messages.sending.composing import Composer
-from messages.sending.outcomes import AttemptResult, record_results
+from messages.sending.outcomes import AttemptResult, suppress_refused
+from messages.sending.recording import LockedResults, lock_results, write_results
 from messages.sending.simulated_feedback import plan_later
 from messages.sending.sources import LARGE_BYTES
 from messages.sending.worker_state import SendQueueKey
-from messages.transitions import lock_free_recipients
 from providers.models import ProviderKind
 from providers.routing.selection import Tried
 
@@ -94,37 +94,25 @@ def write_progress(done: Sequence[Done], asking: Sequence[Claim], beginning: Seq
     While the database is unavailable, the caller keeps the replies and retries: the providers have acted on them. It
     also keeps those of rows that somebody else has locked, so that one long lock holds up one mail.
     """
+    results = {one.work.claim.recipient_id: describe_result(one) for one in done}
     with transaction.atomic():
-        free, busy = split_by_locks(done) if done else ([], [])
-        if free:
-            results = [
-                AttemptResult(
-                    claim=one.work.claim,
-                    reply=one.reply,
-                    provider_name=one.work.queue_key.provider.name,
-                    has_other_provider=one.has_other_provider,
-                )
-                for one in free
-            ]
-            plan_later(results, record_results(results))
-        ours = mark_dot_sent(asking) if asking else set()
-        if beginning:
-            ours |= mark_started([item.claim for item in beginning], [item.queue_key.provider for item in beginning])
+        locked = lock_results(list(results.values())) if results else LockedResults(ours={})
+        ours = [(results[recipient_id], leased) for recipient_id, leased in locked.ours.items()]
+        suppressed = suppress_refused(ours)
+        with pipelined():
+            write_results(ours, suppressed)
+            dots = send_dots(asking)
+            starts = send_started([item.claim for item in beginning], [item.queue_key.provider for item in beginning])
             keep_decisions({item.claim.attempt_id: item.decision for item in beginning if item.decision})
-        return Progress(ours=ours, busy=busy)
+        plan_later([result for result, _ in ours])
+        still_ours = {*dots(), *starts()}
+    return Progress(ours=still_ours, busy=[one for one in done if one.work.claim.recipient_id in locked.busy])
 
 
-def split_by_locks(done: Sequence[Done]) -> tuple[Sequence[Done], list[Done]]:
-    """Lock the rows of `done`. Returns the work whose rows are locked now, and that whose rows another one has locked.
-
-    A row that is gone (an erased address) is in neither.
-    """
-    ids = [one.work.claim.recipient_id for one in done]
-    free = lock_free_recipients(ids)
-    if len(free) == len(ids):
-        return done, []
-    busy = set(Recipient.objects.filter(pk__in=set(ids) - free).values_list("pk", flat=True))
-    return (
-        [one for one in done if one.work.claim.recipient_id in free],
-        [one for one in done if one.work.claim.recipient_id in busy],
+def describe_result(done: Done) -> AttemptResult:
+    return AttemptResult(
+        claim=done.work.claim,
+        reply=done.reply,
+        provider_name=done.work.queue_key.provider.name,
+        has_other_provider=done.has_other_provider,
     )

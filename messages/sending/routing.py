@@ -76,7 +76,7 @@ class ProviderRouter:
     def _least(self, provider: ProviderRef) -> int:
         """The fewest free places that are worth a claim."""
         is_direct = provider.kind is ProviderKind.MX
-        return settings.SMTP_CONVERSATIONS if is_direct else self._worker_state.limit(SendQueueKey(provider))
+        return settings.SMTP_CONVERSATIONS if is_direct else self._worker_state.least_room(SendQueueKey(provider))
 
     def _project_room(self, provider: ProviderRef, held: int, lane: Lane) -> int:
         """How much more of one project's mail this child may hold for a shared provider."""

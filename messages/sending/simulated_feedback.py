@@ -1,6 +1,6 @@
 """The simulator's later events (bounces, opens, complaints), planned as feedback rows that become due."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,8 @@ from delivery.simulator.script import ScenarioError, choose_step, read_script
 from ledger.sql import fetch
 from messages.feedback.model import Feedback, FeedbackKind, name_judgement
 from messages.feedback.recording import plan_feedback
-from messages.sending.outcomes import TIME_SCALE_PATH, AttemptResult
+from messages.sending.outcomes import AttemptResult
+from messages.sending.recording import TIME_SCALE_PATH
 from tracking.engagement.user_agents import Actor
 
 SOURCE = "simulator"
@@ -31,12 +32,12 @@ FROM mail_message m LEFT JOIN tracking_trackedlinks t ON t.message_id = m.id WHE
 """
 
 
-def plan_later(results: Sequence[AttemptResult], recorded: Collection[UUID]) -> None:
-    """Plan the later feedback of simulated attempts in `recorded`, in the transaction that recorded them."""
+def plan_later(results: Sequence[AttemptResult]) -> None:
+    """Plan the later feedback of simulated attempts, in the transaction that recorded them."""
     wanted = {
         result.claim.recipient_id: later
         for result in results
-        if result.claim.is_simulated and result.claim.recipient_id in recorded and (later := find_later(result))
+        if result.claim.is_simulated and (later := find_later(result))
     }
     if not wanted:
         return

@@ -125,6 +125,10 @@ class WorkerState:
         limit = self.limit(queue_key) if self._find_share(queue_key.provider, 1) else 0
         return self._capacity.get(queue_key, 2 * limit) if limit == settings.SMTP_CONVERSATIONS else 2 * limit
 
+    def least_room(self, queue_key: SendQueueKey) -> int:
+        """How many deliveries are worth a claim: for a fast provider half of what a child may hold."""
+        return max(self.limit(queue_key), self.capacity(queue_key) // 2)
+
     def is_resting(self, queue_key: SendQueueKey) -> bool:
         """Whether no delivery of the queue key may start for now."""
         return queue_key in self._resting and self.concurrency(queue_key).rest_seconds > 0

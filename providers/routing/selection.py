@@ -43,10 +43,14 @@ class ProviderRef:
     mailbox_address: str = ""
     # Whether all projects without providers of their own use it.
     is_shared: bool = False
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.id, self.version)))
 
     def __hash__(self) -> int:
-        """By id alone: providers are dictionary keys that are looked up many times for each mail."""
-        return hash((self.id, self.version))
+        """By id alone, and kept: providers are dictionary keys that are looked up many times for each mail."""
+        return self._hash
 
     @property
     def is_local(self) -> bool:
@@ -257,6 +261,9 @@ class Routes:
             return self._shared, self._own
 
     def _read(self) -> None:
+        before = {
+            one.provider: one.provider for candidates in (self._shared, *self._own.values()) for one in candidates
+        }
         self._shared, self._own = [], {}
         is_waiting = ExpressionWrapper(Q(paused_until__gt=Now()), BooleanField())
         rows = (
@@ -271,7 +278,11 @@ class Routes:
             elif provider.kind is ProviderKind.SIMULATOR:
                 pause = FOR_TEST_KEYS
             bucket = self._shared if row.project_id is None else self._own.setdefault(row.project_id, [])
-            bucket.append(Candidate(provider, row.priority, row.weight, pause))
+            # An unchanged provider stays the same object: a dictionary compares an equal one field by field.
+            kept = before.get(provider, provider)
+            bucket.append(
+                Candidate(kept if kept.address == provider.address else provider, row.priority, row.weight, pause)
+            )
         for candidates in (self._shared, *self._own.values()):
             candidates.sort(key=lambda one: one.priority)
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from delivery.envelope import Outcome, Reply, Stage
@@ -21,7 +23,8 @@ from messages.sending.claims import (
 )
 from messages.sending.expiry import expire_due
 from messages.sending.lost_leases import MAX_CRASHES, sweep_lost_leases
-from messages.sending.outcomes import AttemptResult, record_results
+from messages.sending.outcomes import AttemptResult
+from messages.sending.recording import lock_results, write_results
 from messages.sending.schedule import release_due
 from messages.services import NotCancellableError, NotUncertainError, Settlement
 from messages.states import Lane, OnUncertain, Status, StatusReason
@@ -42,6 +45,16 @@ def take(lane: Lane = Lane.NORMAL) -> list[Claim]:
 def lose_leases() -> None:
     """As if the worker had died a minute ago."""
     Recipient.objects.filter(lease_token__isnull=False).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def record_results(results: list[AttemptResult]) -> set[UUID]:
+    """The recipients whose results were recorded."""
+    with transaction.atomic():
+        locked = lock_results(results)
+        write_results(
+            [(each, locked.ours[pk]) for each in results if (pk := each.claim.recipient_id) in locked.ours], ()
+        )
+    return set(locked.ours)
 
 
 def result(taken: Claim, reply: Reply = TAKEN) -> AttemptResult:
