@@ -48,7 +48,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 def run(options: Options) -> None:
     with ExitStack() as stack:
-        data = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        data = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         held = stack.enter_context(listen(options.port or 0))
         key = stack.enter_context(web_server(data, held))
         clients = [make_client(held.getsockname()[1], key) for _ in range(2)]

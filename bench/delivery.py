@@ -77,7 +77,7 @@ def run(options: Options) -> None:
         print("  skipped: smtp-sink is not installed (Debian's package postfix)")
         return
     with ExitStack() as stack:
-        data = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        data = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         sink = Sink(stack.enter_context(held_port()))
         stack.callback(sink.stop)
         ours = stack.enter_context(our_service(data, sink))

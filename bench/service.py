@@ -27,7 +27,7 @@ def running_database(options: Options) -> Iterator[None]:
         "DJANGO_SETTINGS_MODULE": "emailsvc.settings",
     }
     with ExitStack() as stack:
-        data = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        data = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         servers = stack.enter_context(running_servers(data, os.environ))
         os.environ |= servers.environment
         subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True)

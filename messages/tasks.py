@@ -9,9 +9,11 @@ from celery import shared_task
 from accounts import idempotency
 from ledger import cached_rows
 from ledger.doorbell import doorbell
+from ledger.partitions import analyze, make_months
 from messages import attachments
 from messages.feedback import recording
 from messages.guard.guard import guard_tenants
+from messages.months import MONTHLY_TABLES
 from messages.pausing.settling import settle_pauses
 from messages.sending import expiry, lost_leases, schedule, senders
 from messages.sending.due_work import DueWork, find_due_work
@@ -106,6 +108,18 @@ def report_unreadable_providers() -> None:
     report_unreadable()
 
 
+@shared_task(name="mail.keep_months")
+def keep_months() -> None:
+    """Make the partitions of the coming months, and count the rows of partitioned tables for the planner.
+
+    PostgreSQL's own autovacuum counts those of each partition, but not of the whole.
+    """
+    for table in MONTHLY_TABLES:
+        if made := make_months(table):
+            log.info("months_made", table=table.name, partitions=made)
+        analyze(table)
+
+
 # The periodic tasks of beat with their intervals. Each is harmless when it runs twice or late.
 SCHEDULE = (
     # In case that no timer works: those of the workers look each second.
@@ -115,4 +129,5 @@ SCHEDULE = (
     (purge_settings_changes, timedelta(hours=1)),
     (sweep_attachments, timedelta(hours=1)),
     (purge_feedback, timedelta(hours=1)),
+    (keep_months, timedelta(hours=6)),
 )

@@ -24,7 +24,7 @@ def run(options: Options) -> bool:
         raise SystemExit(f"no such row: {', '.join(sorted(unknown))}. There are: {', '.join(ROWS)}")
     board = Board([row for row in ROWS if not options.only or row in options.only])
     begun_at = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="emailsvc-peers-") as name:
+    with tempfile.TemporaryDirectory(prefix="emailsvc-peers-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         # Servers as root run under another account, which must reach the folders of its own.
         folder.chmod(0o755)
