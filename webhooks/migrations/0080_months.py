@@ -24,5 +24,5 @@ def partition_deliveries(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("webhooks", "0001_initial")]
+    dependencies = [("webhooks", "0050_test_endpoints")]
     operations = [migrations.RunPython(partition_deliveries, elidable=False)]

@@ -27,7 +27,7 @@ def partition_attempts(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> No
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mail", "0060_pauses")]
+    dependencies = [("mail", "0061_guard")]
     operations = [
         migrations.RunPython(partition_attempts, elidable=False),
         migrations.RunSQL(
