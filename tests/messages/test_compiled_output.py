@@ -35,7 +35,7 @@ FULL = {
 @pytest.mark.parametrize("body", [PLAIN, FULL], ids=["plain", "full"])
 def test_both_show_the_same(api: ApiClient, project: Any, body: dict[str, Any]) -> None:
     pk = api.post("/emails", body).json()["id"]
-    message = find_detailed(project, pk)
+    message = find_detailed(project.messages.all(), pk)
     expected = ROW.to_representation(message)
     assert SHOW_ROW(message) == expected
     assert json.loads(msgspec.json.encode(SHOW_ROW(message))) == json.loads(JSONRenderer().render(expected))

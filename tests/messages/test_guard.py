@@ -68,7 +68,7 @@ def test_a_project_with_8_percent_bounces_is_slowed_then_paused_told_explained_a
     deliver(Lane.BULK)
     # Ten a minute: a bucket holds one and two thirds.
     assert [state(message) for message in bulk].count(("queued", "paused")) >= 2
-    told = explain(find_detailed(project, next(m for m in bulk if state(m)[1] == "paused").pk)).summary
+    told = explain(find_detailed(project.messages.all(), next(m for m in bulk if state(m)[1] == "paused").pk)).summary
     assert "is slowed to 10 bulk mails a minute" in told.why
     assert "6 % of 1000 mails bounced" in told.why
     count(1_000, 100, minutes=10)
@@ -79,7 +79,7 @@ def test_a_project_with_8_percent_bounces_is_slowed_then_paused_told_explained_a
     deliver(Lane.CRITICAL)
     assert state(news) == ("queued", "paused")
     assert {state(receipt)[0], state(critical)[0]} == {"delivered"}
-    told = explain(find_detailed(project, news.pk)).summary
+    told = explain(find_detailed(project.messages.all(), news.pk)).summary
     assert "that offers an opt-out is paused" in told.why
     assert "8 % of 2000 mails bounced within 24 hours; the threshold is 5 %" in told.why
     notices = list(Notice.objects.order_by("id").values_list("project", "kind"))
@@ -228,7 +228,7 @@ def test_a_new_project_sends_as_much_as_its_cap_and_twice_as_much_on_the_next_da
     assert sum(message.recipients.filter(status="delivered").count() for message in messages) == 4
     waiting = [message for message in messages if message.recipients.filter(status_reason="cap").count() == 2]
     assert len(waiting) == 6
-    told = explain(find_detailed(project, waiting[0].pk)).summary
+    told = explain(find_detailed(project.messages.all(), waiting[0].pk)).summary
     assert "it may send 2 messages, and it has sent 2" in told.why
     assert told.next_at is not None
     settle_pauses()

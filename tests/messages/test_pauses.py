@@ -79,7 +79,7 @@ def test_a_pause_holds_its_mail_is_explained_and_lets_it_go(kinds, project, send
     made = pause(project, kind, text, reason="Wrong prices")
     assert state(message) == PAUSED
     deliver()
-    told = explain(find_detailed(project, message.pk)).summary
+    told = explain(find_detailed(project.messages.all(), message.pk)).summary
     assert "paused since" in told.why
     assert "by sue: Wrong prices." in told.why
     assert "resumes the pause" in told.next
@@ -218,7 +218,7 @@ def test_a_drop_fails_what_is_queued_and_nothing_else(project, send, deliver, in
     assert state(message) == ("failed", "dropped", "failed", "dropped")
     assert (state(other)[0], state(scheduled)[0]) == ("queued", "scheduled")
     assert ended.ended_at is not None
-    assert "paused, and a person ended it" in explain(find_detailed(project, message.pk)).summary.why
+    assert "paused, and a person ended it" in explain(find_detailed(project.messages.all(), message.pk)).summary.why
     deliver()
     assert (state(message)[0], state(other)[0]) == ("failed", "delivered")
     assert AuditEntry.objects.filter(action="drop_paused", project=project).count() == 1

@@ -37,21 +37,26 @@ def test_a_recipient_makes_the_work_that_it_needs(
     token = {"lease_token": uuid4()} if work is DueWork.LOST else {}
     for values, expected in ((early, set()), (late, {work})):
         change(Recipient, {**quiet, **token, **values})
-        assert find_due_work() == expected
+        assert find_work() == expected
 
 
 def test_a_scheduled_message_is_work_when_its_time_has_come(send: Send) -> None:
     send(scheduled_at=timezone.now() + FUTURE)
-    assert find_due_work() == set()
+    assert find_work() == set()
     change(Message, {"scheduled_at": PAST})
-    assert find_due_work() == {DueWork.SCHEDULED}
+    assert find_work() == {DueWork.SCHEDULED}
 
 
 def test_feedback_is_work_when_it_is_due() -> None:
     ReceivedFeedback.objects.create(key="one", content={}, due_at=timezone.now() + FUTURE)
-    assert find_due_work() == set()
+    assert find_work() == set()
     change(ReceivedFeedback, {"due_at": PAST})
-    assert find_due_work() == {DueWork.FEEDBACK}
+    assert find_work() == {DueWork.FEEDBACK}
+
+
+def find_work() -> set[DueWork]:
+    """All but the guard's part, which is due once a minute whatever the mail."""
+    return find_due_work() - {DueWork.GUARD}
 
 
 def change(model: type[Model], values: dict[str, object]) -> None:
