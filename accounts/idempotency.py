@@ -7,11 +7,12 @@ to the network cannot do so inside a transaction: its key is committed first, un
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from http import HTTPStatus
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from accounts.models import IdempotencyKey
 from common.errors import ApiError, BadRequestError, ConflictError
 from common.fields import decrypt, encrypt
+from common.large_json.spooled import SpooledText
 from ledger.limits import is_lock_timeout, lock_limit
 from ledger.rows import Part, Text
 from ledger.sql import execute, fetch_one_as, fetch_value
@@ -118,7 +120,27 @@ def fingerprint(method: str, path: str, payload: object) -> bytes:
     `path` has no trailing slash, and includes the query string, if any.
     """
     canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
-    return sha256(f"{method}\n{path}\n{canonical}".encode()).digest()
+    digest, place = sha256(f"{method}\n{path}\n".encode()), 0
+    for text in list_spooled(payload):
+        start = canonical.index(text, place)
+        digest.update(canonical[place:start].encode())
+        for piece in text.pieces_as_json():
+            digest.update(piece)
+        place = start + len(text)
+    digest.update(canonical[place:].encode())
+    return digest.digest()
+
+
+def list_spooled(value: object) -> Iterator[SpooledText]:
+    """The long strings that are not in memory, in the order of the canonical form."""
+    if isinstance(value, SpooledText):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from list_spooled(item)
+    elif isinstance(value, dict):
+        for _, item in sorted(value.items(), key=itemgetter(0)):
+            yield from list_spooled(item)
 
 
 def find_response(ticket: Ticket | None) -> StoredResponse | None:

@@ -1,21 +1,24 @@
 """Reads a request's body: first checks size, type and encoding, then parses strict JSON."""
 
+import os
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from io import BufferedIOBase
+from io import BufferedIOBase, FileIO
 from typing import Any, cast
 
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from common.errors import ApiError, BadRequestError, BodyTooLargeError, UnsupportedMediaTypeError
+from common.large_json.cutting import parse_large
 from common.listening import BODY_CALLER, BODY_LIMIT
 from common.strict_json import MAX_VALUES, Json, parse_json
 
 # Views with larger bodies say so: `max_body = MAX_BATCH_BODY`, or `@action(…, max_body=MAX_BATCH_BODY)`. Those that
 # need none say `is_body_optional = True`, and then an empty one may have any type. Views whose callers write the bytes
-# of files as numbers say `max_values`.
+# of files as numbers say `max_values`. Views with files in base64 name the list of files, and the field of their
+# content: `file_field = ("attachments", "content_b64")`.
 MAX_BODY = 16 * 1024 * 1024
 MAX_BATCH_BODY = 32 * 1024 * 1024
 CHUNK = 256 * 1024
@@ -62,6 +65,8 @@ class StrictJSONParser(BaseParser):
             raise UnsupportedMediaTypeError
         limit = getattr(view, "max_body", MAX_BODY)
         meta |= {BODY_LIMIT: limit, BODY_CALLER: str(getattr(context["request"].auth, "project_id", ""))}
+        if is_json and (value := read_large(meta, view, limit)) is not None:
+            return value
         body = read_body(stream, read_length(meta), limit)
         if not body or body.isspace():
             if is_optional:
@@ -70,6 +75,18 @@ class StrictJSONParser(BaseParser):
         if not is_json:
             raise UnsupportedMediaTypeError
         return parse_json(body, max_values=getattr(view, "max_values", MAX_VALUES))
+
+
+def read_large(meta: Mapping[str, Any], view: object, limit: int) -> Json:
+    """The value of a large body that our web server has put into a file, for a view with files; None for any other."""
+    file_field, source = getattr(view, "file_field", None), meta["wsgi.input"]
+    if file_field is None or not isinstance(source, FileIO):
+        return None
+    size = os.fstat(source.fileno()).st_size
+    if size > limit:
+        raise BodyTooLargeError(limit=limit)
+    max_values = getattr(view, "max_values", MAX_VALUES)
+    return parse_large(source.fileno(), max_values=max_values, file_field=file_field)
 
 
 def read_length(meta: Mapping[str, Any]) -> int:

@@ -12,12 +12,14 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
+from django.core.files.base import File as DjangoFile
 from django.core.files.storage import Storage
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
 from common.errors import ApiError
 from common.ids import new_id
+from common.large_json.spooled import SpooledBytes
 from ledger.rows import Part, Text
 from ledger.sql import fetch_column, fetch_value
 from messages.models import Attachment, AttachmentContent, Upload
@@ -40,16 +42,30 @@ class StorageAwayError(ApiError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """An attachment as it was accepted; `content` is decoded."""
+    """An attachment as it was accepted; its content is decoded, in memory or in a file."""
 
     filename: str
     content_type: str
-    content: bytes
+    content: bytes | SpooledBytes
     content_id: str = ""
 
     @property
     def digest(self) -> bytes:
-        return sha256(self.content).digest()
+        return sha256(self.content).digest() if isinstance(self.content, bytes) else self.content.digest
+
+    @property
+    def size(self) -> int:
+        return len(self.content) if isinstance(self.content, bytes) else self.content.size
+
+    def read(self) -> bytes:
+        return self.content if isinstance(self.content, bytes) else self.content.read()
+
+    def open(self) -> "DjangoFile[bytes]":
+        """The content for a storage, which reads it in pieces."""
+        if isinstance(self.content, bytes):
+            return ContentFile(self.content)
+        self.content.file.seek(0)
+        return DjangoFile(self.content.file)
 
 
 def find_storage() -> Storage | None:
@@ -75,17 +91,17 @@ def upload(project_id: UUID, files: Sequence[File]) -> dict[bytes, str]:
     # A fresh `created_at` protects present contents from the sweep until this request has used them.
     known = set(map(bytes, fetch_column(_TOUCH, [project_id, list(distinct)])))
     return {
-        digest: write_file(storage, f"attachments/{project_id}/{new_id()}", file.content)
+        digest: write_file(storage, f"attachments/{project_id}/{new_id()}", file)
         for digest, file in distinct.items()
         if digest not in known
     }
 
 
-def write_file(storage: Storage, name: str, content: bytes) -> str:
+def write_file(storage: Storage, name: str, file: File) -> str:
     """Record the name, write the file, and return the name that the storage gave it. Raises StorageAwayError."""
     Upload.objects.create(name=name)
     try:
-        written = storage.save(name, ContentFile(content))
+        written = storage.save(name, file.open())
     except Exception as error:
         # Each storage has exceptions of its own.
         log.warning("attachment_storage_failed", error=type(error).__name__)
@@ -140,8 +156,8 @@ def file_parts(new: NewFiles, rows: Sequence[Attachment], source: str) -> list[P
     contents = [
         [new_id() for _ in distinct],
         list(distinct),
-        [len(file.content) for file in distinct.values()],
-        [None if name else file.content for name, file in zip(names, distinct.values(), strict=True)],
+        [file.size for file in distinct.values()],
+        [None if name else file.read() for name, file in zip(names, distinct.values(), strict=True)],
         names,
     ]
     attachments = [

@@ -39,6 +39,7 @@ class EmailViewSet(ResendViewSet):
     """`/compat/resend/emails`."""
 
     max_body = limit_body()
+    file_field = ("attachments", "content")
     max_values = MAX_FILE_NUMBERS
     scopes: ClassVar = {
         "create": scopes.EMAILS_SEND,

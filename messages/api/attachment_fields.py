@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from django.conf import settings
 from rest_framework import serializers
 
+from common.large_json.spooled import SpooledBytes, SpooledText, WrongEndError
 from common.parsers import MAX_BODY
 from common.serializers import SingleLineField, StrictCharField, wrong
 from common.text import remove_bidi_controls
@@ -25,6 +26,13 @@ NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
 LINE_ENDS = dict.fromkeys(map(ord, "\r\n"))
 
 
+class Base64Field(StrictCharField):
+    """A string, or one that stays in the request's file."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return data if isinstance(data, SpooledText) else super().to_internal_value(data)
+
+
 class AttachmentSerializer(LenientSerializer):
     """A file. `/` and `\\` in its name become `_`; its content is base64, with line ends or without."""
 
@@ -33,7 +41,7 @@ class AttachmentSerializer(LenientSerializer):
 
     filename = StrictCharField(max_length=1000)
     content_type = SingleLineField(max_length=255)
-    content_b64 = StrictCharField(
+    content_b64 = Base64Field(
         allow_blank=True, help_text="RFC 4648, 4, with padding; line ends are passed over. Empty: a file of 0 bytes."
     )
     content_id = SingleLineField(required=False, max_length=202, help_text="The id for `cid:…` URLs in the HTML.")
@@ -55,7 +63,15 @@ class AttachmentSerializer(LenientSerializer):
             fail_field("invalid_content_type", f"{cause[0].upper()}{cause[1:]}. An example: application/pdf.")
         return value
 
-    def validate_content_b64(self, value: str) -> bytes:
+    def validate_content_b64(self, value: str) -> bytes | SpooledBytes:
+        if isinstance(value, SpooledText):
+            # The same bound as below; line ends are at most every second part of the rest.
+            if value.length > 3 * (limit_files() * 4 // 3 + 4):
+                fail_too_large()
+            try:
+                return value.decode()
+            except WrongEndError:
+                value = value.read_text()
         text = value.translate(LINE_ENDS) if "\n" in value or "\r" in value else value
         # Four characters hold three bytes, so longer values are too large and need no decoding.
         if len(text) > limit_files() * 4 // 3 + 4:
@@ -79,7 +95,7 @@ class AttachmentSerializer(LenientSerializer):
         if {"content_type", "content_b64"} <= values.keys():
             is_mail = parse_content_type(values["content_type"]).media_type == ENCLOSED
             try:
-                enclose_mail(values["content_b64"] if is_mail else b"")
+                enclose_mail(read_bytes(values["content_b64"]) if is_mail else b"")
             except AttachmentTypeError as error:
                 cause = str(error)
                 return {"content_b64": [wrong(f"{cause[0].upper()}{cause[1:]}.", "invalid_attached_mail")]}
@@ -116,12 +132,16 @@ class AttachmentsField(serializers.ListField):
 
     def check_all(self, files: list[File]) -> list[File]:
         """The files, if they may be in one email."""
-        if sum(len(file.content) for file in files) > limit_files():
+        if sum(file.size for file in files) > limit_files():
             fail_too_large()
         named = [file.content_id for file in files if file.content_id]
         if len(set(named)) < len(named):
             fail_field("duplicate_content_id", "Two attachments have the same content_id.")
         return files
+
+
+def read_bytes(content: bytes | SpooledBytes) -> bytes:
+    return content if isinstance(content, bytes) else content.read()
 
 
 def limit_files() -> int:

@@ -58,6 +58,7 @@ class EmailViewSet(ProjectViewSet):
     """`/emails`."""
 
     max_body = limit_body()
+    file_field = ("attachments", "content_b64")
     scopes: ClassVar = {
         "create": scopes.EMAILS_SEND,
         "batch": scopes.EMAILS_SEND,
