@@ -16,6 +16,7 @@ from bench.measure import Options
 NOT_BENCHES = {
     "__main__",
     "accepting",
+    "claim_rows",
     "copying",
     "feed_writing",
     "filling",

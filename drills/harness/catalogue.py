@@ -23,6 +23,8 @@ DRILLS: Mapping[str, str] = {
     "power-cut": "drills.scenarios.crashes:power_cut",
     "lanes": "drills.scenarios.neighbours:lanes",
     "slow-relay": "drills.scenarios.neighbours:slow_relay",
+    "neighbours": "drills.scenarios.turns:neighbours",
+    "fifty-neighbours": "drills.scenarios.turns:fifty_neighbours",
     "poison": "drills.scenarios.neighbours:poison",
     "cut-after-dot": "drills.scenarios.bad_replies:cut_after_dot",
     "storm": "drills.scenarios.bad_replies:storm",

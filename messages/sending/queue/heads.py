@@ -12,7 +12,7 @@ from messages.states import OPEN_STATUSES, Lane
 # The due recipients of the tenants whose turn it is, those of each in the order of their due times. Of each backlog a
 # window is looked at: recipients that may not be claimed now cost no more than that, see `postpone_blocked`. SKIP
 # LOCKED, so that workers claim at the same time.
-WINDOW = 1_000
+WINDOW = 250
 _TENANTS = """unnest(%(projects)s::uuid[], %(simulated)s::boolean[], %(direct)s::boolean[], %(counts)s::bigint[])
         AS t(project_id, is_simulated, is_direct, count)"""
 _WINDOW = f"""SELECT id, domain, sender_id, expires_at FROM mail_recipient

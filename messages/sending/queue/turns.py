@@ -1,5 +1,6 @@
 """Turns of projects: how many messages of each a claim takes, whatever their backlogs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heapreplace
@@ -16,11 +17,14 @@ class Tenant(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """A tenant with due mail. `most` is the number of messages that a claim may take of it now."""
+    """A tenant with due mail. `most` is the number of messages that a claim may take of it now; `is_light` if that is
+    all that it has, and little.
+    """
 
     tenant: Tenant
     weight: float
     most: int
+    is_light: bool = False
 
 
 class Turns:
@@ -36,20 +40,34 @@ class Turns:
         self._now = 0.0
 
     def share_out(self, limit: int, demands: Sequence[Demand]) -> dict[Tenant, int]:
-        """The number of messages that each tenant may have of `limit`; tenants without any are left out."""
-        heap = [(self._start(one.tenant), number) for number, one in enumerate(demands) if one.most > 0]
+        """The number of messages that each tenant may have of `limit`; tenants without any are left out.
+
+        Up to half of it goes to light tenants first: mail of a project that sends a little, as most do, would else wait
+        for one turn of every backlog. The other half is everybody's, so that no backlog waits for them.
+        """
+        counts: Counter[int] = Counter()
+        light = [number for number, one in enumerate(demands) if one.is_light]
+        self._give(limit // 2, demands, light, counts)
+        self._give(limit - counts.total(), demands, range(len(demands)), counts)
+        return {demands[number].tenant: count for number, count in sorted(counts.items())}
+
+    def _give(self, limit: int, demands: Sequence[Demand], numbers: Sequence[int], counts: Counter[int]) -> None:
+        """Give `limit` turns to the demands with these numbers, the earliest virtual time first."""
+        heap = [
+            (self._start(demands[number].tenant) + counts[number] / demands[number].weight, number)
+            for number in numbers
+            if counts[number] < demands[number].most
+        ]
         heapify(heap)
-        counts = [0] * len(demands)
-        for _ in range(limit if heap else 0):
+        for _ in range(limit):
+            if not heap:
+                return
             at, number = heap[0]
             counts[number] += 1
             if counts[number] < demands[number].most:
                 heapreplace(heap, (at + 1 / demands[number].weight, number))
             else:
                 heappop(heap)
-                if not heap:
-                    break
-        return {one.tenant: count for one, count in zip(demands, counts, strict=True) if count}
 
     def charge(self, demands: Sequence[Demand], taken: Mapping[Tenant, int]) -> None:
         """Count the recipients that were claimed for the tenants in `taken`. A tenant whose mail could not be claimed

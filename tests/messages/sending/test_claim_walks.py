@@ -15,6 +15,7 @@ from messages import services
 from messages.accepting.draft import Draft
 from messages.models import Message, Recipient
 from messages.sending.claims import ClaimScope, claim_recipients, claim_suspect
+from messages.sending.queue.heads import WINDOW
 from messages.states import Lane, StatusReason
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +68,11 @@ def claim_all(scope: ClaimScope = ANY) -> tuple[list[str], int]:
     return [claim.address for claim in claims], count_read_rows() - before
 
 
+def claim_often(scope: ClaimScope = ANY) -> list[str]:
+    """The addresses that so many claims find as there are windows in the backlog."""
+    return [address for _ in range(COUNT // WINDOW) for address in claim_all(scope)[0]]
+
+
 def test_nothing_to_skip(send: Send) -> None:
     send(to=["good@x.test"])
     addresses, count = claim_all()
@@ -78,7 +84,7 @@ def test_expired_mail_after_an_outage_is_walked_once(send: Send) -> None:
     ago = timezone.now() - timedelta(hours=1)
     multiply(send(to=["late@x.test"]), expires_at=ago, next_attempt_at=ago - timedelta(hours=1))
     send(to=["good@x.test"])
-    assert claim_all()[0] == ["good@x.test"]
+    assert claim_often() == ["good@x.test"]
     send(to=["next@x.test"])
     addresses, count = claim_all()
     assert addresses == ["next@x.test"]
@@ -90,7 +96,7 @@ def test_mail_to_a_domain_that_takes_none_is_walked_once(send: Send) -> None:
     multiply(message, next_attempt_at=timezone.now() - timedelta(hours=1))
     send(to=["good@x.test"])
     scope = replace(ANY, is_shared_direct=True, closed_domains={"slow.test": timedelta(seconds=30)})
-    assert claim_all(scope)[0] == ["good@x.test"]
+    assert claim_often(scope) == ["good@x.test"]
     send(to=["next@x.test"])
     addresses, count = claim_all(scope)
     assert addresses == ["next@x.test"]

@@ -55,6 +55,19 @@ def test_more_projects_than_places_have_their_turn_one_after_another() -> None:
     assert len(had) == 50
 
 
+def test_a_little_mail_goes_before_many_backlogs_and_takes_half_of_the_places_at_most() -> None:
+    turns = Turns()
+    backlogs = [demand(Tenant(UUID(int=number), False), 25) for number in range(10, 60)]
+    light = [Demand(tenant=tenant, weight=1, most=4, is_light=True) for tenant in (A, B)]
+    for _ in range(3):
+        counts = take(turns, 20, *backlogs, *light)
+        assert (counts[A], counts[B]) == (4, 4)
+    many = [Demand(tenant=Tenant(UUID(int=number), False), weight=1, most=4, is_light=True) for number in range(9)]
+    counts = take(Turns(), 20, *many, demand(C, 20))
+    assert counts[C] >= 1
+    assert sum(take(Turns(), 20, *many, *backlogs).get(one.tenant, 0) for one in backlogs) >= 8
+
+
 def test_a_project_that_was_idle_starts_at_the_present_turn() -> None:
     turns = Turns()
     for _ in range(50):
