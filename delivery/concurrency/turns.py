@@ -24,20 +24,26 @@ class OwnerQueues(Generic[Job]):
     def __init__(self) -> None:
         self._queues: dict[Hashable, deque[Job]] = {}
         self.running: Counter[Hashable] = Counter()
+        self._turn = 0
+        self._last_turns: dict[Hashable, int] = {}
 
     def add(self, owner: Hashable, job: Job) -> None:
         self._queues.setdefault(owner, deque()).append(job)
 
     def take(self, owner_limit: int) -> Job | None:
-        """The next job, of the owner with the fewest running ones, which it counts as running; None if none may run."""
+        """The next job, which it counts as running: of the owner with the fewest running ones, and of several such of
+        the one whose last turn is the longest ago. None if none may run.
+        """
         waiting = [owner for owner, queue in tuple(self._queues.items()) if queue]
-        for owner in sorted(waiting, key=self.running.__getitem__):
+        for owner in sorted(waiting, key=lambda owner: (self.running[owner], self._last_turns.get(owner, 0))):
             if owner is None or self.running[owner] < owner_limit:
                 try:
                     job = self._queues[owner].popleft()
                 except IndexError:  # withdrawn meanwhile
                     continue
                 self.running[owner] += 1
+                self._turn += 1
+                self._last_turns[owner] = self._turn
                 return job
         return None
 

@@ -17,8 +17,8 @@ class Tenant(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """A tenant with due mail. `most` is the number of messages that a claim may take of it now; `is_light` if that is
-    all that it has, and little.
+    """A tenant with due mail. `most` is the number of messages that a claim may take of it now; `is_light` if all that
+    it has due fits into one claim.
     """
 
     tenant: Tenant
@@ -33,52 +33,56 @@ class Turns:
     Each tenant has a virtual time, which moves on by 1 / weight with every recipient that is claimed for it; the next
     turn is that of the earliest. A tenant that had no due mail starts at the present time: it does not get back the
     turns that it left to others. Every child is fair by itself, so all of them are together.
+
+    Before that, up to half of the places go to light tenants by weight, the smallest backlog first, and count for no
+    turn: mail of a project that sends a little, as most do, would else wait for one turn of every backlog.
     """
 
     def __init__(self) -> None:
         self._times: dict[Tenant, float] = {}
         self._now = 0.0
+        self._free: Mapping[Tenant, int] = {}
 
     def share_out(self, limit: int, demands: Sequence[Demand]) -> dict[Tenant, int]:
-        """The number of messages that each tenant may have of `limit`; tenants without any are left out.
-
-        Up to half of it goes to light tenants first: mail of a project that sends a little, as most do, would else wait
-        for one turn of every backlog. The other half is everybody's, so that no backlog waits for them.
-        """
+        """The number of messages that each tenant may have of `limit`; tenants without any are left out."""
         counts: Counter[int] = Counter()
-        light = [number for number, one in enumerate(demands) if one.is_light]
-        self._give(limit // 2, demands, light, counts)
-        self._give(limit - counts.total(), demands, range(len(demands)), counts)
+        light = [(0.0, one.most, number) for number, one in enumerate(demands) if one.is_light]
+        give(limit // 2, demands, light, counts)
+        self._free = {demands[number].tenant: count for number, count in counts.items()}
+        others = [(self._start(one.tenant), 0, number) for number, one in enumerate(demands)]
+        give(limit - counts.total(), demands, others, counts)
         return {demands[number].tenant: count for number, count in sorted(counts.items())}
 
-    def _give(self, limit: int, demands: Sequence[Demand], numbers: Sequence[int], counts: Counter[int]) -> None:
-        """Give `limit` turns to the demands with these numbers, the earliest virtual time first."""
-        heap = [
-            (self._start(demands[number].tenant) + counts[number] / demands[number].weight, number)
-            for number in numbers
-            if counts[number] < demands[number].most
-        ]
-        heapify(heap)
-        for _ in range(limit):
-            if not heap:
-                return
-            at, number = heap[0]
-            counts[number] += 1
-            if counts[number] < demands[number].most:
-                heapreplace(heap, (at + 1 / demands[number].weight, number))
-            else:
-                heappop(heap)
-
     def charge(self, demands: Sequence[Demand], taken: Mapping[Tenant, int]) -> None:
-        """Count the recipients that were claimed for the tenants in `taken`. A tenant whose mail could not be claimed
-        has had a turn as well: otherwise many such tenants would be the next for ever.
+        """Count the recipients that were claimed for the tenants in `taken`, as the last `share_out` gave them turns.
+
+        A tenant whose mail could not be claimed has had a turn as well: otherwise many such tenants would be the next
+        for ever.
         """
-        starts = {one.tenant: self._start(one.tenant) for one in demands if one.tenant in taken}
+        turns = {tenant: max(1, count) - self._free.get(tenant, 0) for tenant, count in taken.items()}
+        weights = {one.tenant: one.weight for one in demands}
+        starts = {tenant: self._start(tenant) for tenant, count in turns.items() if count > 0}
         self._now = min(starts.values(), default=self._now)
-        for one in demands:
-            if one.tenant in taken:
-                self._times[one.tenant] = starts[one.tenant] + max(1, taken[one.tenant]) / one.weight
+        for tenant, start in starts.items():
+            self._times[tenant] = start + turns[tenant] / weights[tenant]
         self._times = {tenant: at for tenant, at in self._times.items() if at > self._now}
 
     def _start(self, tenant: Tenant) -> float:
         return max(self._times.get(tenant, 0.0), self._now)
+
+
+def give(limit: int, demands: Sequence[Demand], entries: list[tuple[float, int, int]], counts: Counter[int]) -> None:
+    """Add `limit` turns to the counts of messages by demand. An entry is the virtual time of a demand, its rank among
+    those of the same time, and its number.
+    """
+    heap = [entry for entry in entries if counts[entry[2]] < demands[entry[2]].most]
+    heapify(heap)
+    for _ in range(limit):
+        if not heap:
+            return
+        at, rank, number = heap[0]
+        counts[number] += 1
+        if counts[number] < demands[number].most:
+            heapreplace(heap, (at + 1 / demands[number].weight, rank, number))
+        else:
+            heappop(heap)

@@ -14,8 +14,8 @@ from messages.states import Lane
 QUEUED = "lease_token IS NULL AND parked_by = '' AND crash_count = 0"
 # The same for recipients whose last attempt crashed its worker; the index is `recipient_suspect`.
 SUSPECT = "lease_token IS NULL AND parked_by = '' AND crash_count > 0"
-# A tenant with this many due messages counts as one with any number of them.
-MANY = 25
+# A tenant with this many due recipients, the most that one claim takes, counts as one with any number of them.
+MANY = 200
 # The list of tenants is read again after this many times the time that it took: the more projects wait, the less often.
 REST_FACTOR = 10
 # Without any, it is read again after this time.

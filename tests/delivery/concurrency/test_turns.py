@@ -30,6 +30,17 @@ def test_the_owner_with_the_fewest_conversations_is_the_next() -> None:
     assert [queues.take(9), queues.take(9), queues.take(9)] == ["a0", "b0", "a1"]
 
 
+def test_owners_with_as_many_conversations_take_turns() -> None:
+    queues = fill(a=3, b=3, c=3)
+    order = []
+    for _ in range(6):
+        job = queues.take(9)
+        assert job is not None
+        order.append(job[0])
+        queues.end(job[0])
+    assert order == ["a", "b", "c", "a", "b", "c"]
+
+
 def test_a_full_owner_does_not_hold_another() -> None:
     queues = fill(a=9)
     take_all(queues, 3)
