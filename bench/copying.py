@@ -7,11 +7,10 @@ from psycopg import sql
 
 # Their rows are facts about what happened, not parts of the message.
 LEFT_OUT = ("tracking_event", "mail_attempt")
-# Of every table with a column `message_id`.
+# Of every table with a column `message_id`; those that are partitions are not looked at.
 FIND_TABLES = """
-SELECT c.table_name FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
-WHERE c.table_schema = 'public' AND c.column_name = 'message_id' AND t.table_type = 'BASE TABLE'
-ORDER BY c.table_name
+SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'message_id'
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY c.relname
 """
 # A UUIDv7 of the time `at`, whose other digits come from the number `i`.
 ID = """(lpad(to_hex(floor(extract(epoch FROM v.at) * 1000)::bigint), 12, '0') || '7' || substr(md5(i::text), 1, 3)

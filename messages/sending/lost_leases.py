@@ -116,7 +116,12 @@ def _read_lost(locked: list[UUID]) -> list[LostLease]:
 
 def _forget_unbegun(lost: list[LostLease]) -> None:
     """Undo claims whose attempts never started; they count neither as attempts nor as crashes."""
-    execute("DELETE FROM mail_attempt WHERE id = ANY(%s)", [[row.attempt_id for row in lost]])
+    # With the recipient PostgreSQL looks only at the partition of its month.
+    execute(
+        "DELETE FROM mail_attempt a USING unnest(%s::uuid[], %s::bigint[]) AS v(recipient_id, id)"
+        " WHERE a.recipient_id = v.recipient_id AND a.id = v.id",
+        [[row.recipient_id for row in lost], [row.attempt_id for row in lost]],
+    )
     execute(
         "UPDATE mail_recipient SET lease_token = NULL, lease_until = NULL, attempt_count = attempt_count - 1"
         " WHERE id = ANY(%s)",
@@ -127,9 +132,11 @@ def _forget_unbegun(lost: list[LostLease]) -> None:
 def _end_attempts(lost: list[LostLease]) -> None:
     execute(
         "UPDATE mail_attempt a SET phase = %s, finished_at = now(), outcome = v.outcome, reply = v.reply"
-        " FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS v(id, outcome, reply) WHERE a.id = v.id",
+        " FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[]) AS v(recipient_id, id, outcome, reply)"
+        " WHERE a.recipient_id = v.recipient_id AND a.id = v.id",
         [
             Phase.DONE,
+            [row.recipient_id for row in lost],
             [row.attempt_id for row in lost],
             [OUTCOMES[row.phase] for row in lost],
             [REPLIES[row.phase] for row in lost],

@@ -50,7 +50,8 @@ DOMAIN, EXCHANGER, NETWORK = "rcpt.test", "127.0.1.1", "127.0.1.0/24"
 # The exchanger's refusals have held the domain when this is over.
 HOLD_SECONDS = 6.0
 SAMPLE_SECONDS = 0.25
-OFFSET = re.compile("^offset=")
+# Queries of the list that filter nothing.
+NO_FILTER = re.compile("^(offset|limit)=")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +190,7 @@ def build_calls(listing: object, rows: int) -> Mapping[str, str]:
     queries = build_queries(middle, rows)
     filters = {name: query for name, query in queries.items() if query and "keyset" not in name}
     deep = listing.find_at(rows - 100)  # type: ignore[attr-defined]
-    named = {f"filter: {name}": query for name, query in filters.items() if not OFFSET.match(query)}
+    named = {f"filter: {name}": query for name, query in filters.items() if not NO_FILTER.match(query)}
     return {FIRST_PAGE: queries["first page"], DEEP_PAGE: f"after={deep}", **named}
 
 
