@@ -1,10 +1,12 @@
 """Libraries that only some installations need: each group is an extra with a lock of its own, `requirements-NAME.txt`.
 
-They are imported when they are used, so a program that does not use them neither needs nor loads them. This is the one
-place for such imports.
+They are imported when they are used, so a program that does not use them neither needs nor loads them. So are some that
+are always there and large, and that few processes use: this is the one place for such imports.
 """
 
+from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 
 # By extra, the package that shows that it is there.
 EXTRAS = {"mjml": "mrml", "ses": "boto3"}
@@ -31,3 +33,8 @@ def is_installed(package: str) -> bool:
     except (ImportError, ValueError):
         # Whoever hides packages may do so by an error, or by a module without a spec.
         return False
+
+
+def load_when_used(module: str) -> ModuleType:
+    """The module, imported by the first call."""
+    return import_module(module)

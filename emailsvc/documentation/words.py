@@ -4,10 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TypeAlias
 
-import snowballstemmer
+from delivery.optional import load_when_used
 
 # A stem for each word of it.
 Phrase: TypeAlias = tuple[str, ...]
@@ -55,7 +55,8 @@ SYNONYMS: Sequence[Sequence[str]] = (
 def stem(word: str) -> str:
     """The word without its ending, in lower case: `scheduling` and `scheduled` have one stem."""
     # A stemmer keeps its word in itself: each call has its own, so that threads do not share one.
-    found: str = snowballstemmer.stemmer("english").stemWord(word.lower())
+    # Stemmers of thirty languages come with it, 3 MB, and only a search needs one.
+    found: str = load_when_used("snowballstemmer").stemmer("english").stemWord(word.lower())
     return found
 
 
@@ -84,6 +85,7 @@ def to_phrase(text: str) -> Phrase:
     return tuple(stem(part) for token in split_tokens(text) for part in split_parts(token))
 
 
+@cache
 def list_other_names() -> dict[Phrase, tuple[Phrase, ...]]:
     """For each name in `SYNONYMS` the other names of its subjects."""
     others: dict[Phrase, dict[Phrase, None]] = {}
@@ -94,8 +96,10 @@ def list_other_names() -> dict[Phrase, tuple[Phrase, ...]]:
     return {phrase: tuple(names) for phrase, names in others.items()}
 
 
-OTHER_NAMES = list_other_names()
-LONGEST = max(map(len, OTHER_NAMES))
+@cache
+def count_longest() -> int:
+    """The number of words of the longest name in `SYNONYMS`."""
+    return max(map(len, list_other_names()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +116,13 @@ def read_query(query: str) -> list[Term]:
     tokens = list(split_tokens(query))[:MAX_WORDS]
     terms = []
     while tokens:
-        length = next((n for n in range(min(LONGEST, len(tokens)), 1, -1) if is_known(tokens[:n])), 1)
+        length = next((n for n in range(min(count_longest(), len(tokens)), 1, -1) if is_known(tokens[:n])), 1)
         text = " ".join(tokens[:length])
         phrase = to_phrase(text)
-        terms.append(Term(text=text, phrase=phrase, others=OTHER_NAMES.get(phrase, ())))
+        terms.append(Term(text=text, phrase=phrase, others=list_other_names().get(phrase, ())))
         tokens = tokens[length:]
     return [term for term in terms if term.phrase]
 
 
 def is_known(tokens: Sequence[str]) -> bool:
-    return to_phrase(" ".join(tokens)) in OTHER_NAMES
+    return to_phrase(" ".join(tokens)) in list_other_names()

@@ -1,7 +1,7 @@
 """A small process that cleans up after us when we are killed and cannot clean up ourselves.
 
-Run as `python -I -S cleanup.py LOCK PATH…`, it waits for the end of its input, which comes when we end, and
-removes the paths. It must start quickly, so it imports nothing of ours.
+It waits for the end of its input, which comes when we end, and becomes `python -I -S cleanup.py LOCK PATH…`, which
+removes the paths. It must start quickly, so it imports nothing of ours; and while it waits, next to nothing at all.
 """
 
 import fcntl
@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+WAIT = "import os, sys; os.read(0, 1); os.execv(sys.executable, [sys.executable, '-I', '-S', *sys.argv[1:]])"
+
 
 @contextmanager
 def cleanup_process(lock: Path, *paths: Path) -> Iterator[None]:
     """While this context lasts, our sudden death removes the paths, unless another process has the lock by then."""
-    words = [sys.executable, "-I", "-S", __file__, str(lock), *map(str, paths)]
+    words = [sys.executable, "-I", "-S", "-c", WAIT, __file__, str(lock), *map(str, paths)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, cwd="/", start_new_session=True) as process:
         try:
             yield
@@ -28,7 +30,6 @@ def cleanup_process(lock: Path, *paths: Path) -> Iterator[None]:
 
 def main() -> None:
     lock, *paths = map(Path, sys.argv[1:])
-    sys.stdin.read()
     with lock.open("a") as file:
         if not is_ours(file):
             # The next run has started already and has cleaned up itself.

@@ -29,6 +29,8 @@ SETTINGS = {
     "checkpoint_timeout": "15min",
     "max_wal_size": "2GB",
     "wal_compression": "on",
+    # Nobody subscribes: without them a process less waits.
+    "max_logical_replication_workers": "0",
 }
 INITDB_OPTIONS = ("-A", "trust", "-E", "UTF8", "--no-locale", "-U", NAME, "--no-instructions")
 # For tests: losing data in a power cut does no harm there.

@@ -144,6 +144,8 @@ def test_nothing_is_forked_beside_a_thread(tmp_path: Path) -> None:
     assert not (tmp_path / "one.log").exists()
 
 
+# Large, and used by few processes or never.
+LOADED_WHEN_USED = {"boto3", "botocore", "css_inline", "mrml", "prompt_toolkit", "snowballstemmer"}
 LOAD = """
 import json, os, sys
 from emailsvc.launcher.preload import load_product
@@ -167,3 +169,4 @@ def test_what_is_loaded_before_the_forks_is_all_that_the_programs_import_and_ope
     assert (said["threads"], said["sockets"], said["told"], said["frozen"]) == (1, [], "told", True)
     assert said["later"] == []
     assert set(preload.MODULES) <= set(said["modules"])
+    assert not LOADED_WHEN_USED & set(said["modules"])
