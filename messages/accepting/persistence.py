@@ -233,7 +233,7 @@ def build_attachments(message: Message, item: Admitted) -> list[Attachment]:
     return [
         Attachment(
             message_id=message.pk,
-            content=AttachmentContent(project_id=message.project_id, sha256=file.digest, size=len(file.content)),
+            content=AttachmentContent(project_id=message.project_id, sha256=file.digest, size=file.size),
             position=position,
             filename=file.filename,
             content_type=file.content_type,

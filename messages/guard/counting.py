@@ -60,7 +60,7 @@ SET sent = c.sent + excluded.sent, bounced = c.bounced + excluded.bounced,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class RateRow:
     """Events of one combination of scopes."""
 
     project_id: UUID
@@ -88,7 +88,7 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class CountingProgress:
     counted_until: datetime
 
 
@@ -102,7 +102,7 @@ def count_events() -> int:
     """Count the next events, of one bucket at most. Returns 1 if there may be more."""
     with transaction.atomic():
         execute("INSERT INTO mail_guardstate (id, counted_until) VALUES (1, now()) ON CONFLICT DO NOTHING")
-        found = fetch_one_as(Progress, "SELECT counted_until FROM mail_guardstate WHERE id = 1 FOR UPDATE SKIP LOCKED")
+        found = fetch_one_as(CountingProgress, "SELECT counted_until FROM mail_guardstate WHERE id = 1 FOR UPDATE SKIP LOCKED")
         if found is None:
             return 0
         start = max(found.counted_until, timezone.now() - DAY)
@@ -120,7 +120,7 @@ def floor_bucket(time: datetime) -> datetime:
     return time - timedelta(seconds=time.timestamp() % BUCKET.total_seconds())
 
 
-def read_rows(start: datetime, end: datetime) -> list[Row]:
+def read_rows(start: datetime, end: datetime) -> list[RateRow]:
     sent = [EventType.SENT, EventType.DELIVERED, EventType.BOUNCED]
     values = {
         "first": least_id_at(start),
@@ -132,10 +132,10 @@ def read_rows(start: datetime, end: datetime) -> list[Row]:
         "for_good": FOR_GOOD,
         "mx": ProviderKind.MX,
     }
-    return fetch_as(Row, _COUNT, values)
+    return fetch_as(RateRow, _COUNT, values)
 
 
-def store_counts(bucket: datetime, rows: Iterable[Row]) -> None:
+def store_counts(bucket: datetime, rows: Iterable[RateRow]) -> None:
     sums: dict[tuple[UUID, PauseKind, str], Sums] = defaultdict(Sums)
     for row in rows:
         for kind, value in row.list_scopes():
