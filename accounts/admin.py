@@ -19,6 +19,7 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.paginator import InfinitePaginator
 
 from accounts.admin_forms import NewKeyForm, ProjectForm
+from accounts.metering import admin as limits_admin  # noqa: F401  Django's admin looks for accounts.admin alone
 from accounts.models import ApiKey, AuditEntry, Notice, Project
 from accounts.services import add_sending_cap, create_api_key, revoke_api_key, write_audit
 from accounts.streams import add_default_stream

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from accounts.metering.wrong_keys import wrong_keys
 from accounts.models import ApiKey, Project
 from accounts.services import InvalidKeyError, UnauthorizedError, authenticate_token
 from common.client_ip import client_ip
@@ -38,9 +39,13 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _, text = header.partition(" ")
         if not header:
             raise UnauthorizedError
-        if scheme.lower() != "bearer":
-            raise InvalidKeyError
-        key = authenticate_token(text.strip(" "), client_ip(request.META))
+        address = client_ip(request.META)
+        try:
+            # Another scheme's credential is no key of ours.
+            key = authenticate_token(text.strip(" ") if scheme.lower() == "bearer" else "", address)
+        except InvalidKeyError:
+            wrong_keys.note(address)
+            raise
         return Principal(key), key
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  DRF calls it so

@@ -39,6 +39,7 @@ def idempotent(view: TwoPhases) -> View:
         ticket = read_ticket(self, request)
         stored = find_response(ticket)
         if stored is None:
+            self.require_permit()
             phases = view(self, request, *args, **kwargs)
             next(phases)
             stored = run_once(ticket, lambda: keep(self, finish(phases), view))

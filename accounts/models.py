@@ -11,6 +11,10 @@ from django.db.models import Q
 from django.db.models.functions import Length, Now
 
 from accounts import scopes, tokens
+from accounts.metering.models import KeyLimits as KeyLimits
+from accounts.metering.models import KeyUsage as KeyUsage
+from accounts.metering.models import Limits as Limits
+from accounts.metering.models import ProjectLimits as ProjectLimits
 from common.client_ip import IpAddress, is_within
 from common.fields import EncryptedTextField
 from common.ids import new_id
@@ -218,36 +222,6 @@ class ApiKey(models.Model):
         patterns: Sequence[str] = self.allowed_recipients
         lowered = address.lower()
         return not patterns or lowered in patterns or f"*@{lowered.rpartition('@')[2]}" in patterns
-
-
-class Limits(models.Model):
-    """The limits of a project or a key. Null means no limit; the limits of an owner without a row are the defaults."""
-
-    requests_per_second = models.PositiveIntegerField(null=True, blank=True)
-    messages_per_second = models.PositiveIntegerField(null=True, blank=True)
-    messages_per_day = models.PositiveBigIntegerField(null=True, blank=True)
-    messages_per_month = models.PositiveBigIntegerField(null=True, blank=True)
-
-    class Meta:
-        abstract = True
-
-
-class ProjectLimits(Limits):
-    """The limits of a project, of all its keys together."""
-
-    project = models.OneToOneField(Project, models.CASCADE, primary_key=True, related_name="limits")
-
-    class Meta:
-        verbose_name_plural = "project limits"
-
-
-class KeyLimits(Limits):
-    """The limits of one key, beside those of its project."""
-
-    api_key = models.OneToOneField(ApiKey, models.CASCADE, primary_key=True, related_name="limits")
-
-    class Meta:
-        verbose_name_plural = "key limits"
 
 
 class SendingCap(models.Model):

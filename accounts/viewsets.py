@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Model, Q, QuerySet
+from django.http import HttpResponseBase
 from django.urls import reverse
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
@@ -23,6 +24,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.metering.permits import Permit
 from accounts.models import ApiKey, Project
 from accounts.permissions import find_action
 from accounts.services import store_audit
@@ -75,6 +77,11 @@ class ApiView(APIView):
     bodies: ClassVar[Mapping[str, type[StrictSerializer]]] = {}
     located: ClassVar[frozenset[str]] = frozenset({"create"})
     unaudited: ClassVar[frozenset[str]] = frozenset()
+    # The number of messages that an action accepts, from its request: they are taken from the limits before it runs.
+    metered: ClassVar[Mapping[str, Callable[[Request], int]]] = {}
+    # What the request has taken of the limits of its key.
+    permit: Permit | None = None
+    is_authenticated = False
     # The name of a plain view's change.
     change_name: ClassVar[str] = ""
     # What the audit log tells of the request: the changed object, and the names of the given fields.
@@ -154,7 +161,38 @@ class ApiView(APIView):
         self.given = sorted(data)
         return read_fields(self.body_class, data)
 
+    def perform_authentication(self, request: Request) -> None:
+        super().perform_authentication(request)
+        self.is_authenticated = True
+
+    def check_throttles(self, request: Request) -> None:
+        """Take the request, and the messages that it is to send, from the limits of the key and its project.
+
+        A request that may have a stored answer is refused later: see `require_permit`.
+        """
+        action = find_action(request, self) or ""
+        count = self.metered.get(action)
+        self.permit = Permit.ask(self.key, count(request) if count else 0)
+        if not (count and "Idempotency-Key" in request.headers):
+            self.require_permit()
+
+    def require_permit(self) -> None:
+        """Raise the error of a request that is beyond its limits and has no stored answer."""
+        if self.permit and self.permit.error:
+            raise self.permit.error
+
+    def settle_permit(self, response: HttpResponseBase) -> None:
+        """Give back what a refused or repeated request took, and tell the limits."""
+        if self.permit is None and self.is_authenticated:
+            self.permit = Permit.ask(self.key)
+        if self.permit is not None:
+            if response.status_code >= HTTPStatus.BAD_REQUEST or "Idempotency-Replayed" in response:
+                self.permit.settle(0)
+            for name, value in self.permit.headers.items():
+                response[name] = value
+
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        self.settle_permit(response)
         if response.status_code < HTTPStatus.BAD_REQUEST and "Idempotency-Replayed" not in response:
             self.record_change(response)
         return super().finalize_response(request, response, *args, **kwargs)

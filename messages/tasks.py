@@ -7,6 +7,7 @@ import structlog
 from celery import shared_task
 
 from accounts import idempotency
+from accounts.metering import usage
 from ledger import cached_rows
 from ledger.doorbell import doorbell
 from ledger.partitions import analyze, make_months
@@ -90,6 +91,12 @@ def purge_settings_changes() -> None:
     log.info("settings_changes_purged", count=cached_rows.purge_changes())
 
 
+@shared_task(name="mail.keep_key_usage")
+def keep_key_usage() -> None:
+    """Write the day's messages of each key that has a limit by day or month."""
+    usage.keep_key_usage()
+
+
 @shared_task(name="mail.sweep_attachments")
 def sweep_attachments() -> None:
     """Remove attachments' bytes that no message names."""
@@ -127,6 +134,7 @@ SCHEDULE = (
     (purge_idempotency_keys, timedelta(hours=1)),
     (report_unreadable_providers, timedelta(minutes=1)),
     (purge_settings_changes, timedelta(hours=1)),
+    (keep_key_usage, timedelta(minutes=1)),
     (sweep_attachments, timedelta(hours=1)),
     (purge_feedback, timedelta(hours=1)),
     (keep_months, timedelta(hours=6)),

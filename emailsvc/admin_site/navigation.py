@@ -23,6 +23,8 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "Setup": (
         ("accounts.project", "workspaces"),
         ("accounts.apikey", "key"),
+        ("accounts.projectlimits", "speed"),
+        ("accounts.keylimits", "speed"),
         ("accounts.stream", "low_priority"),
         ("domains.domain", "language"),
         ("providers.provider", "outgoing_mail"),

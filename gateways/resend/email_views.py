@@ -21,7 +21,7 @@ from gateways.resend.responses import find_reactions, show_email, show_id, show_
 from gateways.resend.viewsets import ResendViewSet
 from messages import services
 from messages.accepting.admission import Admission
-from messages.api.accepting_views import Accepted, accepting
+from messages.api.accepting_views import Accepted, accepting, count_items, count_one
 from messages.api.attachment_fields import limit_body
 from messages.api.batch import prepare_batch
 from messages.api.filters import EmailFilter, EmailPagination, EmailQuery
@@ -50,6 +50,7 @@ class EmailViewSet(ResendViewSet):
         "cancel": scopes.EMAILS_SEND,
     }
     unaudited: ClassVar = frozenset({"create", "batch"})
+    metered: ClassVar = {"create": count_one, "batch": count_items}
     pagination_class = EmailPagination
     filter_backends = (EmailFilter,)
     serializer_class = EmailRow

@@ -30,6 +30,7 @@ def accepting(view: Callable[..., Accepted]) -> Callable[..., HttpResponseBase]:
     def run(self: ProjectView, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         ticket = read_ticket(self, request)
         try:
+            self.require_permit()
             prepared, respond = view(self, request, *args, **kwargs)
         except (ApiError, ValidationError):
             stored = find_response(ticket)
@@ -37,6 +38,8 @@ def accepting(view: Callable[..., Accepted]) -> Callable[..., HttpResponseBase]:
                 raise
         else:
             stored = store_once(ticket, lambda ticket: prepared.store_and_respond(respond, ticket))
+            if self.permit is not None:
+                self.permit.settle(len(prepared.admitted))
         return write_response(stored)
 
     return mark_idempotent(run)
@@ -46,3 +49,13 @@ def write_response(stored: StoredResponse) -> HttpResponse:
     """The response, without DRF's negotiation and rendering."""
     content = msgspec.json.encode(stored.body)
     return HttpResponse(content, status=stored.status, headers=list_headers(stored), content_type="application/json")
+
+
+def count_one(_request: Request) -> int:
+    """The number of emails of a request with one."""
+    return 1
+
+
+def count_items(request: Request) -> int:
+    """The number of emails of a batch."""
+    return len(request.data) if isinstance(request.data, list) else 0

@@ -18,6 +18,7 @@ from common.addresses import Address
 from common.serializers import StrictIntegerField
 from messages.accepting.admission import Admission
 from messages.accepting.draft import Draft
+from messages.api.accepting_views import count_one
 from messages.api.fields import AddressListField, LenientSerializer, SenderField
 from messages.api.responses import EmailRow
 from messages.api.views import accepted
@@ -87,6 +88,7 @@ class TemplateTestView(ProjectView):
     bodies = {"post": TemplateTestRequest}
     located = frozenset({"post"})
     unaudited = frozenset({"post"})
+    metered = {"post": count_one}
 
     @extend_schema(operation_id="test_template", responses={202: EmailRow})
     @idempotent

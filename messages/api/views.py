@@ -21,7 +21,7 @@ from common.errors import ConflictError
 from common.parsers import MAX_BATCH_BODY, read_array, read_object
 from messages import services
 from messages.accepting.admission import Admission
-from messages.api.accepting_views import Accepted, accepting
+from messages.api.accepting_views import Accepted, accepting, count_items, count_one
 from messages.api.attachment_fields import limit_body
 from messages.api.batch import prepare_batch
 from messages.api.filters import (
@@ -90,6 +90,7 @@ class EmailViewSet(ProjectViewSet):
     located = frozenset({"create", "resend"})
     # A message tells itself when it was accepted, and by which key.
     unaudited = frozenset({"create", "batch", "resend"})
+    metered = {"create": count_one, "batch": count_items, "resend": count_one}
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """A key without `emails:read` gets no content, nor in a stored answer to another key's request."""

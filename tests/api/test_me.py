@@ -2,6 +2,14 @@
 
 from datetime import UTC, datetime
 
+# The defaults.
+AMOUNTS = {
+    "requests_per_second": 5_000,
+    "messages_per_second": 50_000,
+    "messages_per_day": None,
+    "messages_per_month": None,
+}
+
 
 def test_a_key_learns_its_project_scopes_and_limits(make_api, project):
     api = make_api(
@@ -23,14 +31,19 @@ def test_a_key_learns_its_project_scopes_and_limits(make_api, project):
             "scopes": ["emails:read", "emails:send"],
             "expires_at": "2999-01-01T00:00:00Z",
         },
-        "limits": {"allowed_ips": ["127.0.0.1/32"], "allowed_recipients": ["*@a.test"]},
+        "limits": {
+            "allowed_ips": ["127.0.0.1/32"],
+            "allowed_recipients": ["*@a.test"],
+            "key": AMOUNTS,
+            "project": AMOUNTS,
+        },
     }
 
 
 def test_me_shows_a_test_key_without_scopes_or_limits(make_api):
     body = make_api(scopes=[], is_test=True).get("/me/").json()
     assert (body["key"]["test"], body["key"]["scopes"], body["key"]["expires_at"]) == (True, [], None)
-    assert body["limits"] == {"allowed_ips": [], "allowed_recipients": []}
+    assert body["limits"] == {"allowed_ips": [], "allowed_recipients": [], "key": AMOUNTS, "project": AMOUNTS}
 
 
 def test_the_key_itself_is_not_shown_again(api):

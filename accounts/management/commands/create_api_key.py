@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from django.core.management.base import CommandError
 from django.utils import timezone
 
+from accounts.installation.limits import DEFAULT_LIMITS, set_limits
+from accounts.management.limit_options import add_limit_options, read_limit_options
 from accounts.management.project_command import ProjectCommand
 from accounts.scopes import ADMIN
 from accounts.services import create_api_key, write_audit
@@ -38,7 +40,10 @@ class Command(ProjectCommand):
             help="A recipient that the key may send to, a@example.com or *@example.com; may be repeated.",
         )
 
+        add_limit_options(parser)
+
     def handle(self, **options: object) -> None:
+        limits = read_limit_options(options, DEFAULT_LIMITS)
         scopes = split_commas(str(options["scopes"]))
         is_of_installation = scopes == [ADMIN] and not options["project"]
         key, token = create_api_key(
@@ -51,6 +56,8 @@ class Command(ProjectCommand):
             allowed_recipients=as_list(options["allow_recipient"]),
         )
         write_audit("command", "create_api_key", key, id=str(key.pk), scopes=key.scopes)
+        if limits != DEFAULT_LIMITS:
+            set_limits("command", key, limits)
         self.emit({"id": key.pk, "key": token, "prefix": key.prefix, "scopes": key.scopes, "test": key.is_test})
 
 
