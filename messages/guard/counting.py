@@ -102,7 +102,9 @@ def count_events() -> int:
     """Count the next events, of one bucket at most. Returns 1 if there may be more."""
     with transaction.atomic():
         execute("INSERT INTO mail_guardstate (id, counted_until) VALUES (1, now()) ON CONFLICT DO NOTHING")
-        found = fetch_one_as(CountingProgress, "SELECT counted_until FROM mail_guardstate WHERE id = 1 FOR UPDATE SKIP LOCKED")
+        found = fetch_one_as(
+            CountingProgress, "SELECT counted_until FROM mail_guardstate WHERE id = 1 FOR UPDATE SKIP LOCKED"
+        )
         if found is None:
             return 0
         start = max(found.counted_until, timezone.now() - DAY)

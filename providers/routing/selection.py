@@ -63,10 +63,8 @@ _MAILBOX_ADDRESS = re.compile(r"[A-Za-z0-9._-]{1,64}@[A-Za-z0-9.-]{1,250}")
 # Part of every project, without a row: the mail of test keys always uses it, and no other mail.
 SIMULATOR = ProviderRef(None, "simulator", ProviderKind.SIMULATOR)
 
-# Why a provider whose stored settings cannot be read takes no mail.
+# Why a provider takes no mail: its settings are lost, or it is of a kind that is not for live mail.
 UNREADABLE = "unreadable: its stored settings cannot be read"
-
-# Why a provider of this kind takes no mail here: this module chooses for live mail.
 FOR_TEST_KEYS = "simulator: only for test keys"
 
 # The providers that have failed for a mail in this round of attempts, each with its reply.

@@ -15,9 +15,7 @@ DROP TRIGGER accounts_keylimits_noted ON accounts_keylimits;
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0062_guard"),
-    ]
+    dependencies = [("accounts", "0062_guard")]
 
     operations = [
         migrations.CreateModel(
