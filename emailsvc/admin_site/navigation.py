@@ -33,6 +33,8 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "Operations": (
         ("accounts.notice", "notifications"),
+        ("mail.pause", "pause_circle"),
+        ("mail.incidentresend", "emergency"),
         ("django_celery_beat.periodictask", "schedule"),
         ("accounts.auditentry", "history"),
     ),
@@ -43,7 +45,7 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 # Clearer names for packages whose own name is too vague.
-TITLES = {"axes.accessattempt": "Failed logins", "accounts.auditentry": "Audit log"}
+TITLES = {"axes.accessattempt": "Failed logins", "accounts.auditentry": "Audit log", "mail.incidentresend": "Incidents"}
 
 
 def build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
