@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from ledger.batches import run_batches
-from ledger.sql import fetch_value
+from ledger.sql import execute, fetch_value
 from messages.message_events import record_status_events
 from messages.pause_models import Pause
 from messages.pausing import caps, names
@@ -22,6 +22,12 @@ from messages.states import Status, StatusReason
 from messages.transitions import Transition, apply_transitions
 
 DROP_BATCH = 500
+# Somebody has resumed the provider itself.
+_END_PROVIDER_PAUSES = """
+UPDATE mail_pause SET ended_at = now()
+WHERE ended_at IS NULL AND kind = 'provider'
+  AND NOT EXISTS (SELECT FROM providers_provider WHERE id::text = mail_pause.value AND is_paused)
+"""
 DROPPED_REPLY = "It was dropped while it was paused."
 
 
@@ -33,6 +39,7 @@ def settle_pauses() -> int:
         for pause in unfinished
         if pause.applied_at is None or pause.dropping_at is not None or pause.per_minute is not None
     )
+    execute(_END_PROVIDER_PAUSES)
     parkers = set(list_parkers())
     if not parkers:
         return count

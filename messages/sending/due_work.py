@@ -34,7 +34,9 @@ _CONDITIONS = {
     # A pause that is not done with the mail in the queue, or mail that a pause or a cap holds.
     DueWork.PAUSES: f"SELECT WHERE EXISTS (SELECT FROM mail_recipient WHERE parked_by <> ''"
     f" AND status IN ({OPEN_STATUSES})) OR EXISTS (SELECT FROM mail_pause WHERE ended_at IS NULL"
-    " AND (applied_at IS NULL OR dropping_at IS NOT NULL OR per_minute IS NOT NULL))",
+    " AND (applied_at IS NULL OR dropping_at IS NOT NULL OR per_minute IS NOT NULL) AND kind <> 'provider')"
+    " OR EXISTS (SELECT FROM mail_pause p WHERE ended_at IS NULL AND kind = 'provider'"
+    " AND NOT EXISTS (SELECT FROM providers_provider WHERE id::text = p.value AND is_paused))",
     DueWork.RECIPIENTS: f"SELECT WHERE {' OR '.join(f'({write_is_due(lane)})' for lane in Lane)}",
     DueWork.FEEDBACK: "SELECT FROM mail_receivedfeedback WHERE due_at <= now()",
     # Lane by lane, as the index has them.

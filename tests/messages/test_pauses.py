@@ -19,9 +19,11 @@ from messages.pausing.services import PauseExistsError, end_pause, start_pause
 from messages.pausing.settling import settle_pauses
 from messages.pausing.values import read_value
 from messages.selectors import find_detailed
+from messages.sending.due_work import DueWork, find_due_work
 from messages.sending.schedule import release_due
 from messages.tasks import tick
 from providers.models import Provider
+from providers.services import resume_provider
 from templates_app.models import Template
 
 pytestmark = pytest.mark.django_db
@@ -132,6 +134,17 @@ def test_a_provider_gets_its_own_pause(project, send, deliver, inbox):
     end_pause("sue", made)
     deliver()
     assert state(message)[0] == "delivered"
+
+
+def test_the_pause_of_a_provider_ends_with_its_own_resume(project, inbox):
+    provider = Provider.objects.get(project=None)
+    made = pause(None, "provider", provider.name)
+    assert DueWork.PAUSES not in find_due_work()
+    resume_provider(provider.pk)
+    assert DueWork.PAUSES in find_due_work()
+    settle_pauses()
+    made.refresh_from_db()
+    assert made.ended_at is not None
 
 
 @pytest.mark.parametrize(
