@@ -54,7 +54,7 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
 
     form = EndpointForm
     list_display = ("where", "project", "state", "last_success", "last_failure", "told")
-    list_filter = (("project", RelatedDropdownFilter), "status")
+    list_filter = (("project", RelatedDropdownFilter), "status", "is_test")
     list_select_related = ("project",)
     search_fields = ("url", "description")
     search_help_text = "URL or description"

@@ -52,6 +52,6 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
         project = values.get("project")
-        if project is not None and project.endpoints.count() >= MAX_ENDPOINTS:
+        if project is not None and project.endpoints.filter(is_test=False).count() >= MAX_ENDPOINTS:
             self.add_error("project", TooManyEndpointsError().detail)
         return values
