@@ -262,7 +262,7 @@ class ProviderQuery(PageQuery):
     after = ProviderCursorField(required=False, help_text="The `next` of the previous page.")
 
 
-class PauseInput(StrictSerializer):
+class ProviderPauseInput(StrictSerializer):
     """Length and reason of a pause. Without `seconds` it lasts until the provider is resumed."""
 
     seconds = StrictIntegerField(min_value=1, max_value=30 * 24 * 3600, required=False, allow_null=True)

@@ -24,11 +24,11 @@ from providers.models import Provider, ProviderKind
 from providers.serializers import (
     CheckOutput,
     OwnProviderOutput,
-    PauseInput,
     ProviderChange,
     ProviderCursor,
     ProviderInput,
     ProviderOutput,
+    ProviderPauseInput,
     ProviderQuery,
 )
 from providers.services import (
@@ -78,7 +78,7 @@ class ProviderViewSet(ProjectViewSet):
     pagination_class = ProviderPagination
     queries = {"list": ProviderQuery}
     unaudited = frozenset({"check"})
-    bodies = {"create": ProviderInput, "partial_update": ProviderChange, "pause": PauseInput}
+    bodies = {"create": ProviderInput, "partial_update": ProviderChange, "pause": ProviderPauseInput}
 
     def get_queryset(self) -> QuerySet[Provider]:
         is_shared = ExpressionWrapper(Q(project=None), output_field=BooleanField())

@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.services import write_audit
 from providers.management.provider_command import ProviderCommand
-from providers.serializers import PauseInput
+from providers.serializers import ProviderPauseInput
 from providers.services import pause_provider
 
 
@@ -23,7 +23,7 @@ class Command(ProviderCommand):
         parser.add_argument("--reason", default="", help="Reason, shown in the provider's health.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        values = self.read_values(PauseInput(data={name: options[name] for name in ("seconds", "reason")}))
+        values = self.read_values(ProviderPauseInput(data={name: options[name] for name in ("seconds", "reason")}))
         provider = self.find_provider(options)
         seconds, reason = values["seconds"], values["reason"]
         pause_provider(provider.pk, reason=reason, pause=timedelta(seconds=seconds) if seconds else None)
