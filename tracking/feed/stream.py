@@ -104,7 +104,7 @@ def format_event(event: Event) -> bytes:
 
 
 def open_stream(
-    project_id: UUID, *, after: Cursor, types: Sequence[str] | None, is_test: bool, is_paced: bool
+    project_id: UUID, *, after: Cursor, types: Sequence[str] | None, is_test: bool | None = None, is_paced: bool
 ) -> StreamingHttpResponse:
     """Open a streaming response. Raises TooManyStreamsError."""
     if not slots.acquire(project_id):
