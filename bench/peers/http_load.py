@@ -30,7 +30,7 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Load:
+class HttpLoad:
     """`clients` connections to a server on loopback, each with one request at a time, as SDKs send them."""
 
     port: int

@@ -6,7 +6,7 @@ from itertools import repeat
 
 import pytest
 
-from bench.peers.http_load import Load, LoadError, build_request
+from bench.peers.http_load import HttpLoad, LoadError, build_request
 from bench.peers.mails import BATCH, batch_posts, single_posts
 
 
@@ -42,26 +42,26 @@ def port():
 
 
 def test_a_count_of_requests_is_sent_exactly_over_kept_connections(port):
-    took = Load(port=port, clients=3).run(repeat(build_request("/", b"{}")), count=20)
+    took = HttpLoad(port=port, clients=3).run(repeat(build_request("/", b"{}")), count=20)
     assert len(took) == len(Door.bodies) == 20
     assert len(Door.connections) == 3
 
 
 def test_fewer_requests_than_clients_open_as_many_connections(port):
-    Load(port=port, clients=8).run(repeat(build_request("/", b"{}")), count=2)
+    HttpLoad(port=port, clients=8).run(repeat(build_request("/", b"{}")), count=2)
     assert len(Door.connections) == 2
 
 
 def test_large_requests_and_answers_are_carried_whole(port):
     body = b"x" * 3_000_000
-    Load(port=port, clients=1).run(iter([build_request("/", body)]), count=1)
+    HttpLoad(port=port, clients=1).run(iter([build_request("/", body)]), count=1)
     assert Door.bodies == [body]
-    assert len(Load(port=port, clients=1).run(repeat(build_request("/", b"large")), count=3)) == 3
+    assert len(HttpLoad(port=port, clients=1).run(repeat(build_request("/", b"large")), count=3)) == 3
 
 
 def test_a_refusal_ends_the_load_with_the_answer(port):
     with pytest.raises(LoadError, match="422"):
-        Load(port=port, clients=1).run(repeat(build_request("/", b"wrong")), count=1)
+        HttpLoad(port=port, clients=1).run(repeat(build_request("/", b"wrong")), count=1)
 
 
 def test_no_two_posts_are_alike():

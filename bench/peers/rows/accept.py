@@ -18,7 +18,7 @@ from bench.accept import BARE_TABLE, Client, inserting, measure
 from bench.peers import mails
 from bench.peers.figures import OURS, RATE, Board
 from bench.peers.ground import Ground, Meter, open_service, running
-from bench.peers.http_load import Load, build_request
+from bench.peers.http_load import HttpLoad, build_request
 from bench.peers.mails import BATCH, SIZE
 from bench.peers.plan import Plan
 from bench.peers.rows.queue import BATCH_CLIENTS, CLIENTS, publish_templates
@@ -62,8 +62,11 @@ class Doors:
                     self.board.add(row, side, work())
 
     def sides(self) -> dict[str, dict[str, Callable[[], Figures]]]:
-        single, batch = Load(port=self.port, clients=CLIENTS), Load(port=self.port, clients=BATCH_CLIENTS)
-        bare, bare_batch = Load(port=self.drf_port, clients=CLIENTS), Load(port=self.drf_port, clients=BATCH_CLIENTS)
+        single, batch = HttpLoad(port=self.port, clients=CLIENTS), HttpLoad(port=self.port, clients=BATCH_CLIENTS)
+        bare, bare_batch = (
+            HttpLoad(port=self.drf_port, clients=CLIENTS),
+            HttpLoad(port=self.drf_port, clients=BATCH_CLIENTS),
+        )
         drf = Meter(ground=self.ground)
         return {
             "accept-single": {
@@ -85,7 +88,7 @@ class Doors:
     def url(self) -> str:
         return self.ground.name_database(DRF_DATABASE)
 
-    def post(self, meter: Meter, load: Load, requests: Iterator[bytes], messages: int = 1) -> Figures:
+    def post(self, meter: Meter, load: HttpLoad, requests: Iterator[bytes], messages: int = 1) -> Figures:
         """The rate in messages, and the 99th percentile of a request."""
         load.run(requests, seconds=WARM_SECONDS)
         took: list[float] = []

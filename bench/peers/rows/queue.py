@@ -12,7 +12,7 @@ from bench.batch import make_client
 from bench.peers import mails
 from bench.peers.figures import OURS, RATE, Board
 from bench.peers.ground import Ground, Meter, Service, open_service
-from bench.peers.http_load import Load
+from bench.peers.http_load import HttpLoad
 from bench.peers.mails import BATCH, LARGE_SIZE, SIZE
 from bench.peers.others import SENDERS, Prepare, SkippedError
 from bench.peers.plan import Plan
@@ -86,7 +86,7 @@ class SendingSides:
         posts = count // BATCH if is_batch else count
         build = mails.batch_posts if is_batch else mails.single_posts
         ready = list(islice(build(kind, self.key), posts))
-        load = Load(port=self.port, clients=BATCH_CLIENTS if is_batch else CLIENTS)
+        load = HttpLoad(port=self.port, clients=BATCH_CLIENTS if is_batch else CLIENTS)
         return self.meter.measure(lambda: self._arrive(count, partial(load.run, iter(ready), count=posts)))
 
     def _arrive(self, count: int, send: Callable[[], object]) -> int:
