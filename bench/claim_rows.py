@@ -19,16 +19,19 @@ from messages.sending.queue.turns import Tenant  # noqa: E402
 from messages.states import Lane  # noqa: E402
 
 BATCH = 100
-# The claim reads recipients only, so they need no messages.
+# Ids are in the order of time, as the real ones (UUIDv7). The claim reads recipients only, so they need no messages.
 FREE = "ALTER TABLE mail_recipient DROP CONSTRAINT IF EXISTS {name}"
 FOREIGN_KEYS = "SELECT conname FROM pg_constraint WHERE conrelid = 'mail_recipient'::regclass AND contype = 'f'"
 RECIPIENTS = """
 INSERT INTO mail_recipient (id, message_id, project_id, kind, position, name, address, domain, status, status_reason,
     last_reply, lane, is_simulated, attempt_count, deferral_count, crash_count, expires_at, next_attempt_at, parked_by)
-SELECT gen_random_uuid(), gen_random_uuid(), %(project)s, 'to', 0, '', 'user' || i || '@' || %(domain)s, %(domain)s,
+SELECT v.id, v.id, %(project)s, 'to', 0, '', 'user' || i || '@' || %(domain)s, %(domain)s,
     'queued', '', '', 'normal', false, 0, 0, 0, now() + interval '2 days',
     now() - interval '1 hour' + i * interval '1 ms', %(parked_by)s
-FROM generate_series(1, %(count)s) i
+FROM generate_series(1, %(count)s) i, LATERAL (
+    SELECT (substr(%(project)s, 1, 8) || lpad(to_hex(i), 8, '0') || '8'
+        || substr(md5(%(project)s || i), 1, 15))::uuid AS id
+) v
 """
 
 

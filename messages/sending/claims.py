@@ -94,7 +94,7 @@ def claim_recipients(lane: Lane, limit: int, scope: ClaimScope, queue: LaneQueue
             tenant=one.tenant,
             weight=one.weight,
             most=scope.find_room(one.tenant, limit if one.count >= MANY else min(limit, one.count)),
-            is_light=one.count < MANY,
+            is_light=one.is_light,
         )
         for one in queue.waiting.read()
     ]

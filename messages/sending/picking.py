@@ -1,10 +1,11 @@
 """What of the waiting mail starts now: as much as its provider takes, and of large mail as much as memory may hold."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from messages.sending.claims import Claim
 from messages.sending.progress import Waiting, Work, bundle, measure
 from messages.sending.sources import LARGE_BYTES
 from messages.sending.worker_state import SendQueueKey, WorkerState, leave_to_others
@@ -63,11 +64,13 @@ CRITICAL_LEAD = 3
 
 
 class StartTurns:
-    """The order in which bundles of one queue key start: the project with the least of its mail on its way comes first,
-    whatever it has waiting, and of a shared provider no project has more than its part.
+    """The order in which bundles of one queue key start: mail of projects that have little due comes first, of which
+    claims take half at most, and then that of the project with the least on its way, whatever it has waiting. Of a
+    shared provider no project has more than its part.
     """
 
-    def __init__(self, work: Iterable[Work]) -> None:
+    def __init__(self, work: Iterable[Work], is_light: Callable[[Claim], bool]) -> None:
+        self._is_light = is_light
         self._started = Counter((one.queue_key, one.claim.project_id, one.claim.lane) for one in work)
 
     def arrange(
@@ -90,7 +93,8 @@ class StartTurns:
             by_project[claim.project_id] += 1
             group = (queue_key, claim.project_id, claim.lane)
             is_critical = claim.lane is Lane.CRITICAL
-            rank = counts[group] / (CRITICAL_LEAD if is_critical else 1)
+            usual = -1 if self._is_light(claim) else counts[group]
+            rank = counts[group] / CRITICAL_LEAD - 1 if is_critical else usual
             counts[group] += 1
             ranked.append((rank, not is_critical, number, items))
         return [items for *_, items in sorted(ranked, key=lambda one: one[:3])]
@@ -101,7 +105,7 @@ def pick(waiting: Sequence[Waiting], work: Collection[Work], state: WorkerState,
     by_key: dict[SendQueueKey, list[Sequence[Waiting]]] = {}
     for items in bundle(waiting):
         by_key.setdefault(items[0].queue_key, []).append(items)
-    byte_limit, turns = ByteLimit(limit, work), StartTurns(work)
+    byte_limit, turns = ByteLimit(limit, work), StartTurns(work, state.is_light)
     starting: list[Sequence[Waiting]] = []
     held: list[Waiting] = []
     for queue_key, bundles in by_key.items():

@@ -11,6 +11,7 @@ from delivery.concurrency.adaptive_limit import AdaptiveConcurrency
 from delivery.concurrency.conversations import Conversations
 from delivery.envelope import Outcome, Reply, Stage, Transport
 from messages.sending.claims import Claim, LaneQueue
+from messages.sending.queue.turns import Tenant
 from messages.sending.senders import ClosedSenders
 from messages.states import Lane
 from providers.models import ProviderKind
@@ -70,6 +71,11 @@ class WorkerState:
     def queue_key(self, provider: ProviderRef, claim: Claim) -> SendQueueKey:
         """The queue key of a claim that goes out by this provider."""
         return SendQueueKey(provider, claim.domain if provider.kind is ProviderKind.MX else "")
+
+    def is_light(self, claim: Claim) -> bool:
+        """Whether the claim's project had little due in its lane at the last look, critical mail aside."""
+        tenant = Tenant(claim.project_id, claim.is_simulated)
+        return claim.lane is not Lane.CRITICAL and tenant in self.queues[claim.lane].waiting.light
 
     def concurrency(self, queue_key: SendQueueKey) -> AdaptiveConcurrency:
         """The adaptive limit of a queue key, made on demand."""

@@ -17,8 +17,8 @@ class Tenant(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """A tenant with due mail. `most` is the number of messages that a claim may take of it now; `is_light` if all that
-    it has due fits into one claim.
+    """A tenant with due mail. `most` is the number of messages that a claim may take of it now; `is_light` if it has
+    little due.
     """
 
     tenant: Tenant

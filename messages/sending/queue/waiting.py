@@ -14,8 +14,8 @@ from messages.states import Lane
 QUEUED = "lease_token IS NULL AND parked_by = '' AND crash_count = 0"
 # The same for recipients whose last attempt crashed its worker; the index is `recipient_suspect`.
 SUSPECT = "lease_token IS NULL AND parked_by = '' AND crash_count > 0"
-# A tenant with this many due recipients, the most that one claim takes, counts as one with any number of them.
-MANY = 200
+# A tenant with this many due recipients counts as one with any number of them; one with fewer is light.
+MANY = 50
 # The list of tenants is read again after this many times the time that it took: the more projects wait, the less often.
 REST_FACTOR = 10
 # Without any, it is read again after this time.
@@ -76,6 +76,10 @@ class WaitingTenant:
     def tenant(self) -> Tenant:
         return Tenant(self.project_id, self.is_simulated)
 
+    @property
+    def is_light(self) -> bool:
+        return self.count < MANY
+
 
 class WaitingList:
     """The tenants with due mail in one lane, read again from time to time; `forget` makes the next read a fresh one."""
@@ -84,11 +88,14 @@ class WaitingList:
         self._lane = lane
         self._fresh_until = float("-inf")
         self._found: Sequence[WaitingTenant] = ()
+        # The light tenants of the last read.
+        self.light: frozenset[Tenant] = frozenset()
 
     def read(self) -> Sequence[WaitingTenant]:
         begun_at = monotonic()
         if begun_at >= self._fresh_until:
             self._found = fetch_as(WaitingTenant, _WAITING, {"lane": self._lane})
+            self.light = frozenset(one.tenant for one in self._found if one.is_light)
             now = monotonic()
             rest = REST_FACTOR * (now - begun_at)
             self._fresh_until = now + (rest if self._found else max(rest, EMPTY_SECONDS))
