@@ -75,7 +75,7 @@ class WorkerState:
     def is_light(self, claim: Claim) -> bool:
         """Whether the claim's project had little due in its lane at the last look, critical mail aside."""
         tenant = Tenant(claim.project_id, claim.is_simulated)
-        return claim.lane is not Lane.CRITICAL and tenant in self.queues[claim.lane].waiting.light
+        return claim.lane is not Lane.CRITICAL and tenant not in self.queues[claim.lane].waiting.heavy
 
     def concurrency(self, queue_key: SendQueueKey) -> AdaptiveConcurrency:
         """The adaptive limit of a queue key, made on demand."""

@@ -88,14 +88,14 @@ class WaitingList:
         self._lane = lane
         self._fresh_until = float("-inf")
         self._found: Sequence[WaitingTenant] = ()
-        # The light tenants of the last read.
-        self.light: frozenset[Tenant] = frozenset()
+        # The tenants of the last read that are not light.
+        self.heavy: frozenset[Tenant] = frozenset()
 
     def read(self) -> Sequence[WaitingTenant]:
         begun_at = monotonic()
         if begun_at >= self._fresh_until:
             self._found = fetch_as(WaitingTenant, _WAITING, {"lane": self._lane})
-            self.light = frozenset(one.tenant for one in self._found if one.is_light)
+            self.heavy = frozenset(one.tenant for one in self._found if not one.is_light)
             now = monotonic()
             rest = REST_FACTOR * (now - begun_at)
             self._fresh_until = now + (rest if self._found else max(rest, EMPTY_SECONDS))
