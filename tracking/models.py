@@ -108,6 +108,10 @@ class TrackedLinks(models.Model):
     urls = ArrayField(models.TextField())
 
 
+# The types of events that other services list as bounces.
+BOUNCES = (EventType.BOUNCED, EventType.COMPLAINED)
+
+
 class Event(models.Model):
     """One fact about a message or one of its recipients. Written once, never changed.
 
@@ -146,6 +150,8 @@ class Event(models.Model):
             models.Index(
                 fields=["recipient"], name="event_visits", condition=Q(type__in=["email.opened", "email.clicked"])
             ),
+            # The newest bounces of one project, and one by its number: Postmark's API has such a list.
+            models.Index(fields=["project_id", "serial"], name="event_bounces", condition=Q(type__in=BOUNCES)),
         ]
 
 

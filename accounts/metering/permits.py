@@ -49,7 +49,7 @@ class Permit:
             now=now,
             message_count=0 if error else messages,
             error=error,
-            headers=describe(limits, taken.remaining, now),
+            headers=describe_limits(limits, taken.remaining, now),
         )
 
     def settle(self, accepted: int) -> None:
@@ -62,7 +62,7 @@ class Permit:
                 left if left is None or limit.noun != "messages" else limit.cap(left + unused)
                 for limit, left in zip(self.limits, self.remaining, strict=True)
             ]
-            self.headers = describe(self.limits, self.remaining, self.now)
+            self.headers = describe_limits(self.limits, self.remaining, self.now)
 
 
 def build_error(
@@ -82,7 +82,7 @@ def build_error(
     )
 
 
-def describe(limits: Sequence[Limit], remaining: Sequence[float | None], now: datetime) -> Mapping[str, str]:
+def describe_limits(limits: Sequence[Limit], remaining: Sequence[float | None], now: datetime) -> Mapping[str, str]:
     """`RateLimit-…` for the tightest limit: the one with the least left, of equal ones the one that lasts longest."""
     told = [(limit, left) for limit, left in zip(limits, remaining, strict=True) if left is not None]
     if not told:

@@ -15,7 +15,7 @@ from accounts.idempotency import StoredResponse
 from accounts.idempotent_views import idempotent
 from accounts.viewsets import read_fields
 from common.parsers import MAX_BATCH_BODY, read_array, read_object
-from gateways.resend.errors import describe_all
+from gateways.resend.errors import WORDING
 from gateways.resend.requests import MODE_HEADER, UpdateRequest, read_email, read_mode, write_time
 from gateways.resend.responses import find_reactions, show_email, show_id, show_row
 from gateways.resend.viewsets import ResendViewSet
@@ -74,7 +74,7 @@ class EmailViewSet(ResendViewSet):
         is_permissive = read_mode(request.headers.get(MODE_HEADER, "strict")) == "permissive"
         items = read_array(request)
         batch = prepare_batch(self.key, items, is_permissive=is_permissive, read=read_email, limit=MAX_BATCH)
-        errors = [{"index": item.index, "message": describe_all(item.error)} for item in batch.refused]
+        errors = [{"index": item.index, "message": WORDING.describe_all(item.error)} for item in batch.refused]
 
         def respond(messages: Sequence[Message]) -> StoredResponse:
             data = [{"id": str(message.pk)} for message in messages]

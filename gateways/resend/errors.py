@@ -3,7 +3,6 @@
 The names and their statuses: https://resend.com/docs/api-reference/errors.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,23 +12,21 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from common.errors import ApiError, FieldError, NotFoundError
+from common.errors import ApiError, NotFoundError
 from common.problems import to_api_error
+from gateways.compat.wording import Wording
 
-# A message names so many fields.
-MAX_NAMED = 10
 VALIDATION = "validation_error"
 
-# Our fields that have another name at Resend.
-FIELDS: Mapping[str, str] = {
-    "from_": "from",
-    "template_id": "template.id",
-    "template_vars": "template.variables",
-    "metadata": "tags",
-}
-# The index in a batch, the field, and what follows.
-PATH = re.compile(r"(?P<index>\[\d+\]\.)?(?P<field>[a-z_]+)(?P<rest>.*)", re.DOTALL)
-CONTENT = re.compile(r"^(\[\d+\])\.content_b64$")
+WORDING = Wording(
+    fields={
+        "from_": "from",
+        "template_id": "template.id",
+        "template_vars": "template.variables",
+        "metadata": "tags",
+    },
+    files={"content_b64": "content"},
+)
 
 
 class UnknownPathError(NotFoundError):
@@ -77,34 +74,10 @@ def find_name(error: ApiError) -> Named:
     )
 
 
-def name_field(path: str) -> str:
-    """The path of our field in Resend's names: `[3].from_` → `[3].from`."""
-    found = PATH.fullmatch(path)
-    if found is None:
-        return path
-    name = FIELDS.get(found["field"], found["field"])
-    rest = CONTENT.sub(r"\1.content", found["rest"]) if name == "attachments" else found["rest"]
-    return f"{found['index'] or ''}{name}{rest}"
-
-
-def describe(error: FieldError) -> str:
-    """One error as a sentence: `from: Must be a string.`"""
-    return f"{name_field(error.field)}: {error.message}" if error.field else error.message
-
-
-def describe_all(error: ApiError) -> str:
-    """The message: each invalid field with its error, or the sentence of the error itself."""
-    if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or not error.errors:
-        return error.detail
-    said = [describe(item) for item in error.errors[:MAX_NAMED]]
-    left = len(error.errors) - len(said)
-    return " ".join([*said, f"And {left} more."] if left else said)
-
-
 def show_error(error: ApiError) -> dict[str, object]:
     """The response's body."""
     named = find_name(error)
-    return {"statusCode": named.status, "name": named.name, "message": describe_all(error)}
+    return {"statusCode": named.status, "name": named.name, "message": WORDING.describe_all(error)}
 
 
 def handle_exception(exception: Exception, _context: dict[str, object]) -> Response:

@@ -3,24 +3,22 @@
 Sources: https://resend.com/docs/api-reference/emails/send-email and the bodies that the Python and Node SDKs send.
 """
 
-import mimetypes
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
-from typing import Any, NoReturn
+from typing import Any
 
-from common.errors import FieldError, FieldErrors, InvalidFieldsError, join_path
+from common.errors import FieldError, join_path
 from common.serializers import NO_FIELD
 from common.times import format_time
+from gateways.compat.rewriting import Rewrites, guess_type, reject, rewrite, write_files
 from messages.accepting.draft import Draft
 from messages.api.fields import ABSENT, StrictUUIDField
 from messages.api.serializers import RescheduleRequest, read_draft
 
 MODE_HEADER = "x-batch-validation"
 MODES = ("strict", "permissive")
-UNKNOWN_TYPE = "application/octet-stream"
 # Our names for what Resend names otherwise: at this door they are unknown.
 OURS = ("from_", "metadata", "template_id", "template_vars")
 CONTENT = ("subject", "html")
@@ -43,10 +41,6 @@ class UpdateRequest(RescheduleRequest):
     id = StrictUUIDField(required=False)
 
 
-def reject(field: str, message: str, code: str = "invalid") -> NoReturn:
-    raise InvalidFieldsError([FieldError(field, code, message)])
-
-
 def read_mode(text: str) -> str:
     """The mode of a batch. Raises InvalidFieldsError, since a misspelt `permissive` would refuse valid emails."""
     if text not in MODES:
@@ -56,24 +50,12 @@ def read_mode(text: str) -> str:
 
 def read_email(data: Mapping[str, Any]) -> tuple[Draft, list[FieldError]]:
     """Convert Resend's body of an email into a draft without its invalid fields, and the errors of those."""
-    body, errors = rewrite(data)
+    body, errors = rewrite(data, REWRITES, ours=OURS, strict_about=("scheduled_at",))
     draft, others = read_draft(body)
     if any(error.field == "template_id" for error in errors):
         # Whether content is needed is unknown then.
         others = [error for error in others if error.field not in CONTENT]
     return draft, errors + others
-
-
-def rewrite(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
-    """The body in our names, without the fields that have errors, and their errors in our names."""
-    body = {name: value for name, value in data.items() if name not in REWRITES and name not in OURS}
-    # Without a path, which would be shown under Resend's name.
-    findings = FieldErrors([FieldError("", "unknown_field", f"{name}: {NO_FIELD}") for name in OURS if name in data])
-    for name, write in REWRITES.items():
-        if data.get(name) not in ABSENT or (name == "scheduled_at" and data.get(name) is not None):
-            with findings.collect():
-                body |= write(data[name])
-    return body, findings.errors
 
 
 def write_tags(tags: object) -> dict[str, Any]:
@@ -101,19 +83,6 @@ def write_template(template: object) -> dict[str, Any]:
     return {"template_id": template["id"], "template_vars": template.get("variables")}
 
 
-def write_attachments(files: object) -> dict[str, Any]:
-    """Each file in our names, its content in base64. Several errors are collected."""
-    if not isinstance(files, list):
-        return {"attachments": files}
-    findings, written = FieldErrors(), []
-    for index, file in enumerate(files):
-        with findings.collect():
-            path = join_path("attachments", index)
-            written.append(write_file(file, path) if isinstance(file, Mapping) else file)
-    findings.raise_all()
-    return {"attachments": written}
-
-
 def write_file(file: Mapping[str, Any], path: str) -> dict[str, Any]:
     """One file; without a content type, its name tells it, as at Resend."""
     given = {name: value for name, value in file.items() if value is not None}
@@ -121,10 +90,7 @@ def write_file(file: Mapping[str, Any], path: str) -> dict[str, Any]:
         reject(f"{path}.path", "Files are not fetched: send the bytes in content.")
     if "inline_content_id" in given:
         given.setdefault("content_id", given.pop("inline_content_id"))
-    if "content_type" not in given:
-        # By the ending alone: newer Pythons parse the whole name as a URL, which may raise.
-        ending = PurePosixPath(str(given.get("filename"))).suffix
-        given["content_type"] = mimetypes.guess_type(f"file{ending}")[0] or UNKNOWN_TYPE
+    given.setdefault("content_type", guess_type(given.get("filename")))
     if "content_b64" in given:
         reject(path, f"content_b64: {NO_FIELD}")
     if "content" in given:
@@ -143,7 +109,7 @@ def write_content(content: object, path: str) -> object:
             return b64encode(bytes(content)).decode()
     except (ValueError, TypeError):
         pass
-    reject(path, "Must be base64, or a list of numbers from 0 to 255.")
+    return reject(path, "Must be base64, or a list of numbers from 0 to 255.")
 
 
 def write_time(text: object) -> dict[str, Any]:
@@ -155,11 +121,10 @@ def write_time(text: object) -> dict[str, Any]:
     return {"scheduled_at": format_time(datetime.now(UTC) + count * UNITS[found["unit"].lower()])}
 
 
-# Resend's field → the same in our fields. Raises InvalidFieldsError.
-REWRITES: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+REWRITES: Rewrites = {
     "from": lambda sender: {"from_": sender},
     "tags": write_tags,
     "template": write_template,
-    "attachments": write_attachments,
+    "attachments": lambda files: write_files(files, write_file),
     "scheduled_at": write_time,
 }

@@ -1,21 +1,18 @@
 """What all views below /compat/resend share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rest_framework.response import Response
 
-from accounts.viewsets import ProjectViewSet
+from gateways.compat.viewsets import CompatViewSet
 from gateways.resend.errors import handle_exception
 
 
-class ResendViewSet(ProjectViewSet):
-    """A resource in Resend's form. It is not in our OpenAPI document, since Resend documents it."""
+class ResendViewSet(CompatViewSet):
+    """A resource in Resend's form."""
 
-    schema = None
-
-    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
-        return handle_exception
+    handler = handle_exception
 
     def show_page(self, rows: Sequence[dict[str, Any]]) -> Response:
         """A page of a list, once `paginate_queryset` has read it."""

@@ -58,12 +58,18 @@ class PreparedBatch:
 
 
 def prepare_batch(
-    key: ApiKey, items: Sequence[Any], *, is_permissive: bool, read: Read = read_draft, limit: int = MAX_BATCH
+    key: ApiKey,
+    items: Sequence[Any],
+    *,
+    is_permissive: bool,
+    may_be_empty: bool = False,
+    read: Read = read_draft,
+    limit: int = MAX_BATCH,
 ) -> PreparedBatch:
     """Check every email of a batch; `read` converts one of them.
 
-    Strict mode raises InvalidFieldsError with all errors if one email is invalid, permissive mode only if all are.
-    Raises MissingScopeError if nothing else is wrong with them.
+    Strict mode raises InvalidFieldsError with all errors if one email is invalid, permissive mode only if all are, and
+    not even then if the batch `may_be_empty`. Raises MissingScopeError if nothing else is wrong with them.
     """
     if not 1 <= len(items) <= limit:
         raise InvalidFieldsError([FieldError("", "batch_size", f"A batch has 1 to {limit} emails.")])
@@ -80,7 +86,7 @@ def prepare_batch(
             raise
         except ApiError as error:
             refused.append(Refused(index=index, error=error))
-    if refused and not (is_permissive and admitted):
+    if refused and not (is_permissive and (admitted or may_be_empty)):
         if all(isinstance(item.error, MissingScopeError) for item in refused):
             # The emails are right; it is the key that may not send them.
             raise refused[0].error

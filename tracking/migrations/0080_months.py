@@ -20,5 +20,5 @@ def partition_events(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tracking", "0052_mark_test_events")]
+    dependencies = [("tracking", "0070_bounces")]
     operations = [migrations.RunPython(partition_events, elidable=False)]

@@ -12,7 +12,7 @@ from accounts import scopes
 from accounts.idempotency import IdempotencyInFlightError
 from common.errors import TooManyRequestsError
 from gateways.resend import email_views
-from gateways.resend.errors import name_field, show_error
+from gateways.resend.errors import WORDING, show_error
 from messages.models import Message
 from tests.conftest import ApiClient
 from tests.gateways.resend.conftest import BASE, EMAIL
@@ -130,7 +130,7 @@ def test_too_many_requests_have_resends_name():
     ],
 )
 def test_paths_have_resends_names(ours, theirs):
-    assert name_field(ours) == theirs
+    assert WORDING.name_field(ours) == theirs
 
 
 def test_the_openapi_document_has_only_our_own_api(client):

@@ -1,0 +1,124 @@
+"""Postmark's email and messages APIs. Each view rewrites the request, calls the service of `/api/v1` and shows the
+result.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import scopes
+from accounts.idempotency import StoredResponse
+from common.errors import FieldError, InvalidFieldsError
+from common.parsers import MAX_BATCH_BODY, read_array, read_object
+from common.times import format_time
+from gateways.postmark.errors import show_error
+from gateways.postmark.requests import read_email
+from gateways.postmark.responses import EVENTS, show_details, show_sent
+from gateways.postmark.viewsets import PostmarkViewSet
+from messages import services
+from messages.accepting.admission import Admission
+from messages.api.accepting_views import Accepted, accepting, count_items, count_one
+from messages.api.attachment_fields import limit_body
+from messages.api.batch import prepare_batch
+from messages.models import Message
+from messages.selectors import find_detailed, timeline
+
+# https://postmarkapp.com/developer/api/email-api#send-batch-emails
+MAX_BATCH = 500
+FILE_FIELD = ("Attachments", "Content")
+
+
+def count_listed(request: Request) -> int:
+    """The number of emails of a batch with templates."""
+    items = request.data.get("Messages") if isinstance(request.data, dict) else None
+    return len(items) if isinstance(items, list) else 0
+
+
+class EmailViewSet(PostmarkViewSet):
+    """`/email` and `/email/withTemplate`: one email."""
+
+    max_body = limit_body()
+    file_field = FILE_FIELD
+    scopes: ClassVar = {"create": scopes.EMAILS_SEND}
+    unaudited: ClassVar = frozenset({"create"})
+    metered: ClassVar = {"create": count_one}
+    # Whether the bodies name a template, in place of their content.
+    is_templated: ClassVar[bool] = False
+
+    @accepting
+    def create(self, request: Request) -> Accepted:
+        """Accept one email. The response follows the commit that stored it."""
+        data = read_object(request)
+        draft, errors = read_email(self.project, is_templated=self.is_templated)(data)
+        prepared = services.upload_and_prepare(self.key, [Admission(self.key).admit(draft, errors)])
+        return prepared, lambda messages: StoredResponse(status=HTTPStatus.OK, body=show_sent(messages[0], data))
+
+
+class TemplatedEmailViewSet(EmailViewSet):
+    is_templated = True
+
+
+class BatchViewSet(PostmarkViewSet):
+    """`/email/batch` and `/email/batchWithTemplates`: each email of a batch is accepted or refused by itself."""
+
+    max_body = MAX_BATCH_BODY
+    file_field = FILE_FIELD
+    scopes: ClassVar = {"create": scopes.EMAILS_SEND}
+    unaudited: ClassVar = frozenset({"create"})
+    metered: ClassVar = {"create": count_items}
+    is_templated: ClassVar[bool] = False
+
+    def read_items(self, request: Request) -> Sequence[Any]:
+        return read_array(request)
+
+    @accepting
+    def create(self, request: Request) -> Accepted:
+        """Accept the valid emails in one transaction."""
+        items = self.read_items(request)
+        read = read_email(self.project, is_templated=self.is_templated)
+        batch = prepare_batch(self.key, items, is_permissive=True, may_be_empty=True, read=read, limit=MAX_BATCH)
+
+        def respond(messages: Sequence[Message]) -> StoredResponse:
+            shown = {item.index: show_error(item.error) for item in batch.refused}
+            for index, message in zip(batch.indexes, messages, strict=True):
+                shown[index] = show_sent(message, items[index])
+            return StoredResponse(status=HTTPStatus.OK, body=[shown[index] for index in range(len(items))])
+
+        return batch.prepared, respond
+
+
+class TemplatedBatchViewSet(BatchViewSet):
+    is_templated = True
+    metered: ClassVar = {"create": count_listed}
+
+    def read_items(self, request: Request) -> Sequence[Any]:
+        """The list in `Messages`."""
+        data = read_object(request)
+        items = data.get("Messages")
+        if set(data) != {"Messages"} or not isinstance(items, list):
+            raise InvalidFieldsError([FieldError("", "invalid", "The body must have one member: Messages, a list.")])
+        return items
+
+
+class MessageViewSet(PostmarkViewSet):
+    """`/messages/outbound/{id}/details`."""
+
+    scopes: ClassVar = {"retrieve": scopes.EMAILS_READ}
+
+    def retrieve(self, request: Request, pk: UUID) -> Response:
+        """One email with its events, oldest first."""
+        message = find_detailed(self.keep_world(self.project.messages.all()), pk)
+        events = [
+            {
+                "Recipient": event.address,
+                "Type": EVENTS[event.type],
+                "ReceivedAt": format_time(event.occurred_at),
+                "Details": {"Summary": event.data.get("reply", "")},
+            }
+            for event in timeline(message.pk).filter(type__in=list(EVENTS)).order_by("pk")
+        ]
+        return Response(show_details(message, events))

@@ -1,0 +1,36 @@
+"""What all views below /compat/postmark share: the key in Postmark's header, and its errors."""
+
+from typing import Any, ClassVar
+
+from rest_framework.request import Request
+
+from accounts.authentication import BearerAuthentication, Principal
+from accounts.models import ApiKey
+from accounts.services import UnauthorizedError, authenticate_token
+from common.client_ip import client_ip
+from gateways.compat.viewsets import CompatViewSet
+from gateways.postmark.errors import handle_exception
+
+# https://postmarkapp.com/developer/api/overview#authentication
+TOKEN_HEADER = "X-Postmark-Server-Token"  # noqa: S105  the header's name
+
+
+class TokenAuthentication(BearerAuthentication):
+    """`X-Postmark-Server-Token: <key>`."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, ApiKey]:
+        token = request.headers.get(TOKEN_HEADER, "").strip(" ")
+        if not token:
+            raise UnauthorizedError
+        key = authenticate_token(token, client_ip(request.META))
+        return Principal(key), key
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  DRF calls it so
+        return TOKEN_HEADER
+
+
+class PostmarkViewSet(CompatViewSet):
+    """A resource in Postmark's form."""
+
+    authentication_classes = (TokenAuthentication,)
+    handler: ClassVar[Any] = handle_exception
