@@ -1,6 +1,7 @@
 """A key that may only send reads no content of emails."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -34,3 +35,13 @@ def test_a_key_that_only_sends_reads_no_content(api, make_api, post, verb):
     assert not answer.json().keys() & {"html", "text", "template_vars"}
     assert b"s3cret" not in answer.content
     assert sender.get(f"/emails/{pk}").status_code == 403
+
+
+def test_a_key_that_may_only_send_is_answered_without_content(make_api: Any) -> None:
+    sender = make_api(scopes=["emails:send"])
+    email = {"from_": "shop@mine.test", "to": "a@x.test", "subject": "Hi", "text": "Hello."}
+    for headers in ({}, {"Idempotency_Key": "one"}, {"Idempotency_Key": "one"}):
+        answer = sender.post("/emails", email, **headers)
+        assert answer.status_code == 202
+        assert not {"html", "text", "template_vars"} & set(answer.json())
+    assert sender.post("/emails/batch", [email]).status_code == 202
