@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from accounts.installation.limits import LimitValues, set_limits
 from accounts.models import ApiKey, Project, SettingsChange
 from accounts.services import create_api_key, create_project, find_cached_key, touch
 from accounts.streams import create_stream
@@ -129,6 +130,8 @@ CHANGES: dict[str, Callable[[Project], Any]] = {
     "a revoked key": lambda _: ApiKey.objects.update(revoked_at=timezone.now()),
     "a key's scopes, by SQL": lambda _: execute("UPDATE accounts_apikey SET scopes = '{}'"),
     "a deleted key": lambda _: ApiKey.objects.all().delete(),
+    "a project's limits": lambda project: set_limits("test", project, LimitValues(messages_per_day=1)),
+    "a key's limits": lambda _: set_limits("test", ApiKey.objects.get(), LimitValues(messages_per_day=1)),
     "a new stream": lambda project: create_stream(project, name="news", type_="broadcast"),
     "a new domain": make_domain,
     "a suspended domain": lambda _: execute("UPDATE domains_domain SET status = 'suspended'"),
