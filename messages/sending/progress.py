@@ -73,14 +73,17 @@ def bundle(items: Sequence[Waiting]) -> list[list[Waiting]]:
 
     Large copies with bytes of their own go one by one, so that they are not in memory together.
     """
-    bundles: dict[tuple[SendQueueKey, UUID], list[Waiting]] = {}
+    bundles: list[list[Waiting]] = []
+    shared: dict[tuple[SendQueueKey, UUID], list[Waiting]] = {}
     for item in items:
-        is_shared = item.queue_key.provider.kind is ProviderKind.ESP and not (
-            item.has_own_content and item.size > LARGE_BYTES
-        )
-        key = (item.queue_key, item.claim.message_id if is_shared else item.claim.recipient_id)
-        bundles.setdefault(key, []).append(item)
-    return list(bundles.values())
+        if item.queue_key.provider.kind is not ProviderKind.ESP or (item.has_own_content and item.size > LARGE_BYTES):
+            bundles.append([item])
+            continue
+        key = (item.queue_key, item.claim.message_id)
+        if key not in shared:
+            bundles.append(shared.setdefault(key, []))
+        shared[key].append(item)
+    return bundles
 
 
 def measure(items: Sequence[Waiting]) -> int:

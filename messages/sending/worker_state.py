@@ -55,6 +55,7 @@ class WorkerState:
         self._limits: dict[SendQueueKey, AdaptiveConcurrency] = {}
         self._resting: set[SendQueueKey] = set()
         self.queues = {lane: LaneQueue(lane) for lane in Lane}
+        self._queue_keys: dict[ProviderRef, SendQueueKey] = {}
         self.closed_senders = ClosedSenders()
         self._rates = Rates()
         self._shares = Shares()
@@ -65,12 +66,19 @@ class WorkerState:
         if found is None:
             for old in [old for old in self._transports if old.id == provider.id]:
                 self._transports.pop(old).close()
+                self._queue_keys.pop(old, None)
             found = self._transports[provider] = build_transport(provider)
         return found
 
     def queue_key(self, provider: ProviderRef, claim: Claim) -> SendQueueKey:
         """The queue key of a claim that goes out by this provider."""
-        return SendQueueKey(provider, claim.domain if provider.kind is ProviderKind.MX else "")
+        if provider.kind is ProviderKind.MX:
+            return SendQueueKey(provider, claim.domain)
+        # The same object for all: a dictionary need not compare it, and counts go by identity.
+        found = self._queue_keys.get(provider)
+        if found is None:
+            found = self._queue_keys[provider] = SendQueueKey(provider)
+        return found
 
     def is_light(self, claim: Claim) -> bool:
         """Whether the claim's project had little due in its lane at the last look, critical mail aside."""
