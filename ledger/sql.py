@@ -133,10 +133,10 @@ def pipelined() -> Iterator[None]:
         yield
 
 
-def send(sql: str, params: Params = ()) -> Callable[[], list[Any]]:
-    """Send a statement of a pipeline. After the pipeline's end the result gives the first column of its rows."""
+def send(sql: str, params: Params = ()) -> Callable[[], list[tuple[Any, ...]]]:
+    """Send a statement of a pipeline. After the pipeline's end the result gives its rows."""
     with connection.wrap_database_errors:
-        cursor = _cursor_of(scalar_row).execute(sql, params, prepare=True)
+        cursor = _cursor_of(tuple_row).execute(sql, params, prepare=True)
     return cursor.fetchall
 
 

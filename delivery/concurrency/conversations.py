@@ -75,13 +75,21 @@ class Conversations:
         return ThreadRunner(Limits(self._limit, self._owner_limit), self._words.put, self._logger)
 
     def submit(
-        self, key: Hashable, transport: Transport, delivery_group: Sequence[Delivery], owner: Hashable = None
+        self,
+        key: Hashable,
+        transport: Transport,
+        delivery_group: Sequence[Delivery],
+        owner: Hashable = None,
+        permit_until: float = 0.0,
     ) -> None:
-        """Queue one conversation. Each delivery results in one reply, or in none if its dot was not granted."""
+        """Queue one conversation. Each delivery results in one reply, or in none if its dot was not granted.
+
+        Until `permit_until` (monotonic seconds) its dots are granted already; after that it asks.
+        """
         if self._is_closed:
             raise RuntimeError("these conversations are closed")
         self._open_counts[key] += 1
-        group = DeliveryGroup(key, delivery_group, owner)
+        group = DeliveryGroup(key, delivery_group, owner, permit_until)
         if isinstance(transport, AsyncTransport):
             self._loop.submit(transport, group)
         else:

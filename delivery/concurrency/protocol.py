@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from uuid import UUID
 
 from delivery.envelope import Delivery, Outcome, Reply, Stage
@@ -38,17 +39,25 @@ ConversationEvent = tuple[UUID, Reply] | SendPermit | Finished
 class DeliveryGroup:
     """Deliveries that share a conversation, with the outcome of each in case the transport gives no reply.
 
-    The conversations of one `owner` are bounded among those of its key; None is not bounded.
+    The conversations of one `owner` are bounded among those of its key; None is not bounded. Until `permit_until`
+    (monotonic seconds) the dots are granted.
     """
 
-    __slots__ = ("_pending", "deliveries", "ids", "key", "owner")
+    __slots__ = ("_pending", "_permit_until", "deliveries", "ids", "key", "owner")
 
-    def __init__(self, key: Hashable, deliveries: Sequence[Delivery], owner: Hashable = None) -> None:
+    def __init__(
+        self, key: Hashable, deliveries: Sequence[Delivery], owner: Hashable = None, permit_until: float = 0.0
+    ) -> None:
         self.key = key
         self.owner = owner
+        self._permit_until = permit_until
         self.deliveries = deliveries
         self.ids = tuple(delivery.recipient_id for delivery in deliveries)
         self._pending = dict.fromkeys(self.ids, Outcome.DEFERRED)
+
+    def has_permit(self) -> bool:
+        """Whether the dots are granted without a request."""
+        return monotonic() < self._permit_until
 
     def note_permit(self, asked: Sequence[UUID], allowed: Sequence[UUID]) -> None:
         """Record that the dot may be sent for `allowed`; the other ids of `asked` need no reply any more."""

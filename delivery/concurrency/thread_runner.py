@@ -105,8 +105,9 @@ class ThreadRunner:
 
     def _converse(self, transport: Transport, group: DeliveryGroup) -> None:
         def before_dot(ids: Collection[UUID]) -> Collection[UUID]:
-            allowed = self._ask(group, tuple(ids))
-            group.note_permit(tuple(ids), allowed)
+            asked = tuple(ids)
+            allowed = asked if group.has_permit() and not self._is_closed else self._ask(group, asked)
+            group.note_permit(asked, allowed)
             return allowed
 
         fault: BaseException | None = None

@@ -3,6 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -89,7 +90,8 @@ def sign_all(message: bytes, signers: Iterable[Signer], own: Sequence[bytes] = (
     return b"".join([signer.sign_canonical(canonical) for signer in present])
 
 
-def folded_names(names: Iterable[bytes]) -> bytes:
+@lru_cache(maxsize=256)
+def folded_names(names: tuple[bytes, ...]) -> bytes:
     """`h=from:to:…` in lines of at most 76 characters where the names allow it."""
     lines = [b"h="]
     for name in names:

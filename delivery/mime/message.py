@@ -71,11 +71,15 @@ class MessageContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedMessage:
-    """A message with its common parts encoded; `content` is what it was made from. Thread-safe."""
+    """A message with its common parts encoded; `content` is what it was made from. Thread-safe.
+
+    The HTML of a personal message is encoded only when a recipient gets the common one.
+    """
 
     content: MessageContent
     head: bytes
     segments: tuple[bytes, ...]
+    is_personal: bool
     text_at: int
     html_at: int | None
     is_single: bool
@@ -89,8 +93,9 @@ class PreparedMessage:
         only if the message has HTML). Raises HeaderError and BodyError.
         """
         segments = list(self.segments)
-        if html is not None and self.html_at is not None:
-            segments[self.html_at] = text_entity("html", html, is_closing=False)
+        if self.html_at is not None and (html is not None or self.is_personal):
+            own_html = self.content.html or "" if html is None else html
+            segments[self.html_at] = text_entity("html", own_html, is_closing=False)
         if text is not None:
             segments[self.text_at] = text_entity("plain", text, is_closing=self.is_single)
         return b"".join([self.head, *custom_headers(extra_headers), b"MIME-Version: 1.0\r\n", *segments])
@@ -113,8 +118,8 @@ def build(content: MessageContent, extra_headers: Sequence[tuple[str, str]] = ()
     return prepare_message(content).render(extra_headers)
 
 
-def prepare_message(content: MessageContent) -> PreparedMessage:
-    """Encode the parts that all recipients share.
+def prepare_message(content: MessageContent, *, is_personal: bool = False) -> PreparedMessage:
+    """Encode the parts that all recipients share; with `is_personal` each has HTML of its own.
 
     Text alone is text/plain. HTML is multipart/alternative with the text, which is made from the HTML when missing.
     An invitation among the attachments is the last alternative, too. Attachments that the HTML shows by `cid:` join it
@@ -122,12 +127,13 @@ def prepare_message(content: MessageContent) -> PreparedMessage:
     Raises HeaderError, BodyError and AttachmentTypeError; ValueError when there is neither text nor HTML.
     """
     message_head = head(content)
-    segments = lay_out(content)
+    segments = lay_out(content, is_personal=is_personal)
     kinds = [kind for kind, _ in segments]
     return PreparedMessage(
         content=content,
         head=message_head,
         segments=tuple(data for _, data in segments),
+        is_personal=is_personal,
         text_at=kinds.index("text"),
         html_at=kinds.index("html") if "html" in kinds else None,
         is_single=len(segments) == 1,
@@ -163,8 +169,8 @@ def custom_headers(headers: Sequence[tuple[str, str]]) -> list[bytes]:
     return fields
 
 
-def lay_out(content: MessageContent) -> list[Segment]:
-    """The body's entities in order; text and HTML are separate segments."""
+def lay_out(content: MessageContent, *, is_personal: bool) -> list[Segment]:
+    """The body's entities in order; text and HTML are separate segments. The HTML of a personal message is left out."""
     html, text = content.html, content.text
     if text is None:
         if html is None:
@@ -175,7 +181,7 @@ def lay_out(content: MessageContent) -> list[Segment]:
     bodies = [[("text", text_entity("plain", text, is_closing=is_single))]]
     shown: list[list[Segment]] = []
     if html is not None:
-        shown.append([("html", text_entity("html", html, is_closing=False))])
+        shown.append([("html", b"" if is_personal else text_entity("html", html, is_closing=False))])
     if not content.attachments:
         whole = multipart("alternative", f"a{seed}", [*bodies, *shown])
         return whole if is_single else [*whole, ("", b"\r\n")]

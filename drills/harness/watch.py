@@ -81,7 +81,7 @@ class Watch:
         return ask(lambda: rows.values_list("status", flat=True).first())
 
     def limit_duplicates(self, bound: int) -> None:
-        """The most duplicates that a crash can cause: the SMTP conversations of the killed children."""
+        """The most duplicates that a crash can cause: the marked mails of the killed children."""
         copies = [(mail.message_id, mail.address) for sink in self.sinks for mail in sink.taken]
         doubled = len(copies) - len(set(copies))
         self.details["bound"] = bound

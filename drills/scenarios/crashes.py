@@ -14,6 +14,8 @@ ANSWER_SECONDS = 0.05
 RATE = 20.0
 KILLS = 10
 POWER_CUTS = 3
+# The most mails of a child between a granted dot and its recorded reply: half of them wait for a connection.
+MARKED = 2 * settings.SMTP_CONVERSATIONS
 MAILS_BETWEEN_KILLS = 10
 # Children of the worker for critical and normal mail (emailsvc.launcher.processes).
 CHILDREN = 2
@@ -39,7 +41,7 @@ def kill_worker(scene: Scene) -> None:
         scene.wait_for_mail(MAILS_BETWEEN_KILLS)
     scene.note_load(load)
     scene.wait_for_quiet(since=killed_at)
-    scene.limit_duplicates(KILLS * CHILDREN * settings.SMTP_CONVERSATIONS)
+    scene.limit_duplicates(KILLS * CHILDREN * MARKED)
 
 
 def kill_child(scene: Scene) -> None:
@@ -55,7 +57,7 @@ def kill_child(scene: Scene) -> None:
         scene.wait_for_mail(MAILS_BETWEEN_KILLS)
     scene.note_load(load)
     scene.wait_for_quiet(since=killed_at)
-    scene.limit_duplicates(KILLS * settings.SMTP_CONVERSATIONS)
+    scene.limit_duplicates(KILLS * MARKED)
 
 
 def power_cut(scene: Scene) -> None:
@@ -72,7 +74,7 @@ def power_cut(scene: Scene) -> None:
         scene.wait_for_mail(MAILS_BETWEEN_KILLS)
     scene.note_load(load)
     scene.wait_for_quiet(since=cut_at)
-    scene.limit_duplicates(POWER_CUTS * CHILDREN * settings.SMTP_CONVERSATIONS)
+    scene.limit_duplicates(POWER_CUTS * CHILDREN * MARKED)
 
 
 def start_all(scene: Scene) -> None:

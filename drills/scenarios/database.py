@@ -23,7 +23,7 @@ HELD = settings.SMTP_CONVERSATIONS
 SHORT_SECONDS = 0.6
 LONG_SECONDS = 2.5
 DISK_MB = 8
-TABLES_ON_DISK = ("mail_message", "mail_recipient", "mail_attempt", "tracking_event")
+TABLES_ON_DISK = ("mail_message", "mail_content", "mail_recipient", "mail_attempt", "tracking_event")
 # Size of each mail, incompressible, so that the rest of the disk fills soon.
 BODY_BYTES = 20_000
 REFUSED = 5

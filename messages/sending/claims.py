@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -153,36 +154,47 @@ _START = (
     _LEASED
     + """
 UPDATE mail_attempt a
-SET phase = %(phase)s, started_at = now(), provider_id = v.provider_id, provider_name = v.provider_name
+SET phase = CASE WHEN a.id = ANY(%(ahead)s::bigint[]) AND leased.expires_at > now() + %(valid)s THEN %(dot)s
+    ELSE %(phase)s END,
+    started_at = now(), provider_id = v.provider_id, provider_name = v.provider_name
 FROM leased, unnest(%(attempts)s::bigint[], %(provider_ids)s::uuid[], %(provider_names)s::text[])
     AS v(id, provider_id, provider_name)
 WHERE a.id = v.id AND a.recipient_id = leased.id AND a.phase = %(before)s
-RETURNING a.recipient_id
+RETURNING a.recipient_id, a.phase = %(dot)s
 """
 )
 _DOT = (
     _LEASED
     + """
 UPDATE mail_attempt a SET phase = %(phase)s
-FROM leased WHERE a.id = ANY(%(attempts)s::bigint[]) AND a.recipient_id = leased.id AND a.phase = %(before)s
+FROM leased WHERE a.id = ANY(%(attempts)s::bigint[]) AND a.recipient_id = leased.id
+  AND (a.phase = %(before)s OR a.phase = %(phase)s AND a.id = ANY(%(again)s::bigint[]))
   AND leased.expires_at > now()
 RETURNING a.recipient_id
 """
 )
 
 
-Marked = Callable[[], Iterable[UUID]]
+# Rows that begin with the id of a recipient.
+Marked = Callable[[], Iterable[tuple[Any, ...]]]
+# How long a permit counts that was given with the start. An older one is asked for again, so that a child that stood
+# still sends nothing on the strength of a lease that it has lost.
+AHEAD_TIME = timedelta(seconds=2)
 
 
-def send_started(claims: Sequence[Claim], providers: Sequence[ProviderRef]) -> Marked:
+def send_started(claims: Sequence[Claim], providers: Sequence[ProviderRef], ahead: Collection[Claim] = ()) -> Marked:
     """Record the start of attempts and the provider of each. The result gives the recipients that are still leased to
-    us, after the end of the caller's pipeline.
+    us, after the end of the caller's pipeline, each with whether its final dot is granted with the start: those of
+    `ahead` that do not expire within AHEAD_TIME.
     """
     return _send_mark(
         _START,
         claims,
         phase=Phase.STARTED,
         before=Phase.CLAIMED,
+        dot=Phase.DOT_SENT,
+        ahead=as_ids(claim.attempt_id for claim in ahead),
+        valid=AHEAD_TIME,
         provider_ids=[provider.id for provider in providers],
         provider_names=[provider.name for provider in providers],
     )
@@ -190,7 +202,7 @@ def send_started(claims: Sequence[Claim], providers: Sequence[ProviderRef]) -> M
 
 def mark_started(claims: Sequence[Claim], providers: Sequence[ProviderRef]) -> set[UUID]:
     """`send_started` outside of a pipeline."""
-    return set(send_started(claims, providers)())
+    return {recipient_id for recipient_id, _ in send_started(claims, providers)()}
 
 
 def keep_decisions(decisions: Mapping[int, dict[str, Any]]) -> None:
@@ -203,16 +215,19 @@ def keep_decisions(decisions: Mapping[int, dict[str, Any]]) -> None:
         )
 
 
-def send_dots(claims: Sequence[Claim]) -> Marked:
+def send_dots(claims: Sequence[Claim], again: Collection[Claim] = ()) -> Marked:
     """Record that the final dot is about to be sent. Only the recipients of the result may get it: those that are still
     leased to us and have not expired. The result is there after the end of the caller's pipeline.
+
+    `again` are claims whose permit was given with the start and has grown old.
     """
-    return _send_mark(_DOT, claims, phase=Phase.DOT_SENT, before=Phase.STARTED)
+    ids = as_ids(claim.attempt_id for claim in again)
+    return _send_mark(_DOT, claims, phase=Phase.DOT_SENT, before=Phase.STARTED, again=ids)
 
 
 def mark_dot_sent(claims: Sequence[Claim]) -> set[UUID]:
     """`send_dots` outside of a pipeline."""
-    return set(send_dots(claims)())
+    return {recipient_id for (recipient_id,) in send_dots(claims)()}
 
 
 def _send_mark(sql: str, claims: Sequence[Claim], **values: object) -> Marked:

@@ -27,6 +27,7 @@ from messages.models import Recipient
 from messages.sending.claims import Claim
 from messages.sending.personalisation import personalise
 from messages.sending.sources import MessageSource, read_message, read_sources
+from messages.states import OnUncertain
 from providers.models import ProviderKind
 from providers.routing.selection import ProviderRef
 from providers.transports import takes_own_copies
@@ -83,6 +84,10 @@ class Composer:
         """About the bytes that the claim's mail has as sent."""
         return self._sources[claim.message_id].sent_size
 
+    def may_be_uncertain(self, claim: Claim) -> bool:
+        """Whether the sender wants another attempt when the outcome of one is unknown."""
+        return self._sources[claim.message_id].on_uncertain is OnUncertain.RETRY
+
     def has_own_content(self, claim: Claim, route: MailRoute) -> bool:
         """Whether each recipient of the message gets other bytes."""
         return route.has_own_copy or self._sources[claim.message_id].is_personal
@@ -122,11 +127,11 @@ class Composer:
         if not source.is_large:
             prepared = self._prepared.get(source.id)
             if prepared is None:
-                prepared = self._prepared[source.id] = prepare_message(read_message(source))
+                prepared = self._prepared[source.id] = prepare(source)
             return prepared
         if self._last_made.large is None or self._last_made.large[0] != source.id:
             self._last_made.large = self._last_made.copy = None
-            self._last_made.large = (source.id, prepare_message(read_message(source)))
+            self._last_made.large = (source.id, prepare(source))
         return self._last_made.large[1]
 
     def _count_down(self, message_id: UUID) -> None:
@@ -157,9 +162,13 @@ def compose_raw(message_id: UUID, recipient: Recipient) -> bytes:
     """Compose the message with the bytes that this recipient was or will be sent."""
     source = read_sources({message_id})[message_id]
     identity = identities.of(source.domain_id) if source.domain_id else None
-    prepared = prepare_message(read_message(source))
+    prepared = prepare(source)
     own = find_own_parts(source, prepared.content, identity, recipient.pk, MailRoute())
     return render_signed(prepared, own, identity)
+
+
+def prepare(source: MessageSource) -> PreparedMessage:
+    return prepare_message(read_message(source), is_personal=source.is_personal)
 
 
 class OwnParts(NamedTuple):

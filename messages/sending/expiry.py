@@ -60,12 +60,13 @@ def build_expiry(recipient_id: UUID, message_id: UUID, last_reply: str | None = 
     )
 
 
+BEFORE_REPLY = [Phase.STARTED, Phase.DOT_SENT]
 EXPIRED_REPLY = "Its time was over before it was handed over, so it was not sent."
-# On locked rows. The attempt has not sent the dot, else its permit would have been granted.
+# On locked rows. The attempt has not sent the dot, even if its phase says so: its permit was refused, or had grown old.
 _LATE = "SELECT id FROM mail_recipient WHERE id = ANY(%s) AND lease_token = ANY(%s) AND expires_at <= now()"
 _END_ATTEMPTS = """
 UPDATE mail_attempt SET phase = %s, finished_at = now(), outcome = %s, reply = %s
-WHERE id = ANY(%s) AND recipient_id = ANY(%s) AND phase = %s
+WHERE id = ANY(%s) AND recipient_id = ANY(%s) AND phase = ANY(%s)
 """
 
 
@@ -79,7 +80,7 @@ def expire_leased(claims: Sequence[Claim]) -> None:
         tokens = list({claim.token for claim in claims})
         late = set(fetch_column(_LATE, [list(free), tokens]))
         attempts = [claim.attempt_id for claim in claims]
-        execute(_END_ATTEMPTS, [Phase.DONE, Outcome.FAILED, EXPIRED_REPLY, attempts, list(late), Phase.STARTED])
+        execute(_END_ATTEMPTS, [Phase.DONE, Outcome.FAILED, EXPIRED_REPLY, attempts, list(late), BEFORE_REPLY])
         ended = [claim for claim in claims if claim.recipient_id in late]
         applied = apply_transitions(
             [build_expiry(claim.recipient_id, claim.message_id, EXPIRED_REPLY) for claim in ended], tokens

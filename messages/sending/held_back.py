@@ -1,4 +1,5 @@
-"""Claimed mail that a pause covers, or that is above its project's cap, is parked instead of sent.
+"""Claimed mail that a pause covers, or that is above its project's cap, is parked instead of sent; mail to suppressed
+addresses ends here.
 
 So mail that became due while a pause holds costs one claim. The other mail of the same pause in the queue follows.
 """
@@ -19,8 +20,10 @@ from messages.pausing.permits import take_permits
 from messages.pausing.settling import park_queued
 from messages.pausing.state import pause_state
 from messages.sending.claims import Claim, release_claims
+from messages.sending.outcomes import suppress_recipients
 from messages.states import StatusReason
-from messages.transitions import lock_free_recipients
+from messages.transitions import lock_free_recipients, lock_messages
+from tracking.suppressions.service import ClaimedMail, find_stopped
 
 # The time that a worker may spend at once on other mail of a pause, while its conversations wait.
 BACKLOG_SECONDS = 0.5
@@ -71,3 +74,25 @@ def park_claims(claims: Sequence[Claim], parked: Mapping[str, Sequence[UUID]], r
         for by, recipients in parked.items():
             park([pk for pk in recipients if pk in free], by, reason)
     return [claim for claim in claims if claim.recipient_id not in ids]
+
+
+def drop_suppressed(claims: Sequence[Claim]) -> list[Claim]:
+    """Return the claims whose address is not suppressed. The others become `suppressed` without an attempt."""
+    causes = find_stopped(
+        [
+            ClaimedMail(
+                recipient_id=taken.recipient_id,
+                message_id=taken.message_id,
+                project_id=taken.project_id,
+                address=taken.address,
+            )
+            for taken in claims
+        ]
+    )
+    dropped = [taken for taken in claims if taken.recipient_id in causes]
+    if dropped:
+        with transaction.atomic():
+            lock_messages(taken.message_id for taken in dropped)
+            release_claims(dropped)
+            suppress_recipients({taken.recipient_id: causes[taken.recipient_id] for taken in dropped})
+    return [taken for taken in claims if taken.recipient_id not in causes]

@@ -2,9 +2,10 @@
 
 One thread uses the database and waits for nothing else; conversations with providers run in other threads. Their send
 permits and replies are collected and written in bulk: while one commit runs, the next batch arrives. In one worker
-child, at most `settings.SMTP_CONVERSATIONS` messages for each provider (`routing.MAX_DIRECT` for recipients' own
-servers) are between a granted final dot and the recorded reply: at most that many are sent twice after a kill. Replies
-that cannot be recorded because somebody else has locked their rows for long come on top of that.
+child, at most twice `settings.SMTP_CONVERSATIONS` messages for each provider (`routing.MAX_DIRECT` for recipients' own
+servers) are between a granted final dot and the recorded reply: at most that many are sent twice after a kill. Half of
+them wait for a connection: a relay that has been fast gets the permit with the start. Replies that cannot be recorded
+because somebody else has locked their rows for long come on top of that.
 """
 
 import time
@@ -14,7 +15,6 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 
 from delivery.concurrency.conversations import GATHER_SECONDS, Gathered
 from delivery.envelope import Reply
@@ -22,6 +22,7 @@ from ledger.leases import Heartbeat
 from ledger.retrying import retry_database
 from messages.models import Recipient
 from messages.sending.claims import (
+    AHEAD_TIME,
     Claim,
     claim_recipients,
     claim_suspect,
@@ -29,22 +30,19 @@ from messages.sending.claims import (
 )
 from messages.sending.composing import Composer, LastMade, compose_delivery, find_mail_route
 from messages.sending.expiry import expire_leased
-from messages.sending.held_back import drop_capped, drop_paused
+from messages.sending.held_back import drop_capped, drop_paused, drop_suppressed
 from messages.sending.in_flight import InFlight
-from messages.sending.outcomes import suppress_recipients
-from messages.sending.picking import pick
+from messages.sending.picking import may_go_ahead, pick
 from messages.sending.progress import Done, Waiting, Work, measure, write_progress
 from messages.sending.routing import ProjectLoad, ProviderRouter, find_tried, is_failure
 from messages.sending.senders import drop_refused_senders
 from messages.sending.sources import LARGE_BYTES
 from messages.sending.worker_state import SendQueueKey, find_worker_state
 from messages.states import Lane
-from messages.transitions import lock_messages
 from providers.models import ProviderKind
 from providers.routing.selection import ProviderRef
 from providers.routing.shared_breakers import provider_breakers, provider_key
 from providers.services import rest_provider
-from tracking.suppressions.service import ClaimedMail, find_stopped
 
 log = structlog.get_logger(__name__)
 
@@ -209,6 +207,7 @@ class SendingLoop:
                     queue_key=self.state.queue_key(selection.provider, one),
                     composer=composer,
                     size=composer.find_size(one) * COPIES.get(selection.provider.kind, 1),
+                    may_be_uncertain=composer.may_be_uncertain(one),
                     has_own_content=composer.has_own_content(one, find_mail_route(selection.provider)),
                     decision=selection.describe(),
                     tried=tried.get(one.recipient_id, {}),
@@ -238,8 +237,8 @@ class SendingLoop:
         retry_database(lambda: release_claims([item.claim for item in held]))
         self._full_until = time.monotonic() + FULL_SECONDS
 
-    def _begin(self, items: Sequence[Waiting]) -> None:
-        """Start one conversation for items of one queue key."""
+    def _begin(self, items: Sequence[Waiting], permit_until: float) -> None:
+        """Start one conversation for items of one queue key, whose final dots are granted until a time."""
         queue_key, deliveries = items[0].queue_key, []
         route, held = find_mail_route(queue_key.provider), measure(items)
         for item in items:
@@ -250,6 +249,7 @@ class SendingLoop:
                 begun_at=time.monotonic(),
                 size=held // len(items),
                 is_large=held > LARGE_BYTES,
+                is_ahead=bool(permit_until),
             )
             delivery = retry_database(lambda item=item: compose_delivery(item.composer, item.claim, route))  # type: ignore[misc]
             if isinstance(delivery, Reply):
@@ -259,7 +259,8 @@ class SendingLoop:
                 deliveries.append(delivery)
         if deliveries:
             owner = items[0].claim.project_id if queue_key.provider.is_shared else None
-            self.state.conversations.submit(queue_key, self.state.transport(queue_key.provider), deliveries, owner)
+            transport = self.state.transport(queue_key.provider)
+            self.state.conversations.submit(queue_key, transport, deliveries, owner, permit_until)
 
     def _advance(self) -> None:
         """Wait for conversations; record their replies, grant final dots, and start the picked items."""
@@ -268,13 +269,15 @@ class SendingLoop:
         gathered = self._gather(len(picked))
         ended = [(self._work.pop(pk), reply) for pk, reply in gathered.replies if pk in self._work]
         done = [*self._unrecorded, *(self._finish(work, reply) for work, reply in ended)]
-        asking = [self._work[pk].claim for ask in gathered.asking for pk in ask.ids if pk in self._work]
+        asking = [self._work[pk] for ask in gathered.asking for pk in ask.ids if pk in self._work]
         if not (done or asking or picked):
             return
-        progress = retry_database(lambda: write_progress(done, asking, picked))
+        ahead = [item for item in picked if may_go_ahead(item, self.state)]
+        permit_until = time.monotonic() + AHEAD_TIME.total_seconds()
+        progress = retry_database(lambda: write_progress(done, asking, picked, ahead))
         ours, self._unrecorded = progress.ours, progress.busy
         self.state.conversations.grant(gathered.asking, ours)
-        lost = [claim for claim in asking if claim.recipient_id not in ours]
+        lost = [work.claim for work in asking if work.claim.recipient_id not in ours]
         for claim in lost:
             del self._work[claim.recipient_id]
         if lost:
@@ -282,7 +285,8 @@ class SendingLoop:
         self._note(ended)
         for items in starting:
             if still_ours := [item for item in items if item.claim.recipient_id in ours]:
-                self._begin(still_ours)
+                is_ahead = all(item.claim.recipient_id in progress.ahead for item in still_ours)
+                self._begin(still_ours, permit_until if is_ahead else 0.0)
 
     def _gather(self, picked_count: int) -> Gathered:
         """The conversations' events. While many deliveries are on their way, it waits a moment for more of them: a step
@@ -321,25 +325,3 @@ def note_breaker(provider: ProviderRef, reply: Reply) -> None:
         provider_breakers.note_failure(provider_key(provider.id), reply.text)
     else:
         provider_breakers.note_success(provider_key(provider.id))
-
-
-def drop_suppressed(claims: Sequence[Claim]) -> list[Claim]:
-    """Return the claims whose address is not suppressed. The others become `suppressed` without an attempt."""
-    causes = find_stopped(
-        [
-            ClaimedMail(
-                recipient_id=taken.recipient_id,
-                message_id=taken.message_id,
-                project_id=taken.project_id,
-                address=taken.address,
-            )
-            for taken in claims
-        ]
-    )
-    dropped = [taken for taken in claims if taken.recipient_id in causes]
-    if dropped:
-        with transaction.atomic():
-            lock_messages(taken.message_id for taken in dropped)
-            release_claims(dropped)
-            suppress_recipients({taken.recipient_id: causes[taken.recipient_id] for taken in dropped})
-    return [taken for taken in claims if taken.recipient_id not in causes]

@@ -8,7 +8,7 @@ from uuid import UUID
 from templates_app.unsubscribe_placeholder import fill_placeholders
 from tracking.engagement.link_rewriting import splice
 from tracking.engagement.tokens import TokenPurpose
-from tracking.engagement.tracking_urls import build_url
+from tracking.engagement.tracking_urls import build_click_urls, build_url
 
 # A block of one pixel: an inline image would add a line of text. Stated twice, because some mail programs drop
 # `!important`, and the sender's own rules for images would win without it.
@@ -63,12 +63,12 @@ def personalise(document: str, text: str, tracking_options: TrackingOptions, rec
 
 def add_tracking(document: str, tracking_options: TrackingOptions, recipient_id: UUID) -> str:
     """Put this recipient's links and pixel into the HTML; everything else stays byte for byte."""
-
-    def wrap(index: int) -> str:
-        return build_url(tracking_options.host, TokenPurpose.CLICK, recipient_id, index)
-
-    pixel = ""
+    pixel, wrap = "", None
+    if tracking_options.track_clicks:
+        # `places` has one number for the pixel, and two for each link.
+        count = len(tracking_options.places) // 2
+        wrap = build_click_urls(tracking_options.host, recipient_id, count).__getitem__
     if tracking_options.track_opens:
         url = html.escape(build_url(tracking_options.host, TokenPurpose.OPEN, recipient_id))
         pixel = PIXEL % url
-    return splice(document, tracking_options.places, wrap if tracking_options.track_clicks else None, pixel)
+    return splice(document, tracking_options.places, wrap, pixel)

@@ -119,3 +119,12 @@ def pick(waiting: Sequence[Waiting], work: Collection[Work], state: WorkerState,
         byte_limit.add(queue_key, admitted)
         starting += admitted
     return Picked(starting=starting, held=held)
+
+
+def may_go_ahead(item: Waiting, state: WorkerState) -> bool:
+    """Whether the final dot is granted with the start: for small mail to a relay that has been fast.
+
+    With a slow one the mark would stand long before the dot. What waits for a person after an unknown outcome is marked
+    at the last moment, so that no mail waits that never left.
+    """
+    return item.may_be_uncertain and item.size <= LARGE_BYTES and state.is_fast(item.queue_key)

@@ -1,6 +1,6 @@
 """The stages of a child's work on a recipient (waiting, started, done), and the record of a step of many of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -35,6 +35,8 @@ class Waiting:
     has_own_content: bool
     decision: dict[str, Any] | None
     tried: Tried
+    # Another attempt follows when the outcome of this one is unknown.
+    may_be_uncertain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,8 @@ class Work:
     # Its part of the bytes that the conversation holds, and whether these count for the limit of large mail.
     size: int = 0
     is_large: bool = False
+    # The final dot was granted with the start.
+    is_ahead: bool = False
     clock: ConversationClock = field(default_factory=ConversationClock)
 
 
@@ -62,9 +66,12 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """`ours`: the recipients that may continue. `busy`: work whose rows another transaction has locked."""
+    """`ours`: the recipients that may continue. `ahead`: those of the beginning that need not ask for the final dot.
+    `busy`: work whose rows another transaction has locked.
+    """
 
     ours: set[UUID]
+    ahead: set[UUID]
     busy: list[Done]
 
 
@@ -91,8 +98,11 @@ def measure(items: Sequence[Waiting]) -> int:
     return sum(item.size for item in items) if items[0].has_own_content else items[0].size
 
 
-def write_progress(done: Sequence[Done], asking: Sequence[Claim], beginning: Sequence[Waiting]) -> Progress:
-    """Record replies, final dots and started attempts in one transaction.
+def write_progress(
+    done: Sequence[Done], asking: Sequence[Work], beginning: Sequence[Waiting], ahead: Collection[Waiting] = ()
+) -> Progress:
+    """Record replies, final dots and started attempts in one transaction. Those of `ahead` get the permit for the final
+    dot with the start.
 
     While the database is unavailable, the caller keeps the replies and retries: the providers have acted on them. It
     also keeps those of rows that somebody else has locked, so that one long lock holds up one mail.
@@ -104,12 +114,22 @@ def write_progress(done: Sequence[Done], asking: Sequence[Claim], beginning: Seq
         suppressed = suppress_refused(ours)
         with pipelined():
             write_results(ours, suppressed)
-            dots = send_dots(asking)
-            starts = send_started([item.claim for item in beginning], [item.queue_key.provider for item in beginning])
+            dots = send_dots([work.claim for work in asking], [work.claim for work in asking if work.is_ahead])
+            starts = send_started(
+                [item.claim for item in beginning],
+                [item.queue_key.provider for item in beginning],
+                [item.claim for item in ahead],
+            )
             keep_decisions({item.claim.attempt_id: item.decision for item in beginning if item.decision})
         plan_later([result for result, _ in ours])
-        still_ours = {*dots(), *starts()}
-    return Progress(ours=still_ours, busy=[one for one in done if one.work.claim.recipient_id in locked.busy])
+        begun: dict[UUID, bool] = dict(starts())
+        granted = {recipient_id for (recipient_id,) in dots()}
+    early = {recipient_id for recipient_id, is_granted in begun.items() if is_granted}
+    return Progress(
+        ours=granted | begun.keys(),
+        ahead=early,
+        busy=[one for one in done if one.work.claim.recipient_id in locked.busy],
+    )
 
 
 def describe_result(done: Done) -> AttemptResult:

@@ -20,6 +20,7 @@ from messages.attachments import read_content
 from messages.models import AttachmentContent, RecipientField
 from messages.sending.personalisation import TrackingOptions
 from messages.sending.stream_headers import list_stream_headers
+from messages.states import OnUncertain
 
 # What is larger, as sent, counts for the limit of a worker child. Smaller mail is bounded by its number.
 LARGE_BYTES = 65_536
@@ -57,6 +58,7 @@ class MessageSource:
     track_clicks: bool
     stream: str
     enable_unsubscribe: bool
+    on_uncertain: OnUncertain
     tracked_places: Sequence[int] | None
     date: datetime
     body_size: int
@@ -78,7 +80,7 @@ class MessageSource:
             from_=Mailbox(name=self.from_name, address=self.from_address),
             to=self.mailboxes[RecipientField.TO],
             cc=self.mailboxes[RecipientField.CC],
-            reply_to=[Mailbox(**mailbox) for mailbox in json.loads(self.reply_to)],
+            reply_to=[Mailbox(**mailbox) for mailbox in read_list(self.reply_to)],
             subject=self.subject,
             date=self.date,
             message_id=f"{self.id}@{self.from_address.rpartition('@')[2]}",
@@ -90,7 +92,7 @@ class MessageSource:
 
     def list_headers(self) -> list[tuple[str, str]]:
         """The caller's own header fields, then those that name the stream."""
-        own = [(name, value) for name, value in json.loads(self.headers) if name != TIME_SCALE_HEADER]
+        own = [(name, value) for name, value in read_list(self.headers) if name != TIME_SCALE_HEADER]
         return own + list_stream_headers(
             project_id=self.project_id,
             stream=self.stream,
@@ -116,11 +118,16 @@ class MessageSource:
         )
 
 
+def read_list(text: str) -> Sequence[Any]:
+    """A stored JSON list, which most messages have empty."""
+    return () if text == "[]" else json.loads(text)
+
+
 _MESSAGES = f"""
 SELECT m.id, project_id, domain_id, from_name, from_address, reply_to, subject,
        CASE WHEN body_size <= {LARGE_BYTES} THEN html ELSE '' END AS html,
        CASE WHEN body_size <= {LARGE_BYTES} THEN text ELSE '' END AS text,
-       headers, track_opens, track_clicks, stream, enable_unsubscribe, tracked_places,
+       headers, track_opens, track_clicks, stream, enable_unsubscribe, on_uncertain, tracked_places,
        COALESCE(queued_at, created_at) AS date, body_size
 FROM mail_message m JOIN mail_content c ON c.message_id = m.id,
      LATERAL (SELECT octet_length(html) + octet_length(text) AS body_size) size

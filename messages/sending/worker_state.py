@@ -24,6 +24,8 @@ from providers.transports import build_transport
 MAX_CLAIMED = 200
 # A provider that replies within this time is fast; the time includes the wait for a free conversation.
 FAST_SECONDS = 0.2
+# The kinds of providers that take one recipient's mail in one conversation, and are not the recipient's own server.
+AT_ONCE = frozenset({ProviderKind.SMTP, ProviderKind.INBOX})
 # The first concurrency limit for a domain's own servers. A relay is the project's own and starts at its full limit.
 FIRST_DIRECT_LIMIT = 3
 MAX_LIMITS = 10_000
@@ -138,6 +140,10 @@ class WorkerState:
         self.concurrency(queue_key)
         limit = self.limit(queue_key) if self._find_share(queue_key.provider, 1) else 0
         return self._capacity.get(queue_key, 2 * limit) if limit == settings.SMTP_CONVERSATIONS else 2 * limit
+
+    def is_fast(self, queue_key: SendQueueKey) -> bool:
+        """Whether it is a relay that has replied at once lately."""
+        return queue_key.provider.kind in AT_ONCE and self.capacity(queue_key) > 2 * settings.SMTP_CONVERSATIONS
 
     def least_room(self, queue_key: SendQueueKey) -> int:
         """How many deliveries are worth a claim: for a fast provider half of what a child may hold."""

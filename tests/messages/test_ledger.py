@@ -13,6 +13,7 @@ from delivery.envelope import Outcome, Reply, Stage
 from messages import services
 from messages.models import Attempt, Message, Recipient
 from messages.sending.claims import (
+    AHEAD_TIME,
     Claim,
     ClaimScope,
     claim_recipients,
@@ -20,6 +21,8 @@ from messages.sending.claims import (
     mark_dot_sent,
     mark_started,
     release_claims,
+    send_dots,
+    send_started,
 )
 from messages.sending.expiry import expire_due
 from messages.sending.lost_leases import MAX_CRASHES, sweep_lost_leases
@@ -107,6 +110,28 @@ def test_a_worker_that_lost_its_lease_cannot_write(send: Send) -> None:
     assert record_results([result(new)]) == {new.recipient_id}
     message.refresh_from_db()
     assert message.status == Status.DELIVERED
+
+
+def test_the_dot_is_granted_with_the_start_if_time_is_left(send: Send) -> None:
+    for address in ("asks@x.test", "ahead@x.test", "short@x.test"):
+        send(to=[address])
+    Recipient.objects.filter(address="short@x.test").update(expires_at=timezone.now() + AHEAD_TIME / 2)
+    claims = sorted(take(), key=lambda claim: claim.address)
+    ahead, asks, _short = claims
+    rows = dict(send_started(claims, [SIMULATOR] * 3, [claim for claim in claims if claim is not asks])())
+    assert [rows[claim.recipient_id] for claim in claims] == [True, False, False]
+    assert mark_dot_sent([ahead]) == set(), "it has its mark"
+    assert send_dots([ahead], [ahead])() == [(ahead.recipient_id,)], "and gets it again when it asks"
+    lose_leases()
+    assert send_dots([ahead], [ahead])() == []
+
+
+def test_a_worker_without_its_lease_gets_no_dot_with_the_start(send: Send) -> None:
+    send()
+    taken = take()
+    lose_leases()
+    assert send_started(taken, [SIMULATOR], taken)() == []
+    assert Attempt.objects.get().phase == "claimed"
 
 
 def test_a_worker_that_lost_its_lease_may_not_send_the_dot(send: Send) -> None:

@@ -7,7 +7,8 @@ these, with a key derived from SECRET_KEY. It contains no address and no URL: a 
 import binascii
 import hmac
 import struct
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -19,6 +20,7 @@ from django.conf import settings
 LAYOUT = struct.Struct(">B16sH")
 MAC_SIZE = 16
 LENGTH = 47  # 35 bytes, as base64url without padding
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class TokenPurpose(IntEnum):
@@ -39,8 +41,18 @@ class Token:
 
 
 def write_token(token: Token) -> str:
-    body = LAYOUT.pack(token.purpose, token.recipient_id.bytes, token.link)
-    return _write(body + _sign(body, settings.SECRET_KEY))
+    return write_tokens(token.purpose, token.recipient_id, [token.link])[0]
+
+
+def write_tokens(purpose: TokenPurpose, recipient_id: UUID, links: Iterable[int]) -> list[str]:
+    """The tokens of a recipient's links; a mail may have dozens, so that each step counts."""
+    key, recipient, kind = _derive_key(settings.SECRET_KEY), recipient_id.bytes, int(purpose)
+    tokens = []
+    for link in links:
+        body = LAYOUT.pack(kind, recipient, link)
+        raw = body + hmac.digest(key, body, "sha256")[:MAC_SIZE]
+        tokens.append(_write(raw))
+    return tokens
 
 
 def read_token(text: str, purpose: TokenPurpose) -> Token | None:
@@ -61,7 +73,7 @@ def read_token(text: str, purpose: TokenPurpose) -> Token | None:
 
 
 def _write(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return binascii.b2a_base64(raw, newline=False).translate(URL_SAFE)[:LENGTH].decode()
 
 
 def _sign(body: bytes, secret: str) -> bytes:

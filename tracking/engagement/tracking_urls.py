@@ -8,7 +8,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from domains.tracking_probe import public_port
-from tracking.engagement.tokens import Token, TokenPurpose, write_token
+from tracking.engagement.tokens import Token, TokenPurpose, write_token, write_tokens
 
 # The names of routes, by the purpose of the token.
 ROUTES = {TokenPurpose.OPEN: "track-open", TokenPurpose.CLICK: "track-click", TokenPurpose.UNSUBSCRIBE: "unsubscribe"}
@@ -17,6 +17,12 @@ ROUTES = {TokenPurpose.OPEN: "track-open", TokenPurpose.CLICK: "track-click", To
 def build_url(host: str | None, purpose: TokenPurpose, recipient_id: UUID, link: int = 0) -> str:
     """`https://link.example.com/t/c/…`, on the sending domain's tracking host if it has one, else on PUBLIC_URL."""
     return find_prefix(settings.PUBLIC_URL, host, purpose) + write_token(Token(purpose, recipient_id, link))
+
+
+def build_click_urls(host: str | None, recipient_id: UUID, count: int) -> list[str]:
+    """The URLs of a recipient's first `count` links, as of `build_url`."""
+    prefix = find_prefix(settings.PUBLIC_URL, host, TokenPurpose.CLICK)
+    return [prefix + token for token in write_tokens(TokenPurpose.CLICK, recipient_id, range(count))]
 
 
 @lru_cache(maxsize=4096)

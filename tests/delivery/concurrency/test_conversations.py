@@ -437,3 +437,33 @@ def test_an_owner_who_leaves_is_not_kept_alive_by_its_conversations(transport):
     code = ABANDON.replace("{transport}", transport)
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=30, capture_output=True)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_a_permit_given_with_the_start_needs_no_request(conversations, build_fake):
+    delivery = build_delivery()
+    conversations.submit("way", build_fake(), [delivery], permit_until=time.monotonic() + 60)
+    gathered = conversations.wait(10)
+    while not gathered.finished:
+        later = conversations.wait(10)
+        gathered.replies += later.replies
+        gathered.asking += later.asking
+        gathered.finished += later.finished
+    assert (gathered.asking, gathered.replies) == ([], [(delivery.recipient_id, DELIVERED)])
+
+
+def test_a_permit_that_has_grown_old_is_asked_for_again(conversations, build_fake):
+    delivery = build_delivery()
+    conversations.submit("way", build_fake(), [delivery], permit_until=time.monotonic() - 1)
+    gathered = conversations.wait(10)
+    assert [ask.ids for ask in gathered.asking] == [(delivery.recipient_id,)]
+    conversations.grant(gathered.asking, ())
+
+
+def test_a_fault_after_a_permit_given_with_the_start_is_uncertain(conversations, build_fake):
+    def fail(_delivery):
+        raise RuntimeError
+
+    delivery = build_delivery()
+    conversations.submit("way", build_fake(after=fail), [delivery], permit_until=time.monotonic() + 60)
+    (reply,) = conversations.wait(10).replies
+    assert reply[1].outcome is Outcome.UNCERTAIN

@@ -14,8 +14,9 @@ from messages.models import Attempt, Message, Recipient
 from messages.sending.claims import (
     ClaimScope,
     claim_recipients,
-    mark_dot_sent,
     mark_started,
+    send_dots,
+    send_started,
 )
 from messages.sending.expiry import EXPIRED_REPLY, expire_due, expire_leased
 from messages.sending.lost_leases import sweep_lost_leases
@@ -51,12 +52,15 @@ def test_expired_mail_is_not_claimed_alone_or_beside_others_of_its_message(inbox
     assert [(claim.address, claim.message_id) for claim in taken] == [("good@x.test", mixed.pk)]
 
 
-def test_mail_that_expires_in_a_workers_hands_gets_no_final_dot(inbox: SmtpServer, send: Send) -> None:
+@pytest.mark.parametrize("is_ahead", [False, True], ids=["asks first", "asks again"])
+def test_mail_that_expires_in_a_workers_hands_gets_no_final_dot(inbox: SmtpServer, send: Send, is_ahead: bool) -> None:
     late, good = send(to=["late@x.test"]), send(to=["good@x.test"])
     claims = claim_recipients(Lane.NORMAL, 10, ANY)
-    mark_started(claims, [SIMULATOR] * 2)
+    ahead = claims if is_ahead else []
+    send_started(claims, [SIMULATOR] * 2, ahead)
     expire(late)
-    assert mark_dot_sent(claims) == {claim.recipient_id for claim in claims if claim.address == "good@x.test"}
+    good_ids = [(claim.recipient_id,) for claim in claims if claim.address == "good@x.test"]
+    assert send_dots(claims, ahead)() == good_ids
     expire_leased(claims)
     assert read_states() == {"late@x.test": ("failed", "expired"), "good@x.test": ("queued", "")}
     attempt = Attempt.objects.get(recipient__message=late)
