@@ -254,6 +254,10 @@ class Attempt(models.Model):
     id = models.BigAutoField(primary_key=True)
     # Served by the index of `attempt_number_once`.
     recipient = models.ForeignKey(Recipient, models.CASCADE, related_name="attempts", db_index=False)
+    # Every table that grows names the project of its rows. Null until `0022` has filled those of earlier releases.
+    project = models.ForeignKey(
+        "accounts.Project", models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
+    )
     number = models.SmallIntegerField()
     lease_token = models.UUIDField()
     phase = models.TextField(choices=Phase.choices)

@@ -69,9 +69,9 @@ WITH heads AS MATERIALIZED ({{heads}}), siblings AS MATERIALIZED ({{siblings}}),
               r.attempt_count
 ), attempts AS (
     INSERT INTO mail_attempt
-        (recipient_id, number, lease_token, phase, provider_name, claimed_at, outcome, enhanced_code, reply,
+        (recipient_id, project_id, number, lease_token, phase, provider_name, claimed_at, outcome, enhanced_code, reply,
          remote_host, tls)
-    SELECT id, attempt_count, %(token)s, %(phase)s, '', now(), '', '', '', '', '' FROM claimed
+    SELECT id, project_id, attempt_count, %(token)s, %(phase)s, '', now(), '', '', '', '', '' FROM claimed
     RETURNING id, recipient_id
 )
 SELECT c.id AS recipient_id, c.message_id, c.project_id, c.address, c.domain, c.is_simulated, c.sender_id,

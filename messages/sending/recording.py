@@ -127,16 +127,17 @@ def attempt_event_data(result: AttemptResult, *, is_suppressed: bool) -> dict[st
     )
 
 
+# With the recipient PostgreSQL looks only at the partition of its month.
 _FINISH = """
 UPDATE mail_attempt a
 SET phase = %s, finished_at = now(), outcome = v.outcome, code = v.code, enhanced_code = v.enhanced_code,
     reply = v.reply, reason = v.reason, about = v.about, remote_host = v.remote_host, tls = v.tls,
     remote_id = v.remote_id, next_attempt_at = now() + v.wait
 FROM jsonb_to_recordset(%s::jsonb) AS v(
-    id bigint, outcome text, code smallint, enhanced_code text, reply text, reason text, about text, remote_host text,
-    tls text, remote_id text, wait interval
+    id bigint, recipient_id uuid, outcome text, code smallint, enhanced_code text, reply text, reason text, about text,
+    remote_host text, tls text, remote_id text, wait interval
 )
-WHERE a.id = v.id
+WHERE a.id = v.id AND a.recipient_id = v.recipient_id
 """
 
 
@@ -148,6 +149,7 @@ def list_finished(
         reply = result.reply
         yield {
             "id": result.claim.attempt_id,
+            "recipient_id": str(result.claim.recipient_id),
             "outcome": reply.outcome,
             "code": reply.code,
             "enhanced_code": reply.enhanced_code,

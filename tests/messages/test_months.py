@@ -96,6 +96,13 @@ def test_an_attempts_number_is_unique_in_every_month(send):
     assert Attempt.objects.get().pk
 
 
+def test_an_attempt_names_its_project(inbox, send, deliver):
+    message = send()
+    deliver()
+    attempt = Attempt.objects.get(recipient__message=message)
+    assert (attempt.project_id, attempt.outcome) == (message.project_id, "delivered")
+
+
 @pytest.mark.parametrize("table", [EVENTS, ATTEMPTS], ids=lambda table: table.name)
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.SCHEDULED, Status.DELIVERING])
 def test_a_month_waits_for_open_and_scheduled_mail(send, table, status):

@@ -108,6 +108,8 @@ def test_every_row_is_kept_and_numbers_go_on(installation):
         assert [{name: row[name] for name in old} for row, old in zip(kept, before[table.name], strict=True)] == (
             before[table.name]
         )
+    projects = {row["project_id"] for row in read(installation, EVENTS)}
+    assert {row["project_id"] for row in read(installation, ATTEMPTS)} == projects
     check_new_rows(installation, before)
 
 
