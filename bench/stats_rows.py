@@ -14,8 +14,10 @@ django.setup()
 from django.db import connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
 
-from accounts.scopes import STATS_READ  # noqa: E402
+from accounts.scopes import EMAILS_SEND, STATS_READ  # noqa: E402
 from accounts.services import create_api_key, create_project  # noqa: E402
+from bench.copying import multiply  # noqa: E402
+from bench.listing_rows import accept_sample  # noqa: E402
 from common.ids import new_id  # noqa: E402
 from ledger.sql import fetch_column  # noqa: E402
 from tracking.events import Fact, record_facts  # noqa: E402
@@ -24,24 +26,18 @@ from tracking.stats.aggregation import aggregate_all  # noqa: E402
 
 WRITE_SECONDS = 10.0
 BATCH = 50
-MESSAGES = """
-INSERT INTO mail_message (id, project_id, is_test, status, status_reason, from_name, from_address, reply_to, subject,
-    html, text, headers, tags, metadata, track_opens, track_clicks, enable_unsubscribe, priority, on_uncertain,
-    sender_basis, created_at, queued_at)
-SELECT gen_random_uuid(), %(project)s, false, 'delivered', '', 'Shop', 'shop@bench.test', '[]', 'Order', '', 'Hello.',
-    '[]', ARRAY['kind-' || i %% 10, 'all'], '{}', false, false, false, 'normal', 'retry', 'trusted', v.at, v.at
-FROM generate_series(1, %(count)s) i, LATERAL (SELECT now() - interval '30 days' * i / %(count)s) v(at)
-"""
-RECIPIENTS = """
-INSERT INTO mail_recipient (id, message_id, project_id, kind, position, name, address, domain, status, status_reason,
-    last_reply, lane, is_simulated, attempt_count, deferral_count, crash_count, expires_at)
-SELECT gen_random_uuid(), id, project_id, 'to', 0, '', 'user@rcpt.test', 'rcpt.test', 'delivered', '', '', 'normal',
-    false, 1, 0, 0, created_at + interval '2 days'
-FROM mail_message
-"""
+# Spread over thirty days, whatever their number.
+CHANGES = {
+    "mail_message": """
+jsonb_build_object('status', 'delivered', 'tags', ARRAY['kind-' || f.i % 10, 'all'],
+    'created_at', now() - interval '30 days' * f.i / {count}, 'queued_at', now() - interval '30 days' * f.i / {count})
+""",
+    "mail_recipient": "jsonb_build_object('status', 'delivered', 'next_attempt_at', NULL)",
+}
 EVENTS = """
 INSERT INTO tracking_event (id, project_id, message_id, recipient_id, address, type, data, occurred_at)
-SELECT gen_random_uuid(), m.project_id, m.id, v.recipient_id, '', v.type, v.data::jsonb, m.created_at + v.wait
+SELECT (left(m.id::text, 24) || right(gen_random_uuid()::text, 12))::uuid,
+    m.project_id, m.id, v.recipient_id, '', v.type, v.data::jsonb, m.created_at + v.wait
 FROM mail_message m JOIN mail_recipient r ON r.message_id = m.id, LATERAL (VALUES
     (1, NULL::uuid, 'email.queued', '{}', interval '0 s'),
     (2, r.id, 'email.sent', '{"provider": "relay", "code": 250}', interval '300 ms'),
@@ -64,12 +60,12 @@ class History:
 
     def __init__(self, count: int) -> None:
         self.project = create_project(name="bench")
+        key, token = create_api_key(self.project, scopes=[STATS_READ, EMAILS_SEND])
+        changes = {table: text.replace("{count}", str(count)) for table, text in CHANGES.items()}
+        multiply(accept_sample(key, 100), changes, first=1, last=count)
         with connection.cursor() as cursor:
-            cursor.execute(MESSAGES, {"project": self.project.pk, "count": count})
-            cursor.execute(RECIPIENTS)
             cursor.execute(EVENTS)
             cursor.execute("VACUUM ANALYZE")
-        _, token = create_api_key(self.project, scopes=[STATS_READ])
         self.client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {token}"})
 
     def fold(self) -> tuple[int, float]:

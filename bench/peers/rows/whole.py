@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
@@ -71,7 +71,7 @@ def measure(board: Board, plan: Plan, place: Path) -> None:
         environment = build_environment(place, sink)
         if "first-start" in board.rows:
             tree, data = place / "clone", place / "first" / "data"
-            copy_tree(tree)
+            copy_tree(tree, plan.cache)
             data.parent.mkdir()
             with started(tree, data, environment) as first:
                 board.add("first-start", OURS, first.figures)
@@ -150,11 +150,13 @@ def build_environment(place: Path, sink: Sink) -> dict[str, str]:
     return {**given, **caches, **service, "PATH": search}
 
 
-def copy_tree(target: Path) -> None:
-    """The files of this tree that git knows or would add, as a fresh clone has them."""
+def copy_tree(target: Path, left_out: Path) -> None:
+    """The files of this tree that git knows or would add, as a fresh clone has them, but for a cache of ours in it."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
     for name in filter(None, listed.split("\0")):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # deleted, and git does not know it yet
-            shutil.copy2(ROOT / name, target / name)
+        path = ROOT / name
+        # One that was deleted may still be known to git.
+        if path.is_file() and not path.is_relative_to(left_out.absolute()):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target / name)
