@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 REGISTERED = sorted(site._registry, key=lambda model: model._meta.label)
 VISIBLE = {
     "mail.Message",
+    "mail.IncidentResend",
     "accounts.Project",
     "accounts.Stream",
     "domains.Domain",
