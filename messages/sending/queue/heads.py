@@ -6,7 +6,7 @@ from datetime import timedelta
 from ledger.sql import execute
 from messages.sending.queue.scope import ClaimScope
 from messages.sending.queue.turns import Tenant
-from messages.sending.queue.waiting import QUEUED, SUSPECT
+from messages.sending.queue.waiting import QUEUED, STILL_QUEUED, SUSPECT
 from messages.states import OPEN_STATUSES, Lane
 
 # The due recipients of the tenants whose turn it is, those of each in the order of their due times. Of each backlog a
@@ -27,7 +27,7 @@ TURN_HEADS = f"""
             {_WINDOW}
         ) head, LATERAL (
             SELECT id, message_id FROM mail_recipient
-            WHERE {QUEUED} AND id = head.id AND next_attempt_at <= now() AND status IN ({OPEN_STATUSES})
+            WHERE {STILL_QUEUED} AND id = head.id AND next_attempt_at <= now() AND status IN ({OPEN_STATUSES})
             FOR NO KEY UPDATE SKIP LOCKED
         ) free
         WHERE NOT {_IS_BLOCKED} LIMIT t.count
@@ -66,7 +66,7 @@ WITH blocked AS MATERIALIZED (
     SELECT free.id, head.domain, head.expires_at <= now() AS is_expired FROM {_TENANTS}, LATERAL (
         {_WINDOW}
     ) head, LATERAL (
-        SELECT id FROM mail_recipient WHERE {QUEUED} AND id = head.id FOR NO KEY UPDATE SKIP LOCKED
+        SELECT id FROM mail_recipient WHERE {STILL_QUEUED} AND id = head.id FOR NO KEY UPDATE SKIP LOCKED
     ) free
     WHERE {_IS_BLOCKED} AND EXISTS (
         SELECT FROM mail_recipient

@@ -12,6 +12,9 @@ from messages.states import Lane
 # In the queue and not leased: the condition of the index `recipient_turn`, which has these rows by lane, project and
 # due time.
 QUEUED = "lease_token IS NULL AND parked_by = '' AND crash_count = 0"
+# The same for a row whose id is known, in words that the index does not match: with old statistics, as after a large
+# batch, PostgreSQL would go along all of it in place of one step by the primary key.
+STILL_QUEUED = "lease_token IS NULL AND parked_by || '' = '' AND crash_count + 0 = 0"
 # The same for recipients whose last attempt crashed its worker; the index is `recipient_suspect`.
 SUSPECT = "lease_token IS NULL AND parked_by = '' AND crash_count > 0"
 # A tenant with this many due recipients counts as one with any number of them; one with fewer is light.
