@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mail", "0080_months"), ("accounts", "0001_initial")]
+    dependencies = [("mail", "0004_drop_bodies"), ("accounts", "0001_initial")]
 
     operations = [
         migrations.AddField(

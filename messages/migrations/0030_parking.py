@@ -19,7 +19,7 @@ REASONS = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mail", "0004_drop_bodies")]
+    dependencies = [("mail", "0022_fill_attempt_project")]
 
     operations = [
         migrations.AddField("recipient", "parked_by", models.TextField(blank=True, default="", db_default="")),
