@@ -101,7 +101,7 @@ SUBJECTS: Mapping[str, str] = {
 def tell(project_id: UUID, pauses: Sequence[Pause]) -> None:
     """One notice to the project's contact and one to the operator, of all that began in this round."""
     project = Project.objects.get(pk=project_id)
-    text = "\n".join(describe(pause) for pause in pauses)
+    text = "\n".join(say_effect(pause) for pause in pauses)
     data = {"project_id": str(project_id), "pauses": [str(pause.pk) for pause in pauses]}
     with transaction.atomic():
         write_notice(project, kind="guard", text=f"{text}\nMail that is critical goes on. {ADVICE}", data=data)
@@ -111,7 +111,7 @@ def tell(project_id: UUID, pauses: Sequence[Pause]) -> None:
 ADVICE = "Clean the list of recipients, then ask the operator of this service to resume your mail."
 
 
-def describe(pause: Pause) -> str:
+def say_effect(pause: Pause) -> str:
     what = f"{SUBJECTS[pause.kind]} {pause.label}"
     if pause.per_minute is not None:
         return f"Bulk mail of {what} is slowed to {pause.per_minute} a minute: {pause.reason}."
