@@ -29,6 +29,7 @@ from accounts.models import ApiKey, Project
 from accounts.permissions import find_action
 from accounts.services import store_audit
 from common.errors import ApiError
+from common.listening import BODY_IS_AWAITED
 from common.pagination import KeysetPagination
 from common.parsers import read_object, read_optional_object
 from common.serializers import NoFields, NoQuery, QuerySerializer, StrictSerializer
@@ -168,8 +169,11 @@ class ApiView(APIView):
     def check_throttles(self, request: Request) -> None:
         """Take the request, and the messages that it is to send, from the limits of the key and its project.
 
-        A request that may have a stored answer is refused later: see `require_permit`.
+        A request that may have a stored answer is refused later: see `require_permit`. One whose body is still to be
+        read comes here again with it.
         """
+        if BODY_IS_AWAITED in request.META:
+            return
         action = find_action(request, self) or ""
         count = self.metered.get(action)
         self.permit = Permit.ask(self.key, count(request) if count else 0)

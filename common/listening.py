@@ -12,6 +12,9 @@ BACKLOG = 512
 # What the application tells our web server when it wants a large body: the most bytes that it takes, and their owner.
 BODY_LIMIT = "emailsvc.body_limit"
 BODY_CALLER = "emailsvc.body_caller"
+# Set by our web server while the body has not been read: the application is run to learn whether it wants it, and then
+# run again. The first of these runs takes nothing from anybody's limits.
+BODY_IS_AWAITED = "emailsvc.body_is_awaited"
 # Set by our web server, which takes an empty item of a stream as "not ready yet" (PEP 3333): it asks again a moment
 # later, and gives the thread to others meanwhile.
 EMPTY_MEANS_LATER = "emailsvc.empty_means_later"

@@ -12,6 +12,8 @@ from accounts.metering.usage import keep_key_usage, load_starts
 from accounts.metering.wrong_keys import MAX_WRONG
 from accounts.models import ApiKey, IdempotencyKey, KeyUsage, Project
 from accounts.tokens import new_token
+from common.listening import BODY_IS_AWAITED
+from emailsvc.web.serving.bodies import AwaitedInput, BodyAwaited
 from ledger.redis_state import shared
 from messages.models import Message
 from tests.conftest import ApiClient
@@ -219,3 +221,12 @@ def test_wrong_keys_are_counted_without_redis_too(api: ApiClient, redis_away: No
         for _ in range(MAX_WRONG + 1)
     ]
     assert answers == [401] * MAX_WRONG + [429]
+
+
+def test_a_request_whose_body_is_read_later_is_counted_once(api: ApiClient, project: Project) -> None:
+    limit(project, messages_per_day=7)
+    asked = {BODY_IS_AWAITED: True, "wsgi.input": AwaitedInput()}
+    headers = {"Authorization": f"Bearer {api.token}"}
+    with pytest.raises(BodyAwaited):
+        api.client.post("/api/v1/emails", EMAIL, content_type="application/json", headers=headers, **asked)
+    assert told(api.post("/emails", EMAIL))[:2] == ("7", "6")

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from gunicorn.http import wsgi
 
-from common.listening import EMPTY_MEANS_LATER
-from emailsvc.web.serving.bodies import BodyAwaited
+from common.listening import BODY_IS_AWAITED, EMPTY_MEANS_LATER
+from emailsvc.web.serving.bodies import AwaitedInput, BodyAwaited
 from emailsvc.web.serving.outbox import ClientGoneError, Outbox
 
 
@@ -62,6 +62,8 @@ class Exchange:
         try:
             self._response, self.environ = wsgi.create(self._req, self.outbox, self._client, self._place, server.cfg)
             self.environ |= {"wsgi.input": source, "wsgi.multithread": True, EMPTY_MEANS_LATER: True}
+            if isinstance(source, AwaitedInput):
+                self.environ[BODY_IS_AWAITED] = True
             if not (can_keep and server.alive and server.cfg.keepalive):
                 self._response.force_close()
             self._answer = server.wsgi(self.environ, self._response.start_response)
