@@ -161,7 +161,8 @@ def resend(key: Caller, message: Message, selection: ResendRecipients = ResendRe
     recipients = message.recipients.order_by("position")
     if selection is ResendRecipients.FAILED:
         recipients = recipients.filter(status__in=[Status.FAILED, Status.BOUNCED])
-    return store_again(key, message, admit_again(key, message, list(recipients)))
+    keeps_header = selection is ResendRecipients.ALL
+    return store_again(key, message, admit_again(key, message, list(recipients), keeps_header=keeps_header))
 
 
 def resend_to(key: Caller, message: Message, to: Sequence[Address]) -> Message:
@@ -194,20 +195,25 @@ def store_again(key: Caller, message: Message, admitted: Admitted) -> Message:
     return new
 
 
-def admit_again(key: Caller, message: Message, recipients: Sequence[Recipient]) -> Admitted:
+def admit_again(
+    key: Caller, message: Message, recipients: Sequence[Recipient], *, keeps_header: bool = False
+) -> Admitted:
     """Admit the stored content of `message` again for `recipients`, as `admit_copy` does."""
     if not recipients:
         raise NothingToResendError
     kinds: dict[str, list[Address]] = {kind: [] for kind in RecipientField}
     for row in recipients:
         kinds[row.kind].append(Address(row.name, row.address, row.domain))
-    return admit_copy(key, message, kinds)
+    return admit_copy(key, message, kinds, keeps_header=keeps_header)
 
 
-def admit_copy(key: Caller, message: Message, kinds: Mapping[str, Sequence[Address]]) -> Admitted:
+def admit_copy(
+    key: Caller, message: Message, kinds: Mapping[str, Sequence[Address]], *, keeps_header: bool = False
+) -> Admitted:
     """Admit the stored content of `message` again for other recipients: the sender is checked again, times are dropped.
 
-    `kinds` holds the addresses for to, cc and bcc.
+    `kinds` holds the addresses for to, cc and bcc. `keeps_header`: To and Cc show what they showed, even if that was
+    others than the recipients.
     """
     admitted = Admission(key).admit(
         Draft(
@@ -217,7 +223,7 @@ def admit_copy(key: Caller, message: Message, kinds: Mapping[str, Sequence[Addre
             bcc=kinds.get(RecipientField.BCC, ()),
             reply_to=[as_address(**mailbox) for mailbox in message.reply_to],
             domain_id=message.domain_id,
-            **copy_fields(message),
+            **copy_fields(message) | ({} if keeps_header else {"header_recipients": None}),
         ),
     )
     return replace(

@@ -45,6 +45,9 @@ class Draft:
     metadata: Mapping[str, str] = field(default_factory=dict)
     priority: Lane = Lane.NORMAL
     on_uncertain: OnUncertain = OnUncertain.RETRY
+    # Of mail that came as a mail, see `messages.models.Content`.
+    header_recipients: Mapping[str, Sequence[Mapping[str, str]]] | None = None
+    original_message_id: str = ""
 
 
 def list_kept(model: type[Model]) -> Sequence[str]:

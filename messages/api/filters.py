@@ -29,7 +29,7 @@ from common.serializers import (
     wrong,
 )
 from common.text import find_control_character, fold
-from messages.models import Attempt, Message, Recipient
+from messages.models import Attempt, Content, Message, Recipient
 from messages.selectors import with_rows
 from messages.states import OF_MESSAGES
 from templates_app.services import match_ref
@@ -55,7 +55,7 @@ class EmailQuery(PageQuery):
     tag = StrictCharField(required=False, max_length=64, help_text="Only emails with this tag.")
     template_id = StrictCharField(required=False, max_length=100, help_text="Id or alias of a template.")
     remote_id = StrictCharField(
-        required=False, max_length=500, help_text="The id that the email service gave the email, with or without `<…>`."
+        required=False, max_length=500, help_text="The id that the email service gave the email, or the Message-ID with which it came by SMTP."
     )
     created_after = QueryDateTimeField(required=False, help_text="Only emails accepted after this time.")
     created_before = QueryDateTimeField(required=False, help_text="Only emails accepted before this time.")
@@ -106,11 +106,13 @@ def sent_to(address: str) -> Exists:
 
 
 def has_remote_id(text: str) -> Q:
-    """Matches messages to which a provider gave this id; angle brackets do not matter."""
+    """Matches messages to which a provider, or the client as its Message-ID, gave this id; brackets do not matter."""
     bare = text.strip().removeprefix("<").removesuffix(">")
     # The index omits attempts without an id. PostgreSQL uses it only if the query repeats that condition.
     attempts = Attempt.objects.filter(~Q(remote_id=""), remote_id__in=[bare, f"<{bare}>"])
-    return Q(pk__in=attempts.values("recipient__message_id"))
+    # Two look-ups of ids, each along its index: an OR of two conditions would read every message of the project.
+    originals = Content.objects.filter(~Q(original_message_id=""), original_message_id=bare)
+    return Q(pk__in=attempts.values("recipient__message_id").union(originals.values("message_id"), all=True))
 
 
 class EmailFilter(BaseFilterBackend):

@@ -60,6 +60,7 @@ class MessageSource:
     enable_unsubscribe: bool
     on_uncertain: OnUncertain
     tracked_places: Sequence[int] | None
+    header_recipients: str | None
     date: datetime
     body_size: int
     mailboxes: dict[str, list[Mailbox]] = field(default_factory=lambda: defaultdict(list))
@@ -128,6 +129,7 @@ SELECT m.id, project_id, domain_id, from_name, from_address, reply_to, subject,
        CASE WHEN body_size <= {LARGE_BYTES} THEN html ELSE '' END AS html,
        CASE WHEN body_size <= {LARGE_BYTES} THEN text ELSE '' END AS text,
        headers, track_opens, track_clicks, stream, enable_unsubscribe, on_uncertain, tracked_places,
+       header_recipients,
        COALESCE(queued_at, created_at) AS date, body_size
 FROM mail_message m JOIN mail_content c ON c.message_id = m.id,
      LATERAL (SELECT octet_length(html) + octet_length(text) AS body_size) size
@@ -152,9 +154,18 @@ def read_sources(ids: Collection[UUID]) -> dict[UUID, MessageSource]:
     sources = {source.id: source for source in fetch_as(MessageSource, _MESSAGES, [wanted])}
     for message_id, kind, name, address in fetch(_MAILBOXES, [wanted, RecipientField.BCC]):
         sources[message_id].mailboxes[kind].append(Mailbox(name=name, address=address))
+    for source in sources.values():
+        if source.header_recipients:
+            source.mailboxes = read_header_recipients(source.header_recipients)
     for message_id, *columns in fetch(_FILES, [wanted]):
         sources[message_id].files.append(StoredFile(*columns))
     return sources
+
+
+def read_header_recipients(stored: str) -> dict[str, list[Mailbox]]:
+    """What To and Cc show where they differ from the recipients, by kind."""
+    shown = json.loads(stored)
+    return {kind: [Mailbox(**mailbox) for mailbox in shown[kind]] for kind in (RecipientField.TO, RecipientField.CC)}
 
 
 def read_message(source: MessageSource) -> MessageContent:
