@@ -126,6 +126,14 @@ class Environment(BaseSettings):
         description="Domain whose mail is routed to `run_report_listener`. It is the return path of sending domains "
         "that have no return path of their own.",
     )
+    SUBMISSION_CONNECTIONS_PER_PEER: int = Field(
+        default=50, ge=1, description="Connections that one address may have open to `run_submission`, of 500."
+    )
+    SUBMISSION_ADDRESS: str = Field(
+        default="",
+        description="Where `run_submission` takes STARTTLS, `host:port`: `/healthz?full` asks it there. Empty if it "
+        "does not run.",
+    )
     MAIL_ID_HEADER: str = Field(
         default="X-Emailsvc-Id",
         description="Name of the header that identifies each mail in returned headers. Bounces and complaints of mail "

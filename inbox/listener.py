@@ -9,7 +9,7 @@ from django.conf import settings
 from common.listening import BindAddress, open_server, tell_address
 from delivery.smtp.incoming import BUFFERED_BYTES, MESSAGE_BYTES
 from delivery.smtp.server import Envelope, ServerLimits, ServerManner, SmtpConversation, SmtpServer
-from inbox.storing import StoreThreads, prune, store_received
+from inbox.storing import open_threads, prune, store_received
 
 LIMITS = ServerLimits(
     message_bytes=MESSAGE_BYTES, buffered_bytes=BUFFERED_BYTES, connections=1000, recipients=1000, idle_seconds=300.0
@@ -53,7 +53,7 @@ class Listener(SmtpServer):
 
     def __init__(self) -> None:
         super().__init__(MANNER, LIMITS, host_name="localhost")
-        self._threads = StoreThreads()
+        self._threads = open_threads()
         self._storing_count = 0
         self._stored_count = 0
 

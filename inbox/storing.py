@@ -1,16 +1,10 @@
-"""The threads that commit received mail, each with its own database connection."""
-
-import asyncio
-import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from queue import SimpleQueue
-from threading import Thread
+"""Commits received mail, in threads."""
 
 import structlog
 from django.db import Error, close_old_connections, connection
 
 from inbox.services import Received, prune_mail, store_mail
+from ledger.database_threads import DatabaseThreads
 
 THREAD_COUNT = 4
 STORED = "250 2.0.0 Stored"
@@ -19,36 +13,9 @@ NOT_STORED = "451 4.3.0 The inbox cannot reach its database, try again later"
 log = structlog.get_logger(__name__)
 
 
-class StoreThreads:
-    """A few daemon threads: one that hangs in a dead database's socket must not keep the process alive."""
-
-    def __init__(self) -> None:
-        self._jobs: SimpleQueue[tuple[Future[str], Callable[[], str]] | None] = SimpleQueue()
-        self._threads = [Thread(target=self._work, name=f"inbox-store-{n}", daemon=True) for n in range(THREAD_COUNT)]
-        for thread in self._threads:
-            thread.start()
-
-    def run(self, job: Callable[[], str]) -> asyncio.Future[str]:
-        """Run a function in one of the threads; awaitable in the running loop."""
-        future: Future[str] = Future()
-        self._jobs.put((future, job))
-        return asyncio.wrap_future(future)
-
-    def close(self, timeout: float) -> None:
-        """End the threads and their connections, if they become idle within this many seconds."""
-        for _ in self._threads:
-            self._jobs.put(None)
-        until = time.monotonic() + timeout
-        for thread in self._threads:
-            thread.join(max(until - time.monotonic(), 0))
-
-    def _work(self) -> None:
-        bind_on_the_server()
-        while (entry := self._jobs.get()) is not None:
-            future, job = entry
-            if future.set_running_or_notify_cancel():
-                run_job(future, job)
-        connection.close()
+def open_threads() -> DatabaseThreads:
+    """The threads that `store_received` and `prune` run in."""
+    return DatabaseThreads(THREAD_COUNT, "inbox-store", bind_on_the_server)
 
 
 def bind_on_the_server() -> None:
@@ -58,13 +25,6 @@ def bind_on_the_server() -> None:
     """
     given = connection.settings_dict
     connection.settings_dict = {**given, "OPTIONS": {**given["OPTIONS"], "server_side_binding": True}}
-
-
-def run_job(future: Future[str], job: Callable[[], str]) -> None:
-    try:
-        future.set_result(job())
-    except Exception as error:  # noqa: BLE001 (it is raised again where the result is awaited)
-        future.set_exception(error)
 
 
 def store_received(content: bytes, envelope: tuple[str, list[str], str]) -> str:

@@ -14,8 +14,8 @@ class Content(models.Model):
     text = models.TextField(blank=True)
     # The offsets of the pixel and the links in `html`, as in `link_finding.Found.places`. Null without tracking.
     tracked_places = ArrayField(models.IntegerField(), null=True)
-    # What To and Cc show where they differ from the recipients: {"to": […], "cc": […]} of {"name", "address"}. They only
-    # fill the header; nobody gets mail by them.
+    # What To and Cc show where the recipients are others: {"to": […], "cc": […]} of {"name", "address"}. They fill
+    # the header only; nobody gets mail by them.
     header_recipients = models.JSONField(null=True)
     # The Message-ID that the client had written, without its brackets; the mail leaves with one of ours.
     original_message_id = models.TextField(blank=True, default="", db_default="")

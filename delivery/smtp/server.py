@@ -15,6 +15,7 @@ from delivery.smtp.incoming import Budget, open_message, take_message
 
 TOO_MANY_RECIPIENTS = "452 4.5.3 Too many recipients"
 TOO_MANY = b"421 4.3.2 Too many connections, try again later\r\n"
+HANDSHAKE_SECONDS = 10.0
 # How long the other side of a line with TLS may take to agree to its end.
 STOP_SECONDS = 0.5
 
@@ -87,6 +88,8 @@ class SmtpConversation(SMTP, ABC):
 
     # Here only the stream's buffer: commands are limited to 512 octets, messages by `take_message`.
     line_length_limit = 64 * 1024
+    # Whether mail is taken only after AUTH, which is offered only under TLS.
+    needs_login = False
 
     def __init__(self, server: "SmtpServer") -> None:
         self.server = server
@@ -97,6 +100,7 @@ class SmtpConversation(SMTP, ABC):
             ident=server.manner.ident,
             timeout=server.limits.idle_seconds,
             tls_context=server.tls,
+            auth_required=self.needs_login,
         )
         self._line: asyncio.BaseTransport | None = None  # under TLS, too
         self.peer_address = ""
@@ -127,7 +131,13 @@ class SmtpConversation(SMTP, ABC):
             asyncio.get_running_loop().call_later(self.server.limits.session_seconds, self.close_soon)
         super().connection_made(transport)
 
+    def eof_received(self) -> bool | None:
+        # Under TLS the other side may go before the conversation has begun.
+        return super().eof_received() if self._line else False
+
     def connection_lost(self, error: Exception | None) -> None:
+        if self._line is None:
+            return
         self.server.conversations.discard(self)
         super().connection_lost(error)
 
@@ -197,6 +207,40 @@ class Refusal(asyncio.Protocol):
         transport.close()
 
 
+class TlsGate(asyncio.Protocol):
+    """A line until TLS is agreed on. It counts as a connection from its begin, so that silent clients have a limit."""
+
+    def __init__(self, server: "SmtpServer") -> None:
+        self._server = server
+        self._task: asyncio.Task[None] | None = None
+        self.peer_address = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.peer_address = find_peer(transport)
+        if self._server.is_full or self._server.has_many_of(self.peer_address):
+            # Words without TLS would be noise here.
+            transport.abort()
+            return
+        self._server.gates.add(self)
+        self._task = asyncio.get_running_loop().create_task(self._agree(transport))
+
+    async def _agree(self, transport: asyncio.Transport) -> None:
+        assert self._server.tls is not None
+        conversation = self._server.build_secure_conversation()
+        try:
+            secure = await asyncio.get_running_loop().start_tls(
+                transport, conversation, self._server.tls, server_side=True, ssl_handshake_timeout=HANDSHAKE_SECONDS
+            )
+        except OSError:  # what TLS, time-outs and lost lines raise
+            transport.abort()
+            return
+        finally:
+            self._server.gates.discard(self)
+        if secure is not None and not secure.is_closing():
+            conversation.connection_made(secure)
+
+
 class SmtpServer(ABC):
     """A server. A subclass makes an asyncio server of `accept`, and hands it to `run`."""
 
@@ -209,7 +253,9 @@ class SmtpServer(ABC):
         self.tls = tls
         self.budget = Budget(limits.buffered_bytes, limits.message_bytes)
         self.conversations: set[SmtpConversation] = set()
-        self._server: asyncio.Server | None = None
+        # Lines on which TLS is being agreed on before the conversation begins.
+        self.gates: set[TlsGate] = set()
+        self._servers: list[asyncio.Server] = []
 
     @abstractmethod
     def build_conversation(self) -> SmtpConversation:
@@ -221,25 +267,38 @@ class SmtpServer(ABC):
 
     def accept(self) -> asyncio.Protocol:
         """The protocol of one connection."""
-        if len(self.conversations) >= self.limits.connections:
+        if self.is_full:
             return Refusal()
         return self.build_conversation()
+
+    def accept_tls(self) -> asyncio.Protocol:
+        """The protocol of one connection that begins with TLS (RFC 8314, 3.3)."""
+        return TlsGate(self)
+
+    def build_secure_conversation(self) -> SmtpConversation:
+        """What speaks with the next client on a line that has TLS already."""
+        raise NotImplementedError
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.conversations) + len(self.gates) >= self.limits.connections
 
     def has_many_of(self, peer: str) -> bool:
         """Whether this address has its number of connections."""
         limit = self.limits.connections_per_peer
         if limit is None or not peer:
             return False
-        return sum(each.peer_address == peer for each in self.conversations) >= limit
+        lines: list[SmtpConversation | TlsGate] = [*self.conversations, *self.gates]
+        return sum(line.peer_address == peer for line in lines) >= limit
 
-    def run(self, server: asyncio.Server) -> None:
+    def run(self, *servers: asyncio.Server) -> None:
         """Take over what accepts the connections, to close it."""
-        self._server = server
+        self._servers += servers
 
     def refuse_more(self) -> None:
         """Take no more connections."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
 
     async def end_conversations(self) -> None:
         """Tell everybody and hang up, in a second at most."""

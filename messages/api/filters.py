@@ -55,7 +55,9 @@ class EmailQuery(PageQuery):
     tag = StrictCharField(required=False, max_length=64, help_text="Only emails with this tag.")
     template_id = StrictCharField(required=False, max_length=100, help_text="Id or alias of a template.")
     remote_id = StrictCharField(
-        required=False, max_length=500, help_text="The id that the email service gave the email, or the Message-ID with which it came by SMTP."
+        required=False,
+        max_length=500,
+        help_text="The id that the email service gave the email, or the Message-ID with which it came by SMTP.",
     )
     created_after = QueryDateTimeField(required=False, help_text="Only emails accepted after this time.")
     created_before = QueryDateTimeField(required=False, help_text="Only emails accepted before this time.")

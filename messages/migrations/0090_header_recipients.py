@@ -6,7 +6,5 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField("content", "header_recipients", models.JSONField(null=True)),
-        migrations.AddField(
-            "content", "original_message_id", models.TextField(blank=True, default="", db_default="")
-        ),
+        migrations.AddField("content", "original_message_id", models.TextField(blank=True, default="", db_default="")),
     ]
