@@ -9,7 +9,7 @@ import ssl
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from delivery.smtp.incoming import Budget, open_message, take_message
 
@@ -19,7 +19,7 @@ HANDSHAKE_SECONDS = 10.0
 # How long the other side of a line with TLS may take to agree to its end.
 STOP_SECONDS = 0.5
 
-__all__ = ["Envelope", "ServerLimits", "ServerManner", "SmtpConversation", "SmtpServer"]
+__all__ = ["AuthResult", "Envelope", "LoginPassword", "ServerLimits", "ServerManner", "SmtpConversation", "SmtpServer"]
 
 # It logs every command, addresses and all, and at DEBUG the messages.
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)

@@ -7,6 +7,8 @@ from http import HTTPStatus
 from django.db import Error, close_old_connections
 
 from accounts.idempotency import StoredResponse, Ticket, find_response, fingerprint, store_once
+from accounts.metering.permits import Permit
+from accounts.metering.wrong_keys import wrong_keys
 from accounts.models import ApiKey, Project
 from accounts.permissions import MissingScopeError
 from accounts.scopes import EMAILS_SEND
@@ -61,6 +63,15 @@ def find_key(login: Login) -> ApiKey:
     return key
 
 
+def find_noted_key(login: Login) -> ApiKey:
+    """As `find_key`; wrong keys are counted by address, and are refused for a while beyond a number."""
+    try:
+        return find_key(login)
+    except InvalidKeyError:
+        wrong_keys.note(parse_ip(login.peer_address))
+        raise
+
+
 def is_user(name: str, project: Project) -> bool:
     return name.casefold() in {USER, project.name.casefold()}
 
@@ -69,7 +80,7 @@ def check_login(login: Login) -> str:
     """The reply that refuses the login, or nothing."""
     close_old_connections()
     try:
-        find_key(login)
+        find_noted_key(login)
     except (ApiError, Error) as error:
         return write_reply(to_api_error(error))
     return ""
@@ -86,18 +97,31 @@ def accept_mail(submission: Submission) -> str:
 
 
 def store_mail(key: ApiKey, submission: Submission) -> str:
-    """Read, check and store a mail; its id. A mail that is sent again under its idempotency key has the first one's."""
+    """Store a mail within the limits of the key and its project; its id."""
+    permit = Permit.ask(key, messages=1)
+    accepted = 0
+    try:
+        stored = store_within(permit, key, submission)
+        accepted = 0 if stored.is_replayed else 1
+    finally:
+        permit.settle(accepted)
+    return str(stored.body["id"])
+
+
+def store_within(permit: Permit, key: ApiKey, submission: Submission) -> StoredResponse:
+    """Read, check and store a mail. One that is sent again under its idempotency key gets the first one's answer."""
     mail = read_mail_request(submission.content, submission.recipients)
     ticket = make_ticket(key, mail)
     try:
+        if permit.error:
+            raise permit.error
         prepared = services.upload_and_prepare(key, [Admission(key).admit(mail.draft, mail.errors)])
     except ApiError:
         stored = find_response(ticket)
         if stored is None:
             raise
-    else:
-        stored = store_once(ticket, lambda ticket: prepared.store_and_respond(show_id, ticket))
-    return str(stored.body["id"])
+        return stored
+    return store_once(ticket, lambda ticket: prepared.store_and_respond(show_id, ticket))
 
 
 def show_id(messages: Sequence[Message]) -> StoredResponse:

@@ -13,12 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from aiosmtpd.smtp import AuthResult, LoginPassword
 from django.conf import settings
 
 from common.addresses import AddressError, parse_address
 from common.listening import BindAddress, open_server, tell_address
-from delivery.smtp.server import Envelope, ServerLimits, ServerManner, SmtpConversation, SmtpServer
+from delivery.smtp.server import (
+    AuthResult,
+    Envelope,
+    LoginPassword,
+    ServerLimits,
+    ServerManner,
+    SmtpConversation,
+    SmtpServer,
+)
 from gateways.smtp.accepting import Login, Submission, accept_mail, check_login
 from gateways.smtp.replies import add_detail, write_text
 from ledger.database_threads import DatabaseThreads

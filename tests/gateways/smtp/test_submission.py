@@ -14,6 +14,7 @@ from unittest.mock import patch
 import pytest
 from django.db import OperationalError
 
+from accounts.installation.limits import LimitValues, set_limits
 from accounts.models import ApiKey
 from accounts.services import create_api_key, revoke_api_key
 from gateways.smtp import server as server_module
@@ -318,6 +319,17 @@ def is_cut(line: socket.socket) -> bool:
         return line.recv(1) == b""
     except ConnectionResetError:
         return True
+
+
+def test_a_limit_of_the_key_is_told_as_passing(door: Submitting, token: str, api_key: ApiKey) -> None:
+    set_limits("test", api_key.owner, LimitValues(messages_per_day=1))
+    mail = build_mail(X_Emailsvc_Idempotency_Key="once")
+    with closing(door.login(token)) as client:
+        first = submit(client, mail.as_bytes(policy=SMTP))
+        code, words = submit(client, build_mail().as_bytes(policy=SMTP))
+        # An answer that was given already costs nothing.
+        assert submit(client, mail.as_bytes(policy=SMTP)) == first
+    assert (first[0], code, words[:6], Message.objects.count()) == (250, 451, "4.7.1 ", 1)
 
 
 def test_what_may_pass_is_told_as_such(door: Submitting, token: str) -> None:
