@@ -8,6 +8,8 @@ RUN python -m venv /opt/venv \
 FROM python:3.11-slim
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 DJANGO_SETTINGS_MODULE=emailsvc.settings
 RUN useradd --system --uid 10001 --no-create-home emailsvc
+# A named volume there belongs to the user, who writes the self-made certificate of run_submission.
+RUN install --directory --owner emailsvc --mode 700 /certificates
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY . .

@@ -30,7 +30,15 @@ from emailsvc.launcher.data_folder import (
 from emailsvc.launcher.log_files import trim_logs
 from emailsvc.launcher.ports import LOOPBACK, listen, listen_near
 from emailsvc.launcher.preload import load_product
-from emailsvc.launcher.processes import STOP_STAGES, ProcessOptions, build_preparation, build_processes
+from emailsvc.launcher.processes import (
+    CERTIFICATE_NAME,
+    STOP_STAGES,
+    SUBMISSION,
+    SUBMISSION_TLS,
+    ProcessOptions,
+    build_preparation,
+    build_processes,
+)
 from emailsvc.launcher.progress import Progress, print_line
 from emailsvc.launcher.readiness import Ports, list_obstacles
 from emailsvc.launcher.ready_file import FILE_NAME as READY_NAME
@@ -41,6 +49,8 @@ from emailsvc.launcher.supervisor import Alarm, Supervisor
 DEFAULT_PORT = 8000
 INBOX_PORT = 2525
 REPORT_PORT = 2526
+SUBMISSION_PORT = 2587
+SUBMISSION_TLS_PORT = 2465
 PATIENCE_SECONDS = 60.0
 LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
 TRIM_SECONDS = 60.0
@@ -91,6 +101,7 @@ def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -
     made = {
         "PUBLIC_URL": f"http://{LOOPBACK}:{ports.web}",
         "PROVIDER_URL": f"inbox://{LOOPBACK}:{ports.smtp}",
+        "SUBMISSION_ADDRESS": f"{LOOPBACK}:{ports.submission}",
         # The machine is its user's own: relays, stand-ins and receivers on it may be tried by the API too.
         "PROVIDER_ALLOWED_NETWORKS": LOOPBACK_NETWORKS,
         "WEBHOOK_ALLOWED_NETWORKS": LOOPBACK_NETWORKS,
@@ -120,12 +131,19 @@ def open_ports(web_port: int, stack: ExitStack) -> dict[str, socket]:
     web = stack.enter_context(open_port(web_port))
     inbox = stack.enter_context(listen_near(INBOX_PORT))
     reports = stack.enter_context(listen_near(max(REPORT_PORT, inbox.getsockname()[1] + 1)))
-    return {"web": web, "inbox": inbox, "reports": reports}
+    submission, secure = (stack.enter_context(listen_near(port)) for port in (SUBMISSION_PORT, SUBMISSION_TLS_PORT))
+    return {"web": web, "inbox": inbox, "reports": reports, SUBMISSION: submission, SUBMISSION_TLS: secure}
 
 
 def read_ports(listeners: Mapping[str, socket]) -> Ports:
     numbers = {name: int(listener.getsockname()[1]) for name, listener in listeners.items()}
-    return Ports(web=numbers["web"], smtp=numbers["inbox"], reports=numbers["reports"])
+    return Ports(
+        web=numbers["web"],
+        smtp=numbers["inbox"],
+        reports=numbers["reports"],
+        submission=numbers[SUBMISSION],
+        submission_tls=numbers[SUBMISSION_TLS],
+    )
 
 
 def open_port(port: int) -> socket:
@@ -221,6 +239,10 @@ def announce(service: Service, stack: ExitStack) -> None:
         smtp_port=service.ports.smtp,
         report_host=LOOPBACK,
         report_port=service.ports.reports,
+        submission_host=LOOPBACK,
+        submission_port=service.ports.submission,
+        submission_tls_port=service.ports.submission_tls,
+        submission_certificate=str(data / CERTIFICATE_NAME),
     )
     stack.callback((data / READY_NAME).unlink, missing_ok=True)
     write_private(data / READY_NAME, ready_content(ready))

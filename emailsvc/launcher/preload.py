@@ -18,6 +18,7 @@ MODULES = (
     "emailsvc.celery_consumer",
     "emailsvc.web.patient_worker",
     "gateways.management.commands.run_report_listener",
+    "gateways.management.commands.run_submission",
     "inbox.management.commands.run_inbox",
     "billiard.popen_fork",
     "billiard.sharedctypes",

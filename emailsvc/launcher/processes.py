@@ -8,8 +8,12 @@ from emailsvc.embedded.programs import Program
 from emailsvc.launcher.data_folder import ROOT
 from emailsvc.launcher.forking import fork_program
 
+SUBMISSION, SUBMISSION_TLS = "submission", "submission-tls"
+# The sockets of a program that has others than one of its own name.
+INHERITED = {SUBMISSION: (SUBMISSION, SUBMISSION_TLS)}
+CERTIFICATE_NAME = "submission.pem"
 # Seconds for each stage of the shutdown; with the servers' own time less than the promised ten.
-STOP_STAGES = (("beat", "worker", "worker-bulk", "worker-webhooks", "web", "reports"), ("inbox",))
+STOP_STAGES = (("beat", "worker", "worker-bulk", "worker-webhooks", "web", "reports", "submission"), ("inbox",))
 # Those of a stage end together, so each may take as long as the slowest: a busy machine slows the quick ones too.
 STAGE_SECONDS = (5.5, 1.5)
 STOP_SECONDS = {name: seconds for names, seconds in zip(STOP_STAGES, STAGE_SECONDS, strict=True) for name in names}
@@ -30,7 +34,8 @@ COMMANDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessOptions:
-    """Settings for our programs; `sockets` are the listening descriptors that servers inherit, by program.
+    """Settings for our programs; `sockets` are the listening descriptors that servers inherit, by program (see
+    `INHERITED`).
 
     We own the sockets, so they outlive a server that dies: clients wait a moment instead of being refused, and no other
     program can listen there meanwhile.
@@ -48,8 +53,15 @@ def build_processes(process_options: ProcessOptions) -> list[Program]:
     inbox = ("manage", "run_inbox", "--fd", str(process_options.sockets["inbox"]))
     web = (*COMMANDS["web"], "--bind", f"fd://{process_options.sockets['web']}")
     reports = ("manage", "run_report_listener", "--fd", str(process_options.sockets["reports"]))
-    commands = {"inbox": inbox, **COMMANDS, "web": web, "reports": reports}
+    commands = {"inbox": inbox, **COMMANDS, "web": web, "reports": reports, SUBMISSION: _submission(process_options)}
     return [_program(process_options, name, command) for name, command in commands.items()]
+
+
+def _submission(process_options: ProcessOptions) -> tuple[str, ...]:
+    plain, secure = (str(process_options.sockets[name]) for name in INHERITED[SUBMISSION])
+    certificate = str(process_options.data / CERTIFICATE_NAME)
+    sockets = ("--fd", plain, "--tls-fd", secure)
+    return ("manage", "run_submission", *sockets, "--certificate", certificate, "--self-signed")
 
 
 def build_preparation(process_options: ProcessOptions) -> Program:
@@ -58,7 +70,8 @@ def build_preparation(process_options: ProcessOptions) -> Program:
 
 
 def _program(process_options: ProcessOptions, name: str, command: tuple[str, ...]) -> Program:
-    sockets = [process_options.sockets[name]] if name in process_options.sockets else []
+    names = INHERITED.get(name, (name,))
+    sockets = [process_options.sockets[each] for each in names if each in process_options.sockets]
     return Program(
         name=name,
         arguments=command,

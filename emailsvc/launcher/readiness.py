@@ -26,6 +26,8 @@ class Ports:
     web: int
     smtp: int
     reports: int
+    submission: int
+    submission_tls: int
 
 
 def list_obstacles(ports: Ports, run_id: str) -> list[str]:
@@ -44,9 +46,8 @@ def list_web_obstacles(port: int, run_id: str) -> list[str]:
 
 
 def list_smtp_obstacles(ports: Ports, run_id: str) -> list[str]:
-    obstacles = {
-        name: find_greeting_obstacle(port, run_id) for name, port in (("inbox", ports.smtp), ("reports", ports.reports))
-    }
+    listeners = {"inbox": ports.smtp, "reports": ports.reports, "submission": ports.submission}
+    obstacles = {name: find_greeting_obstacle(port, run_id) for name, port in listeners.items()}
     return [f"{name}: {obstacle}" for name, obstacle in obstacles.items() if obstacle]
 
 

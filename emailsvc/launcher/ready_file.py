@@ -11,7 +11,11 @@ DEMO_SENDER = "Demo <demo@example.test>"
 
 @dataclass(frozen=True, kw_only=True)
 class ReadyFile:
-    """The fields of `ready.json`. `admin_password` is None once it was changed in the admin."""
+    """The fields of `ready.json`. `admin_password` is None once it was changed in the admin.
+
+    `submission_port` offers STARTTLS, `submission_tls_port` begins with TLS; clients check both by the file
+    `submission_certificate`.
+    """
 
     url: str
     admin_url: str
@@ -23,6 +27,10 @@ class ReadyFile:
     smtp_port: int
     report_host: str
     report_port: int
+    submission_host: str
+    submission_port: int
+    submission_tls_port: int
+    submission_certificate: str
 
 
 def ready_content(ready: ReadyFile) -> dict[str, object]:
@@ -57,6 +65,7 @@ emailsvc is ready.
   Admin     {ready.admin_url}   {ready.admin_user} / {password}
   API key   {ready.api_key}
   SMTP      {ready.smtp_host}:{ready.smtp_port} (the inbox: stores mail and delivers nothing)
+  Submit    {ready.submission_host}:{ready.submission_port} (sends, by SMTP; user emailsvc, password: the API key)
   Reports   {ready.report_host}:{ready.report_port} (receives bounces and complaints)
 
 Send a first email, then look at it in the inbox:

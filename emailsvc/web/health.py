@@ -21,6 +21,7 @@ from redis.retry import Retry
 
 from delivery.broker_tls import redis_tls
 from emailsvc.migration_files import list_waiting
+from gateways.smtp.probe import find_obstacle
 from providers.services import count_resting, has_shared_provider
 from tracking.suppressions.wave_decisions import count_open
 
@@ -150,6 +151,20 @@ def check_waves() -> HealthCheck:
     return HealthCheck(status="ok", detail="none is held back")
 
 
+def check_submission() -> HealthCheck:
+    """The API takes mail without it."""
+    if not settings.SUBMISSION_ADDRESS:
+        return HealthCheck(status="ok", detail="not used: SUBMISSION_ADDRESS is empty")
+    if obstacle := find_obstacle(settings.SUBMISSION_ADDRESS):
+        return HealthCheck(status="warning", detail=obstacle)
+    return HealthCheck(status="ok", detail="answers")
+
+
 # What needs a person and does not stop the service.
-FULL_CHECKS: dict[str, Callable[[], HealthCheck]] = {**CHECKS, "refusals": check_refusals, "suppressions": check_waves}
+FULL_CHECKS: dict[str, Callable[[], HealthCheck]] = {
+    **CHECKS,
+    "refusals": check_refusals,
+    "suppressions": check_waves,
+    "submission": check_submission,
+}
 WORST = ("ok", "warning", "failed")

@@ -56,6 +56,12 @@ def test_compose_runs_the_report_listener_where_only_this_machine_reaches_it() -
     assert [port.rpartition(":")[0] for port in service["ports"]] == ["127.0.0.1:2526"]
 
 
+def test_compose_runs_submission_on_the_two_usual_ports() -> None:
+    service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["submission"]
+    assert service["command"][:3] == ["python", "manage.py", "run_submission"]
+    assert [port.split(":")[-2] for port in service["ports"]] == ["587", "465"]
+
+
 def test_compose_passes_only_settings_that_exist() -> None:
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     assert set(services["web"]["environment"]) <= set(Environment.model_fields)

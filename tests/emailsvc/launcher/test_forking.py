@@ -154,6 +154,7 @@ sockets = [name for name in os.listdir("/dev/fd") if "socket:" in os.path.realpa
 before = set(sys.modules)
 import celery.apps.worker, gunicorn.app.wsgiapp, celery.apps.beat
 import inbox.management.commands.run_inbox, gateways.management.commands.run_report_listener
+import gateways.management.commands.run_submission
 import gc
 print(json.dumps({
     "threads": len(os.listdir("/proc/self/task")), "sockets": sockets, "told": os.environ["EXTRA"],

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import astuple, fields
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def stack() -> Iterator[ExitStack]:
 
 def test_two_services_that_start_together_share_no_port(stack: ExitStack) -> None:
     first, second = (read_ports(open_ports(0, stack)) for _ in range(2))
-    assert len({first.web, first.smtp, first.reports, second.web, second.smtp, second.reports}) == 6
+    assert len({*astuple(first), *astuple(second)}) == 2 * len(fields(first))
 
 
 def test_no_other_program_can_listen_before_the_server_is_up(stack: ExitStack) -> None:
@@ -32,12 +33,14 @@ def test_no_other_program_can_listen_before_the_server_is_up(stack: ExitStack) -
 
 
 def test_each_server_inherits_its_own_socket_and_no_other(tmp_path: Path) -> None:
-    process_options = ProcessOptions(data=tmp_path, environment={}, sockets={"web": 70, "inbox": 71, "reports": 72})
-    inherited = {program.name: set(program.inherited) & {70, 71, 72} for program in build_processes(process_options)}
+    sockets = {"web": 70, "inbox": 71, "reports": 72, "submission": 73, "submission-tls": 74}
+    process_options = ProcessOptions(data=tmp_path, environment={}, sockets=sockets)
+    inherited = {program.name: set(program.inherited) for program in build_processes(process_options)}
     assert {name: numbers for name, numbers in inherited.items() if numbers} == {
         "web": {70},
         "inbox": {71},
         "reports": {72},
+        "submission": {73, 74},
     }
 
 

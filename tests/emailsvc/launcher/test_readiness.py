@@ -58,7 +58,12 @@ def greeting(name: str, run_id: str = RUN_ID) -> bytes:
     return f"220 localhost emailsvc {name} {run_id}\r\n".encode()
 
 
-SERVERS = {"web": ready(RUN_ID), "smtp": greeting("inbox"), "reports": greeting("reports")}
+SERVERS = {
+    "web": ready(RUN_ID),
+    "smtp": greeting("inbox"),
+    "reports": greeting("reports"),
+    "submission": greeting("submission"),
+}
 
 
 @pytest.mark.parametrize(
@@ -76,18 +81,19 @@ SERVERS = {"web": ready(RUN_ID), "smtp": greeting("inbox"), "reports": greeting(
         ("smtp", b"220 \xff\xfe" + b"x" * 2000, "inbox: somebody else answers on port {}"),
         ("reports", b"", "reports: no greeting on port {}"),
         ("reports", greeting("reports", "f00d"), "reports: somebody else answers on port {}"),
+        ("submission", greeting("submission", "f00d"), "submission: somebody else answers on port {}"),
     ],
 )
 def test_each_listener_names_our_run(stack: ExitStack, name: str, said: bytes, obstacle: str) -> None:
     ports = {server: stack.enter_context(answering(words)) for server, words in {**SERVERS, name: said}.items()}
     expected = [obstacle.format(ports[name])] if obstacle else []
-    assert list_obstacles(Ports(**ports), RUN_ID) == expected
+    assert list_obstacles(Ports(**ports, submission_tls=0), RUN_ID) == expected
 
 
 def test_a_listener_counts_only_once_it_greets(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("emailsvc.launcher.readiness.GREETING_SECONDS", 0.2)
     silent = stack.enter_context(listen(0)).getsockname()[1]
-    web, reports = (stack.enter_context(answering(SERVERS[name])) for name in ("web", "reports"))
-    assert list_obstacles(Ports(web=web, smtp=silent, reports=reports), RUN_ID) == [
+    ports = {name: stack.enter_context(answering(SERVERS[name])) for name in ("web", "reports", "submission")}
+    assert list_obstacles(Ports(**ports, smtp=silent, submission_tls=0), RUN_ID) == [
         f"inbox: no greeting on port {silent}"
     ]

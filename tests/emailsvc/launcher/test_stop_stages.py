@@ -10,7 +10,8 @@ SERVERS_SECONDS = 3.0
 
 
 def test_each_program_may_take_as_long_as_its_stage(tmp_path: Path) -> None:
-    options = ProcessOptions(data=tmp_path, environment={}, sockets={"web": 70, "inbox": 71, "reports": 72})
+    sockets = {"web": 70, "inbox": 71, "reports": 72, "submission": 73, "submission-tls": 74}
+    options = ProcessOptions(data=tmp_path, environment={}, sockets=sockets)
     seconds = {program.name: program.stop_seconds for program in build_processes(options)}
     assert set(seconds) == {name for names in STOP_STAGES for name in names}
     for names, allowed in zip(STOP_STAGES, STAGE_SECONDS, strict=True):

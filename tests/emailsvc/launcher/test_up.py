@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import smtplib
+import ssl
 import subprocess
 import sys
 import time
@@ -123,6 +124,7 @@ def test_ready_json_has_the_addresses_for_programs(up: Up) -> None:
     assert set(up.ready) == {
         *("url", "admin_url", "admin_user", "admin_password", "api_key"),
         *("inbox_url", "smtp_host", "smtp_port", "report_host", "report_port"),
+        *("submission_host", "submission_port", "submission_tls_port", "submission_certificate"),
     }
     assert up.ready["admin_url"] == f"{up.ready['url']}/admin/"
     assert up.ready["api_key"].startswith("es_live_")
@@ -139,6 +141,24 @@ def test_webhooks_may_go_to_the_machine_itself(up: Up) -> None:
     status, made = up.ask("POST", "/api/v1/webhooks", {"url": "http://127.0.0.1:9/hook", "events": ["*"]})
     assert (status, made["url"]) == (201, "http://127.0.0.1:9/hook")
     assert up.ask("POST", "/api/v1/webhooks", {"url": "http://10.0.0.1/hook", "events": ["*"]})[0] == 422
+
+
+def test_a_submitted_mail_is_delivered_to_the_inbox(up: Up) -> None:
+    context = ssl.create_default_context(cafile=up.ready["submission_certificate"])
+    host = up.ready["submission_host"]
+    mail = "From: demo@example.test\r\nTo: smtp@example.test\r\nSubject: By SMTP\r\n\r\nHello\r\n"
+    with smtplib.SMTP(host, up.ready["submission_port"], timeout=20) as client:
+        client.starttls(context=context)
+        client.login("emailsvc", up.ready["api_key"])
+        client.sendmail("demo@example.test", ["smtp@example.test"], mail)
+    with smtplib.SMTP_SSL(host, up.ready["submission_tls_port"], timeout=20, context=context) as client:
+        assert client.login("emailsvc", up.ready["api_key"])[0] == 235
+    until = time.monotonic() + 60
+    while not (found := up.ask("GET", "/inbox/api/messages?to=smtp@example.test")[1]["data"]):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert [mail["subject"] for mail in found] == ["By SMTP"]
+    assert up.ask("GET", "/healthz?full")[1]["checks"]["submission"]["status"] == "ok"
 
 
 def test_bounces_have_somewhere_to_come_back_to(up: Up) -> None:
