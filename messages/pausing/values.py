@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
-
 from accounts.models import ApiKey, Project, Stream
 from common.addresses import AddressError, parse_address
 from common.errors import FieldError, InvalidFieldsError
@@ -31,7 +29,8 @@ def read_value(project: Project | None, kind: PauseKind, text: str) -> PauseValu
     if project is None and kind not in SHARED_KINDS:
         message = f"A pause of the kind {kind} needs a project; only domains and providers can be paused for all."
         raise InvalidFieldsError([FieldError("project_id", "project_required", message)])
-    return READERS[kind](project, text.strip())
+    # Mail keeps the blanks of its tags.
+    return READERS[kind](project, text if kind is PauseKind.TAG else text.strip())
 
 
 def unknown(kind: str) -> InvalidFieldsError:
@@ -40,19 +39,24 @@ def unknown(kind: str) -> InvalidFieldsError:
 
 def read_project(project: Project | None, text: str) -> PauseValue:
     assert project is not None
-    if text and text not in {str(project.pk), project.name}:
+    if text and project.pk != parse_id(text) and project.name != text:
         raise unknown("project with this id")
     return PauseValue(str(project.pk), project.name)
 
 
 def read_row(model: Any, name: str, **current: None) -> Callable[[Project | None, str], PauseValue]:
-    """A reader of a row of the project by its id, or by `name` where it is `current`; of two rows, neither is meant."""
+    """A reader of a row of the project by its id, or by `name` where it is `current`; of two rows, neither is meant.
+
+    A name may have the form of an id, but an id comes first.
+    """
 
     def read(project: Project | None, text: str) -> PauseValue:
+        rows = model.objects.filter(project=project)
         pk = parse_id(text)
-        rows = model.objects.filter(Q(pk=pk) if pk else Q(**{name: text}, **current), project=project)
+        found = list(rows.filter(pk=pk)) if pk else []
         # PostgreSQL takes no NUL.
-        found = list(rows[:2]) if text and "\x00" not in text else []
+        if not found and text and "\x00" not in text:
+            found = list(rows.filter(**{name: text}, **current)[:2])
         if len(found) != 1:
             raise unknown(model._meta.verbose_name)
         return PauseValue(str(found[0].pk), str(found[0]))

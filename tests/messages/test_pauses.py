@@ -167,6 +167,22 @@ def test_a_value_that_does_not_exist_is_refused(project, other_project, kind, te
     assert not Pause.objects.exists()
 
 
+def test_a_name_may_look_like_an_id_and_an_id_has_several_forms(project):
+    name = "01890a5d-ac96-774b-bcce-b302099a8057"
+    provider = Provider.objects.create(project=project, name=name, kind="mx", settings={})
+    found = read_value(project, PauseKind.PROVIDER, name)
+    assert (found.value, found.label) == (str(provider.pk), name)
+    for text in (project.pk.hex, str(project.pk).upper()):
+        assert read_value(project, PauseKind.PROJECT, text).value == str(project.pk)
+
+
+def test_a_tag_keeps_its_blanks(project, send):
+    covered, other = send(tags=[" sale "]), send(tags=["sale"])
+    pause(project, "tag", " sale ")
+    assert state(covered) == PAUSED
+    assert state(other) != PAUSED
+
+
 @pytest.mark.parametrize("kind", ["project", "key", "stream", "template", "tag"])
 def test_what_belongs_to_a_project_is_not_paused_for_all(kind):
     with pytest.raises(InvalidFieldsError) as error:
