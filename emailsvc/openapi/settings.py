@@ -67,6 +67,7 @@ def build_settings(public_url: str) -> dict[str, Any]:
             "SuppressionReason": "tracking.models.SuppressionReason",
             "DomainStatus": "domains.domain_status.DomainStatus",
             "ProviderKind": "providers.models.ProviderKind",
+            "Alignment": "domains.alignment.AlignmentState",
             "EndpointStatus": "webhooks.models.EndpointStatus",
             "WebhookDeliveryStatus": "webhooks.models.DeliveryStatus",
         },

@@ -12,6 +12,7 @@ from common.openapi import FieldProblem, list_problems
 from domains.services import SenderNotVerifiedError
 from messages import services
 from messages.api.batch import MAX_BATCH
+from messages.api.dry_run import DryRunOutput
 from messages.api.responses import EmailOutput, EmailRow
 from messages.api.views import NotComposedError
 from messages.explain.serializers import ExplanationOutput
@@ -147,7 +148,13 @@ class EmailViews(OpenApiViewExtension):  # type: ignore[no-untyped-call]
 
         @extend_schema_view(
             create=extend_schema(
-                operation_id="send_email", responses={202: EmailRow, **list_problems(*REFUSED)}, examples=EXAMPLES
+                operation_id="send_email",
+                responses={
+                    200: OpenApiResponse(DryRunOutput, "With `dry_run=true`: what would be sent to whom."),
+                    202: OpenApiResponse(EmailRow, "Accepted."),
+                    **list_problems(*REFUSED),
+                },
+                examples=EXAMPLES,
             ),
             batch=extend_schema(
                 operation_id="send_batch", request={"application/json": BATCH}, responses={202: BatchOutput}

@@ -6,24 +6,25 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.utils.http import content_disposition_header
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import scopes
-from accounts.idempotency import StoredResponse
-from accounts.idempotent_views import as_response, idempotent
+from accounts.idempotency import StoredResponse, read_key
+from accounts.idempotent_views import as_response, idempotent, mark_idempotent
 from accounts.models import ApiKey
 from accounts.viewsets import ProjectViewSet, locate
 from common.errors import ConflictError
 from common.parsers import MAX_BATCH_BODY, read_array, read_object
 from messages import services
-from messages.accepting.admission import Admission
+from messages.accepting.admission import Admission, Admitted
 from messages.api.accepting_views import Accepted, accepting, count_items, count_one
 from messages.api.attachment_fields import limit_body
 from messages.api.batch import prepare_batch
+from messages.api.dry_run import SendQuery, count_unless_dry, show_dry_run
 from messages.api.filters import (
     BatchQuery,
     EmailFilter,
@@ -78,7 +79,7 @@ class EmailViewSet(ProjectViewSet):
     filter_backends = (EmailFilter,)
     serializer_class = EmailRow
     answers = {"retrieve": EmailOutput, "events": EventOutput}
-    queries = {"batch": BatchQuery, "list": EmailQuery, "events": TimelineQuery, "raw": RawQuery}
+    queries = {"create": SendQuery, "batch": BatchQuery, "list": EmailQuery, "events": TimelineQuery, "raw": RawQuery}
     bodies = {
         "create": EmailRequest,
         # The serializer of each item in the array.
@@ -90,7 +91,7 @@ class EmailViewSet(ProjectViewSet):
     located = frozenset({"create", "resend"})
     # A message tells itself when it was accepted, and by which key.
     unaudited = frozenset({"create", "batch", "resend"})
-    metered = {"create": count_one, "batch": count_items, "resend": count_one}
+    metered = {"create": count_unless_dry, "batch": count_items, "resend": count_one}
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """A key without `emails:read` gets no content, nor in a stored answer to another key's request."""
@@ -103,12 +104,29 @@ class EmailViewSet(ProjectViewSet):
     def get_queryset(self) -> QuerySet[Message]:
         return self.keep_world(self.project.messages.all())
 
+    @mark_idempotent
+    def create(self, request: Request) -> HttpResponseBase:
+        """Accept one email. The response 202 follows the commit that stored it.
+
+        With `?dry_run=true` the email is checked and composed in the same way, and nothing is stored or sent. The
+        Idempotency-Key stays unused.
+        """
+        return self.try_out(request) if self.query.get("dry_run") else self.accept_one(request)
+
     @accepting
-    def create(self, request: Request) -> Accepted:
-        """Accept one email. The response 202 follows the commit that stored it."""
-        draft, errors = read_draft(read_object(request))
-        prepared = services.upload_and_prepare(self.key, [Admission(self.key).admit(draft, errors)])
+    def accept_one(self, request: Request) -> Accepted:
+        prepared = services.upload_and_prepare(self.key, [self.admit_one(request)])
         return prepared, lambda messages: keep_accepted(messages[0])
+
+    def try_out(self, request: Request) -> Response:
+        read_key(request.headers.get("Idempotency-Key"))
+        self.require_permit()
+        return Response(show_dry_run(self.key, self.admit_one(request), may_read=may_read(request)))
+
+    def admit_one(self, request: Request) -> Admitted:
+        """The email of the request's body. Raises the errors of `Admission.admit`."""
+        draft, errors = read_draft(read_object(request))
+        return Admission(self.key).admit(draft, errors)
 
     @action(detail=False, methods=["post"], max_body=MAX_BATCH_BODY)
     @accepting

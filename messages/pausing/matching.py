@@ -1,10 +1,12 @@
 """Which mail a pause covers: one SQL condition for the claim, the start and the end of a pause, and for explain."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from ledger.sql import fetch_as, fetch_column
+from ledger.sql import as_rows, fetch_as, fetch_column
+from messages.models import Message, Recipient
 from messages.pause_models import PauseKind
 from messages.states import OPEN_STATUSES, Lane, Status, StatusReason
 
@@ -58,6 +60,26 @@ SELECT DISTINCT p.id FROM {_ROWS} WHERE p.ended_at IS NULL AND r.message_id = %s
 def find_covering(message_id: UUID) -> Sequence[UUID]:
     """The pauses that hold for a message's recipients, also for those that are not parked yet."""
     return fetch_column(_COVERING, [message_id])
+
+
+# Rows that are not stored, as JSON.
+_STOPPED = f"""
+SELECT DISTINCT r.id
+FROM mail_pause p, jsonb_populate_recordset(NULL::mail_recipient, %s::jsonb) r,
+    jsonb_populate_record(NULL::mail_message, %s::jsonb) m
+WHERE p.ended_at IS NULL AND p.per_minute IS NULL AND {COVERS}
+"""  # noqa: S608 - built from constants of this package
+
+
+def find_stopped_by_pause(message: Message, recipients: Sequence[Recipient]) -> set[UUID]:
+    """Those recipients of a message that is not stored whose mail a pause would stop now."""
+    rows = as_rows(
+        {name: getattr(row, name) for name in ("id", "project_id", "lane", "is_simulated", "domain")}
+        for row in recipients
+    )
+    names = ("enable_unsubscribe", "api_key_id", "stream", "template_id", "tags", "from_address")
+    about = json.dumps({name: getattr(message, name) for name in names}, default=str)
+    return set(fetch_column(_STOPPED, [rows, about]))
 
 
 # Along the queue's index of a project, if the pause has one. Recipients that crashed a worker are left to the claim.

@@ -161,9 +161,13 @@ def compose_delivery(composer: Composer, taken: Claim, route: MailRoute) -> Deli
 def compose_raw(message_id: UUID, recipient: Recipient) -> bytes:
     """Compose the message with the bytes that this recipient was or will be sent."""
     source = read_sources({message_id})[message_id]
+    return compose_copy(source, prepare(source), recipient.pk, MailRoute())
+
+
+def compose_copy(source: MessageSource, prepared: PreparedMessage, recipient_id: UUID, route: MailRoute) -> bytes:
+    """Compose one recipient's copy. Raises HeaderError, BodyError and AttachmentTypeError."""
     identity = identities.of(source.domain_id) if source.domain_id else None
-    prepared = prepare(source)
-    own = find_own_parts(source, prepared.content, identity, recipient.pk, MailRoute())
+    own = find_own_parts(source, prepared.content, identity, recipient_id, route)
     return render_signed(prepared, own, identity)
 
 

@@ -5,7 +5,7 @@ Files and large bodies are read when their message's turn comes: a claim may nam
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from delivery.mime.message import MessageContent
 from delivery.simulator.script import TIME_SCALE_HEADER
 from ledger.sql import fetch, fetch_as, fetch_large
 from messages.attachments import read_content
-from messages.models import AttachmentContent, RecipientField
+from messages.models import AttachmentContent, Content, Message, Recipient, RecipientField
 from messages.sending.personalisation import TrackingOptions
 from messages.sending.stream_headers import list_stream_headers
 from messages.states import OnUncertain
@@ -122,6 +122,33 @@ class MessageSource:
 def read_list(text: str) -> Sequence[Any]:
     """A stored JSON list, which most messages have empty."""
     return () if text == "[]" else json.loads(text)
+
+
+def build_source(message: Message, content: Content, recipients: Iterable[Recipient]) -> MessageSource:
+    """The inputs of a message that is not stored, without its files. Its date is the time at which it would leave."""
+    source = MessageSource(
+        id=message.pk,
+        project_id=message.project_id,
+        domain_id=message.domain_id,
+        from_name=message.from_name,
+        from_address=message.from_address,
+        reply_to=json.dumps(message.reply_to),
+        subject=message.subject,
+        html=content.html,
+        text=content.text,
+        headers=json.dumps(message.headers),
+        track_opens=message.track_opens,
+        track_clicks=message.track_clicks,
+        stream=message.stream,
+        enable_unsubscribe=message.enable_unsubscribe,
+        on_uncertain=OnUncertain(message.on_uncertain),
+        tracked_places=content.tracked_places,
+        date=message.scheduled_at or message.created_at,
+        body_size=len(content.html.encode()) + len(content.text.encode()),
+    )
+    for row in recipients:
+        source.mailboxes[row.kind].append(Mailbox(name=row.name, address=row.address))
+    return source
 
 
 _MESSAGES = f"""

@@ -149,7 +149,7 @@ class Routes:
         """
         if is_simulated:
             return ProviderSelection(provider=SIMULATOR, because="only")
-        candidates = self._candidates(project_id)
+        candidates = self.list_candidates(project_id)
         skipped: list[tuple[str, str]] = []
         for group in group_by_priority(candidates):
             usable = keep_available(
@@ -196,7 +196,7 @@ class Routes:
         """Whether a provider is usable now that was not tried in this round."""
         return any(
             keep_available([one], [], lambda provider: describe_tried(provider, tried) or availability(provider))
-            for one in self._candidates(project_id)
+            for one in self.list_candidates(project_id)
         )
 
     def find_usable(self, availability: Availability, has_room: Callable[[ProviderRef], bool]) -> UsableProjects:
@@ -241,7 +241,7 @@ class Routes:
         """Drop the cache, after a change of providers in this process."""
         self._read_at, self._mark = float("-inf"), None
 
-    def _candidates(self, project_id: UUID) -> Sequence[Candidate]:
+    def list_candidates(self, project_id: UUID) -> Sequence[Candidate]:
         shared, own = self._current()
         return own.get(project_id) or shared
 

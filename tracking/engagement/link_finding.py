@@ -7,8 +7,9 @@ long documents, and for constructs that older versions of Python's html.parser n
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock
 from typing import Any
 
@@ -41,6 +42,26 @@ class Found:
 
     urls: tuple[str, ...]
     places: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedLink:
+    """A link in a document. `is_tracked`: a recipient's copy has a tracked URL in its place."""
+
+    url: str
+    is_tracked: bool
+
+
+def list_links(document: str, places: Sequence[int] = ()) -> list[ListedLink]:
+    """The first 1,000 `a` and `area` tags with a URL, in order; `places` are those of the tracked ones, as `Found` has
+    them.
+    """
+    begins = frozenset(places[1::2])
+    tags = (token for token in Tokenizer(document) if isinstance(token, Tag) and not token.is_end)
+    hrefs = (href for tag in tags if tag.name in LINK_NAMES and (href := tag.find("href")) and href.text.strip())
+    return [
+        ListedLink(url=read_url(href.text), is_tracked=href.start in begins) for href in islice(hrefs, MAXIMUM_LINKS)
+    ]
 
 
 class LinkFinder:
