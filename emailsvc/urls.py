@@ -32,6 +32,7 @@ urlpatterns = [
     path("api/v1/", include("templates_app.urls")),
     path("api/v1/", include("webhooks.urls")),
     path("api/v1/", include("tracking.urls")),
+    path("compat/mailgun/", include("gateways.mailgun.urls")),
     path("compat/postmark/", include("gateways.postmark.urls")),
     path("compat/resend/", include("gateways.resend.urls")),
     path("inbox", RedirectView.as_view(pattern_name="inbox")),

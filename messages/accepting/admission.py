@@ -124,7 +124,9 @@ class Admission:
         sender, admitted_sender = found
         draft = replace(draft, enable_unsubscribe=offers_opt_out)
         if rendered:
-            draft = replace(draft, subject=rendered.subject, html=rendered.html or "", text=rendered.text or "")
+            # A draft may bring a subject of its own: some services' APIs have one beside the template.
+            subject = draft.subject or rendered.subject
+            draft = replace(draft, subject=subject, html=rendered.html or "", text=rendered.text or "")
         check_unsubscribe(draft)
         if draft.html and not draft.text:
             # Content is fixed at accept, so GET shows the generated text part too.
