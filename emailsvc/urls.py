@@ -35,6 +35,7 @@ urlpatterns = [
     path("compat/mailgun/", include("gateways.mailgun.urls")),
     path("compat/postmark/", include("gateways.postmark.urls")),
     path("compat/resend/", include("gateways.resend.urls")),
+    path("compat/sendgrid/", include("gateways.sendgrid.urls")),
     path("inbox", RedirectView.as_view(pattern_name="inbox")),
     path("inbox/", include("inbox.urls")),
     path("admin/", admin.site.urls),

@@ -79,6 +79,8 @@ class Message(models.Model):
     resent_from = models.ForeignKey("self", models.SET_NULL, null=True, related_name="resends", db_index=False)
     # Whether it is a resend to other addresses than the original's.
     is_forwarded = models.BooleanField(default=False)
+    # A group of emails that can be cancelled together.
+    batch_id = models.UUIDField(null=True, editable=False)
 
     created_at = models.DateTimeField()
     scheduled_at = models.DateTimeField(null=True)
@@ -108,6 +110,10 @@ class Message(models.Model):
             models.Index(fields=["resent_from"], name="message_resends", condition=Q(resent_from__isnull=False)),
             # GET /emails?tag=…
             GinIndex(fields=["tags"], name="message_tags", condition=~Q(tags=[])),
+            # cancel_group: the emails of a group.
+            models.Index(
+                fields=["project", "batch_id", "id"], name="message_batch", condition=Q(batch_id__isnull=False)
+            ),
             # release_due: scheduled messages, the earliest first.
             models.Index(fields=["scheduled_at"], name="message_due", condition=Q(status=Status.SCHEDULED)),
         ]

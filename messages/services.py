@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.acting_for import Caller
 from accounts.idempotency import StoredResponse, Ticket
@@ -22,6 +24,9 @@ from messages.states import Lane, Status, StatusReason
 from messages.tasks import ring
 from messages.transitions import Transition, apply_transitions, lock_messages
 from tracking.models import EventType
+
+# The number of emails that one transaction cancels.
+GROUP_STEP = 500
 
 
 class WrongStatusError(ConflictError):
@@ -130,6 +135,23 @@ def cancel(message: Message) -> Message:
             raise NotCancellableError(message.status)
         record_message_events(applied, EventType.CANCELLED)
     return message
+
+
+def cancel_group(messages: QuerySet[Message]) -> int:
+    """Cancel those of `messages` that are scheduled; the result is their number. A repetition does no harm.
+
+    Each transaction cancels a part of them, so that its locks are short.
+    """
+    count, done = 0, UUID(int=0)
+    scheduled = messages.filter(status=Status.SCHEDULED).order_by("pk").values_list("pk", flat=True)
+    while ids := list(scheduled.filter(pk__gt=done)[:GROUP_STEP]):
+        with transaction.atomic():
+            lock_messages(ids)
+            applied = Recipient.objects.filter(message__in=ids).move_to(Status.CANCELLED)
+            record_message_events(applied, EventType.CANCELLED)
+        count += len({row.message_id for row in applied})
+        done = ids[-1]
+    return count
 
 
 def reschedule(message: Message, scheduled_at: datetime) -> Message:

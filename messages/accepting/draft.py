@@ -48,6 +48,8 @@ class Draft:
     # Of mail that came as a mail, see `messages.models.Content`.
     header_recipients: Mapping[str, Sequence[Mapping[str, str]]] | None = None
     original_message_id: str = ""
+    # A group of emails that can be cancelled together.
+    batch_id: UUID | None = None
 
 
 def list_kept(model: type[Model]) -> Sequence[str]:
@@ -60,8 +62,8 @@ def list_kept(model: type[Model]) -> Sequence[str]:
 # own.
 KEPT = list_kept(Message)
 BODIES = list_kept(Content)
-# A message that is sent again has times of its own.
-COPIED = [name for name in KEPT if name not in {"scheduled_at", "expires_at"}]
+# A message that is sent again has times of its own, and is in no group.
+COPIED = [name for name in KEPT if name not in {"scheduled_at", "expires_at", "batch_id"}]
 _ENUMS = {
     name: hint for name, hint in get_type_hints(Draft).items() if isinstance(hint, type) and issubclass(hint, Enum)
 }

@@ -47,7 +47,7 @@ def accepting(view: Callable[..., Accepted]) -> Callable[..., HttpResponseBase]:
 
 def write_response(stored: StoredResponse) -> HttpResponse:
     """The response, without DRF's negotiation and rendering."""
-    content = msgspec.json.encode(stored.body)
+    content = b"" if stored.body is None else msgspec.json.encode(stored.body)
     return HttpResponse(content, status=stored.status, headers=list_headers(stored), content_type="application/json")
 
 
