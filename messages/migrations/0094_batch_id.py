@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     # The index is built beside running programs.
     atomic = False
-    dependencies = [("mail", "0080_months")]
+    dependencies = [("mail", "0091_original_id_index")]
 
     operations = [
         migrations.AddField("message", "batch_id", models.UUIDField(editable=False, null=True)),
