@@ -164,7 +164,8 @@ class ApiView(APIView):
 
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
-        self.is_authenticated = True
+        # Views without keys have no limits of keys.
+        self.is_authenticated = isinstance(request.auth, ApiKey)
 
     def check_throttles(self, request: Request) -> None:
         """Take the request, and the messages that it is to send, from the limits of the key and its project.
@@ -172,7 +173,7 @@ class ApiView(APIView):
         A request that may have a stored answer is refused later: see `require_permit`. One whose body is still to be
         read comes here again with it.
         """
-        if BODY_IS_AWAITED in request.META:
+        if BODY_IS_AWAITED in request.META or not self.is_authenticated:
             return
         action = find_action(request, self) or ""
         count = self.metered.get(action)

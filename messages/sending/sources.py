@@ -143,6 +143,7 @@ def build_source(message: Message, content: Content, recipients: Iterable[Recipi
         enable_unsubscribe=message.enable_unsubscribe,
         on_uncertain=OnUncertain(message.on_uncertain),
         tracked_places=content.tracked_places,
+        header_recipients=None if content.header_recipients is None else json.dumps(content.header_recipients),
         date=message.scheduled_at or message.created_at,
         body_size=len(content.html.encode()) + len(content.text.encode()),
     )

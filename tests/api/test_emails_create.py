@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from accounts.services import set_may_send_critical
+from accounts.project_settings import set_may_send_critical
 from messages.models import Message, Recipient
 from tests.api.conftest import EMAIL
 from tests.common.readers import is_utc
