@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from common.errors import ApiError, FieldError
+from common.errors import ApiError
+from gateways.compat.wording import Wording
 from gateways.mime.control_fields import HEADER_OF
 
 # RFC 5321, 4.5.3.1.5: 512 octets with code and CRLF.
 MAX_TEXT = 480
-MAX_NAMED = 5
 LATER = "451 4.3.0"
 CONTENT = "554 5.6.0"
 FORBIDDEN = "550 5.7.1"
@@ -29,19 +29,22 @@ BY_STATUS: Mapping[int, str] = {
     HTTPStatus.TOO_MANY_REQUESTS: "451 4.7.1",
 }
 # Our fields as a mail has them.
-FIELDS: Mapping[str, str] = {
-    **HEADER_OF,
-    "from_": "From",
-    "to": "To",
-    "cc": "Cc",
-    "bcc": "RCPT",
-    "reply_to": "Reply-To",
-    "subject": "Subject",
-    "html": "HTML part",
-    "text": "text part",
-    "attachments": "file",
-}
-PATH = re.compile(r"(?P<field>[a-z_]+)(?P<rest>.*)", re.DOTALL)
+WORDING = Wording(
+    fields={
+        **HEADER_OF,
+        "from_": "From",
+        "to": "To",
+        "cc": "Cc",
+        "bcc": "RCPT",
+        "reply_to": "Reply-To",
+        "subject": "Subject",
+        "html": "HTML part",
+        "text": "text part",
+        "attachments": "file",
+        "headers": "header",
+    },
+    files={"content_b64": "content"},
+)
 UNPRINTABLE = re.compile(r"[^ -~]+")
 # The codes for replies of the library that have none (RFC 2034 wants one in each).
 PLAIN_REPLY = re.compile(r"([245])(\d\d) (?![245]\.\d)")
@@ -61,27 +64,6 @@ DETAILS: Mapping[str, str] = {
 }
 
 
-def name_field(path: str) -> str:
-    """`tags[3]` → `X-Emailsvc-Tags[3]`, `headers.X-Own` → `X-Own`."""
-    if path.startswith("headers."):
-        return path.removeprefix("headers.")
-    found = PATH.fullmatch(path)
-    return FIELDS.get(found["field"], found["field"]) + found["rest"] if found else path
-
-
-def describe(error: FieldError) -> str:
-    return f"{name_field(error.field)}: {error.message}" if error.field else error.message
-
-
-def describe_all(error: ApiError) -> str:
-    """The sentence of the error, or of each of its fields."""
-    if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or not error.errors:
-        return error.detail
-    said = [describe(each) for each in error.errors[:MAX_NAMED]]
-    left = len(error.errors) - len(said)
-    return " ".join([*said, f"And {left} more."] if left else said)
-
-
 def find_code(error: ApiError) -> str:
     """The reply's code and the enhanced one."""
     by_status = LATER if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else CONTENT
@@ -90,7 +72,7 @@ def find_code(error: ApiError) -> str:
 
 def write_reply(error: ApiError) -> str:
     """The whole reply, one line of ASCII."""
-    return f"{find_code(error)} {write_text(describe_all(error))}"
+    return f"{find_code(error)} {write_text(WORDING.describe_all(error))}"
 
 
 def write_text(text: str) -> str:

@@ -127,6 +127,27 @@ def test_one_transaction_for_each_recipient_mails_nobody_twice(door: Submitting,
         assert b"hidden@" not in raw
 
 
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (None, b"To: One <one@rcpt.test>\r\n"),
+        ({"to": ["three@rcpt.test"]}, b"To: three@rcpt.test\r\n"),
+    ],
+)
+def test_a_resend_shows_the_header_again_unless_it_goes_to_others(
+    door: Submitting, token: str, api: Any, body: dict[str, Any] | None, shown: bytes
+) -> None:
+    send(door, token, build_mail(), "two@rcpt.test")
+    Recipient.objects.update(status="failed", next_attempt_at=None)
+    Message.objects.update(status="failed")
+    answer = api.post(f"/emails/{Message.objects.get().pk}/resend", body or {})
+    assert answer.status_code == 202, answer.content
+    row = Recipient.objects.get(message_id=answer.json()["id"])
+    raw = compose_raw(row.message_id, row)
+    assert shown in raw
+    assert raw.count(b"@rcpt.test") == 1
+
+
 def test_control_headers_set_what_a_request_sets(door: Submitting, token: str) -> None:
     mail = build_mail(
         X_Emailsvc_Tags="receipt, größe",
