@@ -1,5 +1,6 @@
 """Mail that SMTP clients submit: who may, what becomes of it, and what is refused."""
 
+import json
 import smtplib
 import socket
 import ssl
@@ -12,11 +13,15 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import OperationalError
 
 from accounts.installation.limits import LimitValues, set_limits
 from accounts.models import ApiKey
 from accounts.services import create_api_key, revoke_api_key
+from emailsvc.launcher.ports import held_port
+from emailsvc.web.health import check_submission
 from gateways.smtp import server as server_module
 from messages.models import Attachment, Message, Recipient
 from messages.sending.composing import compose_raw
@@ -382,3 +387,15 @@ def test_a_line_without_a_login_ends(door: Submitting, monkeypatch: pytest.Monke
     monkeypatch.setattr(server_module, "LOGIN_SECONDS", 0.05)
     with closing(smtplib.SMTP("127.0.0.1", door.port, timeout=20)) as client:
         assert client.getreply() == (421, b"4.7.0 No login came in time")
+
+
+def test_ready_and_health_ask_the_server(door: Submitting, settings: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.SUBMISSION_ADDRESS = f"127.0.0.1:{door.port}"
+    call_command("ready", "submission", "--json")
+    assert json.loads(capsys.readouterr().out) == {"program": "submission", "status": "ready"}
+    assert check_submission().status == "ok"
+    with held_port() as port:
+        settings.SUBMISSION_ADDRESS = f"127.0.0.1:{port}"
+        assert check_submission().status == "warning"
+        with pytest.raises(CommandError, match="submission: does not answer"):
+            call_command("ready", "submission")
