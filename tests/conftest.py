@@ -102,6 +102,8 @@ def caching(monkeypatch: pytest.MonkeyPatch) -> Iterator[CachedRows]:
     """The cache as web processes have it, but that a change is known at once."""
     monkeypatch.setattr(cached_rows, "is_enabled", True)
     monkeypatch.setattr(cached_rows_module, "CHECK_SECONDS", 0.0)
+    # Notifications come with a commit, which tests in a transaction do not have.
+    monkeypatch.setattr(cached_rows, "_start_listener", lambda: None)
     cached_rows.stop()
     yield cached_rows
     cached_rows.stop()

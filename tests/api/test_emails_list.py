@@ -223,7 +223,8 @@ def test_another_projects_mail_is_not_listed_by_any_way(other_api, ids):
 def test_a_page_costs_the_same_number_of_queries_however_long_it_is(api, post, django_assert_max_num_queries):
     for number in range(5):
         post(to=[f"u{number}@x.test", f"v{number}@x.test"], text="x" * 10_000)
-    with django_assert_max_num_queries(6) as queries:
+    # Two of them read the limits, which a process keeps otherwise.
+    with django_assert_max_num_queries(8) as queries:
         assert len(ids_of(api.get("/emails?limit=5"))) == 5
     assert not any("COUNT(" in query["sql"] or '"html"' in query["sql"] for query in queries)
 

@@ -104,7 +104,8 @@ def test_the_detail_costs_the_same_however_many_recipients_there_are(
 ):
     pk = post(test_api, to=[f"u{number}@x.test" for number in range(20)])["id"]
     deliver()
-    with django_assert_max_num_queries(7):
+    # Two of them read the limits, which a process keeps otherwise.
+    with django_assert_max_num_queries(9):
         assert len(test_api.get(f"/emails/{pk}").json()["attempts"]) == 20
 
 

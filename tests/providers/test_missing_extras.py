@@ -7,12 +7,14 @@ from uuid import uuid4
 
 import pytest
 
-from delivery.envelope import Outcome
+from delivery.concurrency.built_apart import BuiltApart
+from delivery.envelope import Outcome, Reply
 from delivery.optional import EXTRAS, ExtraMissingError, require_extra
 from providers.configuration.model import ProviderSettingsError
 from providers.models import Provider
+from providers.routing.selection import build_provider_ref
 from providers.services import sync_shared_provider
-from providers.transports import BrokenTransport, build_transport
+from providers.transports import build_transport
 from tests.conftest import ApiClient
 
 SES = {"esp": "ses", "region_name": "eu-west-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
@@ -78,11 +80,12 @@ def test_mail_of_a_provider_stored_before_waits_with_the_command_as_its_reason(
 ) -> None:
     assert api.post("/providers", {"name": "way", "kind": "esp", "settings": SES}).status_code == 201
     request.getfixturevalue("absent")
-    provider = Provider.objects.get()
-    transport = build_transport(provider)  # type: ignore[arg-type]
-    assert isinstance(transport, BrokenTransport)
-    assert COMMANDS["ses"] in transport._reply.text
-    assert transport._reply.outcome is Outcome.DEFERRED
+    transport = build_transport(build_provider_ref(Provider.objects.get()))
+    assert isinstance(transport, BuiltApart)
+    reply = transport._build.find()
+    assert isinstance(reply, Reply)
+    assert COMMANDS["ses"] in reply.text
+    assert reply.outcome is Outcome.DEFERRED
 
 
 @pytest.mark.usefixtures("absent")

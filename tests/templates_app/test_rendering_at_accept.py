@@ -144,7 +144,8 @@ def test_a_batch_asks_once_for_a_template_that_is_not_there(
     project: Project, django_assert_num_queries: object
 ) -> None:
     renderer = Renderer(project)
-    with django_assert_num_queries(1):  # type: ignore[operator]
+    # The second look makes sure that nobody is refused by what the process had cached.
+    with django_assert_num_queries(2):  # type: ignore[operator]
         for _ in range(3):
             with pytest.raises(InvalidFieldsError):
                 renderer.render("nope", {})
