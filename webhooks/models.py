@@ -14,6 +14,15 @@ class EndpointStatus(models.TextChoices):
     DISABLED = "disabled"
 
 
+class Format(models.TextChoices):
+    """The form of an endpoint's posts: ours, or that of another service."""
+
+    STANDARD = "standard"
+    RESEND = "resend"
+    POSTMARK = "postmark"
+    SENDGRID = "sendgrid"
+
+
 class DeliveryStatus(models.TextChoices):
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -31,7 +40,10 @@ class Endpoint(models.Model):
     description = models.CharField(max_length=200, blank=True)
     # Event types, or "*" alone.
     events = ArrayField(models.TextField())
+    format = models.TextField(choices=Format.choices, default=Format.STANDARD, db_default=Format.STANDARD)
     secret = EncryptedTextField()
+    # Belongs to the secret; empty for a format that has none.
+    public_key = models.TextField(blank=True, default="", db_default="", editable=False)
     # The end of the overlap of the last rotation.
     previous_secret_until = models.DateTimeField(null=True, editable=False)
     status = models.TextField(choices=EndpointStatus.choices, default=EndpointStatus.ENABLED, editable=False)
@@ -50,6 +62,7 @@ class Endpoint(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(status__in=EndpointStatus.values), name="endpoint_status_known"),
             models.CheckConstraint(condition=~Q(events=[]), name="endpoint_has_events"),
+            models.CheckConstraint(condition=Q(format__in=Format.values), name="endpoint_format_known"),
         ]
 
     def __str__(self) -> str:

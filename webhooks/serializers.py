@@ -20,10 +20,12 @@ from common.serializers import (
 from common.validation import NON_FIELD
 from delivery.ssrf import MAX_URL
 from webhooks.event_types import ALL, EventType
-from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, WebhookDelivery
+from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, Format, WebhookDelivery
 
 MAX_EVENTS = 50
 EVENTS_HELP = f'Event types, or ["{ALL}"] for all, including those of later versions: {", ".join(EventType.values)}.'
+
+FORMAT_HELP = "The form of the posts: `standard`, or that of another service for its receivers."
 
 
 class EndpointInput(StrictSerializer):
@@ -34,6 +36,7 @@ class EndpointInput(StrictSerializer):
         child=StrictCharField(max_length=100), min_length=1, max_length=MAX_EVENTS, help_text=EVENTS_HELP
     )
     description = SingleLineField(max_length=200, required=False, allow_blank=True, default="")
+    format = StrictChoiceField(Format.choices, required=False, default=Format.STANDARD.value, help_text=FORMAT_HELP)
 
 
 class EndpointPatch(StrictSerializer):
@@ -44,6 +47,7 @@ class EndpointPatch(StrictSerializer):
         child=StrictCharField(max_length=100), min_length=1, max_length=MAX_EVENTS, required=False
     )
     description = SingleLineField(max_length=200, required=False, allow_blank=True)
+    format = StrictChoiceField(Format.choices, required=False, help_text=FORMAT_HELP)
     status = StrictChoiceField(EndpointStatus.choices, required=False)
 
 
@@ -78,6 +82,8 @@ class EndpointOutput(serializers.Serializer[Endpoint]):
     url = serializers.CharField()
     description = serializers.CharField()
     events = serializers.ListField(child=serializers.CharField())
+    format = serializers.ChoiceField(Format.choices)
+    public_key = serializers.SerializerMethodField(help_text="Verifies posts in the format `sendgrid`; else null.")
     status = serializers.ChoiceField(EndpointStatus.choices)
     disabled_reason = serializers.SerializerMethodField()
     failing_since = StrictDateTimeField(allow_null=True)
@@ -85,6 +91,9 @@ class EndpointOutput(serializers.Serializer[Endpoint]):
     last_failure_at = StrictDateTimeField(allow_null=True)
     created_at = StrictDateTimeField()
     updated_at = StrictDateTimeField()
+
+    def get_public_key(self, endpoint: Endpoint) -> str | None:
+        return endpoint.public_key or None
 
     def get_disabled_reason(self, endpoint: Endpoint) -> str | None:
         return endpoint.disabled_reason or None

@@ -19,7 +19,8 @@ from common.suggestions import describe_unknown
 from common.times import format_time
 from webhooks.endpoint_health import switch_off, switch_on
 from webhooks.event_types import ALL, TEST, EventType
-from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, WebhookDelivery
+from webhooks.formats.catalog import find_public_key, list_types
+from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, Format, WebhookDelivery
 from webhooks.posting.signing import new_secret
 from webhooks.posting.url_check import check_url
 from webhooks.publishing import Publication, max_attempts, publish_to, wait_until_known
@@ -51,35 +52,51 @@ class EndpointDisabledError(ConflictError):
     code = "webhook_disabled"
 
 
-def check_events(events: Collection[str]) -> list[str]:
-    """The event types without repetitions, `["*"]` for all. InvalidFieldsError for unknown types."""
-    errors = FieldErrors()
+def check_events(events: Collection[str], format_: str = Format.STANDARD) -> list[str]:
+    """The event types without repetitions, `["*"]` for all; in another service's format, all are those that it has.
+
+    InvalidFieldsError for unknown types, and for types without a form.
+    """
+    errors, known = FieldErrors(), list_types(format_)
     for index, name in enumerate(events):
-        if name != ALL and name not in EventType.values:
+        if name in EventType.values and name not in known:
+            errors.add(f"events[{index}]", "event_not_in_format", f"The format {format_} has no such event.")
+        elif name != ALL and name not in EventType.values:
             message = describe_unknown("Unknown event type. Use * for all events.", name, EventType.values)
             errors.add(f"events[{index}]", "unknown_event_type", message)
     errors.raise_all()
-    return [ALL] if ALL in events else sorted(set(events))
+    if ALL in events:
+        return [ALL] if format_ == Format.STANDARD else known
+    return sorted(set(events))
 
 
-def add_endpoint(project: Project, *, url: str, events: Sequence[str], description: str = "") -> Endpoint:
+def add_endpoint(
+    project: Project, *, url: str, events: Sequence[str], description: str = "", format_: str = Format.STANDARD
+) -> Endpoint:
     """Add an endpoint, which receives all events from now on. Errors as of `build_endpoint` and `store_endpoint`."""
-    return store_endpoint(build_endpoint(project, url=url, events=events, description=description))
+    return store_endpoint(build_endpoint(project, url=url, events=events, description=description, format_=format_))
 
 
 def build_endpoint(
-    project: Project, *, url: str, events: Sequence[str], description: str = "", is_test: bool = False
+    project: Project,
+    *,
+    url: str,
+    events: Sequence[str],
+    description: str = "",
+    format_: str = Format.STANDARD,
+    is_test: bool = False,
 ) -> Endpoint:
     """A new endpoint, validated but not stored. Queries the DNS: call it outside transactions.
 
     InvalidFieldsError for a forbidden URL and for unknown event types.
     """
-    endpoint = Endpoint(project=project, is_test=is_test, description=description, secret=new_secret())
+    endpoint = Endpoint(project=project, is_test=is_test, description=description, format=format_, secret=new_secret())
+    endpoint.public_key = find_public_key(endpoint.format, endpoint.secret)
     errors = FieldErrors()
     with errors.collect():
         endpoint.url = check_url(url)
     with errors.collect():
-        endpoint.events = check_events(events)
+        endpoint.events = check_events(events, format_)
     errors.raise_all()
     return endpoint
 
@@ -106,6 +123,7 @@ class EndpointChange:
     url: str | None = None
     events: Sequence[str] | None = None
     description: str | None = None
+    format: str | None = None
     status: EndpointStatus | None = None
 
 
@@ -116,13 +134,20 @@ def change_endpoint(endpoint: Endpoint, change: EndpointChange) -> Endpoint:
     if change.url is not None and change.url != endpoint.url:
         with errors.collect():
             values["url"] = check_url(change.url)
-    if change.events is not None:
+    if change.events is not None or change.format is not None:
         with errors.collect():
-            values["events"] = check_events(change.events)
+            events = endpoint.events if change.events is None else change.events
+            values["events"] = check_events(events, change.format or endpoint.format)
     errors.raise_all()
     if change.description is not None:
         values["description"] = change.description
+    if change.format is not None:
+        values["format"] = change.format
     with transaction.atomic():
+        if change.format is not None:
+            # Locked, so that a new secret meanwhile does not leave the key of the old one.
+            locked = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+            values["public_key"] = find_public_key(change.format, locked.secret)
         if values:
             Endpoint.objects.filter(pk=endpoint.pk).update(**values, updated_at=Now())
         match change.status:
@@ -155,7 +180,8 @@ def rotate_secret(endpoint: Endpoint) -> Endpoint:
         locked.previous_secret_until = now + OVERLAP
         locked.retired_secrets.create(secret=locked.secret, until=locked.previous_secret_until)
         locked.secret = new_secret()
-        locked.save(update_fields=["secret", "previous_secret_until", "updated_at"])
+        locked.public_key = find_public_key(locked.format, locked.secret)
+        locked.save(update_fields=["secret", "public_key", "previous_secret_until", "updated_at"])
     return locked
 
 

@@ -73,7 +73,9 @@ class WebhookViewSet(ProjectViewSet):
     @holds_secret
     def create(self, request: Request) -> Generator[None, None, Response]:
         """Add an endpoint. The response holds its secret, which is not shown again."""
-        endpoint = services.build_endpoint(self.project, is_test=self.key.is_test, **self.read_body())
+        values = self.read_body()
+        format_ = values.pop("format")
+        endpoint = services.build_endpoint(self.project, is_test=self.key.is_test, format_=format_, **values)
         yield
         return self.created(services.store_endpoint(endpoint))
 

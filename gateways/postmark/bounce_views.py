@@ -13,21 +13,12 @@ from rest_framework.response import Response
 
 from accounts import scopes
 from common.ids import parse_id
-from gateways.postmark.bounce_forms import (
-    BY_NAME,
-    BY_REASON,
-    COMPLAINT,
-    MAX_DEPTH,
-    SOFT,
-    UNKNOWN,
-    BounceQuery,
-    find_type,
-    show_bounce,
-)
+from gateways.postmark.bounce_forms import MAX_DEPTH, BounceQuery, show_bounce
 from gateways.postmark.viewsets import PostmarkViewSet
 from messages.models import Message
 from tracking.models import BOUNCES, Event, EventType, Suppression, SuppressionReason
 from tracking.suppressions.service import Selection, release_suppressions
+from webhooks.formats.bounce_types import BY_NAME, BY_REASON, COMPLAINT, SOFT, UNKNOWN, find_type
 
 # What `activate` lifts: an address that complained stays suppressed, at Postmark too.
 LIFTED = SuppressionReason.BOUNCE

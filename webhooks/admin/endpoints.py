@@ -62,7 +62,7 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
     ordering = ("-id",)
     change_form_outer_before_template = "webhooks/endpoint_acts.html"
     change_form_outer_after_template = "webhooks/endpoint_log.html"
-    facts = ("state", "disabled_reason", "failing_since", "last_success_at", "last_failure_at")
+    facts = ("public_key", "state", "disabled_reason", "failing_since", "last_success_at", "last_failure_at")
     times = ("previous_secret_until", "created_at", "updated_at")
 
     class Media:
@@ -115,9 +115,10 @@ class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
     def save_model(self, request: HttpRequest, obj: Endpoint, form: EndpointForm, change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in ("url", "events", "description")}
         if change:
-            changed = change_endpoint(Endpoint.objects.get(pk=obj.pk), EndpointChange(**values))
+            change_values = EndpointChange(**values, format=form.cleaned_data["format"])
+            changed = change_endpoint(Endpoint.objects.get(pk=obj.pk), change_values)
         else:
-            changed = add_endpoint(obj.project, **values)
+            changed = add_endpoint(obj.project, **values, format_=form.cleaned_data["format"])
         obj.__dict__.update(changed.__dict__)
         self.note(request, "change_webhook" if change else "add_webhook", obj)
 

@@ -3,11 +3,15 @@
 from typing import Any, ClassVar
 
 from django import forms
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from common.errors import InvalidFieldsError
 from webhooks.event_types import ALL, EventType
-from webhooks.models import Endpoint
+from webhooks.models import Endpoint, Format
 from webhooks.posting.url_check import check_url
 from webhooks.services import MAX_ENDPOINTS, TooManyEndpointsError, check_events
 
@@ -21,9 +25,16 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
         choices=CHOICES, initial=[ALL], widget=UnfoldAdminCheckboxSelectMultipleWidget, help_text="Events to send."
     )
 
+    format = forms.ChoiceField(
+        choices=Format.choices,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="The form of the posts. All events of another service's form are those that it has.",
+    )
+
     class Meta:
         model = Endpoint
-        fields: ClassVar = ["project", "url", "description", "events"]
+        fields: ClassVar = ["project", "url", "description", "format", "events"]
         labels: ClassVar = {"url": "URL"}
         help_texts: ClassVar = {"url": "An http:// or https:// URL at a public address."}
         widgets: ClassVar = {
@@ -46,8 +57,14 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError("Use printable characters only.")
         return given
 
+    def clean_format(self) -> str:
+        return self.cleaned_data["format"] or self.instance.format
+
     def clean_events(self) -> list[str]:
-        return check_events(self.cleaned_data["events"])
+        try:
+            return check_events(self.cleaned_data["events"], self.cleaned_data.get("format", Format.STANDARD))
+        except InvalidFieldsError as error:
+            raise forms.ValidationError([each.message for each in error.errors]) from None
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data

@@ -27,6 +27,7 @@ class WebhookClaim:
     event_id: UUID
     url: str
     secrets: Sequence[str]
+    format: str
     payload: str
     attempts_left: int
     token: UUID
@@ -39,7 +40,7 @@ class WebhookClaim:
 # turns in the same way. Two claims at the same instant may each count a project's posts without those of the other.
 _CLAIM = """
 WITH open AS MATERIALIZED (
-    SELECT e.id, e.project_id, e.url, ARRAY[e.secret] || ARRAY(
+    SELECT e.id, e.project_id, e.url, e.format, ARRAY[e.secret] || ARRAY(
                SELECT s.secret FROM webhooks_retiredsecret s WHERE s.endpoint_id = e.id AND s.until > now()
                ORDER BY s.until DESC) AS secrets,
            CASE WHEN e.failing_since IS NULL THEN %(width)s ELSE 1 END
@@ -75,7 +76,7 @@ WITH open AS MATERIALIZED (
         attempts_left = attempts_left - 1
     FROM due WHERE d.id = due.id RETURNING d.id, d.endpoint_id, d.event_id, d.payload, d.attempts_left
 )
-SELECT c.id AS delivery_id, c.endpoint_id, c.event_id, c.payload, c.attempts_left, open.url, open.secrets
+SELECT c.id AS delivery_id, c.endpoint_id, c.event_id, c.payload, c.attempts_left, open.url, open.secrets, open.format
 FROM claimed c JOIN open ON open.id = c.endpoint_id
 """
 

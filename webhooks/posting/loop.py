@@ -6,6 +6,7 @@ claiming during slow posts, so that other endpoints do not wait for them.
 
 import os
 import time
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from django.conf import settings
@@ -13,6 +14,8 @@ from django.conf import settings
 from delivery.ssrf import RefusedError, parse_target
 from ledger.leases import Heartbeat
 from ledger.retrying import retry_database
+from webhooks.formats.catalog import find_email_id, sign_body, write_body
+from webhooks.formats.told_event import Mail, read_mails
 from webhooks.models import WebhookDelivery
 from webhooks.posting.claims import WebhookClaim, claim_deliveries
 from webhooks.posting.http_client import Post, Poster, PostOutcome
@@ -75,10 +78,11 @@ class PostingLoop:
         claims = retry_database(lambda: claim_deliveries(MAX_UNDER_WAY - len(self._claims)))
         if claims:
             heartbeat.add(claims[0].token)
+        mails = retry_database(lambda: read_mails_of(claims))
         for taken in claims:
             self._claims[taken.delivery_id] = taken
             try:
-                self._poster.post(build_post(taken))
+                self._poster.post(build_post(taken, mails))
             except RefusedError as error:
                 # The URL was admitted once, but the rules of the guard have changed since.
                 self._refused.append(PostOutcome(id=taken.delivery_id, error=error.message, is_refused=True))
@@ -93,10 +97,21 @@ class PostingLoop:
         retry_database(lambda: record_posts(results))
 
 
-def build_post(taken: WebhookClaim) -> Post:
+def read_mails_of(claims: Sequence[WebhookClaim]) -> Mapping[UUID, Mail]:
+    """The emails of the deliveries whose format needs them; only formats of other services do."""
+    return read_mails([pk for taken in claims if (pk := find_email_id(taken.format, taken.payload))])
+
+
+def build_post(taken: WebhookClaim, mails: Mapping[UUID, Mail]) -> Post:
     """The request for a delivery, signed with the current time. RefusedError when its URL is no longer admitted."""
-    body = taken.payload.encode()
-    headers = build_headers(taken.secrets, event_id=str(taken.event_id), timestamp=int(time.time()), body=body)
+    email_id = find_email_id(taken.format, taken.payload)
+    mail = mails.get(email_id) if email_id else None
+    body = write_body(taken.format, event_id=taken.event_id, payload=taken.payload, mail=mail)
+    now = int(time.time())
+    headers = {
+        **build_headers(taken.secrets, event_id=str(taken.event_id), timestamp=now, body=body),
+        **sign_body(taken.format, taken.secrets[0], timestamp=now, body=body),
+    }
     return Post(
         id=taken.delivery_id,
         target=parse_target(taken.url),
