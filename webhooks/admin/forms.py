@@ -58,7 +58,8 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
         return given
 
     def clean_format(self) -> str:
-        return self.cleaned_data["format"] or self.instance.format
+        given: str = self.cleaned_data["format"]
+        return given or self.instance.format
 
     def clean_events(self) -> list[str]:
         try:

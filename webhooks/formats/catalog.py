@@ -10,7 +10,7 @@ from uuid import UUID
 from common.ids import parse_id
 from webhooks.event_types import EventType
 from webhooks.formats import postmark, resend, sendgrid
-from webhooks.formats.told_event import Mail, ToldEvent
+from webhooks.formats.told_event import ToldEvent, ToldMail
 from webhooks.models import Format
 
 Sign = Callable[..., Mapping[str, str]]
@@ -52,7 +52,7 @@ def find_email_id(format_: str, payload: str) -> UUID | None:
     return parse_id(str(json.loads(payload)["data"].get("email_id"))) if format_ in SHAPES else None
 
 
-def write_body(format_: str, *, event_id: UUID, payload: str, mail: Mail | None) -> bytes:
+def write_body(format_: str, *, event_id: UUID, payload: str, mail: ToldMail | None) -> bytes:
     """The body of a post: our payload as it is, or in another form. The same at each attempt."""
     shape = SHAPES.get(format_)
     if shape is None:

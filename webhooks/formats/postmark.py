@@ -61,7 +61,7 @@ def show_details(event: ToldEvent) -> dict[str, Any]:
     return {"Recipient": event.recipient, "ReceivedAt": at}
 
 
-def show_bounced(event: ToldEvent, kind: BounceType, at: str) -> dict[str, Any]:
+def show_bounced(event: ToldEvent, kind: BounceType, at: str | None) -> dict[str, Any]:
     """A bounce, a delay or a complaint. `ID` is a number that the event has at each attempt."""
     is_inactive = bool(event.data.get("suppressed")) or event.type == EventType.COMPLAINED
     return {

@@ -11,7 +11,7 @@ from ledger.sql import fetch_as
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
+class ToldMail:
     """What an event's payload does not tell of its email."""
 
     id: UUID
@@ -38,7 +38,7 @@ class ToldEvent:
     type: str
     at: datetime
     data: Mapping[str, Any]
-    mail: Mail | None
+    mail: ToldMail | None
 
     @property
     def email_id(self) -> str:
@@ -79,13 +79,13 @@ class _Row:
     created_at: datetime
 
 
-def read_mails(ids: list[UUID]) -> dict[UUID, Mail]:
+def read_mails(ids: list[UUID]) -> dict[UUID, ToldMail]:
     """The emails with these ids that there are still."""
     if not ids:
         return {}
     rows = fetch_as(_Row, _MAILS, [ids])
     return {
-        row.id: Mail(
+        row.id: ToldMail(
             id=row.id,
             from_name=row.from_name,
             from_address=row.from_address,

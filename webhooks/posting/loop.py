@@ -15,7 +15,7 @@ from delivery.ssrf import RefusedError, parse_target
 from ledger.leases import Heartbeat
 from ledger.retrying import retry_database
 from webhooks.formats.catalog import find_email_id, sign_body, write_body
-from webhooks.formats.told_event import Mail, read_mails
+from webhooks.formats.told_event import ToldMail, read_mails
 from webhooks.models import WebhookDelivery
 from webhooks.posting.claims import WebhookClaim, claim_deliveries
 from webhooks.posting.http_client import Post, Poster, PostOutcome
@@ -97,12 +97,12 @@ class PostingLoop:
         retry_database(lambda: record_posts(results))
 
 
-def read_mails_of(claims: Sequence[WebhookClaim]) -> Mapping[UUID, Mail]:
+def read_mails_of(claims: Sequence[WebhookClaim]) -> Mapping[UUID, ToldMail]:
     """The emails of the deliveries whose format needs them; only formats of other services do."""
     return read_mails([pk for taken in claims if (pk := find_email_id(taken.format, taken.payload))])
 
 
-def build_post(taken: WebhookClaim, mails: Mapping[UUID, Mail]) -> Post:
+def build_post(taken: WebhookClaim, mails: Mapping[UUID, ToldMail]) -> Post:
     """The request for a delivery, signed with the current time. RefusedError when its URL is no longer admitted."""
     email_id = find_email_id(taken.format, taken.payload)
     mail = mails.get(email_id) if email_id else None
