@@ -245,9 +245,17 @@ def authenticate_token(text: str, ip: IpAddress | None) -> ApiKey:
     Raises `InvalidKeyError`, `RevokedKeyError`, `ExpiredKeyError` (401) or `IpNotAllowedError` (403).
     """
     key = find_cached_key(text)
-    now = timezone.now()
     if key is None:
         raise InvalidKeyError
+    return check_key(key, ip)
+
+
+def check_key(key: ApiKey, ip: IpAddress | None) -> ApiKey:
+    """The known key, if a client at `ip` may use it now; its use is recorded.
+
+    Raises `RevokedKeyError`, `ExpiredKeyError` (401) or `IpNotAllowedError` (403).
+    """
+    now = timezone.now()
     if key.revoked_at is not None:
         raise RevokedKeyError
     if key.has_expired(now):

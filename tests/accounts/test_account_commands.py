@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from accounts.models import ApiKey, AuditEntry, Project
+from accounts.models import ApiKey, AuditEntry, Project, SigningPair
 from accounts.services import authenticate_token, create_project
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +39,8 @@ def test_a_project_and_its_key_are_made_and_work():
     assert set(key) >= {"id", "key", "prefix", "scopes"}
     assert key["scopes"] == ["emails:read", "emails:send"]
     assert str(authenticate_token(key["key"], None).project_id) == project["id"]
+    pair = SigningPair.objects.get(access_key_id=key["aws_access_key_id"])
+    assert (str(pair.api_key_id), str(pair.secret)) == (key["id"], key["aws_secret_access_key"])
 
 
 def test_a_key_takes_every_limit_and_the_only_project(project):

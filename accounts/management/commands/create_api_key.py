@@ -7,8 +7,10 @@ from django.utils import timezone
 from accounts.installation.limits import DEFAULT_LIMITS, set_limits
 from accounts.management.limit_options import add_limit_options, read_limit_options
 from accounts.management.project_command import ProjectCommand
+from accounts.models import SigningPair
 from accounts.scopes import ADMIN
 from accounts.services import create_api_key, write_audit
+from accounts.signing.pairs import create_signing_pair
 from common.times import TimeError, parse_time
 
 
@@ -58,7 +60,13 @@ class Command(ProjectCommand):
         write_audit("command", "create_api_key", key, id=str(key.pk), scopes=key.scopes)
         if limits != DEFAULT_LIMITS:
             set_limits("command", key, limits)
-        self.emit({"id": key.pk, "key": token, "prefix": key.prefix, "scopes": key.scopes, "test": key.is_test})
+        pair = {} if is_of_installation else show_pair(create_signing_pair(key))
+        self.emit({"id": key.pk, "key": token, "prefix": key.prefix, "scopes": key.scopes, "test": key.is_test, **pair})
+
+
+def show_pair(pair: SigningPair) -> dict[str, str]:
+    """What a client of SES signs its requests with."""
+    return {"aws_access_key_id": pair.access_key_id, "aws_secret_access_key": str(pair.secret)}
 
 
 def as_list(value: object) -> list[str]:
