@@ -36,6 +36,7 @@ urlpatterns = [
     path("compat/postmark/", include("gateways.postmark.urls")),
     path("compat/resend/", include("gateways.resend.urls")),
     path("compat/sendgrid/", include("gateways.sendgrid.urls")),
+    path("compat/ses/", include("gateways.ses.urls")),
     path("inbox", RedirectView.as_view(pattern_name="inbox")),
     path("inbox/", include("inbox.urls")),
     path("admin/", admin.site.urls),
