@@ -31,6 +31,20 @@ class Principal:
         return self.api_key.project
 
 
+def authenticate_request(request: Request, text: str) -> tuple[Principal, ApiKey]:
+    """The caller by the text of its key, wherever the request carried it. A wrong key is counted against its address.
+
+    Raises UnauthorizedError and its kinds, or TooManyWrongKeysError.
+    """
+    address = client_ip(request.META)
+    try:
+        key = authenticate_token(text, address)
+    except InvalidKeyError:
+        wrong_keys.note(address)
+        raise
+    return Principal(key), key
+
+
 class BearerAuthentication(BaseAuthentication):
     """Sets `request.auth` to the `ApiKey` and `request.user` to its `Principal`."""
 
@@ -39,14 +53,8 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _, text = header.partition(" ")
         if not header:
             raise UnauthorizedError
-        address = client_ip(request.META)
-        try:
-            # Another scheme's credential is no key of ours.
-            key = authenticate_token(text.strip(" ") if scheme.lower() == "bearer" else "", address)
-        except InvalidKeyError:
-            wrong_keys.note(address)
-            raise
-        return Principal(key), key
+        # Another scheme's credential is no key of ours.
+        return authenticate_request(request, text.strip(" ") if scheme.lower() == "bearer" else "")
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  DRF calls it so
         return "Bearer"

@@ -4,10 +4,9 @@ from typing import Any, ClassVar
 
 from rest_framework.request import Request
 
-from accounts.authentication import BearerAuthentication, Principal
+from accounts.authentication import BearerAuthentication, Principal, authenticate_request
 from accounts.models import ApiKey
-from accounts.services import UnauthorizedError, authenticate_token
-from common.client_ip import client_ip
+from accounts.services import UnauthorizedError
 from gateways.compat.viewsets import CompatViewSet
 from gateways.postmark.errors import handle_exception
 
@@ -22,8 +21,7 @@ class TokenAuthentication(BearerAuthentication):
         token = request.headers.get(TOKEN_HEADER, "").strip(" ")
         if not token:
             raise UnauthorizedError
-        key = authenticate_token(token, client_ip(request.META))
-        return Principal(key), key
+        return authenticate_request(request, token)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  DRF calls it so
         return TOKEN_HEADER

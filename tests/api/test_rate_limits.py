@@ -215,6 +215,20 @@ def test_after_many_wrong_keys_an_address_is_braked_and_a_right_key_answered(api
     assert [guess(f"2001:db8::{number:x}") for number in range(MAX_WRONG + 1)][-1] == 429
 
 
+def test_wrong_keys_are_counted_at_every_door_together(anonymous: ApiClient, redis_away: None) -> None:
+    doors = [
+        ("/api/v1/me", {"Authorization": "Bearer no"}),
+        ("/compat/resend/emails", {"Authorization": "Bearer no"}),
+        ("/compat/postmark/bounces", {"X-Postmark-Server-Token": "no"}),
+    ]
+    answers = [
+        anonymous.client.get(path, headers=headers, REMOTE_ADDR="192.0.2.10").status_code
+        for path, headers in doors * (MAX_WRONG // 3 + 2)
+    ]
+    assert 429 not in answers[:MAX_WRONG]
+    assert set(answers[MAX_WRONG:]) == {429}
+
+
 def test_wrong_keys_are_counted_without_redis_too(api: ApiClient, redis_away: None) -> None:
     answers = [
         api.client.get("/api/v1/me", headers={"Authorization": "Basic x"}, REMOTE_ADDR="192.0.2.9").status_code
