@@ -15,7 +15,6 @@ from messages.feedback.return_paths import find_return_path
 from messages.models import Attempt, Message, Pause, Recipient
 from messages.pausing.caps import Cap, find_cap
 from messages.pausing.matching import find_covering
-from messages.pausing.names import of_pause
 from messages.pausing.state import pause_state
 from messages.selectors import timeline
 from messages.states import Phase
@@ -59,8 +58,8 @@ class Background:
     provider_status: ProviderStatus
     worker_age: float | None
     hears_bounces: bool
-    # By `parked_by`; those that hold for the message as a whole first. `cap` is None for a project without one.
-    pauses: Mapping[str, Pause]
+    # The pause that holds for a recipient, by its id. `cap` is None for a project without one.
+    pauses: Mapping[UUID, Pause]
     cap: Cap | None
 
     def find_event(self, row: Recipient, type_: EventType) -> Event | None:
@@ -111,11 +110,15 @@ def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
     )
 
 
-def read_pauses(message: Message) -> Mapping[str, Pause]:
-    """The pauses that hold for the message, by what they write into `parked_by`."""
+def read_pauses(message: Message) -> Mapping[UUID, Pause]:
+    """The pause that holds for each of the message's recipients that has one."""
     if not pause_state.read().has_pauses:
         return {}
-    return {of_pause(pause.pk): pause for pause in Pause.objects.filter(pk__in=find_covering(message.pk))}
+    first: dict[UUID, UUID] = {}
+    for covered in find_covering(message.pk):
+        first.setdefault(covered.recipient_id, covered.pause_id)
+    pauses = Pause.objects.in_bulk(first.values())
+    return {recipient_id: pauses[pause_id] for recipient_id, pause_id in first.items() if pause_id in pauses}
 
 
 def read_visits(message: Message) -> Mapping[tuple[UUID | None, str], Visits]:

@@ -38,6 +38,11 @@ class Case:
         return find_last(self.row)
 
     @property
+    def pause(self) -> Pause | None:
+        """The pause that has parked the recipient, or will when its turn comes."""
+        return self.background.pauses.get(self.row.pk)
+
+    @property
     def is_due(self) -> bool:
         at = self.row.next_attempt_at
         return at is not None and at <= self.background.now
@@ -81,9 +86,12 @@ def explain_waiting(case: Case) -> StateExplanation:
         return explain_suspended_sender(case)
     if case.row.status == Status.DELIVERING and case.row.status_reason == StatusReason.UNCERTAIN:
         return explain_uncertain(case)
-    if case.row.status_reason == StatusReason.CAP and case.background.cap is not None:
-        return explain_cap(case, case.background.cap)
-    if case.row.next_attempt_at is not None and (pause := find_pause(case)):
+    pause = case.pause if case.row.next_attempt_at is not None else None
+    cap = case.background.cap if case.row.status_reason == StatusReason.CAP else None
+    # Mail above a cap goes out on another day, but not while a pause stops it.
+    if cap is not None and (pause is None or pause.per_minute is not None):
+        return explain_cap(case, cap)
+    if pause is not None:
         return explain_pause(case, pause)
     if case.row.next_attempt_at is None:
         return explain_delaying(case)
@@ -112,12 +120,6 @@ def explain_suspended_sender(case: Case) -> StateExplanation:
         f"{say_time(case.row.expires_at)}, it fails.",
         advice=(f"Publish the records of {domain} again and verify the domain.",),
     )
-
-
-def find_pause(case: Case) -> Pause | None:
-    """The pause that parked the recipient, or one that will when its turn comes."""
-    pauses = case.background.pauses
-    return pauses.get(case.row.parked_by) or next(iter(pauses.values()), None)
 
 
 # What a pause is about, before its value.
@@ -206,13 +208,17 @@ def explain_uncertain(case: Case) -> StateExplanation:
             next_at=case.row.expires_at,
             advice=(settle, "To send it again, although it may arrive twice, settle it as retry."),
         )
-    return StateExplanation(
+    again = StateExplanation(
         why=why,
         next="It is sent again, unless feedback confirms its arrival before. If it did arrive the first time, the "
         "recipient gets it twice.",
         next_at=case.row.next_attempt_at,
         advice=(settle,),
     )
+    if case.pause is None or case.pause.per_minute is not None:
+        return again
+    paused = explain_pause(case, case.pause)
+    return replace(again, why=f"{why} {paused.why}", next=paused.next, next_at=None, advice=(settle, *paused.advice))
 
 
 def explain_broken_connection(case: Case) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 from ledger.sql import as_rows, fetch_as, fetch_column
 from messages.models import Message, Recipient
 from messages.pause_models import PauseKind
+from messages.pausing.names import PAUSE
 from messages.states import OPEN_STATUSES, Lane, Status, StatusReason
 
 # Of `mail_pause p`, `mail_recipient r` and its `mail_message m`.
@@ -52,14 +53,17 @@ def find_covered(recipient_ids: Sequence[UUID]) -> list[Covered]:
     return fetch_as(Covered, _COVERED, [list(recipient_ids)])
 
 
+# The pause that has parked it comes first among those that stop it, and these before those that slow it.
 _COVERING = f"""
-SELECT DISTINCT p.id FROM {_ROWS} WHERE p.ended_at IS NULL AND r.message_id = %s AND {COVERS}
+SELECT r.id AS recipient_id, p.id AS pause_id, p.per_minute IS NOT NULL AS is_slow
+FROM {_ROWS} WHERE p.ended_at IS NULL AND r.message_id = %s AND {COVERS}
+ORDER BY is_slow, r.parked_by <> '{PAUSE}' || p.id, p.id
 """  # noqa: S608 - built from constants of this package
 
 
-def find_covering(message_id: UUID) -> Sequence[UUID]:
-    """The pauses that hold for a message's recipients, also for those that are not parked yet."""
-    return fetch_column(_COVERING, [message_id])
+def find_covering(message_id: UUID) -> list[Covered]:
+    """The pauses that hold for each of a message's recipients, parked or not; the one to be told of comes first."""
+    return fetch_as(Covered, _COVERING, [message_id])
 
 
 # Rows that are not stored, as JSON.

@@ -15,9 +15,11 @@ from messages.guard.counting import count_events, name_mailbox_provider
 from messages.guard.guard import guard_tenants
 from messages.guard.judging import Measure, read_scopes
 from messages.models import GuardCount, GuardState, Message, Pause
+from messages.pause_models import PauseKind
 from messages.pausing import caps
-from messages.pausing.services import end_pause
+from messages.pausing.services import end_pause, start_pause
 from messages.pausing.settling import settle_pauses
+from messages.pausing.values import PauseValue
 from messages.selectors import find_detailed
 from messages.states import Lane
 from tests.accounts.test_account_commands import run
@@ -231,6 +233,9 @@ def test_a_new_project_sends_as_much_as_its_cap_and_twice_as_much_on_the_next_da
     told = explain(find_detailed(project.messages.all(), waiting[0].pk)).summary
     assert "it may send 2 messages, and it has sent 2" in told.why
     assert told.next_at is not None
+    pause = start_pause("sue", project, PauseKind.PROJECT, value=PauseValue(str(project.pk), project.name))
+    assert "is paused" in explain(find_detailed(project.messages.all(), waiting[0].pk)).summary.why
+    end_pause("sue", pause)
     settle_pauses()
     deliver()
     assert Message.objects.filter(status="delivered").count() == 2

@@ -123,6 +123,30 @@ def test_a_domain_is_paused_for_all_projects(project, send, deliver, inbox):
     assert (state(message), state(other)[0]) == (PAUSED, "delivered")
 
 
+def test_each_recipient_is_explained_by_its_own_pause(project, send, deliver, inbox):
+    message = send(to=["a@slow.test", "b@fast.test"])
+    Recipient.objects.filter(address="b@fast.test").update(next_attempt_at=timezone.now() + timedelta(hours=1))
+    pause(project, "recipient_domain", "slow.test")
+    told = explain(find_detailed(project.messages.all(), message.pk))
+    words = {one.row.address: one.summary.why for one in told.recipients}
+    assert "slow.test is paused" in words["a@slow.test"]
+    assert "paused" not in words["b@fast.test"]
+
+
+def test_an_uncertain_recipient_that_is_paused_is_explained_as_both(project, send):
+    message = send()
+    Recipient.objects.filter(message=message).update(
+        status="delivering", status_reason="uncertain", next_attempt_at=timezone.now() + timedelta(hours=1)
+    )
+    pause(project, "tag", "other")
+    assert "sent again" in explain(find_detailed(project.messages.all(), message.pk)).summary.next
+    pause(project, "project", reason="Wrong prices")
+    told = explain(find_detailed(project.messages.all(), message.pk)).summary
+    assert "unknown whether it was accepted" in told.why
+    assert "Wrong prices" in told.why
+    assert "resumes the pause" in told.next
+
+
 def test_a_provider_gets_its_own_pause(project, send, deliver, inbox):
     provider = Provider.objects.get(project=None)
     message = send()
