@@ -2,6 +2,7 @@
 
 import threading
 import time
+from queue import SimpleQueue
 from typing import Any
 
 import redis
@@ -13,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from delivery.broker_tls import redis_tls
+from ledger.limits import WorkKind, find_kind
 
 log = structlog.get_logger(__name__)
 
@@ -20,19 +22,27 @@ log = structlog.get_logger(__name__)
 PAUSE_SECONDS = 5.0
 # A wake-up that no worker has taken within this time is presumed lost, and the next one is sent.
 PENDING_MS = 1000
+# After a wake-up by a web process, all those that its requests ask for within this time are one, at its end: under load
+# most requests then do without Redis. It is short beside the time in which a worker is awake.
+GATHER_SECONDS = 0.01
 
 
 class Doorbell:
     """Wakes workers, at most once per lane until a worker has answered, without blocking for long.
 
     `ring` never raises and never waits longer than the broker's socket timeout. A caller that has committed its rows is
-    done, whether or not the wake-up arrives.
+    done, whether or not the wake-up arrives. In web processes a thread sends the wake-ups that were gathered. If the
+    process ends meanwhile they are lost, and a tick finds the rows.
     """
 
     def __init__(self) -> None:
         self.failed_count = 0
         self._quiet_until = 0.0
         self._lock = threading.Lock()
+        # The end of each bell's time of gathering, and whether a wake-up waits for it.
+        self._gathering: dict[tuple[str, str], tuple[float, bool]] = {}
+        self._gathered: SimpleQueue[tuple[float, Task[Any, Any], str]] = SimpleQueue()
+        self._sender: threading.Thread | None = None
         self._redis = redis.Redis.from_url(
             settings.REDIS_URL,
             socket_timeout=0.3,
@@ -44,6 +54,37 @@ class Doorbell:
 
     def ring(self, task: Task[Any, Any], lane: str) -> None:
         """Request one run of `task` for `lane` on the queue of the same name."""
+        if find_kind() is not WorkKind.WEB or not self._gather(task, lane):
+            self._send(task, lane)
+
+    def _gather(self, task: Task[Any, Any], lane: str) -> bool:
+        """Leave the wake-up to the thread, if another one was sent just now."""
+        bell, now = (task.name, lane), time.monotonic()
+        with self._lock:
+            until, is_asked = self._gathering.get(bell, (0.0, False))
+            if is_asked:
+                return True
+            if now >= until:
+                self._gathering[bell] = now + GATHER_SECONDS, False
+                return False
+            self._gathering[bell] = until, True
+            # After a fork the thread is not alive in the child.
+            if self._sender is None or not self._sender.is_alive():
+                self._sender = threading.Thread(target=self._send_gathered, name="doorbell", daemon=True)
+                self._sender.start()
+        self._gathered.put((until, task, lane))
+        return True
+
+    def _send_gathered(self) -> None:
+        while True:
+            until, task, lane = self._gathered.get()
+            time.sleep(max(0.0, until - time.monotonic()))
+            with self._lock:
+                # Before it is sent: rows that are committed from now on need another one.
+                self._gathering[task.name, lane] = time.monotonic() + GATHER_SECONDS, False
+            self._send(task, lane)
+
+    def _send(self, task: Task[Any, Any], lane: str) -> None:
         if not self._may_try():
             return
         try:

@@ -1,6 +1,7 @@
 """Wake-ups to an absent broker: quick, never an error, and sent again once it is back."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,9 @@ from celery import Task
 from kombu.exceptions import OperationalError
 
 from emailsvc.celery import app
+from ledger import doorbell as doorbells
 from ledger.doorbell import Doorbell
+from ledger.limits import WorkKind, work_of
 
 
 class Recorder:
@@ -19,9 +22,12 @@ class Recorder:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.sent_again = threading.Event()
 
     def apply_async(self, args: tuple[str], *, queue: str, retry: bool) -> None:
         self.sent.append(queue)
+        if len(self.sent) > 1:
+            self.sent_again.set()
 
 
 @pytest.fixture
@@ -73,6 +79,20 @@ def test_a_lane_is_rung_for_once_until_it_is_answered(task: Any) -> None:
     assert task.sent == ["normal"]
     doorbell.answer(task, "normal")
     doorbell.ring(task, "normal")
+    assert task.sent == ["normal", "normal"]
+
+
+def test_rings_of_requests_within_a_moment_are_sent_as_one_more(task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doorbells, "GATHER_SECONDS", 0.2)
+    doorbell = Doorbell()
+    doorbell.answer(task, "normal")
+    with work_of(WorkKind.WEB):
+        doorbell.ring(task, "normal")
+        assert task.sent == ["normal"]
+        doorbell.answer(task, "normal")
+        doorbell.ring(task, "normal")
+        doorbell.ring(task, "normal")
+    assert task.sent_again.wait(30)
     assert task.sent == ["normal", "normal"]
 
 
