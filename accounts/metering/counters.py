@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.metering.limits import Limit, Period
-from ledger.redis_state import shared
+from ledger.redis_state import Script, shared
 
 # How long a counter is kept: a little longer than its period.
 LIFE_SECONDS = {Period.SECOND: 120, Period.DAY: 2 * 86400, Period.MONTH: 33 * 86400}
@@ -20,7 +20,7 @@ MAX_OWN = 50_000
 # KEYS: one for each limit. ARGV for each: kind (b or c), most or "", amount, life in seconds, start of a counter or "".
 # Returns {-1, 0 or 1 for each}: these counters are missing and nothing was done; else {number of the limit that refuses
 # or 0, remaining amounts}. An amount is taken from all limits or from none.
-_TAKE = """
+_TAKE = Script("""
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local have, missing, lacks, refused = {}, {-1}, false, 0
@@ -60,9 +60,9 @@ for i, key in ipairs(KEYS) do
   end
 end
 return result
-"""
+""")
 # KEYS as above. ARGV for each: kind, most or "", amount. A bucket or counter that is gone meanwhile needs nothing.
-_GIVE_BACK = """
+_GIVE_BACK = Script("""
 for i, key in ipairs(KEYS) do
   local kind, most, amount = ARGV[i*3-2], tonumber(ARGV[i*3-1]), tonumber(ARGV[i*3])
   if redis.call('EXISTS', key) == 1 then
@@ -70,7 +70,7 @@ for i, key in ipairs(KEYS) do
     else redis.call('DECRBY', key, amount) end
   end
 end
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def take(limits: Sequence[Limit], load: LoadStarts) -> Taken:
 
 
 def _ask(limits: Sequence[Limit], starts: Mapping[str, int]) -> Sequence[Any] | None:
-    return shared.ask(lambda client: _run(client, _TAKE, limits, _take_arguments(limits, starts)))
+    return shared.ask(lambda client: _TAKE.run(client, _keys(limits), _take_arguments(limits, starts)))
 
 
 def give_back(limits: Sequence[Limit]) -> None:
@@ -111,8 +111,12 @@ def give_back(limits: Sequence[Limit]) -> None:
     arguments: list[object] = []
     for limit in given:
         arguments += ["b" if limit.is_bucket else "c", "" if limit.most is None else limit.most, limit.amount]
-    if shared.ask(lambda client: _run(client, _GIVE_BACK, given, arguments) or [0]) is None:
+    if shared.ask(lambda client: _GIVE_BACK.run(client, _keys(given), arguments) or [0]) is None:
         own.give_back(given)
+
+
+def _keys(limits: Sequence[Limit]) -> list[str]:
+    return [limit.key for limit in limits]
 
 
 def _take_arguments(limits: Sequence[Limit], starts: Mapping[str, int]) -> list[object]:
@@ -128,15 +132,6 @@ def _read(limits: Sequence[Limit], found: Sequence[Any]) -> Taken:
     refused = int(found[0])
     remaining = [None if text == "" else float(text) for text in found[1:]]
     return Taken(refused=limits[refused - 1] if refused else None, remaining=remaining)
-
-
-# By text: each is hashed once.
-_scripts: dict[str, Any] = {}
-
-
-def _run(client: Any, text: str, limits: Sequence[Limit], arguments: Sequence[object]) -> Any:
-    script = _scripts.get(text) or _scripts.setdefault(text, client.register_script(text))
-    return script(keys=[limit.key for limit in limits], args=arguments, client=client)
 
 
 class OwnCounters:
