@@ -6,14 +6,17 @@ shapes of the parts only, so that it is composed once and prepared once per conn
 
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
+from django.db.models.base import ModelState
 from psycopg import sql
 
 from ledger.sql import fetch_raw
+
+M = TypeVar("M", bound=models.Model)
 
 
 class Shape(Protocol):
@@ -140,6 +143,35 @@ def find_conversion(field: "models.Field[Any, Any]") -> Callable[[Any], Any] | N
 @cache
 def describe_table(model: type[models.Model]) -> Table:
     return Table(model)
+
+
+@cache
+def describe_defaults(model: type[models.Model]) -> tuple[dict[str, Any], Sequence[tuple[str, Callable[[], Any]]]]:
+    """The defaults of a model's columns: those that all rows share, and those that are made for each row."""
+    shared, made = {}, []
+    for field in model._meta.concrete_fields:
+        if callable(field.default) or field.has_db_default():
+            made.append((field.attname, field.get_default))
+        else:
+            shared[field.attname] = field.get_default()
+    return shared, made
+
+
+def new_row(model: type[M], **values: Any) -> M:
+    """The instance that `model(**values)` makes, without the ORM's look at each field.
+
+    A column goes by its field's `attname`; names are not checked.
+    """
+    shared, made = describe_defaults(model)
+    row = model.__new__(model)
+    columns = row.__dict__
+    columns["_state"] = ModelState()
+    columns.update(shared)
+    for name, make in made:
+        if name not in values:
+            columns[name] = make()
+    columns.update(values)
+    return row
 
 
 def insert_part(name: str, rows: Sequence[models.Model], source: str) -> Part:

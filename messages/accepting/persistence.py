@@ -16,6 +16,7 @@ from accounts.streams import unknown_stream
 from common.ids import timed_ids
 from common.text import fold
 from ledger.clock import database_time
+from ledger.rows import new_row
 from messages.accepting.admission import Admitted
 from messages.accepting.draft import keep_bodies, keep_fields
 from messages.accepting.statement import Condition, Listed, NewRows, store
@@ -134,7 +135,9 @@ def build_rows(batch: Batch, listed: Listed) -> NewRows:
     return NewRows(
         messages=messages,
         contents=[build_content(*pair) for pair in zip(messages, batch.admitted, strict=True)],
-        subjects=[Subject(message_id=each.pk, text=fold(each.subject), metadata=each.metadata) for each in messages],
+        subjects=[
+            new_row(Subject, message_id=each.pk, text=fold(each.subject), metadata=each.metadata) for each in messages
+        ],
         recipients=recipients,
         links=list_tracked(messages, batch.admitted),
         facts=facts,
@@ -144,7 +147,8 @@ def build_rows(batch: Batch, listed: Listed) -> NewRows:
 
 def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Message:
     draft = item.draft
-    return Message(
+    return new_row(
+        Message,
         id=pk,
         project_id=key.owner_id,
         api_key_id=key.pk if isinstance(key, ApiKey) else None,
@@ -164,7 +168,8 @@ def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Messa
 
 
 def build_content(message: Message, item: Admitted) -> Content:
-    return Content(
+    return new_row(
+        Content,
         message_id=message.pk,
         tracked_places=list(item.tracked.places) if item.tracked else None,
         **keep_bodies(item.draft),
@@ -178,7 +183,8 @@ def build_recipients(message: Message, item: Admitted, now: datetime) -> list[Re
     rows = []
     for position, envelope in enumerate(item.recipients):
         rows.append(
-            Recipient(
+            new_row(
+                Recipient,
                 message_id=message.pk,
                 project_id=message.project_id,
                 kind=envelope.kind,
