@@ -47,6 +47,8 @@ def read_value(value: object) -> GivenValue:
     match value:
         case str():
             return value
-        case {"scheme": str(scheme), "host": str(host), "port": int(port), "path": str(path)} if not isinstance(port, bool):
+        case {"scheme": str(scheme), "host": str(host), "port": int(port), "path": str(path)} if not isinstance(
+            port, bool
+        ):
             return UrlTarget(scheme=scheme, host=host, port=port, path=path)
     return Flaw("must be a text or the parts of a URL")

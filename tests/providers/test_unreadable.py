@@ -31,8 +31,12 @@ STORED = [
     None,
     *([], {"host": "x?ca=/proc/self/fd/6"}, {"host": "relay.test", "ca": 5}),
     {
-        **{"host": "relay.test", "username": "u", "tls": "starttls", "auth": "xoauth2"},
-        **{"oauth_client_id": "id", "oauth_client_secret": "hush"},
+        "host": "relay.test",
+        "username": "u",
+        "tls": "starttls",
+        "auth": "xoauth2",
+        "oauth_client_id": "id",
+        "oauth_client_secret": "hush",
         "oauth_token_url": {"scheme": "https", "host": "login.test", "port": True, "path": "/"},
     },
 ]
