@@ -22,7 +22,7 @@ HOME = "/docs"
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Start": ("quickstart",),
     "Guides": ("sending", "domains", "templates", "tracking", "simulator", "webhooks", "events", "statistics"),
-    "Other clients": ("smtp", "resend", "postmark", "sendgrid", "mailgun", "ses"),
+    "Other clients": ("clients", "smtp", "resend", "postmark", "sendgrid", "mailgun", "ses"),
     "Reference": ("errors", "limits", "settings", "glossary"),
     "Operations": ("self-hosting", "esps", "operations", "management", "drills", "benchmarks", "architecture"),
 }
