@@ -1,7 +1,7 @@
 """The party that a request acts for: an API key, or staff for a project."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 from uuid import UUID
 
 from accounts.models import ApiKey, Project
@@ -16,6 +16,8 @@ class Delegate:
 
     project: Project
     is_test: bool = False
+    # Staff need nobody's approval.
+    hold_for_approval: ClassVar[bool] = False
 
     @property
     def project_id(self) -> UUID:

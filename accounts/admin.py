@@ -61,7 +61,7 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
     ordering = ("-id",)
     readonly_fields = (
         *("project", "name", "prefix", "is_test", "scopes", "allowed_ips", "allowed_recipients"),
-        *("expires_at", "last_used_at", "revoked_at", "created_at"),
+        *("hold_for_approval", "expires_at", "last_used_at", "revoked_at", "created_at"),
     )
     change_form_outer_before_template = "accounts/revoke.html"
 

@@ -115,7 +115,10 @@ class NewKeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = ApiKey
-        fields: ClassVar = ["project", "name", "is_test", "scopes", "expires_at", "allowed_ips", "allowed_recipients"]
+        fields: ClassVar = [
+            *("project", "name", "is_test", "scopes", "expires_at", "allowed_ips", "allowed_recipients"),
+            "hold_for_approval",
+        ]
         labels: ClassVar = {"is_test": "Test key: its mail never reaches a provider"}
 
     def clean_name(self) -> str:

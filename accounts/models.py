@@ -163,6 +163,9 @@ class ApiKey(models.Model):
         blank=True,
         help_text="`a@example.com` or `*@example.com`; empty allows any.",
     )
+    hold_for_approval = models.BooleanField(
+        default=False, db_default=False, help_text="Mail of this key waits until a person approves it in the admin."
+    )
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
     # The key that a rotation made in its place.

@@ -27,6 +27,7 @@ class KeyBriefSerializer(serializers.Serializer[ApiKey]):
     prefix = serializers.CharField()
     test = serializers.BooleanField(source="is_test")
     scopes = serializers.ListField(child=serializers.CharField())
+    hold_for_approval = serializers.BooleanField(help_text="Whether mail of the key waits for a person's approval.")
     expires_at = StrictDateTimeField(allow_null=True)
 
 

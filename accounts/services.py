@@ -174,6 +174,7 @@ def create_api_key(
     expires_at: datetime | None = None,
     allowed_ips: Iterable[str] = (),
     allowed_recipients: Iterable[str] = (),
+    hold_for_approval: bool = False,
     token: str | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which is returned only here.
@@ -202,6 +203,7 @@ def create_api_key(
             "expires_at": expires_at,
             "allowed_ips": [check_network(item) for item in allowed_ips],
             "allowed_recipients": [check_pattern(item) for item in allowed_recipients],
+            "hold_for_approval": hold_for_approval,
         },
     )
     if key.project_id != (project.pk if project else None):

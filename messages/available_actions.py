@@ -27,6 +27,10 @@ def is_scheduled(message: Message, _: Sequence[Recipient]) -> bool:
     return message.status == Status.SCHEDULED
 
 
+def is_held(message: Message, _: Sequence[Recipient]) -> bool:
+    return message.status == Status.SCHEDULED and message.status_reason == StatusReason.APPROVAL
+
+
 def is_resendable(message: Message, _: Sequence[Recipient]) -> bool:
     return message.status not in UNSETTLED
 

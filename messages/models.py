@@ -122,7 +122,10 @@ class Message(models.Model):
             models.CheckConstraint(condition=Q(priority__in=Lane.values), name="message_priority_known"),
             models.CheckConstraint(condition=Q(sender_basis__in=SenderBasis.values), name="message_sender_basis_known"),
             models.CheckConstraint(
-                condition=~Q(status=Status.SCHEDULED) | Q(scheduled_at__isnull=False), name="message_scheduled_has_time"
+                condition=~Q(status=Status.SCHEDULED)
+                | Q(scheduled_at__isnull=False)
+                | Q(status_reason=StatusReason.APPROVAL),
+                name="message_scheduled_or_held",
             ),
         ]
 
@@ -231,6 +234,12 @@ class Recipient(DueRow):
             models.Index(fields=["lease_until"], name="recipient_leased", condition=Q(lease_token__isnull=False)),
             # expire: open recipients past their time. claim: the due ones that are not, when many are.
             models.Index(fields=["lane", "expires_at"], name="recipient_expiry", condition=Q(status__in=sorted(OPEN))),
+            # expire: mail that nobody has approved in time.
+            models.Index(
+                fields=["expires_at"],
+                name="recipient_held",
+                condition=Q(status=Status.SCHEDULED, status_reason=StatusReason.APPROVAL),
+            ),
             # GET /emails?to=…, and the admin's search by the beginning of an address. That search needs the pattern
             # operators where the database has another collation than C.
             models.Index(

@@ -1,4 +1,4 @@
-"""The operations on messages, each in its own transaction: accept, cancel, reschedule, resend, settle."""
+"""The operations on messages, each in its own transaction: accept, approve, cancel, reschedule, resend, settle."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,12 +14,13 @@ from accounts.acting_for import Caller
 from accounts.idempotency import StoredResponse, Ticket
 from common.addresses import Address
 from common.errors import ConflictError, FieldError, InvalidFieldsError
+from ledger.clock import database_time
 from messages.accepting.admission import Admission, Admitted
 from messages.accepting.draft import Draft, copy_fields
-from messages.accepting.persistence import Respond, store_and_respond, store_emails
+from messages.accepting.persistence import APPROVAL_TIME, Respond, store_and_respond, store_emails
 from messages.attachments import upload
 from messages.message_events import record_message_events, record_status_events
-from messages.models import Attachment, Message, Recipient, RecipientField
+from messages.models import Attachment, Message, Recipient, RecipientField, RecipientQuerySet
 from messages.states import Lane, Status, StatusReason
 from messages.tasks import ring
 from messages.transitions import Transition, apply_transitions, lock_messages
@@ -46,6 +47,12 @@ class NotReschedulableError(WrongStatusError):
     """Only a scheduled email can be rescheduled; this one is {status}."""
 
     code = "not_reschedulable"
+
+
+class NotAwaitingApprovalError(WrongStatusError):
+    """This email, which is {status}, does not wait for an approval."""
+
+    code = "not_awaiting_approval"
 
 
 class NotResendableError(WrongStatusError):
@@ -154,6 +161,49 @@ def cancel_group(messages: QuerySet[Message]) -> int:
     return count
 
 
+def approve(message: Message) -> Message:
+    """Let a message that waits for approval leave: at its `scheduled_at`, or at once if that is past or null.
+
+    Raises NotAwaitingApprovalError.
+    """
+    with transaction.atomic():
+        lock_messages([message.pk])
+        message.refresh_from_db()
+        now = database_time()
+        leaves_at = max(message.scheduled_at or now, now)
+        status, wait = (Status.SCHEDULED, None) if leaves_at > now else (Status.QUEUED, timedelta(0))
+        held = list(select_held(message).filter(expires_at__gt=now).values_list("pk", flat=True))
+        applied = apply_transitions(
+            [Transition(recipient_id=pk, message_id=message.pk, status=status, wait=wait) for pk in held]
+        )
+        if not applied:
+            raise NotAwaitingApprovalError(message.status)
+        if not message.expires_at:
+            Recipient.objects.filter(pk__in=held).update(expires_at=leaves_at + settings.EXPIRY_TIME)
+        if status is Status.QUEUED:
+            record_message_events(applied, EventType.QUEUED)
+            transaction.on_commit(lambda: ring(Lane(message.priority)))
+        message.refresh_from_db()
+    return message
+
+
+def decline(message: Message) -> Message:
+    """Cancel a message that waits for approval. Raises NotAwaitingApprovalError."""
+    with transaction.atomic():
+        lock_messages([message.pk])
+        applied = select_held(message).move_to(Status.CANCELLED, StatusReason.APPROVAL)
+        message.refresh_from_db()
+        if not applied:
+            raise NotAwaitingApprovalError(message.status)
+        record_message_events(applied, EventType.CANCELLED)
+    return message
+
+
+def select_held(message: Message) -> RecipientQuerySet:
+    """The recipients that wait for approval."""
+    return Recipient.objects.filter(message=message, status=Status.SCHEDULED, status_reason=StatusReason.APPROVAL)
+
+
 def reschedule(message: Message, scheduled_at: datetime) -> Message:
     """Change a scheduled message's time, and with it the default expiry of its recipients.
 
@@ -162,12 +212,14 @@ def reschedule(message: Message, scheduled_at: datetime) -> Message:
     with transaction.atomic():
         lock_messages([message.pk])
         message.refresh_from_db()
-        if message.status != Status.SCHEDULED or message.scheduled_at is None:
+        if message.status != Status.SCHEDULED:
             raise NotReschedulableError(message.status)
         if message.expires_at and message.expires_at <= scheduled_at:
             raise InvalidFieldsError([FieldError("scheduled_at", "not_before_expiry", "Must be before expires_at.")])
         if not message.expires_at:
-            Recipient.objects.filter(message=message).update(expires_at=scheduled_at + settings.EXPIRY_TIME)
+            is_held = message.status_reason == StatusReason.APPROVAL
+            patience = APPROVAL_TIME if is_held else settings.EXPIRY_TIME
+            Recipient.objects.filter(message=message).update(expires_at=scheduled_at + patience)
         message.scheduled_at = scheduled_at
         message.save(update_fields=["scheduled_at"])
     return message

@@ -104,6 +104,8 @@ class StatusReason(TextChoices):
     PAUSED = "paused"
     # The project has sent as much as it may for now.
     CAP = "cap"
+    # It waits for a person's approval; of a cancelled one: a person declined it, or nobody approved it in time.
+    APPROVAL = "approval"
     # A person ended the mail while it was paused.
     DROPPED = "dropped"
     # The sender's domain is suspended; it is sent when the domain is verified again.

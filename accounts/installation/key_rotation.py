@@ -52,6 +52,7 @@ def rotate_api_key(key: ApiKey, overlap: timedelta) -> tuple[ApiKey, str]:
             expires_at=old.expires_at,
             allowed_ips=old.allowed_ips,
             allowed_recipients=old.allowed_recipients,
+            hold_for_approval=old.hold_for_approval,
         )
         copy_limits(old, new)
         end = now + overlap

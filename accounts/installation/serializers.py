@@ -170,6 +170,9 @@ class KeyInput(StrictSerializer):
     allowed_recipients = list_of(
         check_pattern, default=list, help_text="`a@example.com` or `*@example.com`; empty: any recipient."
     )
+    hold_for_approval = StrictBooleanField(
+        default=False, help_text="Mail of the key waits until a person approves it in the admin."
+    )
 
 
 class RotateInput(StrictSerializer):
@@ -191,6 +194,7 @@ class KeyOutput(serializers.Serializer[ApiKey]):
     scopes = serializers.ListField(child=serializers.CharField())
     allowed_ips = serializers.ListField(child=serializers.CharField())
     allowed_recipients = serializers.ListField(child=serializers.CharField())
+    hold_for_approval = serializers.BooleanField()
     expires_at = TimeField()
     last_used_at = TimeField()
     revoked_at = TimeField()

@@ -40,6 +40,7 @@ def describe_row(key: ApiKey) -> dict[str, object]:
         "scopes": key.scopes,
         "allowed_ips": key.allowed_ips,
         "allowed_recipients": key.allowed_recipients,
+        "hold_for_approval": key.hold_for_approval,
         "expires_at": key.expires_at,
         "last_used_at": key.last_used_at,
         "revoked_at": key.revoked_at,

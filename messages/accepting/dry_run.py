@@ -107,7 +107,9 @@ def decide(rows: NewRows, listed: Listed, provider: ProviderRef | None) -> list[
     stops = stop_suppressed(message, rows.recipients, listed)
     paused = find_stopped_by_pause(message, rows.recipients) if pause_state.read().has_pauses else set()
     name, usual = (provider.name, StatusReason.NONE) if provider else (None, StatusReason.NO_PROVIDER)
-    reasons = {row.pk: StatusReason.PAUSED if row.pk in paused else usual for row in rows.recipients}
+    reasons = {
+        row.pk: row.status_reason or (StatusReason.PAUSED if row.pk in paused else usual) for row in rows.recipients
+    }
     return [
         Decision(
             address=row.address,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -32,6 +32,8 @@ from webhooks.tasks import ring as ring_webhooks
 
 # The list of suppressed addresses would have to change between two round trips, as many times.
 MAX_TRIES = 20
+# Mail that nobody has approved this long after it was to leave is cancelled, unless it has an expiry of its own.
+APPROVAL_TIME = timedelta(days=7)
 # Makes the response from the messages, before they are stored: it is stored with them.
 Respond = Callable[[Sequence[Message]], StoredResponse]
 
@@ -123,7 +125,7 @@ def build_rows(batch: Batch, listed: Listed) -> NewRows:
     messages, recipients, attachments, facts = [], [], [], []
     for pk, item in zip(batch.ids, batch.admitted, strict=True):
         message = build_message(batch.key, pk, item, batch.now)
-        rows = build_recipients(message, item, batch.now)
+        rows = build_recipients(message, item, batch.now, is_held=batch.key.hold_for_approval)
         stops = stop_suppressed(message, rows, listed)
         finish_message(message, rows)
         message.shown_recipients, message.shown_copies = rows, []
@@ -176,10 +178,11 @@ def build_content(message: Message, item: Admitted) -> Content:
     )
 
 
-def build_recipients(message: Message, item: Admitted, now: datetime) -> list[Recipient]:
-    """Build one row for each recipient."""
-    status = Status.SCHEDULED if message.scheduled_at else Status.QUEUED
-    expires_at = message.expires_at or (message.scheduled_at or now) + settings.EXPIRY_TIME
+def build_recipients(message: Message, item: Admitted, now: datetime, *, is_held: bool) -> list[Recipient]:
+    """Build one row for each recipient. `is_held`: they wait for a person's approval."""
+    status = Status.SCHEDULED if message.scheduled_at or is_held else Status.QUEUED
+    patience = APPROVAL_TIME if is_held else settings.EXPIRY_TIME
+    expires_at = message.expires_at or (message.scheduled_at or now) + patience
     rows = []
     for position, envelope in enumerate(item.recipients):
         rows.append(
@@ -193,7 +196,7 @@ def build_recipients(message: Message, item: Admitted, now: datetime) -> list[Re
                 address=envelope.address.address,
                 domain=envelope.address.domain,
                 status=status,
-                status_reason=StatusReason.NONE,
+                status_reason=StatusReason.APPROVAL if is_held else StatusReason.NONE,
                 lane=message.priority,
                 is_simulated=message.is_test,
                 sender_id=None if message.is_test else item.admitted_sender.sender_id,
@@ -221,6 +224,8 @@ def finish_message(message: Message, rows: Sequence[Recipient]) -> None:
     if message.status == Status.FAILED:
         message.status_reason = StatusReason.SUPPRESSED
         message.failed_at = message.created_at
+    if message.status == Status.SCHEDULED and any(row.status_reason == StatusReason.APPROVAL for row in rows):
+        message.status_reason = StatusReason.APPROVAL
     if message.status == Status.QUEUED:
         message.queued_at = message.created_at
 

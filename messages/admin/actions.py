@@ -13,7 +13,7 @@ from accounts.services import write_audit
 from common.addresses import AddressError, parse_address
 from common.errors import FieldError, InvalidFieldsError
 from messages import services
-from messages.available_actions import has_returned, is_resendable, is_scheduled, is_uncertain
+from messages.available_actions import has_returned, is_held, is_resendable, is_scheduled, is_uncertain
 from messages.models import Message, Recipient
 from messages.services import ResendRecipients, Settlement
 
@@ -63,6 +63,23 @@ def settle(settlement: Settlement) -> Callable[[Message, str], Message]:
 ADMIN_ACTIONS = {
     act.name: act
     for act in (
+        AdminAction(
+            name="approve",
+            label="Approve",
+            question="Send this message as the source below shows it? Its Date is the time at which it leaves.",
+            done="The message was approved.",
+            run=lambda message, _: services.approve(message),
+            is_offered=is_held,
+        ),
+        AdminAction(
+            name="decline",
+            label="Decline",
+            question="Decline this message? It is cancelled and never delivered, and this cannot be undone.",
+            done="The message was declined.",
+            run=lambda message, _: services.decline(message),
+            is_offered=is_held,
+            is_dangerous=True,
+        ),
         AdminAction(
             name="cancel",
             label="Cancel",

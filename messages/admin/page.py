@@ -69,6 +69,8 @@ SETTLED = frozenset({EventType.OPENED_SETTLED, EventType.CLICKED_SETTLED})
 FOR_MACHINES = frozenset({"provisional", "provisional_actor", "event_id", "visited_at"})
 WORDS = {True: "yes", False: "no"}
 STAFF = {
+    "approve": "approved it",
+    "decline": "declined it",
     "cancel": "cancelled it",
     "resend": "resent it",
     "resend_failed": "resent it to the failed recipients",

@@ -310,6 +310,11 @@ def explain_dropped(case: Case) -> StateExplanation:
 
 def explain_cancelled(case: Case) -> StateExplanation:
     at = f" on {say_time(case.message.cancelled_at)}" if case.message.cancelled_at else ""
+    if case.row.status_reason == StatusReason.APPROVAL:
+        return StateExplanation(
+            why=f"It waited for a person's approval, and was cancelled{at}: a person declined it, or nobody "
+            "approved it in time. Nothing was sent, and nothing will be sent.",
+        )
     due = f", {say_time(case.message.scheduled_at)}" if case.message.scheduled_at else ""
     return StateExplanation(
         why=f"It was cancelled{at}, before its scheduled time{due}. Nothing was sent, and nothing will be sent.",

@@ -49,11 +49,25 @@ class Case:
 
 
 def explain_scheduled(case: Case) -> StateExplanation:
+    if case.row.status_reason == StatusReason.APPROVAL:
+        return explain_held(case)
     return StateExplanation(
         why="It waits for its scheduled time.",
         next="It is queued and sent.",
         next_at=case.message.scheduled_at,
         advice=("Until then you can cancel or reschedule it.",),
+    )
+
+
+def explain_held(case: Case) -> StateExplanation:
+    """Its key needs a person's approval for each mail."""
+    at = case.message.scheduled_at
+    leaves = f"at its scheduled time, {say_time(at)}," if at and at > case.background.now else "at once"
+    return StateExplanation(
+        why="It was accepted with a key whose mail waits until a person approves it.",
+        next=f"Once it is approved it leaves {leaves}. If nobody approves it by {say_time(case.row.expires_at)}, it is "
+        "cancelled.",
+        advice=("A person approves or declines it in the admin, which shows the message as it would leave.",),
     )
 
 

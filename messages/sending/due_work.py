@@ -27,7 +27,8 @@ class DueWork(StrEnum):
 # ruff: noqa: S608 - built from constants of this package
 _LANES = ", ".join(f"('{lane}')" for lane in Lane)
 _CONDITIONS = {
-    DueWork.SCHEDULED: f"SELECT FROM mail_message WHERE status = '{Status.SCHEDULED}' AND scheduled_at <= now()",
+    DueWork.SCHEDULED: f"SELECT FROM mail_message WHERE status = '{Status.SCHEDULED}' AND scheduled_at <= now()"
+    f" AND status_reason <> '{StatusReason.APPROVAL}'",
     DueWork.LOST: "SELECT FROM mail_recipient WHERE lease_token IS NOT NULL AND lease_until < now()",
     DueWork.SENDERS: f"SELECT FROM mail_recipient WHERE status_reason = '{StatusReason.SENDER_SUSPENDED}'"
     f" AND status IN ({OPEN_STATUSES}) AND lease_token IS NULL",
@@ -40,9 +41,11 @@ _CONDITIONS = {
     DueWork.RECIPIENTS: f"SELECT WHERE {' OR '.join(f'({write_is_due(lane)})' for lane in Lane)}",
     DueWork.FEEDBACK: "SELECT FROM mail_receivedfeedback WHERE due_at <= now()",
     # Lane by lane, as the index has them.
-    DueWork.EXPIRED: f"SELECT FROM (VALUES {_LANES}) AS lanes (lane), LATERAL (SELECT FROM mail_recipient r"
+    DueWork.EXPIRED: f"SELECT WHERE EXISTS (SELECT FROM mail_recipient WHERE status = '{Status.SCHEDULED}'"
+    f" AND status_reason = '{StatusReason.APPROVAL}' AND expires_at <= now()) OR EXISTS"
+    f" (SELECT FROM (VALUES {_LANES}) AS lanes (lane), LATERAL (SELECT FROM mail_recipient r"
     f" WHERE r.lane = lanes.lane AND status IN ({OPEN_STATUSES}) AND expires_at <= now() AND lease_token IS NULL"
-    " LIMIT 1) AS due",
+    " LIMIT 1) AS due)",
     DueWork.GUARD: "SELECT WHERE NOT EXISTS"
     " (SELECT FROM mail_guardstate WHERE judged_at > now() - interval '60 seconds')",
 }

@@ -13,10 +13,12 @@ from django.db import transaction
 from delivery.envelope import Outcome
 from ledger.batches import run_batches
 from ledger.sql import execute, fetch_as, fetch_column
-from messages.message_events import record_status_events
+from messages.message_events import record_message_events, record_status_events
+from messages.models import Recipient
 from messages.sending.claims import Claim
 from messages.states import OPEN_STATUSES, Lane, Phase, Status, StatusReason
 from messages.transitions import Transition, apply_transitions, lock_free_recipients
+from tracking.models import EventType
 
 BATCH = 500
 
@@ -37,8 +39,11 @@ class ExpiredRecipient:
 
 
 def expire_due() -> int:
-    """Fail every open recipient whose expiry time has passed, and return their number. Skips leased ones."""
-    return run_batches(_expire_batch)
+    """Fail every open recipient whose expiry time has passed, and cancel mail that nobody approved in time.
+
+    Returns their number. Skips leased ones.
+    """
+    return run_batches(_expire_batch) + run_batches(_end_unapproved_batch)
 
 
 def _expire_batch() -> int:
@@ -46,6 +51,23 @@ def _expire_batch() -> int:
         rows = fetch_as(ExpiredRecipient, _EXPIRED, [list(Lane), BATCH])
         applied = apply_transitions([build_expiry(row.recipient_id, row.message_id) for row in rows])
         record_status_events(applied, {row.recipient_id: {"reason": StatusReason.EXPIRED} for row in applied})
+    return len(applied)
+
+
+_UNAPPROVED = f"""
+SELECT r.id AS recipient_id, r.message_id FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id
+WHERE r.status = '{Status.SCHEDULED}' AND r.status_reason = '{StatusReason.APPROVAL}' AND r.expires_at <= now()
+ORDER BY r.expires_at, r.message_id LIMIT %s FOR NO KEY UPDATE OF m, r SKIP LOCKED
+"""  # noqa: S608 - built from constants of this package
+
+
+def _end_unapproved_batch() -> int:
+    with transaction.atomic():
+        rows = fetch_as(ExpiredRecipient, _UNAPPROVED, [BATCH])
+        # All recipients of a message have one expiry; those beyond the batch come along, so that it ends at once.
+        late = Recipient.objects.filter(message_id__in={row.message_id for row in rows}, status=Status.SCHEDULED)
+        applied = late.move_to(Status.CANCELLED, StatusReason.APPROVAL)
+        record_message_events(applied, EventType.CANCELLED)
     return len(applied)
 
 

@@ -1,4 +1,4 @@
-"""Queues scheduled messages whose time has come.
+"""Queues scheduled messages whose time has come. One that waits for a person's approval is left alone.
 
 It waits for no row that another transaction has locked: such a message is looked at again at the next tick.
 """
@@ -11,7 +11,7 @@ from ledger.batches import run_batches
 from ledger.sql import fetch_column
 from messages.message_events import record_message_events
 from messages.models import Recipient
-from messages.states import Status
+from messages.states import Status, StatusReason
 from tracking.models import EventType
 
 BATCH = 500
@@ -19,7 +19,7 @@ BATCH = 500
 # A message that is being cancelled or rescheduled is locked, and so is a recipient that is being erased.
 _RELEASABLE = """
 WITH due AS MATERIALIZED (
-    SELECT id FROM mail_message WHERE status = %s AND scheduled_at <= now()
+    SELECT id FROM mail_message WHERE status = %s AND scheduled_at <= now() AND status_reason <> %s
     ORDER BY scheduled_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 ), free AS MATERIALIZED (
     SELECT id FROM mail_recipient WHERE message_id IN (SELECT id FROM due) FOR NO KEY UPDATE SKIP LOCKED
@@ -36,7 +36,7 @@ def release_due() -> int:
 
 def _release_batch() -> int:
     with transaction.atomic():
-        ids = fetch_column(_RELEASABLE, [Status.SCHEDULED, BATCH])
+        ids = fetch_column(_RELEASABLE, [Status.SCHEDULED, StatusReason.APPROVAL, BATCH])
         if ids:
             applied = Recipient.objects.filter(message_id__in=ids).move_to(Status.QUEUED, wait=timedelta(0))
             record_message_events(applied, EventType.QUEUED)

@@ -41,7 +41,11 @@ class Command(ProjectCommand):
             default=[],
             help="A recipient that the key may send to, a@example.com or *@example.com; may be repeated.",
         )
-
+        parser.add_argument(
+            "--hold-for-approval",
+            action="store_true",
+            help="Mail of the key waits until a person approves it in the admin: for agents.",
+        )
         add_limit_options(parser)
 
     def handle(self, **options: object) -> None:
@@ -56,6 +60,7 @@ class Command(ProjectCommand):
             expires_at=parse_expiry(str(options["expires"])) if options["expires"] else None,
             allowed_ips=as_list(options["allow_ip"]),
             allowed_recipients=as_list(options["allow_recipient"]),
+            hold_for_approval=bool(options["hold_for_approval"]),
         )
         write_audit("command", "create_api_key", key, id=str(key.pk), scopes=key.scopes)
         if limits != DEFAULT_LIMITS:
