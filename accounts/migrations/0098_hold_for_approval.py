@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0063_key_usage")]
+    dependencies = [("accounts", "0096_signing_pairs")]
 
     operations = [
         migrations.AddField(

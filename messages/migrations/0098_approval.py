@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     # ones obeyed a stricter one.
     atomic = False
 
-    dependencies = [("mail", "0080_months"), ("accounts", "0098_hold_for_approval")]
+    dependencies = [("mail", "0094_batch_id"), ("accounts", "0098_hold_for_approval")]
 
     operations = [
         migrations.AlterField(

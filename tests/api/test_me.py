@@ -29,7 +29,7 @@ def test_a_key_learns_its_project_scopes_and_limits(make_api, project):
             "prefix": api.key.prefix,
             "test": False,
             "scopes": ["emails:read", "emails:send"],
-                "hold_for_approval": False,
+            "hold_for_approval": False,
             "expires_at": "2999-01-01T00:00:00Z",
         },
         "limits": {
