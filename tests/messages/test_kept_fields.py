@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -31,6 +32,9 @@ VALUES: dict[str, Any] = {
     "metadata": {"order": "42"},
     "priority": Lane.CRITICAL,
     "on_uncertain": OnUncertain.HOLD,
+    "header_recipients": {"to": [{"name": "Jo", "address": "jo@rcpt.test"}], "cc": []},
+    "original_message_id": "<1@app.test>",
+    "batch_id": UUID(int=1),
 }
 
 
