@@ -45,6 +45,12 @@ folder.mkdir()
 """
 
 
+@pytest.fixture(autouse=True)
+def _the_folder_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run` changes the working folder of its process, here that of all tests."""
+    monkeypatch.chdir(Path.cwd())
+
+
 def load(path: Path) -> ModuleType:
     spec = spec_from_loader("run_entry", SourceFileLoader("run_entry", str(path)))
     assert spec

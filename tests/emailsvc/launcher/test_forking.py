@@ -165,7 +165,8 @@ print(json.dumps({
 
 
 def test_what_is_loaded_before_the_forks_is_all_that_the_programs_import_and_opens_nothing() -> None:
-    done = subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert (said["threads"], said["sockets"], said["told"], said["frozen"]) == (1, [], "told", True)
     assert said["later"] == []
