@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     # The indexes are built beside running programs.
     atomic = False
-    dependencies = [("mail", "0050_provider_unreadable")]
+    dependencies = [("mail", "0031_turn_indexes")]
 
     operations = [
         AddIndexConcurrently(

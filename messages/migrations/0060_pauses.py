@@ -12,56 +12,6 @@ class Migration(migrations.Migration):
     dependencies = [("mail", "0051_test_list"), ("accounts", "0061_sending_cap")]
 
     operations = [
-        migrations.AlterField(
-            model_name="message",
-            name="status_reason",
-            field=models.TextField(
-                blank=True,
-                choices=[
-                    ("", "None"),
-                    ("no_provider", "No Provider"),
-                    ("provider_unreadable", "Provider Unreadable"),
-                    ("suppressed", "Suppressed"),
-                    ("expired", "Expired"),
-                    ("paused", "Paused"),
-                    ("cap", "Cap"),
-                    ("dropped", "Dropped"),
-                    ("sender_suspended", "Sender Suspended"),
-                    ("sender_not_verified", "Sender Not Verified"),
-                    ("worker_crash", "Worker Crash"),
-                    ("refused", "Refused"),
-                    ("provider_error", "Provider Error"),
-                    ("uncertain", "Uncertain"),
-                    ("deferred", "Deferred"),
-                    ("settled", "Settled"),
-                ],
-            ),
-        ),
-        migrations.AlterField(
-            model_name="recipient",
-            name="status_reason",
-            field=models.TextField(
-                blank=True,
-                choices=[
-                    ("", "None"),
-                    ("no_provider", "No Provider"),
-                    ("provider_unreadable", "Provider Unreadable"),
-                    ("suppressed", "Suppressed"),
-                    ("expired", "Expired"),
-                    ("paused", "Paused"),
-                    ("cap", "Cap"),
-                    ("dropped", "Dropped"),
-                    ("sender_suspended", "Sender Suspended"),
-                    ("sender_not_verified", "Sender Not Verified"),
-                    ("worker_crash", "Worker Crash"),
-                    ("refused", "Refused"),
-                    ("provider_error", "Provider Error"),
-                    ("uncertain", "Uncertain"),
-                    ("deferred", "Deferred"),
-                    ("settled", "Settled"),
-                ],
-            ),
-        ),
         migrations.CreateModel(
             name="IncidentResend",
             fields=[
