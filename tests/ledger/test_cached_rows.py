@@ -16,6 +16,7 @@ from accounts.streams import create_stream
 from domains.domain_status import DomainStatus
 from domains.models import Domain
 from ledger import cached_rows as module
+from ledger import limits
 from ledger.cached_rows import CachedRows, purge_changes
 from ledger.limits import WorkKind, work_of
 from ledger.sql import execute, fetch_value
@@ -31,6 +32,12 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture(autouse=True)
+def _no_web_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import of the WSGI application by another test makes this process one, which listens."""
+    monkeypatch.setattr(limits, "_process_kind", WorkKind.COMMAND)
 
 
 @pytest.fixture
