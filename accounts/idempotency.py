@@ -7,7 +7,7 @@ to the network cannot do so inside a transaction: its key is committed first, un
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
@@ -177,34 +177,57 @@ class KeptAnswer:
     response: StoredResponse
 
 
-# The row of a key that is free, or whose time or lease has ended; none if the key is in use.
+# The rows of keys that are free, or whose time or lease has ended; none for a key in use. The values are a JSON array.
 _KEEP = f"""
-NAME AS (
+keys_kept AS (
     INSERT INTO {TABLE} AS old (project_id, key, is_test, fingerprint, status, headers, body, created_at)
-    SELECT {{0}}::uuid, {{1}}::text, {{2}}::boolean, {{3}}::bytea, {{4}}::smallint, {{5}}::jsonb, {{6}}::jsonb, now()
-    FROM SOURCE WHERE lock IS NOT NULL
+    SELECT v.project_id, v.key, v.is_test, v.fingerprint, v.status, v.headers, v.body, now()
+    FROM SOURCE, json_to_recordset({{0}}::json) AS v(
+        project_id uuid, key text, is_test boolean, fingerprint bytea, status smallint, headers jsonb, body jsonb
+    )
+    WHERE lock IS NOT NULL
     ON CONFLICT (project_id, key, is_test) DO UPDATE SET
         fingerprint = EXCLUDED.fingerprint, status = EXCLUDED.status, headers = EXCLUDED.headers, body = EXCLUDED.body,
         secret_body = NULL, created_at = EXCLUDED.created_at, lease_until = NULL
-    WHERE old.created_at <= now() - {{7}}::interval OR (old.status IS NULL AND old.lease_until <= now())
+    WHERE old.created_at <= now() - {{1}}::interval OR (old.status IS NULL AND old.lease_until <= now())
     RETURNING id
 )
 """  # noqa: S608 - the table's name
+# One row if the key is kept; of several keys all are, or the statement ends with an error and leaves nothing.
+_KEPT = {False: "SELECT id FROM keys_kept", True: "SELECT 1 / (count(*) = {0}::integer)::integer AS id FROM keys_kept"}
+# A statement that stores for several requests waits no longer for the key of one of them.
+SHARED_WAIT_MS = 50
 
 
-def lock_part_of_key() -> str:
-    """The column `lock` of the source of `key_part`: a wait for another request with the key is short."""
-    return f"set_config('lock_timeout', '{WAIT_MS}', true)"
+def lock_part_of_keys(count: int) -> str:
+    """The column `lock` of the source of `key_parts`: a wait for another request with a key is short."""
+    return f"set_config('lock_timeout', '{WAIT_MS if count == 1 else SHARED_WAIT_MS}', true)"
 
 
-def key_part(name: str, answer: KeptAnswer, source: str) -> Part:
-    """The part `name` of a statement that stores a request's rows: one row if the key is free, with its answer, and if
-    `source` has a row; else none.
+def key_parts(name: str, answers: Sequence[KeptAnswer], source: str) -> list[Part]:
+    """Parts of a statement that stores the rows of requests with different keys, if `source` has a row.
+
+    Part `name` is one row if the keys are free, and keeps their answers. If they are not, the one key's is empty, and
+    several end the statement with the error "division by zero".
     """
-    ticket, response = answer.ticket, answer.response
-    values = [*ticket.identity, ticket.fingerprint, response.status]
-    stored = [json.dumps(response.headers), json.dumps(response.body, cls=JSONEncoder)]
-    return Part(Text(_KEEP.replace("NAME", name).replace("SOURCE", source), 8), [*values, *stored, KEPT_FOR])
+    rows = [
+        {
+            "project_id": answer.ticket.project_id,
+            "key": answer.ticket.key,
+            "is_test": answer.ticket.is_test,
+            "fingerprint": "\\x" + answer.ticket.fingerprint.hex(),
+            "status": answer.response.status,
+            "headers": answer.response.headers,
+            "body": answer.response.body,
+        }
+        for answer in answers
+    ]
+    is_many = len(answers) > 1
+    kept = Text(f"{name} AS MATERIALIZED ({_KEPT[is_many]})", int(is_many))
+    return [
+        Part(Text(_KEEP.replace("SOURCE", source), 2), [json.dumps(rows, cls=JSONEncoder), KEPT_FOR]),
+        Part(kept, [len(answers)] if is_many else []),
+    ]
 
 
 class KeyTakenError(Exception):
@@ -212,7 +235,7 @@ class KeyTakenError(Exception):
 
 
 def store_once(ticket: Ticket | None, store: Callable[[Ticket | None], StoredResponse]) -> StoredResponse:
-    """The response of `store`, which stores it by `key_part`; or the stored response of an earlier request.
+    """The response of `store`, which stores it by `key_parts`; or the stored response of an earlier request.
 
     `store` raises KeyTakenError if its statement wrote nothing because of the key.
     """

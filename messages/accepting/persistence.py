@@ -7,7 +7,7 @@ from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.acting_for import Caller
 from accounts.idempotency import KeptAnswer, KeyTakenError, StoredResponse, Ticket
@@ -18,6 +18,7 @@ from common.text import fold
 from ledger.clock import database_time
 from ledger.rows import new_row
 from messages.accepting.admission import Admitted
+from messages.accepting.combining import Combiner, Share
 from messages.accepting.draft import keep_bodies, keep_fields
 from messages.accepting.statement import Condition, Listed, NewRows, store
 from messages.attachments import File, NewFiles
@@ -36,6 +37,8 @@ MAX_TRIES = 20
 APPROVAL_TIME = timedelta(days=7)
 # Makes the response from the messages, before they are stored: it is stored with them.
 Respond = Callable[[Sequence[Message]], StoredResponse]
+
+combiner = Combiner()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +103,11 @@ def store_and_respond(
             listed=listed,
         )
         response = respond(rows.messages)
-        answer = KeptAnswer(ticket=ticket, response=response) if ticket else None
-        result = store(condition, rows, files, answer)
+        answers = [KeptAnswer(ticket=ticket, response=response)] if ticket else []
+        if files or connection.in_atomic_block:
+            result = store(condition, rows, files, answers)
+        else:
+            result = combiner.store(Share(condition, rows, answers))
         if result.is_stored:
             wake_workers(rows.messages, has_posts=result.has_posts)
             return response

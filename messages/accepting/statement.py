@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from accounts.idempotency import KeptAnswer, key_part, lock_part_of_key
+from accounts.idempotency import KeptAnswer, key_parts, lock_part_of_keys
 from accounts.streams import DEFAULT_STREAM
 from ledger.clock import correct_clock
 from ledger.rows import Part, Text, insert_part, mark_stored, run_parts
@@ -94,11 +94,14 @@ SELECT (SELECT count(*) FROM gate), (SELECT count(*) FROM stored), (SELECT lines
 
 
 def store(
-    condition: Condition, rows: NewRows, files: NewFiles | None = None, answer: KeptAnswer | None = None
+    condition: Condition, rows: NewRows, files: NewFiles | None = None, answers: Sequence[KeptAnswer] = ()
 ) -> Result:
-    """Store the rows if the condition holds, with an idempotency key's answer and the contents of attachments."""
+    """Store the rows if the condition holds, with the answers of idempotency keys and the contents of attachments.
+
+    Raises DataError, and has stored nothing, if one of several keys is in use.
+    """
     streams = "/".join(sorted(set(condition.streams) - {DEFAULT_STREAM}))
-    gate = _GATE.replace("LOCK", lock_part_of_key() if answer else "1")
+    gate = _GATE.replace("LOCK", lock_part_of_keys(len(answers)) if answers else "1")
     parts = [
         Part(
             Text(_LISTED, 3),
@@ -106,7 +109,7 @@ def store(
         ),
         Part(Text(_STREAMS, 2), [condition.project_id, streams]),
         Part(Text(gate, 2), [write_listed(condition.listed), streams]),
-        key_part("stored", answer, "gate") if answer else Part(Text(_OPEN), []),
+        *(key_parts("stored", answers, "gate") if answers else [Part(Text(_OPEN), [])]),
         *list_parts(rows, files),
     ]
     sent_at = time.monotonic()
