@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies
+from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies, Talk
 from delivery.envelope import BeforeDot, Delivery, Outcome, Reply, Stage, Transport
 from delivery.judging.terms import About
 
@@ -81,6 +81,26 @@ def explain_unbuilt(error: Exception) -> Reply:
     )
 
 
+class _TalkApart(Talk):
+    """Talks by a transport as soon as it is built."""
+
+    def __init__(self, build: Build[AsyncTransport]) -> None:
+        self._build = build
+        self._talk: Talk | None = None
+
+    async def hand_over(self, delivery: Delivery, before_dot: AsyncBeforeDot) -> Reply | None:
+        if self._talk is None:
+            found = self._build.built or await self._build.find_soon()
+            if isinstance(found, Reply):
+                return found
+            self._talk = found.begin()
+        return await self._talk.hand_over(delivery, before_dot)
+
+    def end(self) -> None:
+        if self._talk is not None:
+            self._talk.end()
+
+
 class AsyncBuiltApart(AsyncTransport):
     """An asynchronous transport that is built apart."""
 
@@ -96,6 +116,11 @@ class AsyncBuiltApart(AsyncTransport):
         async with aclosing(found.converse(deliveries, before_dot)) as replies:
             async for each in replies:
                 yield each
+
+    def begin(self) -> Talk:
+        """See `AsyncTransport`."""
+        built = self._build.built
+        return built.begin() if built is not None else _TalkApart(self._build)
 
     def tidy(self) -> bool:
         """See `AsyncTransport`."""

@@ -4,19 +4,21 @@ import asyncio
 import logging
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Hashable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from functools import partial
 from threading import Thread
 from time import monotonic
 from uuid import UUID
 from weakref import WeakSet
 
-from delivery.concurrency.async_transport import AsyncTransport
+from delivery.concurrency.async_transport import AsyncTransport, Talk
 from delivery.concurrency.protocol import ConversationEvent, DeliveryGroup, SendPermit, describe_fault
 from delivery.concurrency.turns import Limits, OwnerQueues
 
 # The interval at which expired idle connections are closed.
 TIDY_SECONDS = 1.0
+
+Job = tuple[AsyncTransport, DeliveryGroup]
 
 
 class LoopRunner:
@@ -33,7 +35,7 @@ class LoopRunner:
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._run, name="conversations", daemon=True)
         # Shared by the owner and the loop; each single operation on them is atomic.
-        self._queues: dict[Hashable, OwnerQueues[tuple[AsyncTransport, DeliveryGroup]]] = {}
+        self._queues: dict[Hashable, OwnerQueues[Job]] = {}
         self._unanswered: set[SendPermit] = set()
         self._posts: deque[Callable[[], None]] = deque()
         self._is_rung = False
@@ -116,41 +118,61 @@ class LoopRunner:
 
     def _fill(self, key: Hashable) -> None:
         """Start as many conversations as the limit of the key allows."""
-        queues = self._queues[key]
-        while not self._is_closed and self._running[key] < self._limits.of_key(key):
-            job = queues.take(self._limits.of_owner(key))
-            if job is None:
-                return
-            transport, group = job
+        while (job := self._take_job(key, self._running[key] + 1)) is not None:
             self._running[key] += 1
-            self._transports.add(transport)
-            task = self._loop.create_task(self._converse(transport, group))
+            task = self._loop.create_task(self._serve(key, job))
             self._tasks.add(task)
-            task.add_done_callback(partial(self._finish, group))
+            task.add_done_callback(partial(self._finish, key))
 
-    def _finish(self, group: DeliveryGroup, task: "asyncio.Task[None]") -> None:
+    def _take_job(self, key: Hashable, running: int) -> Job | None:
+        """The next conversation of a key, if `running` are not too many."""
+        if self._is_closed or running > self._limits.of_key(key):
+            return None
+        return self._queues[key].take(self._limits.of_owner(key))
+
+    def _finish(self, key: Hashable, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        self._running[group.key] -= 1
-        self._queues[group.key].end(group.owner)
+        self._running[key] -= 1
         if not self._is_tidying:
             self._is_tidying = True
             self._loop.call_later(TIDY_SECONDS, self._tidy)
         self._stop_when_done()
-        self._fill(group.key)
+        self._fill(key)
 
-    async def _converse(self, transport: AsyncTransport, group: DeliveryGroup) -> None:
+    async def _serve(self, key: Hashable, first: Job) -> None:
+        """A conversation and, in turn, those that wait behind it: a task and a connection for each would cost more than
+        the conversation.
+        """
+        job: Job | None = first
+        while job is not None:
+            transport = job[0]
+            self._transports.add(transport)
+            talk = transport.begin()
+            try:
+                while job is not None and job[0] is transport:
+                    if not await self._converse(talk, job[1]):
+                        return
+                    job = self._take_job(key, self._running[key])
+            finally:
+                talk.end()
+
+    async def _converse(self, talk: Talk, group: DeliveryGroup) -> bool:
+        """One conversation. Whether another one may follow over the same connection."""
         fault: BaseException | None = None
         try:
-            async with aclosing(transport.converse(group.deliveries, partial(self._ask, group))) as replies:
-                async for recipient_id, reply in replies:
-                    if group.is_awaited(recipient_id):
-                        self._say((recipient_id, reply))
+            ask = partial(self._ask, group)
+            for delivery in group.deliveries:
+                reply = await talk.hand_over(delivery, ask)
+                if reply is not None and group.is_awaited(delivery.recipient_id):
+                    self._say((delivery.recipient_id, reply))
         except GeneratorExit:  # the process ends, and its connections with it
             raise
         except BaseException as error:
             self._logger.exception("A transport failed.", extra={"provider": str(group.key)})
             fault = error
+        self._queues[group.key].end(group.owner)
         self._say(*group.close(describe_fault(fault)))
+        return fault is None
 
     async def _ask(self, group: DeliveryGroup, ids: Collection[UUID]) -> Collection[UUID]:
         if group.has_permit() and not self._is_closed:

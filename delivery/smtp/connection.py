@@ -1,5 +1,6 @@
 """A TCP connection to an SMTP server: it writes bytes and reads replies, without blocking, each with a deadline."""
 
+import asyncio
 import errno
 import os
 import select
@@ -9,7 +10,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from delivery.concurrency.waiting import await_socket
+from delivery.concurrency.waiting import Wait, await_socket, find_deadlines
 from delivery.replies import MAX_REPLY_BYTES, MalformedReplyError, SmtpReply, take_reply
 
 BLOCK = 65_536
@@ -38,9 +39,13 @@ class TlsError(ConnectionBrokenError):
 
 
 class Connection:
-    """A non-blocking socket, plain or TLS, for one conversation at a time."""
+    """A non-blocking socket, plain or TLS, for one conversation at a time.
 
-    __slots__ = ("_buffer", "_fileno", "_has_asked", "_socket", "is_tls")
+    While a conversation lasts, the event loop watches the socket and reads what arrives; between two conversations it
+    belongs to no loop, and another thread's may take it. `detach` ends the watch.
+    """
+
+    __slots__ = ("_buffer", "_end", "_fileno", "_has_asked", "_has_line", "_loop", "_socket", "_wait", "is_tls")
 
     def __init__(self, connected: socket.socket) -> None:
         connected.setblocking(False)
@@ -48,7 +53,12 @@ class Connection:
         self._socket = connected
         self._fileno = connected.fileno()
         self._buffer = b""
+        # The text of the error that ended the stream; `""` while it goes on.
+        self._end = ""
         self._has_asked = False
+        self._has_line = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wait: Wait | None = None
         self.is_tls = False
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> str:
@@ -57,6 +67,7 @@ class Connection:
         """
         if self._buffer:
             raise ConnectionBrokenError("plaintext after the reply to STARTTLS was rejected")
+        self.detach()
         try:
             encrypted = context.wrap_socket(self._socket, server_hostname=server_name, do_handshake_on_connect=False)
         except (OSError, ValueError) as error:
@@ -87,52 +98,105 @@ class Connection:
         deadline = 0.0
         while True:
             try:
-                view = memoryview(view)[self._socket.send(view) :]
+                sent = self._socket.send(view)
             except _NOT_YET as error:
                 now = monotonic()
                 deadline = deadline or now + seconds * (1 + len(data) // BLOCK)
                 if now >= deadline:
                     raise ConnectionBrokenError("timed out while writing", unsent=len(view)) from None
+                self.detach()
                 await await_socket(self._fileno, not isinstance(error, ssl.SSLWantReadError), deadline)
             except OSError as error:
                 raise ConnectionBrokenError(
                     f"the connection broke: {describe_error(error)}", unsent=len(view)
                 ) from error
             else:
-                if not view:
+                if sent == len(view):
                     self._has_asked = True
                     return
+                view = memoryview(view)[sent:]
 
     async def read_reply(self, seconds: float) -> SmtpReply:
         """The next complete reply, within `seconds`. Raises ConnectionBrokenError."""
         deadline = 0.0
-        fresh = self._buffer
         while True:
             # Parse only complete lines, so that a server that sends single bytes costs no CPU.
-            if b"\n" in fresh or len(self._buffer) > MAX_REPLY_BYTES:
-                answer = self._take_reply()
-                if answer is not None:
-                    return answer
-            if self._has_asked:
-                # The reply cannot have arrived yet, so that reading at once would waste a system call.
+            if self._has_line and (answer := self._take_reply()) is not None:
                 self._has_asked = False
-                deadline = deadline or monotonic() + seconds
-                await await_socket(self._fileno, False, deadline)
-            try:
-                fresh = self._socket.recv(BLOCK)
-            except _NOT_YET as error:
-                fresh = b""
-                now = monotonic()
-                deadline = deadline or now + seconds
-                if now >= deadline:
-                    raise ConnectionBrokenError("timed out waiting for a reply") from None
-                await await_socket(self._fileno, isinstance(error, ssl.SSLWantWriteError), deadline)
-            except OSError as error:
-                raise ConnectionBrokenError(f"the connection broke: {describe_error(error)}") from error
+                return answer
+            if self._end:
+                raise ConnectionBrokenError(self._end)
+            is_write = False
+            # Behind a request the reply cannot have arrived yet: reading at once would waste a system call.
+            if not self._has_asked:
+                try:
+                    if self._read():
+                        continue
+                except ssl.SSLWantWriteError:
+                    is_write = True
+            self._has_asked = False
+            now = monotonic()
+            deadline = deadline or now + seconds
+            if now >= deadline:
+                raise ConnectionBrokenError("timed out waiting for a reply")
+            if is_write:
+                await await_socket(self._fileno, True, deadline)
             else:
-                if not fresh:
-                    raise ConnectionBrokenError("the other side closed the connection")
-                self._buffer += fresh
+                await self._await_line(deadline)
+
+    async def _await_line(self, deadline: float) -> None:
+        """Wait until a line, or the end of the stream, has arrived, or the deadline has passed."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self.detach()
+            loop.add_reader(self._fileno, self._take_in)
+            self._loop = loop
+        wait = self._wait = loop.create_future()
+        deadlines = find_deadlines(loop)
+        deadlines.add(wait, deadline)
+        try:
+            await wait
+        finally:
+            self._wait = None
+            deadlines.remove(wait)
+
+    def _take_in(self) -> None:
+        """Called by the event loop when the socket can be read. What comes while nobody waits stays in the kernel."""
+        wait = self._wait
+        if wait is None:
+            self.detach()
+            return
+        try:
+            self._read()
+            is_over = self._has_line or bool(self._end)
+        except ssl.SSLWantWriteError:
+            is_over = True
+        if is_over and not wait.done():
+            wait.set_result(None)
+
+    def _read(self) -> bool:
+        """Read what has arrived; False if that is nothing. The end of the stream is something."""
+        try:
+            fresh = self._socket.recv(BLOCK)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except ssl.SSLWantWriteError:
+            raise
+        except OSError as error:
+            self._end = f"the connection broke: {describe_error(error)}"
+            return True
+        if fresh:
+            self._buffer += fresh
+            self._has_line = self._has_line or b"\n" in fresh or len(self._buffer) > MAX_REPLY_BYTES
+        else:
+            self._end = "the other side closed the connection"
+        return True
+
+    def detach(self) -> None:
+        """End the event loop's watch, in the loop's own thread."""
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.remove_reader(self._fileno)
 
     def _take_reply(self) -> SmtpReply | None:
         try:
@@ -140,21 +204,21 @@ class Connection:
         except MalformedReplyError as error:
             raise ConnectionBrokenError(str(error)) from error
         if taken is None:
+            self._has_line = False
             return None
         self._buffer = self._buffer[taken[1] :]
+        self._has_line = b"\n" in self._buffer
         return taken[0]
 
     def is_quiet(self) -> bool:
         """Whether the connection is open and has received no unexpected data."""
-        if not self._buffer:
-            try:
-                # A read through TLS, not a peek at the socket, which may hold session tickets of TLS 1.3.
-                self._buffer = self._socket.recv(BLOCK)
-            except _NOT_YET:
-                return True
-            except OSError:
-                return False
-        return False
+        if self._buffer or self._end:
+            return False
+        try:
+            # A read through TLS, not a peek at the socket, which may hold session tickets of TLS 1.3.
+            return not self._read()
+        except ssl.SSLWantWriteError:
+            return True
 
     def write_at_once(self, data: bytes) -> None:
         """Write as much as the kernel accepts now, and ignore errors."""
@@ -169,6 +233,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the socket, without QUIT."""
+        self.detach()
         self._socket.close()
 
 

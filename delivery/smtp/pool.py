@@ -55,6 +55,7 @@ class SessionPool:
 
     def give_back(self, session: Session) -> None:
         """Return `session` to the pool, or end it when it has reached the maximum number of mails."""
+        session.connection.detach()
         now = session.used_at = monotonic()
         if session.message_count >= self._config.max_messages:
             self._leave(session)

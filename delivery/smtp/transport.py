@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 
-from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies
+from delivery.concurrency.async_transport import AsyncBeforeDot, AsyncTransport, Replies, Talk
 from delivery.envelope import Delivery, Outcome, Reply, Stage
 from delivery.judging.terms import About, Reason
 from delivery.smtp.config import SmtpConfig
@@ -33,14 +33,19 @@ class SmtpTransport(AsyncTransport):
         """Send mails one after the other over one connection. When it breaks, the rest use a new one; without a new one
         they are deferred.
         """
-        conversation = _Conversation(self._config, self._pool, self._seconds)
+        talk = self.begin()
         try:
             for delivery in deliveries:
-                reply = await conversation.hand_over(delivery, before_dot)
+                reply = talk.refusal and (check_paths(delivery) or talk.refusal)
+                reply = reply or await talk.hand_over(delivery, before_dot)
                 if reply is not None:
                     yield delivery.recipient_id, reply
         finally:
-            conversation.end()
+            talk.end()
+
+    def begin(self) -> "SmtpTalk":
+        """See `AsyncTransport`."""
+        return SmtpTalk(self._config, self._pool, self._seconds)
 
     def greet(self) -> Reply | None:
         """Open a session and keep it for the first mail; the result is the refusal, or None. Blocks; sends no mail."""
@@ -64,18 +69,18 @@ class SmtpTransport(AsyncTransport):
         self._pool.close()
 
 
-class _Conversation:
-    """The session in use, if any."""
+class SmtpTalk(Talk):
+    """Mails one after the other over one session. `refusal` is the reply of a server that opened none, if any."""
 
     def __init__(self, config: SmtpConfig, pool: SessionPool, seconds: SmtpSeconds) -> None:
         self._config = config
         self._pool = pool
         self._seconds = seconds
         self._session: Session | None = None
-        self._refusal: Reply | None = None
+        self.refusal: Reply | None = None
 
     async def hand_over(self, delivery: Delivery, before_dot: AsyncBeforeDot) -> Reply | None:
-        problem = check_paths(delivery) or self._refusal
+        problem = check_paths(delivery)
         if problem is not None:
             return problem
         try:
@@ -90,7 +95,7 @@ class _Conversation:
                 delivery.clock.end()
                 session = await self._pool.open(delivery.clock)
         except SessionRefusedError as error:
-            self._refusal = error.reply
+            self.refusal = error.reply
             return error.reply
 
     async def _run(self, session: Session, transaction: Transaction) -> Reply | None:
@@ -115,8 +120,9 @@ class _Conversation:
 
     def end(self) -> None:
         """Give the session back."""
-        if self._session is not None:
-            self._pool.give_back(self._session)
+        session, self._session = self._session, None
+        if session is not None:
+            self._pool.give_back(session)
 
 
 def check_paths(delivery: Delivery) -> Reply | None:
