@@ -11,7 +11,6 @@ because somebody else has locked their rows for long come on top of that.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -32,9 +31,9 @@ from messages.sending.composing import Composer, LastMade, compose_delivery, fin
 from messages.sending.expiry import expire_leased
 from messages.sending.held_back import drop_capped, drop_paused, drop_suppressed
 from messages.sending.in_flight import InFlight
-from messages.sending.picking import may_go_ahead, pick
+from messages.sending.picking import Holdings, may_go_ahead
 from messages.sending.progress import Done, Waiting, Work, measure, write_progress
-from messages.sending.routing import ProjectLoad, ProviderRouter, find_tried, is_failure
+from messages.sending.routing import ProviderRouter, find_tried, is_failure
 from messages.sending.senders import drop_refused_senders
 from messages.sending.sources import LARGE_BYTES
 from messages.sending.worker_state import SendQueueKey, find_worker_state
@@ -80,8 +79,7 @@ class SendingLoop:
         self.lanes = NEIGHBOURS[lane]
         self.state = find_worker_state()
         self._ask_for_help = ask_for_help
-        self._waiting: list[Waiting] = []
-        self._work: dict[UUID, Work] = {}
+        self._held = Holdings(self.state)
         self._unrecorded: list[Done] = []
         self._last_made = LastMade()
         self._router = ProviderRouter(self.state)
@@ -97,7 +95,7 @@ class SendingLoop:
 
         Returns whether at least one recipient could be processed.
         """
-        with Heartbeat(Recipient, InFlight(self._work).show) as heartbeat:
+        with Heartbeat(Recipient, InFlight(self._held.work).show) as heartbeat:
             self._heartbeat = heartbeat
             self._send_suspects()
             self._deadline = time.monotonic() + settings.DELIVER_TIME.total_seconds()
@@ -111,7 +109,7 @@ class SendingLoop:
 
     @property
     def _is_idle(self) -> bool:
-        return not (self._work or self._waiting or self._unrecorded)
+        return not (self._held.work or self._held.has_waiting or self._unrecorded)
 
     def _send_suspects(self) -> None:
         """Send recipients that crashed a worker, one by one, for at most half of our time, since other mail waits."""
@@ -121,7 +119,7 @@ class SendingLoop:
                 self._advance()
 
     def _claim_suspect(self) -> Sequence[Claim]:
-        scope = retry_database(lambda: self._router.find_scope(self._measure_load(), self.lane))
+        scope = retry_database(lambda: self._router.find_scope(self._held.load, self.lane))
         return retry_database(lambda: claim_suspect(self.lane, scope))
 
     def _may_claim(self) -> bool:
@@ -135,18 +133,18 @@ class SendingLoop:
             return True
         if not self._is_over:
             self._is_over = True
-            given_back, self._waiting = [item.claim for item in self._waiting], []
+            given_back = self._held.withdraw()
             retry_database(lambda: release_claims(given_back))
         time_given = settings.DELIVER_TIME.total_seconds()
         # A slow provider gets no claims until it has replied; a stuck one gets none for the whole run.
         self._stuck |= self._list_queue_keys(now - max(time_given, LINGER_SECONDS))
         self._router.slow = self._stuck | self._list_queue_keys(now - LINGER_SECONDS)
         keeping = self._router.slow if now < self._deadline + MOST_OVERTIME * time_given else self._stuck
-        return bool(self._unrecorded) or any(work.queue_key in keeping for work in self._work.values())
+        return bool(self._unrecorded) or any(work.queue_key in keeping for work in self._held.work.values())
 
     def _list_queue_keys(self, begun_before: float) -> set[SendQueueKey]:
         """The queue keys of work that started before a time and has no reply yet."""
-        return {work.queue_key for work in self._work.values() if work.begun_at < begun_before}
+        return {work.queue_key for work in self._held.work.values() if work.begun_at < begun_before}
 
     def _refill(self) -> bool:
         """Claim as much as the providers in use can take, and mail for providers without work, from each lane.
@@ -159,7 +157,7 @@ class SendingLoop:
         return has_taken
 
     def _refill_from(self, lane: Lane) -> bool:
-        load = self._measure_load()
+        load = self._held.load
         if not load.in_flight:
             self.state.queues[lane].waiting.forget()
         limit = self._router.find_limit(load, lane)
@@ -176,15 +174,6 @@ class SendingLoop:
         self._look_at[lane] = now + LOOK_SECONDS
         return False
 
-    def _measure_load(self) -> ProjectLoad:
-        """This child's deliveries, waiting or started."""
-        load = ProjectLoad()
-        for work in self._work.values():
-            load.add(work.queue_key, work.claim)
-        for item in self._waiting:
-            load.add(item.queue_key, item.claim)
-        return load
-
     def _take(self, claims: Sequence[Claim]) -> bool:
         """Select providers for claims and read their messages. Returns whether any claim was used."""
         if not claims:
@@ -194,14 +183,13 @@ class SendingLoop:
         wanted = retry_database(lambda: drop_suppressed(drop_paused(admitted)))
         left = retry_database(lambda: drop_capped(wanted))
         tried = retry_database(lambda: find_tried(left))
-        in_flight = self._measure_load().in_flight
-        selections = retry_database(lambda: self._router.choose(left, tried, in_flight))
+        selections = retry_database(lambda: self._router.choose(left, tried, self._held.load.in_flight))
         taken = [one for one in left if one.recipient_id in selections]
         retry_database(lambda: release_claims([one for one in left if one.recipient_id not in selections]))
         composer = retry_database(lambda: Composer(taken, self._last_made))
         for one in taken:
             selection = selections[one.recipient_id]
-            self._waiting.append(
+            self._held.add(
                 Waiting(
                     claim=one,
                     queue_key=self.state.queue_key(selection.provider, one),
@@ -219,11 +207,7 @@ class SendingLoop:
 
     def _pick(self) -> Sequence[Sequence[Waiting]]:
         """Pick only what can start now: recipients already started become suspects if the worker dies."""
-        if not self._waiting:
-            return ()
-        picked = pick(self._waiting, self._work.values(), self.state, settings.DELIVER_LIMIT_BYTES)
-        starting = {item.claim.recipient_id for items in picked.starting for item in items}
-        self._waiting = [item for item in self._waiting if item.claim.recipient_id not in starting]
+        picked = self._held.pick(settings.DELIVER_LIMIT_BYTES)
         if picked.held and self._is_over:
             self._give_back(picked.held)
         return picked.starting
@@ -232,9 +216,8 @@ class SendingLoop:
         """Release mail that cannot start soon, since slow conversations hold the bytes. Another child may take it, and
         this one claims nothing for a while, or it would claim the same again.
         """
-        given_back = {item.claim.recipient_id for item in held}
-        self._waiting = [item for item in self._waiting if item.claim.recipient_id not in given_back]
-        retry_database(lambda: release_claims([item.claim for item in held]))
+        given_back = self._held.withdraw(held)
+        retry_database(lambda: release_claims(given_back))
         self._full_until = time.monotonic() + FULL_SECONDS
 
     def _begin(self, items: Sequence[Waiting], permit_until: float) -> None:
@@ -253,9 +236,10 @@ class SendingLoop:
             )
             delivery = retry_database(lambda item=item: compose_delivery(item.composer, item.claim, route))  # type: ignore[misc]
             if isinstance(delivery, Reply):
+                self._held.drop([item])
                 self._unrecorded.append(Done(work=work, reply=delivery))
             else:
-                self._work[item.claim.recipient_id] = replace(work, clock=delivery.clock)
+                self._held.work[item.claim.recipient_id] = replace(work, clock=delivery.clock)
                 deliveries.append(delivery)
         if deliveries:
             owner = items[0].claim.project_id if queue_key.provider.is_shared else None
@@ -267,9 +251,9 @@ class SendingLoop:
         starting = self._pick()
         picked = [item for items in starting for item in items]
         gathered = self._gather(len(picked))
-        ended = [(self._work.pop(pk), reply) for pk, reply in gathered.replies if pk in self._work]
+        ended = [(work, reply) for pk, reply in gathered.replies if (work := self._held.end(pk)) is not None]
         done = [*self._unrecorded, *(self._finish(work, reply) for work, reply in ended)]
-        asking = [self._work[pk] for ask in gathered.asking for pk in ask.ids if pk in self._work]
+        asking = [self._held.work[pk] for ask in gathered.asking for pk in ask.ids if pk in self._held.work]
         if not (done or asking or picked):
             return
         ahead = [item for item in picked if may_go_ahead(item, self.state)]
@@ -279,12 +263,15 @@ class SendingLoop:
         self.state.conversations.grant(gathered.asking, ours)
         lost = [work.claim for work in asking if work.claim.recipient_id not in ours]
         for claim in lost:
-            del self._work[claim.recipient_id]
+            self._held.end(claim.recipient_id)
         if lost:
             retry_database(lambda: expire_leased(lost))
         self._note(ended)
         for items in starting:
-            if still_ours := [item for item in items if item.claim.recipient_id in ours]:
+            still_ours = [item for item in items if item.claim.recipient_id in ours]
+            if len(still_ours) < len(items):
+                self._held.drop(item for item in items if item.claim.recipient_id not in ours)
+            if still_ours:
                 is_ahead = all(item.claim.recipient_id in progress.ahead for item in still_ours)
                 self._begin(still_ours, permit_until if is_ahead else 0.0)
 
@@ -292,7 +279,7 @@ class SendingLoop:
         """The conversations' events. While many deliveries are on their way, it waits a moment for more of them: a step
         costs little more for many than for one.
         """
-        enough = len(self._work) // GATHERED_PART
+        enough = len(self._held.work) // GATHERED_PART
         if picked_count >= enough:
             wait = 0.0 if picked_count else AGAIN_SECONDS if self._unrecorded else WAIT_SECONDS
             return self.state.conversations.wait(wait)

@@ -1,15 +1,19 @@
-"""What of the waiting mail starts now: as much as its provider takes, and of large mail as much as memory may hold."""
+"""The mail that a worker child holds, and what of it starts now: as much as its provider takes, and of large mail as
+much as memory may hold.
+"""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from messages.sending.claims import Claim
 from messages.sending.progress import Waiting, Work, bundle, measure
+from messages.sending.routing import ProjectLoad, take_one
 from messages.sending.sources import LARGE_BYTES
 from messages.sending.worker_state import SendQueueKey, WorkerState, leave_to_others
 from messages.states import Lane
+from providers.models import ProviderKind
 
 # The part of the limit that mail of one queue key leaves to others: a slow server does not hold up all large mail.
 LEFT_TO_OTHERS = 0.25
@@ -100,25 +104,133 @@ class StartTurns:
         return [items for *_, items in sorted(ranked, key=lambda one: one[:3])]
 
 
-def pick(waiting: Sequence[Waiting], work: Collection[Work], state: WorkerState, limit: int) -> Picked:
-    """Pick what can start now, the longest waiting queue keys first. `work` has started."""
-    by_key: dict[SendQueueKey, list[Sequence[Waiting]]] = {}
-    for items in bundle(waiting):
-        by_key.setdefault(items[0].queue_key, []).append(items)
-    byte_limit, turns = ByteLimit(limit, work), StartTurns(work, state.is_light)
-    starting: list[Sequence[Waiting]] = []
-    held: list[Waiting] = []
-    for queue_key, bundles in by_key.items():
-        arranged = turns.arrange(queue_key, bundles, 2 * state.limit(queue_key))
-        chosen = byte_limit.choose(queue_key, arranged)
-        if len(chosen) < len(arranged):
-            fitting = {id(items) for items in chosen}
-            held += [item for items in arranged if id(items) not in fitting for item in items]
-        # Admitted deliveries count for the provider's rate, so that only those are named that can start.
-        admitted = chosen[: max(0, state.admit(queue_key, len(chosen)))] if chosen else []
-        byte_limit.add(queue_key, admitted)
-        starting += admitted
-    return Picked(starting=starting, held=held)
+class KeyQueue:
+    """The waiting mail of one queue key, the longest waiting first."""
+
+    def __init__(self) -> None:
+        self.items: list[Waiting] = []
+        self._groups: Counter[tuple[UUID, Lane]] = Counter()
+        self._plain_count = 0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is small mail of one project and lane, each in a conversation of its own: it keeps its order."""
+        return len(self._groups) == 1 and self._plain_count == len(self.items)
+
+    def add(self, item: Waiting) -> None:
+        self.items.append(item)
+        self._groups[item.claim.project_id, item.claim.lane] += 1
+        self._plain_count += is_plain(item)
+
+    def remove(self, items: Sequence[Waiting]) -> None:
+        removed = {item.claim.recipient_id for item in items}
+        self.items = [item for item in self.items if item.claim.recipient_id not in removed]
+        self._uncount(items)
+
+    def take_first(self, count: int) -> list[Waiting]:
+        """Remove and return the first `count` items."""
+        taken, self.items = self.items[:count], self.items[count:]
+        self._uncount(taken)
+        return taken
+
+    def _uncount(self, items: Sequence[Waiting]) -> None:
+        for item in items:
+            take_one(self._groups, (item.claim.project_id, item.claim.lane))
+            self._plain_count -= is_plain(item)
+
+
+def is_plain(item: Waiting) -> bool:
+    return item.size <= LARGE_BYTES and item.queue_key.provider.kind is not ProviderKind.ESP
+
+
+class Holdings:
+    """The mail that a worker child holds: what waits, by queue key, and the work that has begun. `load` counts both,
+    and what was picked, until `end`.
+    """
+
+    def __init__(self, state: WorkerState) -> None:
+        self._state = state
+        self._queues: dict[SendQueueKey, KeyQueue] = {}
+        self.work: dict[UUID, Work] = {}
+        self.load = ProjectLoad()
+
+    @property
+    def has_waiting(self) -> bool:
+        return bool(self._queues)
+
+    def add(self, item: Waiting) -> None:
+        """Hold mail that waits."""
+        self._queues.setdefault(item.queue_key, KeyQueue()).add(item)
+        self.load.add(item.queue_key, item.claim)
+
+    def end(self, recipient_id: UUID) -> Work | None:
+        """Hold this work no longer; None if it is not held."""
+        work = self.work.pop(recipient_id, None)
+        if work is not None:
+            self.load.remove(work.queue_key, work.claim)
+        return work
+
+    def drop(self, items: Iterable[Waiting]) -> None:
+        """Hold mail no longer that was picked."""
+        for item in items:
+            self.load.remove(item.queue_key, item.claim)
+
+    def withdraw(self, items: Sequence[Waiting] | None = None) -> list[Claim]:
+        """Hold waiting mail no longer, by default all of it; returns its claims."""
+        if items is None:
+            items = [item for queue in self._queues.values() for item in queue.items]
+        for queue_key in {item.queue_key for item in items}:
+            self._remove(queue_key, [item for item in items if item.queue_key == queue_key])
+        self.drop(items)
+        return [item.claim for item in items]
+
+    def pick(self, limit: int) -> Picked:
+        """Pick what can start now, the longest waiting queue keys first; large mail holds at most `limit` bytes.
+
+        It does not wait any more. What was picked is held, until it is `work` or is dropped.
+        """
+        byte_limit: ByteLimit | None = None
+        turns: StartTurns | None = None
+        starting: list[Sequence[Waiting]] = []
+        held: list[Waiting] = []
+        for queue_key, queue in sorted(self._queues.items(), key=lambda one: one[1].items[0].claim.attempt_id):
+            if queue.is_plain:
+                starting += [[item] for item in self._pick_plain(queue_key, queue)]
+                continue
+            byte_limit = byte_limit or ByteLimit(limit, self.work.values())
+            turns = turns or StartTurns(self.work.values(), self._state.is_light)
+            arranged = turns.arrange(queue_key, bundle(queue.items), 2 * self._state.limit(queue_key))
+            chosen = byte_limit.choose(queue_key, arranged)
+            if len(chosen) < len(arranged):
+                fitting = {id(items) for items in chosen}
+                held += [item for items in arranged if id(items) not in fitting for item in items]
+            # Admitted deliveries count for the provider's rate, so that only those are named that can start.
+            admitted = chosen[: max(0, self._state.admit(queue_key, len(chosen)))] if chosen else []
+            byte_limit.add(queue_key, admitted)
+            self._remove(queue_key, [item for items in admitted for item in items])
+            starting += admitted
+        return Picked(starting=starting, held=held)
+
+    def _pick_plain(self, queue_key: SendQueueKey, queue: KeyQueue) -> list[Waiting]:
+        """As `pick`, where the order is that of the queue: at each step most of the mail waits on."""
+        count = min(len(queue.items), self._state.room(queue_key))
+        if count > 0 and queue_key.provider.is_shared:
+            project_id = queue.items[0].claim.project_id
+            own = sum(one.queue_key == queue_key and one.claim.project_id == project_id for one in self.work.values())
+            count = min(count, leave_to_others(2 * self._state.limit(queue_key)) - own)
+        admitted = self._state.admit(queue_key, count) if count > 0 else 0
+        if admitted <= 0:
+            return []
+        taken = queue.take_first(admitted)
+        if not queue.items:
+            del self._queues[queue_key]
+        return taken
+
+    def _remove(self, queue_key: SendQueueKey, items: Sequence[Waiting]) -> None:
+        queue = self._queues[queue_key]
+        queue.remove(items)
+        if not queue.items:
+            del self._queues[queue_key]
 
 
 def may_go_ahead(item: Waiting, state: WorkerState) -> bool:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -11,11 +12,14 @@ from django.conf import settings
 from delivery.envelope import Outcome, Reply
 from ledger.sql import fetch
 from messages.sending.claims import Claim, ClaimScope
+from messages.sending.queue.turns import Tenant
 from messages.sending.senders import may_leave_by
 from messages.sending.worker_state import SendQueueKey, WorkerState, leave_to_others
 from messages.states import Lane, Phase
 from providers.models import ProviderKind
 from providers.routing.selection import ProviderRef, ProviderSelection, Tried, routes
+
+T = TypeVar("T")
 
 # Mail that one child holds for recipients' own servers, begun or not, whatever the number of domains.
 MAX_DIRECT = 200
@@ -26,7 +30,7 @@ SLOW_WAIT = timedelta(seconds=5)
 @dataclass(frozen=True, slots=True)
 class ProjectLoad:
     """How much mail one child holds, begun or not: all and the critical part by queue key, and that of each project
-    by provider.
+    by provider. Counts are above 0.
     """
 
     in_flight: Counter[SendQueueKey] = field(default_factory=Counter)
@@ -38,6 +42,20 @@ class ProjectLoad:
         self.held[queue_key.provider, claim.project_id] += 1
         if claim.lane is Lane.CRITICAL:
             self.critical[queue_key] += 1
+
+    def remove(self, queue_key: SendQueueKey, claim: Claim) -> None:
+        take_one(self.in_flight, queue_key)
+        take_one(self.held, (queue_key.provider, claim.project_id))
+        if claim.lane is Lane.CRITICAL:
+            take_one(self.critical, queue_key)
+
+
+def take_one(counts: Counter[T], key: T) -> None:
+    """Count one less; a count of 0 is left out."""
+    if counts[key] > 1:
+        counts[key] -= 1
+    else:
+        del counts[key]
 
 
 class ProviderRouter:
@@ -119,13 +137,20 @@ class ProviderRouter:
         """
         in_flight = in_flight.copy()
         selections: dict[UUID, ProviderSelection] = {}
+        only: dict[Tenant, ProviderSelection] = {}
         for one in claims:
-            selection = routes.choose(
-                one.project_id,
-                is_simulated=one.is_simulated,
-                tried=tried.get(one.recipient_id),
-                availability=self.availability,
-            )
+            tenant = Tenant(one.project_id, one.is_simulated)
+            # Where there was no choice it is the same for all.
+            selection = None if one.recipient_id in tried else only.get(tenant)
+            if selection is None:
+                selection = routes.choose(
+                    one.project_id,
+                    is_simulated=one.is_simulated,
+                    tried=tried.get(one.recipient_id),
+                    availability=self.availability,
+                )
+                if selection is not None and selection.because == "only" and not selection.skipped:
+                    only[tenant] = selection
             if selection is None or not may_leave_by(one, selection.provider):
                 continue
             queue_key = self._worker_state.queue_key(selection.provider, one)
