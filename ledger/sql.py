@@ -1,7 +1,7 @@
 """Statements that the ORM cannot express: data-modifying CTEs, unnest, SKIP LOCKED with an inner LIMIT.
 
 Values are sent separately from the statement: psycopg binds them on the server. PostgreSQL plans each anew for its
-values, but for those of `fetch_raw`, which are prepared once per connection.
+values, but for those that are `Prepared`, and those of `fetch_raw`.
 """
 
 import json
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum
 from functools import cache
+from time import monotonic
 from typing import Any, TypeVar, get_type_hints
 from uuid import UUID
 
@@ -19,6 +20,25 @@ from psycopg.rows import RowFactory, RowMaker, scalar_row, tuple_row
 
 Params = Sequence[Any] | Mapping[str, Any]
 Row = TypeVar("Row")
+
+
+# For how long the plan of a prepared statement is used.
+PLAN_SECONDS = 10
+
+
+class Prepared(str):
+    """A statement that PostgreSQL parses and plans once for a while: for those that a worker repeats many times a
+    second, whose planning takes longer than the rest.
+
+    A kept plan does not notice that its tables grow, so that one made for an empty table would be slow for long. The
+    plan is made anew after PLAN_SECONDS. Behind a pooler it is not kept.
+    """
+
+    __slots__ = ()
+
+    def now(self) -> str:
+        """Its text with a comment that changes from time to time: a new text is a new statement."""
+        return f"{self}\n-- {monotonic() // PLAN_SECONDS:.0f}"
 
 
 def fetch(sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
@@ -68,7 +88,13 @@ def fetch_raw(sql: bytes, values: Sequence[Any]) -> tuple[Any, ...]:
 
 def _fetch(factory: RowFactory[Row], sql: str, params: Params) -> list[Row]:
     with connection.wrap_database_errors, _cursor_of(factory) as cursor:
-        return cursor.execute(sql, params).fetchall()
+        return _run(cursor, sql, params).fetchall()
+
+
+def _run(cursor: "psycopg.Cursor[Row]", sql: str, params: Params) -> "psycopg.Cursor[Row]":
+    if isinstance(sql, Prepared):
+        return cursor.execute(sql.now(), params, prepare=True)
+    return cursor.execute(sql, params)
 
 
 def _rows_of(type_: Callable[..., Row], fixed: Mapping[str, Any]) -> RowFactory[Row]:
@@ -99,7 +125,7 @@ def _find_enums(type_: Callable[..., Any]) -> Sequence[tuple[str, type[Enum]]]:
 def execute(sql: str, params: Params = ()) -> int:
     """Run a statement; returns the number of rows that it wrote."""
     with connection.wrap_database_errors, _cursor() as cursor:
-        return cursor.execute(sql, params).rowcount
+        return _run(cursor, sql, params).rowcount
 
 
 def as_rows(items: Iterable[Mapping[str, Any]]) -> str:
@@ -136,7 +162,7 @@ def pipelined() -> Iterator[None]:
 def send(sql: str, params: Params = ()) -> Callable[[], list[tuple[Any, ...]]]:
     """Send a statement of a pipeline. After the pipeline's end the result gives its rows."""
     with connection.wrap_database_errors:
-        cursor = _cursor_of(tuple_row).execute(sql, params, prepare=True)
+        cursor = _run(_cursor_of(tuple_row), sql, params)
     return cursor.fetchall
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from ledger.sql import as_ids, as_rows, execute, fetch_as, fetch_column
+from ledger.sql import Prepared, as_ids, as_rows, execute, fetch_as, fetch_column
 from messages.states import (
     ACCEPTANCES,
     ROLL_UP,
@@ -160,12 +160,13 @@ _STAMPS = ", ".join(
 )
 _ACCEPTED = ", ".join(f"'{status}'" for status in sorted(ACCEPTANCES))
 
-_ROLL_UP = f"""
+_ROLL_UP = Prepared(
+    f"""
 WITH n AS (
     SELECT message_id, {_case("status")} AS status, bool_or(status IN ({_ACCEPTED})) AS is_accepted,
            bool_and(status = '{Status.SUPPRESSED}') AS is_suppressed,
            jsonb_object_agg(status, status_reason ORDER BY position DESC) AS reasons
-    FROM mail_recipient WHERE message_id = ANY(%s) GROUP BY message_id
+    FROM mail_recipient WHERE message_id = ANY(%s::uuid[]) GROUP BY message_id
 )
 UPDATE mail_message m
 SET status = n.status,
@@ -175,17 +176,19 @@ SET status = n.status,
     {_STAMPS}
 FROM n WHERE m.id = n.message_id
 """  # noqa: S608 - built from constants of this package
+)
 
 
 def roll_up(message_ids: Sequence[UUID]) -> None:
     """Set each message's status, reason and timestamps from its recipients. The caller has locked the messages."""
     if message_ids:
-        execute(_ROLL_UP, [list(message_ids)])
+        execute(_ROLL_UP, [as_ids(message_ids)])
 
 
 # The status of a recipient is that of its message where there is no other recipient. `move_to` alone leads to
 # `suppressed`, and it rolls up by the query above.
-_TRANSITION_AND_ALONE = f"""
+_TRANSITION_AND_ALONE = Prepared(
+    f"""
 WITH written AS ({_TRANSITION.rstrip()}, v.is_alone, v.reason)
 UPDATE mail_message m
 SET status = n.status, status_reason = n.reason,
@@ -194,6 +197,7 @@ SET status = n.status, status_reason = n.reason,
 FROM written n WHERE m.id = n.message_id AND n.is_alone
   AND (m.status <> n.status OR m.status_reason <> n.reason)
 """  # noqa: S608 - built from constants of this package
+)
 
 
 def write_transitions(transitions: Sequence[Transition], tokens: Collection[UUID], alone_ids: Collection[UUID]) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from common.ids import new_id
-from ledger.sql import as_rows, execute
+from ledger.sql import Prepared, as_rows, execute
 from tracking.feed.cursor import POSITION
 from tracking.message_tables import MESSAGES, RECIPIENTS
 from webhooks.event_types import EventType
@@ -65,14 +65,16 @@ INSERT INTO tracking_event
     (id, project_id, is_test, message_id, recipient_id, address, type, data, occurred_at, position)
 SELECT id, project_id, {_IS_TEST}, message_id, recipient_id, address, type, data, now(), (SELECT {POSITION}) FROM
 """  # noqa: S608 - built from constants
-_WRITE = f"{_INSERT} ({_ROWS}) AS f"
+_WRITE = Prepared(f"{_INSERT} ({_ROWS}) AS f")
 # Used only for projects with endpoints: it takes 1.5 times as long for a batch, and six times as long for one event.
-_WRITE_AND_TELL = f"""
+_WRITE_AND_TELL = Prepared(
+    f"""
 WITH facts AS MATERIALIZED ({_ROWS}), written AS ({_INSERT} facts f), told AS (
     SELECT f.project_id, f.id AS event_id, f.type, {_IS_TEST} AS is_test, {_PAYLOAD} AS payload FROM facts f
 )
 {PUBLISH}
 """  # noqa: S608 - built from constants
+)
 
 # Without the lock, concurrent events of one message would get the same `seq`. A change of state already holds it.
 _LOCK = f"SELECT id FROM {MESSAGES} WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from domains.domain_status import VERIFIED_STATUSES
-from ledger.sql import as_ids, execute, fetch_as, send
+from ledger.sql import Prepared, as_ids, execute, fetch_as, send
 from messages.sending.queue.heads import SUSPECT_HEAD, TURN_HEADS, describe_turns, postpone_blocked
 from messages.sending.queue.scope import ClaimScope as ClaimScope
 from messages.sending.queue.turns import Demand, Tenant, Turns
@@ -84,7 +84,7 @@ SELECT c.id AS recipient_id, c.message_id, c.project_id, c.address, c.domain, c.
 FROM claimed c JOIN attempts a ON a.recipient_id = c.id
 LEFT JOIN domains_domain d ON d.id = c.sender_id AND d.project_id = c.project_id
 """  # noqa: S608 - built from constants of this package
-_HEALTHY = _CLAIM.format(heads=TURN_HEADS, siblings=_SIBLINGS)
+_HEALTHY = Prepared(_CLAIM.format(heads=TURN_HEADS, siblings=_SIBLINGS))
 _SUSPECT = _CLAIM.format(heads=SUSPECT_HEAD, siblings=_NO_SIBLINGS)
 
 
@@ -154,7 +154,7 @@ WITH leased AS MATERIALIZED (
     ORDER BY id FOR NO KEY UPDATE
 )
 """
-_START = (
+_START = Prepared(
     _LEASED
     + """
 UPDATE mail_attempt a
@@ -167,7 +167,7 @@ WHERE a.id = v.id AND a.recipient_id = leased.id AND a.phase = %(before)s
 RETURNING a.recipient_id, a.phase = %(dot)s
 """
 )
-_DOT = (
+_DOT = Prepared(
     _LEASED
     + """
 UPDATE mail_attempt a SET phase = %(phase)s

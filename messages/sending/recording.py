@@ -10,7 +10,7 @@ from uuid import UUID
 
 from delivery.envelope import Outcome
 from delivery.simulator.script import TIME_SCALE_HEADER
-from ledger.sql import as_ids, as_rows, execute, fetch_as, fetch_column, pipelined
+from ledger.sql import Prepared, as_ids, as_rows, execute, fetch_as, fetch_column, pipelined
 from messages.feedback.closed_mailboxes import Mailbox
 from messages.message_events import describe_judgement, record_status_events
 from messages.sending.outcomes import AttemptResult, LeasedRecipient, next_transition
@@ -20,7 +20,7 @@ from messages.transitions import AppliedTransition, Transition, write_transition
 # The simulator's factor among the stored headers. Strict mode, since the other one takes the pairs apart.
 TIME_SCALE_PATH = f'strict $[*] ? (@[0] == "{TIME_SCALE_HEADER}")[1]'
 # It waits for no lock, so the order of the locks does not matter. A row that somebody has locked is left for later.
-_LOCK = """
+_LOCK = Prepared("""
 SELECT r.id AS recipient_id, r.message_id, r.project_id, r.address, r.is_simulated, r.status, r.deferral_count,
        COALESCE(r.lease_token = ANY(%(tokens)s::uuid[]), FALSE) AS is_leased, m.on_uncertain,
        CASE WHEN r.is_simulated
@@ -29,7 +29,7 @@ SELECT r.id AS recipient_id, r.message_id, r.project_id, r.address, r.is_simulat
        NOT EXISTS (SELECT 1 FROM mail_recipient s WHERE s.message_id = r.message_id AND s.id <> r.id) AS is_alone
 FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id
 WHERE r.id = ANY(%(recipients)s::uuid[]) FOR NO KEY UPDATE OF m, r SKIP LOCKED
-"""
+""")
 _EXISTING = "SELECT id FROM mail_recipient WHERE id = ANY(%s::uuid[])"
 # On locked rows. Our lease expired, and the sweep that found it only marked our attempt uncertain.
 _MARKED = """
@@ -128,7 +128,7 @@ def attempt_event_data(result: AttemptResult, *, is_suppressed: bool) -> dict[st
 
 
 # With the recipient PostgreSQL looks only at the partition of its month.
-_FINISH = """
+_FINISH = Prepared("""
 UPDATE mail_attempt a
 SET phase = %s, finished_at = now(), outcome = v.outcome, code = v.code, enhanced_code = v.enhanced_code,
     reply = v.reply, reason = v.reason, about = v.about, remote_host = v.remote_host, tls = v.tls,
@@ -138,7 +138,7 @@ FROM jsonb_to_recordset(%s::jsonb) AS v(
     remote_host text, tls text, remote_id text, wait interval
 )
 WHERE a.id = v.id AND a.recipient_id = v.recipient_id
-"""
+""")
 
 
 def list_finished(

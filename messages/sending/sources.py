@@ -15,7 +15,7 @@ from delivery.mime.attachments import Attachment as MimeAttachment
 from delivery.mime.headers import Mailbox
 from delivery.mime.message import MessageContent
 from delivery.simulator.script import TIME_SCALE_HEADER
-from ledger.sql import fetch, fetch_as, fetch_large
+from ledger.sql import Prepared, as_ids, fetch, fetch_as, fetch_large
 from messages.attachments import read_content
 from messages.models import AttachmentContent, Content, Message, Recipient, RecipientField
 from messages.sending.personalisation import TrackingOptions
@@ -152,7 +152,8 @@ def build_source(message: Message, content: Content, recipients: Iterable[Recipi
     return source
 
 
-_MESSAGES = f"""
+_MESSAGES = Prepared(
+    f"""
 SELECT m.id, project_id, domain_id, from_name, from_address, reply_to, subject,
        CASE WHEN body_size <= {LARGE_BYTES} THEN html ELSE '' END AS html,
        CASE WHEN body_size <= {LARGE_BYTES} THEN text ELSE '' END AS text,
@@ -161,24 +162,25 @@ SELECT m.id, project_id, domain_id, from_name, from_address, reply_to, subject,
        COALESCE(queued_at, created_at) AS date, body_size
 FROM mail_message m JOIN mail_content c ON c.message_id = m.id,
      LATERAL (SELECT octet_length(html) + octet_length(text) AS body_size) size
-WHERE m.id = ANY(%s)
+WHERE m.id = ANY(%s::uuid[])
 """  # noqa: S608 - built from a constant of this module
-_MAILBOXES = """
+)
+_MAILBOXES = Prepared("""
 SELECT message_id, kind, name, address FROM mail_recipient
-WHERE message_id = ANY(%s) AND kind <> %s ORDER BY message_id, position
-"""
-_FILES = """
+WHERE message_id = ANY(%s::uuid[]) AND kind <> %s ORDER BY message_id, position
+""")
+_FILES = Prepared("""
 SELECT a.message_id, a.filename, a.content_type, a.cid, a.content_id, c.size
 FROM mail_attachment a JOIN mail_attachmentcontent c ON c.id = a.content_id
-WHERE a.message_id = ANY(%s) ORDER BY a.message_id, a.position
-"""
+WHERE a.message_id = ANY(%s::uuid[]) ORDER BY a.message_id, a.position
+""")
 _BODIES = "SELECT html, text FROM mail_content WHERE message_id = %s"
 _BYTES = "SELECT data, storage_name FROM mail_attachmentcontent WHERE id = %s"
 
 
 def read_sources(ids: Collection[UUID]) -> dict[UUID, MessageSource]:
     """Read the messages with these ids, in three queries for any number."""
-    wanted = list(ids)
+    wanted = as_ids(ids)
     sources = {source.id: source for source in fetch_as(MessageSource, _MESSAGES, [wanted])}
     for message_id, kind, name, address in fetch(_MAILBOXES, [wanted, RecipientField.BCC]):
         sources[message_id].mailboxes[kind].append(Mailbox(name=name, address=address))

@@ -13,7 +13,7 @@ from accounts.services import create_project
 from emailsvc import celery_worker
 from ledger import limits
 from ledger.limits import WorkKind, is_lock_timeout, lock_limit, set_process_kind, work_of
-from ledger.sql import fetch, fetch_raw, fetch_value
+from ledger.sql import PLAN_SECONDS, Prepared, fetch, fetch_raw, fetch_value
 from tests.locked_rows import locked_elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -146,7 +146,7 @@ def test_a_connection_that_the_server_ended_is_not_usable_for_a_web_process() ->
 
 def test_the_statements_that_ask_for_it_are_prepared_but_not_behind_a_pooler(monkeypatch: pytest.MonkeyPatch) -> None:
     def list_prepared() -> list[Any]:
-        return fetch("SELECT statement FROM pg_prepared_statements WHERE statement = 'SELECT $1::int + 1'")
+        return fetch("SELECT statement FROM pg_prepared_statements WHERE starts_with(statement, 'SELECT $1::int + 1')")
 
     for _ in range(10):
         fetch_raw(b"SELECT $1::int + 1", [1])
@@ -156,4 +156,14 @@ def test_the_statements_that_ask_for_it_are_prepared_but_not_behind_a_pooler(mon
     monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", property(lambda _: 1))
     fetch_value("SELECT 1")
     fetch_raw(b"SELECT $1::int + 1", [1])
+    fetch_value(Prepared("SELECT %s::int + 1"), [1])
     assert not list_prepared()
+
+
+def test_a_plan_is_kept_for_some_seconds_and_then_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    statement = Prepared("SELECT %s::int + 2")
+    for now, count in ((0.0, 1), (PLAN_SECONDS - 1.0, 1), (PLAN_SECONDS + 1.0, 2)):
+        monkeypatch.setattr("ledger.sql.monotonic", lambda now=now: now)
+        assert fetch_value(statement, [1]) == 3
+        prepared = "SELECT count(*) FROM pg_prepared_statements WHERE starts_with(statement, 'SELECT $1::int + 2')"
+        assert fetch_value(prepared) == count

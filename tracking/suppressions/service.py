@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from common.ids import new_id
+from ledger.sql import Prepared, as_ids, fetch
 from tracking.message_tables import MESSAGES
 from tracking.models import Suppression, SuppressionWay
 from tracking.suppressions.reach import STOPS, Cause
@@ -107,31 +108,29 @@ class ClaimedMail:
 
 # The message is read only for addresses that are on the list at all: the condition on `s` keeps the planner from
 # reading it first, and OFFSET 0 from making the sub-query a join.
-_STOPPED = f"""
+_STOPPED = Prepared(
+    f"""
 SELECT v.recipient_id, s.reason, s.stream
 FROM unnest(%(recipients)s::uuid[], %(messages)s::uuid[], %(projects)s::uuid[], %(addresses)s::text[])
     AS v(recipient_id, message_id, project_id, address)
 JOIN tracking_suppression s ON s.project_id = v.project_id AND s.address = lower(v.address)
 CROSS JOIN LATERAL (SELECT FROM {MESSAGES} m WHERE m.id = v.message_id AND {STOPS} OFFSET 0) AS stopped
 """  # noqa: S608  # built from constants
+)
 
 
 def find_stopped(mail: Collection[ClaimedMail]) -> Mapping[UUID, Cause]:
     """The strongest entry that stops each of `mail`, by recipient id, with one query; those that go out are absent."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _STOPPED,
-            {
-                "recipients": [one.recipient_id for one in mail],
-                "messages": [one.message_id for one in mail],
-                "projects": [one.project_id for one in mail],
-                "addresses": [one.address for one in mail],
-            },
-        )
-        causes: dict[UUID, Cause] = {}
-        for recipient_id, reason, stream in cursor.fetchall():
-            cause = Cause(reason, stream)
-            causes[recipient_id] = max(cause, causes.get(recipient_id, cause), key=lambda one: one.strength)
+    values = {
+        "recipients": as_ids(one.recipient_id for one in mail),
+        "messages": as_ids(one.message_id for one in mail),
+        "projects": as_ids(one.project_id for one in mail),
+        "addresses": [one.address for one in mail],
+    }
+    causes: dict[UUID, Cause] = {}
+    for recipient_id, reason, stream in fetch(_STOPPED, values):
+        cause = Cause(reason, stream)
+        causes[recipient_id] = max(cause, causes.get(recipient_id, cause), key=lambda one: one.strength)
     return causes
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
 
-from ledger.sql import fetch_as, fetch_value
+from ledger.sql import Prepared, fetch_as, fetch_value
 from messages.sending.queue.turns import Tenant
 from messages.states import Lane
 
@@ -39,7 +39,8 @@ WITH RECURSIVE tenants AS (
     ) step
 )
 """  # noqa: S608 - built from constants of this module
-_WAITING = f"""{_TENANTS}
+_WAITING = Prepared(
+    f"""{_TENANTS}
 SELECT t.project_id, t.is_simulated, COALESCE(p.turn_weight, 1) AS weight, due.count
 FROM tenants t LEFT JOIN accounts_project p ON p.id = t.project_id, LATERAL (
     SELECT count(*) FROM (
@@ -51,7 +52,9 @@ FROM tenants t LEFT JOIN accounts_project p ON p.id = t.project_id, LATERAL (
 ) due
 WHERE due.count > 0
 """  # noqa: S608 - built from constants of this module
-_IS_DUE = f"""{_TENANTS}
+)
+_IS_DUE = Prepared(
+    f"""{_TENANTS}
 SELECT EXISTS (
     SELECT FROM tenants t, LATERAL (
         SELECT FROM mail_recipient
@@ -64,6 +67,7 @@ SELECT EXISTS (
     WHERE lane = %(lane)s AND {SUSPECT} AND next_attempt_at <= now()
 )
 """  # noqa: S608 - built from constants of this module
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
