@@ -81,6 +81,8 @@ class Message(models.Model):
     is_forwarded = models.BooleanField(default=False)
     # A group of emails that can be cancelled together.
     batch_id = models.UUIDField(null=True, editable=False)
+    # The Date of mail that a person approves, so that its bytes are known before. Null: that of `queued_at`.
+    dated_at = models.DateTimeField(null=True, editable=False)
 
     created_at = models.DateTimeField()
     scheduled_at = models.DateTimeField(null=True)

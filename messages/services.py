@@ -221,7 +221,8 @@ def reschedule(message: Message, scheduled_at: datetime) -> Message:
             patience = APPROVAL_TIME if is_held else settings.EXPIRY_TIME
             Recipient.objects.filter(message=message).update(expires_at=scheduled_at + patience)
         message.scheduled_at = scheduled_at
-        message.save(update_fields=["scheduled_at"])
+        message.dated_at = message.dated_at and scheduled_at
+        message.save(update_fields=["scheduled_at", "dated_at"])
     return message
 
 

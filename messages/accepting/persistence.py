@@ -171,6 +171,7 @@ def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Messa
         resent_from_id=item.resent_from_id,
         is_forwarded=item.is_forwarded,
         created_at=now,
+        dated_at=(draft.scheduled_at or now) if key.hold_for_approval else None,
         **keep_fields(draft),
     )
 

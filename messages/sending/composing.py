@@ -29,6 +29,7 @@ from messages.sending.personalisation import personalise
 from messages.sending.sources import MessageSource, read_message, read_sources
 from messages.states import OnUncertain
 from providers.models import ProviderKind
+from providers.routing.foresight import find_listed_provider, foresee_provider
 from providers.routing.selection import ProviderRef
 from providers.transports import takes_own_copies
 
@@ -159,9 +160,22 @@ def compose_delivery(composer: Composer, taken: Claim, route: MailRoute) -> Deli
 
 
 def compose_raw(message_id: UUID, recipient: Recipient) -> bytes:
-    """Compose the message with the bytes that this recipient was or will be sent."""
+    """Compose the message with the bytes that this recipient was or will be sent.
+
+    Mail that another provider gets than the likely one may differ in its id and its unsubscribe address.
+    """
     source = read_sources({message_id})[message_id]
-    return compose_copy(source, prepare(source), recipient.pk, MailRoute())
+    provider = find_last_provider(recipient)
+    return compose_copy(source, prepare(source), recipient.pk, find_mail_route(provider) if provider else MailRoute())
+
+
+def find_last_provider(recipient: Recipient) -> ProviderRef | None:
+    """The provider of the last attempt, else the one that would get the mail now; None if there is none any more."""
+    started = recipient.attempts.filter(started_at__isnull=False).order_by("-number")
+    last = started.values_list("provider_id", flat=True).first()
+    if last is not None:
+        return find_listed_provider(recipient.project_id, last)
+    return foresee_provider(recipient.project_id, is_simulated=recipient.is_simulated)
 
 
 def compose_copy(source: MessageSource, prepared: PreparedMessage, recipient_id: UUID, route: MailRoute) -> bytes:

@@ -144,7 +144,7 @@ def build_source(message: Message, content: Content, recipients: Iterable[Recipi
         on_uncertain=OnUncertain(message.on_uncertain),
         tracked_places=content.tracked_places,
         header_recipients=None if content.header_recipients is None else json.dumps(content.header_recipients),
-        date=message.scheduled_at or message.created_at,
+        date=message.dated_at or message.scheduled_at or message.created_at,
         body_size=len(content.html.encode()) + len(content.text.encode()),
     )
     for row in recipients:
@@ -159,7 +159,7 @@ SELECT m.id, project_id, domain_id, from_name, from_address, reply_to, subject,
        CASE WHEN body_size <= {LARGE_BYTES} THEN text ELSE '' END AS text,
        headers, track_opens, track_clicks, stream, enable_unsubscribe, on_uncertain, tracked_places,
        header_recipients,
-       COALESCE(queued_at, created_at) AS date, body_size
+       COALESCE(dated_at, queued_at, created_at) AS date, body_size
 FROM mail_message m JOIN mail_content c ON c.message_id = m.id,
      LATERAL (SELECT octet_length(html) + octet_length(text) AS body_size) size
 WHERE m.id = ANY(%s::uuid[])

@@ -22,3 +22,9 @@ def foresee_provider(project_id: UUID, *, is_simulated: bool) -> ProviderRef | N
         if usable := keep_available(group, [], always_available):
             return max(usable, key=lambda one: one.weight).provider
     return None
+
+
+def find_listed_provider(project_id: UUID, provider_id: UUID) -> ProviderRef | None:
+    """The provider with this id; None if the project's mail does not go by it any more."""
+    listed = (each.provider for each in routes.list_candidates(project_id))
+    return next((provider for provider in listed if provider.id == provider_id), None)

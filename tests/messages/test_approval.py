@@ -1,6 +1,7 @@
 """Mail of keys that need a person's approval: it waits, and only a person lets it leave."""
 
 from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
 from django.utils import timezone
@@ -134,3 +135,28 @@ def test_its_own_expiry_holds(held):
     assert {row.expires_at for row in message.recipients.all()} == {expires_at}
     services.approve(message)
     assert {row.expires_at for row in message.recipients.all()} == {expires_at}
+
+
+@pytest.mark.parametrize("days", [0, 3])
+def test_the_bytes_that_a_person_sees_are_those_that_leave(held, inbox, deliver, admin_client, project, days):
+    at = timezone.now() + timedelta(days=days) if days else None
+    message = held(html='<a href="https://x.test">x</a>', track_clicks=True, enable_unsubscribe=True, scheduled_at=at)
+    Message.objects.filter(pk=message.pk).update(
+        created_at=message.created_at - timedelta(days=5), dated_at=message.dated_at - timedelta(days=5)
+    )
+    seen = admin_client.get(f"/admin/mail/message/{message.pk}/raw/").content
+    assert seen == admin_client.get(f"/admin/mail/message/{message.pk}/raw/").content
+    services.approve(message)
+    if days:
+        Message.objects.filter(pk=message.pk).update(scheduled_at=timezone.now() - timedelta(minutes=1))
+        release_due()
+    deliver()
+    assert seen in [mail.content for mail in inbox.mails]
+
+
+def test_a_new_time_gives_held_mail_a_new_date(held, admin_client):
+    message = held()
+    at = timezone.now().replace(microsecond=0) + timedelta(days=2)
+    services.reschedule(message, at)
+    seen = admin_client.get(f"/admin/mail/message/{message.pk}/raw/").content.decode()
+    assert f"Date: {format_datetime(at)}\r\n" in seen

@@ -1,0 +1,9 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("mail", "0098_approval")]
+
+    operations = [
+        migrations.AddField("message", "dated_at", models.DateTimeField(editable=False, null=True)),
+    ]
