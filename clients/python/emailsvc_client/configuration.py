@@ -41,16 +41,22 @@ def find_account(url: str | None = None, api_key: str | None = None, saved: Acco
 
     Raises ConfigurationError if there is none, or if the URL is not one.
     """
+    found_url = find_url(url, saved)
     # A key that was saved for one service is not told to another.
-    found_url = url or read_setting(URL) or (saved.url if saved else "")
-    found_key = api_key or read_setting(KEY) or (saved.api_key if saved and clean_url(found_url) == saved.url else "")
-    if not found_url:
-        raise ConfigurationError(f"There is no URL: pass one, or set {URL}.")
+    found_key = api_key or read_setting(KEY) or (saved.api_key if saved and found_url == saved.url else "")
     if not found_key:
         raise ConfigurationError(f"There is no API key: pass one, or set {KEY}.")
     if not found_key.isascii() or not found_key.isprintable():
         raise ConfigurationError("The API key holds characters that no key has.")
-    return Account(url=clean_url(found_url), api_key=found_key)
+    return Account(url=found_url, api_key=found_key)
+
+
+def find_url(url: str | None = None, saved: Account | None = None) -> str:
+    """The URL alone, found as `find_account` finds it. Raises ConfigurationError."""
+    found = url or read_setting(URL) or (saved.url if saved else "")
+    if not found:
+        raise ConfigurationError(f"There is no URL: pass one, or set {URL}.")
+    return clean_url(found)
 
 
 def clean_url(url: str) -> str:

@@ -3,16 +3,18 @@
 import argparse
 import os
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 
-from emailsvc_client.cli import account_commands, email_commands, event_commands, template_commands
+from emailsvc_client.cli import account_commands, agent_commands, email_commands, event_commands, template_commands
 from emailsvc_client.cli.output import Output
 from emailsvc_client.client import Client
 from emailsvc_client.configuration import find_account, find_account_file, read_saved_account
 from emailsvc_client.errors import EmailsvcError
 
-Command = Callable[[Namespace, Output, Client], int]
+# It takes the options, the output, and a client unless it is one of `ALONE`.
+Command = Callable[..., int]
+ALONE: tuple[Command, ...] = (account_commands.login, agent_commands.serve_mcp)
 
 
 def build_parser() -> ArgumentParser:
@@ -22,13 +24,14 @@ def build_parser() -> ArgumentParser:
     shared.add_argument("--json", action="store_true", help="print JSON, one object a line")
 
     def add(
-        name: str, text: str, run: Command | None, to: "argparse._SubParsersAction[ArgumentParser]" = commands
+        name: str, text: str, run: Command, to: "argparse._SubParsersAction[ArgumentParser]" = commands
     ) -> ArgumentParser:
         made = to.add_parser(name, help=text, description=text, parents=[shared], allow_abbrev=False)
         made.set_defaults(run=run)
         return made
 
-    login = add("login", "Keep the URL and the key of a service; the key is asked for, or read from stdin.", None)
+    kept = "Keep the URL and the key of a service; the key is asked for, or read from stdin."
+    login = add("login", kept, account_commands.login)
     login.add_argument("--url", required=True)
     send = add("send", "Send an email.", email_commands.send)
     email_commands.add_email_options(send)
@@ -51,6 +54,8 @@ def build_parser() -> ArgumentParser:
     for each in (tail, listen):
         each.add_argument("--types", nargs="+", metavar="TYPE")
         each.add_argument("--after", metavar="EVENT")
+    mcp = add("mcp", "Serve tools for agents by MCP, over stdio or HTTP.", agent_commands.serve_mcp)
+    agent_commands.add_options(mcp)
     templates = commands.add_parser("templates", help="Templates as files.").add_subparsers(
         required=True, metavar="VERB"
     )
@@ -77,12 +82,12 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(words)
     output = Output(is_json=arguments.json)
     try:
-        if arguments.run is None:
-            return account_commands.login(arguments, output)
+        run: Command = arguments.run
+        if run in ALONE:
+            return run(arguments, output)
         account = find_account(saved=read_saved_account(find_account_file()))
         with Client(account.url, account.api_key) as client:
-            status: int = arguments.run(arguments, output, client)
-            return status
+            return run(arguments, output, client)
     except (EmailsvcError, OSError, ValueError) as error:
         output.tell(f"emailsvc: {error}")
         return 1
