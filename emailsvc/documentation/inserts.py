@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from django.template.loader import render_to_string
 from markdown_it import MarkdownIt
@@ -9,15 +10,21 @@ from markdown_it import MarkdownIt
 from common.errors import ApiError
 from common.openapi import sentence_of
 
-Row = tuple[str, ...]
 
-
-def show_table(head: Sequence[str], rows: Sequence[Row]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
     """A table whose cells are Markdown of one line."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def show_table(table: Table) -> str:
+    """The table in HTML."""
     inline = MarkdownIt("commonmark", {"html": False})
-    cells = [[inline.renderInline(cell) for cell in row] for row in rows]
-    table: str = render_to_string("emailsvc/docs/table.html", {"head": head, "rows": cells})
-    return table
+    cells = [[inline.renderInline(cell) for cell in row] for row in table.rows]
+    html: str = render_to_string("emailsvc/docs/table.html", {"head": table.head, "rows": cells})
+    return html
 
 
 def list_errors() -> list[type[ApiError]]:
@@ -34,11 +41,11 @@ def walk_subclasses(kind: type[ApiError]) -> Iterator[type[ApiError]]:
             yield child
 
 
-def show_errors() -> str:
+def tabulate_errors() -> Table:
     rows = [(str(int(kind.status)), f"`{kind.code}`", sentence_of(kind)) for kind in list_errors()]
-    return show_table(("status", "code", "meaning"), rows)
+    return Table(head=("status", "code", "meaning"), rows=rows)
 
 
-INSERTS: Mapping[str, Callable[[], str]] = {
-    "errors": show_errors,
+INSERTS: Mapping[str, Callable[[], Table]] = {
+    "errors": tabulate_errors,
 }

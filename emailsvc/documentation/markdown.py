@@ -25,7 +25,7 @@ from emailsvc.documentation.samples import build_samples, read_call
 SAMPLES = {"bash": "curl", "javascript": "JavaScript", "python": "Python"}
 REQUEST = "http"
 # What is filled in by the site, where a page says `<!-- here: name -->`.
-_HERE = re.compile(r"<!-- here: (\w+) -->\s*")
+HERE = re.compile(r"<!-- here: (\w+) -->\s*")
 _OTHER_PAGE = re.compile(r"(?P<name>[a-z-]+)\.md(?P<anchor>#.*)?")
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
@@ -174,7 +174,7 @@ def render(parser: MarkdownIt, tokens: Sequence[Token], site: Site) -> Iterator[
             fences, blocks = read_run(tokens, place, site.base)
             yield render_samples(blocks, f"sample-{next(numbers)}")
             rest, place = [], place + fences
-        elif token.type == "inline" and (here := _HERE.fullmatch(token.content)):
+        elif token.type == "inline" and (here := HERE.fullmatch(token.content)):
             # Its paragraph began before it, and ends behind it.
             yield render_tokens(parser, rest[:-1])
             yield site.fill(here[1])

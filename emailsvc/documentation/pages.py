@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from emailsvc.documentation.inserts import INSERTS
+from emailsvc.documentation.inserts import INSERTS, show_table
 from emailsvc.documentation.markdown import Document, Site, read_document
 
 # The files have this in place of PUBLIC_URL. Without the slash it stays: the setting's default, the proxy's target.
@@ -22,7 +22,7 @@ HOME = "/docs"
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Start": ("quickstart",),
     "Guides": ("sending", "domains", "templates", "tracking", "simulator", "webhooks", "events", "statistics"),
-    "Other clients": ("clients", "smtp", "resend", "postmark", "sendgrid", "mailgun", "ses"),
+    "Other clients": ("clients", "agents", "smtp", "resend", "postmark", "sendgrid", "mailgun", "ses"),
     "Reference": ("errors", "limits", "settings", "glossary"),
     "Operations": ("self-hosting", "esps", "operations", "management", "drills", "benchmarks", "architecture"),
 }
@@ -68,10 +68,13 @@ def has_page(name: str) -> bool:
 @lru_cache(maxsize=100)
 def read_page(name: str, base: str, today: date) -> Document:
     """A page with examples for the service at `base`. It is read once a day in each process."""
-    source = (find_folder() / f"{name}.md").read_text("utf-8")
-    return read_document(
-        fill_in(source, base, today), Site(base=base, link_to=url_of, fill=lambda insert: INSERTS[insert]())
-    )
+    site = Site(base=base, link_to=url_of, fill=lambda insert: show_table(INSERTS[insert]()))
+    return read_document(read_source(name, base, today), site)
+
+
+def read_source(name: str, base: str, today: date) -> str:
+    """The Markdown of a page, filled in."""
+    return fill_in((find_folder() / f"{name}.md").read_text("utf-8"), base, today)
 
 
 def fill_in(text: str, base: str, today: date) -> str:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
-from emailsvc.documentation import pages
+from emailsvc.documentation import pages, plain_text
 from emailsvc.documentation.markdown import Document, Heading
 from emailsvc.documentation.pages import HOME, Link, Section
 from emailsvc.documentation.reference import OperationGroup, list_groups
@@ -76,9 +76,28 @@ def show_page(request: HttpRequest, name: str) -> HttpResponse:
         request,
         "page.html",
         title=document.title,
+        text_url=plain_text.url_of_text(name),
         body=mark_safe(document.html),  # noqa: S308 - our own files, HTML switched off
         headings=document.headings,
     )
+
+
+@require_safe
+def show_page_text(_request: HttpRequest, name: str) -> HttpResponse:
+    """A page as Markdown."""
+    if not pages.has_page(name):
+        raise Http404
+    return text_response(plain_text.write_page(name, settings.PUBLIC_URL, timezone.now().date()))
+
+
+@require_safe
+def show_index(_request: HttpRequest) -> HttpResponse:
+    """The pages for programs that read text."""
+    return text_response(plain_text.write_index(settings.PUBLIC_URL, timezone.now().date()))
+
+
+def text_response(text: str) -> HttpResponse:
+    return HttpResponse(text, content_type="text/markdown; charset=utf-8")
 
 
 @require_safe

@@ -137,3 +137,34 @@ def test_an_excerpt_has_whole_words_around_the_word():
     assert excerpt.endswith(" …")
     assert set(excerpt.split()) <= {*body.split(), "…"}
     assert cut_excerpt("short", "absent") == "short"
+
+
+def test_every_page_is_markdown_too_with_absolute_links(settings):
+    settings.PUBLIC_URL = "https://mail.service.test"
+    index = Client().get("/llms.txt")
+    assert index["Content-Type"] == "text/markdown; charset=utf-8"
+    listed = re.findall(r"\]\(https://mail\.service\.test(/docs/[a-z-]+\.md)\)", index.content.decode())
+    assert sorted(listed) == [f"/docs/{name}.md" for name in NAMES]
+    for url in listed:
+        answer = Client().get(url)
+        assert answer["Content-Type"] == "text/markdown; charset=utf-8"
+        text = answer.content.decode()
+        assert text.startswith("# ")
+        assert "127.0.0.1:8000/" not in text
+        assert "<!-- here" not in text
+        prose = re.sub(r"^```.*?^```|`[^`]*`", "", text, flags=re.MULTILINE | re.DOTALL)
+        links = re.findall(r"\]\(([^)\s]+)\)", prose)
+        assert [link for link in links if not link.startswith("https://")] == [], url
+        for link in {link for link in links if "/docs/" in link and "service.test" in link}:
+            target, part = urldefrag(link.removeprefix(settings.PUBLIC_URL))
+            assert not part or part in Page(get(target.removesuffix(".md"))).ids, (url, link)
+    assert "| 422 | `invalid_fields` |" in get("/docs/errors.md")
+    assert "```bash\ncurl " in get("/docs/sending.md")
+    assert Client().get("/docs/nothing.md").status_code == 404
+
+
+def test_a_page_names_its_text_in_its_head():
+    links = [values for tag, values in Page(get("/docs/sending")).tags if tag == "link"]
+    texts = [each["href"] for each in links if each.get("type") == "text/markdown"]
+    assert texts == ["/llms.txt", "/docs/sending.md"]
+    assert 'href="/llms.txt"' in get("/docs")
