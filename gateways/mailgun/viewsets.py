@@ -5,11 +5,9 @@ from typing import Any, ClassVar
 
 from rest_framework.request import Request
 
-from accounts.authentication import BearerAuthentication, Principal
-from accounts.metering.wrong_keys import wrong_keys
+from accounts.authentication import BearerAuthentication, Principal, authenticate_request
 from accounts.models import ApiKey
-from accounts.services import InvalidKeyError, UnauthorizedError, authenticate_token
-from common.client_ip import client_ip
+from accounts.services import UnauthorizedError
 from gateways.compat.viewsets import CompatViewSet
 from gateways.mailgun.errors import handle_exception
 
@@ -29,13 +27,7 @@ class BasicAuthentication(BearerAuthentication):
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "basic":
             raise PasswordRequiredError
-        address = client_ip(request.META)
-        try:
-            key = authenticate_token(read_password(text), address)
-        except InvalidKeyError:
-            wrong_keys.note(address)
-            raise
-        return Principal(key), key
+        return authenticate_request(request, read_password(text))
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  DRF calls it so
         return "Basic"

@@ -1,5 +1,6 @@
 """Limits of keys and projects, as callers see them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,11 +10,13 @@ from accounts.metering import counters
 from accounts.metering.counters import OwnCounters
 from accounts.metering.limits import Period, name_counter, utc_now
 from accounts.metering.usage import keep_key_usage, load_starts
-from accounts.metering.wrong_keys import MAX_WRONG
+from accounts.metering.wrong_keys import MAX_WRONG, TooManyWrongKeysError
 from accounts.models import ApiKey, IdempotencyKey, KeyUsage, Project
 from accounts.tokens import new_token
+from common.errors import ApiError
 from common.listening import BODY_IS_AWAITED
 from emailsvc.web.serving.bodies import AwaitedInput, BodyAwaited
+from gateways.smtp.accepting import Login, find_noted_key
 from ledger.redis_state import shared
 from messages.models import Message
 from tests.conftest import ApiClient
@@ -216,17 +219,36 @@ def test_after_many_wrong_keys_an_address_is_braked_and_a_right_key_answered(api
 
 
 def test_wrong_keys_are_counted_at_every_door_together(anonymous: ApiClient, redis_away: None) -> None:
-    doors = [
-        ("/api/v1/me", {"Authorization": "Bearer no"}),
-        ("/compat/resend/emails", {"Authorization": "Bearer no"}),
-        ("/compat/postmark/bounces", {"X-Postmark-Server-Token": "no"}),
-    ]
-    answers = [
-        anonymous.client.get(path, headers=headers, REMOTE_ADDR="192.0.2.10").status_code
-        for path, headers in doors * (MAX_WRONG // 3 + 2)
-    ]
-    assert 429 not in answers[:MAX_WRONG]
-    assert set(answers[MAX_WRONG:]) == {429}
+    now = datetime.now(UTC)
+    scope = f"ESAK{'A' * 16}/{now:%Y%m%d}/eu-west-1/ses/aws4_request"
+    signed = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}"
+    paths = {
+        "/api/v1/me": {"Authorization": "Bearer no"},
+        "/compat/resend/emails": {"Authorization": "Bearer no"},
+        "/compat/postmark/bounces": {"X-Postmark-Server-Token": "no"},
+        "/compat/sendgrid/v3/mail/send": {"Authorization": "Bearer no"},
+        "/compat/mailgun/v3/a.test/messages": {"Authorization": "Basic YXBpOm5v"},
+        "/compat/ses/v2/email/suppression/addresses": {
+            "Authorization": signed,
+            "X-Amz-Date": f"{now:%Y%m%dT%H%M%SZ}",
+        },
+    }
+
+    def knock(path: str) -> bool:
+        """Whether a wrong key is refused because there were too many before."""
+        if path == "smtp":
+            with pytest.raises(ApiError) as refused:
+                find_noted_key(Login(user="emailsvc", password="no", peer_address="192.0.2.10"))
+            return isinstance(refused.value, TooManyWrongKeysError)
+        method = anonymous.client.post if path.endswith(("messages", "send")) else anonymous.client.get
+        status = method(path, headers=paths[path], REMOTE_ADDR="192.0.2.10").status_code
+        assert status in {401, 403, 429}, path
+        return status == 429
+
+    answers = [knock(path) for path in [*paths, "smtp"] * (MAX_WRONG // 7 + 2)]
+    assert not any(answers[:MAX_WRONG])
+    assert all(answers[MAX_WRONG:])
+    assert len(answers) >= MAX_WRONG + 7
 
 
 def test_wrong_keys_are_counted_without_redis_too(api: ApiClient, redis_away: None) -> None:
