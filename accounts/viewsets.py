@@ -24,6 +24,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.idempotency import Ticket
 from accounts.metering.permits import Permit
 from accounts.models import ApiKey, Project
 from accounts.permissions import find_action
@@ -234,6 +235,9 @@ class ApiView(APIView):
 
 class ProjectView(ApiView):
     """A view for the project of the request's key. A key of the installation, which has no scope for it, gets 403."""
+
+    # The request's idempotency key, in views that accept mail. A key within the body replaces a missing header.
+    ticket: Ticket | None = None
 
     @property
     def project(self) -> Project:

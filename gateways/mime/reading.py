@@ -4,7 +4,7 @@ The mail is rewritten as the body of a request to `/api/v1` and read by the same
 drops what the service writes itself: Message-ID, Date, the traces of earlier hops.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from common.addresses import Address, AddressError
 from common.errors import FieldError, FieldErrors
 from delivery.mime.fields import Field
 from gateways.mime.addresses import read_addresses, write_address
+from gateways.mime.beside import NOTHING, Beside, join_fields
 from gateways.mime.control_fields import IDEMPOTENCY_KEY, is_control, read_controls
 from gateways.mime.parts import read_parts, take_apart
 from messages.accepting.draft import Draft
@@ -56,11 +57,12 @@ class Shown:
     bcc: Sequence[Address] = ()
 
 
-def read_mail_request(raw: bytes, recipients: Sequence[Address] | None = None) -> ReadMail:
+def read_mail_request(raw: bytes, recipients: Sequence[Address] | None = None, beside: Beside = NOTHING) -> ReadMail:
     """Read a mail for these recipients of its envelope, or without an envelope for those that its header names.
 
     A recipient whom neither To nor Cc names is a blind copy. Addresses of To and Cc that are no recipients stay in the
-    header and get nothing. Raises InvalidFieldsError for a mail whose structure cannot be sent (`gateways.mime.parts`).
+    header and get nothing. `beside` is what the request says beside the mail. Raises InvalidFieldsError for a mail
+    whose structure cannot be sent (`gateways.mime.parts`).
     """
     tree = take_apart(raw)
     errors = FieldErrors()
@@ -69,15 +71,19 @@ def read_mail_request(raw: bytes, recipients: Sequence[Address] | None = None) -
     envelope = fold_addresses([*shown.to, *shown.cc, *shown.bcc] if recipients is None else recipients)
     controls = read_controls(filter(is_control, tree.root.fields), errors)
     key = controls.pop(IDEMPOTENCY_KEY, None) or ""
-    body: dict[str, Any] = {
+    own = beside.read(tree.root.fields, errors)
+    written: dict[str, Any] = {
         "from_": read_sender(named, errors),
         "to": [address.address for address in envelope],
         "reply_to": [write_address(address) for address in read_list(named, "reply-to", errors)],
         "subject": read_line(named, "subject"),
-        "headers": read_headers(tree.root.fields, errors),
+        "headers": read_headers(tree.root.fields, beside.own, errors),
         **read_parts(tree),
-        **{name: value for name, value in controls.items() if value is not None},
     }
+    body = join_fields(written, own, {name: value for name, value in controls.items() if value is not None})
+    # What the request replaces need not be right in the mail.
+    errors.errors = [error for error in errors.errors if error.field not in beside.given]
+    body = join_fields(body, beside.given)
     draft, others = read_draft(body)
     draft = address_draft(draft, shown, envelope)
     draft = replace(draft, original_message_id=read_line(named, "message-id").strip("<>")[:MAX_ID])
@@ -133,13 +139,13 @@ def read_sender(named: Mapping[str, Field], errors: FieldErrors) -> str | None:
     return write_address(senders[0]) if len(senders) == 1 else None
 
 
-def read_headers(fields: Sequence[Field], errors: FieldErrors) -> dict[str, str]:
-    """The header fields that the mail keeps."""
+def read_headers(fields: Sequence[Field], own: Collection[str], errors: FieldErrors) -> dict[str, str]:
+    """The header fields that the mail keeps. Those of `own` are removed."""
     headers: dict[str, str] = {}
     seen: set[str] = set()
     for field in fields:
         name = field.name.lower()
-        if name in NAMED or is_dropped(name):
+        if name in NAMED or name in own or is_dropped(name):
             continue
         if name in seen:
             errors.add(f"headers.{field.name[:100]}", "duplicate_header", "The header occurs twice.")

@@ -1,19 +1,23 @@
 """SES's calls that send: each view rewrites the request, calls the service of `/api/v1` and shows the result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 
 from accounts import scopes
 from accounts.idempotency import StoredResponse
+from common.errors import FieldError
 from common.parsers import read_object
+from gateways.mime.mail_keys import use_mail_key
 from gateways.ses.errors import show_entry
+from gateways.ses.raw import is_raw, read_raw_email
 from gateways.ses.requests import read_email, split_bulk
 from gateways.ses.viewsets import SesViewSet
 from messages import services
 from messages.accepting.admission import Admission
+from messages.accepting.draft import Draft
 from messages.api.accepting_views import Accepted, accepting, count_one
 from messages.api.batch import prepare_batch
 from messages.models import Message
@@ -38,9 +42,17 @@ class EmailViewSet(SesViewSet):
     @accepting
     def create(self, request: Request) -> Accepted:
         """Accept one email. The response follows the commit that stored it."""
-        draft, errors = read_email(read_object(request))
+        draft, errors = self.read(request, read_object(request))
         prepared = services.upload_and_prepare(self.key, [Admission(self.key).admit(draft, errors)])
         return prepared, lambda messages: StoredResponse(status=HTTPStatus.OK, body={"MessageId": str(messages[0].pk)})
+
+    def read(self, request: Request, data: Mapping[str, Any]) -> tuple[Draft, Sequence[FieldError]]:
+        """The draft of an email or of a whole mail, without its invalid fields, and the errors of those."""
+        if not is_raw(data):
+            return read_email(data)
+        mail = read_raw_email(data)
+        use_mail_key(self, request, mail)
+        return mail.draft, mail.errors
 
 
 class BulkViewSet(SesViewSet):

@@ -29,6 +29,7 @@ WORDING = Wording(
         "text": "Text",
         "headers": "Headers",
         "metadata": "EmailTags",
+        "tags": "X-Tag",
         "attachments": "Attachments",
         "stream": "ConfigurationSetName",
         "track_opens": "OpenTrackingEnabled",

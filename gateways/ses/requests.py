@@ -10,6 +10,8 @@ from common.errors import ApiError, FieldError, FieldErrors, join_path
 from common.serializers import NO_FIELD
 from common.strict_json import parse_json
 from gateways.compat.rewriting import Rewrites, guess_type, reject, rename, rewrite, write_files
+from gateways.mime.beside import join_fields
+from gateways.ses.own_headers import OWN_HEADERS, read_own_headers
 from messages.accepting.draft import Draft
 from messages.api.serializers import read_draft
 
@@ -98,10 +100,9 @@ def write_destination(value: object) -> dict[str, Any]:
 def write_content(value: object) -> dict[str, Any]:
     given = take(value, ("Simple", "Template", "Raw"), "Content")
     kinds = [kind for kind in given if given[kind] is not None]
-    if len(kinds) != 1:
-        reject("", "Content: Must have one member, Simple or Template.")
-    if kinds == ["Raw"]:
-        reject("", "Content.Raw: Is not supported. Send Simple or Template.", "unsupported")
+    # A mail alone is read by `gateways.ses.raw`.
+    if len(kinds) != 1 or kinds == ["Raw"]:
+        reject("", "Content: Must have one member: Simple, Template or Raw.")
     return write_simple(given["Simple"]) if kinds == ["Simple"] else write_template(given["Template"])
 
 
@@ -148,13 +149,28 @@ def read_data(text: object) -> Mapping[str, Any]:
 def write_extras(given: Mapping[str, Any]) -> dict[str, Any]:
     """The headers and files of both kinds of content. Several errors are collected."""
     findings, body = FieldErrors(), dict[str, Any]()
+    pairs, own = split_own(given.get("Headers"))
     with findings.collect():
-        body |= {"headers": write_pairs(given.get("Headers"), "headers")}
+        body = join_fields({"headers": write_pairs(pairs, "headers")}, read_own_headers(own))
     if given.get("Attachments") is not None:
         with findings.collect():
             body |= write_files(given["Attachments"], write_file)
     findings.raise_all()
     return body
+
+
+def split_own(pairs: object) -> tuple[Any, Mapping[str, Sequence[str]]]:
+    """The pairs that are headers, and the values of `OWN_HEADERS` among them by name."""
+    if not isinstance(pairs, list):
+        return pairs, {}
+    rest, own = [], dict[str, list[str]]()
+    for pair in pairs:
+        name, value = (pair.get("Name"), pair.get("Value")) if isinstance(pair, Mapping) else (None, None)
+        if isinstance(name, str) and isinstance(value, str) and name.lower() in OWN_HEADERS:
+            own.setdefault(name.lower(), []).append(value)
+        else:
+            rest.append(pair)
+    return rest, own
 
 
 def write_pairs(pairs: object, path: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from django.db import Error, close_old_connections
 
-from accounts.idempotency import StoredResponse, Ticket, find_response, fingerprint, store_once
+from accounts.idempotency import StoredResponse, find_response, store_once
 from accounts.metering.permits import Permit
 from accounts.metering.wrong_keys import wrong_keys
 from accounts.models import ApiKey, Project
@@ -17,7 +17,8 @@ from common.addresses import Address
 from common.client_ip import parse_ip
 from common.errors import ApiError
 from common.problems import to_api_error
-from gateways.mime.reading import ReadMail, read_mail_request
+from gateways.mime.mail_keys import make_ticket
+from gateways.mime.reading import read_mail_request
 from gateways.smtp.replies import write_reply
 from messages import services
 from messages.accepting.admission import Admission
@@ -111,7 +112,7 @@ def store_mail(key: ApiKey, submission: Submission) -> str:
 def store_within(permit: Permit, key: ApiKey, submission: Submission) -> StoredResponse:
     """Read, check and store a mail. One that is sent again under its idempotency key gets the first one's answer."""
     mail = read_mail_request(submission.content, submission.recipients)
-    ticket = make_ticket(key, mail)
+    ticket = make_ticket(key, mail, METHOD, PATH)
     try:
         if permit.error:
             raise permit.error
@@ -126,15 +127,3 @@ def store_within(permit: Permit, key: ApiKey, submission: Submission) -> StoredR
 
 def show_id(messages: Sequence[Message]) -> StoredResponse:
     return StoredResponse(status=HTTPStatus.ACCEPTED, body={"id": str(messages[0].pk)})
-
-
-def make_ticket(key: ApiKey, mail: ReadMail) -> Ticket | None:
-    """The mail's idempotency key and fingerprint; None if it has no key."""
-    if not mail.idempotency_key:
-        return None
-    return Ticket(
-        project_id=key.owner_id,
-        key=mail.idempotency_key,
-        is_test=key.is_test,
-        fingerprint=fingerprint(METHOD, PATH, mail.payload),
-    )

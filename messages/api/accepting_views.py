@@ -28,16 +28,16 @@ def accepting(view: Callable[..., Accepted]) -> Callable[..., HttpResponseBase]:
 
     @wraps(view)
     def run(self: ProjectView, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        ticket = read_ticket(self, request)
+        self.ticket = read_ticket(self, request)
         try:
             self.require_permit()
             prepared, respond = view(self, request, *args, **kwargs)
         except (ApiError, ValidationError):
-            stored = find_response(ticket)
+            stored = find_response(self.ticket)
             if stored is None:
                 raise
         else:
-            stored = store_once(ticket, lambda ticket: prepared.store_and_respond(respond, ticket))
+            stored = store_once(self.ticket, lambda ticket: prepared.store_and_respond(respond, ticket))
             if self.permit is not None:
                 self.permit.settle(len(prepared.admitted))
         return write_response(stored)

@@ -40,6 +40,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdmittedBatch:
+    """The valid emails of a batch, and the rejected ones."""
+
+    admitted: Sequence[Admitted]
+    refused: Sequence[Refused]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedBatch:
     """The valid emails of a batch with their indexes, and the rejected ones."""
 
@@ -66,6 +74,22 @@ def prepare_batch(
     read: Read = read_draft,
     limit: int = MAX_BATCH,
 ) -> PreparedBatch:
+    """Check every email of a batch and upload the files; arguments and errors as of `admit_batch`."""
+    batch = admit_batch(key, items, is_permissive=is_permissive, may_be_empty=may_be_empty, read=read, limit=limit)
+    out = {item.index for item in batch.refused}
+    indexes = [index for index in range(len(items)) if index not in out]
+    return PreparedBatch(prepared=upload_and_prepare(key, batch.admitted), indexes=indexes, refused=batch.refused)
+
+
+def admit_batch(
+    key: ApiKey,
+    items: Sequence[Any],
+    *,
+    is_permissive: bool,
+    may_be_empty: bool = False,
+    read: Read = read_draft,
+    limit: int = MAX_BATCH,
+) -> AdmittedBatch:
     """Check every email of a batch; `read` converts one of them.
 
     Strict mode raises InvalidFieldsError with all errors if one email is invalid, permissive mode only if all are, and
@@ -91,6 +115,4 @@ def prepare_batch(
             # The emails are right; it is the key that may not send them.
             raise refused[0].error
         raise InvalidFieldsError([error for item in refused for error in item.located()])
-    out = {item.index for item in refused}
-    indexes = [index for index in range(len(items)) if index not in out]
-    return PreparedBatch(prepared=upload_and_prepare(key, admitted), indexes=indexes, refused=refused)
+    return AdmittedBatch(admitted=admitted, refused=refused)

@@ -240,9 +240,19 @@ def test_a_template_takes_variables_and_a_subject(mailgun, sent, project):
     assert "subject: " in mailgun.send({**form, "subject": "a\nb"}).json()["message"]
 
 
-def test_test_mode_accepts_and_sends_to_nobody(mailgun, sent):
-    assert sent(mailgun.send({**EMAIL, "o:testmode": "yes"})).is_test
-    assert not sent(mailgun.send({**EMAIL, "o:testmode": "no"})).is_test
+@pytest.mark.parametrize("variables", [{}, {"recipient-variables": "{}"}])
+def test_test_mode_checks_and_stores_nothing(mailgun, sent, variables):
+    form = {**EMAIL, "to": "one@rcpt.test, two@rcpt.test", "o:testmode": "yes", **variables}
+    for _ in range(2):
+        response = mailgun.send(form, **{"Idempotency-Key": "a"})
+        assert (response.status_code, response.json()["message"]) == (200, "Queued. Thank you.")
+        assert response.json()["id"].endswith("@mine.test>")
+        assert len(response.json().get("ids", [1])) == (2 if variables else 1)
+    assert mailgun.send({**form, "subject": "a\nb"}).status_code == 400
+    file = SimpleUploadedFile("a.bin", b"x" * 6_000_000)
+    assert "attachment" in mailgun.send({**form, "attachment": file}).json()["message"]
+    assert not Message.objects.exists()
+    sent(mailgun.send({**EMAIL, "o:testmode": "no"}, **{"Idempotency-Key": "a"}))
 
 
 def test_a_repeated_request_is_answered_again(mailgun, sent):

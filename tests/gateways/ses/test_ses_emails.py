@@ -82,7 +82,7 @@ def test_a_wrong_field_is_named_as_ses_names_it(ses):
 @pytest.mark.parametrize(
     ("body", "code", "status"),
     [
-        ({"Content": {"Raw": {"Data": b"Subject: x\r\n\r\nx"}}}, "BadRequestException", 400),
+        ({"Content": {"Raw": {"Data": b"Subject: x\r\n\r\nx"}, "Simple": SIMPLE}}, "BadRequestException", 400),
         ({"Content": {}}, "BadRequestException", 400),
         ({"Content": {"Template": {"TemplateName": "none"}}}, "NotFoundException", 404),
         ({"ConfigurationSetName": "none"}, "NotFoundException", 404),
