@@ -3,15 +3,19 @@
 Source: https://resend.com/docs/api-reference/domains.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from common.serializers import SingleLineField, StrictSerializer
+from rest_framework import serializers
+
+from common.serializers import SingleLineField, StrictBooleanField, StrictSerializer, wrong
 from domains.dns.records import RecordPurpose
 from domains.dns.verdicts import RecordStatus
 from domains.domain_status import DomainStatus
 from domains.models import Domain
-from domains.serializers import MAX_TEXT, DomainOutput
+from domains.serializers import MAX_TEXT, DomainOutput, DomainQuery
+from gateways.resend.paging import TwoWayQuery
+from messages.api.fields import StrictUUIDField
 
 # Resend waits 72 hours in `temporary_failure`, as we do in `warning`: mail is still sent.
 STATUSES: Mapping[str, str] = {
@@ -38,11 +42,50 @@ RECORDS: Mapping[str, str] = {
 }
 
 
-class NewDomain(StrictSerializer):
+class DomainPageQuery(DomainQuery, TwoWayQuery):
+    """The list's parameters."""
+
+
+# What Resend sets for a domain, the values that are so here in any case, and what takes its place.
+FIXED: Mapping[str, tuple[Sequence[object], str]] = {
+    "open_tracking": ((False,), "Opens are tracked for each email: send track_opens with it."),
+    "click_tracking": ((False,), "Clicks are tracked for each email: send track_clicks with it."),
+    "tls": (("opportunistic",), "TLS is used with every server that offers it; providers may require it."),
+    "tracking_subdomain": ((), "The records of a domain name the host that its links lead to."),
+    "custom_return_path": ((), "The records of a domain name its return path."),
+    "capabilities": (({"sending": "enabled"}, {"sending": "enabled", "receiving": "disabled"}), "Domains send only."),
+}
+
+
+class DomainSettings(StrictSerializer):
+    """Settings that only the values of `FIXED` are taken for."""
+
+    open_tracking = StrictBooleanField(required=False, allow_null=True)
+    click_tracking = StrictBooleanField(required=False, allow_null=True)
+    tls = SingleLineField(max_length=MAX_TEXT, required=False, allow_null=True)
+    tracking_subdomain = SingleLineField(max_length=MAX_TEXT, required=False, allow_null=True)
+    custom_return_path = SingleLineField(max_length=MAX_TEXT, required=False, allow_null=True)
+    capabilities = serializers.DictField(required=False, allow_null=True)
+
+    def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
+        return {
+            name: [wrong(sentence, "invalid")]
+            for name, (taken, sentence) in FIXED.items()
+            if values.get(name) is not None and values[name] not in taken
+        }
+
+
+class NewDomain(DomainSettings):
     """A new domain. Mail leaves from here, whatever the region; the SDKs' examples name one."""
 
     name = SingleLineField(max_length=MAX_TEXT)
     region = SingleLineField(max_length=MAX_TEXT, required=False, allow_null=True)
+
+
+class DomainPatch(DomainSettings):
+    """Changes of a domain; resend-python repeats the id of the path."""
+
+    id = StrictUUIDField(required=False)
 
 
 def show_domain_row(domain: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from rest_framework.response import Response
 from accounts import scopes
 from accounts.idempotent_views import idempotent, idempotent_over_network
 from domains.models import Domain
-from domains.serializers import DomainOutput, DomainQuery
+from domains.serializers import DomainOutput
 from domains.services import build_domain, remove_domain, store_domain
 from domains.verification import verify_domain
-from gateways.resend.domain_forms import NewDomain, show_domain, show_domain_row
+from gateways.resend.domain_forms import DomainPageQuery, DomainPatch, NewDomain, show_domain, show_domain_row
+from gateways.resend.paging import TwoWayPagination
 from gateways.resend.viewsets import ResendViewSet
 
 
@@ -26,12 +27,14 @@ class DomainViewSet(ResendViewSet):
         "create": scopes.DOMAINS_WRITE,
         "list": scopes.DOMAINS_READ,
         "retrieve": scopes.DOMAINS_READ,
+        "partial_update": scopes.DOMAINS_WRITE,
         "verify": scopes.DOMAINS_WRITE,
         "destroy": scopes.DOMAINS_WRITE,
     }
     serializer_class = DomainOutput
-    queries: ClassVar = {"list": DomainQuery}
-    bodies: ClassVar = {"create": NewDomain}
+    pagination_class = TwoWayPagination
+    queries: ClassVar = {"list": DomainPageQuery}
+    bodies: ClassVar = {"create": NewDomain, "partial_update": DomainPatch}
 
     def get_queryset(self) -> QuerySet[Domain]:
         return self.project.domains.prefetch_related("dkim_keys", "record_checks")
@@ -51,6 +54,12 @@ class DomainViewSet(ResendViewSet):
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """One domain with its records as of the last check."""
         return Response(show_domain(self.get_object()))
+
+    def partial_update(self, request: Request, pk: UUID) -> Response:
+        """Take the settings that hold here in any case; the others are refused by name."""
+        domain = self.get_object()
+        self.read_body()
+        return Response({"object": "domain", "id": str(domain.pk)})
 
     @action(detail=True, methods=["post"])
     @idempotent_over_network

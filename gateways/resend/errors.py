@@ -24,6 +24,7 @@ WORDING = Wording(
         "template_id": "template.id",
         "template_vars": "template.variables",
         "metadata": "tags",
+        "url": "endpoint",
     },
     files={"content_b64": "content"},
 )
@@ -87,8 +88,12 @@ def handle_exception(exception: Exception, _context: dict[str, object]) -> Respo
     return Response(show_error(error), status=find_name(error).status, headers=error.headers)
 
 
+def show_not_found(error: NotFoundError | None = None) -> HttpResponse:
+    """404 by a view that DRF does not call."""
+    return JsonResponse(show_error(error or NotFoundError()), status=HTTPStatus.NOT_FOUND)
+
+
 @csrf_exempt
 def show_unknown_path(_request: HttpRequest) -> HttpResponse:
     """404 for a path that is not served; csrf_exempt, because a POST with a wrong path should get it too."""
-    error = UnknownPathError()
-    return JsonResponse(show_error(error), status=error.status)
+    return show_not_found(UnknownPathError())

@@ -11,8 +11,9 @@ from django.db.models import Q
 
 from common.addresses import AddressError, parse_address
 from common.errors import NotFoundError
-from common.serializers import AddressField, PageQuery, StrictChoiceField, StrictSerializer
+from common.serializers import AddressField, StrictChoiceField, StrictSerializer
 from common.times import format_time
+from gateways.resend.paging import TwoWayQuery
 from tracking.models import Suppression, SuppressionReason
 
 # Named alike at Resend.
@@ -26,7 +27,7 @@ class NewSuppression(StrictSerializer):
     email = AddressField()
 
 
-class SuppressionQuery(PageQuery):
+class SuppressionQuery(TwoWayQuery):
     """The list's parameters."""
 
     origin = StrictChoiceField(choices=[(reason.value, reason.label) for reason in REASONS], required=False)

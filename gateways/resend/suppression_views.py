@@ -12,6 +12,7 @@ from accounts import scopes
 from accounts.idempotent_views import idempotent
 from common.client_ip import client_ip
 from common.errors import NotFoundError
+from gateways.resend.paging import TwoWayPagination
 from gateways.resend.suppression_forms import (
     STOPS_ALL,
     NewSuppression,
@@ -38,6 +39,7 @@ class SuppressionViewSet(ResendViewSet):
         "destroy": scopes.SUPPRESSIONS_WRITE,
     }
     serializer_class = SuppressionOutput
+    pagination_class = TwoWayPagination
     queries: ClassVar = {"list": SuppressionQuery}
     bodies: ClassVar = {"create": NewSuppression}
     filters: ClassVar = {"origin": lambda origin: Q(reason=origin)}

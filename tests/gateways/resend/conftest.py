@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import resend
 from django.test import Client
+from resend.exceptions import ResendError
 from resend.http_client import HTTPClient
 
 from messages.models import Message
@@ -65,3 +66,10 @@ def sdk(api: ApiClient, use_sdk: Callable[[ApiClient], None], monkeypatch: pytes
 def sent() -> Callable[[str], Message]:
     """The stored email with this id."""
     return lambda pk: Message.objects.get(pk=pk)
+
+
+def refused(call: Callable[[], object]) -> tuple[str, int]:
+    """The name and the status of the error that a call raises."""
+    with pytest.raises(ResendError) as raised:
+        call()
+    return raised.value.error_type, int(raised.value.code)

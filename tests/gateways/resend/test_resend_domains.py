@@ -1,6 +1,7 @@
 """Domains by the real resend-python."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import resend
@@ -65,7 +66,7 @@ def test_domains_are_listed_and_removed(domain):
     [
         ({}, "name: "),
         ({"name": "no domain"}, "name: "),
-        ({"name": "a.test", "tls": "enforced"}, "tls: Unknown field"),
+        ({"name": "a.test", "owner": "x"}, "owner: Unknown field"),
         ({"name": 7}, "name: "),
     ],
 )
@@ -97,6 +98,25 @@ def test_a_key_that_only_sends_is_restricted(make_api):
     assert (answer.status_code, answer.json()["name"]) == (401, "restricted_api_key")
 
 
-def test_a_domain_cannot_be_changed(api, domain):
-    answer = api.patch(f"{BASE}/domains/{domain['id']}", {"open_tracking": True})
-    assert (answer.status_code, answer.json()["name"]) == (405, "method_not_allowed")
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"open_tracking": True}, "open_tracking: Opens are tracked for each email"),
+        ({"click_tracking": True}, "track_clicks"),
+        ({"tls": "enforced"}, "tls"),
+        ({"tracking_subdomain": "links"}, "tracking_subdomain"),
+        ({"capabilities": {"receiving": "enabled"}}, "capabilities"),
+    ],
+)
+def test_settings_of_a_domain_are_refused_by_name(api, domain, fields, named):
+    for answer in (
+        api.patch(f"{BASE}/domains/{domain['id']}", fields),
+        api.post(f"{BASE}/domains", {"name": "other.example", **fields}),
+    ):
+        assert (answer.status_code, answer.json()["name"]) == (422, "validation_error")
+        assert named in answer.json()["message"]
+
+
+def test_settings_that_hold_in_any_case_are_taken(sdk, domain):
+    plain: Any = {"id": domain["id"], "open_tracking": False, "click_tracking": False, "tls": "opportunistic"}
+    assert resend.Domains.update(plain)["id"] == domain["id"]
