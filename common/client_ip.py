@@ -45,7 +45,7 @@ class Origin:
 
 MAX_REASON = 500
 # The `META` of the request that is being served, or the reason that a command was given.
-request_meta: ContextVar[Mapping[str, Any] | None] = ContextVar("request_meta", default=None)
+request_meta: ContextVar[dict[str, Any] | None] = ContextVar("request_meta", default=None)
 command_reason: ContextVar[str] = ContextVar("command_reason", default="")
 
 

@@ -20,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from common.client_ip import request_meta
 from common.errors import (
     ApiError,
     BadRequestError,
@@ -40,6 +41,8 @@ CONTENT_TYPE = "application/problem+json"
 # Only API clients get problems; people below /admin get pages.
 PREFIXES = ("/api/", "/compat/", "/feedback/")
 REQUEST_ID = "emailsvc.request_id"
+# The code of the problem that the request was answered with, in whatever form its API gives errors.
+PROBLEM_CODE = "emailsvc.problem_code"
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +104,8 @@ def to_api_error(exception: Exception) -> ApiError:
         error = InternalError()
     if error.status >= 500:
         log_fault(exception)
+    if (meta := request_meta.get()) is not None:
+        meta[PROBLEM_CODE] = error.code
     return error
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from celery.signals import (
     beat_init,
     setup_logging,
+    task_failure,
     task_prerun,
     worker_process_init,
     worker_process_shutdown,
@@ -23,6 +24,8 @@ import tracking.tasks
 import webhooks.tasks
 from emailsvc.celery import app
 from ledger.limits import WorkKind, set_process_kind, work_of
+from ledger.telemetry.families import TASKS_FAILED
+from ledger.telemetry.gathering import gatherer
 from ledger.timer import Timer
 from messages.sending.worker_state import close_worker_state
 from webhooks.posting.loop import close_poster
@@ -107,3 +110,9 @@ def switch_threads_often(**_: Any) -> None:
 def close_lines(**_: Any) -> None:
     close_worker_state()
     close_poster()
+    gatherer.write()
+
+
+@task_failure.connect
+def count_failure(sender: Any = None, **_: Any) -> None:
+    TASKS_FAILED.add(sender.name)

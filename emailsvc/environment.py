@@ -271,6 +271,17 @@ class Environment(BaseSettings):
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Lowest level that is logged."
     )
+    METRICS_TOKEN: str = Field(
+        default="",
+        description="Serves `/metrics` on the web port, to callers with this bearer token. `./run` generates one.",
+    )
+    METRICS_PORT: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Serves `/metrics` on a port of its own, without a token and at the web server's address; on no "
+        "network but that of Prometheus. 0: none.",
+    )
     DEBUG: bool = Field(
         default=False, description="Enables Django's debug pages. Never enable it on a machine that others can reach."
     )

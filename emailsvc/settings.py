@@ -63,7 +63,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "emailsvc.monitoring.metrics_page.MetricsMiddleware",
     "common.middleware.RequestIdMiddleware",
+    "emailsvc.monitoring.request_records.RequestRecordMiddleware",
     "common.middleware.OriginMiddleware",
     "common.middleware.ProblemMiddleware",
     "common.middleware.ChunkedBodyMiddleware",
@@ -286,5 +288,8 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_BEAT_SYNC_EVERY = 1
 CELERY_TIMEZONE = "UTC"
 
+METRICS_TOKEN = env.METRICS_TOKEN
+METRICS_PORT = env.METRICS_PORT
+LOG_LEVEL = env.LOG_LEVEL
 LOGGING_CONFIG = None
 build_logging(env.LOG_LEVEL)

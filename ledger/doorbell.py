@@ -15,6 +15,7 @@ from redis.retry import Retry
 
 from delivery.broker_tls import redis_tls
 from ledger.limits import WorkKind, find_kind
+from ledger.telemetry.families import WAKE_UPS_FAILED
 
 log = structlog.get_logger(__name__)
 
@@ -120,6 +121,7 @@ class Doorbell:
     def _note_failure(self, error: Exception) -> None:
         with self._lock:
             self.failed_count += 1
+            WAKE_UPS_FAILED.add()
             self._quiet_until = time.monotonic() + PAUSE_SECONDS
         log.warning("doorbell_failed", error=type(error).__name__, failed_count=self.failed_count)
 

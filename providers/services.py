@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
+from itertools import product
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -229,6 +230,15 @@ def count_resting() -> tuple[int, int]:
         all=Count("pk"), resting=Count("pk", filter=is_waiting & Q(has_refused=True))
     )
     return counts["all"], counts["resting"]
+
+
+def count_paused() -> dict[tuple[str, str], int]:
+    """The enabled providers that are paused, by owner (`shared`, `project`) and by cause (`person`, `refusal`)."""
+    paused = Provider.objects.filter(Q(is_paused=True) | Q(paused_until__gt=Now()), is_enabled=True)
+    counts = dict.fromkeys(product(("shared", "project"), ("person", "refusal")), 0)
+    for project_id, has_refused in paused.values_list("project_id", "has_refused"):
+        counts["project" if project_id else "shared", "refusal" if has_refused else "person"] += 1
+    return counts
 
 
 def resume_provider(provider_id: UUID) -> None:

@@ -19,6 +19,7 @@ from domains import verification
 from emailsvc.launcher.ports import held_port
 from ledger import cached_rows as cached_rows_module
 from ledger.cached_rows import CachedRows, cached_rows
+from ledger.telemetry.gathering import gatherer
 from messages import services
 from messages.accepting.draft import Draft
 from messages.models import Message
@@ -95,6 +96,12 @@ def _providers_are_read_anew() -> None:
 def _rows_are_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test changed holds at once. tests/ledger/test_cached_rows.py and those beside it have the cache."""
     monkeypatch.setattr(cached_rows, "is_enabled", False)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that writes what tests count would go on after them. A test that looks calls `gatherer.write`."""
+    monkeypatch.setattr(gatherer, "has_thread", False)
 
 
 @pytest.fixture

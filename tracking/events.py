@@ -1,8 +1,9 @@
 """Writes events to the log, and the webhook deliveries of each event with it."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from django.db import connection, transaction
 
 from common.ids import new_id
 from ledger.sql import Prepared, as_rows, execute
+from ledger.telemetry.families import EVENTS
 from tracking.feed.cursor import POSITION
 from tracking.message_tables import MESSAGES, RECIPIENTS
 from webhooks.event_types import EventType
@@ -89,6 +91,7 @@ def record_facts(facts: Sequence[Fact]) -> None:
     if not facts:
         return
     assert connection.in_atomic_block, "an event is written with its cause or not at all"
+    transaction.on_commit(partial(count_events_written, Counter(fact.type for fact in facts)))
     rows = as_rows(build_rows(facts))
     if not listeners.has_any({fact.project_id for fact in facts}):
         execute(_WRITE, {"rows": rows})
@@ -96,6 +99,11 @@ def record_facts(facts: Sequence[Fact]) -> None:
     execute(_LOCK, [list({fact.message_id for fact in facts})])
     execute(_WRITE_AND_TELL, {"rows": rows, "attempts": max_attempts()})
     transaction.on_commit(ring)
+
+
+def count_events_written(counts: Mapping[EventType, int]) -> None:
+    for type_, count in counts.items():
+        EVENTS.add(type_, amount=count)
 
 
 def build_rows(facts: Sequence[Fact]) -> Iterator[dict[str, Any]]:

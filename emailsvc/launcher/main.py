@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from socket import socket
+from typing import Any
 
 from emailsvc.embedded.cleanup import cleanup_process
 from emailsvc.embedded.errors import EmbeddedError
@@ -32,6 +33,7 @@ from emailsvc.launcher.ports import LOOPBACK, listen, listen_near
 from emailsvc.launcher.preload import load_product
 from emailsvc.launcher.processes import (
     CERTIFICATE_NAME,
+    METRICS,
     STOP_STAGES,
     SUBMISSION,
     SUBMISSION_TLS,
@@ -127,12 +129,15 @@ def build_service(options: argparse.Namespace, alarm: Alarm, stack: ExitStack) -
 
 
 def open_ports(web_port: int, stack: ExitStack) -> dict[str, socket]:
-    """The sockets that listen, by the program that inherits each; `stack` closes them."""
+    """The sockets that listen, by the program that inherits each (see `INHERITED`); `stack` closes them."""
+    # A value that is none is refused with the other settings.
+    metrics = os.environ.get("METRICS_PORT", "").strip().lstrip("0")
+    own = {METRICS: stack.enter_context(open_port(int(metrics), "METRICS_PORT"))} if metrics.isdecimal() else {}
     web = stack.enter_context(open_port(web_port))
     inbox = stack.enter_context(listen_near(INBOX_PORT))
     reports = stack.enter_context(listen_near(max(REPORT_PORT, inbox.getsockname()[1] + 1)))
     submission, secure = (stack.enter_context(listen_near(port)) for port in (SUBMISSION_PORT, SUBMISSION_TLS_PORT))
-    return {"web": web, "inbox": inbox, "reports": reports, SUBMISSION: submission, SUBMISSION_TLS: secure}
+    return {"web": web, "inbox": inbox, "reports": reports, SUBMISSION: submission, SUBMISSION_TLS: secure, **own}
 
 
 def read_ports(listeners: Mapping[str, socket]) -> Ports:
@@ -146,12 +151,12 @@ def read_ports(listeners: Mapping[str, socket]) -> Ports:
     )
 
 
-def open_port(port: int) -> socket:
+def open_port(port: int, option: str = "--port") -> socket:
     try:
         return listen(port)
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise EmbeddedError(f"port {port} cannot be used: {reason}; choose another with --port") from None
+        raise EmbeddedError(f"port {port} cannot be used: {reason}; choose another with {option}") from None
 
 
 def serve(service: Service, stack: ExitStack) -> None:
@@ -243,10 +248,22 @@ def announce(service: Service, stack: ExitStack) -> None:
         submission_port=service.ports.submission,
         submission_tls_port=service.ports.submission_tls,
         submission_certificate=str(data / CERTIFICATE_NAME),
+        **describe_metrics(service),
     )
     stack.callback((data / READY_NAME).unlink, missing_ok=True)
     write_private(data / READY_NAME, ready_content(ready))
     print_line(build_banner(ready))
+
+
+def describe_metrics(service: Service) -> dict[str, Any]:
+    """Where Prometheus reads, for `ready.json`: on the port of its own if there is one."""
+    options = service.process_options
+    is_apart = METRICS in options.sockets
+    port = options.environment["METRICS_PORT"] if is_apart else service.ports.web
+    return {
+        "metrics_url": f"http://{LOOPBACK}:{port}/metrics",
+        "metrics_token": None if is_apart else options.environment["METRICS_TOKEN"],
+    }
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from emailsvc.embedded.programs import Program
 from emailsvc.launcher.data_folder import ROOT
 from emailsvc.launcher.forking import fork_program
 
-SUBMISSION, SUBMISSION_TLS = "submission", "submission-tls"
+SUBMISSION, SUBMISSION_TLS, METRICS = "submission", "submission-tls", "metrics"
 # The sockets of a program that has others than one of its own name.
-INHERITED = {SUBMISSION: (SUBMISSION, SUBMISSION_TLS)}
+INHERITED = {SUBMISSION: (SUBMISSION, SUBMISSION_TLS), "web": ("web", METRICS)}
 CERTIFICATE_NAME = "submission.pem"
 # Seconds for each stage of the shutdown; with the servers' own time less than the promised ten.
 STOP_STAGES = (("beat", "worker", "worker-bulk", "worker-webhooks", "web", "reports", "submission"), ("inbox",))
@@ -51,7 +51,8 @@ def build_processes(process_options: ProcessOptions) -> list[Program]:
     `STOP_STAGES`.
     """
     inbox = ("manage", "run_inbox", "--fd", str(process_options.sockets["inbox"]))
-    web = (*COMMANDS["web"], "--bind", f"fd://{process_options.sockets['web']}")
+    places = [process_options.sockets[name] for name in INHERITED["web"] if name in process_options.sockets]
+    web = (*COMMANDS["web"], *(word for place in places for word in ("--bind", f"fd://{place}")))
     reports = ("manage", "run_report_listener", "--fd", str(process_options.sockets["reports"]))
     commands = {"inbox": inbox, **COMMANDS, "web": web, "reports": reports, SUBMISSION: _submission(process_options)}
     return [_program(process_options, name, command) for name, command in commands.items()]

@@ -14,7 +14,7 @@ class ReadyFile:
     """The fields of `ready.json`. `admin_password` is None once it was changed in the admin.
 
     `submission_port` offers STARTTLS, `submission_tls_port` begins with TLS; clients check both by the file
-    `submission_certificate`.
+    `submission_certificate`. `metrics_token` is None where `metrics_url` needs none.
     """
 
     url: str
@@ -31,6 +31,8 @@ class ReadyFile:
     submission_port: int
     submission_tls_port: int
     submission_certificate: str
+    metrics_url: str
+    metrics_token: str | None
 
 
 def ready_content(ready: ReadyFile) -> dict[str, object]:

@@ -23,10 +23,11 @@ class Secrets:
     ENCRYPTION_KEYS: str
     admin_password: str | None
     api_key: str = ""
+    METRICS_TOKEN: str = ""
 
     def environment(self) -> dict[str, str]:
         """The part that our programs read from their environment."""
-        return {"SECRET_KEY": self.SECRET_KEY, "ENCRYPTION_KEYS": self.ENCRYPTION_KEYS}
+        return {name: getattr(self, name) for name in ("SECRET_KEY", "ENCRYPTION_KEYS", "METRICS_TOKEN")}
 
 
 def keep_secrets(data: Path, given: Mapping[str, str]) -> Secrets:
@@ -35,8 +36,10 @@ def keep_secrets(data: Path, given: Mapping[str, str]) -> Secrets:
     Raises EmbeddedError if the file exists but cannot be read: new keys would make stored secrets unreadable.
     """
     path = data / FILE_NAME
-    kept = read_secrets(path) if path.exists() else generate_secrets()
-    if not path.exists():
+    found = read_secrets(path) if path.exists() else generate_secrets()
+    # A file of an earlier release has no token.
+    kept = found if found.METRICS_TOKEN else replace(found, METRICS_TOKEN=generate_token())
+    if not path.exists() or kept != found:
         write_secrets(path, kept)
     return replace(kept, **{name: given[name] for name in kept.environment() if given.get(name)})
 
@@ -46,7 +49,12 @@ def generate_secrets() -> Secrets:
         SECRET_KEY=secrets.token_urlsafe(48),
         ENCRYPTION_KEYS=Fernet.generate_key().decode(),
         admin_password=secrets.token_urlsafe(12),
+        METRICS_TOKEN=generate_token(),
     )
+
+
+def generate_token() -> str:
+    return secrets.token_urlsafe(24)
 
 
 def read_secrets(path: Path) -> Secrets:

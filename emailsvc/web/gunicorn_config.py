@@ -12,6 +12,7 @@ from gunicorn.workers.base import Worker
 
 from emailsvc.embedded.parent_death import die_with_parent
 from emailsvc.web.serving.limits import MIB, ServerLimits
+from ledger.telemetry.gathering import gatherer
 
 
 def raise_descriptor_limit(wanted: int) -> int:
@@ -47,6 +48,17 @@ accesslog = None
 loglevel = "warning"
 
 
+def on_starting(server: Arbiter) -> None:
+    """Listen on METRICS_PORT too, at the first address of the web server; `./run` gives us its socket for it."""
+    first = server.cfg.address[0]
+    if settings.METRICS_PORT and isinstance(first, tuple):
+        server.cfg.set("bind", [*server.cfg.bind, format_bind(first[0], settings.METRICS_PORT)])
+
+
+def format_bind(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def when_ready(_server: Arbiter) -> None:
     """Load all views before the workers are forked; otherwise each worker's first caller waits for that."""
     get_resolver().url_patterns  # noqa: B018 - reading it loads them
@@ -63,3 +75,8 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
         trusted_proxies=settings.TRUSTED_PROXIES,
         bytes_in_flight=settings.WEB_BYTES_IN_FLIGHT_MIB * MIB,
     )
+
+
+def worker_exit(_server: Arbiter, _worker: Worker) -> None:
+    """Write what the worker has counted."""
+    gatherer.write()

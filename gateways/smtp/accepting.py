@@ -20,6 +20,7 @@ from common.problems import to_api_error
 from gateways.mime.mail_keys import make_ticket
 from gateways.mime.reading import read_mail_request
 from gateways.smtp.replies import write_reply
+from ledger.telemetry.families import LIMITS_HIT
 from messages import services
 from messages.accepting.admission import Admission
 from messages.models import Message
@@ -93,7 +94,10 @@ def accept_mail(submission: Submission) -> str:
     try:
         email_id = store_mail(find_key(submission.login), submission)
     except (ApiError, Error) as error:
-        return write_reply(to_api_error(error))
+        refusal = to_api_error(error)
+        if refusal.status is HTTPStatus.TOO_MANY_REQUESTS:
+            LIMITS_HIT.add(refusal.code)
+        return write_reply(refusal)
     return f"250 2.0.0 Accepted as {email_id}"
 
 

@@ -17,8 +17,10 @@ from common.ids import timed_ids
 from common.text import fold
 from ledger.clock import database_time
 from ledger.rows import new_row
+from ledger.telemetry.families import EMAILS_ACCEPTED
 from messages.accepting.admission import Admitted
 from messages.accepting.combining import Combiner, Share
+from messages.accepting.doors import find_door
 from messages.accepting.draft import keep_bodies, keep_fields
 from messages.accepting.statement import Condition, Listed, NewRows, store
 from messages.attachments import File, NewFiles
@@ -33,6 +35,7 @@ from webhooks.tasks import ring as ring_webhooks
 
 # The list of suppressed addresses would have to change between two round trips, as many times.
 MAX_TRIES = 20
+TEST_LABELS = {False: "false", True: "true"}
 # Mail that nobody has approved this long after it was to leave is cancelled, unless it has an expiry of its own.
 APPROVAL_TIME = timedelta(days=7)
 # Makes the response from the messages, before they are stored: it is stored with them.
@@ -109,7 +112,8 @@ def store_and_respond(
         else:
             result = combiner.store(Share(condition, rows, answers))
         if result.is_stored:
-            wake_workers(rows.messages, has_posts=result.has_posts)
+            # One call: each one of Django's takes longer than all that is done then.
+            transaction.on_commit(partial(finish_accepting, find_door(), rows.messages, has_posts=result.has_posts))
             return response
         if result.is_key_taken:
             raise KeyTakenError
@@ -119,11 +123,14 @@ def store_and_respond(
     raise RuntimeError("the suppression list never stays as it is")
 
 
-def wake_workers(messages: Sequence[Message], *, has_posts: bool) -> None:
+def finish_accepting(door: str, messages: Sequence[Message], *, has_posts: bool) -> None:
+    """After the commit: count the emails, and wake workers."""
+    for message in messages:
+        EMAILS_ACCEPTED.add(door, message.priority, TEST_LABELS[message.is_test])
     for lane in {Lane(message.priority) for message in messages if message.status == Status.QUEUED}:
-        transaction.on_commit(partial(ring, lane))
+        ring(lane)
     if has_posts:
-        transaction.on_commit(ring_webhooks)
+        ring_webhooks()
 
 
 def build_rows(batch: Batch, listed: Listed) -> NewRows:

@@ -68,6 +68,8 @@ class LeasedRecipient:
     # It holds a lease of ours; its message has no other recipient.
     is_leased: bool
     is_alone: bool
+    # Since its message was queued.
+    age_seconds: float
 
     @property
     def mailbox(self) -> Mailbox:

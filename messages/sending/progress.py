@@ -9,9 +9,10 @@ from django.db import transaction
 
 from delivery.envelope import ConversationClock, Reply
 from ledger.sql import pipelined
+from ledger.telemetry.families import ATTEMPTS, HANDOVER_SECONDS, label_provider
 from messages.sending.claims import Claim, keep_decisions, send_dots, send_started
 from messages.sending.composing import Composer
-from messages.sending.outcomes import AttemptResult, suppress_refused
+from messages.sending.outcomes import ENDS_WELL, AttemptResult, suppress_refused
 from messages.sending.recording import LockedResults, lock_results, write_results
 from messages.sending.simulated_feedback import plan_later
 from messages.sending.sources import LARGE_BYTES
@@ -124,12 +125,25 @@ def write_progress(
         plan_later([result for result, _ in ours])
         begun: dict[UUID, bool] = dict(starts())
         granted = {recipient_id for (recipient_id,) in dots()}
+    count_attempts(done, locked)
     early = {recipient_id for recipient_id, is_granted in begun.items() if is_granted}
     return Progress(
         ours=granted | begun.keys(),
         ahead=early,
         busy=[one for one in done if one.work.claim.recipient_id in locked.busy],
     )
+
+
+def count_attempts(done: Sequence[Done], locked: LockedResults) -> None:
+    """Count the attempts whose results were recorded. The time to the hand-over is that of mail without a retry."""
+    for one in done:
+        leased = locked.ours.get(one.work.claim.recipient_id)
+        if leased is None:
+            continue
+        provider, outcome = one.work.queue_key.provider, one.reply.outcome
+        ATTEMPTS.add(provider.kind, label_provider(provider.name, is_shared=provider.is_shared), outcome)
+        if outcome in ENDS_WELL and one.work.claim.number == 1:
+            HANDOVER_SECONDS.observe(leased.age_seconds, one.work.claim.lane)
 
 
 def describe_result(done: Done) -> AttemptResult:

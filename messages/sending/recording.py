@@ -26,6 +26,7 @@ SELECT r.id AS recipient_id, r.message_id, r.project_id, r.address, r.is_simulat
        CASE WHEN r.is_simulated
             THEN COALESCE(jsonb_path_query_first(m.headers, %(time_scale)s::jsonpath) #>> '{}', '1')::float
             ELSE 1 END AS time_scale,
+       COALESCE(EXTRACT(epoch FROM now() - m.queued_at), 0)::float AS age_seconds,
        NOT EXISTS (SELECT 1 FROM mail_recipient s WHERE s.message_id = r.message_id AND s.id <> r.id) AS is_alone
 FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id
 WHERE r.id = ANY(%(recipients)s::uuid[]) FOR NO KEY UPDATE OF m, r SKIP LOCKED

@@ -1,7 +1,7 @@
 """Decide what a response means for its delivery and its endpoint, and record a batch in one transaction."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -15,6 +15,7 @@ from django.db import transaction
 from common.times import format_time
 from delivery.retry import next_wait
 from ledger.sql import fetch_column
+from ledger.telemetry.families import WEBHOOK_ATTEMPTS
 from webhooks.endpoint_health import GONE, disable, disable_long_failing, note_health
 from webhooks.models import DeliveryStatus
 from webhooks.posting.claims import WebhookClaim
@@ -75,20 +76,30 @@ def record_posts(results: Sequence[PostResult]) -> set[UUID]:
     failed = {result.claim.endpoint_id for result in results} - succeeded
     with transaction.atomic():
         note_health(succeeded=succeeded, failed=failed)
-        recorded = fetch_column(
-            _RECORD,
-            [
-                [result.claim.delivery_id for result in results],
-                [verdict.status for verdict in verdicts],
-                [verdict.wait for verdict in verdicts],
-                [json.dumps(attempt_log_entry(result.answered)) for result in results],
-                list({result.claim.token for result in results}),
-            ],
+        recorded = set(
+            fetch_column(
+                _RECORD,
+                [
+                    [result.claim.delivery_id for result in results],
+                    [verdict.status for verdict in verdicts],
+                    [verdict.wait for verdict in verdicts],
+                    [json.dumps(attempt_log_entry(result.answered)) for result in results],
+                    list({result.claim.token for result in results}),
+                ],
+            )
         )
         for pk in {each.claim.endpoint_id for each in results if each.answered.status == HTTPStatus.GONE}:
             disable(pk, GONE)
         disable_long_failing(failed)
-    return set(recorded)
+    count_posts(zip(results, verdicts, strict=True), recorded)
+    return recorded
+
+
+def count_posts(decided: Iterable[tuple[PostResult, DeliveryDecision]], recorded: Collection[UUID]) -> None:
+    """Count the posts that were recorded: those that will be tried again as `deferred`."""
+    for result, verdict in decided:
+        if result.claim.delivery_id in recorded:
+            WEBHOOK_ATTEMPTS.add("deferred" if verdict.status is DeliveryStatus.PENDING else verdict.status)
 
 
 def attempt_log_entry(answered: PostOutcome) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from common.errors import ApiError, as_problem
 from common.ids import new_id
+from ledger.telemetry.families import LIMITS_HIT
 
 
 class RequestTimeoutError(ApiError):
@@ -36,6 +37,7 @@ class TooManyBytesError(ApiError):
 
 def build_answer(error: ApiError) -> bytes:
     """The error as a complete HTTP response, after which the connection is closed."""
+    LIMITS_HIT.add(error.code)
     request_id = str(new_id())
     body = json.dumps(as_problem(error, request_id)).encode()
     fields = {

@@ -62,3 +62,25 @@ def test_a_held_port_refuses_until_its_program_listens_and_is_not_reassigned() -
             stranger.bind(("127.0.0.1", port))
         with listen(port), socket.create_connection(("127.0.0.1", port), timeout=20):
             pass
+
+
+def test_the_port_of_the_metrics_is_a_second_one_of_the_web_server(
+    stack: ExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = stack.enter_context(held_port())
+    monkeypatch.setenv("METRICS_PORT", str(number))
+    listeners = open_ports(0, stack)
+    assert listeners["metrics"].getsockname() == ("127.0.0.1", number)
+    sockets = {name: 70 + place for place, name in enumerate(listeners)}
+    programs = build_processes(ProcessOptions(data=tmp_path, environment={}, sockets=sockets))
+    web = next(program for program in programs if program.name == "web")
+    assert set(web.inherited) == {sockets["web"], sockets["metrics"]}
+    assert web.arguments[-4:] == ("--bind", f"fd://{sockets['web']}", "--bind", f"fd://{sockets['metrics']}")
+
+
+@pytest.mark.parametrize("given", ["", "0"])
+def test_without_a_number_there_is_no_port_of_the_metrics(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setenv("METRICS_PORT", given)
+    assert "metrics" not in open_ports(0, stack)
