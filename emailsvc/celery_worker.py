@@ -84,8 +84,8 @@ def keep_logging(**_: Any) -> None:
 
 
 @worker_ready.connect
-def start_timer(**_: Any) -> None:
-    timer.start()
+def start_timer(sender: Any = None, **_: Any) -> None:
+    timer.start(getattr(sender, "hostname", ""))
 
 
 @worker_ready.connect

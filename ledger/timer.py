@@ -20,6 +20,10 @@ log = structlog.get_logger(__name__)
 
 # The Unix time of a worker's last tick, for /readyz and queue_status.
 TICK_KEY = "ledger:tick"
+# The Unix time at which a worker of this name was last seen, for `ready` and `doctor`; it is told this often.
+ALIVE_KEY = "ledger:alive:"
+ALIVE_SECONDS = 10.0
+ALIVE_FOR = 60 * 60
 # Errors of an absent server; one of the next ticks finds it again.
 AWAY = (redis.RedisError, OperationalError, InterfaceError, OSError)
 
@@ -62,8 +66,12 @@ class Timer:
         self._tick = tick
         self._stop = threading.Event()
         self._outage = ""
+        self._name = ""
+        self._tell_at = 0.0
 
-    def start(self) -> None:
+    def start(self, name: str = "") -> None:
+        """Start the thread; `name` is the worker's own, by which probes find it."""
+        self._name = name
         # Made here: Python 3.13 takes a thread that was made before a fork for one that has run.
         self._thread = threading.Thread(target=self._run, name="timer", daemon=True)
         self._thread.start()
@@ -89,6 +97,7 @@ class Timer:
 
     def _look(self, turn: Turn) -> None:
         try:
+            self._tell_alive()
             is_our_turn = turn.take()
         except (redis.RedisError, OSError):
             is_our_turn = True
@@ -102,6 +111,11 @@ class Timer:
         cache.set(TICK_KEY, time.time(), timeout=None)
         self._note_outage("")
 
+    def _tell_alive(self) -> None:
+        if self._name and time.monotonic() >= self._tell_at:
+            cache.set(f"{ALIVE_KEY}{self._name}", time.time(), timeout=ALIVE_FOR)
+            self._tell_at = time.monotonic() + ALIVE_SECONDS
+
     def _note_outage(self, error: str) -> None:
         """One log line at the start of an outage and one at its end: it may last for hours, with a tick each second."""
         if error and not self._outage:
@@ -113,8 +127,17 @@ class Timer:
 
 def read_worker_age() -> float | None:
     """The number of seconds since a worker's last tick; None if there was none, or if Redis is unavailable."""
+    return _read_age(TICK_KEY)
+
+
+def read_node_age(name: str) -> float | None:
+    """The number of seconds since the worker of this name was seen, to ten seconds; None as of `read_worker_age`."""
+    return _read_age(f"{ALIVE_KEY}{name}")
+
+
+def _read_age(key: str) -> float | None:
     try:
-        ticked_at = cache.get(TICK_KEY)
+        seen_at = cache.get(key)
     except (redis.RedisError, OSError):
         return None
-    return None if ticked_at is None else max(time.time() - float(ticked_at), 0.0)
+    return None if seen_at is None else max(time.time() - float(seen_at), 0.0)

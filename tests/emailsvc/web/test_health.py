@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.cache import cache
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 
 from emailsvc.web import health
@@ -79,21 +79,23 @@ def test_absent_workers_are_a_warning_and_no_failure(client: Client, age: float 
 
 
 @pytest.mark.django_db
-def test_without_a_provider_it_is_not_ready(client: Client) -> None:
+def test_without_redis_and_a_shared_provider_a_web_server_is_ready(client: Client, settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
     answer = client.get("/readyz")
-    assert (answer.status_code, answer.json()["status"]) == (503, "not_ready")
-    assert answer.json()["checks"]["provider"]["status"] == "failed"
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+    assert answer.json()["checks"]["redis"] == {"status": "failed", "detail": "does not answer"}
+    assert answer.json()["checks"]["provider"]["status"] == "warning"
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("provider")
-def test_a_redis_that_is_away_is_named(client: Client, settings: pytest.FixtureRequest) -> None:
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+def test_without_the_database_it_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> health.HealthCheck:
+        raise OperationalError
+
+    monkeypatch.setitem(health.CHECKS, "database", fail)
     answer = client.get("/readyz")
-    assert (answer.status_code, answer.json()["checks"]["redis"]) == (
-        503,
-        {"status": "failed", "detail": "does not answer"},
-    )
+    assert (answer.status_code, answer.json()["status"]) == (503, "not_ready")
+    assert answer.json()["checks"]["database"] == {"status": "failed", "detail": "does not answer"}
 
 
 @pytest.mark.django_db
