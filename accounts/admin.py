@@ -15,26 +15,38 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.paginator import InfinitePaginator
 
 from accounts.admin_forms import NewKeyForm, ProjectForm
 from accounts.metering import admin as limits_admin  # noqa: F401  Django's admin looks for accounts.admin alone
 from accounts.models import ApiKey, AuditEntry, Notice, Project
+from accounts.people import admin as people_admin  # noqa: F401
+from accounts.people.scoped_admin import ScopedAdmin, ScopedFilter
 from accounts.services import add_sending_cap, create_api_key, revoke_api_key, write_audit
 from accounts.streams import add_default_stream
 
+# The settings of a project that only people of the whole installation change.
+OF_INSTALLATION = (
+    *("allowed_headers", "turn_weight", "may_send_critical"),
+    *("guard_bounce_percent", "guard_complaint_percent"),
+)
+
 
 @admin.register(Project)
-class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
+class ProjectAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Tenants. They cannot be deleted here, since their mail, keys and domains would be deleted too."""
 
+    project_path = ""
     form = ProjectForm
     list_display = ("name", "contact_email", "default_from", "created_at")
     search_fields = ("name", "contact_email")
 
     def has_delete_permission(self, _request: HttpRequest, _obj: Project | None = None) -> bool:
         return False
+
+    def get_readonly_fields(self, request: HttpRequest, _obj: Project | None = None) -> tuple[str, ...]:
+        """What protects projects from each other is not for people of one project."""
+        return () if self.find_reach(request, "change").is_everywhere else OF_INSTALLATION
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -50,11 +62,11 @@ STATES = {"live": "success", "test": "info", "expired": "warning", "revoked": "d
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
+class ApiKeyAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Keys are created and revoked here, never changed. A key's text is shown once, when it is created."""
 
     list_display = ("name_or_prefix", "project", "state", "may", "last_used_at", "created_at")
-    list_filter = (("project", RelatedDropdownFilter), "is_test")
+    list_filter = (("project", ScopedFilter), "is_test")
     list_select_related = ("project",)
     search_fields = ("name", "prefix")
     search_help_text = "Name or prefix"
@@ -92,9 +104,9 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, _request: HttpRequest, _obj: ApiKey | None = None) -> bool:
         return False
 
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
+    def has_revoke_permission(self, request: HttpRequest, key: ApiKey) -> bool:
         """The permission to create keys includes that to revoke them."""
-        return bool(self.has_add_permission(request))
+        return self.is_allowed(request, "add", key)
 
     def get_readonly_fields(self, _request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         return self.readonly_fields if obj else ()
@@ -136,7 +148,7 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
         key: ApiKey | None = kwargs.get("obj")
         # The key is shown once, so "save and continue" is not offered.
         context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
-        context["may_revoke"] = key is not None and not key.revoked_at and self.has_revoke_permission(request)
+        context["may_revoke"] = key is not None and not key.revoked_at and self.has_revoke_permission(request, key)
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return response
 
@@ -145,18 +157,19 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
         return [path("<uuid:pk>/revoke/", view, name="accounts_apikey_revoke"), *super().get_urls()]
 
     def revoke(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        if not self.has_revoke_permission(request):
-            raise PermissionDenied
-        key = ApiKey.objects.filter(pk=pk).first()
+        self.require_row(request, str(pk))
+        key = self.get_queryset(request).filter(pk=pk).first()
         if key is None:
             raise Http404
+        if not self.has_revoke_permission(request, key):
+            raise PermissionDenied
         revoked = revoke_api_key(key)
         write_audit(request.user.get_username(), "revoke_api_key", revoked, id=str(revoked.pk))
         self.message_user(request, f"{revoked} is revoked.", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:accounts_apikey_change", args=[pk]))
 
 
-class LogAdmin(ModelAdmin):  # type: ignore[misc]
+class LogAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Rows that only the service writes, and that are never counted."""
 
     paginator = InfinitePaginator
@@ -187,16 +200,17 @@ class NoticeAdmin(LogAdmin):
     """Notices to a project's contact or to the operator."""
 
     list_display = ("created_at", "kind", "text", "project", "is_read")
-    list_filter = (("project", RelatedDropdownFilter),)
+    list_filter = (("project", ScopedFilter),)
     list_select_related = ("project",)
     actions = ("mark_read",)
+    action_permissions = {"read": "accounts.change_notice"}
 
     @admin.display(description="Read", boolean=True)
     def is_read(self, notice: Notice) -> bool:
         return notice.read_at is not None
 
     def has_read_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("accounts.change_notice")
+        return self.is_allowed(request, "read")
 
     @admin.action(description="Mark as read", permissions=["read"])
     def mark_read(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:

@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin, TabularInline
 
+from accounts.people.scoped_admin import ScopedAdmin, ScopedFilter
 from accounts.services import write_audit
 from common.errors import ApiError, InvalidFieldsError
 from domains.dkim_keys import rotate_dkim
@@ -63,14 +64,18 @@ class DkimKeyInline(TabularInline):  # type: ignore[misc]
     def has_change_permission(self, *_: object) -> bool:
         return False
 
+    def has_view_permission(self, *_: object) -> bool:
+        """The page is of a domain that the user may see."""
+        return True
+
 
 @admin.register(Domain)
-class DomainAdmin(ModelAdmin):  # type: ignore[misc]
+class DomainAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Sending domains."""
 
     form = DomainForm
     list_display = ("name", "project", "status", "checked_at", "failing_since")
-    list_filter = ("status", "project")
+    list_filter = ("status", ("project", ScopedFilter))
     list_select_related = ("project",)
     search_fields = ("name", "project__name", "default_from")
     ordering = ("-id",)

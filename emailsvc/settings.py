@@ -154,7 +154,11 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+    "accounts.people.reach.RoleBackend",
+]
 # A login that names no page leads to the admin: there is nothing else to log in to.
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"

@@ -7,10 +7,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_protect
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
+from accounts.people.scoped_admin import ScopedAdmin, ScopedFilter
 from common.errors import InvalidFieldsError
 from providers import admin_buttons as buttons
 from providers.admin_buttons import Act, build_urls, list_buttons, may_act, write_provider_audit
@@ -42,12 +44,12 @@ COLOURS = {"ok": "success", "paused": "warning", "failing": "danger", "unreadabl
 
 
 @admin.register(Provider)
-class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
+class ProviderAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Providers."""
 
     form = ProviderForm
     list_display = ("name", "project", "kind", "leads_to", "priority", "weight", "health")
-    list_filter = (("project", RelatedDropdownFilter), "kind", "is_enabled")
+    list_filter = (("project", ScopedFilter), "kind", "is_enabled")
     list_select_related = ("project",)
     ordering = ("project", "priority", "name")
     actions = ("ask", "pause", "resume")
@@ -69,7 +71,7 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
             return ()
         if obj.kind != ProviderKind.ESP:
             return self.facts
-        is_told = super().has_change_permission(request, obj)
+        is_told = may_act(request, obj)
         return (*self.facts, "unknown_events", *(("events_go_to",) if is_told else ()))
 
     @admin.display(description="Event URL")
@@ -120,20 +122,23 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
         response: HttpResponse = super().add_view(request, form_url, extra_context)
         return response
 
+    @method_decorator(csrf_protect)
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Open a new bounce mailbox first: the network must not be used within the admin's transaction."""
+        """Runs outside Django's usual transaction, which must not wait for the network: a new bounce mailbox is opened,
+        and the DNS is asked for the host of one project's provider.
+        """
         url = request.POST.get("new_bounce_mailbox", "").strip() if request.method == "POST" else ""
         is_opened = url not in {"", REMOVED} and may_act(request)
         vars(request)["mailbox"] = self._open_mailbox(request, url, object_id) if is_opened else None
-        response: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        response: HttpResponse = self._changeform_view(request, object_id, form_url, extra_context)
         return response
 
     def _open_mailbox(self, request: HttpRequest, url: str, object_id: str | None) -> MailboxInput | InvalidFieldsError:
-        provider = Provider.objects.filter(pk=object_id).first() if object_id else None
+        provider = self.get_queryset(request).filter(pk=object_id).first() if object_id else None
         try:
-            return read_mailbox(url, kind=read_form_kind(request, provider).kind, is_operated=True)
+            return read_mailbox(url, kind=read_form_kind(request, provider).kind, is_operated=self.is_operated(request))
         except InvalidFieldsError as error:
             return error
 
@@ -141,7 +146,12 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
         kwargs["form"] = build_form(read_form_kind(request, obj))
         form = super().get_form(request, obj, change, **kwargs)
         form.mailbox = getattr(request, "mailbox", None)
+        form.is_operated = self.is_operated(request)
         return form
+
+    def is_operated(self, request: HttpRequest) -> bool:
+        """Whether providers made by this user may be in any network: people of one project are like API keys."""
+        return self.find_written(request).is_everywhere
 
     def save_model(self, request: HttpRequest, obj: Provider, form: ProviderForm, change: bool) -> None:
         target = form.target if form.has_new_settings or not change else None
@@ -150,10 +160,13 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
         if change:
             is_removed = form.cleaned_data["new_bounce_mailbox"] == REMOVED
             given = mailbox if mailbox or is_removed else UNCHANGED
-            change_provider(obj, target=target, is_operated=True, mailbox=given, name=obj.name, **values)
+            change_provider(obj, target=target, is_operated=form.is_operated, mailbox=given, name=obj.name, **values)
         else:
             assert target is not None
-            added = add_provider(obj.project, name=obj.name, target=target, is_operated=True, mailbox=mailbox, **values)
+            operated = form.is_operated
+            added = add_provider(
+                obj.project, name=obj.name, target=target, is_operated=operated, mailbox=mailbox, **values
+            )
             obj.__dict__.update(added.__dict__)
         write_provider_audit(request, "change_provider" if change else "add_provider", obj)
 
@@ -170,7 +183,7 @@ class ProviderAdmin(ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         if provider := kwargs.get("obj"):
-            context |= {"may_act": may_act(request), "acts": list_buttons(provider)}
+            context |= {"may_act": may_act(request, provider), "acts": list_buttons(provider)}
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return response
 

@@ -10,13 +10,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
+from accounts.people.reach import find_reach
 from accounts.services import write_audit
 from providers.connection_test import TooManyChecksError, check_provider
 from providers.models import Provider
 from providers.services import pause_provider, resume_provider
 
 if TYPE_CHECKING:
-    from unfold.admin import ModelAdmin
+    from accounts.people.scoped_admin import ScopedAdmin
 
 
 # The action of a button. It returns the level and the text of the message to show.
@@ -61,9 +62,10 @@ def write_provider_audit(request: HttpRequest, action: str, provider: Provider, 
     write_audit(request.user.get_username(), action, provider, **data)
 
 
-def may_act(request: HttpRequest) -> bool:
+def may_act(request: HttpRequest, provider: Provider | None = None) -> bool:
     """Whether the user may use the buttons, also on the provider of PROVIDER_URL, whose settings are read-only here."""
-    return request.user.has_perm("providers.change_provider")
+    reach = find_reach(request.user, "providers.change_provider")
+    return bool(reach) if provider is None else reach.admits(provider.project_id)
 
 
 def list_buttons(provider: Provider) -> list[tuple[str, str]]:
@@ -73,23 +75,23 @@ def list_buttons(provider: Provider) -> list[tuple[str, str]]:
     return [(f"admin:providers_provider_{name}", words) for name, (words, _) in ACTS.items() if name != hidden]
 
 
-def build_urls(model_admin: "ModelAdmin") -> list[URLPattern]:
+def build_urls(model_admin: "ScopedAdmin") -> list[URLPattern]:
     return [
         path(f"<uuid:pk>/{name}/", _button(model_admin, act), name=f"providers_provider_{name}")
         for name, (_, act) in ACTS.items()
     ]
 
 
-def _button(model_admin: "ModelAdmin", act: Act) -> Callable[..., HttpResponse]:
+def _button(model_admin: "ScopedAdmin", act: Act) -> Callable[..., HttpResponse]:
     """A view that acts on one provider, on POST only and outside a transaction, since a test uses the network."""
 
     @require_POST
     def press(request: HttpRequest, pk: UUID) -> HttpResponse:
-        if not may_act(request):
-            raise PermissionDenied
-        provider = Provider.objects.filter(pk=pk).first()
+        provider = model_admin.get_queryset(request).filter(pk=pk).first()
         if provider is None:
             raise Http404
+        if not may_act(request, provider):
+            raise PermissionDenied
         level, text = act(request, provider)
         model_admin.message_user(request, text, level)
         return HttpResponseRedirect(reverse("admin:providers_provider_change", args=[pk]))

@@ -17,7 +17,7 @@ from providers.configuration.rules import list_names
 from providers.esp.catalog import ESPS
 from providers.models import Provider, ProviderKind
 from providers.services import ProviderExistsError, show_settings
-from providers.targets import ProviderTarget, check_target
+from providers.targets import ProviderTarget, read_target
 
 COLUMNS = ("priority", "weight", "rate_limit", "connection_limit", "is_enabled")
 # The prefix of the fields of settings, whose names may be those of columns.
@@ -98,7 +98,7 @@ class SecretInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]
 
 
 def build_field(form_kind: FormKind, name: str) -> forms.Field:
-    """The form field of a setting. None is required here: `check_target` knows what is."""
+    """The form field of a setting. None is required here: `read_target` knows what is."""
     label = LABELS.get(name, name.replace("_", " ").capitalize())
     if name in CHOICES:
         choices = [("", "usual"), *((word, word) for word in CHOICES[name])]
@@ -116,6 +116,9 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
     target: ProviderTarget
     # The opened mailbox, or why it cannot be used: found before the admin's transaction began.
     mailbox: MailboxInput | InvalidFieldsError | None = None
+
+    # False for a person of one project, whose providers must be at public addresses.
+    is_operated = True
 
     new_bounce_mailbox = forms.CharField(
         label="Bounce mailbox",
@@ -184,7 +187,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
             settings["esp"] = self.form_kind.esp
         self.target = ProviderTarget(kind=self.form_kind.kind, settings=settings)
         try:
-            check_target(self.target, is_operated=True, kept=self.instance if self.is_change else None)
+            read_target(self.target, is_operated=self.is_operated, kept=self.instance if self.is_change else None)
         except InvalidFieldsError as error:
             for each in error.errors:
                 field = SETTING + each.field.removeprefix("settings.")

@@ -17,6 +17,7 @@ from rest_framework.exceptions import ValidationError
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts.people.scoped_admin import ScopedAdmin, ScopedFilter
 from accounts.services import write_audit
 from common.errors import ApiError, InvalidFieldsError
 from common.validation import list_field_errors
@@ -112,14 +113,18 @@ class VersionInline(TabularInline):  # type: ignore[misc]
     def has_change_permission(self, *_: object) -> bool:
         return False
 
+    def has_view_permission(self, *_: object) -> bool:
+        """The page is of a template that the user may see."""
+        return True
+
 
 @admin.register(Template)
-class TemplateAdmin(ModelAdmin):  # type: ignore[misc]
+class TemplateAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Templates and their versions."""
 
     form = TemplateForm
     list_display = ("name", "alias", "project", "published_version", "updated_at")
-    list_filter = ("project",)
+    list_filter = (("project", ScopedFilter),)
     search_fields = ("name", "alias", "subject", "project__name")
     ordering = ("-id",)
     inlines = (VersionInline,)
@@ -146,7 +151,7 @@ class TemplateAdmin(ModelAdmin):  # type: ignore[misc]
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "layout":
             shown = request.resolver_match.kwargs.get("object_id") if request.resolver_match else None
-            layouts = Template.objects.current()
+            layouts = self.get_queryset(request)
             kwargs["queryset"] = layouts.filter(project__templates=shown).exclude(pk=shown) if shown else layouts
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 

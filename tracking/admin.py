@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts.people.scoped_admin import ScopedFilter
 from accounts.services import write_audit
 from accounts.streams import check_stream
 from common.addresses import AddressError, parse_address
@@ -67,7 +68,7 @@ class SuppressionAdmin(ImportAdmin):
 
     form = SuppressionForm
     list_display = ("address", "reason", "where", "way", "project", "note", "created_at")
-    list_filter = ("reason", "stream", "way", "is_test", "project")
+    list_filter = ("reason", "stream", "way", "is_test", ("project", ScopedFilter))
     list_select_related = ("project",)
     # Only turns the search box on; `get_search_results` searches.
     search_fields = ("address",)

@@ -8,9 +8,10 @@ from unfold.admin import ModelAdmin
 
 from accounts.installation.limits import NAMES, LimitValues, set_limits
 from accounts.models import KeyLimits, Limits, ProjectLimits
+from accounts.people.scoped_admin import ScopedAdmin
 
 
-class LimitsAdmin(ModelAdmin):  # type: ignore[misc]
+class LimitsAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """An owner without a row has the defaults; an empty field is no limit."""
 
     owner = ""
@@ -40,6 +41,7 @@ class ProjectLimitsAdmin(LimitsAdmin):
 class KeyLimitsAdmin(LimitsAdmin):
     """Limits of single keys."""
 
+    project_path = "api_key__project"
     owner = "api_key"
     list_display = ("api_key", *NAMES)
     list_select_related = ("api_key",)

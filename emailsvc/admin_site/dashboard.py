@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import Notice
+from accounts.people.reach import Reach, find_reach
 from common.ids import least_id_at
 from common.times import age_of, format_age
 from messages.admin.page import COLOURS
@@ -21,17 +22,22 @@ SHOWN = 10
 
 def fill_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The page's content, limited to what this user may view."""
-    if request.user.has_perm("mail.view_message"):
-        context |= {"queue": describe_queue(read_queue()), "troubled": list_troubled()}
-    if request.user.has_perm("accounts.view_notice"):
-        context["notices"] = Notice.objects.filter(read_at=None).select_related("project").order_by("-id")[:SHOWN]
+    mail = find_reach(request.user, "mail.view_message")
+    if mail.is_everywhere:
+        context["queue"] = describe_queue(read_queue())
+    if mail:
+        context |= {"may_see_mail": True, "troubled": list_troubled(mail)}
+    if notices := find_reach(request.user, "accounts.view_notice"):
+        unread = notices.limit(Notice.objects.filter(read_at=None))
+        context["notices"] = unread.select_related("project").order_by("-id")[:SHOWN]
     return context
 
 
-def list_troubled() -> list[dict[str, Any]]:
+def list_troubled(reach: Reach) -> list[dict[str, Any]]:
     """The latest messages that were not delivered."""
     since = least_id_at(timezone.now() - LOOKED_BACK)
-    rows = with_rows(Message.objects.filter(pk__gte=since, status__in=[Status.FAILED, Status.BOUNCED]))
+    messages = Message.objects.filter(pk__gte=since, status__in=[Status.FAILED, Status.BOUNCED])
+    rows = with_rows(reach.limit(messages))
     return [
         {"message": row, "to": find_address(row), "colour": COLOURS[row.status]}
         for row in rows.select_related("project").order_by("-id")[:SHOWN]

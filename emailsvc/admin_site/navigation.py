@@ -39,13 +39,19 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("accounts.auditentry", "history"),
     ),
     "People": (
+        ("accounts.membership", "badge"),
         ("auth.user", "person"),
         ("auth.group", "group"),
         ("axes.accessattempt", "lock"),
     ),
 }
 # Clearer names for packages whose own name is too vague.
-TITLES = {"axes.accessattempt": "Failed logins", "accounts.auditentry": "Audit log", "mail.incidentresend": "Incidents"}
+TITLES = {
+    "axes.accessattempt": "Failed logins",
+    "accounts.membership": "Members",
+    "accounts.auditentry": "Audit log",
+    "mail.incidentresend": "Incidents",
+}
 
 
 def build_navigation(request: HttpRequest) -> list[dict[str, Any]]:

@@ -24,7 +24,16 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Guides": ("sending", "domains", "templates", "tracking", "simulator", "webhooks", "events", "statistics"),
     "Other clients": ("clients", "agents", "smtp", "resend", "postmark", "sendgrid", "mailgun", "ses"),
     "Reference": ("errors", "limits", "settings", "glossary"),
-    "Operations": ("self-hosting", "esps", "operations", "management", "drills", "benchmarks", "architecture"),
+    "Operations": (
+        "self-hosting",
+        "esps",
+        "operations",
+        "people",
+        "management",
+        "drills",
+        "benchmarks",
+        "architecture",
+    ),
 }
 LAST_SECTION = "Operations"
 

@@ -9,10 +9,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Project
+from accounts.people.scoped_admin import ScopedAdmin, limit_project_field
 from accounts.services import write_audit
 from messages.admin.buttons import STYLE
 from messages.bounce_release import BounceSelection, release_bounced, select_bounced
@@ -62,11 +62,12 @@ class ReleaseForm(forms.Form):
         return BounceSelection(**self.cleaned_data)
 
 
-def release_bounces(admin: ModelAdmin, request: HttpRequest) -> HttpResponseBase:
+def release_bounces(admin: ScopedAdmin, request: HttpRequest) -> HttpResponseBase:
     """Show the form, then what it finds, and on the confirming POST release that."""
     if not admin.has_delete_permission(request):
         raise PermissionDenied
     form = ReleaseForm(request.POST or None)
+    limit_project_field(form, admin.find_reach(request, "delete"))
     is_valid = request.method == "POST" and form.is_valid()
     if is_valid and "confirmed" in request.POST:
         count = sum(1 for _ in release_bounced(form.select()))

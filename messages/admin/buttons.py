@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
+from accounts.people.scoped_admin import ScopedAdmin
 from common.errors import ApiError
 from messages.admin.actions import AdminAction, new_ticket, perform
 from messages.admin.page import COLOURS
@@ -23,12 +24,12 @@ MAX_BULK = 200
 STYLE = forms.Media(css={"all": ["mail/admin.css"]})
 
 
-class ActingAdmin(ModelAdmin):  # type: ignore[misc]
+class ActingAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """A model admin that performs the actions of `messages.admin.actions`."""
 
-    def has_act_permission(self, request: HttpRequest) -> bool:
-        """Whether this person may cancel, resend and settle."""
-        return request.user.has_perm("mail.act_message")
+    def has_act_permission(self, request: HttpRequest, message: Message | None = None) -> bool:
+        """Whether this person may cancel, resend and settle the message; without one, any message."""
+        return self.is_allowed(request, "act", message)
 
     def find(self, request: HttpRequest, object_id: str, queryset: QuerySet[Message] | None = None) -> Message:
         """Find a message. Raises PermissionDenied without the view permission, Http404 for an unknown id."""
@@ -49,7 +50,7 @@ class ActingAdmin(ModelAdmin):  # type: ignore[misc]
         @require_POST
         def press(request: HttpRequest, pk: UUID) -> HttpResponse:
             message = self.find(request, str(pk), self.get_queryset(request).select_related("project"))
-            if not self.has_act_permission(request):
+            if not self.has_act_permission(request, message):
                 raise PermissionDenied
             try:
                 next_message = self.act(request, act, message)

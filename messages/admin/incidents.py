@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -13,6 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Project
+from accounts.people.scoped_admin import ScopedAdmin, limit_project_field
 from accounts.services import write_audit
 from messages.admin.bounce_release import TimeField
 from messages.admin.buttons import STYLE
@@ -52,11 +54,17 @@ class IncidentForm(forms.Form):
 
 
 @admin.register(IncidentResend)
-class IncidentAdmin(ModelAdmin):  # type: ignore[misc]
+class IncidentAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Staff who may see mail may look an incident up."""
 
+    project_path = "recipient__project"
+    action_permissions = {"look_up": "mail.view_message"}
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
     def has_view_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
-        return bool(request.user.has_perm("mail.view_message"))
+        return self.is_allowed(request, "look_up")
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
         return False
@@ -69,7 +77,10 @@ class IncidentAdmin(ModelAdmin):  # type: ignore[misc]
 
     def changelist_view(self, request: HttpRequest, _extra_context: Any = None) -> HttpResponseBase:
         """The form, and what it finds."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         form = IncidentForm(request.GET or None)
+        limit_project_field(form, self.find_reach(request, "look_up"))
         is_valid = bool(request.GET) and form.is_valid()
         if is_valid and "csv" in request.GET:
             return self.download(request, form.select())

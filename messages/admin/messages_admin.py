@@ -14,9 +14,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from accounts.models import AuditEntry
+from accounts.people.scoped_admin import ScopedFilter
 from accounts.services import store_audit
 from common.client_ip import find_origin
 from messages.admin import bodies
@@ -41,7 +42,7 @@ class MessageAdmin(ActingAdmin):
     list_display_links = ("created", "subject_line")
     list_filter = (
         ("status", ChoicesDropdownFilter),
-        ("project", RelatedDropdownFilter),
+        ("project", ScopedFilter),
         ("priority", ChoicesDropdownFilter),
         TagFilter,
         ("created_at", CreatedFilter),
@@ -123,7 +124,7 @@ class MessageAdmin(ActingAdmin):
             "opts": self.opts,
             "media": STYLE,
             "story": build_message_story(message),
-            "may_act": self.has_act_permission(request),
+            "may_act": self.has_act_permission(request, message),
             "ticket": new_ticket(),
             "now": now,
             "why": why,

@@ -7,8 +7,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import RelatedDropdownFilter
 
+from accounts.people.scoped_admin import ScopedAdmin, ScopedFilter
 from common.errors import ApiError
 from messages.models import Pause
 from messages.pause_models import PauseKind
@@ -67,12 +67,12 @@ class HoldingFilter(admin.SimpleListFilter):
 
 
 @admin.register(Pause)
-class PauseAdmin(ModelAdmin):  # type: ignore[misc]
+class PauseAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """What is held back, by people and by the guard."""
 
     form = PauseForm
     list_display = ("created_at", "kind", "label", "project", "effect", "made_by", "reason", "ended_at")
-    list_filter = (HoldingFilter, "kind", ("project", RelatedDropdownFilter))
+    list_filter = (HoldingFilter, "kind", ("project", ScopedFilter))
     list_select_related = ("project",)
     actions = ("resume_selected", "drop_selected")
     readonly_fields = (

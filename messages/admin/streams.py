@@ -6,9 +6,9 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from accounts.models import Stream, StreamType
+from accounts.people.scoped_admin import ScopedAdmin, ScopedFilter
 from accounts.services import write_audit
 from accounts.streams import NAME_RULE, build_feedback_id, create_stream, is_valid_name
 from common.errors import ConflictError
@@ -34,12 +34,12 @@ class StreamForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Stream)
-class StreamAdmin(ModelAdmin):  # type: ignore[misc]
+class StreamAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Streams are created and deleted here, never changed."""
 
     form = StreamForm
     list_display = ("name", "type", "project", "feedback_id", "created_at")
-    list_filter = ("type", ("project", RelatedDropdownFilter))
+    list_filter = ("type", ("project", ScopedFilter))
     list_select_related = ("project",)
     search_fields = ("name",)
     # One at a time: each deletion is checked.

@@ -14,6 +14,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.acting_for import Delegate
+from accounts.people.reach import Reach, find_reach
 from accounts.services import write_audit
 from messages.admin.bounce_release import release_bounces
 from messages.admin.buttons import STYLE
@@ -54,7 +55,12 @@ class HoldingAdmin(SuppressionAdmin):
 
     def has_release_permission(self, request: HttpRequest) -> bool:
         """A release sends mail, so it needs both the permission to delete suppressions and the one to resend."""
-        return self.has_delete_permission(request) and request.user.has_perm("mail.act_message")
+        return bool(self.find_reach(request, "release"))
+
+    def find_reach(self, request: HttpRequest, verb: str) -> Reach:
+        if verb != "release":
+            return super().find_reach(request, verb)
+        return super().find_reach(request, "delete") & find_reach(request.user, "mail.act_message")
 
     @admin.action(description="Release and resend suppressed mail", permissions=["release"])
     def release_and_resend(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> HttpResponseBase | None:

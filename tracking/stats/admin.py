@@ -13,6 +13,7 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from accounts.models import Project
+from accounts.people.scoped_admin import ScopedAdmin, hide_others
 from templates_app.models import Template
 from tracking.models import Rollup
 from tracking.stats.filters import GROUPS, read_question
@@ -30,7 +31,7 @@ USUAL = "week"
 
 
 @admin.register(Rollup)
-class RollupAdmin(ModelAdmin):  # type: ignore[misc]
+class RollupAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """A read-only page of statistics."""
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
@@ -45,8 +46,10 @@ class RollupAdmin(ModelAdmin):  # type: ignore[misc]
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The page. An unknown choice is replaced by the default."""
         self.check_view(request)
-        projects = list(Project.objects.all())
+        reach = self.find_reach(request, "view")
+        projects = list(reach.limit(Project.objects.all(), "pk"))
         chosen = request.GET
+        hide_others(reach, [chosen.get("project", "")])
         first = projects[0] if projects else None
         project = next((each for each in projects if str(each.pk) == chosen.get("project")), first)
         period = chosen.get("period") if chosen.get("period") in PERIODS else USUAL

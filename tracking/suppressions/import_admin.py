@@ -17,6 +17,7 @@ from unfold.widgets import (
 )
 
 from accounts.models import Project
+from accounts.people.scoped_admin import ScopedAdmin, limit_project_field
 from accounts.services import write_audit
 from accounts.streams import check_stream
 from common.errors import ApiError, InvalidFieldsError
@@ -63,7 +64,7 @@ class ImportForm(forms.Form):
         return values
 
 
-class ImportAdmin(ModelAdmin):  # type: ignore[misc]
+class ImportAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """A model admin with the page of the import."""
 
     actions_list = ("import_file",)
@@ -77,6 +78,7 @@ class ImportAdmin(ModelAdmin):  # type: ignore[misc]
         if not self.has_import_permission(request):
             raise PermissionDenied
         form = ImportForm(request.POST or None, request.FILES or None)
+        limit_project_field(form, self.find_reach(request, "add"))
         result: ImportResult | None = None
         bad: list[BadLine] = []
         if request.method == "POST" and form.is_valid():

@@ -15,9 +15,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.paginator import InfinitePaginator
 
+from accounts.people.scoped_admin import ScopedAdmin, ScopedFilter
 from accounts.services import write_audit
 from common.errors import ApiError
 from webhooks.models import DeliveryStatus, Endpoint, WebhookDelivery
@@ -53,12 +54,12 @@ def describe_last_attempt(delivery: WebhookDelivery) -> str:
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
+class WebhookDeliveryAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """The delivery log. It is read-only; a delivery can be replayed."""
 
     list_display = ("created_at", "type", "state", "answer", "attempt_count", "url")
     list_display_links = ("created_at", "type")
-    list_filter = (("endpoint", RelatedDropdownFilter), ("status", ChoicesDropdownFilter))
+    list_filter = (("endpoint", ScopedFilter), ("status", ChoicesDropdownFilter))
     list_filter_submit = True
     list_per_page = 50
     list_fullwidth = True
@@ -68,6 +69,7 @@ class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
     sortable_by = ()
     ordering = ("-id",)
     search_fields = ("event_id",)
+    action_permissions: ClassVar = {"replay": "webhooks.change_endpoint"}
     search_help_text = "Event id (the webhook-id header)"
 
     class Media:
@@ -99,9 +101,9 @@ class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         return False
 
-    def has_replay_permission(self, request: HttpRequest) -> bool:
+    def has_replay_permission(self, request: HttpRequest, delivery: WebhookDelivery) -> bool:
         """Replaying a delivery needs the permission to change endpoints."""
-        return request.user.has_perm("webhooks.change_endpoint")
+        return self.is_allowed(request, "replay", delivery)
 
     @admin.display(description="State")
     def state(self, delivery: WebhookDelivery) -> str:
@@ -132,13 +134,14 @@ class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
             "answer": describe_last_attempt(delivery),
             "payload": json.dumps(json.loads(delivery.payload), indent=2, ensure_ascii=False),
             "attempts": list(reversed(delivery.attempts)),
-            "may_replay": self.has_replay_permission(request),
+            "may_replay": self.has_replay_permission(request, delivery),
         }
         return TemplateResponse(request, "webhooks/delivery.html", context)
 
-    def history_view(self, _request: HttpRequest, object_id: str, _extra_context: Any = None) -> HttpResponseBase:
+    def history_view(self, request: HttpRequest, object_id: str, _extra_context: Any = None) -> HttpResponseBase:
         """Redirect to the delivery's page, which holds the history."""
-        return HttpResponseRedirect(reverse("admin:webhooks_webhookdelivery_change", args=[object_id]))
+        found = self.find(request, object_id)
+        return HttpResponseRedirect(reverse("admin:webhooks_webhookdelivery_change", args=[found.pk]))
 
     def find(self, request: HttpRequest, object_id: object) -> WebhookDelivery:
         try:
@@ -154,9 +157,9 @@ class WebhookDeliveryAdmin(ModelAdmin):  # type: ignore[misc]
         return [path("<uuid:pk>/replay/", view, name="webhooks_webhookdelivery_replay"), *super().get_urls()]
 
     def replay(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        if not self.has_replay_permission(request):
-            raise PermissionDenied
         delivery = self.find(request, pk)
+        if not self.has_replay_permission(request, delivery):
+            raise PermissionDenied
         try:
             replay_one(delivery.endpoint, pk)
         except ApiError as error:

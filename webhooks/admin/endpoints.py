@@ -19,8 +19,8 @@ from django.utils.html import format_html
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import RelatedDropdownFilter
 
+from accounts.people.scoped_admin import ScopedAdmin, ScopedFilter
 from accounts.services import write_audit
 from common.errors import ApiError
 from webhooks.admin.deliveries import describe_rows, log_url
@@ -49,12 +49,12 @@ SHOWN = 25
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(ModelAdmin):  # type: ignore[misc]
+class EndpointAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Webhook endpoints."""
 
     form = EndpointForm
     list_display = ("where", "project", "state", "last_success", "last_failure", "told")
-    list_filter = (("project", RelatedDropdownFilter), "status", "is_test")
+    list_filter = (("project", ScopedFilter), "status", "is_test")
     list_select_related = ("project",)
     search_fields = ("url", "description")
     search_help_text = "URL or description"
