@@ -18,6 +18,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from accounts.admin_forms import NewKeyForm, ProjectForm
+from accounts.lifetimes import admin as retention_admin  # noqa: F401  Django's admin looks for accounts.admin alone
 from accounts.metering import admin as limits_admin  # noqa: F401  Django's admin looks for accounts.admin alone
 from accounts.models import ApiKey, AuditEntry, Notice, Project
 from accounts.people import admin as people_admin  # noqa: F401

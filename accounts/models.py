@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Length, Now
 
 from accounts import scopes, tokens
+from accounts.lifetimes.models import Retention as Retention
 from accounts.metering.models import KeyLimits as KeyLimits
 from accounts.metering.models import KeyUsage as KeyUsage
 from accounts.metering.models import Limits as Limits

@@ -36,7 +36,7 @@ from common.parsers import read_object, read_optional_object
 from common.serializers import NoFields, NoQuery, QuerySerializer, StrictSerializer
 
 # These methods change an object; an empty body would have no meaning.
-WITH_BODY = frozenset({"create", "update", "partial_update", "put_limits"})
+WITH_BODY = frozenset({"create", "update", "partial_update", "put_limits", "put_retention"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # The words of the audit log for DRF's actions; other actions are named by themselves.
 AUDIT_WORDS = {"update": "change", "partial_update": "change", "destroy": "delete"}

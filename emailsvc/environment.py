@@ -242,9 +242,6 @@ class Environment(BaseSettings):
     WEBHOOK_DISABLE_SECONDS: Seconds = Field(
         default=timedelta(days=5), description="Time of uninterrupted failure after which an endpoint is disabled."
     )
-    WEBHOOK_KEEP_SECONDS: Seconds = Field(
-        default=timedelta(days=30), description="Time for which webhook deliveries stay in the log."
-    )
     ATTACHMENT_LIMIT_COUNT: int = Field(
         default=5, ge=1, le=100, description="Maximum number of attachments of one email."
     )

@@ -152,11 +152,15 @@ def drop_months(table: MonthlyTable, before: datetime) -> list[str]:
 def drop_month(table: MonthlyTable, partition: Partition) -> bool:
     """Drop one partition. False if something in it is needed, or a lock was not free."""
     name = sql.Identifier(partition.name)
+    is_needed = f"SELECT {table.needed.replace('PARTITION', partition.name)}"
     try:
         with transaction.atomic(), connection.cursor() as cursor:
+            # Before the lock, so that nobody waits for the look at a month that stays.
+            if fetch_value(is_needed, {"end": partition.end}):
+                return False
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
             cursor.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table.name)))
-            if fetch_value(f"SELECT {table.needed.replace('PARTITION', partition.name)}", {"end": partition.end}):
+            if fetch_value(is_needed, {"end": partition.end}):
                 return False
             cursor.execute(sql.SQL("DROP TABLE {}").format(name))
     except DatabaseError as error:

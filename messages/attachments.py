@@ -163,7 +163,7 @@ def file_parts(new: NewFiles, rows: Sequence[Attachment], source: str) -> list[P
     attachments = [
         [row.pk for row in rows],
         [row.message_id for row in rows],
-        [row.content.sha256 for row in rows],
+        [row.content.sha256 for row in rows if row.content],
         [row.position for row in rows],
         [row.filename for row in rows],
         [row.content_type for row in rows],

@@ -7,7 +7,10 @@ from django.db.models import Q
 
 
 class Content(models.Model):
-    """The bodies of a message, and the places in them that delivery fills for each recipient. The row never changes."""
+    """The bodies of a message, and the places in them that delivery fills for each recipient.
+
+    The row changes once: when the bodies are removed.
+    """
 
     message = models.OneToOneField("mail.Message", models.CASCADE, primary_key=True, related_name="content")
     html = models.TextField(blank=True)
@@ -20,9 +23,15 @@ class Content(models.Model):
     # The Message-ID that the client had written, without its brackets; the mail leaves with one of ours.
     original_message_id = models.TextField(blank=True, default="", db_default="")
 
+    # When retention or an erasure removed the bodies.
+    bodies_purged_at = models.DateTimeField(null=True)
+
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=~Q(html="") | ~Q(text=""), name="content_has_body"),
+            models.CheckConstraint(
+                condition=~Q(html="") | ~Q(text="") | Q(bodies_purged_at__isnull=False),
+                name="content_has_body_or_had",
+            ),
         ]
         indexes = [
             # GET /emails?remote_id=… and the admin's search.

@@ -49,7 +49,9 @@ class Attachment(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     message = models.ForeignKey("mail.Message", models.CASCADE, related_name="attachments")
-    content = models.ForeignKey(AttachmentContent, models.PROTECT, related_name="attachments")
+    # Null when retention or an erasure has taken the file; `size` is its size then.
+    content = models.ForeignKey(AttachmentContent, models.PROTECT, null=True, related_name="attachments")
+    size = models.IntegerField(null=True)
     position = models.SmallIntegerField()
     filename = models.TextField()
     content_type = models.TextField()
@@ -58,3 +60,8 @@ class Attachment(models.Model):
 
     class Meta:
         ordering = ["position"]
+
+    @property
+    def byte_count(self) -> int:
+        """The size of the file, also of one that is gone."""
+        return self.content.size if self.content is not None else self.size or 0

@@ -6,16 +6,17 @@ from ledger.partitions import MonthlyTable
 from messages.states import OPEN_STATUSES, Status
 from webhooks.retention import DELIVERIES
 
-# A month waits for the mail that was accepted in it or before, and is still open or scheduled.
-_OPEN_MAIL = (
-    "EXISTS (SELECT 1 FROM mail_message m"  # noqa: S608 - built from constants
+# Retention removes rows by project; a month is dropped when it is empty. It also waits for the mail that was accepted
+# in it or before, and is still open or scheduled.
+_KEPT_ROWS = (
+    "EXISTS (SELECT 1 FROM PARTITION) OR EXISTS (SELECT 1 FROM mail_message m"  # noqa: S608 - built from constants
     f" WHERE m.status IN ({OPEN_STATUSES}, '{Status.SCHEDULED}') AND m.id < %(end)s)"
 )
 EVENTS = MonthlyTable(
     name="tracking_event",
     key="id",
     storage={"autovacuum_vacuum_insert_scale_factor": "0.05", "autovacuum_analyze_scale_factor": "0.05"},
-    needed=_OPEN_MAIL,
+    needed=_KEPT_ROWS,
 )
 # By recipient, so that a recipient's attempts lie together and their number stays unique.
 ATTEMPTS = MonthlyTable(
@@ -26,6 +27,6 @@ ATTEMPTS = MonthlyTable(
         "autovacuum_vacuum_scale_factor": "0.02",
         "autovacuum_analyze_scale_factor": "0.05",
     },
-    needed=_OPEN_MAIL,
+    needed=_KEPT_ROWS,
 )
 MONTHLY_TABLES: Sequence[MonthlyTable] = (EVENTS, ATTEMPTS, DELIVERIES)

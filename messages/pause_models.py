@@ -135,6 +135,6 @@ class IncidentResend(models.Model):
 
     recipient = models.OneToOneField("mail.Recipient", models.CASCADE, primary_key=True, related_name="+")
     # Null if the copy was deleted.
-    copy = models.ForeignKey("mail.Message", models.SET_NULL, null=True, related_name="+", db_index=False)
+    copy = models.ForeignKey("mail.Message", models.SET_NULL, null=True, related_name="+")
     actor = models.TextField()
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -8,7 +8,7 @@ from django.db.models.functions import Lower
 
 from accounts.models import Project
 from common.addresses import Address
-from common.errors import NotFoundError
+from common.errors import ConflictError, NotFoundError
 from messages.models import Attachment, Attempt, Message, Recipient, RecipientField
 from tracking.models import Event
 
@@ -37,6 +37,25 @@ DETAILS: "tuple[Prefetch[Any], ...]" = (
         to_attr="shown_attempts",
     ),
 )
+
+
+class BodyPurgedError(ConflictError):
+    """The content of this email is removed: the time for which the project keeps it is over, or it was erased."""
+
+    code = "body_purged"
+
+
+def check_bodies(message: Message) -> None:
+    """Raise BodyPurgedError if the bodies of a message are removed."""
+    if message.content.bodies_purged_at is not None:
+        raise BodyPurgedError
+
+
+def check_content(message: Message) -> None:
+    """Raise BodyPurgedError if the bodies or a file of a message are removed."""
+    check_bodies(message)
+    if message.attachments.filter(content=None).exists():
+        raise BodyPurgedError
 
 
 def with_rows(messages: QuerySet[Message]) -> QuerySet[Message]:

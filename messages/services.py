@@ -20,7 +20,8 @@ from messages.accepting.draft import Draft, copy_fields
 from messages.accepting.persistence import APPROVAL_TIME, Respond, store_and_respond, store_emails
 from messages.attachments import upload
 from messages.message_events import record_message_events, record_status_events
-from messages.models import Attachment, Message, Recipient, RecipientField, RecipientQuerySet
+from messages.models import Attachment, AttachmentContent, Message, Recipient, RecipientField, RecipientQuerySet
+from messages.selectors import BodyPurgedError, check_content
 from messages.states import Lane, Status, StatusReason
 from messages.tasks import ring
 from messages.transitions import Transition, apply_transitions, lock_messages
@@ -229,7 +230,7 @@ def reschedule(message: Message, scheduled_at: datetime) -> Message:
 def resend(key: Caller, message: Message, selection: ResendRecipients = ResendRecipients.ALL) -> Message:
     """Accept a new message with the content of `message`, which never changes. Opens a transaction if none is open.
 
-    Raises NotResendableError, NothingToResendError, or the errors of `Admission.admit`.
+    Raises NotResendableError, NothingToResendError, BodyPurgedError, or the errors of `Admission.admit`.
     """
     if message.status in {Status.QUEUED, Status.SCHEDULED}:
         raise NotResendableError(message.status)
@@ -254,17 +255,22 @@ def resend_to(key: Caller, message: Message, to: Sequence[Address]) -> Message:
 def store_again(key: Caller, message: Message, admitted: Admitted) -> Message:
     """Store `admitted`, the second admission of `message`, as a new message with the same attachments."""
     with transaction.atomic():
+        # Locked, so that no purge takes the files meanwhile.
+        files = list(message.attachments.select_for_update(no_key=True, of=("self",)))
+        if any(old.content_id is None for old in files):
+            raise BodyPurgedError
+        contents = AttachmentContent.objects.defer("data").in_bulk([old.content_id for old in files])
         new = store_emails(key, [admitted], {})[0]
         new.shown_attachments = [
             Attachment(
                 message=new,
-                content=old.content,
+                content=contents[old.content_id],
                 position=old.position,
                 filename=old.filename,
                 content_type=old.content_type,
                 cid=old.cid,
             )
-            for old in message.attachments.select_related("content").defer("content__data")
+            for old in files
         ]
         Attachment.objects.bulk_create(new.shown_attachments)
     return new
@@ -288,8 +294,9 @@ def admit_copy(
     """Admit the stored content of `message` again for other recipients: the sender is checked again, times are dropped.
 
     `kinds` holds the addresses for to, cc and bcc. `keeps_header`: To and Cc show what they showed, even if that was
-    others than the recipients.
+    others than the recipients. Raises BodyPurgedError if the content is gone.
     """
+    check_content(message)
     admitted = Admission(key).admit(
         Draft(
             from_=as_address(message.from_name, message.from_address),

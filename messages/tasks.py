@@ -9,12 +9,14 @@ from celery import shared_task
 from accounts import idempotency
 from accounts.metering import usage
 from ledger import cached_rows
+from ledger.clock import database_time
 from ledger.doorbell import doorbell
-from ledger.partitions import analyze, make_months
+from ledger.partitions import analyze, drop_months, make_months
 from messages import attachments
 from messages.feedback import recording
 from messages.guard.guard import guard_tenants
-from messages.months import MONTHLY_TABLES
+from messages.lifetimes.purging import purge_due, purge_ownerless
+from messages.months import ATTEMPTS, EVENTS, MONTHLY_TABLES
 from messages.pausing.settling import settle_pauses
 from messages.sending import expiry, lost_leases, schedule, senders
 from messages.sending.due_work import DueWork, find_due_work
@@ -25,6 +27,8 @@ from providers.unreadable import report_unreadable
 
 log = structlog.get_logger(__name__)
 
+# Clocks of machines differ: a month is looked at when it has been over for this time.
+MONTH_RESTS = timedelta(days=7)
 # These make recipients due.
 MAKE_DUE = {DueWork.SCHEDULED, DueWork.LOST, DueWork.SENDERS, DueWork.PAUSES}
 
@@ -117,14 +121,30 @@ def report_unreadable_providers() -> None:
 
 @shared_task(name="mail.keep_months")
 def keep_months() -> None:
-    """Make the partitions of the coming months, and count the rows of partitioned tables for the planner.
+    """Make the partitions of the coming months, drop empty ones of the past, and count the rows for the planner.
 
     PostgreSQL's own autovacuum counts those of each partition, but not of the whole.
     """
+    for table in (EVENTS, ATTEMPTS):
+        if dropped := drop_months(table, database_time() - MONTH_RESTS):
+            log.info("months_dropped", table=table.name, partitions=dropped)
     for table in MONTHLY_TABLES:
         if made := make_months(table):
             log.info("months_made", table=table.name, partitions=made)
         analyze(table)
+
+
+@shared_task(name="mail.purge_due")
+def purge_what_is_over() -> None:
+    """Remove what projects keep no longer, for some seconds."""
+    if count := purge_due():
+        log.info("retention_purged", count=count)
+
+
+@shared_task(name="mail.purge_ownerless")
+def purge_what_nobody_owns() -> None:
+    """Remove old entries of the audit log that are of no project, and the targets of links after two years."""
+    log.info("ownerless_purged", count=purge_ownerless())
 
 
 # The periodic tasks of beat with their intervals. Each is harmless when it runs twice or late.
@@ -138,4 +158,6 @@ SCHEDULE = (
     (sweep_attachments, timedelta(hours=1)),
     (purge_feedback, timedelta(hours=1)),
     (keep_months, timedelta(hours=6)),
+    (purge_what_is_over, timedelta(minutes=1)),
+    (purge_what_nobody_owns, timedelta(hours=1)),
 )

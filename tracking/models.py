@@ -108,6 +108,19 @@ class TrackedLinks(models.Model):
     urls = ArrayField(models.TextField())
 
 
+class LinkOwner(models.Model):
+    """The message of a recipient that is deleted: its links lead on for as long as their targets are kept."""
+
+    recipient_id = models.UUIDField(primary_key=True)
+    message_id = models.UUIDField()
+
+    class Meta:
+        indexes = [
+            # The erasure of a message's recipients.
+            models.Index(fields=["message_id"], name="link_owner_message"),
+        ]
+
+
 # The types of events that other services list as bounces.
 BOUNCES = (EventType.BOUNCED, EventType.COMPLAINED)
 

@@ -13,6 +13,8 @@ from rest_framework.response import Response
 from accounts.idempotent_views import idempotent
 from accounts.installation.limits import LimitValues, find_limits, set_limits
 from accounts.installation.serializers import LimitsInput, LimitsOutput, ProjectInput, ProjectOutput, ProjectQuery
+from accounts.lifetimes.retention import KeptDays, find_kept_days, set_kept_days
+from accounts.lifetimes.serializers import RetentionInput, RetentionOutput
 from accounts.models import Project
 from accounts.project_settings import (
     InvalidHeaderPatternError,
@@ -30,14 +32,26 @@ WRONG_PROJECT = (ProjectExistsError, InvalidProjectNameError, InvalidHeaderPatte
 class ManagedProjectViewSet(ApiViewSet):
     """All projects. A project is not deleted here: its mail, keys and domains would be deleted too."""
 
-    scopes: ClassVar = dict.fromkeys(("list", "retrieve", "create", "update", "limits", "put_limits"), ADMIN)
+    scopes: ClassVar = dict.fromkeys(
+        ("list", "retrieve", "create", "update", "limits", "put_limits", "retention", "put_retention"), ADMIN
+    )
     serializer_class = ProjectOutput
-    answers = {"limits": LimitsOutput, "put_limits": LimitsOutput}
+    answers = {
+        "limits": LimitsOutput,
+        "put_limits": LimitsOutput,
+        "retention": RetentionOutput,
+        "put_retention": RetentionOutput,
+    }
     queries = {"list": ProjectQuery}
-    bodies = {"create": ProjectInput, "update": ProjectInput, "put_limits": LimitsInput}
+    bodies = {
+        "create": ProjectInput,
+        "update": ProjectInput,
+        "put_limits": LimitsInput,
+        "put_retention": RetentionInput,
+    }
     filters = {"name": lambda name: Q(name=name)}
     # The service writes the entry.
-    unaudited = frozenset({"put_limits"})
+    unaudited = frozenset({"put_limits", "put_retention"})
 
     def get_queryset(self) -> QuerySet[Project]:
         return Project.objects.all()
@@ -79,3 +93,16 @@ class ManagedProjectViewSet(ApiViewSet):
         """Replace the limits of a project. Null, or a field that is not given, means no limit."""
         project, values = self.get_object(), LimitValues(**self.read_body())
         return Response(LimitsOutput(set_limits(self.key.prefix, project, values)).data)
+
+    @extend_schema(operation_id="get_project_retention", responses=RetentionOutput)
+    @action(detail=True, methods=["get"])
+    def retention(self, request: Request, pk: UUID) -> Response:
+        """Get the days for which a project keeps each kind of data."""
+        return Response(RetentionOutput(find_kept_days(self.get_object().pk)).data)
+
+    @extend_schema(operation_id="put_project_retention", responses=RetentionOutput)
+    @retention.mapping.put
+    def put_retention(self, request: Request, pk: UUID) -> Response:
+        """Replace a project's retention. A kind that is not given gets its default; null keeps it for good."""
+        project, days = self.get_object(), KeptDays(**self.read_body())
+        return Response(RetentionOutput(set_kept_days(self.key.prefix, project, days)).data)

@@ -25,6 +25,7 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("accounts.apikey", "key"),
         ("accounts.projectlimits", "speed"),
         ("accounts.keylimits", "speed"),
+        ("accounts.retention", "auto_delete"),
         ("accounts.stream", "low_priority"),
         ("domains.domain", "language"),
         ("providers.provider", "outgoing_mail"),

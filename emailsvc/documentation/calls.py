@@ -126,6 +126,8 @@ EXAMPLES: Mapping[str, Example] = {
     "put_managed_project": Example(body={"name": "Acme Europe", "contact_email": "mail@acme.example"}),
     "get_project_limits": Example(),
     "put_project_limits": Example(body={"messages_per_second": 50, "messages_per_day": 100_000}),
+    "get_project_retention": Example(),
+    "put_project_retention": Example(body={"bodies": 7, "attachments": 7, "messages": 365, "events": 365}),
     "list_managed_streams": Example(),
     "create_managed_stream": Example(body={"name": "newsletter", "type": "broadcast"}),
     "get_managed_stream": Example(),

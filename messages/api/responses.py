@@ -102,7 +102,7 @@ class AttachmentOutput(serializers.Serializer[Attachment]):
     id = serializers.UUIDField()
     filename = serializers.CharField()
     content_type = serializers.CharField()
-    size = serializers.IntegerField(source="content.size", help_text="Bytes, decoded.")
+    size = serializers.IntegerField(source="byte_count", help_text="Bytes, decoded.")
     content_id = AbsentTextField(source="cid", help_text="The id for `cid:…` URLs in the HTML.")
 
 
@@ -179,6 +179,9 @@ class EmailOutput(EmailRow):
 
     html = AbsentTextField(source="content.html")
     text = AbsentTextField(source="content.text")
+    bodies_purged_at = TimeField(
+        source="content.bodies_purged_at", help_text="The time at which the bodies were removed."
+    )
     attempts = serializers.SerializerMethodField()
     events = EventOutput(many=True, source="shown_events", help_text="The first 100 events.")
 

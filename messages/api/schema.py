@@ -16,6 +16,7 @@ from messages.api.dry_run import DryRunOutput
 from messages.api.responses import EmailOutput, EmailRow
 from messages.api.views import NotComposedError
 from messages.explain.serializers import ExplanationOutput
+from messages.selectors import BodyPurgedError
 from messages.states import Status
 from tracking.event_serializers import EventOutput
 
@@ -169,7 +170,9 @@ class EmailViews(OpenApiViewExtension):  # type: ignore[no-untyped-call]
             resend=extend_schema(
                 responses={
                     202: EmailRow,
-                    **list_problems(services.NotResendableError, services.NothingToResendError, *REFUSED),
+                    **list_problems(
+                        services.NotResendableError, services.NothingToResendError, BodyPurgedError, *REFUSED
+                    ),
                 }
             ),
             settle=extend_schema(responses={200: EmailOutput, **list_problems(services.NotUncertainError)}),
@@ -180,12 +183,16 @@ class EmailViews(OpenApiViewExtension):  # type: ignore[no-untyped-call]
                 responses={
                     (200, "application/octet-stream"): BYTES,
                     (200, "message/rfc822"): EML,
-                    **list_problems(NotComposedError),
+                    **list_problems(NotComposedError, BodyPurgedError),
                 },
             ),
             attachment=extend_schema(
                 operation_id="get_email_attachment",
-                responses={(200, "application/octet-stream"): BYTES, (200, "*/*"): BYTES},
+                responses={
+                    (200, "application/octet-stream"): BYTES,
+                    (200, "*/*"): BYTES,
+                    **list_problems(BodyPurgedError),
+                },
             ),
         )
         class Described(target):  # type: ignore[misc]

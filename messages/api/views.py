@@ -40,7 +40,15 @@ from messages.attachments import read_content
 from messages.explain.explain import explain
 from messages.explain.serializers import EXPLANATION
 from messages.models import Message
-from messages.selectors import find_attachment, find_detailed, find_explained, find_recipient, timeline
+from messages.selectors import (
+    BodyPurgedError,
+    check_content,
+    find_attachment,
+    find_detailed,
+    find_explained,
+    find_recipient,
+    timeline,
+)
 from messages.sending.composing import compose_raw
 from messages.services import ResendRecipients, Settlement
 from tracking.event_serializers import EventOutput
@@ -202,12 +210,15 @@ class EmailViewSet(ProjectViewSet):
         recipient = find_recipient(message, self.query.get("recipient"))
         if not recipient.attempts.filter(started_at__isnull=False).exists():
             raise NotComposedError
+        check_content(message)
         return download(compose_raw(message.pk, recipient), "message/rfc822", f"{message.pk}.eml")
 
     @action(detail=True, methods=["get"], url_path="attachments/<id:attachment_id>")
     def attachment(self, request: Request, pk: UUID, attachment_id: UUID) -> HttpResponse:
         """An attachment's bytes."""
         found = find_attachment(self.get_queryset(), pk, attachment_id)
+        if found.content is None:
+            raise BodyPurgedError
         return download(read_content(found.content), found.content_type, found.filename)
 
     def show_whole(self, pk: UUID) -> Response:

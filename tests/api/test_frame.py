@@ -55,6 +55,7 @@ BODIES: dict[str, Any] = {
     "POST /admin/projects": {"name": "New"},
     "PUT /admin/projects/<id:pk>": {"name": "Acme"},
     "PUT /admin/projects/<id:pk>/limits": {"messages_per_day": 1000},
+    "PUT /admin/projects/<id:pk>/retention": {"bodies": 7},
     "POST /admin/projects/<id:pk>/streams": {"name": "new"},
     "POST /admin/pauses": {"kind": "recipient_domain", "value": "x.test"},
     "PUT /admin/keys/<id:pk>/limits": {"requests_per_second": 10},

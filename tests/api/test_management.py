@@ -214,3 +214,17 @@ def test_streams_of_a_project_are_managed_by_id_or_name(admin_api, project):
             method, f"/admin/projects/{NOBODY}/streams", {"name": "x"} if method == "POST" else None
         )
         assert outcome(answer) == (404, "not_found")
+
+
+def test_retention_is_replaced_whole_and_null_keeps_for_good(admin_api, project):
+    path = f"/admin/projects/{project.pk}/retention"
+    default = admin_api.get(path).json()
+    assert (default["bodies"], default["messages"], default["statistics"]) == (30, 90, 730)
+    changed = {**default, "bodies": 7, "audit": None}
+    for _ in range(2):
+        assert admin_api.put(path, {"bodies": 7, "audit": None}).json() == changed == admin_api.get(path).json()
+    for wrong in (-1, 36_501, "7", True):
+        answer = admin_api.put(path, {"bodies": wrong})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "bodies")
+    assert admin_api.put(path, {}).json() == default
+    assert AuditEntry.objects.filter(action="set_retention", project=project).count() == 3

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
+from accounts.models import Retention
 from ledger.partitions import MonthlyTable, drop_months, first_id, list_partitions, make_months
 from ledger.sql import execute
 from messages.models import Attempt, Message
@@ -110,10 +111,20 @@ def test_a_month_waits_for_open_and_scheduled_mail(send, table, status):
     Message.objects.filter(pk=message.pk).update(status=status, scheduled_at=LATER)
     make_months(table, today=FAR, ahead=0)
     execute("SET CONSTRAINTS ALL IMMEDIATE")
+    execute(f"DELETE FROM {table.name}")
     assert drop_months(table, LATER) == []
     Message.objects.filter(pk=message.pk).update(status=Status.SENT)
     assert f"{table.name}_2031_05" in drop_months(table, LATER)
     assert list_names(table) == []
+
+
+def test_a_month_waits_until_retention_has_emptied_it(send):
+    message = send()
+    Message.objects.filter(pk=message.pk).update(status=Status.SENT)
+    execute("SET CONSTRAINTS ALL IMMEDIATE")
+    assert drop_months(EVENTS, LATER) == []
+    Event.objects.all().delete()
+    assert drop_months(EVENTS, LATER) != []
 
 
 def test_only_months_that_are_over_are_dropped():
@@ -123,22 +134,22 @@ def test_only_months_that_are_over_are_dropped():
     assert list_names(EVENTS) == ["tracking_event_2031_06"]
 
 
-def test_a_month_of_deliveries_is_dropped_with_its_rows(endpoint, monkeypatch, settings):
+def test_a_month_of_deliveries_is_dropped_with_its_rows(endpoint, monkeypatch):
     make_months(DELIVERIES, today=FAR, ahead=1)
     deliver_far(endpoint)
-    monkeypatch.setattr("webhooks.retention.timezone.now", lambda: LATER)
-    settings.WEBHOOK_KEEP_TIME = timedelta(days=10)
+    monkeypatch.setattr("webhooks.retention.database_time", lambda: LATER)
+    Retention.objects.create(project=endpoint.project, webhook_log=10)
     assert purge() == 0
     assert not WebhookDelivery.objects.exists()
     assert list_names(DELIVERIES) == ["webhooks_webhookdelivery_2031_06"]
 
 
-def test_a_month_waits_for_a_delivery_that_is_still_queued_and_loses_the_others(endpoint, monkeypatch, settings):
+def test_a_month_waits_for_a_delivery_that_is_still_queued_and_loses_the_others(endpoint, monkeypatch):
     make_months(DELIVERIES, today=FAR, ahead=0)
     queued = deliver_far(endpoint, status=DeliveryStatus.PENDING, next_attempt_at=LATER)
     deliver_far(endpoint, pk=in_month(FAR, 6))
-    monkeypatch.setattr("webhooks.retention.timezone.now", lambda: LATER)
-    settings.WEBHOOK_KEEP_TIME = timedelta(days=10)
+    monkeypatch.setattr("webhooks.retention.database_time", lambda: LATER)
+    Retention.objects.create(project=endpoint.project, webhook_log=10)
     assert purge() == 1
     assert list_names(DELIVERIES) == ["webhooks_webhookdelivery_2031_05"]
     assert list(WebhookDelivery.objects.values_list("pk", flat=True)) == [queued.pk]

@@ -12,7 +12,7 @@ import standardwebhooks
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import Notice, Project
+from accounts.models import Notice, Project, Retention
 from accounts.services import create_project
 from tests.webhooks.receiver import Answer, Receiver, run_receiver
 from tracking.models import Event, EventType
@@ -461,14 +461,15 @@ def test_a_project_has_so_many_places_and_others_have_theirs(
     assert theirs.pk in {each.endpoint_id for each in claim_deliveries(2)}
 
 
-def test_old_posts_are_forgotten_and_work_is_not(endpoint: Endpoint, happen: Happen, settings):
+def test_old_posts_are_forgotten_and_work_is_not(endpoint: Endpoint, happen: Happen, monkeypatch):
     for _ in range(3):
         happen()
     first, second, third = WebhookDelivery.objects.order_by("id")
     WebhookDelivery.objects.filter(pk=first.pk).update(status="delivered", next_attempt_at=None)
     WebhookDelivery.objects.filter(pk=second.pk).update(endpoint_id=uuid4())
     assert purge() == 0
-    settings.WEBHOOK_KEEP_TIME = timedelta(seconds=-1)
+    Retention.objects.create(project=endpoint.project, webhook_log=0)
+    monkeypatch.setattr("webhooks.retention.database_time", lambda: timezone.now() + timedelta(seconds=1))
     assert purge() == 2
     assert delivery().pk == third.pk
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from ledger.shares import MinuteCounts
-from ledger.sql import fetch_one_as
+from ledger.sql import fetch_one_as, fetch_value
 from tracking.engagement.tokens import Token
 from tracking.engagement.visits import FollowedLink, Visitor, VisitSubject, record_visit
 from tracking.message_tables import RECIPIENTS
@@ -16,7 +16,11 @@ SELECT r.id AS recipient_id, r.project_id, r.message_id, r.address, r.is_simulat
        (SELECT l.urls[%(link)s::int + 1] FROM tracking_trackedlinks l WHERE l.message_id = r.message_id) AS url
 FROM {RECIPIENTS} r WHERE r.id = %(recipient)s
 """  # noqa: S608 - built from constants
-
+# The same for a recipient that retention has deleted: its links lead on.
+_KEPT_URL = """
+SELECT l.urls[%(link)s::int + 1] FROM tracking_linkowner o JOIN tracking_trackedlinks l ON l.message_id = o.message_id
+WHERE o.recipient_id = %(recipient)s
+"""
 
 # Loads of one recipient's pixel that are looked at in a minute, in each web process.
 PIXELS_PER_MINUTE = 30
@@ -39,6 +43,12 @@ class TrackedRecipient:
 def find_tracked_recipient(token: Token) -> TrackedRecipient | None:
     """Find the recipient of a token; None if the recipient was deleted (retention, erasure)."""
     return fetch_one_as(TrackedRecipient, _SUBJECT, {"recipient": token.recipient_id, "link": token.link})
+
+
+def find_kept_url(token: Token) -> str | None:
+    """The target of a link whose recipient retention has deleted; None if it is not kept either."""
+    url: str | None = fetch_value(_KEPT_URL, {"recipient": token.recipient_id, "link": token.link})
+    return url
 
 
 def record_open(subject: TrackedRecipient, client: Visitor) -> None:

@@ -32,7 +32,7 @@ from tracking.engagement.opt_outs import (
     resubscribe,
     unsubscribe,
 )
-from tracking.engagement.recording import find_tracked_recipient, record_click, record_open
+from tracking.engagement.recording import find_kept_url, find_tracked_recipient, record_click, record_open
 from tracking.engagement.redirects import write_location
 from tracking.engagement.tokens import TokenPurpose, read_token
 from tracking.engagement.visits import Visitor
@@ -112,13 +112,19 @@ def open_pixel(request: HttpRequest, text: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 @excuse_absence
 def follow_link(request: HttpRequest, text: str) -> HttpResponse:
-    """Redirect (302) to the link's stored target. 404 for an invalid token."""
+    """Redirect (302) to the link's stored target. 404 for an invalid token.
+
+    The links of deleted mail lead on, and nothing is recorded.
+    """
     token = read_token(text, TokenPurpose.CLICK)
-    subject = find_tracked_recipient(token) if token else None
-    if token is None or subject is None or not (subject.url or "").lower().startswith(("http://", "https://")):
+    if token is None:
         return gone_response(request)
-    record = partial(record_click, subject, visitor_of(request), token)
-    location = write_location(subject.url or "")
+    subject = find_tracked_recipient(token)
+    url = (subject.url if subject else find_kept_url(token)) or ""
+    if not url.lower().startswith(("http://", "https://")):
+        return gone_response(request)
+    record = partial(record_click, subject, visitor_of(request), token) if subject else None
+    location = write_location(url)
     if len(location) > MAX_LOCATION:
         page = loader.render_to_string("tracking/redirect.html", {"url": location}, request)
         response = RespondThenRecord(page, record=record)

@@ -1,7 +1,9 @@
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
+from accounts.lifetimes.retention import find_kept_days, read_kept, set_kept_days
 from accounts.management.project_command import ProjectCommand
 from accounts.models import Project, SendingCap
 from accounts.project_settings import (
@@ -70,6 +72,13 @@ class Command(ProjectCommand):
             type=read_percent,
             help="Rate of complaints in 24 hours above which the guard slows bulk mail: 0.3; off: never.",
         )
+        parser.add_argument(
+            "--keep",
+            metavar="KIND=DAYS",
+            action="append",
+            default=[],
+            help="Days for which a kind of data is kept: bodies=30, events=forever. May be repeated.",
+        )
         parser.add_argument("--no-cap", action="store_true", help="End the cap of a new project.")
 
     def handle(self, **options: Any) -> None:
@@ -82,8 +91,11 @@ class Command(ProjectCommand):
         if options["no_cap"]:
             SendingCap.objects.filter(project=project).delete()
             write_audit("command", "set_project", project, id=str(project.pk), cap=None)
+        kept = replace(find_kept_days(project.pk), **dict(map(read_kept, options["keep"])))
+        if options["keep"]:
+            set_kept_days("command", project, kept)
         fields = {field: getattr(project, field) for field, _ in CHANGES.values()}
-        self.emit({"id": project.pk, "name": project.name, **fields})
+        self.emit({"id": project.pk, "name": project.name, **fields, "retention": asdict(kept)})
 
 
 def read_percent(text: str) -> float:

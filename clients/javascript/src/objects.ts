@@ -68,6 +68,7 @@ export interface Email {
   recipients: Recipient[];
   html?: string | null;
   text?: string | null;
+  bodies_purged_at?: string | null;
 }
 
 export interface Page<T> {

@@ -98,6 +98,7 @@ class Email(TypedDict):
     attachments: list[dict[str, Any]]
     html: NotRequired[str | None]
     text: NotRequired[str | None]
+    bodies_purged_at: NotRequired[str | None]
     attempts: NotRequired[list[dict[str, Any]]]
     events: NotRequired[list[dict[str, Any]]]
 

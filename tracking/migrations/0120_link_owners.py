@@ -1,0 +1,20 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("tracking", "0080_months"),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="LinkOwner",
+            fields=[
+                ("recipient_id", models.UUIDField(primary_key=True, serialize=False)),
+                ("message_id", models.UUIDField()),
+            ],
+            options={
+                "indexes": [models.Index(fields=["message_id"], name="link_owner_message")],
+            },
+        ),
+    ]
