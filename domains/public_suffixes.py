@@ -23,3 +23,9 @@ def is_public_suffix(name: str) -> bool:
 def find_registered_domain(name: str) -> str:
     """The domain that was registered: `google.com` for `alt1.aspmx.l.google.com`; the name itself if there is none."""
     return str(_read_list().privatesuffix(name) or name)
+
+
+def name_mailbox_provider(host: str, domain: str) -> str:
+    """The domain of the mail exchanger that was looked up; else the recipient's domain stands for it."""
+    bare = host.partition("[")[0].partition(":")[0].rstrip(".").lower()
+    return find_registered_domain(bare) if bare else domain

@@ -2,3 +2,4 @@
 
 MESSAGES = "mail_message"
 RECIPIENTS = "mail_recipient"
+ATTEMPTS = "mail_attempt"

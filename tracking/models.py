@@ -232,6 +232,9 @@ class Rollup(models.Model):
         TEMPLATE = "template"
         PROVIDER = "provider"
         DOMAIN = "domain"
+        STREAM = "stream"
+        # Of the recipients: see `domains.public_suffixes.name_mailbox_provider`.
+        MAILBOX_PROVIDER = "mailbox_provider"
 
     id = models.BigAutoField(primary_key=True)
     project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="+", db_index=False)

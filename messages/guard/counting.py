@@ -13,7 +13,7 @@ from django.utils import timezone
 from common.ids import least_id_at
 from delivery.judging.rules import RULES
 from delivery.judging.terms import About
-from domains.public_suffixes import find_registered_domain
+from domains.public_suffixes import name_mailbox_provider
 from ledger.sql import execute, fetch_as, fetch_one_as
 from messages.pause_models import PauseKind
 from providers.models import ProviderKind
@@ -90,12 +90,6 @@ class Sums:
 @dataclass(frozen=True, slots=True)
 class CountingProgress:
     counted_until: datetime
-
-
-def name_mailbox_provider(host: str, domain: str) -> str:
-    """The domain of the mail exchanger that was looked up; else the recipient's domain stands for it."""
-    bare = host.partition("[")[0].partition(":")[0].rstrip(".").lower()
-    return find_registered_domain(bare) if bare else domain
 
 
 def count_events() -> int:

@@ -102,7 +102,12 @@ def test_figures_come_by_the_hour(mail: list[str], stats: Any) -> None:
 
 @pytest.mark.parametrize(
     ("group", "accepted"),
-    [("tag", {"welcome": 2, "de": 1}), ("domain", {"mine.test": 2, "other.test": 1}), ("template", {})],
+    [
+        ("tag", {"welcome": 2, "de": 1}),
+        ("domain", {"mine.test": 2, "other.test": 1}),
+        ("stream", {"default": 3}),
+        ("template", {}),
+    ],
 )
 @counted
 def test_figures_come_by_group(mail: list[str], stats: Any, group: str, accepted: dict[str, int]) -> None:
@@ -117,6 +122,12 @@ def test_figures_come_by_group(mail: list[str], stats: Any, group: str, accepted
 def test_by_provider_only_what_it_had_a_part_in_is_told(mail: list[str], stats: Any) -> None:
     (row,) = stats("group=provider")["totals"]
     assert (row["group"], row["sent"], row["bounced"], row["accepted"]) == ("simulator", 1, 1, None)
+
+
+@counted
+def test_by_mailbox_provider_only_what_it_had_a_part_in_is_told(mail: list[str], stats: Any) -> None:
+    (row,) = stats("group=mailbox_provider")["totals"]
+    assert (row["group"], row["sent"], row["bounced"], row["accepted"]) == ("simulator.test", 1, 1, None)
 
 
 @counted

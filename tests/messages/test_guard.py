@@ -8,10 +8,11 @@ from django.utils import timezone
 from accounts.models import AuditEntry, Notice, SendingCap, StreamType
 from accounts.services import create_project
 from accounts.streams import create_stream
+from domains.public_suffixes import name_mailbox_provider
 from messages.explain.explain import explain
 from messages.guard import counting
 from messages.guard.acting import act
-from messages.guard.counting import count_events, name_mailbox_provider
+from messages.guard.counting import count_events
 from messages.guard.guard import guard_tenants
 from messages.guard.judging import Measure, read_scopes
 from messages.models import GuardCount, GuardState, Message, Pause

@@ -41,7 +41,7 @@ def accept_some(project: Project, random: Random, count: int) -> list[Message]:
     """Emails of some hours, to one to three recipients, with tags, some scheduled, some of a test key."""
     messages = []
     for _ in range(count):
-        to = [parse_address(f"r{number}@rcpt.test") for number in range(random.randint(1, 3))]
+        to = [parse_address(f"r{number}@{number}.rcpt.test") for number in range(random.randint(1, 3))]
         draft = Draft(
             from_=parse_address(f"shop@{random.choice(('mine.test', 'Other.test'))}"),
             to=to,
@@ -142,6 +142,9 @@ FROM adds CROSS JOIN LATERAL (
     SELECT 'all' AS dimension, '' AS value
     UNION ALL SELECT 'domain', sender
     UNION ALL SELECT 'provider', provider WHERE provider IS NOT NULL
+    UNION ALL SELECT 'stream', stream
+    UNION ALL SELECT 'mailbox_provider', (SELECT r.domain FROM mail_recipient r WHERE r.id = recipient_id)
+              WHERE recipient_id IS NOT NULL
     UNION ALL SELECT 'tag', tag FROM unnest(tags) AS tag
 ) AS d
 GROUP BY 1, 2, 3, 4

@@ -18,7 +18,7 @@ from templates_app.models import Template
 from tracking.models import Rollup
 from tracking.stats.filters import GROUPS, read_question
 from tracking.stats.report import LENGTHS, Row, Statistics, StatsRequest, StatsStep, count_mail
-from tracking.stats.serializers import show_row
+from tracking.stats.serializers import OF_SENT, show_row
 
 # The periods by name: title, length and step.
 PERIODS: Mapping[str, tuple[str, timedelta, StatsStep]] = {
@@ -79,13 +79,13 @@ def describe_statistics(project_id: UUID, period: str, group: str) -> dict[str, 
     now = timezone.now()
     # The present step counts as one of the period's steps.
     given: dict[str, Any] = {"from": now - length + LENGTHS[step], "to": now, "by": step, "limit": 20}
-    whole = read_question(project_id, given)
+    whole = read_question([project_id], given)
     statistics = count_mail(whole)
-    grouped = count_mail(read_question(project_id, {**given, "group": group})) if group else None
+    grouped = count_mail(read_question([project_id], {**given, "group": group})) if group else None
     return {
         "question": whole,
         "counted_at": statistics.counted_at,
-        "total": show_row(statistics.totals[0], is_provider=False),
+        "total": show_row(statistics.totals[0], is_of_sent=False),
         "steps": describe_steps(whole, statistics),
         "group_rows": describe_groups(group, grouped.totals) if grouped else [],
     }
@@ -93,7 +93,7 @@ def describe_statistics(project_id: UUID, period: str, group: str) -> dict[str, 
 
 def describe_steps(question: StatsRequest, statistics: Statistics) -> list[dict[str, Any]]:
     """The rows of the steps, the newest first."""
-    shown = [show_row(row, is_provider=False) | {"at": row.at} for row in reversed(statistics.rows)]
+    shown = [show_row(row, is_of_sent=False) | {"at": row.at} for row in reversed(statistics.rows)]
     most = max((row["accepted"] for row in shown), default=0) or 1
     return [{**row, "most": most, "has_time": question.step is StatsStep.HOUR} for row in shown]
 
@@ -102,7 +102,7 @@ def describe_groups(group: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The largest groups, with templates' names in place of ids."""
     names = {str(row.pk): row.name for row in find_templates(group, rows)}
     return [
-        show_row(row, is_provider=group == Rollup.Dimension.PROVIDER)
+        show_row(row, is_of_sent=group in OF_SENT)
         | {"name": "all others" if row.is_other else names.get(row.group or "", row.group)}
         for row in rows
     ]

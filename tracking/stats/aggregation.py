@@ -17,7 +17,13 @@ from django.db import DataError, IntegrityError, transaction
 from ledger.sql import execute, fetch, fetch_column, fetch_value
 from tracking.feed.cursor import Cursor, find_horizon
 from tracking.stats.counting import count_events
-from tracking.stats.event_source import read_counted_messages, read_cursor, read_events, read_pasts
+from tracking.stats.event_source import (
+    read_counted_messages,
+    read_cursor,
+    read_events,
+    read_mailbox_providers,
+    read_pasts,
+)
 from tracking.stats.rollups import add_to_rollups
 
 log = structlog.get_logger(__name__)
@@ -77,7 +83,8 @@ def aggregate(project_id: UUID, batch: int = BATCH) -> int:
             return 0
         message_ids = {event.message_id for event in events}
         subjects = read_counted_messages(message_ids)
-        counters_by_key = count_events(events, subjects, read_pasts(subjects.keys(), after))
+        mailbox_providers = read_mailbox_providers({event.recipient_id for event in events if event.recipient_id})
+        counters_by_key = count_events(events, subjects, read_pasts(subjects.keys(), after), mailbox_providers)
         if counters_by_key:
             add_to_rollups(project_id, counters_by_key)
         move_cursor(project_id, end)

@@ -61,6 +61,7 @@ class CountedMessage(NamedTuple):
     template: str | None
     domain: str
     tags: tuple[str, ...]
+    stream: str
 
 
 class CounterKey(NamedTuple):
@@ -70,7 +71,9 @@ class CounterKey(NamedTuple):
     template: str | None
     domain: str
     tags: tuple[str, ...]
+    stream: str
     provider: str | None
+    mailbox_provider: str | None
 
 
 @dataclass(slots=True)
@@ -111,8 +114,8 @@ class MessagePast:
     is_known: bool = False
     queued_at: datetime | None = None
     recipients: dict[UUID | None, RecipientPast] = field(default_factory=dict)
-    # A cache by provider, because hashing a CounterKey takes longer than the rest.
-    counters_by_key: dict[str | None, Counters] = field(default_factory=dict)
+    # A cache by provider and mailbox provider, because hashing a CounterKey takes longer than the rest.
+    counters_by_key: dict[tuple[str | None, str | None], Counters] = field(default_factory=dict)
 
     def of(self, recipient_id: UUID | None) -> RecipientPast:
         found = self.recipients.get(recipient_id)
@@ -132,11 +135,15 @@ class Count(NamedTuple):
 
 
 def count_events(
-    events: Iterable[EventRow], subjects: Mapping[UUID, CountedMessage], pasts: dict[UUID, MessagePast]
+    events: Iterable[EventRow],
+    subjects: Mapping[UUID, CountedMessage],
+    pasts: dict[UUID, MessagePast],
+    mailbox_providers: Mapping[UUID, str],
 ) -> dict[CounterKey, Counters]:
     """Count events by key, in the order of the keys' first events. Updates `pasts`.
 
-    Events without a message in `subjects` are left out: mail of test keys, and deleted mail.
+    `mailbox_providers` has that of each recipient. Events without a message in `subjects` are left out: mail of test
+    keys, and deleted mail.
     """
     counters_by_key: dict[CounterKey, Counters] = {}
     for event in events:
@@ -147,10 +154,14 @@ def count_events(
         past = message.of(event.recipient_id)
         if event.provider:
             past.provider = event.provider
-        counters = message.counters_by_key.get(past.provider)
+        mailbox_provider = mailbox_providers.get(event.recipient_id) if event.recipient_id else None
+        own_key = (past.provider, mailbox_provider)
+        counters = message.counters_by_key.get(own_key)
         if counters is None:
-            counter_key = CounterKey(subject.hour, subject.template, subject.domain, subject.tags, past.provider)
-            counters = message.counters_by_key[past.provider] = counters_by_key.setdefault(counter_key, Counters())
+            counter_key = CounterKey(
+                subject.hour, subject.template, subject.domain, subject.tags, subject.stream, *own_key
+            )
+            counters = message.counters_by_key[own_key] = counters_by_key.setdefault(counter_key, Counters())
         count_one(Count(event, subject, message, past, counters))
     return counters_by_key
 

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from domains.public_suffixes import name_mailbox_provider
 from ledger.sql import fetch, fetch_one_as
+from providers.models import ProviderKind
 from tracking.feed.cursor import Cursor
-from tracking.message_tables import MESSAGES, RECIPIENTS
+from tracking.message_tables import ATTEMPTS, MESSAGES, RECIPIENTS
 from tracking.models import EventType
 from tracking.stats.counting import SHOWN, CountedMessage, EventRow, MessagePast
 
@@ -23,7 +25,7 @@ ORDER BY position, serial LIMIT %(limit)s
 """  # noqa: S608 - built from constants
 _SUBJECTS = f"""
 SELECT m.id, m.created_at, (SELECT count(*) FROM {RECIPIENTS} r WHERE r.message_id = m.id), m.template_id::text,
-       lower(split_part(m.from_address, '@', 2)), m.tags
+       lower(split_part(m.from_address, '@', 2)), m.tags, m.stream
 FROM {MESSAGES} m WHERE m.id = ANY(%s) AND NOT m.is_test
 """  # noqa: S608 - built from constants
 # A mail may have been opened a thousand times: what matters of a type is whether it came, and when first.
@@ -36,6 +38,13 @@ WHERE message_id = ANY(%(messages)s) AND (position, serial) <= (%(position)s, %(
 GROUP BY message_id, recipient_id, type, is_shown
 ORDER BY last NULLS FIRST
 """
+# The exchanger of the first attempt that found one: later attempts do not change where an event counts.
+_MAILBOXES = f"""
+SELECT r.id, r.domain, COALESCE((
+    SELECT a.remote_host FROM {ATTEMPTS} a JOIN providers_provider p ON p.id = a.provider_id
+    WHERE a.recipient_id = r.id AND a.remote_host <> '' AND p.kind = '{ProviderKind.MX}' ORDER BY a.number LIMIT 1), '')
+FROM {RECIPIENTS} r WHERE r.id = ANY(%s)
+"""  # noqa: S608 - built from constants
 HANDOVERS = {EventType.SENT, EventType.DELIVERED}
 _CURSOR = "SELECT position, serial FROM tracking_statscursor WHERE project_id = %s"
 
@@ -71,9 +80,15 @@ def read_events(project_id: UUID, after: Cursor, *, horizon: int, limit: int) ->
 def read_counted_messages(message_ids: Collection[UUID]) -> dict[UUID, CountedMessage]:
     """Read the attributes of messages, without messages of test keys and deleted ones."""
     return {
-        pk: CountedMessage(floor_hour(created_at), count, template, domain, tuple(dict.fromkeys(tags)))
-        for pk, created_at, count, template, domain, tags in fetch(_SUBJECTS, [list(message_ids)])
+        pk: CountedMessage(floor_hour(created_at), count, template, domain, tuple(dict.fromkeys(tags)), stream)
+        for pk, created_at, count, template, domain, tags, stream in fetch(_SUBJECTS, [list(message_ids)])
     }
+
+
+def read_mailbox_providers(recipient_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The mailbox provider of each recipient, without deleted ones."""
+    rows = fetch(_MAILBOXES, [list(recipient_ids)]) if recipient_ids else []
+    return {pk: name_mailbox_provider(host, domain) for pk, domain, host in rows}
 
 
 def floor_hour(at: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """The query string of `/stats`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -46,7 +46,7 @@ class StatsQuery(QuerySerializer):
         return {**times, **super().get_fields()}
 
 
-def read_question(project_id: UUID, given: Mapping[str, Any]) -> StatsRequest:
+def read_question(project_ids: Collection[UUID], given: Mapping[str, Any]) -> StatsRequest:
     """Convert a query into a StatsRequest. Raises InvalidFieldsError for an invalid or too long time range."""
     step = StatsStep(given["by"])
     length = LENGTHS[step]
@@ -65,7 +65,7 @@ def read_question(project_id: UUID, given: Mapping[str, Any]) -> StatsRequest:
         message = f"Must be at most {MAX_ROWS // steps} for this number of steps."
         raise InvalidFieldsError([FieldError("limit", "too_many_rows", message)])
     return StatsRequest(
-        project_id=project_id,
+        project_ids=project_ids,
         begins_at=begins_at,
         ends_at=ends_at,
         step=step,

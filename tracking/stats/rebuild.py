@@ -9,10 +9,10 @@ from django.db import connection, transaction
 
 from ledger.sql import execute, fetch, fetch_column
 from tracking.feed.cursor import Cursor
-from tracking.message_tables import MESSAGES
+from tracking.message_tables import MESSAGES, RECIPIENTS
 from tracking.stats.aggregation import locked
 from tracking.stats.counting import EventRow, count_events
-from tracking.stats.event_source import EVENT, floor_hour, read_counted_messages, read_cursor
+from tracking.stats.event_source import EVENT, floor_hour, read_counted_messages, read_cursor, read_mailbox_providers
 from tracking.stats.rollups import add_to_rollups
 
 HOUR = timedelta(hours=1)
@@ -29,6 +29,7 @@ SELECT DISTINCT date_trunc('hour', created_at, 'UTC') AS hour FROM {MESSAGES}
 WHERE project_id = %s AND created_at >= %s ORDER BY hour
 """  # noqa: S608 - built from constants
 _IN_HOUR = f"SELECT id FROM {MESSAGES} WHERE project_id = %s AND created_at >= %s AND created_at < %s"  # noqa: S608
+_RECIPIENTS = f"SELECT id FROM {RECIPIENTS} WHERE message_id = ANY(%s)"  # noqa: S608
 _EVENTS = f"""
 SELECT {EVENT} FROM tracking_event e
 WHERE e.message_id = ANY(%(messages)s) AND (e.position, e.serial) <= (%(position)s, %(serial)s)
@@ -67,7 +68,9 @@ def rebuild_hour(project_id: UUID, hour: datetime) -> int:
     with locked(project_id):
         message_ids = fetch_column(_IN_HOUR, [project_id, hour, hour + HOUR])
         subjects = read_counted_messages(message_ids)
-        counters_by_key = count_events(stream_events(list(subjects), read_cursor(project_id)), subjects, {})
+        mailbox_providers = read_mailbox_providers(fetch_column(_RECIPIENTS, [list(subjects)]))
+        events = stream_events(list(subjects), read_cursor(project_id))
+        counters_by_key = count_events(events, subjects, {}, mailbox_providers)
         # A writing transaction delays the feed, so the writes come after the long reads.
         execute("DELETE FROM tracking_rollup WHERE project_id = %s AND starts_at = %s", [project_id, hour])
         if counters_by_key:

@@ -1,7 +1,7 @@
 """The statistics report: rollups of a time range, summed by hour or day, for all mail or for the largest groups."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -25,13 +25,13 @@ LENGTHS: Mapping[StatsStep, timedelta] = {StatsStep.HOUR: timedelta(hours=1), St
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsRequest:
-    """A request for statistics.
+    """A request for the statistics of one project, or of several together.
 
     `begins_at` (inclusive) and `ends_at` (exclusive) lie on the bounds of a step, in UTC. A dimension other than `all`
     selects its `group_limit` largest groups.
     """
 
-    project_id: UUID
+    project_ids: Collection[UUID]
     begins_at: datetime
     ends_at: datetime
     step: StatsStep = StatsStep.DAY
@@ -69,14 +69,14 @@ class Statistics:
 # The largest groups first. A provider's rollup has no `accepted`, so its size is `sent`.
 _GROUPS = """
 SELECT value FROM tracking_rollup
-WHERE project_id = %(project)s AND dimension = %(dimension)s AND starts_at >= %(begin)s AND starts_at < %(end)s
+WHERE project_id = ANY(%(projects)s) AND dimension = %(dimension)s AND starts_at >= %(begin)s AND starts_at < %(end)s
 GROUP BY value ORDER BY sum(accepted + sent) DESC, value LIMIT %(limit)s
 """
 _SUMS = f"""
 SELECT date_trunc(%(step)s, starts_at, 'UTC') AS at, value, {", ".join(f"sum({name})::bigint" for name in NAMES)},
        array_agg(handoff) FILTER (WHERE handoff <> '{{}}'), array_agg(delivery) FILTER (WHERE delivery <> '{{}}')
 FROM tracking_rollup
-WHERE project_id = %(project)s AND dimension = %(dimension)s AND starts_at >= %(begin)s AND starts_at < %(end)s
+WHERE project_id = ANY(%(projects)s) AND dimension = %(dimension)s AND starts_at >= %(begin)s AND starts_at < %(end)s
   AND (value = ANY(%(values)s) OR (%(has_other)s AND value IS NULL))
 GROUP BY at, value
 """  # noqa: S608 - built from constants of this package
@@ -85,7 +85,7 @@ GROUP BY at, value
 def count_mail(question: StatsRequest) -> Statistics:
     """Compute the statistics from rollups alone, so that the time does not depend on the amount of mail."""
     params = {
-        "project": question.project_id,
+        "projects": list(question.project_ids),
         "dimension": question.dimension,
         "begin": question.begins_at,
         "end": question.ends_at,
@@ -108,7 +108,7 @@ def count_mail(question: StatsRequest) -> Statistics:
             if is_all or (at, group) in found
         ],
         totals=[build_row(None, group, total, is_all=is_all) for group, total in sum_groups(groups, found).items()],
-        counted_at=find_counted_at(question.project_id),
+        counted_at=find_counted_at(question.project_ids),
     )
 
 
@@ -143,8 +143,8 @@ def list_steps(question: StatsRequest) -> list[datetime]:
     return [question.begins_at + length * n for n in range((question.ends_at - question.begins_at) // length)]
 
 
-def find_counted_at(project_id: UUID) -> datetime | None:
+def find_counted_at(project_ids: Collection[UUID]) -> datetime | None:
     counted_at: datetime | None = fetch_value(
-        "SELECT counted_at FROM tracking_statscursor WHERE project_id = %s", [project_id]
+        "SELECT max(counted_at) FROM tracking_statscursor WHERE project_id = ANY(%s)", [list(project_ids)]
     )
     return counted_at

@@ -15,6 +15,8 @@ from tracking.stats.histograms import Histogram
 # The most values (tags, for example) of one dimension in one hour. Without a limit, a tag for each order would make a
 # row for each email. Further values count under null.
 MAX_VALUES = 500
+# A mailing may go to a thousand domains in an hour, and few of them say something.
+MAX_MAILBOX_PROVIDERS = 100
 Dimension = Rollup.Dimension
 
 
@@ -75,6 +77,9 @@ def list_keys(counter_key: CounterKey) -> Iterator[RollupKey]:
         yield RollupKey(Dimension.TEMPLATE, counter_key.hour, counter_key.template)
     if counter_key.provider:
         yield RollupKey(Dimension.PROVIDER, counter_key.hour, counter_key.provider)
+    yield RollupKey(Dimension.STREAM, counter_key.hour, counter_key.stream)
+    if counter_key.mailbox_provider:
+        yield RollupKey(Dimension.MAILBOX_PROVIDER, counter_key.hour, counter_key.mailbox_provider)
     for tag in counter_key.tags:
         yield RollupKey(Dimension.TAG, counter_key.hour, tag)
 
@@ -87,7 +92,7 @@ def merge(
     for key, counters in added.items():
         if key in kept:
             counters.merge(kept[key])
-        elif counts[key.dimension, key.hour] < MAX_VALUES:
+        elif counts[key.dimension, key.hour] < find_limit(key.dimension):
             counts[key.dimension, key.hour] += 1
         else:
             key = key._replace(value=None)
@@ -96,6 +101,11 @@ def merge(
         else:
             merged[key] = counters
     return merged
+
+
+def find_limit(dimension: str) -> int:
+    """The most values of a dimension in one hour."""
+    return MAX_MAILBOX_PROVIDERS if dimension == Dimension.MAILBOX_PROVIDER else MAX_VALUES
 
 
 def read_rollups(project_id: UUID, keys: Sequence[RollupKey]) -> dict[RollupKey, Counters]:

@@ -11,6 +11,8 @@ from tracking.stats.filters import GROUPS
 from tracking.stats.histograms import Histogram, find_percentile
 from tracking.stats.report import Row, Statistics, StatsRequest, StatsStep
 
+# Groups that take no part in an email before it is sent.
+OF_SENT = frozenset({Rollup.Dimension.PROVIDER, Rollup.Dimension.MAILBOX_PROVIDER})
 # Counters of events before a provider was selected.
 BEFORE_PROVIDERS = frozenset({"emails", "accepted", "suppressed", "cancelled"})
 # Counters that the response shows in nested objects.
@@ -54,14 +56,17 @@ class StatsRow(serializers.Serializer[Row]):
 
     at = StrictDateTimeField(allow_null=True, help_text="The begin of the step; null for the whole range.")
     group = serializers.CharField(
-        allow_null=True, help_text="The tag, template id, provider's name or sender's domain; null for all mail."
+        allow_null=True,
+        help_text="The tag, template id, provider's name, sender's domain, stream or mailbox provider; null for all.",
     )
-    is_other = serializers.BooleanField(help_text="Sum of all groups beyond the first 500 per hour.")
+    is_other = serializers.BooleanField(
+        help_text="Sum of all groups beyond the first 500 per hour, or the first 100 mailbox providers."
+    )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         counters = {
             name: serializers.IntegerField(
-                help_text=words + (" Null by provider." if name in BEFORE_PROVIDERS else ""),
+                help_text=words + (" Null by provider and by mailbox provider." if name in BEFORE_PROVIDERS else ""),
                 allow_null=name in BEFORE_PROVIDERS,
             )
             for name, words in COUNTERS.items()
@@ -95,10 +100,10 @@ class StatsOutput(serializers.Serializer[Statistics]):
     data = StatsRow(many=True)  # type: ignore[assignment]  # the name is the API's
 
 
-def show_row(row: Row, *, is_provider: bool) -> dict[str, Any]:
+def show_row(row: Row, *, is_of_sent: bool) -> dict[str, Any]:
     """The JSON of a row, with nested counts and computed rates."""
     count = {name: row.counters.counts[index] for name, index in INDEX.items()}
-    hidden = BEFORE_PROVIDERS if is_provider else frozenset()
+    hidden = BEFORE_PROVIDERS if is_of_sent else frozenset()
     return {
         "at": StrictDateTimeField().to_representation(row.at) if row.at else None,
         "group": row.group,
@@ -136,13 +141,13 @@ def show_statistics(question: StatsRequest, statistics: Statistics) -> dict[str,
     """The JSON of the response."""
     time = StrictDateTimeField()
     is_all = question.dimension == Rollup.Dimension.ALL
-    is_provider = question.dimension == Rollup.Dimension.PROVIDER
+    is_of_sent = question.dimension in OF_SENT
     return {
         "begins_at": time.to_representation(question.begins_at),
         "ends_at": time.to_representation(question.ends_at),
         "by": question.step,
         "grouped_by": None if is_all else question.dimension,
         "counted_at": time.to_representation(statistics.counted_at) if statistics.counted_at else None,
-        "totals": [show_row(row, is_provider=is_provider) for row in statistics.totals],
-        "data": [show_row(row, is_provider=is_provider) for row in statistics.rows],
+        "totals": [show_row(row, is_of_sent=is_of_sent) for row in statistics.totals],
+        "data": [show_row(row, is_of_sent=is_of_sent) for row in statistics.rows],
     }

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import Project
 from accounts.services import create_project
 from messages.models import Message
+from providers.models import Provider
 from tests.commands.running import run
 from tests.feed_settling import settle
 from tests.tracking.stories import accept_some, count_rows, let_happen, read_figures, read_rollups, tell
@@ -118,6 +119,40 @@ def test_late_facts_count_in_the_hour_of_acceptance(project):
     row = Rollup.objects.get(dimension="all")
     assert row.starts_at == past.replace(minute=0, second=0, microsecond=0)
     assert (row.delivered, row.bounced, row.bounced_late, row.clicked) == (1, 1, 1, 1)
+
+
+def test_mailbox_providers_are_known_by_the_first_exchanger_of_direct_mail(project):
+    (message,) = accept_some(project, Random(11), 1)
+    recipient = message.recipients.first()
+    Message.objects.update(is_test=False)
+    relay, direct = (Provider.objects.create(name=kind, kind=kind) for kind in ("smtp", "mx"))
+    hosts = (
+        (relay, "relay.test:587"),
+        (direct, ""),
+        (direct, "mx1.eu.bigmail.test[192.0.2.1]:25"),
+        (direct, "mx.else.test"),
+    )
+    for number, (provider, host) in enumerate(hosts):
+        attempt = {"number": number, "provider": provider, "remote_host": host, "phase": "started"}
+        recipient.attempts.create(**attempt, lease_token=recipient.pk, claimed_at=timezone.now(), project=project)
+    tell(message, recipient.pk, EventType.DELIVERED)
+    settle()
+    aggregate_all(MINUTE)
+    row = Rollup.objects.get(dimension="mailbox_provider")
+    assert (row.value, row.delivered) == ("bigmail.test", 1)
+
+
+def test_mailbox_providers_beyond_the_limit_are_one_row(project, monkeypatch):
+    monkeypatch.setattr(rollups, "MAX_MAILBOX_PROVIDERS", 2)
+    messages = accept_some(project, Random(7), 12)
+    Message.objects.update(created_at=timezone.now(), is_test=False)
+    for message in messages:
+        for recipient in message.recipients.order_by("position"):
+            tell(message, recipient.pk, EventType.DELIVERED)
+    settle()
+    aggregate_all(MINUTE)
+    values = Rollup.objects.filter(dimension="mailbox_provider").values_list("value", flat=True)
+    assert sorted(values, key=str) == ["0.rcpt.test", "1.rcpt.test", None]
 
 
 def test_mail_of_test_keys_is_not_counted(project):
