@@ -36,7 +36,13 @@ jsonb_build_object(
     'created_at', f.at, 'queued_at', f.at, 'sent_at', f.at, 'delivered_at', f.at)
 """,
     "mail_subject": """
-jsonb_build_object('text', CASE WHEN f.i %% 5000 = 0 THEN 'ihre rechnung ' ELSE 'your order ' END || f.i)
+jsonb_build_object(
+    'text', CASE WHEN f.i %% 5000 = 0 THEN 'ihre rechnung ' ELSE 'your order ' END || f.i,
+    'sender', CASE WHEN f.i %% 500 = 0 THEN E'\nrare@bench.test\n' ELSE E'\nshop@bench.test\n' END,
+    'recipients', CASE WHEN f.i %% 4 < 2 THEN E'\npopular@rcpt.test\n' ELSE E'\nuser' || f.i || E'@rcpt.test\n' END,
+    'tags', CASE WHEN f.i %% 10000 = 2 THEN E'\nrare\n' WHEN f.i %% 3 = 0 THEN E'\norder\n' ELSE '' END,
+    'pairs', E'\norder=a-' || f.i || E'\n',
+    'metadata', jsonb_build_object('order', 'A-' || f.i))
 """,
     "mail_recipient": """
 jsonb_build_object(

@@ -1,13 +1,16 @@
-"""The actions that a message's state allows, each with the API request that performs it."""
+"""The actions that a message's state allows. One table of rules serves the API, the admin and the services."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from messages.models import Message, Recipient
-from messages.states import Status, StatusReason
+from messages.states import OPEN, Status, StatusReason
 
 UNSETTLED = {Status.QUEUED, Status.SCHEDULED}
 RETURNED = {Status.FAILED, Status.BOUNCED}
+# A message with its recipients → whether its state allows the action.
 Rule = Callable[[Message, Sequence[Recipient]], bool]
 
 
@@ -17,7 +20,6 @@ class Action:
 
     name: str
     words: str
-    is_offered: Rule
     method: str = "POST"
     verb: str = ""
     body: Mapping[str, str] | None = None
@@ -42,41 +44,75 @@ def has_returned(message: Message, recipients: Sequence[Recipient]) -> bool:
 
 
 def is_uncertain(_: Message, recipients: Sequence[Recipient]) -> bool:
-    return any(
-        row.status == Status.DELIVERING and row.status_reason == StatusReason.UNCERTAIN and row.lease_token is None
-        for row in recipients
+    return any(waits_for_person(row) for row in recipients)
+
+
+def waits_for_person(row: Recipient) -> bool:
+    """Whether the outcome of its attempt is unknown, and no worker has it."""
+    return row.status == Status.DELIVERING and row.status_reason == StatusReason.UNCERTAIN and row.lease_token is None
+
+
+def is_waiting(_: Message, recipients: Sequence[Recipient]) -> bool:
+    return any(waits_for_retry(row) for row in recipients)
+
+
+def waits_for_retry(row: Recipient) -> bool:
+    """Whether a further attempt waits for its time. An uncertain one is settled instead, as it may arrive twice."""
+    return (
+        row.status in OPEN
+        and row.status_reason != StatusReason.UNCERTAIN
+        and row.next_attempt_at is not None
+        and row.next_attempt_at > timezone.now()
+        and row.lease_token is None
+        and not row.parked_by
     )
+
+
+RULES: Mapping[str, Rule] = {
+    "approve": is_held,
+    "decline": is_held,
+    "cancel": is_scheduled,
+    "reschedule": is_scheduled,
+    "retry_now": is_waiting,
+    "resend": is_resendable,
+    "resend_failed": has_returned,
+    "resend_to": is_resendable,
+    "settle_sent": is_uncertain,
+    "settle_retry": is_uncertain,
+    "settle_failed": is_uncertain,
+}
+
+
+def is_allowed(name: str, message: Message, recipients: Sequence[Recipient] = ()) -> bool:
+    """Whether the message's state allows the action. Those about single recipients need `recipients`."""
+    return RULES[name](message, recipients)
 
 
 ACTIONS: Sequence[Action] = (
     Action(
         name="cancel",
         words="Cancel the email. A cancelled email is never delivered.",
-        is_offered=is_scheduled,
         verb="cancel",
     ),
     Action(
         name="reschedule",
         words="Reschedule the email.",
-        is_offered=is_scheduled,
         method="PATCH",
         body={"scheduled_at": "2030-01-31T12:00:00Z"},
     ),
     Action(
         name="resend",
         words="Resend the email to all recipients, as a new email. Attempts that are under way continue.",
-        is_offered=is_resendable,
         verb="resend",
     ),
     Action(
         name="resend_failed",
         words="Resend the email to the recipients that failed or bounced.",
-        is_offered=has_returned,
         verb="resend",
         body={"recipients": "failed"},
     ),
     *(
-        Action(name=f"settle_{word}", words=words, is_offered=is_uncertain, verb="settle", body={"as": word})
+        Action(name=f"settle_{word}", words=words, verb="settle", body={"as": word})
         for word, words in (
             ("sent", "Count the email as sent, because it did arrive. No attempt follows."),
             ("retry", "Retry now, although the email may arrive twice."),
@@ -88,4 +124,4 @@ ACTIONS: Sequence[Action] = (
 
 def list_actions(message: Message) -> list[Action]:
     """List the actions that the state of `message` allows. Needs `message.shown_recipients`."""
-    return [offer for offer in ACTIONS if offer.is_offered(message, message.shown_recipients)]
+    return [offer for offer in ACTIONS if is_allowed(offer.name, message, message.shown_recipients)]

@@ -42,19 +42,33 @@ class Content(models.Model):
 
 
 class Subject(models.Model):
-    """What is searched of a message: its subject in the form of `common.text.fold`, and its metadata.
+    """What is searched of a message, in the form of `common.text.fold`, and its metadata.
 
-    It has a separate table, because these indexes are expensive to rewrite with each change of status.
+    It has a separate table, because these indexes are expensive to rewrite with each change of status. `text` is the
+    subject; in the other columns each part is a line of its own, see `search.columns`.
     """
 
     message = models.OneToOneField("mail.Message", models.CASCADE, primary_key=True, related_name="searched_subject")
     text = models.TextField()
     metadata = models.JSONField(default=dict)
+    sender = models.TextField(db_default="")
+    # Null for mail of earlier releases until `search.filling` has filled all of the row.
+    recipients = models.TextField(null=True)  # noqa: DJ001
+    tags = models.TextField(db_default="")
+    filenames = models.TextField(db_default="")
+    pairs = models.TextField(db_default="")
 
     class Meta:
         indexes = [
-            # GET /emails?q=… and the admin's search: any part of the subject.
-            GinIndex(fields=["text"], opclasses=["gin_trgm_ops"], name="subject_part"),
+            # The admin's search, and GET /emails?q=…: any part of any column. One index of several columns costs less
+            # than one for each, and serves conditions on all of them together.
+            GinIndex(
+                fields=["text", "sender", "recipients", "tags", "filenames", "pairs"],
+                opclasses=["gin_trgm_ops"] * 6,
+                name="subject_searched",
+            ),
+            # fill_columns: rows of earlier releases.
+            models.Index(fields=["message"], name="subject_unfilled", condition=Q(recipients=None)),
             # GET /emails?metadata.KEY=…
             GinIndex(
                 fields=["metadata"], opclasses=["jsonb_path_ops"], name="subject_metadata", condition=~Q(metadata={})

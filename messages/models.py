@@ -27,6 +27,7 @@ from messages.pause_models import GuardCount as GuardCount
 from messages.pause_models import GuardState as GuardState
 from messages.pause_models import IncidentResend as IncidentResend
 from messages.pause_models import Pause as Pause
+from messages.search_models import SavedSearch as SavedSearch
 from messages.states import OPEN, Lane, OnUncertain, Phase, Status, StatusReason
 from messages.transitions import AppliedTransition, Transition, apply_transitions, list_sources
 from tracking.models import Event
@@ -244,8 +245,13 @@ class Recipient(DueRow):
                 name="recipient_held",
                 condition=Q(status=Status.SCHEDULED, status_reason=StatusReason.APPROVAL),
             ),
-            # GET /emails?to=…, and the admin's search by the beginning of an address. That search needs the pattern
-            # operators where the database has another collation than C.
+            # GET /emails?status_reason=…, and the admin's search by reason. Mail that meets no trouble has none.
+            models.Index(
+                fields=["project", "status_reason", "-message"],
+                name="recipient_reason",
+                condition=~Q(status_reason=""),
+            ),
+            # GET /emails?to=…, and the admin's page of an address.
             models.Index(
                 F("project"),
                 OpClass(Lower("address"), name="text_pattern_ops"),

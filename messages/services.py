@@ -1,4 +1,4 @@
-"""The operations on messages, each in its own transaction: accept, approve, cancel, reschedule, resend, settle."""
+"""The operations on messages, each in its own transaction: accept, approve, cancel, reschedule, resend."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +19,18 @@ from messages.accepting.admission import Admission, Admitted
 from messages.accepting.draft import Draft, copy_fields
 from messages.accepting.persistence import APPROVAL_TIME, Respond, store_and_respond, store_emails
 from messages.attachments import upload
-from messages.message_events import record_message_events, record_status_events
-from messages.models import Attachment, AttachmentContent, Message, Recipient, RecipientField, RecipientQuerySet
+from messages.available_actions import is_allowed
+from messages.message_events import record_message_events
+from messages.models import (
+    Attachment,
+    AttachmentContent,
+    Message,
+    Recipient,
+    RecipientField,
+    RecipientQuerySet,
+    Subject,
+)
+from messages.search.columns import join_lines
 from messages.selectors import BodyPurgedError, check_content
 from messages.states import Lane, Status, StatusReason
 from messages.tasks import ring
@@ -66,28 +76,6 @@ class NothingToResendError(ConflictError):
     """No recipient of this email failed or bounced."""
 
     code = "nothing_to_resend"
-
-
-class NotUncertainError(ConflictError):
-    """No recipient of this email has an uncertain attempt that waits for a settlement."""
-
-    code = "not_uncertain"
-
-
-class Settlement(StrEnum):
-    """A person's decision about an attempt with an unknown outcome."""
-
-    SENT = "sent"
-    RETRY = "retry"
-    FAILED = "failed"
-
-
-# The state, reason and wait that a settlement gives a recipient.
-SETTLEMENTS: dict[Settlement, tuple[Status, StatusReason, timedelta | None]] = {
-    Settlement.SENT: (Status.SENT, StatusReason.SETTLED, None),
-    Settlement.RETRY: (Status.DELIVERING, StatusReason.SETTLED, timedelta(0)),
-    Settlement.FAILED: (Status.FAILED, StatusReason.SETTLED, None),
-}
 
 
 class ResendRecipients(StrEnum):
@@ -213,7 +201,7 @@ def reschedule(message: Message, scheduled_at: datetime) -> Message:
     with transaction.atomic():
         lock_messages([message.pk])
         message.refresh_from_db()
-        if message.status != Status.SCHEDULED:
+        if not is_allowed("reschedule", message):
             raise NotReschedulableError(message.status)
         if message.expires_at and message.expires_at <= scheduled_at:
             raise InvalidFieldsError([FieldError("scheduled_at", "not_before_expiry", "Must be before expires_at.")])
@@ -232,7 +220,7 @@ def resend(key: Caller, message: Message, selection: ResendRecipients = ResendRe
 
     Raises NotResendableError, NothingToResendError, BodyPurgedError, or the errors of `Admission.admit`.
     """
-    if message.status in {Status.QUEUED, Status.SCHEDULED}:
+    if not is_allowed("resend", message):
         raise NotResendableError(message.status)
     recipients = message.recipients.order_by("position")
     if selection is ResendRecipients.FAILED:
@@ -246,7 +234,7 @@ def resend_to(key: Caller, message: Message, to: Sequence[Address]) -> Message:
 
     The original names such copies, and is not written. Raises NotResendableError, or the errors of `Admission.admit`.
     """
-    if message.status in {Status.QUEUED, Status.SCHEDULED}:
+    if not is_allowed("resend_to", message):
         raise NotResendableError(message.status)
     admitted = admit_copy(key, message, {RecipientField.TO: to})
     return store_again(key, message, replace(admitted, is_forwarded=True))
@@ -273,6 +261,9 @@ def store_again(key: Caller, message: Message, admitted: Admitted) -> Message:
             for old in files
         ]
         Attachment.objects.bulk_create(new.shown_attachments)
+        if new.shown_attachments:
+            names = join_lines(file.filename for file in new.shown_attachments)
+            Subject.objects.filter(pk=new.pk).update(filenames=names)
     return new
 
 
@@ -319,29 +310,3 @@ def admit_copy(
 def as_address(name: str, address: str) -> Address:
     """Build an address from stored values, which were checked at accept."""
     return Address(name, address, address.rpartition("@")[2])
-
-
-def settle(message: Message, settlement: Settlement) -> Message:
-    """Apply a person's decision to the message's uncertain attempts. Raises NotUncertainError when it has none."""
-    with transaction.atomic():
-        lock_messages([message.pk])
-        uncertain = Recipient.objects.filter(
-            message=message, status=Status.DELIVERING, status_reason=StatusReason.UNCERTAIN, lease_token=None
-        )
-        status, reason, wait = SETTLEMENTS[settlement]
-        applied = apply_transitions(
-            [
-                Transition(recipient_id=pk, message_id=message.pk, status=status, reason=reason, wait=wait)
-                for pk in uncertain.values_list("pk", flat=True)
-            ]
-        )
-        if not applied:
-            raise NotUncertainError
-        record_status_events(
-            [row for row in applied if row.status is not Status.DELIVERING],
-            {row.recipient_id: {"reason": StatusReason.SETTLED, "as": settlement} for row in applied},
-        )
-        message.refresh_from_db()
-        if settlement is Settlement.RETRY:
-            transaction.on_commit(lambda: ring(Lane(message.priority)))
-    return message

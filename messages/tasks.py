@@ -18,6 +18,7 @@ from messages.guard.guard import guard_tenants
 from messages.lifetimes.purging import purge_due, purge_ownerless
 from messages.months import ATTEMPTS, EVENTS, MONTHLY_TABLES
 from messages.pausing.settling import settle_pauses
+from messages.search.filling import fill_columns
 from messages.sending import expiry, lost_leases, schedule, senders
 from messages.sending.due_work import DueWork, find_due_work
 from messages.sending.loop import SendingLoop
@@ -145,6 +146,11 @@ def purge_what_is_over() -> None:
 def purge_what_nobody_owns() -> None:
     """Remove old entries of the audit log that are of no project, and the targets of links after two years."""
     log.info("ownerless_purged", count=purge_ownerless())
+@shared_task(name="mail.fill_searched_columns")
+def fill_searched_columns() -> None:
+    """Prepare messages of an earlier release for the search, some at a time."""
+    if count := fill_columns():
+        log.info("searched_columns_filled", count=count)
 
 
 # The periodic tasks of beat with their intervals. Each is harmless when it runs twice or late.
@@ -160,4 +166,5 @@ SCHEDULE = (
     (keep_months, timedelta(hours=6)),
     (purge_what_is_over, timedelta(minutes=1)),
     (purge_what_nobody_owns, timedelta(hours=1)),
+    (fill_searched_columns, timedelta(minutes=1)),
 )

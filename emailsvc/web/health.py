@@ -22,6 +22,7 @@ from redis.retry import Retry
 from delivery.broker_tls import redis_tls
 from emailsvc.migration_files import list_waiting
 from gateways.smtp.probe import find_obstacle
+from messages.search.index import find_search_obstacle
 from providers.services import count_resting, has_shared_provider
 from tracking.suppressions.wave_decisions import count_open
 
@@ -164,11 +165,19 @@ def check_submission() -> HealthCheck:
     return HealthCheck(status="ok", detail="answers")
 
 
+def check_search() -> HealthCheck:
+    """Searches work without the index, slower."""
+    if obstacle := find_search_obstacle():
+        return HealthCheck(status="warning", detail=obstacle)
+    return HealthCheck(status="ok", detail="has its index")
+
+
 # What needs a person and does not stop the service.
 FULL_CHECKS: dict[str, Callable[[], HealthCheck]] = {
     **CHECKS,
     "refusals": check_refusals,
     "suppressions": check_waves,
     "submission": check_submission,
+    "search": check_search,
 }
 WORST = ("ok", "warning", "failed")

@@ -25,6 +25,7 @@ from messages.accepting.draft import keep_bodies, keep_fields
 from messages.accepting.statement import Condition, Listed, NewRows, store
 from messages.attachments import File, NewFiles
 from messages.models import Attachment, AttachmentContent, Content, Message, Recipient, Subject
+from messages.search.columns import build_columns
 from messages.states import Lane, Status, StatusReason, roll_up
 from messages.tasks import ring
 from tracking.events import Fact
@@ -150,9 +151,7 @@ def build_rows(batch: Batch, listed: Listed) -> NewRows:
     return NewRows(
         messages=messages,
         contents=[build_content(*pair) for pair in zip(messages, batch.admitted, strict=True)],
-        subjects=[
-            new_row(Subject, message_id=each.pk, text=fold(each.subject), metadata=each.metadata) for each in messages
-        ],
+        subjects=[build_subject(each) for each in messages],
         recipients=recipients,
         links=list_tracked(messages, batch.admitted),
         facts=facts,
@@ -189,6 +188,23 @@ def build_content(message: Message, item: Admitted) -> Content:
         message_id=message.pk,
         tracked_places=list(item.tracked.places) if item.tracked else None,
         **keep_bodies(item.draft),
+    )
+
+
+def build_subject(message: Message) -> Subject:
+    """What is searched of a message, from its rows."""
+    return new_row(
+        Subject,
+        message_id=message.pk,
+        text=fold(message.subject),
+        metadata=message.metadata,
+        **build_columns(
+            sender=message.from_address,
+            addresses=[row.address for row in message.shown_recipients],
+            tags=message.tags,
+            filenames=[file.filename for file in message.shown_attachments],
+            metadata=message.metadata,
+        ),
     )
 
 

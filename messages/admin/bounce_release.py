@@ -15,7 +15,7 @@ from accounts.models import Project
 from accounts.people.scoped_admin import ScopedAdmin, limit_project_field
 from accounts.services import write_audit
 from messages.admin.buttons import STYLE
-from messages.bounce_release import BounceSelection, release_bounced, select_bounced
+from messages.incidents.bounce_release import BounceSelection, release_bounced, select_bounced
 
 MAX_SHOWN = 20
 TIMES = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -15,9 +15,10 @@ from unfold.admin import ModelAdmin
 
 from accounts.people.scoped_admin import ScopedAdmin
 from common.errors import ApiError
-from messages.admin.actions import AdminAction, new_ticket, perform
+from messages.admin.actions import ADMIN_ACTIONS, AdminAction, new_ticket, perform
 from messages.admin.page import COLOURS
 from messages.models import Message
+from messages.selectors import with_rows
 
 MAX_BULK = 200
 # The style of the package's own pages, which need no scripts of Django's forms.
@@ -71,7 +72,7 @@ class ActingAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, queryset: QuerySet[Message], acts: Sequence[AdminAction]
     ) -> HttpResponseBase | None:
         """Ask first; the second POST names the action and performs it for each message whose state allows it."""
-        rows = list(queryset.select_related("project").order_by("-id")[: MAX_BULK + 1])
+        rows = list(with_rows(queryset).select_related("project").order_by("-id")[: MAX_BULK + 1])
         if len(rows) > MAX_BULK:
             self.message_user(request, f"At most {MAX_BULK} messages at once.", messages.ERROR)
             return None
@@ -81,7 +82,7 @@ class ActingAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
         refused = [refusal for message in rows if (refusal := self.try_act(request, chosen, message))]
         done = len(rows) - len(refused)
         if done:
-            self.message_user(request, f"{chosen.label}: done for {done} of {len(rows)}.", messages.SUCCESS)
+            self.message_user(request, f"{chosen.button}: done for {done} of {len(rows)}.", messages.SUCCESS)
         for refusal in refused[:5]:
             self.message_user(request, refusal, messages.WARNING)
         return None
@@ -95,15 +96,43 @@ class ActingAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
         return ""
 
     def ask(self, request: HttpRequest, rows: Sequence[Message], acts: Sequence[AdminAction]) -> HttpResponse:
+        """The question. It names the recipients and times of each message, and those that the action leaves out."""
+        allowed = [row for row in rows if any(act.is_offered(row, row.shown_recipients) for act in acts)]
+        label, count = acts[0].button, len(allowed)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{acts[0].label} {len(rows)} message{'s' if len(rows) != 1 else ''}?",
+            "title": f"{label} {count} message{'s' if count != 1 else ''}?" if count else f"{label}: not possible",
             "opts": self.opts,
             "media": STYLE,
-            "rows": rows,
+            "rows": allowed,
+            "left_out": [row for row in rows if row not in allowed],
+            "recipient_count": sum(len(row.shown_recipients) for row in allowed),
             "colours": COLOURS,
             "acts": acts,
+            "asking": next((act for act in acts if act.asks), None),
             "action": request.POST["action"],
             "ticket": new_ticket(),
         }
         return TemplateResponse(request, "mail/admin/confirm.html", context)
+
+
+def build_bulk_action(name: str, words: str, acts: Sequence[str]) -> Callable[..., HttpResponseBase | None]:
+    """An action of the list: it offers the named actions for the selected messages."""
+
+    @admin.action(description=words, permissions=["act"])
+    def run(owner: ActingAdmin, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponseBase | None:
+        return owner.act_on_many(request, queryset, [ADMIN_ACTIONS[each] for each in acts])
+
+    run.__name__ = name
+    return run
+
+
+BULK_ACTIONS = (
+    build_bulk_action("cancel_selected", "Cancel", ["cancel"]),
+    build_bulk_action("reschedule_selected", "Reschedule", ["reschedule"]),
+    build_bulk_action("retry_selected", "Retry now", ["retry_now"]),
+    build_bulk_action("resend_selected", "Resend", ["resend", "resend_failed"]),
+    build_bulk_action("forward_selected", "Resend to another address", ["resend_to"]),
+    build_bulk_action("settle_selected", "Settle uncertain attempts", ["settle_sent", "settle_retry", "settle_failed"]),
+    build_bulk_action("approve_selected", "Approve or decline", ["approve", "decline"]),
+)

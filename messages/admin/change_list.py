@@ -1,52 +1,38 @@
 """The admin's list of messages: searched and filtered by indexes, paged by id, without counts."""
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Lower
+from django.db import OperationalError
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from psycopg.errors import QueryCanceled
 from unfold.contrib.filters.admin import RangeDateFilter, TextFilter
 from unfold.utils import parse_date_str
 from unfold.views import ChangeList
 
-from accounts.models import Project
 from common.ids import least_id_at
-from messages.api.filters import has_remote_id, has_subject
-from messages.models import Message, Recipient
+from messages.models import Message, SavedSearch
+from messages.search.finding import Range, Search, find_ids
+from messages.search.index import is_filling
+from messages.search.query import leave_out
+from messages.search.words import META, WORDS
 from messages.selectors import with_rows
 
 OLDER, NEWER = "older", "newer"
-# A Message-ID is the message's id at the sender's domain; staff paste it with and without the angle brackets.
-MESSAGE_ID = re.compile(r"<?\s*(?P<id>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?:@[^\s<>]+)?\s*>?", re.IGNORECASE)
-
-
-def find_conditions(term: str) -> list[Q]:
-    """The conditions of a search; a message matches if it meets one of them. Each condition has its own index.
-
-    An id or Message-ID finds one message. A term with an `@` is the beginning of a recipient's address. Any other term
-    is the beginning of an address or a part of the subject. Each may also be the id that an ESP gave the message.
-    """
-    term = term.strip()
-    remote = has_remote_id(term)
-    if match := MESSAGE_ID.fullmatch(term):
-        return [Q(pk=UUID(match["id"])), remote]
-    address = Q(is_sent_to(term))
-    return [address, remote] if "@" in term else [address, has_subject(term), remote]
-
-
-def is_sent_to(begin: str) -> Exists:
-    """Matches messages with a recipient whose address begins with `begin`; case does not matter."""
-    # The index begins with the project. There are few projects, so listing all of them makes the index usable.
-    projects = list(Project.objects.values_list("pk", flat=True))
-    rows = Recipient.objects.alias(lower=Lower("address")).filter(
-        project_id__in=projects, lower__startswith=begin.lower(), message_id=OuterRef("pk")
-    )
-    return Exists(rows)
+TOO_LONG = "The search took too long. Add a word, a project or days."
+PRESETS = {
+    "Uncertain": "status:delivering reason:uncertain",
+    "Wait for approval": "status:scheduled reason:approval",
+    "Paused": "reason:paused",
+    "Over a cap": "reason:cap",
+}
+# The words that the box explains.
+EXPLAINED = [word for name, word in WORDS.items() if word is not META or name == "meta"]
 
 
 class TagFilter(TextFilter):  # type: ignore[misc]
@@ -82,6 +68,8 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
     """A page of messages with links to the older and newer pages. It needs neither COUNT nor OFFSET."""
 
     query: str
+    search: Search
+    problems: list[str]
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         kept: dict[str, Any] = super().get_filters_params(params)
@@ -90,8 +78,12 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
         return kept
 
     def get_results(self, request: HttpRequest) -> None:
+        self.request = request
         anchor, is_upwards = read_anchor(request)
-        ids = self._find_ids(request, anchor, is_upwards)
+        self.search = self.model_admin.read_search(request, self.query)
+        self.problems = list(self.search.problems)
+        page = Range(limit=self.list_per_page + 1, anchor=anchor, is_upwards=is_upwards)
+        ids = [] if self.problems else self._find_ids(request, page)
         has_more = len(ids) > self.list_per_page
         ids = ids[: self.list_per_page]
         self.has_newer = has_more if is_upwards else anchor is not None
@@ -104,17 +96,14 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
         self.multi_page = False
         self.paginator = Paginator(self.result_list, self.list_per_page)
 
-    def _find_ids(self, request: HttpRequest, anchor: UUID | None, is_upwards: bool) -> list[UUID]:
-        """The ids of the page and one more. Each search condition has its own query, because OR would use no index."""
-        searched = find_conditions(self.query) if self.query else [Q()]
-        filtered = self._without_search(request)
-        if anchor:
-            filtered = filtered.filter(**{"pk__gt" if is_upwards else "pk__lt": anchor})
-        found: set[UUID] = set()
-        for condition in searched:
-            rows = filtered.filter(condition).order_by("id" if is_upwards else "-id")
-            found |= set(rows.values_list("pk", flat=True)[: self.list_per_page + 1])
-        return sorted(found, reverse=not is_upwards)[: self.list_per_page + 1]
+    def _find_ids(self, request: HttpRequest, page: Range) -> list[UUID]:
+        try:
+            return find_ids(self._without_search(request), self.search, page)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, QueryCanceled):
+                raise
+            self.problems.append(TOO_LONG)
+            return []
 
     def _without_search(self, request: HttpRequest) -> QuerySet[Message]:
         term, self.query = self.query, ""
@@ -123,6 +112,36 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
         finally:
             self.query = term
         return rows
+
+    def chips(self) -> list[tuple[str, str]]:
+        """Each term of the search, with the URL of the list without it."""
+        return [
+            (self.query[term.start : term.end], self._searched(leave_out(self.query, term)))
+            for term in self.search.terms
+        ]
+
+    def _searched(self, text: str) -> str:
+        changed = {"q": text} if text else {}
+        return str(self.get_query_string(changed, [OLDER, NEWER, *([] if text else ["q"])]))
+
+    def presets(self) -> list[tuple[str, str]]:
+        """Searches that every user has: mail that waits for a person, or for somebody's decision."""
+        return [(name, f"?{urlencode({'q': text})}") for name, text in PRESETS.items()]
+
+    def is_filling(self) -> bool:
+        return bool(self.query) and is_filling()
+
+    def saved(self) -> QuerySet[SavedSearch]:
+        """The searches that this user keeps."""
+        saved: QuerySet[SavedSearch] = self.model_admin.list_saved(self.request)
+        return saved
+
+    def kept_query(self) -> str:
+        """The query string with the search and the filters; empty without any."""
+        return str(self.get_query_string(remove=[OLDER, NEWER])).removeprefix("?")
+
+    def words(self) -> list[Any]:
+        return EXPLAINED
 
     def older_url(self) -> str:
         """The URL of the next older page; empty on the oldest page and on a page without rows."""

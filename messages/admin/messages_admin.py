@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -22,9 +21,10 @@ from accounts.services import store_audit
 from common.client_ip import find_origin
 from messages.admin import bodies
 from messages.admin.actions import ADMIN_ACTIONS, new_ticket
-from messages.admin.buttons import STYLE, ActingAdmin
-from messages.admin.change_list import CreatedFilter, KeysetChangeList, TagFilter, find_conditions, shorten
+from messages.admin.buttons import BULK_ACTIONS, STYLE, ActingAdmin
+from messages.admin.change_list import CreatedFilter, KeysetChangeList, TagFilter, shorten
 from messages.admin.page import COLOURS, build_message_story, is_moving, with_page
+from messages.admin.searching import SearchingAdmin
 from messages.admin.suppressions import HoldingAdmin
 from messages.models import Message
 from tracking.models import Suppression
@@ -35,7 +35,7 @@ admin.site.register(Suppression, HoldingAdmin)
 
 
 @admin.register(Message)
-class MessageAdmin(ActingAdmin):
+class MessageAdmin(SearchingAdmin, ActingAdmin):
     """Messages are read-only here; buttons perform the actions."""
 
     list_display = ("created", "sender", "receivers", "subject_line", "state", "project", "labels")
@@ -52,12 +52,12 @@ class MessageAdmin(ActingAdmin):
     list_per_page = 50
     list_disable_select_all = True
     search_fields = ("pk",)
-    search_help_text = "Address, id, Message-ID, subject, or the email service's id"
+    search_help_text = "Address, subject, tag, file name or id; or to: status: …"
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
     ordering = ("-id",)
-    actions = ("cancel_selected", "resend_selected")
+    actions = BULK_ACTIONS
     change_list_template = "mail/admin/messages.html"
 
     class Media:
@@ -65,16 +65,6 @@ class MessageAdmin(ActingAdmin):
 
     def get_changelist(self, _request: HttpRequest, **_: Any) -> type[KeysetChangeList]:
         return KeysetChangeList
-
-    def get_search_results(
-        self, _request: HttpRequest, queryset: QuerySet[Message], search_term: str
-    ) -> tuple[QuerySet[Message], bool]:
-        if not search_term:
-            return queryset, False
-        fits = Q()
-        for condition in find_conditions(search_term):
-            fits |= condition
-        return queryset.filter(fits), False
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
         return False
@@ -153,7 +143,7 @@ class MessageAdmin(ActingAdmin):
                 name="mail_message_attachment",
             ),
         ]
-        return [*own, *super().get_urls()]
+        return [*own, *self.list_search_urls(), *super().get_urls()]
 
     def frame(self, name: str) -> Callable[..., HttpResponse]:
         """The view of one frame."""
@@ -175,14 +165,6 @@ class MessageAdmin(ActingAdmin):
         message = self.find(request, str(pk))
         record_reading(request, message, f"attachment {attachment_id}")
         return bodies.download_attachment(message, attachment_id)
-
-    @admin.action(description="Cancel", permissions=["act"])
-    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponseBase | None:
-        return self.act_on_many(request, queryset, [ADMIN_ACTIONS["cancel"]])
-
-    @admin.action(description="Resend", permissions=["act"])
-    def resend_selected(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponseBase | None:
-        return self.act_on_many(request, queryset, [ADMIN_ACTIONS["resend"], ADMIN_ACTIONS["resend_failed"]])
 
 
 def format_moment(at: datetime) -> str:

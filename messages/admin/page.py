@@ -72,12 +72,18 @@ STAFF = {
     "approve": "approved it",
     "decline": "declined it",
     "cancel": "cancelled it",
+    "reschedule": "changed its time",
+    "retry_now": "started the next attempt",
     "resend": "resent it",
     "resend_failed": "resent it to the failed recipients",
     "resend_to": "resent it to other addresses",
     "settle_sent": "counted it as sent",
     "settle_retry": "retried it",
     "settle_failed": "counted it as failed",
+    "settle_email": "settled it",
+    "cancel_email": "cancelled it",
+    "change_email": "changed its time",
+    "read_body": "read it",
 }
 
 

@@ -29,9 +29,12 @@ from common.serializers import (
     wrong,
 )
 from common.text import find_control_character, fold
-from messages.models import Attempt, Content, Message, Recipient
+from messages.api.responses import HELD_BACK
+from messages.models import Message, Recipient
+from messages.search.conditions import TRIGRAM, has_reason, has_remote_id
 from messages.selectors import with_rows
-from messages.states import OF_MESSAGES
+from messages.states import OF_MESSAGES, Status, StatusReason
+from providers.routing.selection import routes
 from templates_app.services import match_ref
 
 TextField.register_lookup(Lower)
@@ -50,6 +53,11 @@ class EmailQuery(PageQuery):
     before = serializers.UUIDField(required=False, help_text="Only emails newer than this id: the page above it.")
     test = QueryBooleanField(required=False, help_text="Whether to list the emails of test keys.")
     status = StrictChoiceField(choices=[(status.value, status.label) for status in OF_MESSAGES], required=False)
+    status_reason = StrictChoiceField(
+        choices=[reason for reason in StatusReason.values if reason],
+        required=False,
+        help_text="Only emails with a recipient whose state has this reason, such as `uncertain` or `paused`.",
+    )
     to = AddressField(required=False, help_text="A recipient's address, in to, cc or bcc.")
     from_ = AddressField(required=False, help_text="The sender's address; `from` is accepted too.")
     tag = StrictCharField(required=False, max_length=64, help_text="Only emails with this tag.")
@@ -107,16 +115,6 @@ def sent_to(address: str) -> Exists:
     )
 
 
-def has_remote_id(text: str) -> Q:
-    """Matches messages to which a provider, or the client as its Message-ID, gave this id; brackets do not matter."""
-    bare = text.strip().removeprefix("<").removesuffix(">")
-    # The index omits attempts without an id. PostgreSQL uses it only if the query repeats that condition.
-    attempts = Attempt.objects.filter(~Q(remote_id=""), remote_id__in=[bare, f"<{bare}>"])
-    # Two look-ups of ids, each along its index: an OR of two conditions would read every message of the project.
-    originals = Content.objects.filter(~Q(original_message_id=""), original_message_id=bare)
-    return Q(pk__in=attempts.values("recipient__message_id").union(originals.values("message_id"), all=True))
-
-
 class EmailFilter(BaseFilterBackend):
     """Filters the project's emails by the query."""
 
@@ -131,7 +129,23 @@ def narrow(messages: QuerySet[Message], project: Project, query: Mapping[str, An
             messages = messages.filter(condition(query[name]))
     if "template_id" in query:
         messages = messages.filter(made_from(project, query["template_id"]))
+    if "status_reason" in query:
+        messages = messages.filter(has_shown_reason(project, query["status_reason"]))
     return messages
+
+
+def has_shown_reason(project: Project, reason: str) -> Q:
+    """Matches emails of the project with this reason, also one that is shown and never stored."""
+    is_provided = routes.has_provider(project.pk)
+    shown = {
+        StatusReason.NO_PROVIDER: not is_provided,
+        StatusReason.PROVIDER_UNREADABLE: is_provided and routes.has_unreadable_only(project.pk),
+    }
+    if reason not in shown:
+        return has_reason([reason], [project.pk])
+    if not shown[StatusReason(reason)]:
+        return Q(pk=NOBODY)
+    return Q(status=Status.QUEUED, is_test=False) & ~Q(status_reason__in=HELD_BACK)
 
 
 def made_from(project: Project, ref: str) -> Q:
@@ -140,8 +154,6 @@ def made_from(project: Project, ref: str) -> Q:
     return Q(template_id=named.values_list("pk", flat=True).first() or NOBODY)
 
 
-# pg_trgm looks up three characters at a time.
-TRIGRAM = 3
 # An id that no row has.
 NOBODY = UUID(int=0)
 

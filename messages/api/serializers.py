@@ -33,12 +33,14 @@ from messages.api.fields import (
     fail_field,
 )
 from messages.api.typed_bodies import TypedReader
-from messages.services import ResendRecipients, Settlement
+from messages.deciding.settling import Settlement
+from messages.services import ResendRecipients
 from messages.states import Lane, OnUncertain
 from templates_app.serializers import LocaleField
 
 MAX_AHEAD = timedelta(days=365)
 MAX_REPLY_TO = 50
+MAX_SETTLED = 500
 
 
 class EmailRequest(LenientSerializer):
@@ -189,4 +191,12 @@ class SettleRequest(StrictSerializer):
 
     def get_fields(self) -> dict[str, Any]:
         # `as` is a Python keyword.
-        return {"as": StrictChoiceField(choices=[item.value for item in Settlement])}
+        return {**super().get_fields(), "as": StrictChoiceField(choices=[item.value for item in Settlement])}
+
+
+class SettleManyRequest(SettleRequest):
+    """The decision about the uncertain attempts of many emails."""
+
+    ids = serializers.ListField(
+        child=StrictUUIDField(), min_length=1, max_length=MAX_SETTLED, help_text=f"1 to {MAX_SETTLED} ids of emails."
+    )

@@ -32,10 +32,10 @@ def ids(*messages):
     return sorted((str(message.pk) for message in messages), reverse=True)
 
 
-@pytest.mark.parametrize("term", ["bob@gone.test", "BOB@Gone.Test", "bob@", "bob", " bob@gone.test "])
-def test_a_recipient_is_found_by_address_and_its_begin_in_any_case(root, send, term):
-    wanted = send("Bob <Bob@gone.test>", "copy@x.test")
-    send("robert@gone.test")
+@pytest.mark.parametrize("term", ["bob@gone.test", "BOB@Gone.Test", "bob@", "bo", "GONE", " bob@gone.test "])
+def test_a_recipient_is_found_by_any_part_of_the_address_in_any_case(root, send, term):
+    wanted = send("copy@x.test", "Bob <Bob@gone.test>")
+    send("robert@here.test")
     assert listed(root, q=term)[0] == ids(wanted)
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from delivery.envelope import Outcome, Reply, Stage
 from messages import services
+from messages.deciding.settling import NotUncertainError, Settlement, settle
 from messages.models import Attempt, Message, Recipient
 from messages.sending.claims import (
     AHEAD_TIME,
@@ -29,7 +30,7 @@ from messages.sending.lost_leases import MAX_CRASHES, sweep_lost_leases
 from messages.sending.outcomes import AttemptResult
 from messages.sending.recording import lock_results, write_results
 from messages.sending.schedule import release_due
-from messages.services import NotCancellableError, NotUncertainError, Settlement
+from messages.services import NotCancellableError
 from messages.states import Lane, OnUncertain, Status, StatusReason
 from providers.routing.selection import SIMULATOR
 from tests.smtp_server import SmtpServer
@@ -293,14 +294,14 @@ def test_a_person_settles_a_held_attempt(send: Send, settlement: Settlement, sta
     mark_dot_sent(taken)
     lose_leases()
     sweep_lost_leases()
-    services.settle(message, settlement)
+    settle(message, settlement)
     recipient = Recipient.objects.get()
     assert (message.status, recipient.next_attempt_at is not None) == (status, is_due)
 
 
 def test_a_certain_outcome_cannot_be_settled(send: Send) -> None:
     with pytest.raises(NotUncertainError):
-        services.settle(send(), Settlement.SENT)
+        settle(send(), Settlement.SENT)
 
 
 def test_states_only_move_forward(send: Send) -> None:

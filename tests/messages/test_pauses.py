@@ -10,7 +10,7 @@ from accounts.models import AuditEntry, StreamType
 from accounts.services import create_api_key
 from accounts.streams import create_stream
 from common.errors import InvalidFieldsError
-from messages import services
+from messages.deciding.settling import Settlement, settle
 from messages.explain.explain import explain
 from messages.models import Message, Pause, Recipient
 from messages.pause_models import PauseKind
@@ -307,7 +307,7 @@ def test_an_uncertain_recipient_keeps_its_reason_and_can_be_settled(project, sen
     made = pause(project, "project")
     assert message.recipients.get().status_reason == "uncertain"
     assert message.recipients.get().parked_by
-    services.settle(message, services.Settlement.SENT)
+    settle(message, Settlement.SENT)
     assert (message.recipients.get().status, message.recipients.get().parked_by) == ("sent", "")
     end_pause("sue", made)
 

@@ -18,6 +18,7 @@ from emailsvc.launcher.first_accounts import provision
 from emailsvc.launcher.secrets_file import FILE_NAME, read_secrets, write_secrets
 from emailsvc.migration_files import Names, list_applied, list_on_disk
 from emailsvc.web.health import TICK_KEY
+from messages.search.index import ensure_index
 from tracking.feed.cursor import mend_positions
 
 # An arbitrary number: two machines that start together must not migrate at the same time.
@@ -42,6 +43,7 @@ class Command(ServiceCommand):
         applied_count = migrate()
         sync_support_group()
         mend_positions()
+        ensure_index()
         call_command("sync_providers", verbosity=0)
         if folder := options["secrets"]:
             ensure_accounts(folder / FILE_NAME)

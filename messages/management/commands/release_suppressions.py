@@ -6,7 +6,7 @@ from django.core.management.base import CommandError
 from accounts.management.project_command import ProjectCommand
 from accounts.services import write_audit
 from common.times import TimeError, parse_time
-from messages.bounce_release import BounceSelection, release_bounced, select_bounced
+from messages.incidents.bounce_release import BounceSelection, release_bounced, select_bounced
 
 
 class Command(ProjectCommand):

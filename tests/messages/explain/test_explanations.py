@@ -13,6 +13,7 @@ from django.utils import timezone
 from delivery.concurrency.circuit_breaker import BreakerPolicy, CircuitBreakers
 from ledger.timer import TICK_KEY
 from messages import services
+from messages.deciding.settling import Settlement, settle
 from messages.feedback.model import Feedback, FeedbackKind
 from messages.feedback.recording import receive_feedback
 from messages.models import Message, Recipient
@@ -20,7 +21,6 @@ from messages.sending import loop
 from messages.sending.claims import ClaimScope, claim_recipients, claim_suspect, mark_dot_sent, mark_started
 from messages.sending.expiry import expire_due
 from messages.sending.lost_leases import MAX_CRASHES, sweep_lost_leases
-from messages.services import Settlement
 from messages.states import Lane, OnUncertain, Status
 from providers.models import Provider, ProviderKind
 from providers.routing import health as health_module
@@ -489,7 +489,7 @@ def test_settled_by_a_person(relay: SmtpServer, send: Send, explain: Any, settle
     message = send(on_uncertain=OnUncertain.HOLD)
     begin(Provider.objects.get(), is_sent=True)
     lose_worker()
-    services.settle(message, settlement)
+    settle(message, settlement)
     assert explain(message)["why"].startswith(why)
 
 

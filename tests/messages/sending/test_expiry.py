@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from messages import services
+from messages.deciding.settling import NotUncertainError, Settlement, settle
 from messages.models import Attempt, Message, Recipient
 from messages.sending.claims import (
     ClaimScope,
@@ -21,7 +21,6 @@ from messages.sending.claims import (
 from messages.sending.expiry import EXPIRED_REPLY, expire_due, expire_leased
 from messages.sending.lost_leases import sweep_lost_leases
 from messages.sending.schedule import release_due
-from messages.services import NotUncertainError, Settlement
 from messages.states import Lane, OnUncertain, Status, StatusReason
 from messages.tasks import tick
 from providers.routing.selection import SIMULATOR
@@ -214,5 +213,5 @@ def test_a_settlement_after_expiry_is_refused(inbox: SmtpServer, send: Send) -> 
     expire(message)
     assert expire_due() == 1
     with pytest.raises(NotUncertainError):
-        services.settle(message, Settlement.SENT)
+        settle(message, Settlement.SENT)
     assert read_states() == {"one@rcpt.test": ("failed", "expired")}
