@@ -15,6 +15,7 @@ from messages.api.batch import MAX_BATCH
 from messages.api.dry_run import DryRunOutput
 from messages.api.responses import EmailOutput, EmailRow
 from messages.api.views import NotComposedError
+from messages.deciding.settling import NotUncertainError
 from messages.explain.serializers import ExplanationOutput
 from messages.selectors import BodyPurgedError
 from messages.states import Status
@@ -175,7 +176,8 @@ class EmailViews(OpenApiViewExtension):  # type: ignore[no-untyped-call]
                     ),
                 }
             ),
-            settle=extend_schema(responses={200: EmailOutput, **list_problems(services.NotUncertainError)}),
+            settle=extend_schema(responses={200: EmailOutput, **list_problems(NotUncertainError)}),
+            settle_many=extend_schema(operation_id="settle_emails", responses={200: BatchOutput}),
             explain=extend_schema(operation_id="explain_email", responses=ExplanationOutput, examples=[EXPLAINED]),
             events=extend_schema(operation_id="list_email_events", responses=EventOutput),
             raw=extend_schema(

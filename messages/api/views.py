@@ -35,8 +35,17 @@ from messages.api.filters import (
     TimelineQuery,
 )
 from messages.api.responses import EMAIL, SHOW_ROW, EmailOutput, EmailRow
-from messages.api.serializers import EmailRequest, RescheduleRequest, ResendRequest, SettleRequest, read_draft
+from messages.api.serializers import (
+    EmailRequest,
+    RescheduleRequest,
+    ResendRequest,
+    SettleManyRequest,
+    SettleRequest,
+    read_draft,
+)
+from messages.api.settling import settle_listed
 from messages.attachments import read_content
+from messages.deciding.settling import Settlement, settle
 from messages.explain.explain import explain
 from messages.explain.serializers import EXPLANATION
 from messages.models import Message
@@ -50,7 +59,7 @@ from messages.selectors import (
     timeline,
 )
 from messages.sending.composing import compose_raw
-from messages.services import ResendRecipients, Settlement
+from messages.services import ResendRecipients
 from tracking.event_serializers import EventOutput
 
 # The fields of an email that hold its content.
@@ -77,6 +86,7 @@ class EmailViewSet(ProjectViewSet):
         "cancel": scopes.EMAILS_SEND,
         "resend": scopes.EMAILS_SEND,
         "settle": scopes.EMAILS_SEND,
+        "settle_many": scopes.EMAILS_SEND,
         "events": scopes.EMAILS_READ,
         "explain": scopes.EMAILS_READ,
         "raw": scopes.EMAILS_READ,
@@ -95,10 +105,12 @@ class EmailViewSet(ProjectViewSet):
         "partial_update": RescheduleRequest,
         "resend": ResendRequest,
         "settle": SettleRequest,
+        "settle_many": SettleManyRequest,
     }
     located = frozenset({"create", "resend"})
     # A message tells itself when it was accepted, and by which key.
-    unaudited = frozenset({"create", "batch", "resend"})
+    # Of a settlement of many, each email has an entry.
+    unaudited = frozenset({"create", "batch", "resend", "settle_many"})
     metered = {"create": count_unless_dry, "batch": count_items, "resend": count_one}
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -187,8 +199,19 @@ class EmailViewSet(ProjectViewSet):
         message = self.get_object()
         settlement = Settlement(self.read_body()["as"])
         yield
-        services.settle(message, settlement)
+        settle(message, settlement)
         return self.show_whole(pk)
+
+    @action(detail=False, methods=["post"], url_path="settle")
+    @idempotent
+    def settle_many(self, request: Request) -> Generator[None, None, Response]:
+        """Settle the uncertain attempts of up to 500 emails alike, those of the ids where there are some.
+
+        `errors` has the ids without: unknown ones, and those of emails that wait for no settlement. 422 if all are.
+        """
+        fields = self.read_body()
+        yield
+        return Response(settle_listed(self.key, self.get_queryset(), fields["ids"], Settlement(fields["as"])))
 
     @action(detail=True, methods=["get"], pagination_class=TimelinePagination)
     def events(self, request: Request, pk: UUID) -> Response:

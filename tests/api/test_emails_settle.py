@@ -4,6 +4,8 @@ import uuid
 
 import pytest
 
+from accounts.models import AuditEntry
+
 pytestmark = pytest.mark.django_db
 
 
@@ -53,3 +55,56 @@ def test_another_word_is_refused(test_api, uncertain, body, field, code):
 def test_another_projects_email_is_404(other_api, uncertain):
     assert other_api.post(f"/emails/{uncertain}/settle", {"as": "sent"}).status_code == 404
     assert other_api.post(f"/emails/{uuid.uuid4()}/settle", {"as": "sent"}).status_code == 404
+
+
+def test_many_are_settled_alike_and_those_that_cannot_be_are_named(test_api, other_api, uncertain, post):
+    certain, nobody = post(test_api)["id"], str(uuid.uuid4())
+    ids = [certain, uncertain, nobody, uncertain.upper()]
+    answer = test_api.post("/emails/settle", {"ids": ids, "as": "sent"})
+    body = answer.json()
+    assert (answer.status_code, body["data"]) == (
+        200,
+        [{"index": index, "id": uncertain, "status": "sent"} for index in (1, 3)],
+    )
+    assert [(error["index"], error["errors"][0]["field"], error["errors"][0]["code"]) for error in body["errors"]] == [
+        (0, "ids[0]", "not_uncertain"),
+        (2, "ids[2]", "not_found"),
+    ]
+    again = test_api.post("/emails/settle", {"ids": [uncertain], "as": "sent"})
+    assert (again.status_code, again.json()["code"]) == (422, "not_uncertain")
+    entry = AuditEntry.objects.get(object=uncertain, action="settle_email")
+    assert (entry.actor, entry.data) == (test_api.key.prefix, {"as": "sent"})
+
+
+def test_anothers_emails_are_settled_by_nobody_else(test_api, other_api, uncertain):
+    answer = other_api.post("/emails/settle", {"ids": [uncertain], "as": "failed"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "not_found")
+    assert test_api.get(f"/emails/{uncertain}").json()["status_reason"] == "uncertain"
+
+
+@pytest.mark.parametrize(
+    ("ids", "field"),
+    [
+        ([], "ids"),
+        ([str(uuid.UUID(int=1))] * 501, "ids"),
+        ([str(uuid.UUID(int=1)), "x"], "ids[1]"),
+        ([5], "ids[0]"),
+        ("x", "ids"),
+    ],
+)
+def test_wrong_lists_of_ids_are_refused(api, ids, field):
+    answer = api.post("/emails/settle", {"ids": ids, "as": "sent"})
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, [field])
+
+
+def test_emails_are_listed_by_the_reason_for_their_state(test_api, api, uncertain, post):
+    waiting = post(api)["id"]
+
+    def listed(client, reason):
+        return [each["id"] for each in client.get(f"/emails?status_reason={reason}").json()["data"]]
+
+    assert listed(test_api, "uncertain") == [uncertain]
+    assert listed(test_api, "paused") == listed(api, "uncertain") == []
+    assert listed(api, "no_provider") == [waiting]
+    assert listed(test_api, "no_provider") == []
+    assert api.get("/emails?status_reason=lost").status_code == 422

@@ -43,6 +43,7 @@ BODIES: dict[str, Any] = {
     "POST /emails": EMAIL,
     "POST /emails/batch": [EMAIL],
     "POST /emails/<id:pk>/settle": {"as": "failed"},
+    "POST /emails/settle": {"ids": ["01a2041b-7a3c-7c52-8f0e-6c2f6a1d3b9e"], "as": "failed"},
     "POST /domains": {"name": "new.test"},
     "POST /providers": {"name": "new", "kind": "simulator"},
     "POST /templates": {"alias": "new", "subject": "Hi", "text": "Hi"},
@@ -120,6 +121,8 @@ def ask(client_of, owned):  # noqa: F811
         given = BODIES.get(f"{method} {path}") if body is ... else body
         if (method, path) == ("POST", "/admin/keys") and body is ...:
             given = {"project_id": owned["admin/projects"]["pk"], "scopes": ["emails:send"]}
+        if (method, path) == ("POST", "/emails/settle") and body is ...:
+            given = {"ids": [owned["emails"]["pk"]], "as": "failed"}
         return client_of(path).request(method, f"{full}{query}", given, **headers)
 
     return call
@@ -137,7 +140,7 @@ def ready(api, owned, zone):  # noqa: F811
                 owned["emails"]["pk"] = api.post("/emails", {**EMAIL, "scheduled_at": later}).json()["id"]
             case "/emails/<id:pk>/resend":
                 Recipient.objects.filter(message_id=pk).move_to(Status.BOUNCED)
-            case "/emails/<id:pk>/settle":
+            case "/emails/<id:pk>/settle" | "/emails/settle":
                 Recipient.objects.filter(message_id=pk).move_to(Status.DELIVERING)
                 Recipient.objects.filter(message_id=pk).update(status_reason=StatusReason.UNCERTAIN)
             case "/providers/<id:pk>/check":
