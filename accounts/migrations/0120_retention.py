@@ -3,9 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0098_hold_for_approval"),
-    ]
+    dependencies = [("accounts", "0110_membership")]
 
     operations = [
         migrations.CreateModel(

@@ -5,10 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0120_retention"),
-        ("mail", "0098_approval"),
-    ]
+    dependencies = [("mail", "0102_saved_searches"), ("accounts", "0120_retention")]
 
     operations = [
         migrations.CreateModel(

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mail", "0098_approval")]
+    dependencies = [("mail", "0120_retention")]
 
     operations = [
         migrations.AddField("message", "dated_at", models.DateTimeField(editable=False, null=True)),

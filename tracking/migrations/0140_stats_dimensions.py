@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tracking", "0080_months")]
+    dependencies = [("tracking", "0120_link_owners")]
 
     operations = [
         migrations.AlterField(
