@@ -146,6 +146,8 @@ def purge_what_is_over() -> None:
 def purge_what_nobody_owns() -> None:
     """Remove old entries of the audit log that are of no project, and the targets of links after two years."""
     log.info("ownerless_purged", count=purge_ownerless())
+
+
 @shared_task(name="mail.fill_searched_columns")
 def fill_searched_columns() -> None:
     """Prepare messages of an earlier release for the search, some at a time."""

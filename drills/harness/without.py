@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from ledger.sql import Params, Row, fetch_as
+from ledger.sql import Params, Prepared, Row, fetch_as
 from messages.sending import claims, lost_leases
 from messages.sending.queue import waiting
 
@@ -37,7 +37,7 @@ def claim_without_lock() -> None:
     stripped = {name: strip(getattr(claims, name)) for name in ("_HEALTHY", "_SUSPECT")}
     for name, sql in stripped.items():
         setattr(claims, name, sql)
-    waiting._WAITING = strip(waiting._WAITING, [("lease_token IS NULL AND ", "")])
+    waiting._WAITING = Prepared(strip(waiting._WAITING, [("lease_token IS NULL AND ", "")]))
     memory = Memory(frozenset(stripped.values()))
     claims.fetch_as = memory.fetch_as  # type: ignore[attr-defined]
     claims.uuid4 = lambda: SAME_TOKEN  # type: ignore[attr-defined]

@@ -62,7 +62,7 @@ def show_attachment(project: Project, file: Attachment) -> dict[str, Any]:
     return {
         "id": str(file.pk),
         "filename": file.filename,
-        "size": file.content.size,
+        "size": file.byte_count,
         "content_type": file.content_type,
         "content_disposition": "inline" if file.cid else "attachment",
         "content_id": file.cid or None,
@@ -79,5 +79,7 @@ def show_download(_request: HttpRequest, token: str) -> HttpResponse:
         project = Project.objects.get(pk=project_id)
         found = find_attachment(project.messages.all(), UUID(email), UUID(pk))
     except (signing.BadSignature, Project.DoesNotExist, NotFoundError):
+        return show_not_found()
+    if found.content is None:
         return show_not_found()
     return download(read_content(found.content), found.content_type, found.filename)
