@@ -181,7 +181,7 @@ class KeptAnswer:
 _KEEP = f"""
 keys_kept AS (
     INSERT INTO {TABLE} AS old (project_id, key, is_test, fingerprint, status, headers, body, created_at)
-    SELECT v.project_id, v.key, v.is_test, v.fingerprint, v.status, v.headers, v.body, now()
+    SELECT v.project_id, v.key, v.is_test, v.fingerprint, v.status, v.headers, COALESCE(v.body, 'null'::jsonb), now()
     FROM SOURCE, json_to_recordset({{0}}::json) AS v(
         project_id uuid, key text, is_test boolean, fingerprint bytea, status smallint, headers jsonb, body jsonb
     )
