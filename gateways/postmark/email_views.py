@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,12 +19,13 @@ from common.times import format_time
 from gateways.postmark.errors import show_error
 from gateways.postmark.requests import read_email
 from gateways.postmark.responses import EVENTS, show_details, show_sent
+from gateways.postmark.trials import TrialViewSet, is_trial
 from gateways.postmark.viewsets import PostmarkViewSet
 from messages import services
 from messages.accepting.admission import Admission
 from messages.api.accepting_views import Accepted, accepting, count_items, count_one
 from messages.api.attachment_fields import limit_body
-from messages.api.batch import prepare_batch
+from messages.api.batch import check_batch_size, prepare_batch
 from messages.models import Message
 from messages.selectors import find_detailed, timeline
 
@@ -38,7 +40,7 @@ def count_listed(request: Request) -> int:
     return len(items) if isinstance(items, list) else 0
 
 
-class EmailViewSet(PostmarkViewSet):
+class EmailViewSet(TrialViewSet):
     """`/email` and `/email/withTemplate`: one email."""
 
     max_body = limit_body()
@@ -46,12 +48,14 @@ class EmailViewSet(PostmarkViewSet):
     scopes: ClassVar = {"create": scopes.EMAILS_SEND}
     unaudited: ClassVar = frozenset({"create"})
     metered: ClassVar = {"create": count_one}
-    # Whether the bodies name a template, in place of their content.
-    is_templated: ClassVar[bool] = False
+
+    def create(self, request: Request) -> HttpResponseBase:
+        """Accept one email, or with the test token only check it."""
+        return Response(self.try_email(read_object(request))) if is_trial(request) else self.accept(request)
 
     @accepting
-    def create(self, request: Request) -> Accepted:
-        """Accept one email. The response follows the commit that stored it."""
+    def accept(self, request: Request) -> Accepted:
+        """The response follows the commit that stored the email."""
         data = read_object(request)
         draft, errors = read_email(self.project, is_templated=self.is_templated)(data)
         prepared = services.upload_and_prepare(self.key, [Admission(self.key).admit(draft, errors)])
@@ -62,7 +66,7 @@ class TemplatedEmailViewSet(EmailViewSet):
     is_templated = True
 
 
-class BatchViewSet(PostmarkViewSet):
+class BatchViewSet(TrialViewSet):
     """`/email/batch` and `/email/batchWithTemplates`: each email of a batch is accepted or refused by itself."""
 
     max_body = MAX_BATCH_BODY
@@ -70,14 +74,20 @@ class BatchViewSet(PostmarkViewSet):
     scopes: ClassVar = {"create": scopes.EMAILS_SEND}
     unaudited: ClassVar = frozenset({"create"})
     metered: ClassVar = {"create": count_items}
-    is_templated: ClassVar[bool] = False
 
     def read_items(self, request: Request) -> Sequence[Any]:
         return read_array(request)
 
+    def create(self, request: Request) -> HttpResponseBase:
+        """Accept the valid emails in one transaction, or with the test token only check all."""
+        if not is_trial(request):
+            return self.accept(request)
+        items = self.read_items(request)
+        check_batch_size(items, MAX_BATCH)
+        return Response([self.try_item(item) for item in items])
+
     @accepting
-    def create(self, request: Request) -> Accepted:
-        """Accept the valid emails in one transaction."""
+    def accept(self, request: Request) -> Accepted:
         items = self.read_items(request)
         read = read_email(self.project, is_templated=self.is_templated)
         batch = prepare_batch(self.key, items, is_permissive=True, may_be_empty=True, read=read, limit=MAX_BATCH)

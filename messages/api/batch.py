@@ -95,8 +95,7 @@ def admit_batch(
     Strict mode raises InvalidFieldsError with all errors if one email is invalid, permissive mode only if all are, and
     not even then if the batch `may_be_empty`. Raises MissingScopeError if nothing else is wrong with them.
     """
-    if not 1 <= len(items) <= limit:
-        raise InvalidFieldsError([FieldError("", "batch_size", f"A batch has 1 to {limit} emails.")])
+    check_batch_size(items, limit)
     admission = Admission(key)
     admitted: list[Admitted] = []
     refused: list[Refused] = []
@@ -116,3 +115,9 @@ def admit_batch(
             raise refused[0].error
         raise InvalidFieldsError([error for item in refused for error in item.located()])
     return AdmittedBatch(admitted=admitted, refused=refused)
+
+
+def check_batch_size(items: Sequence[Any], limit: int) -> None:
+    """Raise InvalidFieldsError for an empty batch and for one beyond the limit."""
+    if not 1 <= len(items) <= limit:
+        raise InvalidFieldsError([FieldError("", "batch_size", f"A batch has 1 to {limit} emails.")])
