@@ -187,6 +187,7 @@ def stand_in() -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.slow("starts the server as a program")
 def test_a_client_talks_over_stdio(stand_in: str, tmp_path: Path) -> None:
     environment = {
         "PYTHONPATH": str(ROOT / "clients" / "python"),

@@ -76,10 +76,10 @@ class EmailSummary(Result):
 class EmailDetail(EmailSummary):
     """An email with its content, its attempts and its events."""
 
-    html: str | None
-    text: str | None
-    attempts: list[dict[str, Any]]
-    events: list[dict[str, Any]]
+    html: str | None = None
+    text: str | None = None
+    attempts: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
 
 
 class SendResult(Result):

@@ -34,7 +34,7 @@ RETRIES = RetryPolicy(max_attempts=3, max_wait=5.0)
 # Whole bodies and files would leave a model no room.
 SHOWN = 20_000
 NOT_SENT = "Nothing was sent or stored. Call again with dry_run=false to send it."
-HELD = "It waits until a person approves it in the admin. You cannot release it; cancelling it is possible."
+HELD = "It waits until a person approves it in the admin. No tool releases it."
 ACCEPTED = "The service has accepted it. explain_email tells what becomes of it."
 
 
@@ -202,7 +202,9 @@ def cut(text: str | None, limit: int) -> str | None:
 def describe_refusal(error: ApiError) -> str:
     """The service's sentence, each wrong field in a line of its own, and the wait that a limit asks for."""
     lines = [f"{error.code or error.status}: {error.detail}"]
-    lines += [f"{each['field']}: {each['message']}" for each in error.errors if each["field"]]
+    fields = (f"{each['field']}: {each['message']}" for each in error.errors if each["field"])
+    # Where only one field is wrong, the sentence has it already.
+    lines += [line for line in fields if line not in lines[0]]
     if error.retry_after is not None:
         lines.append(f"Try again in {error.retry_after:.0f} seconds.")
     return "\n".join(lines)
