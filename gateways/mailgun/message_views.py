@@ -84,7 +84,10 @@ class MimeViewSet(MessageViewSet):
 
     def admit(self, request: Request, domain: str) -> Sequence[Admitted]:
         mail = read_mime_email(read_form(request))
-        check_domain(self.project, domain, [mail.draft.from_.address] if mail.draft.from_ else [])
+        sender = mail.draft.from_
+        # A mail whose sender cannot be read is told so.
+        if sender or not mail.errors:
+            check_domain(self.project, domain, [sender.address] if sender else [])
         use_mail_key(self, request, mail)
         return [Admission(self.key).admit(mail.draft, mail.errors)]
 

@@ -31,6 +31,8 @@ ENDINGS = {"message/rfc822": ".eml", "text/calendar": ".ics", "text/plain": ".tx
 
 def take_apart(raw: bytes) -> MailTree:
     """The mail's parts. Raises InvalidFieldsError for a mail that cannot be composed anew or is beyond the limits."""
+    if b"\0" in raw:
+        refuse("nul", "A NUL character in the message: it is not allowed in mail (RFC 5322, 4.1).")
     tree = read_mail(raw, LIMITS)
     if len(tree.root.fields) >= LIMITS.root.fields:
         refuse("too_many_fields", f"The header has more than {LIMITS.root.fields} fields.")

@@ -54,7 +54,6 @@ STOP_SECONDS = 2.0  # that a mail being stored is waited for, when told to end
 MAX_WRONG_LOGINS = 3
 
 SLOW = "451 4.3.0 The service's database is slow, try again later"
-HAS_NUL = "554 5.6.0 A NUL character in the message: it is not allowed in mail (RFC 5322, 4.1)"
 TOO_MANY_LOGINS = b"421 4.7.0 Too many wrong logins\r\n"
 TOO_LATE = b"421 4.7.0 No login came in time\r\n"
 # RFC 4954, 5: who sent the mail before, which a server may ignore.
@@ -144,8 +143,6 @@ class SubmissionConversation(SmtpConversation):
 
     async def receive(self, content: bytes, envelope: Envelope) -> list[str]:
         assert self._login is not None
-        if b"\0" in content:
-            return [HAS_NUL]
         recipients = [parse_address(address) for address in envelope.rcpt_tos]
         submission = Submission(login=self._login, content=content, recipients=recipients)
         return [await self._submissions.run_apart(partial(accept_mail, submission))]

@@ -74,6 +74,8 @@ def test_a_mail_may_be_a_text_of_the_form(mailgun, sent):
         (build_mail(), {"recipient_variables": "{}"}, "recipient-variables: "),
         (build_mail(), {"o__tracking": "maybe"}, "o:tracking: "),
         (build_mail(X_Mailgun_Drop_Message="yes"), {}, "x-mailgun-drop-message: "),
+        (build_mail(From="nobody"), {}, "from: "),
+        (b"\r\n", {}, "subject: "),
         (build_mail(X_Emailsvc_Tag="a"), {}, "Did you mean X-Emailsvc-Tags?"),
         (b"Content-Type: multipart/signed; boundary=b\r\n" + build_mail(), {}, "Send it unsigned."),
     ],

@@ -104,6 +104,7 @@ def test_the_parts_become_bodies_and_files() -> None:
             "sealed_mail",
         ),
         (HEAD + b"Content-Transfer-Encoding: x-uuencode\r\n\r\nx", "unknown_encoding"),
+        (HEAD + b"\r\na\0b", "nul"),
         (HEAD + b"no header field\r\nX-Own: 1\r\n\r\nx", "invalid_header"),
         (HEAD + b"X-A: 1\r\n" * LIMITS.root.fields + b"\r\nx", "too_many_fields"),
         (multipart("mixed", *[b"\r\nx"] * (LIMITS.parts + 1)), "too_many_parts"),
