@@ -8,9 +8,12 @@ import pytest
 from django.utils import timezone
 
 from messages.attachments import File
+from messages.feedback.mail_ids import message_header
 from messages.models import Attempt, Message, Recipient
+from messages.sending.composing import compose_raw
 from messages.states import OnUncertain
 from providers.models import Provider, ProviderKind
+from providers.routing.selection import routes
 from providers.services import add_provider
 from providers.targets import ProviderTarget
 from tests.conftest import ApiClient
@@ -73,6 +76,22 @@ def test_a_messages_recipients_go_in_one_call(esp: EspServer, send: Send, delive
     second.refresh_from_db()
     assert (first.status, second.status) == ("sent", "sent")
     assert Attempt.objects.filter(outcome="accepted").count() == 3
+
+
+def test_the_source_is_that_of_the_provider_before_and_after_it_is_sent(
+    esp: EspServer, send: Send, deliver: Deliver
+) -> None:
+    message = send(to=["one@rcpt.test"])
+    row = message.recipients.get()
+    seen = compose_raw(message.pk, row)
+    name, value = message_header(message.pk)
+    # This one takes a message's recipients together, so that the header names the message.
+    assert f"{name}: {value}".encode() in seen
+    deliver()
+    assert compose_raw(message.pk, row) == seen
+    Provider.objects.all().delete()
+    routes.forget()
+    assert f"{name}: {value}".encode() not in compose_raw(message.pk, row)
 
 
 def test_a_large_file_goes_in_one_call_where_all_get_the_same_and_in_own_calls_with_own_links(
