@@ -2,36 +2,25 @@
 
 from typing import Any
 
-from common.serializers import (
-    QueryDateTimeField,
-    QueryIntegerField,
-    QuerySerializer,
-    SingleLineField,
-    StrictChoiceField,
-)
+from common.serializers import SingleLineField, StrictChoiceField
 from common.times import format_time
+from gateways.postmark.queries import MomentField, RowsQuery
 from messages.models import Message
 from tracking.models import Event
 from webhooks.formats.bounce_types import BY_NAME, COMPLAINT, find_type
 
-# Postmark pages no deeper.
-MAX_DEPTH = 10_000
-MAX_PAGE = 500
 
+class BounceQuery(RowsQuery):
+    """The list's parameters."""
 
-class BounceQuery(QuerySerializer):
-    """The list's parameters, by Postmark's names."""
-
-    count = QueryIntegerField(min_value=0, max_value=MAX_PAGE)
-    offset = QueryIntegerField(min_value=0, max_value=MAX_DEPTH)
     type = StrictChoiceField(choices=list(BY_NAME), required=False)
     inactive = StrictChoiceField(choices=["true", "false"], required=False)
     emailFilter = SingleLineField(required=False, max_length=254)  # noqa: N815  Postmark's names
     messageID = SingleLineField(required=False, max_length=100)  # noqa: N815
     tag = SingleLineField(required=False, max_length=100)
     messagestream = SingleLineField(required=False, max_length=100)
-    fromdate = QueryDateTimeField(required=False)
-    todate = QueryDateTimeField(required=False)
+    fromdate = MomentField(required=False)
+    todate = MomentField(required=False, is_end=True)
 
 
 def show_bounce(event: Event, message: Message | None, *, is_inactive: bool) -> dict[str, Any]:

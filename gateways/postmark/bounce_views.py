@@ -13,7 +13,8 @@ from rest_framework.response import Response
 
 from accounts import scopes
 from common.ids import parse_id
-from gateways.postmark.bounce_forms import MAX_DEPTH, BounceQuery, show_bounce
+from gateways.postmark.bounce_forms import BounceQuery, show_bounce
+from gateways.postmark.queries import MAX_DEPTH, cut_page
 from gateways.postmark.viewsets import PostmarkViewSet
 from messages.models import Message
 from tracking.models import BOUNCES, Event, EventType, Suppression, SuppressionReason
@@ -56,9 +57,8 @@ class BounceViewSet(PostmarkViewSet):
     def list(self, request: Request) -> Response:
         """Bounces, newest first; `TotalCount` counts up to 10,000."""
         rows = narrow(self.get_queryset(), self.project.messages.all(), self.query)
-        start = self.query["offset"]
-        page = rows[start : min(start + self.query["count"], MAX_DEPTH)]
-        return Response({"TotalCount": rows[:MAX_DEPTH].count(), "Bounces": self.show_rows(list(page))})
+        page, total = cut_page(rows, self.query)
+        return Response({"TotalCount": total, "Bounces": self.show_rows(page)})
 
     def find(self, pk: int) -> Any:
         return get_object_or_404(self.get_queryset(), serial=pk)

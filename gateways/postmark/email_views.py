@@ -17,8 +17,10 @@ from common.errors import FieldError, InvalidFieldsError
 from common.parsers import MAX_BATCH_BODY, read_array, read_object
 from common.times import format_time
 from gateways.postmark.errors import show_error
+from gateways.postmark.message_forms import MessageQuery, select_messages
+from gateways.postmark.queries import cut_page
 from gateways.postmark.requests import read_email
-from gateways.postmark.responses import EVENTS, show_details, show_sent
+from gateways.postmark.responses import EVENTS, show_details, show_message, show_sent
 from gateways.postmark.trials import TrialViewSet, is_trial
 from gateways.postmark.viewsets import PostmarkViewSet
 from messages import services
@@ -27,7 +29,7 @@ from messages.api.accepting_views import Accepted, accepting, count_items, count
 from messages.api.attachment_fields import limit_body
 from messages.api.batch import check_batch_size, prepare_batch
 from messages.models import Message
-from messages.selectors import find_detailed, timeline
+from messages.selectors import find_detailed, timeline, with_rows
 
 # https://postmarkapp.com/developer/api/email-api#send-batch-emails
 MAX_BATCH = 500
@@ -115,9 +117,16 @@ class TemplatedBatchViewSet(BatchViewSet):
 
 
 class MessageViewSet(PostmarkViewSet):
-    """`/messages/outbound/{id}/details`."""
+    """`/messages/outbound` and `/messages/outbound/{id}/details`."""
 
-    scopes: ClassVar = {"retrieve": scopes.EMAILS_READ}
+    scopes: ClassVar = {"list": scopes.EMAILS_READ, "retrieve": scopes.EMAILS_READ}
+    queries: ClassVar = {"list": MessageQuery}
+
+    def list(self, request: Request) -> Response:
+        """Emails, newest first."""
+        messages = self.keep_world(self.project.messages.all())
+        page, total = cut_page(with_rows(select_messages(self.project, messages, self.query)), self.query)
+        return Response({"TotalCount": total, "Messages": [show_message(row) for row in page]})
 
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """One email with its events, oldest first."""

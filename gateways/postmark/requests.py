@@ -5,7 +5,7 @@ django-anymail send.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from accounts.models import Project
@@ -22,6 +22,7 @@ from gateways.compat.rewriting import (
     split_addresses,
     write_files,
 )
+from gateways.postmark.template_forms import read_ref
 from messages.accepting.draft import Draft
 from messages.api.serializers import read_draft
 
@@ -46,7 +47,11 @@ def read_email(project: Project, *, is_templated: bool) -> Read:
     """A function that converts a body into a draft without its invalid fields, and the errors of those."""
     names = TEMPLATED if is_templated else RAW
     streams = partial(write_stream, project)
-    return lambda data: _read_rewritten(data, {**names, "MessageStream": streams}, is_templated=is_templated)
+    # A batch asks for each number once.
+    find = cache(partial(read_ref, project))
+    templates = {name: partial(write_template, find) for name in ("TemplateId", "TemplateAlias") if is_templated}
+    own = {"MessageStream": streams, **templates}
+    return lambda data: _read_rewritten(data, {**names, **own}, is_templated=is_templated)
 
 
 def _read_rewritten(
@@ -92,11 +97,11 @@ def write_links(word: object) -> dict[str, Any]:
     return {"track_clicks": LINKS[word]}
 
 
-def write_template(ref: object) -> dict[str, Any]:
-    """The id or alias of a template; Postmark's ids are numbers, which an alias may repeat."""
+def write_template(find: Callable[[str | int], str], ref: object) -> dict[str, Any]:
+    """The number, id or alias of a template."""
     if isinstance(ref, bool) or not isinstance(ref, int | str):
         reject("template_id", "Must be the id or alias of a template.")
-    return {"template_id": str(ref)}
+    return {"template_id": find(ref)}
 
 
 def write_file(file: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -139,8 +144,6 @@ RAW: Rewrites = {
 }
 TEMPLATED: Rewrites = {
     **COMMON,
-    "TemplateId": write_template,
-    "TemplateAlias": write_template,
     "TemplateModel": lambda model: {"template_vars": model},
     "InlineCss": ignore_inlining,
 }

@@ -54,6 +54,12 @@ def show_sent(message: Message, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def show_details(message: Message, events: list[dict[str, Any]]) -> dict[str, Any]:
     """One email with its bodies and events."""
+    bodies = {"HtmlBody": message.content.html, "TextBody": message.content.text}
+    return {**show_message(message), **bodies, "MessageEvents": events}
+
+
+def show_message(message: Message) -> dict[str, Any]:
+    """An email in a list."""
     rows = message.shown_recipients
     return {
         "MessageID": str(message.pk),
@@ -64,16 +70,14 @@ def show_details(message: Message, events: list[dict[str, Any]]) -> dict[str, An
         "Bcc": list_kind(rows, RecipientField.BCC),
         "Recipients": [row.address for row in rows],
         "Subject": message.subject,
-        "HtmlBody": message.content.html,
-        "TextBody": message.content.text,
         "Tag": message.tags[0] if message.tags else "",
         "Metadata": message.metadata,
         "ReceivedAt": format_time(message.created_at),
         "Status": STATUSES[message.status],
         "TrackOpens": message.track_opens,
         "TrackLinks": "HtmlOnly" if message.track_clicks else "None",
-        "Attachments": [file.filename for file in message.attachments.all()],
-        "MessageEvents": events,
+        "Attachments": [file.filename for file in message.shown_attachments],
+        "Sandboxed": message.is_test,
     }
 
 

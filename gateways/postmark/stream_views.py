@@ -9,11 +9,12 @@ from rest_framework.response import Response
 
 from accounts import scopes
 from accounts.idempotent_views import idempotent
-from accounts.models import Stream, StreamType
+from accounts.models import Project, Stream, StreamType
 from accounts.streams import DEFAULT_STREAM, create_stream, is_valid_name
 from common.errors import NotFoundError
-from common.serializers import QuerySerializer, SingleLineField, StrictChoiceField, StrictSerializer
+from common.serializers import SingleLineField, StrictChoiceField, StrictSerializer
 from common.times import format_time
+from gateways.postmark.queries import AnyCaseQuery
 from gateways.postmark.requests import OUTBOUND
 from gateways.postmark.viewsets import PostmarkViewSet
 from messages.streams import delete_stream
@@ -31,8 +32,8 @@ class NewStream(StrictSerializer):
     MessageStreamType = StrictChoiceField(choices=list(TYPES))
 
 
-class MessageStreamQuery(QuerySerializer):
-    """Whose parameters are taken and change nothing: a deleted stream is gone, not archived."""
+class MessageStreamQuery(AnyCaseQuery):
+    """The list's parameters. That of archived streams changes nothing: a deleted stream is gone."""
 
     MessageStreamType = StrictChoiceField(choices=["All", *TYPES], required=False)
     IncludeArchivedStreams = StrictChoiceField(choices=["true", "false"], required=False)
@@ -54,6 +55,16 @@ def show_stream(stream: Stream) -> dict[str, Any]:
     }
 
 
+def find_stream(project: Project, name: str) -> Stream:
+    """The project's stream; `outbound` is the default one unless a stream has this name. Raises NotFoundError."""
+    wanted = [name, DEFAULT_STREAM] if is_valid_name(name) else []
+    rows = {row.name: row for row in project.streams.filter(name__in=wanted)}
+    found = rows.get(name) or (rows.get(DEFAULT_STREAM) if name == OUTBOUND else None)
+    if found is None:
+        raise NotFoundError
+    return found
+
+
 class StreamViewSet(PostmarkViewSet):
     """`/message-streams`. Identified by name; `outbound` is our default stream unless one has this name."""
 
@@ -68,17 +79,6 @@ class StreamViewSet(PostmarkViewSet):
 
     def get_queryset(self) -> QuerySet[Stream]:
         return self.project.streams.order_by("created_at", "name")
-
-    def find_stream(self, name: str) -> Stream:
-        rows = (
-            {row.name: row for row in self.get_queryset().filter(name__in=[name, DEFAULT_STREAM])}
-            if (is_valid_name(name))
-            else {}
-        )
-        found = rows.get(name) or (rows.get(DEFAULT_STREAM) if name == OUTBOUND else None)
-        if found is None:
-            raise NotFoundError
-        return found
 
     def list(self, request: Request) -> Response:
         """All streams."""
@@ -97,11 +97,11 @@ class StreamViewSet(PostmarkViewSet):
 
     def retrieve(self, request: Request, name: str) -> Response:
         """One stream."""
-        return Response(show_stream(self.find_stream(name)))
+        return Response(show_stream(find_stream(self.project, name)))
 
     def archive(self, request: Request, name: str) -> Response:
         """Delete a stream. Its suppressions stay."""
-        stream = self.find_stream(name)
+        stream = find_stream(self.project, name)
         self.read_body()
         delete_stream(stream)
         return Response({"ID": stream.name, "ServerID": 0, "ExpectedPurgeDate": None})

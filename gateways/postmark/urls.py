@@ -4,9 +4,11 @@ from django.urls import re_path, register_converter
 
 from common.routers import api_path
 from gateways.postmark import email_views as emails
+from gateways.postmark.any_case import call_in_any_case
 from gateways.postmark.bounce_views import BounceViewSet as Bounces
-from gateways.postmark.errors import show_unknown_path
 from gateways.postmark.stream_views import StreamViewSet as Streams
+from gateways.postmark.suppression_views import SuppressionViewSet as Suppressions
+from gateways.postmark.template_views import TemplateViewSet as Templates
 
 
 class SerialConverter:
@@ -30,6 +32,7 @@ urlpatterns = [
     api_path(
         "email/batchWithTemplates", emails.TemplatedBatchViewSet.as_view({"post": "create"}, basename="postmark-email")
     ),
+    api_path("messages/outbound", emails.MessageViewSet.as_view({"get": "list"}, basename="postmark-email")),
     api_path(
         "messages/outbound/<id:pk>/details",
         emails.MessageViewSet.as_view({"get": "retrieve"}, basename="postmark-email"),
@@ -42,5 +45,19 @@ urlpatterns = [
     api_path("message-streams", Streams.as_view({"get": "list", "post": "create"}, basename="postmark-stream")),
     api_path("message-streams/<str:name>", Streams.as_view({"get": "retrieve"}, basename="postmark-stream")),
     api_path("message-streams/<str:name>/archive", Streams.as_view({"post": "archive"}, basename="postmark-stream")),
-    re_path("", show_unknown_path),
+    api_path(
+        "message-streams/<str:name>/suppressions",
+        Suppressions.as_view({"post": "create"}, basename="postmark-suppression"),
+    ),
+    api_path(
+        "message-streams/<str:name>/suppressions/dump",
+        Suppressions.as_view({"get": "dump"}, basename="postmark-suppression"),
+    ),
+    api_path(
+        "message-streams/<str:name>/suppressions/delete",
+        Suppressions.as_view({"post": "remove"}, basename="postmark-suppression"),
+    ),
+    api_path("templates", Templates.as_view({"get": "list"}, basename="postmark-template")),
+    api_path("templates/<str:ref>", Templates.as_view({"get": "retrieve"}, basename="postmark-template")),
+    re_path("", call_in_any_case),
 ]
