@@ -13,6 +13,7 @@ from gateways.compat.rewriting import reject
 from gateways.sendgrid.requests import write_batch
 from gateways.sendgrid.viewsets import SendGridViewSet
 from messages import services
+from messages.states import Status
 
 CANCEL = "cancel"
 
@@ -31,6 +32,7 @@ class GroupViewSet(SendGridViewSet):
         "generate": scopes.EMAILS_SEND,
         "retrieve": scopes.EMAILS_SEND,
         "cancel": scopes.EMAILS_SEND,
+        "list_stopped": scopes.EMAILS_SEND,
     }
     # It stores nothing.
     unaudited: ClassVar = frozenset({"generate"})
@@ -44,6 +46,11 @@ class GroupViewSet(SendGridViewSet):
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """Whether an id has the right form."""
         return Response({"batch_id": str(pk)})
+
+    def list_stopped(self, request: Request, pk: UUID) -> Response:
+        """The group if emails of it have been cancelled, in a list of one; else an empty list."""
+        group = self.keep_world(self.project.messages.filter(batch_id=pk, status=Status.CANCELLED))
+        return Response([{"batch_id": str(pk), "status": CANCEL}] if group.exists() else [])
 
     def cancel(self, request: Request) -> Response:
         """Cancel the scheduled emails of a group that have been accepted. After the 201 none of them is delivered."""

@@ -12,5 +12,6 @@ urlpatterns = [
     api_path("v3/mail/batch", Groups.as_view({"post": "generate"}, basename="sendgrid-batch")),
     api_path("v3/mail/batch/<id:pk>", Groups.as_view({"get": "retrieve"}, basename="sendgrid-batch")),
     api_path("v3/user/scheduled_sends", Groups.as_view({"post": "cancel"}, basename="sendgrid-batch")),
+    api_path("v3/user/scheduled_sends/<id:pk>", Groups.as_view({"get": "list_stopped"}, basename="sendgrid-batch")),
     re_path("", show_unknown_path),
 ]

@@ -41,6 +41,19 @@ def test_the_scheduled_emails_of_a_group_are_cancelled(api, send):
     }
 
 
+def test_a_group_is_listed_once_it_is_cancelled(api, other_api, send):
+    batch_id = new_group(api)
+    path = f"{BASE}/v3/user/scheduled_sends/{batch_id}"
+    send(send_at=int(time.time()) + 3600, batch_id=batch_id)
+    assert api.get(path).json() == []
+    cancel(api, batch_id)
+    assert api.get(path).json() == [{"batch_id": batch_id, "status": "cancel"}]
+    assert other_api.get(path).json() == []
+    for refused in (api.patch(path, {"status": "pause"}), api.delete(path)):
+        assert refused.status_code == 405
+        assert refused.json()["errors"][0]["message"]
+
+
 def test_a_time_of_one_recipient_comes_before_that_of_all(send, stored):
     now = int(time.time())
     personal = [
