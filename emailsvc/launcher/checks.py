@@ -1,8 +1,13 @@
-"""`./run check`: format, lint, types, import directions and missing migrations. All run, even after a failure."""
+"""`./run check [NAME]…`: format, lint, types, import directions, missing migrations, and other services' clients.
+
+All run, or those that are named, even after a failure. Clients that cannot be installed here are told and counted, and
+are no failure.
+"""
 
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 # Type and import checks load the settings, but need no server.
 ENVIRONMENT = {
@@ -18,15 +23,22 @@ CHECKS = {
     "types": ("-m", "mypy", "."),
     "imports": ("-c", "from importlinter.cli import lint_imports_command as lint; lint()", "--no-cache", "--no-logo"),
     "migrations": (*WITH_SERVERS, "manage.py", "makemigrations", "--check", "--dry-run"),
+    "clients": ("-m", "tests.vendors"),
 }
+# They start servers of their own, or use the caller's.
+WITH_OWN_SERVERS = ("migrations", "clients")
 
 
-def main() -> int:
+def main(names: Sequence[str]) -> int:
+    if unknown := sorted(set(names) - set(CHECKS)):
+        tell(f"there is no check {unknown[0]!r}; there are {', '.join(CHECKS)}")
+        return 2
     failed = []
-    for name, words in CHECKS.items():
+    for name in names or CHECKS:
+        words = CHECKS[name]
         tell(name)
         given = {variable: value for variable, value in os.environ.items() if value}
-        environment = given if name == "migrations" else {**ENVIRONMENT, **given}
+        environment = given if name in WITH_OWN_SERVERS else {**ENVIRONMENT, **given}
         if subprocess.run([sys.executable, *words], env=environment, check=False).returncode:
             failed.append(name)
     tell(f"failed: {', '.join(failed)}" if failed else "all checks passed")
@@ -39,4 +51,4 @@ def tell(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
