@@ -6,7 +6,7 @@ from emailsvc.celery import app
 def find_broker_obstacle() -> str:
     """Why the broker takes nothing; empty if it does. Waits for it no longer than a publisher does."""
     connection = app.connection_for_write()
-    refusals: tuple[type[Exception], ...] = (*connection.connection_errors, *connection.channel_errors, OSError)
+    refusals: tuple[type[BaseException], ...] = (*connection.connection_errors, *connection.channel_errors, OSError)
     try:
         connection.connect()
     except refusals as error:

@@ -16,6 +16,8 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import InterfaceError, OperationalError, connection
 
+from ledger.redis_state import shared
+
 log = structlog.get_logger(__name__)
 
 # The Unix time of a worker's last tick, for /readyz and queue_status.
@@ -133,6 +135,13 @@ def read_worker_age() -> float | None:
 def read_node_age(name: str) -> float | None:
     """The number of seconds since the worker of this name was seen, to ten seconds; None as of `read_worker_age`."""
     return _read_age(f"{ALIVE_KEY}{name}")
+
+
+def list_nodes() -> dict[str, float]:
+    """The seconds since each worker was seen, by its name, of those of the last hour; empty if Redis is unavailable."""
+    found = shared.ask(lambda client: list(client.scan_iter(match=f"*{ALIVE_KEY}*", count=1000))) or []
+    names = {key.partition(ALIVE_KEY)[2] for key in found}
+    return {name: age for name in names if (age := read_node_age(name)) is not None}
 
 
 def _read_age(key: str) -> float | None:

@@ -29,6 +29,11 @@ SETTINGS = {
     "checkpoint_timeout": "15min",
     "max_wal_size": "2GB",
     "wal_compression": "on",
+    # Its log shows no values of ours: neither statements that failed, nor their parameters, nor the keys of a conflict.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
     # Nobody subscribes: without them a process less waits.
     "max_logical_replication_workers": "0",
 }
