@@ -16,7 +16,9 @@ from accounts.metering.models import KeyLimits as KeyLimits
 from accounts.metering.models import KeyUsage as KeyUsage
 from accounts.metering.models import Limits as Limits
 from accounts.metering.models import ProjectLimits as ProjectLimits
+from accounts.people.models import Invitation as Invitation
 from accounts.people.models import Membership as Membership
+from accounts.people.models import Session as Session
 from accounts.signing.models import SigningPair as SigningPair
 from common.client_ip import IpAddress, is_within
 from common.fields import EncryptedTextField

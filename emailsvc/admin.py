@@ -3,10 +3,11 @@
 from typing import Any, ClassVar
 
 from axes.models import AccessAttempt
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django_celery_beat import admin as beat
 from django_celery_beat.models import (
@@ -21,6 +22,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from accounts.people.sessions import end_sessions
 from accounts.services import write_audit
 
 for model in (User, Group, PeriodicTask, IntervalSchedule, CrontabSchedule, ClockedSchedule, SolarSchedule):
@@ -62,6 +64,14 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    actions = ("end_sessions",)
+
+    @admin.action(description="End their sessions", permissions=["change"])
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            count = end_sessions(user.pk)
+            self.record(request, "end_sessions_of", user, count=count)
+            self.message_user(request, f"{user}: {count} session{'s' if count != 1 else ''} ended.", messages.SUCCESS)
 
 
 @admin.register(Group)
@@ -120,14 +130,14 @@ class ScheduleAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(AccessAttempt)
 class AccessAttemptAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
-    """Failed logins. Deleting a row unlocks its address."""
+    """Failed logins. Deleting the rows of an address or of an account unlocks it."""
 
-    list_display = ("attempt_time", "ip_address", "failures_since_start", "user_agent")
-    search_fields = ("ip_address",)
-    search_help_text = "IP address"
+    list_display = ("attempt_time", "username", "ip_address", "failures_since_start", "user_agent")
+    search_fields = ("username", "ip_address")
+    search_help_text = "User name or IP address"
     show_full_result_count = False
     paginator = InfinitePaginator
-    fields: ClassVar = ("attempt_time", "ip_address", "failures_since_start", "user_agent", "path_info")
+    fields: ClassVar = ("attempt_time", "username", "ip_address", "failures_since_start", "user_agent", "path_info")
     readonly_fields = fields
 
     def has_add_permission(self, _request: HttpRequest) -> bool:

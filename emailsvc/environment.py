@@ -265,6 +265,11 @@ class Environment(BaseSettings):
         default="",
         description="Dotted path of a Django storage class for attachments. Default: PostgreSQL.",
     )
+    SESSION_IDLE_SECONDS: Limit = Field(
+        default=timedelta(hours=2),
+        description="Time after which a session of the admin ends when nobody uses it; 0: only twelve hours after the "
+        "sign-in.",
+    )
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Lowest level that is logged."
     )

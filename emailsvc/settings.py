@@ -144,6 +144,9 @@ WHITENOISE_USE_FINDERS = True
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"
 SESSION_COOKIE_HTTPONLY = True
+# Rows that name their person, so that sessions are listed and ended, and end when they are idle.
+SESSION_ENGINE = "accounts.people.sessions"
+SESSION_IDLE_TIME = env.SESSION_IDLE_SECONDS
 # A working day: users who can read all mail log in each morning.
 SESSION_COOKIE_AGE = 12 * 60 * 60
 # A month, for this host only: subdomains and sibling hosts are not ours to decide (security.W005, W021).
@@ -166,9 +169,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
-# Ten wrong passwords from one address lock it out for a quarter of an hour. Locking by user name would let anyone
-# lock out any user.
-AXES_LOCKOUT_PARAMETERS = ["ip_address"]
+# Ten wrong passwords from one address, or for one account, lock it for a quarter of an hour: see the handler.
+AXES_HANDLER = "emailsvc.admin_site.sign_in_brake.SignInBrake"
+AXES_LOCKOUT_PARAMETERS = ["ip_address", "username"]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True

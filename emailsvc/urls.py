@@ -6,6 +6,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from common.routers import api_path
+from emailsvc.admin_site import account, joining
 from emailsvc.documentation import views as documentation
 from emailsvc.openapi.schema import show_document
 from emailsvc.web import health, pages
@@ -41,6 +42,9 @@ urlpatterns = [
     path("compat/ses/", include("gateways.ses.urls")),
     path("inbox", RedirectView.as_view(pattern_name="inbox")),
     path("inbox/", include("inbox.urls")),
+    path("admin/join/<str:token>/", joining.join, name="join"),
+    path("admin/account/", admin.site.admin_view(account.show_account), name="account"),
+    path("admin/account/sessions/", admin.site.admin_view(account.end_own_sessions), name="account_sessions"),
     path("admin/", admin.site.urls),
 ]
 handler400 = "common.problems.bad_request"

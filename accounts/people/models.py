@@ -1,6 +1,7 @@
-"""The roles that people have."""
+"""The roles that people have, and their sessions in the admin."""
 
 from django.conf import settings
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -32,3 +33,48 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user.get_username()}: {self.role}"
+
+
+class Session(AbstractBaseSession):
+    """A session of the admin: Django's columns, and whose it is, from where it began and when it was last used."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="sessions")
+    address = models.CharField(max_length=200, blank=True, db_default="")
+    browser = models.CharField(max_length=300, blank=True, db_default="")
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.browser} at {self.address}"
+
+
+class Invitation(models.Model):
+    """An offer of a role in a project to whoever reads the mail of an address. The link in the mail is stored nowhere
+    here: it is the row's id with a signature.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="invitations")
+    email = models.CharField("address", max_length=254)
+    role = models.TextField(choices=Role.choices)
+    invited_by = models.CharField(max_length=200)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField()
+    # The message that brings the link, and the time at which the link was taken out of what we store of it.
+    message_id = models.UUIDField(null=True)
+    hidden_at = models.DateTimeField(null=True)
+    accepted_at = models.DateTimeField(null=True)
+    accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            models.CheckConstraint(name="invitation_role_known", condition=Q(role__in=Role.values)),
+        ]
+        indexes = [
+            # messages.notices.invitations: what is to be mailed, and what to be hidden.
+            models.Index(name="invitation_open", fields=["id"], condition=Q(hidden_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email}: {self.role}"

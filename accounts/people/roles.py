@@ -113,9 +113,12 @@ RIGHTS: tuple[Right, ...] = (
     ),
     Right(
         kind="manage people",
-        what="give, change and take roles",
+        what="invite people; give, change and take roles; end members' sessions",
         roles=OWNERS,
-        permissions=build_names("accounts.membership", "add", "change", "delete"),
+        permissions=(
+            *build_names("accounts.membership", "add", "change", "delete"),
+            *build_names("accounts.invitation", "view", "add", "delete"),
+        ),
     ),
     Right(
         kind="configure",

@@ -97,9 +97,12 @@ def has_other_rights(user: User) -> bool:
 
 
 def record(actor: str, action: str, user: User, project: Project | None, **data: Any) -> None:
-    store_audit(
-        actor=actor, action=action, obj=user.get_username(), project_id=project.pk if project else None, data=data
-    )
+    record_address(actor, action, user.get_username(), project, **data)
+
+
+def record_address(actor: str, action: str, name: str, project: Project | None, **data: Any) -> None:
+    """Record in the audit log what was done with a person who is known by this name or address."""
+    store_audit(actor=actor, action=action, obj=name, project_id=project.pk if project else None, data=data)
 
 
 def find_user(name: str) -> User:

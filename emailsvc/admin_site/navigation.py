@@ -41,6 +41,7 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "People": (
         ("accounts.membership", "badge"),
+        ("accounts.invitation", "mark_email_unread"),
         ("auth.user", "person"),
         ("auth.group", "group"),
         ("axes.accessattempt", "lock"),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.urls import reverse_lazy
+
 # The blue of the inbox and of our pages, from light to dark.
 PRIMARY = {
     "50": "oklch(97% .014 268)",
@@ -31,6 +33,7 @@ UNFOLD: dict[str, Any] = {
         "show_all_applications": False,
         "navigation": "emailsvc.admin_site.navigation.build_navigation",
     },
+    "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("account")}]},
     "DASHBOARD_CALLBACK": "emailsvc.admin_site.dashboard.fill_dashboard",
     "STYLES": ["emailsvc.admin_site.navigation.find_style"],
 }

@@ -37,7 +37,7 @@ MODULES = (
     "celery.worker.consumer.delayed_delivery",
     "celery.worker.strategy",
     "django.contrib.messages.storage.fallback",
-    "django.contrib.sessions.backends.db",
+    "accounts.people.sessions",
     "django.contrib.staticfiles.storage",
     "django.core.cache.backends.redis",
     "django_celery_beat.schedulers",

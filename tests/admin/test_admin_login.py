@@ -77,3 +77,39 @@ def test_no_password_is_kept():
     log_in("my secret guess")
     attempt = AccessAttempt.objects.get()
     assert "my secret guess" not in f"{attempt.post_data}{attempt.get_data}"
+
+
+def log_in_as(name: str, password: str, address: str):
+    form = {"username": name, "password": password}
+    return Client().post(reverse("admin:login"), form, REMOTE_ADDR=address).status_code
+
+
+def test_failures_of_one_account_from_many_addresses_lock_it_for_strangers_alone():
+    User.objects.create_superuser("other", password=PASSWORD)
+    assert log_in_as("root", PASSWORD, "198.51.100.1") == 302
+    for number in range(10):
+        log_in_as("root", "wrong", f"203.0.113.{number}")
+    assert log_in_as("root", PASSWORD, "203.0.113.99") == 429
+    assert log_in_as("other", PASSWORD, "203.0.113.99") == 302
+    assert log_in_as("root", PASSWORD, "198.51.100.1") == 302
+
+
+def test_another_accounts_success_does_not_forget_failures():
+    User.objects.create_superuser("mallory", password=PASSWORD)
+    for _ in range(3):
+        for _ in range(3):
+            log_in_as("root", "wrong", "203.0.113.5")
+        assert log_in_as("mallory", PASSWORD, "203.0.113.5") == 302
+    assert log_in_as("root", "wrong", "203.0.113.5") == 429
+
+
+def test_ones_own_success_forgets_ones_own_failures_at_that_address_alone():
+    for _ in range(5):
+        log_in_as("root", "wrong", "198.51.100.1")
+        log_in_as("root", "wrong", "203.0.113.5")
+    assert AccessAttempt.objects.count() == 2
+    # Ten failures at two addresses lock the account, here too: it never signed in from here.
+    assert log_in_as("root", PASSWORD, "198.51.100.1") == 429
+    AccessAttempt.objects.filter(ip_address="203.0.113.5").update(failures_since_start=4)
+    assert log_in_as("root", PASSWORD, "198.51.100.1") == 302
+    assert [row.ip_address for row in AccessAttempt.objects.all()] == ["203.0.113.5"]

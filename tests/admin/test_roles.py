@@ -10,7 +10,7 @@ from django.db import models
 from django.test import Client
 from django.urls import URLPattern, URLResolver, reverse
 
-from accounts.models import AuditEntry, KeyLimits, Membership, Notice, Project, ProjectLimits
+from accounts.models import AuditEntry, Invitation, KeyLimits, Membership, Notice, Project, ProjectLimits
 from accounts.people.admin import MembershipAdmin
 from accounts.people.reach import EVERYWHERE, NOWHERE, find_reach, visible_projects
 from accounts.people.roles import RIGHTS, ROLES_IN_INSTALLATION, Role, build_table
@@ -73,6 +73,9 @@ def theirs(other_project: Project, make_api: Any) -> dict[type[models.Model], mo
         Pause.objects.create(project=other_project, kind="tag", value="theirs", label="theirs"),
         IncidentResend.objects.create(recipient=message.recipients.get(), actor="x"),
         give_role("test", owner, other_project, Role.OWNER)[0],
+        Invitation.objects.create(
+            project=other_project, email="theirs@x.test", role="owner", invited_by="x", expires_at=message.created_at
+        ),
     ]
     return {type(row): row for row in rows}
 

@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from django.core.management.base import CommandError
 
 from accounts.management.project_command import ProjectCommand
+from accounts.people.invitations import invite
 from accounts.people.roles import Role
 from accounts.people.services import create_user, generate_password, give_role
 
@@ -19,15 +20,33 @@ class Command(ProjectCommand):
         parser.add_argument("name", help="The name to sign in with.")
         parser.add_argument("--role", required=True, choices=Role.values)
         parser.add_argument("--email", default="", help="The user's address, by which single sign-on finds them.")
+        parser.add_argument(
+            "--invite",
+            action="store_true",
+            help="Mail an invitation to --email instead, which asks for a name and a password. NAME is not used.",
+        )
 
     def handle(self, **options: str) -> None:
-        project = self.find_project(options) if options["project"] else None
+        project = self.find_project(options) if options["project"] or options["invite"] else None
+        if options["invite"]:
+            assert project is not None
+            made = invite("command", project, options["email"], Role(options["role"]))
+            self.emit(
+                {
+                    "invitation_id": made.pk,
+                    "email": made.email,
+                    "role": made.role,
+                    "project": project.name,
+                    "expires_at": made.expires_at,
+                }
+            )
+            return
         given = read_password()
         password = given or generate_password()
         user = create_user(name=options["name"], email=options["email"], password=password)
         role = Role(options["role"])
         give_role("command", user, project, role)
-        made = {} if given else {"password": password}
+        shown = {} if given else {"password": password}
         self.emit(
             {
                 "id": user.pk,
@@ -35,7 +54,7 @@ class Command(ProjectCommand):
                 "email": user.email,
                 "role": role,
                 "project": project.name if project else None,
-                **made,
+                **shown,
             }
         )
 
