@@ -29,7 +29,7 @@ from providers.admin_form import (
 from providers.bounce_mailboxes import MailboxInput, find_mailbox, read_mailbox
 from providers.configuration.stored import find_settings
 from providers.models import Provider, ProviderKind
-from providers.routing.health import describe_health
+from providers.routing.health import TROUBLES, describe_health
 from providers.serializers import build_events_url
 from providers.services import (
     SHARED_NAME,
@@ -40,7 +40,25 @@ from providers.services import (
     show_settings,
 )
 
+# The value of the filter for a bounce mailbox that cannot be read.
+MAILBOX = "mailbox"
 COLOURS = {"ok": "success", "paused": "warning", "failing": "danger", "unreadable": "danger", "disabled": "info"}
+
+
+class TroubleFilter(admin.SimpleListFilter):
+    """Enabled providers by what keeps them from taking mail, or from telling of bounces."""
+
+    title, parameter_name = "state", "state"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        return [*((name, name.capitalize()) for name in TROUBLES), (MAILBOX, "Bounce mailbox cannot be read")]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Provider]) -> QuerySet[Provider]:
+        if self.value() == MAILBOX:
+            return queryset.filter(bounce_mailbox__isnull=False, is_enabled=True).exclude(bounce_mailbox__failure="")
+        if condition := TROUBLES.get(self.value() or ""):
+            return queryset.filter(condition(), is_enabled=True)
+        return queryset
 
 
 @admin.register(Provider)
@@ -49,7 +67,7 @@ class ProviderAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
 
     form = ProviderForm
     list_display = ("name", "project", "kind", "leads_to", "priority", "weight", "health")
-    list_filter = (("project", ScopedFilter), "kind", "is_enabled")
+    list_filter = (TroubleFilter, ("project", ScopedFilter), "kind", "is_enabled")
     list_select_related = ("project",)
     ordering = ("project", "priority", "name")
     actions = ("ask", "pause", "resume")

@@ -17,7 +17,7 @@ from common.errors import ConflictError, FieldErrors, NotFoundError
 from common.ids import new_id
 from common.suggestions import describe_unknown
 from common.times import format_time
-from webhooks.endpoint_health import switch_off, switch_on
+from webhooks.endpoint_health import BY_OWNER, switch_off, switch_on
 from webhooks.event_types import ALL, TEST, EventType
 from webhooks.formats.catalog import find_public_key, list_types
 from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, Format, WebhookDelivery
@@ -31,7 +31,6 @@ OVERLAP = timedelta(hours=24)
 # Each signature adds fifty bytes to the headers of a post.
 MAX_RETIRED_SECRETS = 20
 MAX_ENDPOINTS = 50
-BY_OWNER = "Disabled by its owner."
 
 
 class TooManyEndpointsError(ConflictError):

@@ -59,6 +59,10 @@ class CircuitBreakers:
         """The open or half-open breaker; None when it is closed."""
         return self._open.get(key)
 
+    def list_tripped(self) -> list[str]:
+        """The keys of the breakers that are open or half-open."""
+        return list(self._open)
+
     def may_try(self, key: str) -> bool:
         """Whether a mail may be tried now. True for a half-open breaker starts a probe: report its outcome."""
         if key not in self._open:

@@ -34,6 +34,6 @@ UNFOLD: dict[str, Any] = {
         "navigation": "emailsvc.admin_site.navigation.build_navigation",
     },
     "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("account")}]},
-    "DASHBOARD_CALLBACK": "emailsvc.admin_site.dashboard.fill_dashboard",
+    "DASHBOARD_CALLBACK": "emailsvc.admin_site.overview.page.fill_overview",
     "STYLES": ["emailsvc.admin_site.navigation.find_style"],
 }

@@ -72,7 +72,7 @@ class PauseAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
 
     form = PauseForm
     list_display = ("created_at", "kind", "label", "project", "effect", "made_by", "reason", "ended_at")
-    list_filter = (HoldingFilter, "kind", ("project", ScopedFilter))
+    list_filter = (HoldingFilter, "kind", "is_by_guard", ("project", ScopedFilter))
     list_select_related = ("project",)
     actions = ("resume_selected", "drop_selected")
     readonly_fields = (

@@ -1,6 +1,6 @@
 """How a provider does, for people and programs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -45,6 +45,20 @@ def describe_breaker(provider: Provider) -> Health:
     if found is None:
         return Health(status="ok")
     return Health(status="failing", reason=found.reason, until=datetime.fromtimestamp(found.until, UTC))
+
+
+def list_failing() -> list[UUID]:
+    """The ids of the providers whose circuit breaker is open."""
+    _exchange.run()
+    return [UUID(key.partition(":")[2]) for key in provider_breakers.list_tripped()]
+
+
+# The troubles that a list of providers can be narrowed to, by status.
+TROUBLES: Mapping[str, Callable[[], Q]] = {
+    "paused": lambda: Q(is_paused=True) | Q(paused_until__gt=timezone.now()),
+    "failing": lambda: Q(pk__in=list_failing()),
+    "unreadable": lambda: Q(unreadable_at__isnull=False),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 from ledger.sql import fetch, fetch_column, fetch_value
 from tracking.models import Rollup
 from tracking.stats.counting import NAMES, Counters
-from tracking.stats.rollups import read_histogram
+from tracking.stats.histograms import merge_histograms
 
 
 class StatsStep(StrEnum):
@@ -74,7 +74,8 @@ GROUP BY value ORDER BY sum(accepted + sent) DESC, value LIMIT %(limit)s
 """
 _SUMS = f"""
 SELECT date_trunc(%(step)s, starts_at, 'UTC') AS at, value, {", ".join(f"sum({name})::bigint" for name in NAMES)},
-       array_agg(handoff) FILTER (WHERE handoff <> '{{}}'), array_agg(delivery) FILTER (WHERE delivery <> '{{}}')
+       string_agg(handoff::text, ',') FILTER (WHERE handoff <> '{{}}'),
+       string_agg(delivery::text, ',') FILTER (WHERE delivery <> '{{}}')
 FROM tracking_rollup
 WHERE project_id = ANY(%(projects)s) AND dimension = %(dimension)s AND starts_at >= %(begin)s AND starts_at < %(end)s
   AND (value = ANY(%(values)s) OR (%(has_other)s AND value IS NULL))
@@ -116,9 +117,7 @@ def read_counters(columns: Sequence[object]) -> Counters:
     """Build counters from a row of sums and histograms."""
     counts, histograms = columns[: len(NAMES)], columns[len(NAMES) :]
     counters = Counters(list(counts))  # type: ignore[arg-type]
-    for total, parts in zip((counters.handoff, counters.delivery), histograms, strict=True):
-        for part in parts or []:  # type: ignore[attr-defined]
-            total.update(read_histogram(part))
+    counters.handoff, counters.delivery = (merge_histograms(str(parts or "")) for parts in histograms)
     return counters
 
 

@@ -1,8 +1,14 @@
-"""The format of shares and durations on the statistics page."""
+"""The format of counts, shares and durations on the pages of statistics."""
 
 from django import template
 
 register = template.Library()
+
+
+@register.filter
+def thousands(count: int | None) -> str:
+    """`12,345`; a dash for None."""
+    return "–" if count is None else f"{count:,}"
 
 
 @register.filter

@@ -25,6 +25,7 @@ from accounts.services import write_audit
 from common.errors import ApiError
 from webhooks.admin.deliveries import describe_rows, log_url
 from webhooks.admin.forms import EndpointForm
+from webhooks.endpoint_health import FAILURES
 from webhooks.event_types import ALL
 from webhooks.models import Endpoint, EndpointStatus
 from webhooks.services import (
@@ -48,13 +49,26 @@ REACHES = {
 SHOWN = 25
 
 
+class FailureFilter(admin.SimpleListFilter):
+    """Endpoints whose last posts failed, and those that the service stopped for it."""
+
+    title, parameter_name = "state", "state"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name.capitalize()) for name in FAILURES]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
+        condition = FAILURES.get(self.value() or "")
+        return queryset.filter(condition) if condition else queryset
+
+
 @admin.register(Endpoint)
 class EndpointAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Webhook endpoints."""
 
     form = EndpointForm
     list_display = ("where", "project", "state", "last_success", "last_failure", "told")
-    list_filter = (("project", ScopedFilter), "status", "is_test")
+    list_filter = (FailureFilter, ("project", ScopedFilter), "status", "is_test")
     list_select_related = ("project",)
     search_fields = ("url", "description")
     search_help_text = "URL or description"

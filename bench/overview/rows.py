@@ -1,0 +1,96 @@
+"""A million messages of some projects with their figures, and pages about them. Django is set up on import."""
+
+from collections.abc import Mapping
+
+import django
+
+django.setup()
+
+from django.db import connection  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+
+from accounts.scopes import EMAILS_SEND  # noqa: E402
+from accounts.services import create_api_key, create_project  # noqa: E402
+from bench.copying import multiply  # noqa: E402
+from bench.listing_rows import accept_sample, as_literal, make_staff_client  # noqa: E402
+from tracking.models import Rollup  # noqa: E402
+from tracking.stats.counting import NAMES  # noqa: E402
+
+PROJECTS = 5
+# A tenth is due or waits for its next attempt, one in a thousand bounced; one in 5,000 is uncertain.
+STATUS = """CASE WHEN f.i % 10 = 0 THEN 'queued' WHEN f.i % 1000 = 1 THEN 'bounced'
+    WHEN f.i % 5000 = 2 THEN 'delivering' ELSE 'delivered' END"""
+OF_PROJECT = "({projects})[f.i / 10 % {count} + 1]"
+CHANGES = {
+    "mail_message": """
+jsonb_build_object('project_id', {project}, 'status', {status}, 'created_at', f.at, 'queued_at', f.at)
+""",
+    "mail_recipient": """
+jsonb_build_object('project_id', {project}, 'status', {status}, 'address', 'user' || f.i || '@rcpt.test',
+    'status_reason', CASE WHEN f.i % 5000 = 2 THEN 'uncertain' ELSE '' END,
+    'next_attempt_at', CASE WHEN f.i % 10 = 0 THEN now() + (f.i % 100 - 50) * interval '1 minute' END)
+""",
+}
+# Each project's hours of ninety days, as the aggregation writes them.
+ROLLUPS = f"""
+INSERT INTO {Rollup._meta.db_table} (project_id, dimension, starts_at, value, {", ".join(NAMES)}, handoff, delivery)
+SELECT p.id, v.dimension, date_trunc('hour', now(), 'UTC') - h * interval '1 hour', v.prefix || n,
+    {", ".join("10 + h % 50" for _ in NAMES)},
+    (SELECT jsonb_object_agg(40 + s, 1 + (h + s) % 7) FROM generate_series(1, 30) s), '{{}}'
+FROM accounts_project p, generate_series(0, 2159) h,
+    (VALUES ('all', '', 1), ('stream', 'stream', 3), ('provider', 'provider', 3), ('domain', 'domain', 3),
+            ('template', 'template', 10), ('tag', 'tag', 20), ('mailbox_provider', 'mailbox', 40)
+    ) AS v(dimension, prefix, count), LATERAL (SELECT CASE v.dimension WHEN 'all' THEN '' ELSE i::text END AS n
+                                               FROM generate_series(1, v.count) i) x
+"""
+# They have few rows, whatever the amount of mail.
+SMALL = 1_000
+
+
+class OverviewPages:
+    """The filled database, and the admin's pages as a person who may do everything gets them."""
+
+    def __init__(self, count: int) -> None:
+        projects = [create_project(name=f"project {number}") for number in range(PROJECTS)]
+        self.project = projects[0]
+        key, _ = create_api_key(self.project, scopes=[EMAILS_SEND])
+        ids = ", ".join(as_literal(project.pk) for project in projects)
+        project = OF_PROJECT.format(projects=f"ARRAY[{ids}]::uuid[]", count=PROJECTS)
+        changes = {table: text.format(project=project, status=STATUS) for table, text in CHANGES.items()}
+        multiply(accept_sample(key, 100), changes, first=1, last=count)
+        with connection.cursor() as cursor:
+            cursor.execute(ROLLUPS)
+            cursor.execute("VACUUM ANALYZE")
+        self.get = make_staff_client()
+
+    def list_pages(self) -> Mapping[str, str]:
+        """The paths by name."""
+        one = f"project={self.project.pk}"
+        return {
+            "all projects, 24 hours": "/admin/",
+            "all, 7 days by the hour": "/admin/?period=week&by=hour",
+            "all, 30 days by the day": "/admin/?period=month",
+            "all, 30 days by mailbox provider": "/admin/?period=month&group=mailbox_provider",
+            "one, 24 hours": f"/admin/?{one}",
+            "one, 7 days by the hour": f"/admin/?{one}&period=week&by=hour",
+            "one, 90 days": f"/admin/?{one}&period=quarter",
+            "one, 30 days by mailbox provider": f"/admin/?{one}&period=month&group=mailbox_provider",
+        }
+
+    def explain(self, path: str) -> set[str]:
+        """The tables with more than a thousand rows that a statement of the page reads whole."""
+        with CaptureQueriesContext(connection) as queries:
+            self.get(path)
+        found: set[str] = set()
+        with connection.cursor() as cursor:
+            for query in queries:
+                if query["sql"].startswith(("SELECT", "WITH")):
+                    cursor.execute(f"EXPLAIN {query['sql']}")
+                    found |= {line.partition(" on ")[2].split()[0] for (line,) in cursor if "Seq Scan" in line}
+            large = "SELECT relname FROM pg_class WHERE relname = ANY(%s) AND reltuples > %s"
+            cursor.execute(large, [list(found), SMALL])
+            return {name for (name,) in cursor}
+
+
+def finish() -> None:
+    connection.close()
