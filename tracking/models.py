@@ -69,6 +69,7 @@ class Suppression(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        permissions = [("release_suppression", "Can release suppressions, with a note")]
         constraints = [
             # Also serves the look-up at accept and at send.
             models.UniqueConstraint(

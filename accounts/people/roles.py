@@ -74,13 +74,13 @@ RIGHTS: tuple[Right, ...] = (
     ),
     Right(
         kind="act",
-        what="cancel, resend, retry, settle and approve mail",
+        what="cancel, resend, retry, settle and approve mail; release suppressions with a note",
         roles=EVERYBODY,
-        permissions=("mail.act_message",),
+        permissions=("mail.act_message", "tracking.release_suppression"),
     ),
     Right(
         kind="act",
-        what="add, import and release suppressions; mark notices as read",
+        what="add, import and delete suppressions; mark notices as read",
         roles=BUILDERS,
         permissions=(*build_names("tracking.suppression", "add", "delete"), "accounts.change_notice"),
     ),

@@ -13,6 +13,7 @@ PERMISSIONS = (
     "domains.view_domain",
     "providers.view_provider",
     "templates.view_template",
+    "tracking.release_suppression",
     "tracking.view_rollup",
     "tracking.view_suppression",
     "tracking.view_suppressionwave",

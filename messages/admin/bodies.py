@@ -20,11 +20,11 @@ MAX_HEADERS = 500
 REMOVED = "The content was removed: the time for which the project keeps it is over, or it was erased."
 
 
-def frame_html(message: Message) -> HttpResponse:
-    """The HTML part."""
+def frame_html(message: Message, *, has_images: bool = False) -> HttpResponse:
+    """The HTML part. `has_images`: a person has asked for its remote images, which tells their servers."""
     if not message.content.html:
         raise Http404
-    return show_html(message.content.html, read_images(message))
+    return show_html(message.content.html, read_images(message), has_remote_images=has_images)
 
 
 def read_images(message: Message) -> dict[str, tuple[str, bytes]]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -19,16 +21,22 @@ from accounts.models import AuditEntry
 from accounts.people.scoped_admin import ScopedFilter
 from accounts.services import store_audit
 from common.client_ip import find_origin
+from common.listening import EMPTY_MEANS_LATER
 from messages.admin import bodies
 from messages.admin.actions import ADMIN_ACTIONS, new_ticket
+from messages.admin.address_page import MAX_LOOKED_AT, build_address_story, link_address
 from messages.admin.buttons import BULK_ACTIONS, STYLE, ActingAdmin
 from messages.admin.change_list import CreatedFilter, KeysetChangeList, TagFilter, shorten
+from messages.admin.live import open_live, read_version
 from messages.admin.page import COLOURS, build_message_story, is_moving, with_page
 from messages.admin.searching import SearchingAdmin
 from messages.admin.suppressions import HoldingAdmin
 from messages.models import Message
+from tracking.feed.stream import TooManyStreamsError
 from tracking.models import Suppression
 
+LIVE = forms.Media(js=["mail/live.js"])
+NO_SUPPRESSIONS = Suppression.objects.none()
 # Replaces tracking's admin of suppressions, which cannot know the suppressed mail.
 admin.site.unregister(Suppression)
 admin.site.register(Suppression, HoldingAdmin)
@@ -85,7 +93,11 @@ class MessageAdmin(SearchingAdmin, ActingAdmin):
 
     @admin.display(description="To")
     def receivers(self, message: Message) -> str:
-        return shorten([row.address for row in message.shown_recipients], 1)
+        rows = message.shown_recipients
+        if not rows:
+            return "-"
+        more = f" +{len(rows) - 1}" if len(rows) > 1 else ""
+        return format_html("{}{}", link_address(rows[0].address), more)
 
     @admin.display(description="Subject")
     def subject_line(self, message: Message) -> str:
@@ -93,7 +105,8 @@ class MessageAdmin(SearchingAdmin, ActingAdmin):
 
     @admin.display(description="Status")
     def state(self, message: Message) -> str:
-        return format_html('<span class="mail-label mail-{}">{}</span>', COLOURS[message.status], message.status)
+        label = format_html('<span class="mail-label mail-{}">{}</span>', COLOURS[message.status], message.status)
+        return format_html("{} {}", label, message.status_reason.replace("_", " "))
 
     @admin.display(description="Tags")
     def labels(self, message: Message) -> str:
@@ -108,21 +121,58 @@ class MessageAdmin(SearchingAdmin, ActingAdmin):
             raise PermissionDenied
         message = self.find(request, object_id, with_page(self.get_queryset(request)))
         now, why = timezone.now(), request.GET.get("why", "")
+        has_images = request.GET.get("images") == "yes"
         context = {
             **self.admin_site.each_context(request),
             "title": message.subject or "(no subject)",
             "opts": self.opts,
-            "media": STYLE,
+            "media": STYLE + LIVE,
+            "version": read_version(message.pk),
+            "is_moving": is_moving(message, now),
             "story": build_message_story(message),
             "may_act": self.has_act_permission(request, message),
             "ticket": new_ticket(),
             "now": now,
             "why": why,
             "why_query": f"?{urlencode({'why': why})}" if why else "",
+            "has_images": has_images,
+            "frame_query": f"?{urlencode({'why': why, **({'images': 'yes'} if has_images else {})})}",
+            "may_release": self.may_release(request),
         }
-        # The page refreshes itself, so that staff can watch a resend.
-        headers = {"Refresh": "3"} if is_moving(message, now) else None
-        return TemplateResponse(request, "mail/admin/message.html", context, headers=headers)
+        return TemplateResponse(request, "mail/admin/message.html", context)
+
+    def may_release(self, request: HttpRequest) -> bool:
+        """Whether this person may release suppressions."""
+        return bool(self.admin_site.get_model_admin(Suppression).has_release_permission(request))
+
+    def follow(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        """Tell the message's page when something has happened."""
+        seen = request.headers.get("Last-Event-ID") or request.GET.get("seen", "")
+        message = self.find(request, str(pk))
+        try:
+            return open_live(message, seen, is_paced=EMPTY_MEANS_LATER in request.META)
+        except TooManyStreamsError:
+            return HttpResponse(status=HTTPStatus.NO_CONTENT)
+
+    def show_address(self, request: HttpRequest) -> HttpResponseBase:
+        """The page of one address: `?of=jo@example.com`."""
+        suppressions = self.admin_site.get_model_admin(Suppression)
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        address = request.GET.get("of", "").replace("\0", "")[:320]
+        seen = suppressions.get_queryset(request) if suppressions.has_view_permission(request) else NO_SUPPRESSIONS
+        story = build_address_story(address, self.get_queryset(request), seen, self.list_projects(request))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": address or "Address",
+            "opts": self.opts,
+            "media": STYLE,
+            "story": story,
+            "may_release": self.may_release(request),
+            "looked_at": MAX_LOOKED_AT,
+            "now": timezone.now(),
+        }
+        return TemplateResponse(request, "mail/admin/address.html", context)
 
     def history_view(self, request: HttpRequest, object_id: str, _extra_context: Any = None) -> HttpResponseBase:
         """Redirect to the message's page, which shows the history."""
@@ -137,6 +187,8 @@ class MessageAdmin(SearchingAdmin, ActingAdmin):
                 for name, act in ADMIN_ACTIONS.items()
             ),
             path(f"{prefix}/raw/", self.admin_site.admin_view(self.download_raw), name="mail_message_raw"),
+            path(f"{prefix}/live/", self.admin_site.admin_view(self.follow), name="mail_message_live"),
+            path("address/", self.admin_site.admin_view(self.show_address), name="mail_message_address"),
             path(
                 f"{prefix}/attachments/<uuid:attachment_id>/",
                 self.admin_site.admin_view(self.download_attachment),
@@ -151,6 +203,8 @@ class MessageAdmin(SearchingAdmin, ActingAdmin):
         def show(request: HttpRequest, pk: UUID) -> HttpResponse:
             message = self.find(request, str(pk))
             record_reading(request, message, name)
+            if name == "html" and request.GET.get("images") == "yes":
+                return bodies.frame_html(message, has_images=True)
             return bodies.FRAMES[name](message)
 
         view: Callable[..., HttpResponse] = self.admin_site.admin_view(show)
@@ -168,9 +222,8 @@ class MessageAdmin(SearchingAdmin, ActingAdmin):
 
 
 def format_moment(at: datetime) -> str:
-    """Format a time in UTC, without the year if it is the present one."""
-    form = "%-d %b %H:%M:%S" if at.year == timezone.now().year else "%-d %b %Y %H:%M:%S"
-    return at.strftime(form)
+    """Format a time in UTC, as all of these pages do."""
+    return at.strftime("%Y-%m-%d %H:%M:%S")
 
 
 # The page of a message on its way loads itself again and again.

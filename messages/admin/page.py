@@ -99,6 +99,8 @@ class AttemptStory:
     meaning: str
     # The subject of a refusal, in words; empty for other replies.
     about: str
+    # What is known of the attempt, line by line, with the times.
+    lines: Sequence[tuple[datetime | None, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +175,7 @@ def with_page(messages: QuerySet[Message]) -> QuerySet[Message]:
     bodies = {
         f"has_{name}": ExpressionWrapper(Q(**{f"content__{name}__gt": ""}), BooleanField()) for name in ("html", "text")
     }
-    related = with_details(messages).select_related("project", "api_key", "domain")
+    related = with_details(messages).select_related("project", "api_key", "domain", "template", "template_version")
     return related.annotate(**bodies)
 
 
@@ -207,7 +209,36 @@ def build_attempt_story(attempt: Attempt, row: Recipient, background: Background
         colour=COLOURS.get(attempt.outcome, "default"),
         meaning=meaning.words if meaning else "",
         about=SUBJECT_WORDS.get(attempt.about, ""),
+        lines=list(list_lines(attempt)),
     )
+
+
+def list_lines(attempt: Attempt) -> Iterator[tuple[datetime | None, str]]:
+    """The attempt as it went, as far as it was recorded."""
+    yield attempt.claimed_at, "a worker claimed it"
+    decision = attempt.decision or {}
+    for skipped in decision.get("skipped", ()):
+        yield None, f"passed over {skipped.get('provider')}: {skipped.get('because')}"
+    if attempt.provider_name:
+        because = decision.get("because")
+        yield None, f"chose {attempt.provider_name}{f', by {because}' if because else ''}"
+    if attempt.started_at:
+        host = f" to {attempt.remote_host}" if attempt.remote_host else ""
+        yield attempt.started_at, f"began the conversation{host}"
+    if attempt.finished_at and attempt.remote_host:
+        yield None, f"encrypted with {attempt.tls}" if attempt.tls else "without TLS"
+    if attempt.phase == Phase.DOT_SENT:
+        yield None, "sent the whole message"
+    if attempt.reply or attempt.code:
+        said = " ".join(str(part) for part in (attempt.code, attempt.enhanced_code, attempt.reply) if part)
+        yield attempt.finished_at, f"reply: {said}"
+    if attempt.remote_id:
+        yield None, f"taken as {attempt.remote_id}"
+    if attempt.outcome:
+        reason = f", reason {attempt.reason}" if attempt.reason else ""
+        yield attempt.finished_at, f"outcome: {attempt.outcome}{reason}"
+    if attempt.next_attempt_at:
+        yield None, f"the next attempt follows at {attempt.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def list_moments(message: Message) -> list[Moment]:

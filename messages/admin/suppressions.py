@@ -10,12 +10,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.acting_for import Delegate
 from accounts.people.reach import Reach, find_reach
 from accounts.services import write_audit
+from messages.admin.address_page import address_url
 from messages.admin.bounce_release import release_bounces
 from messages.admin.buttons import STYLE
 from messages.models import Recipient
@@ -26,12 +27,14 @@ from tracking.suppressions.service import select_entry
 
 MAX_BULK = 20
 MAX_SHOWN = 20
+MAX_NOTE = 500
 
 
 class HoldingAdmin(SuppressionAdmin):
     """Suppressions with their suppressed mail. Mail of test keys is left out."""
 
     actions = ("release_and_resend",)
+    list_display = (*SuppressionAdmin.list_display, "mail")
     readonly_fields = ("held_back",)
     list_before_template = "mail/admin/suppressions.html"
 
@@ -53,32 +56,44 @@ class HoldingAdmin(SuppressionAdmin):
         rows = list_shown(suppression)
         return format_html_join("", '<div><a href="{}">{}</a> ({} UTC)</div>', rows) or "None"
 
+    @admin.display(description="Mail")
+    def mail(self, suppression: Suppression) -> SafeString:
+        """The page of the address."""
+        return format_html('<a href="{}">All its mail</a>', address_url(suppression.address))
+
     def has_release_permission(self, request: HttpRequest) -> bool:
-        """A release sends mail, so it needs both the permission to delete suppressions and the one to resend."""
+        """Support may release, with a note. People with the right to delete entries may release them too."""
         return bool(self.find_reach(request, "release"))
 
     def find_reach(self, request: HttpRequest, verb: str) -> Reach:
         if verb != "release":
             return super().find_reach(request, verb)
-        return super().find_reach(request, "delete") & find_reach(request.user, "mail.act_message")
+        return super().find_reach(request, "delete") | find_reach(request.user, "tracking.release_suppression")
 
-    @admin.action(description="Release and resend suppressed mail", permissions=["release"])
+    def may_resend(self, request: HttpRequest) -> bool:
+        return bool(find_reach(request.user, "mail.act_message"))
+
+    @admin.action(description="Release, with a note", permissions=["release"])
     def release_and_resend(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> HttpResponseBase | None:
-        """Ask first and list the mail that would be sent; on the second POST release and resend."""
+        """Ask first and list the mail that would be sent; on the second POST, with a note, release it."""
         if not self.has_release_permission(request):
             raise PermissionDenied
         rows = list(queryset.select_related("project").order_by("address")[: MAX_BULK + 1])
         if len(rows) > MAX_BULK:
             self.message_user(request, f"At most {MAX_BULK} addresses at once.", messages.ERROR)
             return None
-        if "confirmed" not in request.POST:
+        note, answer = request.POST.get("note", "").strip()[:MAX_NOTE], request.POST.get("confirmed", "")
+        if not answer:
             return self.ask(request, rows)
+        if not note:
+            return self.ask(request, rows, "Write a note: why mail may go there again.")
         for row in rows:
-            self.release_one(request, row)
+            self.release_one(request, row, note, should_resend=answer == "resend" and self.may_resend(request))
         return None
 
-    def release_one(self, request: HttpRequest, row: Suppression) -> None:
-        found = release_address(Delegate(project=row.project), row.address, select_entry(row), should_resend=True)
+    def release_one(self, request: HttpRequest, row: Suppression, note: str, *, should_resend: bool) -> None:
+        delegate = Delegate(project=row.project, is_test=row.is_test)
+        found = release_address(delegate, row.address, select_entry(row), should_resend=should_resend)
         if found is None:
             return
         resent = [str(new.pk) for new in found.resent]
@@ -90,10 +105,11 @@ class HoldingAdmin(SuppressionAdmin):
             reason=row.reason,
             stream=row.stream,
             resent=resent,
+            note=note,
         )
         self.message_user(request, describe_release(found), messages.WARNING if found.refused else messages.SUCCESS)
 
-    def ask(self, request: HttpRequest, rows: Sequence[Suppression]) -> TemplateResponse:
+    def ask(self, request: HttpRequest, rows: Sequence[Suppression], problem: str = "") -> TemplateResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": f"Release {len(rows)} address{'es' if len(rows) != 1 else ''}?",
@@ -102,6 +118,8 @@ class HoldingAdmin(SuppressionAdmin):
             "rows": [(row, list_suppressed_messages(row)) for row in rows],
             "most": MAX_RESENT,
             "action": request.POST["action"],
+            "may_resend": self.may_resend(request),
+            "problem": problem,
         }
         return TemplateResponse(request, "mail/admin/release.html", context)
 
@@ -118,7 +136,7 @@ def list_shown(suppression: Suppression) -> list[tuple[str, ...]]:
         (
             reverse("admin:mail_message_change", args=[row.message_id]),
             row.message.subject[:100] or "(no subject)",
-            row.message.created_at.strftime("%Y-%m-%d %H:%M"),
+            row.message.created_at.strftime("%Y-%m-%d %H:%M:%S"),
         )
         for row in from_newest
     ]

@@ -74,3 +74,15 @@ def select_uncertain(message_ids: Collection[UUID]) -> QuerySet[Recipient]:
     return Recipient.objects.filter(
         message__in=message_ids, status=Status.DELIVERING, status_reason=StatusReason.UNCERTAIN, lease_token=None
     )
+
+
+def list_uncertain(project_id: UUID) -> list[UUID]:
+    """The ids of a project's messages with an attempt that waits for a person, the newest first."""
+    waiting = Recipient.objects.filter(
+        project=project_id,
+        status=Status.DELIVERING,
+        status_reason=StatusReason.UNCERTAIN,
+        lease_token=None,
+        next_attempt_at=None,
+    )
+    return list(waiting.order_by("-message_id").values_list("message_id", flat=True).distinct())

@@ -224,7 +224,9 @@ def test_users_without_the_permission_see_no_messages(send):
 
 def test_the_page_looks_again_by_itself_while_something_happens(sue, send, deliver, server: SmtpServer):
     message = send()
-    assert sue.get(url(message))["Refresh"] == "3"
+    again = '<noscript><meta http-equiv="refresh" content="3"></noscript>'
+    assert again in page(sue, message)
+    assert f'data-live-url="{url(message, "live")}?seen=' in page(sue, message)
     deliver()
-    assert "Refresh" not in sue.get(url(message))
-    assert "Refresh" not in sue.get(url(send(scheduled_at=timezone.now() + timedelta(days=1))))
+    assert again not in page(sue, message)
+    assert again not in page(sue, send(scheduled_at=timezone.now() + timedelta(days=1)))

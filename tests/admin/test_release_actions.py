@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEntry, Project
 from messages.models import Message
+from tests.admin.people import log_in
 from tracking.models import Suppression
 from tracking.suppressions.service import Entry, suppress
 
@@ -40,21 +41,29 @@ def test_a_release_is_asked_with_all_that_would_be_sent_in_sight(
     assert "Your order" in page
     assert "asked for no more mail" in page
     assert (Suppression.objects.count(), Message.objects.count()) == (1, 1)
-    answer = root.post(LIST, chosen(row, confirmed="yes"), follow=True)
+    asked = root.post(LIST, chosen(row, confirmed="resend", note=" ")).content.decode()
+    assert ("Write a note" in asked, Suppression.objects.count()) == (True, 1)
+    answer = root.post(LIST, chosen(row, confirmed="resend", note="Asked for it by phone"), follow=True)
     assert "1 suppressed message resent" in answer.content.decode()
     new = Message.objects.get(resent_from__isnull=False)
     assert not Suppression.objects.exists()
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.action, entry.object) == ("root", "release", "one@rcpt.test")
-    assert entry.data["resent"] == [str(new.pk)]
+    assert (entry.data["resent"], entry.data["note"]) == ([str(new.pk)], "Asked for it by phone")
 
 
-def test_support_looks_but_does_not_release(sue: Client, row: Suppression, send: Callable[..., Message]) -> None:
+def test_support_releases_with_a_note_and_others_only_look(
+    sue: Client, row: Suppression, send: Callable[..., Message]
+) -> None:
     send(enable_unsubscribe=True)
-    assert "release_and_resend" not in sue.get(LIST).content.decode()
-    sue.post(LIST, chosen(row, confirmed="yes"))
+    viewer_user = User.objects.create_user("eve", is_staff=True)
+    viewer_user.user_permissions.add(Permission.objects.get(codename="view_suppression"))
+    viewer = log_in(viewer_user)
+    assert "release_and_resend" not in viewer.get(LIST).content.decode()
+    viewer.post(LIST, chosen(row, confirmed="release", note="x"))
     assert Suppression.objects.exists()
-    User.objects.get(username="sue").user_permissions.add(Permission.objects.get(codename="delete_suppression"))
     assert "release_and_resend" in sue.get(LIST).content.decode()
-    sue.post(LIST, chosen(row, confirmed="yes"))
+    sue.post(LIST, chosen(row, confirmed="release", note="Wrote to us"))
     assert not Suppression.objects.exists()
+    assert Message.objects.count() == 1
+    assert AuditEntry.objects.get().data["note"] == "Wrote to us"

@@ -166,3 +166,17 @@ def test_each_mistake_is_one_line(project, name, arguments, words):
     assert (status != 0, out, err.count("\n")) == (True, "", 1)
     assert words in err
     assert "Traceback" not in err
+
+
+def test_settle_email_settles_given_emails_and_names_those_without_an_uncertain_attempt(send):
+    waiting, other, certain = send(), send(), send()
+    with transaction.atomic():
+        for message in (waiting, other):
+            message.recipients.all().move_to(Status.DELIVERING, StatusReason.UNCERTAIN)
+    status, items, err = run("settle_email", str(waiting.pk), str(certain.pk), "--as", "sent", "--json")
+    assert (status, "1 of 2" in err) == (1, True)
+    assert {item["id"]: item["status"] for item in items} == {str(waiting.pk): "sent", str(certain.pk): "queued"}
+    assert AuditEntry.objects.get(action="settle_email").object == str(waiting.pk)
+    assert run("settle_email", "--all", "--as", "failed", "--dry-run", "--json")[1][0]["id"] == str(other.pk)
+    assert run("settle_email", "--all", "--as", "failed", "--json")[1][0]["status"] == "failed"
+    assert run("settle_email", "--as", "sent")[0] == 1

@@ -38,6 +38,8 @@ export class Emailsvc {
     this.#post<Email>(`/emails/${part(id)}/resend`, body, { idempotencyKey });
   settleEmail = (id: string, body: { as: "sent" | "retry" | "failed" }, { idempotencyKey }: Keyed = {}) =>
     this.#post<Email>(`/emails/${part(id)}/settle`, body, { idempotencyKey });
+  settleEmails = (body: { ids: string[]; as: "sent" | "retry" | "failed" }, { idempotencyKey }: Keyed = {}) =>
+    this.#post<Batch>("/emails/settle", body, { idempotencyKey });
 
   // Events
 
@@ -128,6 +130,7 @@ export interface Paging extends Query {
 
 export interface EmailFilters {
   status?: string;
+  status_reason?: string;
   to?: string;
   from_?: string;
   tag?: string;

@@ -125,6 +125,7 @@ class AsyncClient:
     reschedule_email = awaited(email_calls.reschedule_email)
     resend_email = awaited(email_calls.resend_email)
     settle_email = awaited(email_calls.settle_email)
+    settle_emails = awaited(email_calls.settle_emails)
     list_events = awaited(email_calls.list_events)
     get_me = awaited(resource_calls.get_me)
     get_stats = awaited(resource_calls.get_stats)

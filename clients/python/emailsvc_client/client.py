@@ -130,6 +130,7 @@ class Client:
     reschedule_email = blocking(email_calls.reschedule_email)
     resend_email = blocking(email_calls.resend_email)
     settle_email = blocking(email_calls.settle_email)
+    settle_emails = blocking(email_calls.settle_emails)
     list_events = blocking(email_calls.list_events)
     get_me = blocking(resource_calls.get_me)
     get_stats = blocking(resource_calls.get_stats)

@@ -32,6 +32,7 @@ def send_batch(
 def list_emails(
     *,
     status: str | None = None,
+    status_reason: str | None = None,
     to: str | None = None,
     from_: str | None = None,
     tag: str | None = None,
@@ -52,6 +53,7 @@ def list_emails(
     return get(
         "/emails",
         status=status,
+        status_reason=status_reason,
         to=to,
         from_=from_,
         tag=tag,
@@ -125,6 +127,16 @@ def settle_email(
 ) -> Call[Email]:
     """Say what became of an uncertain attempt."""
     return post(path_of("emails", id, "settle"), {"as": as_}, idempotency_key=idempotency_key)
+
+
+def settle_emails(
+    ids: Sequence[str],
+    *,
+    as_: Literal["sent", "retry", "failed"],
+    idempotency_key: str | None = None,
+) -> Call[Batch]:
+    """Say the same of up to 500 emails' uncertain attempts. `errors` has the emails without one."""
+    return post(path_of("emails", "settle"), {"ids": list(ids), "as": as_}, idempotency_key=idempotency_key)
 
 
 def list_events(
