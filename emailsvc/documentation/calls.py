@@ -53,6 +53,7 @@ EXAMPLES: Mapping[str, Example] = {
     "cancel_email": Example(),
     "resend_email": Example(body={"recipients": "failed"}),
     "settle_email": Example(body={"as": "sent"}),
+    "settle_emails": Example(body={"ids": [SOME_ID], "as": "sent"}),
     "list_email_events": Example(),
     "explain_email": Example(),
     "get_email_raw": Example(kind=ResponseKind.FILE, file="message.eml"),

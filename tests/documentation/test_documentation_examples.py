@@ -41,7 +41,7 @@ NEEDS = {
     "cancel_email": "scheduled_email",
     "resend_email": "bounced_email",
     "settle_email": "uncertain_email",
-    "settle_emails": "uncertain_email",
+    "settle_emails": "known_uncertain_email",
     "resume_provider": "paused_provider",
     "create_template": "",
     "create_domain": "",

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -20,8 +22,9 @@ from accounts.models import Project, StreamType
 from accounts.scopes import ADMIN
 from accounts.services import create_api_key
 from accounts.streams import create_stream
+from common.ids import timed_ids
 from emailsvc.documentation.calls import SOME_ID
-from messages.models import Pause, Recipient
+from messages.models import Message, Pause, Recipient
 from messages.sending.loop import SendingLoop
 from messages.states import Lane, Status, StatusReason
 from tests.conftest import ApiClient
@@ -100,6 +103,12 @@ class World:
 
     def uncertain_email(self) -> dict[str, str]:
         return self.moved(Status.DELIVERING, StatusReason.UNCERTAIN)
+
+    def known_uncertain_email(self) -> dict[str, str]:
+        """One with the id that the example names."""
+        Message.objects.filter(pk=SOME_ID).delete()
+        with patch.object(timed_ids, "take", return_value=[UUID(SOME_ID)]):
+            return self.uncertain_email()
 
     def moved(self, status: Status, reason: StatusReason = StatusReason.NONE) -> dict[str, str]:
         """An email in a state that the other side's answer would bring about."""
