@@ -7,10 +7,7 @@ import common.ids
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0111_sessions"),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-    ]
+    dependencies = [("accounts", "0111_sessions"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
         migrations.CreateModel(

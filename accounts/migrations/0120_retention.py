@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0110_membership")]
+    dependencies = [("accounts", "0112_invitation")]
 
     operations = [
         migrations.CreateModel(

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tracking", "0080_months")]
+    dependencies = [("tracking", "0100_release_permission")]
 
     operations = [
         migrations.CreateModel(
