@@ -67,7 +67,7 @@ class SuppressionAdmin(ImportAdmin):
     """Suppressions: staff can add and remove entries, but not change them."""
 
     form = SuppressionForm
-    list_display = ("address", "reason", "where", "way", "project", "note", "created_at")
+    list_display: tuple[str, ...] = ("address", "reason", "where", "way", "project", "note", "created_at")
     list_filter = ("reason", "stream", "way", "is_test", ("project", ScopedFilter))
     list_select_related = ("project",)
     # Only turns the search box on; `get_search_results` searches.

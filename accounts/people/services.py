@@ -93,7 +93,7 @@ def take_role(actor: str, membership: Membership) -> None:
 
 
 def has_other_rights(user: User) -> bool:
-    return user.memberships.exists() or user.groups.exists() or user.user_permissions.exists()
+    return Membership.objects.filter(user=user).exists() or user.groups.exists() or user.user_permissions.exists()
 
 
 def record(actor: str, action: str, user: User, project: Project | None, **data: Any) -> None:

@@ -143,7 +143,8 @@ class MessageAdmin(SearchingAdmin, ActingAdmin):
 
     def may_release(self, request: HttpRequest) -> bool:
         """Whether this person may release suppressions."""
-        return bool(self.admin_site.get_model_admin(Suppression).has_release_permission(request))
+        suppressions: Any = self.admin_site.get_model_admin(Suppression)
+        return bool(suppressions.has_release_permission(request))
 
     def follow(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         """Tell the message's page when something has happened."""

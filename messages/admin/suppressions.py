@@ -34,7 +34,7 @@ class HoldingAdmin(SuppressionAdmin):
     """Suppressions with their suppressed mail. Mail of test keys is left out."""
 
     actions = ("release_and_resend",)
-    list_display = (*SuppressionAdmin.list_display, "mail")
+    list_display: tuple[str, ...] = (*SuppressionAdmin.list_display, "mail")
     readonly_fields = ("held_back",)
     list_before_template = "mail/admin/suppressions.html"
 
