@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from delivery.html.text_layout import Flow, Page
 from delivery.html.tokenizer import Tag, tokens, unescape
@@ -20,7 +21,8 @@ UNSEEN = words("script style title iframe noembed noframes svg math template sel
 VOID = words("area base br col embed hr img input link meta param source track wbr")
 BREAKS = dict.fromkeys(PARAGRAPHS, 2) | dict.fromkeys(LINES, 1)
 
-MAY_HIDE = re.compile("none|hidden|hide|opacity", re.IGNORECASE)
+# Results for documents up to this size are kept: the mails of a campaign often have the same HTML.
+KEPT_SIZE = 65_536
 HIDING = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|opacity\s*:\s*0(?![.\d])", re.IGNORECASE
 )
@@ -39,7 +41,16 @@ def text_from_html(html: str) -> str:
     comments for Outlook) are left out. Lines are not wrapped, since clients wrap them, and URLs stay whole. Never
     raises; the time is linear in the length of `html`.
     """
+    return (_read_kept if len(html) <= KEPT_SIZE else _read)(html)
+
+
+def _read(html: str) -> str:
+    if not may_hide(html):
+        return Reader(html, is_hiding=False).read()
     return Reader(html).read() or Reader(html, is_hiding=False).read()
+
+
+_read_kept = lru_cache(maxsize=32)(_read)
 
 
 class Reader:
@@ -185,12 +196,18 @@ ENDS: dict[str, Handler] = {
 }
 
 
+def may_hide(text: str) -> bool:
+    """Whether a tag may hide its element: most have none of these words, and need no search."""
+    lowered = text.lower()
+    return "display" in lowered or "hid" in lowered or "opacity" in lowered
+
+
 def is_hidden(tag: Tag) -> bool:
     """Whether an element's own attributes hide it. A font size of 0 does not count, since layouts set it on cells to
     close gaps and reset it inside.
     """
     attributes = tag.attributes
-    if not MAY_HIDE.search(attributes):
+    if not may_hide(attributes):
         return False
     if HIDING.search(attributes) or (NO_OVERFLOW.search(attributes) and NO_HEIGHT.search(attributes)):
         return True

@@ -69,7 +69,8 @@ class Page:
             text = INVISIBLE.sub("", text)
         words = text.split()
         if not words:
-            self.stack[-1].is_spaced |= bool(text)
+            if text:
+                self.stack[-1].is_spaced = True
             return
         flow = self.flow()
         flow.is_spaced |= text[0].isspace()
