@@ -102,7 +102,9 @@ def _rows_of(type_: Callable[..., Row], fixed: Mapping[str, Any]) -> RowFactory[
     enums = _find_enums(type_)
 
     def factory(cursor: "psycopg.Cursor[Any]") -> RowMaker[Row]:
-        names = [column.name for column in cursor.description or ()]
+        # The description would make an object of each column, which takes as long as several rows.
+        result = cursor.pgresult
+        names = [(result.fname(number) or b"").decode() for number in range(result.nfields)] if result else []
 
         def make(values: Sequence[Any]) -> Row:
             columns = dict(zip(names, values, strict=True), **fixed)

@@ -10,13 +10,12 @@ because somebody else has locked their rows for long come on top of that.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import structlog
 from django.conf import settings
 
 from delivery.concurrency.conversations import GATHER_SECONDS, Gathered
-from delivery.envelope import Reply
+from delivery.envelope import ConversationClock, Reply
 from ledger.leases import Heartbeat
 from ledger.retrying import retry_database
 from messages.models import Recipient
@@ -165,12 +164,14 @@ class SendingLoop:
         if load.in_flight and not limit and now < self._look_at[lane]:
             return False
         limit = limit or 2 * settings.SMTP_CONVERSATIONS
-        scope = retry_database(lambda: self._router.find_scope(load, lane))
-        claims = retry_database(lambda: claim_recipients(lane, limit, scope, self.state.queues[lane]))
-        if len(claims) >= limit and not self._is_over:
-            self._ask_for_help()
-        if self._take(claims):
-            return True
+        queue = self.state.queues[lane]
+        if retry_database(queue.waiting.read):
+            scope = retry_database(lambda: self._router.find_scope(load, lane))
+            claims = retry_database(lambda: claim_recipients(lane, limit, scope, queue))
+            if len(claims) >= limit and not self._is_over:
+                self._ask_for_help()
+            if self._take(claims):
+                return True
         self._look_at[lane] = now + LOOK_SECONDS
         return False
 
@@ -225,21 +226,23 @@ class SendingLoop:
         queue_key, deliveries = items[0].queue_key, []
         route, held = find_mail_route(queue_key.provider), measure(items)
         for item in items:
+            begun_at = time.monotonic()
+            delivery = retry_database(lambda item=item: compose_delivery(item.composer, item.claim, route))  # type: ignore[misc]
             work = Work(
                 claim=item.claim,
                 queue_key=queue_key,
                 tried=item.tried,
-                begun_at=time.monotonic(),
+                begun_at=begun_at,
                 size=held // len(items),
                 is_large=held > LARGE_BYTES,
                 is_ahead=bool(permit_until),
+                clock=ConversationClock() if isinstance(delivery, Reply) else delivery.clock,
             )
-            delivery = retry_database(lambda item=item: compose_delivery(item.composer, item.claim, route))  # type: ignore[misc]
             if isinstance(delivery, Reply):
                 self._held.drop([item])
                 self._unrecorded.append(Done(work=work, reply=delivery))
             else:
-                self._held.work[item.claim.recipient_id] = replace(work, clock=delivery.clock)
+                self._held.work[item.claim.recipient_id] = work
                 deliveries.append(delivery)
         if deliveries:
             owner = items[0].claim.project_id if queue_key.provider.is_shared else None
@@ -256,7 +259,8 @@ class SendingLoop:
         asking = [self._held.work[pk] for ask in gathered.asking for pk in ask.ids if pk in self._held.work]
         if not (done or asking or picked):
             return
-        ahead = [item for item in picked if may_go_ahead(item, self.state)]
+        fast = {queue_key for queue_key in {item.queue_key for item in picked} if self.state.is_fast(queue_key)}
+        ahead = [item for item in picked if item.queue_key in fast and may_go_ahead(item)]
         permit_until = time.monotonic() + AHEAD_TIME.total_seconds()
         progress = retry_database(lambda: write_progress(done, asking, picked, ahead))
         ours, self._unrecorded = progress.ours, progress.busy

@@ -233,10 +233,10 @@ class Holdings:
             del self._queues[queue_key]
 
 
-def may_go_ahead(item: Waiting, state: WorkerState) -> bool:
-    """Whether the final dot is granted with the start: for small mail to a relay that has been fast.
+def may_go_ahead(item: Waiting) -> bool:
+    """Whether the final dot of mail to a relay that has been fast is granted with the start: for small mail.
 
     With a slow one the mark would stand long before the dot. What waits for a person after an unknown outcome is marked
     at the last moment, so that no mail waits that never left.
     """
-    return item.may_be_uncertain and item.size <= LARGE_BYTES and state.is_fast(item.queue_key)
+    return item.may_be_uncertain and item.size <= LARGE_BYTES

@@ -20,9 +20,9 @@ SUSPECT = "lease_token IS NULL AND parked_by = '' AND crash_count > 0"
 # A tenant with this many due recipients counts as one with any number of them; one with fewer is light.
 MANY = 50
 # The list of tenants is read again after this many times the time that it took: the more projects wait, the less often.
-REST_FACTOR = 10
+REST_FACTOR = 20
 # Without any, it is read again after this time.
-EMPTY_SECONDS = 0.02
+EMPTY_SECONDS = 0.05
 
 # Goes from project to project along the index: one step for each, however much mail it has.
 _TENANTS = f"""
