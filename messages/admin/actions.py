@@ -196,13 +196,11 @@ def perform(act: AdminAction, message: Message, *, actor: str, ticket: str, give
             store_audit(actor=actor, action=act.name, obj=message.pk, project_id=message.project_id, data=data)
         return StoredResponse(status=200, body={"id": str(result.pk)})
 
-    key = f"admin:{ticket}:{message.pk}" if ticket else ""
-    answer = run_once(
-        Ticket(
-            project_id=message.project_id,
-            key=key,
-            fingerprint=fingerprint("POST", act.name, [str(message.pk), given]),
-        ),
-        once,
+    # A form without a ticket is performed each time.
+    key = Ticket(
+        project_id=message.project_id,
+        key=f"admin:{ticket}:{message.pk}",
+        fingerprint=fingerprint("POST", act.name, [str(message.pk), given]),
     )
+    answer = run_once(key if ticket else None, once)
     return Message.objects.get(pk=answer.body["id"])

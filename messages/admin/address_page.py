@@ -15,14 +15,29 @@ from accounts.models import AuditEntry
 from messages.admin.page import COLOURS, EVENTS, FOR_MACHINES, list_details
 from messages.models import Message, Recipient
 from messages.selectors import with_rows
-from tracking.models import Event, EventType, Suppression
+from tracking.models import Event, EventType, Suppression, SuppressionWay
 
 MAX_SHOWN = 50
 MAX_EVENTS = 20
 # The newest messages whose events are looked at: events have no index by address.
 MAX_LOOKED_AT = 300
 CONSENT = (EventType.UNSUBSCRIBED, EventType.COMPLAINED)
-RELEASES = ("release", "release_suppression", "suppress", "create_suppression", "release_suppressions")
+# What people and programs did about the suppressions of an address, by the words of the audit log.
+DECISIONS = {
+    "suppress": "suppressed it",
+    "create_suppression": "suppressed it",
+    "release": "released it",
+    "release_suppression": "released it",
+    "delete_suppression": "released it",
+}
+WAYS = {
+    SuppressionWay.ONE_CLICK: "one-click unsubscribe",
+    SuppressionWay.PAGE: "the unsubscribe page",
+    SuppressionWay.MAILTO: "a mail to the unsubscribe address",
+    SuppressionWay.FEEDBACK: "a bounce or a report",
+    SuppressionWay.IMPORT: "a file",
+    SuppressionWay.API: "the API or staff",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +58,11 @@ class AddressStory:
     colours: dict[str, str]
     has_more: bool
     list_url: str
-    suppressions: Sequence[Suppression]
+    # With the way by which each came.
+    suppressions: Sequence[tuple[Suppression, str]]
     bounces: Sequence[Fact]
     consent: Sequence[Fact]
-    releases: Sequence[AuditEntry]
+    decisions: Sequence[tuple[AuditEntry, str]]
 
 
 def build_address_story(
@@ -61,17 +77,17 @@ def build_address_story(
     rows, of_person = list(shown), f'to:"{lowered}"'
     events = Event.objects.filter(message_id__in=ids, project_id__in=projects).alias(lower=Lower("address"))
     of_address = events.filter(lower=lowered).order_by("-occurred_at")
-    audit = AuditEntry.objects.filter(object=lowered, action__in=RELEASES, project_id__in=projects).order_by("-pk")
+    audit = AuditEntry.objects.filter(object=lowered, action__in=DECISIONS, project_id__in=projects).order_by("-pk")
     return AddressStory(
         address=lowered,
         messages=rows[:MAX_SHOWN],
         colours=COLOURS,
         has_more=len(rows) > MAX_SHOWN,
         list_url=f"{reverse('admin:mail_message_changelist')}?{urlencode({'q': of_person})}",
-        suppressions=list(entries),
+        suppressions=[(row, WAYS[SuppressionWay(row.way)]) for row in entries],
         bounces=[tell(event) for event in of_address.filter(type=EventType.BOUNCED)[:MAX_EVENTS]],
         consent=[tell(event) for event in of_address.filter(type__in=CONSENT)[:MAX_EVENTS]],
-        releases=list(audit[:MAX_EVENTS]),
+        decisions=[(entry, DECISIONS[entry.action]) for entry in audit[:MAX_EVENTS]],
     )
 
 

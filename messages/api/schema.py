@@ -84,12 +84,12 @@ EXPLAINED = OpenApiExample(
         "status": "delivering",
         "test": False,
         "stream": "default",
-        "why": "The recipient's server (mx1.example.com) deferred it on 22 Nov 2026, 20:32:05 UTC: the "
+        "why": "The recipient's server (mx1.example.com) deferred it on 2026-11-22 20:32:05 UTC: the "
         'mailbox is full. Reply: 452 4.2.2 "Over quota". That was attempt 2.',
-        "next": "The service retries it. If it is not accepted by 24 Nov 2026, 20:26:40 UTC, it fails.",
+        "next": "The service retries it. If it is not accepted by 2026-11-24 20:26:40 UTC, it fails.",
         "next_at": "2026-11-22T20:47:05.120000Z",
         "advice": ["Nothing: the service retries by itself."],
-        "decisions": ["It was accepted on 22 Nov 2026, 20:26:40 UTC."],
+        "decisions": ["It was accepted on 2026-11-22 20:26:40 UTC."],
         "actions": [
             {
                 "name": "resend",
@@ -104,9 +104,9 @@ EXPLAINED = OpenApiExample(
                 "address": "jo@example.com",
                 "status": "delivering",
                 "status_reason": "deferred",
-                "why": "The recipient's server (mx1.example.com) deferred it on 22 Nov 2026, 20:32:05 UTC: "
+                "why": "The recipient's server (mx1.example.com) deferred it on 2026-11-22 20:32:05 UTC: "
                 'the mailbox is full. Reply: 452 4.2.2 "Over quota". That was attempt 2.',
-                "next": "The service retries it. If it is not accepted by 24 Nov 2026, 20:26:40 UTC, it fails.",
+                "next": "The service retries it. If it is not accepted by 2026-11-24 20:26:40 UTC, it fails.",
                 "next_at": "2026-11-22T20:47:05.120000Z",
                 "advice": ["Nothing: the service retries by itself."],
                 "decisions": ['Attempt 2 used "direct", the first by priority.'],

@@ -8,8 +8,8 @@ MAX_QUOTE = 300
 
 
 def say_time(at: datetime) -> str:
-    """`22 Nov 2026, 20:32:05 UTC`."""
-    return f"{at.astimezone(UTC):%-d %b %Y, %H:%M:%S} UTC"
+    """`2026-11-22 20:32:05 UTC`, the form of the whole admin."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def say_span(span: timedelta) -> str:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry
 from messages.admin.actions import ADMIN_ACTIONS
+from messages.available_actions import ACTIONS, RULES
 from messages.models import Message
 from messages.states import Status, StatusReason
 from tests.admin.people import log_in
@@ -218,3 +219,41 @@ def test_view_only_users_get_no_actions(send):
     assert "cancel_selected" not in viewer.get(LIST).content.decode()
     run_action(viewer, "cancel_selected", message, act="cancel")
     assert not AuditEntry.objects.exists()
+
+
+def test_a_waiting_message_is_retried_now_and_a_scheduled_one_is_given_another_time(sue, send):
+    waiting = send()
+    waiting.recipients.update(next_attempt_at=timezone.now() + timedelta(hours=1))
+    assert url(waiting, "retry_now") in sue.get(url(waiting)).content.decode()
+    sue.post(url(waiting, "retry_now"))
+    assert waiting.recipients.get().next_attempt_at <= timezone.now()
+    assert "waits for the time of its next attempt" in sue.post(url(waiting, "retry_now"), follow=True).content.decode()
+    scheduled = send(scheduled_at=timezone.now() + timedelta(days=1))
+    later = (timezone.now() + timedelta(days=2)).replace(second=0, microsecond=0)
+    sue.post(url(scheduled, "reschedule"), {"given": f"{later:%Y-%m-%dT%H:%M}"})
+    scheduled.refresh_from_db()
+    assert scheduled.scheduled_at == later
+    for wrong in ("tomorrow", "", "2001-01-01 00:00", "9999-12-31T23:59-12:00"):
+        assert sue.post(url(scheduled, "reschedule"), {"given": wrong}).status_code == 302
+    scheduled.refresh_from_db()
+    assert scheduled.scheduled_at == later
+    assert "sue changed its time" in sue.get(url(scheduled)).content.decode()
+
+
+def test_uncertain_messages_are_a_list_and_are_settled_in_bulk(sue, send):
+    uncertain, other = [send(), send()], send()
+    for message in uncertain:
+        move(message, Status.DELIVERING, StatusReason.UNCERTAIN)
+    listed = sue.get(LIST, {"q": "status:delivering reason:uncertain"}).content.decode()
+    assert all(str(message.pk) in listed for message in uncertain)
+    assert str(other.pk) not in listed
+    asked = run_action(sue, "settle_selected", *uncertain, other).content.decode()
+    assert "Settle as sent 2 messages?" in asked
+    run_action(sue, "settle_selected", *uncertain, act="settle_failed", ticket=str(uuid4()))
+    assert set(Message.objects.filter(status=Status.FAILED)) == set(uncertain)
+    assert AuditEntry.objects.filter(action="settle_failed").count() == 2
+
+
+def test_the_page_bulk_actions_and_services_have_one_rule():
+    assert set(ADMIN_ACTIONS) == set(RULES)
+    assert {offer.name for offer in ACTIONS} < set(RULES)

@@ -5,14 +5,17 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from messages.admin import live
 from messages.attachments import File
-from messages.models import Attempt
+from messages.models import Attempt, Message
+from messages.states import Status
+from templates_app.models import Template, Version
 from tests.admin.people import log_in
 from tests.smtp_server import SmtpServer
 
@@ -230,3 +233,56 @@ def test_the_page_looks_again_by_itself_while_something_happens(sue, send, deliv
     deliver()
     assert again not in page(sue, message)
     assert again not in page(sue, send(scheduled_at=timezone.now() + timedelta(days=1)))
+
+
+def test_remote_images_are_loaded_on_request_only(sue, send):
+    message = send(html='<img src="https://shop.test/logo.png">')
+    assert "Load remote images" in page(sue, message)
+    shown = sue.get(url(message), {"images": "yes"}).content.decode()
+    assert f"{url(message, 'html')}?why=&amp;images=yes" in shown
+    assert "img-src data:;" in sue.get(url(message, "html"))["Content-Security-Policy"]
+    policy = sue.get(url(message, "html"), {"images": "yes"})["Content-Security-Policy"]
+    assert ("img-src data: https: http:;" in policy, "sandbox" in policy) == (True, True)
+
+
+def test_the_template_and_its_version_are_named_and_metadata_stands_apart_from_headers(sue, send, project):
+    template = Template.objects.create(project=project, alias="welcome", name="Welcome", text="x")
+    version = Version.objects.create(template=template, number=3, subject="x", text="x")
+    message = send(metadata={"order": "7"}, headers=[["X-Shop", "Berlin"]])
+    Message.objects.filter(pk=message.pk).update(template=template, template_version=version)
+    html = page(sue, message)
+    assert "version 3" in html
+    assert html.index("<h3>Metadata</h3>") < html.index(">order<") < html.index("<h3>Own headers</h3>")
+
+
+def test_an_attempts_transcript_tells_what_was_recorded(sue, send, deliver, server: SmtpServer):
+    server.script.replies["RCPT"] = "451 4.7.1 Greylisted"
+    message = send()
+    deliver()
+    html = page(sue, message)
+    for words in ("a worker claimed it", "chose default", "without TLS", "reply: 451 4.7.1", "outcome: deferred"):
+        assert words in html, words
+
+
+def test_the_live_stream_tells_of_a_change_once(sue, send, monkeypatch):
+    message = send()
+    monkeypatch.setattr(live, "LOOK_SECONDS", 0.0)
+    seen = live.read_version(message.pk)
+    stream = live.MessageStream(message, seen, is_paced=True)
+    assert live.slots.acquire(message.project_id)
+    chunks = iter(stream)
+    assert [next(chunks), next(chunks)] == [b"retry: 1000\n\n", f"id: {seen}\n\n".encode()]
+    with transaction.atomic():
+        message.recipients.all().move_to(Status.BOUNCED)
+    assert next(chunks).startswith(b"event: changed\ndata: {}\nid: ")
+    assert next(chunks) == b""
+    stream.close()
+
+
+def test_the_live_stream_needs_the_permission(sue, send):
+    message = send()
+    stranger = log_in(User.objects.create_user("other", is_staff=True))
+    assert stranger.get(url(message, "live")).status_code == 403
+    answer = sue.get(url(message, "live"))
+    assert answer["Content-Type"] == "text/event-stream"
+    answer.close()

@@ -37,7 +37,7 @@ from tracking.suppressions.service import Entry, suppress
 Send = Callable[..., Message]
 Deliver = Callable[..., None]
 ANY = ClaimScope(is_shared_open=True, open_projects=[], closed_projects=[])
-TIME = r"\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d:\d\d UTC"
+TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
 
 
 @pytest.fixture(autouse=True)
