@@ -37,32 +37,38 @@ SMALL = 32_000
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}})
 class SettingsField(serializers.Field[Any, Any, Any, Any]):
-    """An object of strings. Numbers, `true` and `false` become strings as in a URL; null removes a setting."""
+    """An object of strings; `port` may be a number, `verify` true or false. null removes a setting."""
 
-    default_error_messages = {"invalid": "Must be an object of strings, numbers, true and false."}
+    default_error_messages = {"invalid": "Must be an object of settings by name."}
 
     def to_internal_value(self, data: Any) -> dict[str, str | Flaw]:
         """The settings as texts. A value of another type is a `Flaw`, which is reported with what else is wrong."""
         if not isinstance(data, dict) or len(data) > MAX_SETTINGS:
             self.fail("invalid")
-        return {name: read_setting(value) for name, value in data.items() if value != ""}
+        return {name: read_setting(name, value) for name, value in data.items() if value != ""}
 
     def to_representation(self, value: Any) -> Any:
         return value
 
 
-def read_setting(value: object) -> str | Flaw:
+# The settings that may have another type than a string. `"host": true` would else be a server named `yes`.
+NUMBERS, SWITCHES = frozenset({"port"}), frozenset({"verify"})
+
+
+def read_setting(name: str, value: object) -> str | Flaw:
     """A setting as a text; null, which removes it, is empty."""
     match value:
         case None:
             return ""
-        case bool():
-            return "yes" if value else "no"
         case str():
             return value
-        case int() if -(10**MAX_DIGITS) < value < 10**MAX_DIGITS:
+        case bool() if name in SWITCHES:
+            return "yes" if value else "no"
+        case int() if name in NUMBERS and not isinstance(value, bool) and abs(value) < 10**MAX_DIGITS:
             return str(value)
-    return Flaw("Must be a string, a number, true or false.")
+    if name in NUMBERS:
+        return Flaw("Must be a whole number or a string.")
+    return Flaw("Must be true, false or a string." if name in SWITCHES else "Must be a string.")
 
 
 class ProviderFields(StrictSerializer):
