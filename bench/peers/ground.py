@@ -179,7 +179,7 @@ def open_service(ground: Ground, name: str, number: int, settings: Mapping[str, 
     service = Service(ground=ground, environment=environment)
     service.manage("migrate", "--verbosity", "0")
     service.manage("create_project", "bench")
-    service.manage("add_provider", "sink", f"smtp://127.0.0.1:{ground.sink.port}?tls=never", "--shared")
+    service.manage("add_provider", "sink", f"smtp://127.0.0.1:{ground.sink.port}?tls=never", "--shared", "--no-check")
     return service
 
 

@@ -19,15 +19,20 @@ def run(*arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
+def add(*arguments: str) -> list[dict[str, Any]]:
+    """Without asking the provider."""
+    return run("add_provider", *arguments, "--no-check")
+
+
 def test_add_provider_makes_one_for_the_only_project(project: Project) -> None:
-    (made,) = run("add_provider", "relay", "smtp://me:pw@relay.test", "--priority", "2", "--rate-limit", "5")
+    (made,) = add("relay", "smtp://me:pw@relay.test", "--priority", "2", "--rate-limit", "5")
     assert (made["name"], made["project"], made["priority"], made["rate_limit"]) == ("relay", "Acme", 2, 5.0)
     assert made["settings"] == {"host": "relay.test"}
     assert Provider.objects.get().project == project
 
 
 def test_add_provider_makes_a_shared_one_from_settings(project: Project) -> None:
-    (made,) = run("add_provider", "relay", "--shared", "--kind", "smtp", "--set", "host=relay.test", "--set", "port=26")
+    (made,) = add("relay", "--shared", "--kind", "smtp", "--set", "host=relay.test", "--set", "port=26")
     assert (made["project"], made["shared"], made["settings"]) == (None, True, {"host": "relay.test", "port": "26"})
 
 
@@ -50,6 +55,7 @@ def test_add_provider_makes_a_shared_one_from_settings(project: Project) -> None
         (("", "smtp://relay.test"), "name: "),
         (("a\nb", "smtp://relay.test"), "name: "),
         (("relay", "smtp://relay.test", "--shared", "--project", "Acme"), "not both"),
+        (("relay", "smtp://relay.test", "--secret", "password"), "--secret: goes with --kind"),
     ],
 )
 def test_add_provider_refuses_what_is_unclear_in_one_line(
@@ -60,6 +66,35 @@ def test_add_provider_refuses_what_is_unclear_in_one_line(
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
     assert not Provider.objects.exists()
+
+
+def test_add_provider_asks_before_it_says_ok(project: Project, closed_port: int) -> None:
+    with SmtpServer(Script(offers=("AUTH PLAIN",), users={"me": "right"})) as relay:
+        address = f"127.0.0.1:{relay.port}?tls=never"
+        with pytest.raises(CommandError, match=r"relay does not accept mail: .*535.* Nothing was stored"):
+            run("add_provider", "relay", f"smtp://me:wrong@{address}")
+        with pytest.raises(CommandError, match=r"does not accept mail: connect"):
+            run("add_provider", "relay", f"smtp://127.0.0.1:{closed_port}")
+        assert not Provider.objects.exists()
+        (made,) = run("add_provider", "relay", f"smtp://me:right@{address}")
+    assert made["health"]["status"] == "ok"
+    assert relay.mails == []
+
+
+def test_secrets_come_from_the_input_and_not_from_the_command_line(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--kind", "smtp", "--set", "host=relay.test", "--set", "username=me", "--secret", "password")
+    monkeypatch.setattr("sys.stdin", StringIO(" s3cret: \n"))
+    (made,) = add("relay", *options)
+    assert made["settings"] == {"host": "relay.test"}
+    assert Provider.objects.get().settings["password"] == " s3cret: "
+    monkeypatch.setattr("sys.stdin", StringIO("smtp://me:other@relay.test\n"))
+    add("second", "-")
+    assert Provider.objects.get(name="second").settings["password"] == "other"
+    monkeypatch.setattr("sys.stdin", StringIO(""))
+    with pytest.raises(CommandError, match="password: the input has no line for it"):
+        add("third", *options)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +135,7 @@ def test_check_providers_lists_the_providers_that_would_take_mail(
         assert [(line["ok"], line["health"]) for line in run("check_providers")] == [(True, "ok")]
         run("pause_provider", "good")
         assert [(line["ok"], line["health"]) for line in run("check_providers")] == [(True, "paused")]
-        run("add_provider", "locked", f"smtp://me:wrong@127.0.0.1:{locked.port}?tls=never", "--priority", "1")
+        add("locked", f"smtp://me:wrong@127.0.0.1:{locked.port}?tls=never", "--priority", "1")
         out = StringIO()
         with pytest.raises(SystemExit) as ended:
             call_command("check_providers", "--json", stdout=out)

@@ -145,7 +145,9 @@ def measure_rows(scale: Scale, names: Names, stack: ExitStack) -> None:
         measure_lists(scale, listing.ask, build_calls(listing, plan.due_rows))
         measure_admin(scale, listing_rows.make_staff_client())
     scale.measure_memory(MANY_MESSAGES, plan.worker_messages)
-    scale.service.manage("add_provider", "own", f"smtp://127.0.0.1:{scale.ground.sink.port}?tls=never", *OF_LISTED)
+    scale.service.manage(
+        "add_provider", "own", f"smtp://127.0.0.1:{scale.ground.sink.port}?tls=never", "--no-check", *OF_LISTED
+    )
     scale.service.manage("pause_provider", "own", *OF_LISTED)
     filler = stack.enter_context(start_filler(scale.service))
     measure_behind(scale, filler.tell, CLOSED_PROVIDER)
@@ -179,7 +181,7 @@ def hold_domain(scale: Scale, names: Names, stack: ExitStack) -> None:
     stack.callback(refusing.stop)
     names.tell(f"mx.{DOMAIN}", "A", EXCHANGER)
     names.tell(DOMAIN, "MX", f"10 mx.{DOMAIN}.")
-    scale.service.manage("add_provider", "direct", f"mx:?port={port}", *OF_LISTED)
+    scale.service.manage("add_provider", "direct", f"mx:?port={port}", "--no-check", *OF_LISTED)
     with scale.service.running_worker():
         time.sleep(HOLD_SECONDS)
 
