@@ -2,12 +2,14 @@
 
 from accounts.installation.audit import AuditViewSet
 from accounts.installation.keys import ManagedKeyViewSet
+from accounts.installation.members import ManagedMemberViewSet
 from accounts.installation.projects import ManagedProjectViewSet
 from accounts.views import MeView
 from common.routers import ApiRouter, api_path
 
 router = ApiRouter()
 router.register("admin/projects", ManagedProjectViewSet, basename="managed_project")
+router.register("admin/projects/<id:pk>/members", ManagedMemberViewSet, basename="managed_member")
 router.register("admin/keys", ManagedKeyViewSet, basename="managed_key")
 router.register("admin/audit", AuditViewSet, basename="audit_entry")
 

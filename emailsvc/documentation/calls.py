@@ -27,7 +27,7 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "templates": {"ref": "welcome"},
     "suppressions": {"address": "jo@example.com"},
     "streams": {"ref": "digest"},
-    "admin": {"id": "{PROJECT_ID}", "ref": "digest"},
+    "admin": {"id": "{PROJECT_ID}", "ref": "digest", "name": "sue"},
 }
 # Replaced by a day within the time for which mail may be scheduled.
 SOON = "2030-01-01T09:00:00Z"
@@ -129,6 +129,9 @@ EXAMPLES: Mapping[str, Example] = {
     "put_project_limits": Example(body={"messages_per_second": 50, "messages_per_day": 100_000}),
     "get_project_retention": Example(),
     "put_project_retention": Example(body={"bodies": 7, "attachments": 7, "messages": 365, "events": 365}),
+    "list_managed_members": Example(),
+    "put_managed_member": Example(body={"role": "developer"}),
+    "delete_managed_member": NOTHING,
     "list_managed_streams": Example(),
     "create_managed_stream": Example(body={"name": "newsletter", "type": "broadcast"}),
     "get_managed_stream": Example(),

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.installation.limits import LimitValues, find_limits
 from accounts.models import ApiKey, AuditEntry, IdempotencyKey, Project
+from accounts.people.services import create_user
 from accounts.scopes import ADMIN, EMAILS_SEND
 from accounts.services import InstallationKeyError, create_api_key
 from tests.conftest import ApiClient
@@ -228,3 +229,29 @@ def test_retention_is_replaced_whole_and_null_keeps_for_good(admin_api, project)
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "bodies")
     assert admin_api.put(path, {}).json() == default
     assert AuditEntry.objects.filter(action="set_retention", project=project).count() == 3
+
+
+def test_members_are_listed_given_roles_and_taken_out(admin_api, project, other_project):
+    for name in ("ann", "bob"):
+        create_user(name=name, email=f"{name}@x.test", password=None)
+    path = f"/admin/projects/{project.pk}/members"
+    first, again = [admin_api.put(f"{path}/ann", {"role": role}) for role in ("support", "owner")]
+    assert (first.status_code, again.status_code) == (200, 200)
+    shown = again.json()
+    assert {key: shown[key] for key in ("name", "email", "role")} == {
+        "name": "ann",
+        "email": "ann@x.test",
+        "role": "owner",
+    }
+    admin_api.put(f"/admin/projects/{other_project.pk}/members/bob", {"role": "support"})
+    assert [row["name"] for row in admin_api.get(path).json()["data"]] == ["ann"]
+    assert outcome(admin_api.put(f"{path}/nobody", {"role": "support"})) == (404, "unknown_user")
+    assert outcome(admin_api.put(f"{path}/bob", {"role": "king"})) == (422, "invalid_choice")
+    assert admin_api.put(f"/admin/projects/{NOBODY}/members/ann", {"role": "owner"}).status_code == 404
+    assert admin_api.delete(f"{path}/bob").status_code == 404
+    assert admin_api.delete(f"{path}/ann").status_code == 204
+    assert admin_api.get(path).json()["data"] == []
+    entries = AuditEntry.objects.filter(object="ann", project=project).order_by("id")
+    assert list(entries.values_list("actor", "action")) == [
+        (admin_api.key.prefix, action) for action in ("give_role", "give_role", "take_role")
+    ]

@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from accounts.people.services import create_user
 from emailsvc.openapi.settings import TAGS
 from emailsvc.wsgi import application
 from messages.models import Pause
@@ -64,6 +65,7 @@ def known(api, project, make_api, test_api, post, deliver) -> dict[str, dict[str
     webhook = api.post("/webhooks", {"url": "https://93.184.215.14/", "events": ["*"]}).json()
     api.post("/suppressions", {"address": "no@known.test"})
     stream = api.post("/streams", {"name": "known"}).json()
+    create_user(name="known", password=None)
     return {
         "streams": {"ref": stream["id"]},
         "emails": {"id": email["id"], "attachment_id": email["attachments"][0]["id"]},
@@ -72,7 +74,7 @@ def known(api, project, make_api, test_api, post, deliver) -> dict[str, dict[str
         "providers": {"id": provider["id"]},
         "webhooks": {"id": webhook["id"]},
         "suppressions": {"address": "no@known.test"},
-        "admin/projects": {"id": str(project.pk), "ref": stream["id"]},
+        "admin/projects": {"id": str(project.pk), "ref": stream["id"], "name": "known"},
         "admin/keys": {"id": str(make_api(scopes=[]).key.pk)},
         "admin/pauses": {"id": str(Pause.objects.create(project=project, kind="tag", value="known").pk)},
     }

@@ -5,6 +5,8 @@ from base64 import b64encode
 
 import pytest
 
+from accounts.people.roles import Role
+from accounts.people.services import create_user, give_role
 from messages.models import Pause
 from tests.api.conftest import EMAIL
 from tests.api.test_conventions import list_routes
@@ -32,6 +34,8 @@ def owned(api, project, make_api) -> dict[str, dict[str, str]]:
     webhook = api.post("/webhooks", {"url": "https://93.184.215.14/", "events": ["*"]}).json()
     api.post("/suppressions", {"address": "mine@x.test"})
     stream = api.post("/streams", {"name": "mine"}).json()
+    for name in ("mine", "mine-too"):
+        give_role("test", create_user(name=name, password=None), project, Role.SUPPORT)
     return {
         "emails": {"pk": email["id"], "attachment_id": email["attachments"][0]["id"]},
         "templates": {"ref": template["id"]},
@@ -40,7 +44,7 @@ def owned(api, project, make_api) -> dict[str, dict[str, str]]:
         "webhooks": {"pk": webhook["id"]},
         "suppressions": {"address": "mine@x.test"},
         "streams": {"ref": stream["id"]},
-        "admin/projects": {"pk": str(project.pk), "ref": stream["id"]},
+        "admin/projects": {"pk": str(project.pk), "ref": stream["id"], "name": "mine"},
         "admin/keys": {"pk": str(make_api(scopes=[]).key.pk)},
         "admin/pauses": {"pk": str(Pause.objects.create(project=project, kind="tag", value="mine").pk)},
     }

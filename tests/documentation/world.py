@@ -15,10 +15,13 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Project, StreamType
+from accounts.people.roles import Role
+from accounts.people.services import give_role
 from accounts.scopes import ADMIN
 from accounts.services import create_api_key
 from accounts.streams import create_stream
@@ -148,6 +151,8 @@ class World:
         found = Project.objects.create(pk=SOME_ID, name="Acme Europe")
         create_stream(found, name="digest", type_=StreamType.TRANSACTIONAL)
         key, _ = create_api_key(found, scopes=["emails:send"])
+        sue, _ = User.objects.get_or_create(username="sue")
+        give_role("test", sue, found, Role.SUPPORT)
         pause = Pause.objects.create(project=found, kind="tag", value="shipping", made_by="test")
         return {
             "PAUSE_ID": str(pause.pk),
