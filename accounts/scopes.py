@@ -20,6 +20,8 @@ PROVIDERS_READ: Final = "providers:read"
 PROVIDERS_WRITE: Final = "providers:write"
 STREAMS_READ: Final = "streams:read"
 STREAMS_WRITE: Final = "streams:write"
+# Erases addresses, which nothing undoes, and reads what was erased when.
+ERASURES_WRITE: Final = "erasures:write"
 # For /api/v1/admin: the key belongs to the installation, to no project.
 ADMIN: Final = "admin"
 
@@ -43,13 +45,17 @@ ALL: Final = frozenset(
         PROVIDERS_WRITE,
         STREAMS_READ,
         STREAMS_WRITE,
+        ERASURES_WRITE,
     }
 )
 
 KNOWN: Final = ALL | {ADMIN}
 
-# Test keys use the project's templates, domains and streams, and change none; providers are not for them at all.
-NOT_FOR_TEST_KEYS: Final = frozenset({TEMPLATES_WRITE, DOMAINS_WRITE, STREAMS_WRITE, PROVIDERS_READ, PROVIDERS_WRITE})
+# Test keys use the project's templates, domains and streams, and change none; providers are not for them at all. An
+# erasure reaches live mail.
+NOT_FOR_TEST_KEYS: Final = frozenset(
+    {TEMPLATES_WRITE, DOMAINS_WRITE, STREAMS_WRITE, PROVIDERS_READ, PROVIDERS_WRITE, ERASURES_WRITE}
+)
 
 # A view that declares this needs a key, but no scope.
 NO_SCOPE: Final = ""

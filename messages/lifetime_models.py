@@ -1,7 +1,11 @@
 """The tables by which old data of projects is found and removed."""
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
+
+from common.fields import EncryptedTextField
+from common.ids import new_id
 
 # Below every id.
 FIRST_ID = "00000000-0000-0000-0000-000000000000"
@@ -39,3 +43,48 @@ class LatePurge(models.Model):
             # Also serves the look-up of a project's late messages.
             models.UniqueConstraint(fields=["project", "kind", "message"], name="late_purge_once"),
         ]
+
+
+class ErasureStatus(models.TextChoices):
+    """Whether an erasure is at work."""
+
+    RUNNING = "running"
+    DONE = "done"
+
+
+class Erasure(models.Model):
+    """The erasure of an address from a project: the work while it runs, and its proof afterwards.
+
+    The address itself is kept encrypted until the end, and then removed; `address_hash` stays. `step` and `place` say
+    how far it has come, `counts` what it has changed, by kind.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey("accounts.Project", models.CASCADE, related_name="erasures", db_index=False)
+    address = EncryptedTextField(null=True)
+    address_hash = models.TextField()
+    requested_by = models.TextField()
+    status = models.TextField(choices=ErasureStatus.choices, default=ErasureStatus.RUNNING)
+    step = models.TextField(blank=True)
+    place = models.TextField(blank=True)
+    counts = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            # GET /erasures, the newest first.
+            models.Index(fields=["project", "-id"], name="erasure_list"),
+            # Those that are at work, the oldest first.
+            models.Index(fields=["id"], name="erasure_running", condition=Q(status="running")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status="running", address__isnull=False, finished_at=None)
+                | Q(status="done", address=None, finished_at__isnull=False),
+                name="erasure_forgets_address",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.address_hash

@@ -21,6 +21,8 @@ from messages.content_models import Subject as Subject
 from messages.file_models import Attachment as Attachment
 from messages.file_models import AttachmentContent as AttachmentContent
 from messages.file_models import Upload as Upload
+from messages.lifetime_models import Erasure as Erasure
+from messages.lifetime_models import ErasureStatus as ErasureStatus
 from messages.lifetime_models import LatePurge as LatePurge
 from messages.lifetime_models import PurgeState as PurgeState
 from messages.pause_models import GuardCount as GuardCount

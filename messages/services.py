@@ -36,6 +36,7 @@ from messages.states import Lane, Status, StatusReason
 from messages.tasks import ring
 from messages.transitions import Transition, apply_transitions, lock_messages
 from tracking.models import EventType
+from tracking.suppressions.erased import ERASED_DOMAIN
 
 # The number of emails that one transaction cancels.
 GROUP_STEP = 500
@@ -73,7 +74,7 @@ class NotResendableError(WrongStatusError):
 
 
 class NothingToResendError(ConflictError):
-    """No recipient of this email failed or bounced."""
+    """No recipient of this email failed or bounced, or all of them are erased."""
 
     code = "nothing_to_resend"
 
@@ -271,6 +272,7 @@ def admit_again(
     key: Caller, message: Message, recipients: Sequence[Recipient], *, keeps_header: bool = False
 ) -> Admitted:
     """Admit the stored content of `message` again for `recipients`, as `admit_copy` does."""
+    recipients = [row for row in recipients if row.domain != ERASED_DOMAIN]
     if not recipients:
         raise NothingToResendError
     kinds: dict[str, list[Address]] = {kind: [] for kind in RecipientField}

@@ -15,6 +15,7 @@ from ledger.partitions import analyze, drop_months, make_months
 from messages import attachments
 from messages.feedback import recording
 from messages.guard.guard import guard_tenants
+from messages.lifetimes.erasures import run_erasures
 from messages.lifetimes.purging import purge_due, purge_ownerless
 from messages.months import ATTEMPTS, EVENTS, MONTHLY_TABLES
 from messages.pausing.settling import settle_pauses
@@ -142,6 +143,12 @@ def purge_what_is_over() -> None:
         log.info("retention_purged", count=count)
 
 
+@shared_task(name="mail.run_erasures")
+def erase_addresses() -> None:
+    """Go on with the erasures that were asked for."""
+    run_erasures()
+
+
 @shared_task(name="mail.purge_ownerless")
 def purge_what_nobody_owns() -> None:
     """Remove old entries of the audit log that are of no project, and the targets of links after two years."""
@@ -167,6 +174,7 @@ SCHEDULE = (
     (purge_feedback, timedelta(hours=1)),
     (keep_months, timedelta(hours=6)),
     (purge_what_is_over, timedelta(minutes=1)),
+    (erase_addresses, timedelta(seconds=10)),
     (purge_what_nobody_owns, timedelta(hours=1)),
     (fill_searched_columns, timedelta(minutes=1)),
 )

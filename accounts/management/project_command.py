@@ -29,6 +29,14 @@ class ProjectCommand(ServiceCommand):
         raise CommandError("There are several projects. Choose one with --project.")
 
 
+def find_projects(name: str | None) -> list[Project]:
+    """The project of that name or id, or all. Raises CommandError."""
+    projects = [project for project in Project.objects.all() if not name or name in {project.name, str(project.pk)}]
+    if name and not projects:
+        raise CommandError(f"There is no project {name}.")
+    return projects
+
+
 def describe_row(key: ApiKey) -> dict[str, object]:
     """The columns of a list of keys."""
     return {

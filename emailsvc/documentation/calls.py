@@ -27,6 +27,7 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "templates": {"ref": "welcome"},
     "suppressions": {"address": "jo@example.com"},
     "streams": {"ref": "digest"},
+    "erasures": {"id": "{ERASURE_ID}"},
     "admin": {"id": "{PROJECT_ID}", "ref": "digest", "name": "sue"},
 }
 # Replaced by a day within the time for which mail may be scheduled.
@@ -94,6 +95,9 @@ EXAMPLES: Mapping[str, Example] = {
     "get_suppression": Example(),
     "delete_suppression": NOTHING,
     "release_suppression": Example(body={"resend": True}),
+    "create_erasure": Example(body={"address": "jo@example.com"}),
+    "list_erasures": Example(),
+    "get_erasure": Example(),
     "list_streams": Example(),
     "create_stream": Example(body={"name": "newsletter", "type": "broadcast"}),
     "get_stream": Example(),

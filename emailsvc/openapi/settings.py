@@ -31,6 +31,7 @@ TAGS = {
     "streams": "Kinds of mail, each with opt-outs of its own.",
     "webhooks": "Being told.",
     "providers": "Ways out.",
+    "erasures": "Addresses that were erased, with the proof.",
     "stats": "Counts by time and group.",
     "me": "Scopes and limits of the API key.",
     "admin": "Projects, keys, limits and pauses, for keys of the installation.",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from uuid import UUID
 
 from django.conf import settings
@@ -31,6 +31,7 @@ from messages.tasks import ring
 from tracking.events import Fact
 from tracking.models import EventType, TrackedLinks
 from tracking.new_events import NewFact, show_message
+from tracking.suppressions.erased import join_by_address, map_stored_forms
 from tracking.suppressions.reach import Cause, MailKind
 from webhooks.tasks import ring as ring_webhooks
 
@@ -45,7 +46,7 @@ Respond = Callable[[Sequence[Message]], StoredResponse]
 combiner = Combiner()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """The emails of one request, with their ids and time."""
 
@@ -58,6 +59,11 @@ class Batch:
     @property
     def addresses(self) -> set[str]:
         return {envelope.address.address for item in self.admitted for envelope in item.recipients}
+
+    @cached_property
+    def stored_forms(self) -> Mapping[str, str]:
+        """The forms in which the suppression list may hold the addresses, with the address of each."""
+        return map_stored_forms(self.key.owner_id, self.addresses)
 
     @property
     def files(self) -> list[File]:
@@ -98,11 +104,11 @@ def store_and_respond(
     streams = {item.draft.stream for item in admitted}
     listed: Listed = {}
     for _ in range(MAX_TRIES):
-        rows = build_rows(batch, listed)
+        rows = build_rows(batch, join_by_address(listed, batch.stored_forms))
         condition = Condition(
             project_id=key.owner_id,
             is_test=key.is_test,
-            addresses=batch.addresses,
+            addresses=batch.stored_forms,
             streams=streams,
             listed=listed,
         )

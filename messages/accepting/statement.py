@@ -41,7 +41,7 @@ class NewRows:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """What has to hold for the rows to be stored: these entries of the suppression list, and no others, for these
-    addresses; and the streams exist. Test mail has a list of its own.
+    addresses, in the forms that the list has; and the streams exist. Test mail has a list of its own.
     """
 
     project_id: UUID
@@ -105,7 +105,7 @@ def store(
     parts = [
         Part(
             Text(_LISTED, 3),
-            [condition.project_id, sorted({text.lower() for text in condition.addresses}), condition.is_test],
+            [condition.project_id, sorted(condition.addresses), condition.is_test],
         ),
         Part(Text(_STREAMS, 2), [condition.project_id, streams]),
         Part(Text(gate, 2), [write_listed(condition.listed), streams]),

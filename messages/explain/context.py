@@ -22,6 +22,7 @@ from providers.models import ProviderKind
 from providers.routing.health import ProviderStatus, provider_status
 from tracking.models import Event, EventType, HeldSuppression, Suppression, SuppressionWave
 from tracking.stats.counting import SHOWN
+from tracking.suppressions.erased import map_stored_forms
 from tracking.suppressions.reach import Cause, MailKind
 from tracking.suppressions.service import sort_by_strength
 
@@ -88,13 +89,14 @@ def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
     for event in timeline(message.pk).exclude(type__in=VISITS)[:MAX_EVENTS]:
         events[event.recipient_id].append(event)
     addresses = {row.address.lower() for row in rows}
-    found = Suppression.objects.filter(project_id=message.project_id, address__in=addresses, is_test=message.is_test)
+    forms = map_stored_forms(message.project_id, addresses)
+    found = Suppression.objects.filter(project_id=message.project_id, address__in=forms, is_test=message.is_test)
     # No bounce of test mail suppresses, so that none is held back.
     listed = [] if message.is_test else addresses
     held = HeldSuppression.objects.filter(project_id=message.project_id, address__in=listed).select_related("wave")
     suppressions: dict[str, list[Suppression]] = defaultdict(list)
     for each in sort_by_strength(found):
-        suppressions[each.address].append(each)
+        suppressions[forms[each.address]].append(each)
     return Background(
         now=timezone.now(),
         kind=MailKind.of(message.stream, offers_opt_out=message.enable_unsubscribe, priority=message.priority),

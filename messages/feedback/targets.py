@@ -7,6 +7,7 @@ from uuid import UUID
 from ledger.sql import fetch, fetch_one_as
 from messages.feedback.model import Feedback, FeedbackKind
 from messages.states import OPEN, Phase, Status, StatusReason
+from tracking.suppressions.erased import ERASED_DOMAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +105,15 @@ def _list_lookups(feedback: Feedback) -> Iterator[str]:
         yield _BY_REMOTE_ID
 
 
-_LOCK = """
+_LOCK = f"""
 SELECT r.id AS recipient_id, r.message_id, r.project_id, r.address, r.status, r.status_reason AS reason,
        r.is_simulated, r.lease_token IS NOT NULL AS is_leased, r.next_attempt_at IS NOT NULL AS has_next_attempt,
        m.track_opens, m.track_clicks, m.stream
-FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id WHERE r.id = %s FOR NO KEY UPDATE OF r
-"""
+FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id
+WHERE r.id = %s AND r.domain <> '{ERASED_DOMAIN}' FOR NO KEY UPDATE OF r
+"""  # noqa: S608
 
 
 def lock_target(recipient_id: UUID) -> FeedbackTarget | None:
-    """Lock and read the recipient, whose message the caller has locked. None when the recipient was deleted."""
+    """Lock and read the recipient, whose message the caller has locked. None if it is deleted or erased."""
     return fetch_one_as(FeedbackTarget, _LOCK, [recipient_id])

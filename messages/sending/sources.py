@@ -21,6 +21,7 @@ from messages.models import AttachmentContent, Content, Message, Recipient, Reci
 from messages.sending.personalisation import TrackingOptions
 from messages.sending.stream_headers import list_stream_headers
 from messages.states import OnUncertain
+from tracking.suppressions.erased import ERASED_DOMAIN
 
 # What is larger, as sent, counts for the limit of a worker child. Smaller mail is bounded by its number.
 LARGE_BYTES = 65_536
@@ -165,10 +166,11 @@ FROM mail_message m JOIN mail_content c ON c.message_id = m.id,
 WHERE m.id = ANY(%s::uuid[])
 """  # noqa: S608 - built from a constant of this module
 )
-_MAILBOXES = Prepared("""
+# Erased recipients of a message that goes out to others are not named.
+_MAILBOXES = Prepared(f"""
 SELECT message_id, kind, name, address FROM mail_recipient
-WHERE message_id = ANY(%s::uuid[]) AND kind <> %s ORDER BY message_id, position
-""")
+WHERE message_id = ANY(%s::uuid[]) AND kind <> %s AND domain <> '{ERASED_DOMAIN}' ORDER BY message_id, position
+""")  # noqa: S608 - a constant
 _FILES = Prepared("""
 SELECT a.message_id, a.filename, a.content_type, a.cid, a.content_id, c.size
 FROM mail_attachment a JOIN mail_attachmentcontent c ON c.id = a.content_id

@@ -30,6 +30,7 @@ LISTS = (
     "/domains",
     "/emails",
     "/emails/<id:pk>/events",
+    "/erasures",
     "/events",
     "/providers",
     "/streams",
@@ -49,6 +50,7 @@ BODIES: dict[str, Any] = {
     "POST /providers": {"name": "new", "kind": "simulator"},
     "POST /templates": {"alias": "new", "subject": "Hi", "text": "Hi"},
     "POST /templates/<str:ref>/test": {"to": "a@x.test", "from_": "a@mine.test"},
+    "POST /erasures": {"address": "erased@x.test"},
     "POST /webhooks": {"url": PUBLIC_IP_URL, "events": ["*"]},
     "POST /webhooks/<id:pk>/replay": {"since": "2026-01-01T00:00:00Z"},
     "POST /streams": {"name": "new"},
@@ -84,6 +86,7 @@ MAKE_ONE = {
     "/webhooks": "webhooks",
     "/streams": "streams",
     "/suppressions": "suppressions",
+    "/erasures": "erasures",
     "/admin/projects": "admin/projects",
     "/admin/projects/<id:pk>/streams": "admin/projects",
     "/admin/keys": "admin/keys",
@@ -199,6 +202,7 @@ def test_every_list_is_walked_page_by_page_without_a_gap(ask, api, ready, owned,
         api.post("/domains", {"name": f"more{number}.test"})
         api.post("/providers", {"name": f"more{number}", "kind": "simulator", "priority": -number})
         api.post("/suppressions", {"address": f"more{number}@x.test"})
+        api.post("/erasures", {"address": f"more{number}@y.test"})
         api.post("/templates", {"alias": f"more{number}", "subject": "Hi", "text": "Hi"})
         api.post("/webhooks", {"url": PUBLIC_IP_URL, "events": ["*"]})
         api.post(f"/webhooks/{owned['webhooks']['pk']}/test")

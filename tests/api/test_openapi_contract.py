@@ -66,8 +66,10 @@ def known(api, project, make_api, test_api, post, deliver) -> dict[str, dict[str
     api.post("/suppressions", {"address": "no@known.test"})
     stream = api.post("/streams", {"name": "known"}).json()
     create_user(name="known", password=None)
+    erasure = api.post("/erasures", {"address": "known@y.test"}).json()
     return {
         "streams": {"ref": stream["id"]},
+        "erasures": {"id": erasure["id"]},
         "emails": {"id": email["id"], "attachment_id": email["attachments"][0]["id"]},
         "templates": {"ref": template["id"]},
         "domains": {"id": domain["id"]},

@@ -36,6 +36,7 @@ def owned(api, project, make_api) -> dict[str, dict[str, str]]:
     stream = api.post("/streams", {"name": "mine"}).json()
     for name in ("mine", "mine-too"):
         give_role("test", create_user(name=name, password=None), project, Role.SUPPORT)
+    erasure = api.post("/erasures", {"address": "mine@y.test"}).json()
     return {
         "emails": {"pk": email["id"], "attachment_id": email["attachments"][0]["id"]},
         "templates": {"ref": template["id"]},
@@ -44,6 +45,7 @@ def owned(api, project, make_api) -> dict[str, dict[str, str]]:
         "webhooks": {"pk": webhook["id"]},
         "suppressions": {"address": "mine@x.test"},
         "streams": {"ref": stream["id"]},
+        "erasures": {"pk": erasure["id"]},
         "admin/projects": {"pk": str(project.pk), "ref": stream["id"], "name": "mine"},
         "admin/keys": {"pk": str(make_api(scopes=[]).key.pk)},
         "admin/pauses": {"pk": str(Pause.objects.create(project=project, kind="tag", value="mine").pk)},

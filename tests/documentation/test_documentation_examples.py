@@ -49,6 +49,7 @@ NEEDS = {
     "create_suppression": "",
     "list_suppressions": "suppression",
     "create_stream": "",
+    "create_erasure": "",
     "list_streams": "",
 }
 GROUP_NEEDS = {
@@ -59,6 +60,7 @@ GROUP_NEEDS = {
     "domains": "domain",
     "suppressions": "suppression",
     "streams": "stream",
+    "erasures": "erasure",
     "webhooks": "webhook",
     "providers": "provider",
     "admin": "tenant",

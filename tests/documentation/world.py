@@ -146,6 +146,9 @@ class World:
         self.post("/streams", {"name": "digest"})
         return {}
 
+    def erasure(self) -> dict[str, str]:
+        return {"ERASURE_ID": self.post("/erasures", {"address": "former@example.com"})["id"]}
+
     def tenant(self) -> dict[str, str]:
         """A project and its key, for a caller with a key of the installation."""
         found = Project.objects.create(pk=SOME_ID, name="Acme Europe")

@@ -15,6 +15,7 @@ from ledger.sql import fetch_one_as
 from tracking.events import Fact, record_facts
 from tracking.message_tables import MESSAGES, RECIPIENTS
 from tracking.models import EventType, Suppression, SuppressionReason, SuppressionWay
+from tracking.suppressions.erased import ERASED_DOMAIN
 from tracking.suppressions.reach import Cause, MailKind
 from tracking.suppressions.service import Entry, Selection, find_suppressed, release_suppressions, suppress
 
@@ -49,7 +50,8 @@ class OptOut:
 _RECIPIENT = f"""
 SELECT r.id AS recipient_id, r.project_id, r.message_id, r.address, r.is_simulated,
        m.stream, m.from_name, m.from_address
-FROM {RECIPIENTS} r JOIN {MESSAGES} m ON m.id = r.message_id WHERE r.id = %s
+FROM {RECIPIENTS} r JOIN {MESSAGES} m ON m.id = r.message_id
+WHERE r.id = %s AND r.domain <> '{ERASED_DOMAIN}'
 """  # noqa: S608 - built from constants
 
 

@@ -8,15 +8,16 @@ from ledger.sql import fetch_one_as, fetch_value
 from tracking.engagement.tokens import Token
 from tracking.engagement.visits import FollowedLink, Visitor, VisitSubject, record_visit
 from tracking.message_tables import RECIPIENTS
+from tracking.suppressions.erased import ERASED_DOMAIN
 
 # The recipient and the link's target. The recipient's table belongs to a higher package; this package depends on its
 # schema, not on its code.
 _SUBJECT = f"""
 SELECT r.id AS recipient_id, r.project_id, r.message_id, r.address, r.is_simulated,
        (SELECT l.urls[%(link)s::int + 1] FROM tracking_trackedlinks l WHERE l.message_id = r.message_id) AS url
-FROM {RECIPIENTS} r WHERE r.id = %(recipient)s
+FROM {RECIPIENTS} r WHERE r.id = %(recipient)s AND r.domain <> '{ERASED_DOMAIN}'
 """  # noqa: S608 - built from constants
-# The same for a recipient that retention has deleted: its links lead on.
+# The same for a recipient that is deleted or erased: its links lead on.
 _KEPT_URL = """
 SELECT l.urls[%(link)s::int + 1] FROM tracking_linkowner o JOIN tracking_trackedlinks l ON l.message_id = o.message_id
 WHERE o.recipient_id = %(recipient)s
@@ -46,7 +47,7 @@ def find_tracked_recipient(token: Token) -> TrackedRecipient | None:
 
 
 def find_kept_url(token: Token) -> str | None:
-    """The target of a link whose recipient retention has deleted; None if it is not kept either."""
+    """The target of a link whose recipient is deleted or erased; None if it is not kept either."""
     url: str | None = fetch_value(_KEPT_URL, {"recipient": token.recipient_id, "link": token.link})
     return url
 

@@ -18,6 +18,7 @@ from common.ids import new_id
 from ledger.sql import Prepared, as_ids, fetch
 from tracking.message_tables import MESSAGES
 from tracking.models import Suppression, SuppressionWay
+from tracking.suppressions.erased import join_by_address, list_stored_forms, map_stored_forms
 from tracking.suppressions.reach import STOPS, Cause
 
 
@@ -80,20 +81,21 @@ def select_entry(row: Suppression) -> Selection:
 def find_suppressed(
     project_id: UUID, addresses: Collection[str], *, is_test: bool = False
 ) -> Mapping[str, Sequence[Cause]]:
-    """The entries of the suppressed ones among `addresses`, by lower-case address, with one query.
+    """The entries of the suppressed ones among `addresses`, erased ones too, by lower-case address, with one query.
 
     `reach.MailKind.find_stop` tells which of them stops a message.
     """
     found: dict[str, list[Cause]] = defaultdict(list)
+    forms = map_stored_forms(project_id, addresses)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT address, reason, stream FROM tracking_suppression"
             " WHERE project_id = %s AND address = ANY(%s) AND is_test = %s",
-            [project_id, list({address.lower() for address in addresses}), is_test],
+            [project_id, list(forms), is_test],
         )
         for address, reason, stream in cursor.fetchall():
             found[address].append(Cause(reason, stream))
-    return found
+    return join_by_address(found, forms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ _STOPPED = Prepared(
 SELECT v.recipient_id, s.reason, s.stream
 FROM unnest(%(recipients)s::uuid[], %(messages)s::uuid[], %(projects)s::uuid[], %(addresses)s::text[])
     AS v(recipient_id, message_id, project_id, address)
-JOIN tracking_suppression s ON s.project_id = v.project_id AND s.address = lower(v.address)
+JOIN tracking_suppression s ON s.project_id = v.project_id AND s.address = v.address
 CROSS JOIN LATERAL (SELECT FROM {MESSAGES} m WHERE m.id = v.message_id AND {STOPS} OFFSET 0) AS stopped
 """  # noqa: S608  # built from constants
 )
@@ -121,11 +123,12 @@ CROSS JOIN LATERAL (SELECT FROM {MESSAGES} m WHERE m.id = v.message_id AND {STOP
 
 def find_stopped(mail: Collection[ClaimedMail]) -> Mapping[UUID, Cause]:
     """The strongest entry that stops each of `mail`, by recipient id, with one query; those that go out are absent."""
+    asked = [(one, form) for one in mail for form in list_stored_forms(one.project_id, one.address)]
     values = {
-        "recipients": as_ids(one.recipient_id for one in mail),
-        "messages": as_ids(one.message_id for one in mail),
-        "projects": as_ids(one.project_id for one in mail),
-        "addresses": [one.address for one in mail],
+        "recipients": as_ids(one.recipient_id for one, _ in asked),
+        "messages": as_ids(one.message_id for one, _ in asked),
+        "projects": as_ids(one.project_id for one, _ in asked),
+        "addresses": [form for _, form in asked],
     }
     causes: dict[UUID, Cause] = {}
     for recipient_id, reason, stream in fetch(_STOPPED, values):
@@ -208,7 +211,10 @@ def release_suppressions(
     """
     with transaction.atomic():
         found = Suppression.objects.filter(
-            selection.condition(), project_id=project_id, address=address.lower(), is_test=is_test
+            selection.condition(),
+            project_id=project_id,
+            address__in=list_stored_forms(project_id, address),
+            is_test=is_test,
         )
         rows = sort_by_strength(found.select_for_update().order_by("id"))
         Suppression.objects.filter(pk__in=[row.pk for row in rows]).delete()

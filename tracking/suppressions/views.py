@@ -25,6 +25,7 @@ from common.openapi import list_problems
 from common.pagination import KeysetPagination
 from tracking.models import Suppression, SuppressionWay
 from tracking.suppressions.csv_files import ImportPlan, ImportRefusedError, import_suppressions
+from tracking.suppressions.erased import list_stored_forms
 from tracking.suppressions.rows import BadLine
 from tracking.suppressions.serializers import (
     ImportInput,
@@ -84,7 +85,6 @@ class SuppressionViewSet(ProjectViewSet):
     queries = {"list": SuppressionQuery, "destroy": SelectionQuery}
     bodies = {"create": SuppressionInput, "import_file": ImportInput}
     filters = {
-        "address": lambda address: Q(address=address.address.lower()),
         "q": has_address_part,
     }
 
@@ -95,7 +95,8 @@ class SuppressionViewSet(ProjectViewSet):
         return self.project.suppressions.filter(is_test=self.key.is_test)
 
     def get_object(self) -> Suppression:
-        found = sort_by_strength(self.get_queryset().filter(address=normalise(self.kwargs["address"])))
+        forms = list_stored_forms(self.project.pk, normalise(self.kwargs["address"]))
+        found = sort_by_strength(self.get_queryset().filter(address__in=forms))
         if not found:
             raise NotFoundError
         return found[0]
@@ -104,6 +105,9 @@ class SuppressionViewSet(ProjectViewSet):
     def list(self, request: Request) -> Response:
         """The list, the newest first. `?address=` lists the entries of one address, the strongest first."""
         selected = self.get_queryset().filter(read_selection(self.query).condition())
+        if "address" in self.query:
+            forms = list_stored_forms(self.project.pk, self.query["address"].address)
+            selected = selected.filter(address__in=forms)
         return self.list_rows(self.filter_queryset(selected))
 
     @extend_schema(responses={200: SuppressionOutput, 201: SuppressionOutput})

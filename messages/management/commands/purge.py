@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from accounts.lifetimes.retention import KINDS as KIND_NAMES
 from accounts.lifetimes.retention import find_ends
+from accounts.management.project_command import find_projects
 from accounts.models import Project
 from accounts.services import write_audit
 from common.commands import ServiceCommand
@@ -71,14 +70,6 @@ class Command(ServiceCommand):
         item = {"project": project.name, "kind": kind, "before": before, "count": count, "dry_run": is_dry}
         verb = "would be removed" if is_dry else "removed"
         self.emit(item, f"{project.name}: {kind}: {count} {verb}")
-
-
-def find_projects(name: str | None) -> list[Project]:
-    """The project of that name or id, or all. Raises CommandError."""
-    projects = [project for project in Project.objects.all() if not name or name in {project.name, str(project.pk)}]
-    if name and not projects:
-        raise CommandError(f"There is no project {name}.")
-    return projects
 
 
 def read_age(text: str) -> timedelta:
