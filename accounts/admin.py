@@ -20,7 +20,7 @@ from unfold.paginator import InfinitePaginator
 from accounts.admin_forms import NewKeyForm, ProjectForm
 from accounts.lifetimes import admin as retention_admin  # noqa: F401  Django's admin looks for accounts.admin alone
 from accounts.metering import admin as limits_admin  # noqa: F401  Django's admin looks for accounts.admin alone
-from accounts.models import ApiKey, AuditEntry, Notice, Project
+from accounts.models import ApiKey, AuditEntry, Notice, Project, RequestEntry
 from accounts.people import admin as people_admin  # noqa: F401
 from accounts.people.scoped_admin import ScopedAdmin, ScopedFilter
 from accounts.services import add_sending_cap, create_api_key, revoke_api_key, write_audit
@@ -194,6 +194,17 @@ class AuditEntryAdmin(LogAdmin):
     list_display = ("at", "actor", "action", "object", "origin", "reason")
     search_fields = ("object__exact", "actor__exact")
     search_help_text = "The exact object or actor"
+
+
+@admin.register(RequestEntry)
+class RequestEntryAdmin(LogAdmin):
+    """Requests with API keys, of the last 30 days: what was asked and how it ended."""
+
+    list_display = ("at", "project", "method", "route", "status", "code", "duration_ms", "key_prefix", "origin")
+    list_filter = (("project", ScopedFilter), "is_test")
+    list_select_related = ("project",)
+    search_fields = ("request_id__exact", "key_prefix__exact", "code__exact")
+    search_help_text = "The exact X-Request-Id, key prefix or code"
 
 
 @admin.register(Notice)

@@ -10,6 +10,9 @@ from accounts.models import ApiKey, Project
 from accounts.services import InvalidKeyError, UnauthorizedError, authenticate_token
 from common.client_ip import client_ip
 
+# Where the request's META has its ApiKey, for what is recorded of it afterwards.
+CALLER_KEY = "emailsvc.api_key"
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -42,6 +45,7 @@ def authenticate_request(request: Request, text: str) -> tuple[Principal, ApiKey
     except InvalidKeyError:
         wrong_keys.note(address)
         raise
+    request.META[CALLER_KEY] = key
     return Principal(key), key
 
 

@@ -19,6 +19,7 @@ from accounts.metering.models import ProjectLimits as ProjectLimits
 from accounts.people.models import Invitation as Invitation
 from accounts.people.models import Membership as Membership
 from accounts.people.models import Session as Session
+from accounts.requests.models import RequestEntry as RequestEntry
 from accounts.signing.models import SigningPair as SigningPair
 from common.client_ip import IpAddress, is_within
 from common.fields import EncryptedTextField

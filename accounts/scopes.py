@@ -22,6 +22,7 @@ STREAMS_READ: Final = "streams:read"
 STREAMS_WRITE: Final = "streams:write"
 # Erases addresses, which nothing undoes, and reads what was erased when.
 ERASURES_WRITE: Final = "erasures:write"
+REQUESTS_READ: Final = "requests:read"
 # For /api/v1/admin: the key belongs to the installation, to no project.
 ADMIN: Final = "admin"
 
@@ -46,6 +47,7 @@ ALL: Final = frozenset(
         STREAMS_READ,
         STREAMS_WRITE,
         ERASURES_WRITE,
+        REQUESTS_READ,
     }
 )
 

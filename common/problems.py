@@ -105,7 +105,7 @@ def to_api_error(exception: Exception) -> ApiError:
     if error.status >= 500:
         log_fault(exception)
     if (meta := request_meta.get()) is not None:
-        meta[PROBLEM_CODE] = error.code
+        meta[PROBLEM_CODE] = error.public_code
     return error
 
 

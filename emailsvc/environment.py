@@ -242,6 +242,9 @@ class Environment(BaseSettings):
     WEBHOOK_DISABLE_SECONDS: Seconds = Field(
         default=timedelta(days=5), description="Time of uninterrupted failure after which an endpoint is disabled."
     )
+    REQUEST_KEEP_SECONDS: Limit = Field(
+        default=timedelta(days=30), description="Time for which requests stay in the request log; 0: none are logged."
+    )
     ATTACHMENT_LIMIT_COUNT: int = Field(
         default=5, ge=1, le=100, description="Maximum number of attachments of one email."
     )

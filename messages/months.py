@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from accounts.requests.retention import REQUESTS
 from ledger.partitions import MonthlyTable
 from messages.states import OPEN_STATUSES, Status
 from webhooks.retention import DELIVERIES
@@ -29,4 +30,4 @@ ATTEMPTS = MonthlyTable(
     },
     needed=_KEPT_ROWS,
 )
-MONTHLY_TABLES: Sequence[MonthlyTable] = (EVENTS, ATTEMPTS, DELIVERIES)
+MONTHLY_TABLES: Sequence[MonthlyTable] = (EVENTS, ATTEMPTS, DELIVERIES, REQUESTS)

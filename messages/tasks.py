@@ -8,6 +8,7 @@ from celery import shared_task
 
 from accounts import idempotency
 from accounts.metering import usage
+from accounts.requests import retention
 from ledger import cached_rows
 from ledger.clock import database_time
 from ledger.doorbell import doorbell
@@ -115,6 +116,12 @@ def purge_feedback() -> None:
     log.info("feedback_purged", count=recording.purge())
 
 
+@shared_task(name="mail.purge_requests")
+def purge_requests() -> None:
+    """Delete the requests that are older than the log keeps them."""
+    log.info("requests_purged", count=retention.purge_requests())
+
+
 @shared_task(name="mail.report_unreadable_providers")
 def report_unreadable_providers() -> None:
     """Tell of providers whose stored settings cannot be read."""
@@ -172,6 +179,7 @@ SCHEDULE = (
     (keep_key_usage, timedelta(minutes=1)),
     (sweep_attachments, timedelta(hours=1)),
     (purge_feedback, timedelta(hours=1)),
+    (purge_requests, timedelta(hours=1)),
     (keep_months, timedelta(hours=6)),
     (purge_what_is_over, timedelta(minutes=1)),
     (erase_addresses, timedelta(seconds=10)),

@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 
 from accounts.acting_for import Delegate
 from accounts.models import ApiKey, Project
+from accounts.requests import recording
 from accounts.scopes import ADMIN, ALL
 from accounts.services import create_api_key, create_project
 from common.addresses import parse_address
@@ -19,6 +20,7 @@ from domains import verification
 from emailsvc.launcher.ports import held_port
 from ledger import cached_rows as cached_rows_module
 from ledger.cached_rows import CachedRows, cached_rows
+from ledger.telemetry import lines
 from ledger.telemetry.gathering import gatherer
 from messages import services
 from messages.accepting.draft import Draft
@@ -99,9 +101,12 @@ def _rows_are_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+def _nothing_is_gathered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A thread that writes what tests count would go on after them. A test that looks calls `gatherer.write`."""
     monkeypatch.setattr(gatherer, "has_thread", False)
+    yield
+    lines.forget_lines()
+    recording.forget_requests()
 
 
 @pytest.fixture

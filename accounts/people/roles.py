@@ -50,11 +50,12 @@ RIGHTS: tuple[Right, ...] = (
     ),
     Right(
         kind="view",
-        what="project, streams, domains, providers without credentials, templates, webhooks and their log",
+        what="project, streams, domains, providers without credentials, templates, webhooks and their log, requests",
         roles=EVERYBODY,
         permissions=(
             *("accounts.view_project", "accounts.view_stream", "domains.view_domain", "providers.view_provider"),
             *("templates.view_template", "webhooks.view_endpoint", "webhooks.view_webhookdelivery"),
+            "accounts.view_requestentry",
         ),
     ),
     Right(

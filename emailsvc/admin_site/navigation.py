@@ -38,6 +38,7 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("mail.incidentresend", "emergency"),
         ("django_celery_beat.periodictask", "schedule"),
         ("accounts.auditentry", "history"),
+        ("accounts.requestentry", "receipt_long"),
     ),
     "People": (
         ("accounts.membership", "badge"),
@@ -52,6 +53,7 @@ TITLES = {
     "axes.accessattempt": "Failed logins",
     "accounts.membership": "Members",
     "accounts.auditentry": "Audit log",
+    "accounts.requestentry": "Requests",
     "mail.incidentresend": "Incidents",
 }
 

@@ -9,6 +9,7 @@ PERMISSIONS = (
     "mail.act_message",
     "mail.view_message",
     "accounts.view_project",
+    "accounts.view_requestentry",
     "accounts.view_stream",
     "domains.view_domain",
     "providers.view_provider",

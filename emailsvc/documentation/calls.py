@@ -59,6 +59,7 @@ EXAMPLES: Mapping[str, Example] = {
     "explain_email": Example(),
     "get_email_raw": Example(kind=ResponseKind.FILE, file="message.eml"),
     "get_email_attachment": Example(kind=ResponseKind.FILE, file="invoice.pdf"),
+    "list_requests": Example(query={"status": "422", "limit": "50"}),
     "list_events": Example(query={"types": "email.bounced,email.complained", "limit": "100"}),
     "stream_events": Example(kind=ResponseKind.STREAM),
     "list_templates": Example(query={"limit": "10"}),

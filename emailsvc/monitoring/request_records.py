@@ -1,19 +1,33 @@
-"""What is kept of each request: its time, by route. Path, query, headers and bodies are not."""
+"""What is kept of each request: its time by route; of requests of APIs also a line of the log and a row of the project.
+
+Path, query, headers and bodies are not among it, and an id that the caller gave is left out if it could be an address.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-from common.problems import PROBLEM_CODE
+from accounts.authentication import CALLER_KEY
+from accounts.models import ApiKey
+from accounts.requests.recording import note_request
+from common.client_ip import client_ip
+from common.ids import new_id
+from common.problems import PROBLEM_CODE, REQUEST_ID, wants_problems
 from ledger.telemetry.families import LIMITS_HIT, REQUEST_SECONDS
 from ledger.telemetry.instruments import OTHER
+from ledger.telemetry.lines import log_line
+from messages.api.accepting_views import EMAIL_IDS
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-# The pages of the admin are some hundreds of routes.
+EMAIL_ROUTES = "/api/v1/emails/<id"
+# Those of the admin are pages of people, some hundreds of routes.
 ADMIN = "/admin/"
 NO_ROUTE = "none"
 
@@ -36,8 +50,32 @@ def record_request(request: HttpRequest, response: HttpResponseBase, seconds: fl
     match, status = request.resolver_match, response.status_code
     route = name_route(match.route) if match else NO_ROUTE
     REQUEST_SECONDS.observe(seconds, method, route, str(status))
+    if not wants_problems(request):
+        return
+    meta = request.META
+    code = meta.get(PROBLEM_CODE, "")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        LIMITS_HIT.add(request.META.get(PROBLEM_CODE, OTHER))
+        LIMITS_HIT.add(code or OTHER)
+    facts: dict[str, Any] = {
+        "method": method,
+        "route": route,
+        "status": status,
+        "duration_ms": round(seconds * 1000, 2),
+        "code": code,
+        "request_id": hide_address(meta.get(REQUEST_ID, "")),
+        "email_ids": find_emails(request, route),
+    }
+    key: ApiKey | None = meta.get(CALLER_KEY)
+    if key is not None and key.project_id is not None:
+        facts |= {"project_id": str(key.project_id), "key_prefix": key.prefix}
+        if settings.REQUEST_KEEP_TIME:
+            origin = str(client_ip(meta) or "")
+            note_request({**facts, "id": str(new_id()), "at": find_now(), "is_test": key.is_test, "origin": origin})
+    log_line("request", **facts)
+
+
+def find_now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 @lru_cache(maxsize=2000)
@@ -45,3 +83,17 @@ def name_route(pattern: str) -> str:
     """A route as people read it: `/api/v1/emails/<id:pk>`."""
     route = f"/{pattern.strip('^$')}"
     return ADMIN if route.startswith(ADMIN) else route
+
+
+def find_emails(request: HttpRequest, route: str) -> Sequence[str]:
+    """The ids of the emails that the request made or was about."""
+    made: Sequence[str] | None = request.META.get(EMAIL_IDS)
+    if made is not None:
+        return made
+    is_about_one = route.startswith(EMAIL_ROUTES) and request.resolver_match is not None
+    return [str(request.resolver_match.kwargs["pk"])] if is_about_one and request.resolver_match else []
+
+
+def hide_address(request_id: str) -> str:
+    """Callers may choose their ids, and some choose an address."""
+    return request_id.replace("@", "_")

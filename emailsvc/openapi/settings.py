@@ -33,6 +33,7 @@ TAGS = {
     "providers": "Ways out.",
     "erasures": "Addresses that were erased, with the proof.",
     "stats": "Counts by time and group.",
+    "requests": "What was asked with the project's keys, and how it ended.",
     "me": "Scopes and limits of the API key.",
     "admin": "Projects, keys, limits and pauses, for keys of the installation.",
 }

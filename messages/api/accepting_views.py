@@ -1,6 +1,6 @@
 """`@accepting`: a view that accepts emails, repeatable with an Idempotency-Key, in one round trip to the database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -14,8 +14,11 @@ from accounts.idempotent_views import list_headers, mark_idempotent, read_ticket
 from accounts.viewsets import ProjectView
 from common.errors import ApiError
 from messages.accepting.persistence import Respond
+from messages.models import Message
 from messages.services import PreparedEmails
 
+# Where the request's META has the ids of the emails that it made, for what is recorded of it afterwards.
+EMAIL_IDS = "emailsvc.email_ids"
 Accepted = tuple[PreparedEmails, Respond]
 
 
@@ -29,6 +32,7 @@ def accepting(view: Callable[..., Accepted]) -> Callable[..., HttpResponseBase]:
     @wraps(view)
     def run(self: ProjectView, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         self.ticket = read_ticket(self, request)
+        made: list[str] = []
         try:
             self.require_permit()
             prepared, respond = view(self, request, *args, **kwargs)
@@ -37,12 +41,25 @@ def accepting(view: Callable[..., Accepted]) -> Callable[..., HttpResponseBase]:
             if stored is None:
                 raise
         else:
-            stored = store_once(self.ticket, lambda ticket: prepared.store_and_respond(respond, ticket))
+            stored = store_once(
+                self.ticket, lambda ticket: prepared.store_and_respond(respond_noting(made, respond), ticket)
+            )
             if self.permit is not None:
                 self.permit.settle(len(prepared.admitted))
+        request.META[EMAIL_IDS] = made
         return write_response(stored)
 
     return mark_idempotent(run)
+
+
+def respond_noting(made: list[str], respond: Respond) -> Respond:
+    """As `respond`; `made` gets the ids of the emails."""
+
+    def note(messages: Sequence[Message]) -> StoredResponse:
+        made[:] = [str(message.pk) for message in messages]
+        return respond(messages)
+
+    return note
 
 
 def write_response(stored: StoredResponse) -> HttpResponse:

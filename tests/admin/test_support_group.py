@@ -22,6 +22,7 @@ VISIBLE = {
     "mail.Message",
     "mail.IncidentResend",
     "accounts.Project",
+    "accounts.RequestEntry",
     "accounts.Stream",
     "domains.Domain",
     "providers.Provider",

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import IdempotencyKey
+from accounts.requests.recording import write_requests
 from messages.models import Recipient
 from messages.states import Status, StatusReason
 from tests.api.conftest import EMAIL
@@ -33,6 +34,7 @@ LISTS = (
     "/erasures",
     "/events",
     "/providers",
+    "/requests",
     "/streams",
     "/suppressions",
     "/templates",
@@ -212,6 +214,7 @@ def test_every_list_is_walked_page_by_page_without_a_gap(ask, api, ready, owned,
         ask("POST", "/admin/projects", body={"name": f"More {number}"})
         ask("POST", "/admin/pauses", body={"kind": "sender_domain", "value": f"more{number}.test"})
     Recipient.objects.filter(message_id=owned["emails"]["pk"]).move_to(Status.BOUNCED)
+    write_requests()
     for path in LISTS:
         whole = ask("GET", path, "?limit=100").json()["data"]
         assert walk(ask, path, len(whole)) == whole, path
