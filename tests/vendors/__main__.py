@@ -15,13 +15,17 @@ from tests.vendors.catalogue import CLIENTS, VendorClient
 from tests.vendors.packages import MissingPackagesError, install
 from tests.vendors.report import Outcome, find_differences, show_summary, show_table, write_tables
 from tests.vendors.running import run_script
-from tests.vendors.stand import Stand, running_stand
+from tests.vendors.stand import NotReadyError, Stand, running_stand
 
 
 def main(arguments: Sequence[str]) -> int:
     options = read_options(arguments)
     clients = [client for client in CLIENTS if not options.only or client.name in options.only]
-    outcomes = try_all(clients)
+    try:
+        outcomes = try_all(clients)
+    except NotReadyError as error:
+        sys.stderr.write(f"run: clients: the service does not come up: {error}\n")
+        return 1
     if options.json:
         for outcome in outcomes:
             sys.stdout.write(json.dumps(outcome.as_json()) + "\n")
@@ -29,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(show_table(outcomes))
     if options.write:
         write_tables(outcomes)
-    differences = [] if options.only else find_differences(outcomes)
+    differences = find_differences(outcomes)
     sys.stderr.write(show_summary(outcomes, differences))
     return int(bool(differences) or any(outcome.failures for outcome in outcomes))
 

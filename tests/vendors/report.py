@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from tests.vendors.catalogue import VendorClient
+from tests.vendors.catalogue import CLIENTS, VendorClient
 from tests.vendors.packages import ROOT
-from tests.vendors.running import FAILED, PARTIAL, PASSED, UNSUPPORTED, Step
+from tests.vendors.running import FAILED, PARTIAL, Step
 
 NOT_RUN = "not run"
-# What a cell of several steps shows: the first of these that one of them has.
-STRENGTH = (FAILED, UNSUPPORTED, PARTIAL, PASSED)
 # The heading, the text below it, and the table.
 TABLE = re.compile(r"(?P<text>^## Tried clients\n\n(?:[^|\n][^\n]*\n)+\n)(?P<table>(?:\|[^\n]*\n)*)", re.MULTILINE)
 
@@ -37,7 +35,7 @@ class Outcome:
     def cells(self) -> dict[str, str]:
         """The result of each kind of call that the client has."""
         kinds = dict.fromkeys(step.kind for step in self.steps)
-        return {kind: min((s.result for s in self.steps if s.kind == kind), key=STRENGTH.index) for kind in kinds}
+        return {kind: sum_up({step.result for step in self.steps if step.kind == kind}) for kind in kinds}
 
     def as_json(self) -> dict[str, Any]:
         steps = [
@@ -46,6 +44,13 @@ class Outcome:
         missing = {"not_run": self.missing} if self.missing else {}
         client = self.client
         return {"client": client.name, "version": client.version, "page": client.page, "steps": steps, **missing}
+
+
+def sum_up(results: set[str]) -> str:
+    """The result of a kind of call: what fails counts most, and what is refused beside what works makes it partial."""
+    if FAILED in results or len(results) == 1:
+        return FAILED if FAILED in results else next(iter(results))
+    return PARTIAL
 
 
 def list_kinds(outcomes: Sequence[Outcome]) -> list[str]:
@@ -93,8 +98,13 @@ def write_markdown(outcomes: Sequence[Outcome]) -> str:
 
 def list_pages(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
     """The outcomes of each page all of whose clients were run."""
-    by_page = {page: list(found) for page, found in groupby(outcomes, key=lambda outcome: outcome.client.page)}
-    return {page: found for page, found in by_page.items() if not any(outcome.missing for outcome in found)}
+    run = {outcome.client.name: outcome for outcome in outcomes if not outcome.missing}
+    by_page = {page: list(clients) for page, clients in groupby(CLIENTS, key=lambda client: client.page)}
+    return {
+        page: [run[client.name] for client in clients]
+        for page, clients in by_page.items()
+        if all(client.name in run for client in clients)
+    }
 
 
 def read_table(page: str) -> str:

@@ -50,7 +50,7 @@ await step("template", "POST /email/batchWithTemplates", async () => {
   assert.deepEqual(answers.map((answer) => answer.ErrorCode), [0, 1101]);
 });
 
-await step("template", "GET /templates, GET /templates/{id}", async () => {
+await step("templates", "GET /templates, GET /templates/{id}", async () => {
   const { Templates, TotalCount } = await client.getTemplates();
   const row = Templates.find((each) => each.Alias === GIVEN.template);
   assert.ok(row && TotalCount >= 1 && row.Active && Number.isInteger(row.TemplateId));
@@ -60,7 +60,7 @@ await step("template", "GET /templates, GET /templates/{id}", async () => {
   await client.sendEmailWithTemplate({ From, To: address("byid"), TemplateId: row.TemplateId, TemplateModel: { name: "Jo" } });
 });
 
-await unsupported("template", "POST /templates", "templates are written at /api/v1", async () => {
+await unsupported("templates", "POST /templates", "templates are written at /api/v1", async () => {
   const error = await rejected(() => client.createTemplate({ Name: "New", Subject: "Hi", HtmlBody: "<p>Hi</p>" }));
   assert.ok(error instanceof Errors.PostmarkError && error.statusCode === 405, error.stack);
 });

@@ -92,7 +92,7 @@ await step("cancel", "POST /emails/{id}/cancel", async () => {
   assert.equal((await ok(resend.emails.get(id))).last_event, "canceled");
 });
 
-await step("template", "POST /templates", async () => {
+await step("templates", "POST /templates", async () => {
   const made = await ok(
     resend.templates.create({
       name: "Receipt", alias: "receipt-node", subject: "Order {{{ORDER}}}", html: "<p>{{{WHO}}} ordered {{{ORDER}}}</p>",
@@ -104,7 +104,7 @@ await step("template", "POST /templates", async () => {
   assert.deepEqual([found.id, found.status, found.subject], [template, "draft", "Order {{{ORDER}}}"]);
 });
 
-await step("template", "POST /templates/{id}/publish", async () => {
+await step("templates", "POST /templates/{id}/publish", async () => {
   await ok(resend.templates.publish(template));
   await ok(resend.emails.send({ from, to: address("receipt"), template: { id: "receipt-node", variables: { ORDER: 7 } } }));
   const mail = await arrived(address("receipt"));
@@ -112,13 +112,13 @@ await step("template", "POST /templates/{id}/publish", async () => {
   assert.ok(mail.html.includes("somebody ordered 7"));
 });
 
-await step("template", "PATCH /templates/{id}", async () => {
+await step("templates", "PATCH /templates/{id}", async () => {
   await ok(resend.templates.update(template, { name: "Bill" }));
   const page = await ok(resend.templates.list({ limit: 50 }));
   assert.equal(page.data.find((row) => row.id === template).name, "Bill");
 });
 
-await step("template", "POST /templates/{id}/duplicate", async () => {
+await step("templates", "POST /templates/{id}/duplicate", async () => {
   const { id } = await ok(resend.templates.duplicate(template));
   assert.equal((await ok(resend.templates.remove(id))).deleted, true);
 });

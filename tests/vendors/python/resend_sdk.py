@@ -132,7 +132,7 @@ if hasattr(resend.Emails, "Attachments"):
 
 if hasattr(resend, "Templates"):
 
-    @step("template", "POST /templates, GET /templates/{id}")
+    @step("templates", "POST /templates, GET /templates/{id}")
     def make_template() -> None:
         made: Any = resend.Templates.create(
             {
@@ -155,7 +155,7 @@ if hasattr(resend, "Templates"):
             "ORDER": None,
         }
 
-    @step("template", "POST /templates/{id}/publish")
+    @step("templates", "POST /templates/{id}/publish")
     def publish_template() -> None:
         resend.Templates.publish(GIVEN["made"])
         assert resend.Templates.get(ALIAS)["status"] == "published"
@@ -164,13 +164,13 @@ if hasattr(resend, "Templates"):
         mail = arrived(address("receipt"))
         assert (mail["subject"], "somebody ordered 7" in mail["html"]) == ("Order 7", True), mail
 
-    @step("template", "PATCH /templates/{id}, GET /templates")
+    @step("templates", "PATCH /templates/{id}, GET /templates")
     def change_template() -> None:
         resend.Templates.update({"id": GIVEN["made"], "name": "Bill"})
         page: Any = resend.Templates.list({"limit": 10})
         assert ("Bill", "published") in {(row["name"], row["status"]) for row in page["data"]}, page
 
-    @step("template", "POST /templates/{id}/duplicate, DELETE /templates/{id}")
+    @step("templates", "POST /templates/{id}/duplicate, DELETE /templates/{id}")
     def duplicate_template() -> None:
         copy: Any = resend.Templates.duplicate(GIVEN["made"])
         assert copy["id"] != GIVEN["made"]
