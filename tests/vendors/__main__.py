@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 
 from tests.vendors.catalogue import CLIENTS, VendorClient
-from tests.vendors.packages import MissingPackagesError, install
+from tests.vendors.commands import MissingPackagesError
+from tests.vendors.packages import install
 from tests.vendors.report import Outcome, find_differences, show_summary, show_table, write_tables
 from tests.vendors.running import run_script
 from tests.vendors.stand import NotReadyError, Stand, running_stand

@@ -1,6 +1,5 @@
-"""The clients that are tried, with their pinned versions. A newer version is a change of this table."""
+"""The clients that are tried, with their pinned versions, and our own. A newer version is a change of this table."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -9,13 +8,15 @@ class VendorClient:
     """A client of another service.
 
     `page` is the page of the documentation that describes its door. `packages` are requirements of pip or of npm,
-    as `script` is a program of Python or of Node.
+    as `script` is a program of Python or of Node. `project` is the folder of a client of our own, which is built with
+    these packages.
     """
 
     name: str
     page: str
     script: str
     packages: tuple[str, ...]
+    project: str = ""
 
     @property
     def is_node(self) -> bool:
@@ -23,7 +24,9 @@ class VendorClient:
 
     @property
     def version(self) -> str:
-        """That of the first package; "" for what comes with the language."""
+        """That of the first package; "" for what comes with the language, and for our own."""
+        if self.project:
+            return ""
         return self.packages[0].replace("==", "@").rpartition("@")[2] if self.packages else ""
 
 
@@ -35,6 +38,20 @@ def anymail(service: str) -> VendorClient:
 
 
 CLIENTS: tuple[VendorClient, ...] = (
+    VendorClient(
+        name="emailsvc-client",
+        page="clients",
+        script="python/our_client.py",
+        packages=("hatchling==1.33.0",),
+        project="clients/python",
+    ),
+    VendorClient(
+        name="emailsvc",
+        page="clients",
+        script="node/our_client.mjs",
+        packages=("typescript@5.9.3", "@types/node@22.20.7"),
+        project="clients/javascript",
+    ),
     VendorClient(
         name="resend-python", page="resend", script="python/resend_sdk.py", packages=("resend==2.51.0", "svix==2.9.1")
     ),
@@ -67,4 +84,3 @@ CLIENTS: tuple[VendorClient, ...] = (
     VendorClient(name="smtplib", page="smtp", script="python/smtp_library.py", packages=()),
     VendorClient(name="nodemailer", page="smtp", script="node/nodemailer.mjs", packages=("nodemailer@10.6.0",)),
 )
-BY_NAME: Mapping[str, VendorClient] = {client.name: client for client in CLIENTS}

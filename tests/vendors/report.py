@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from tests.vendors.catalogue import CLIENTS, VendorClient
-from tests.vendors.packages import ROOT
+from tests.vendors.commands import ROOT
 from tests.vendors.running import FAILED, PARTIAL, Step
 
 NOT_RUN = "not run"

@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 
 from tests.vendors.catalogue import VendorClient
-from tests.vendors.packages import NODE_BIN
+from tests.vendors.commands import NODE
 from tests.vendors.stand import Stand
 
 HERE = Path(__file__).parent
@@ -63,4 +63,4 @@ def build_command(client: VendorClient, folder: Any) -> list[str]:
         return [str(folder / "bin" / "python"), str(HERE / client.script)]
     # Node looks for packages from where a program lies.
     shutil.copytree(HERE / "node", folder / "scripts", dirs_exist_ok=True)
-    return [str(NODE_BIN / "node"), str(folder / "scripts" / Path(client.script).name)]
+    return [*NODE, str(folder / "scripts" / Path(client.script).name)]

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from accounts.scopes import ALL
-from tests.vendors.packages import ROOT
+from tests.vendors.commands import ROOT
 
 RUN = (sys.executable, str(ROOT / "run"))
 PATIENCE_SECONDS = 180.0
