@@ -2,9 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0120_retention"),
-    ]
+    dependencies = [("accounts", "0120_retention")]
 
     operations = [
         migrations.RemoveConstraint(

@@ -9,6 +9,7 @@ SCOPES = [
     "emails:read",
     "emails:send",
     "emails:send:critical",
+    "erasures:write",
     "events:read",
     "providers:read",
     "providers:write",
@@ -26,7 +27,7 @@ SCOPES = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0098_hold_for_approval")]
+    dependencies = [("accounts", "0121_erasure_scope")]
 
     operations = [
         migrations.RemoveConstraint("apikey", "api_key_scopes_known"),

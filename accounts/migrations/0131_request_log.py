@@ -6,9 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0130_request_scope"),
-    ]
+    dependencies = [("accounts", "0130_request_scope")]
 
     operations = [
         migrations.CreateModel(

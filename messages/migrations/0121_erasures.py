@@ -7,10 +7,7 @@ import common.ids
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0121_erasure_scope"),
-        ("mail", "0120_retention"),
-    ]
+    dependencies = [("mail", "0120_retention"), ("accounts", "0121_erasure_scope")]
 
     operations = [
         migrations.AlterField(

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mail", "0120_retention")]
+    dependencies = [("mail", "0121_erasures")]
 
     operations = [
         migrations.AddField("message", "dated_at", models.DateTimeField(editable=False, null=True)),
