@@ -1,12 +1,12 @@
 """Providers for staff. Credentials can be entered here and are never shown."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_protect
 from unfold.admin import ModelAdmin
@@ -19,15 +19,15 @@ from providers.admin_buttons import Act, build_urls, list_buttons, may_act, writ
 from providers.admin_form import (
     COLUMNS,
     FORM_KINDS,
-    REMOVED,
     SETTING,
     FormKind,
     ProviderForm,
     build_form,
     find_form_kind,
 )
-from providers.bounce_mailboxes import MailboxInput, find_mailbox, read_mailbox
+from providers.bounce_mailboxes import KINDS, MailboxInput, complete_parts, find_mailbox, read_mailbox
 from providers.configuration.stored import find_settings
+from providers.mailbox_fields import NAMES, is_new, is_removed, read_parts
 from providers.models import Provider, ProviderKind
 from providers.routing.health import TROUBLES, describe_health
 from providers.serializers import build_events_url
@@ -72,12 +72,18 @@ class ProviderAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     ordering = ("project", "priority", "name")
     actions = ("ask", "pause", "resume")
     change_form_outer_before_template = "providers/provider_acts.html"
+
+    class Media:
+        js = ("providers/health.js",)
+        css: ClassVar = {"all": ["providers/health.css"]}
+
     facts = ("kind", "leads_to", "health", "bounces_come_to", "created_at", "updated_at")
 
     def get_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         is_written = obj is None or self.has_change_permission(request, obj)
-        names = read_form_kind(request, obj).names if is_written else ()
-        written = (*(SETTING + name for name in names), "new_bounce_mailbox") if is_written else ()
+        form_kind = read_form_kind(request, obj)
+        settings = tuple(SETTING + name for name in form_kind.names)
+        written = (*settings, *(NAMES if form_kind.kind in KINDS else ())) if is_written else ()
         return (*self.form.Meta.fields, *written, *self.list_facts(request, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
@@ -147,16 +153,20 @@ class ProviderAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
         """Runs outside Django's usual transaction, which must not wait for the network: a new bounce mailbox is opened,
         and the DNS is asked for the host of one project's provider.
         """
-        url = request.POST.get("new_bounce_mailbox", "").strip() if request.method == "POST" else ""
-        is_opened = url not in {"", REMOVED} and may_act(request)
-        vars(request)["mailbox"] = self._open_mailbox(request, url, object_id) if is_opened else None
+        is_posted = request.method == "POST" and may_act(request)
+        vars(request)["mailbox"] = self._open_mailbox(request, object_id) if is_posted else None
         response: HttpResponse = self._changeform_view(request, object_id, form_url, extra_context)
         return response
 
-    def _open_mailbox(self, request: HttpRequest, url: str, object_id: str | None) -> MailboxInput | InvalidFieldsError:
+    def _open_mailbox(self, request: HttpRequest, object_id: str | None) -> MailboxInput | InvalidFieldsError | None:
         provider = self.get_queryset(request).filter(pk=object_id).first() if object_id else None
+        parts = read_parts(request.POST)
+        if not is_new(parts, provider):
+            return None
+        complete = complete_parts(parts, find_mailbox(provider) if provider else None)
+        kind = read_form_kind(request, provider).kind
         try:
-            return read_mailbox(url, kind=read_form_kind(request, provider).kind, is_operated=self.is_operated(request))
+            return read_mailbox(complete, kind=kind, is_operated=self.is_operated(request))
         except InvalidFieldsError as error:
             return error
 
@@ -176,8 +186,7 @@ class ProviderAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
         values = {name: getattr(obj, name) for name in COLUMNS}
         mailbox = form.mailbox if isinstance(form.mailbox, MailboxInput) else None
         if change:
-            is_removed = form.cleaned_data["new_bounce_mailbox"] == REMOVED
-            given = mailbox if mailbox or is_removed else UNCHANGED
+            given = mailbox if mailbox or is_removed(form.data, obj) else UNCHANGED
             change_provider(obj, target=target, is_operated=form.is_operated, mailbox=given, name=obj.name, **values)
         else:
             assert target is not None
@@ -201,7 +210,11 @@ class ProviderAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         if provider := kwargs.get("obj"):
-            context |= {"may_act": may_act(request, provider), "acts": list_buttons(provider)}
+            context |= {
+                "may_act": may_act(request, provider),
+                "acts": list_buttons(provider),
+                "health_url": reverse("admin:providers_provider_health", args=[provider.pk]),
+            }
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return response
 

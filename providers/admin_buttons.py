@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.people.reach import find_reach
 from accounts.services import write_audit
@@ -50,6 +51,29 @@ def resume(request: HttpRequest, provider: Provider) -> tuple[int, str]:
     return messages.SUCCESS, "Resumed."
 
 
+# A page that is loaded again does not ask again: servers count logins.
+ASKED_SECONDS = 30
+
+
+def describe_answer(provider: Provider) -> dict[str, str]:
+    """Whether the provider answers now, for its page: `state` (ok, failed, unknown) and `text`. Uses the network.
+
+    The answer is kept for half a minute, until the provider changes.
+    """
+    key = f"provider-answer:{provider.pk}:{provider.updated_at.timestamp()}"
+    kept: dict[str, str] | None = cache.get(key)
+    if kept is not None:
+        return kept
+    try:
+        found = check_provider(provider)
+    except TooManyChecksError as error:
+        return {"state": "unknown", "text": error.detail}
+    words = "It accepts mail" if found.ok else "It does not accept mail"
+    answer = {"state": "ok" if found.ok else "failed", "text": f"{words}: {found.detail} ({found.seconds:.2f} s)."}
+    cache.set(key, answer, ASKED_SECONDS)
+    return answer
+
+
 ACTS: dict[str, tuple[str, Act]] = {
     "test": ("Test now", test),
     "pause": ("Pause", pause),
@@ -77,9 +101,26 @@ def list_buttons(provider: Provider) -> list[tuple[str, str]]:
 
 def build_urls(model_admin: "ScopedAdmin") -> list[URLPattern]:
     return [
-        path(f"<uuid:pk>/{name}/", _button(model_admin, act), name=f"providers_provider_{name}")
-        for name, (_, act) in ACTS.items()
+        path("<uuid:pk>/health/", _health(model_admin), name="providers_provider_health"),
+        *(
+            path(f"<uuid:pk>/{name}/", _button(model_admin, act), name=f"providers_provider_{name}")
+            for name, (_, act) in ACTS.items()
+        ),
     ]
+
+
+def _health(model_admin: "ScopedAdmin") -> Callable[..., HttpResponse]:
+    """What the page asks for once it is shown."""
+
+    @require_safe
+    def show(request: HttpRequest, pk: UUID) -> HttpResponse:
+        provider = model_admin.get_queryset(request).filter(pk=pk).first()
+        if provider is None or not model_admin.has_view_permission(request, provider):
+            raise Http404
+        return JsonResponse(describe_answer(provider))
+
+    view: Callable[..., HttpResponse] = model_admin.admin_site.admin_view(show)
+    return view
 
 
 def _button(model_admin: "ScopedAdmin", act: Act) -> Callable[..., HttpResponse]:

@@ -10,11 +10,12 @@ from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from common.errors import InvalidFieldsError
-from providers.bounce_mailboxes import MailboxInput
+from providers.bounce_mailboxes import KINDS, MailboxInput
 from providers.configuration.checks import is_hidden
 from providers.configuration.model import AUTH, AUTH_MODES, NAMES, TLS_MODES
 from providers.configuration.rules import list_names
 from providers.esp.catalog import ESPS
+from providers.mailbox_fields import SecretInput, build_mailbox_fields, name_errors, show_mailbox
 from providers.models import Provider, ProviderKind
 from providers.services import ProviderExistsError, show_settings
 from providers.targets import ProviderTarget, read_target
@@ -22,7 +23,7 @@ from providers.targets import ProviderTarget, read_target
 COLUMNS = ("priority", "weight", "rate_limit", "connection_limit", "is_enabled")
 # The prefix of the fields of settings, whose names may be those of columns.
 SETTING = "setting_"
-# What a person writes to remove a mailbox or a credential.
+# What a person writes to remove a credential.
 REMOVED = "-"
 CHOICES: Mapping[str, tuple[str, ...]] = {"tls": TLS_MODES, "verify": ("yes", "no"), AUTH: AUTH_MODES}
 LABELS: Mapping[str, str] = {
@@ -87,16 +88,6 @@ def find_form_kind(text: str, provider: Provider | None) -> FormKind | None:
     return FormKind(ProviderKind(provider.kind), esp if esp in ESPS else "")
 
 
-class SecretInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]
-    """A text that is never shown again, not even after an error."""
-
-    def __init__(self) -> None:
-        super().__init__(attrs={"autocomplete": "off", "spellcheck": "false"})
-
-    def format_value(self, _value: object) -> None:
-        return None
-
-
 def build_field(form_kind: FormKind, name: str) -> forms.Field:
     """The form field of a setting. None is required here: `read_target` knows what is."""
     label = LABELS.get(name, name.replace("_", " ").capitalize())
@@ -120,14 +111,6 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
     # False for a person of one project, whose providers must be at public addresses.
     is_operated = True
 
-    new_bounce_mailbox = forms.CharField(
-        label="Bounce mailbox",
-        required=False,
-        widget=SecretInput(),
-        help_text="imaps://user:password@host:993/folder or pop3s://…, with ?keep=yes to keep the reports there. Leave "
-        "empty to keep the present one; a single hyphen removes it.",
-    )
-
     class Meta:
         model = Provider
         fields: ClassVar = ["project", "name", *COLUMNS]
@@ -146,7 +129,8 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields[name].required = False
         if self.is_change:
             shown = show_settings(self.instance)
-            self.initial = {**self.initial, **{SETTING + name: value for name, value in shown.items()}}
+            settings = {SETTING + name: value for name, value in shown.items()}
+            self.initial = {**self.initial, **settings, **show_mailbox(self.instance)}
 
     @property
     def is_change(self) -> bool:
@@ -171,7 +155,8 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.has_new_settings or not self.is_change:
             self.check_settings(values)
         if isinstance(self.mailbox, InvalidFieldsError):
-            self.add_error("new_bounce_mailbox", self.mailbox.detail.removeprefix("bounce_mailbox: "))
+            for field, message in name_errors(self.mailbox.errors):
+                self.add_error(field, message)
         twins = Provider.objects.filter(
             project=values.get("project", self.instance.project_id), name=values.get("name")
         )
@@ -197,4 +182,6 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
 def build_form(form_kind: FormKind) -> type[ProviderForm]:
     """The form with the fields of this kind."""
     fields = {SETTING + name: build_field(form_kind, name) for name in form_kind.names}
+    if form_kind.kind in KINDS:
+        fields |= build_mailbox_fields()
     return type(f"{form_kind.kind.capitalize()}ProviderForm", (ProviderForm,), {"form_kind": form_kind, **fields})

@@ -1,4 +1,4 @@
-"""Bounce mailboxes of providers: their input as a URL, their check, their row, and the claim of due ones."""
+"""Bounce mailboxes of providers: their input as a URL or as parts, check and row, and the claim of due ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,11 +28,20 @@ MAX_INTERVAL = timedelta(minutes=30)
 # Longer than a visit, which ends by its own deadline, and the recording of its mails.
 LEASE = timedelta(minutes=5)
 MAX_FAILURE = 300
+MAX_PART = 500
 KINDS = frozenset({ProviderKind.SMTP, ProviderKind.MX, ProviderKind.ESP})
 
 
-class MailboxUrlError(ValueError):
-    """A mailbox's URL is invalid. The message never repeats the URL, which holds the password."""
+class MailboxPartError(ValueError):
+    """A part of a mailbox is invalid; `part` is empty for the whole. No message repeats a part: one is the password."""
+
+    def __init__(self, message: str, part: str = "") -> None:
+        super().__init__(message)
+        self.part = part
+
+
+# The parts of a mailbox. All are texts; `keep` is yes or no.
+PARTS = ("protocol", "host", "port", "username", "password", "folder", "keep")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,62 +53,97 @@ class MailboxInput:
     is_operated: bool
 
 
-def parse_mailbox_url(url: str) -> tuple[MailboxAddress, bool]:
-    """The parts of `imaps://user:password@host:port/folder?keep=yes`, and whether reports are kept. MailboxUrlError."""
+def split_mailbox_url(url: str) -> Mapping[str, str]:
+    """The parts in `imaps://user:password@host:port/folder?keep=yes`, not checked. MailboxPartError."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise MailboxUrlError("the URL cannot be parsed; special characters must be percent-encoded") from None
+        raise MailboxPartError("the URL cannot be parsed; special characters must be percent-encoded") from None
     if parts.scheme not in PORTS:
-        raise MailboxUrlError("must begin with imaps:// or pop3s://")
-    texts = {"user name": unquote(parts.username or ""), "password": unquote(parts.password or "")}
-    folder = unquote(parts.path.removeprefix("/"))
-    if missing := [name for name, text in texts.items() if not text]:
-        raise MailboxUrlError(f"the {missing[0]} is missing; special characters must be percent-encoded")
+        raise MailboxPartError("must begin with imaps:// or pop3s://")
     if not parts.hostname or parts.fragment or port == 0:
-        raise MailboxUrlError("must have a host; special characters in the password must be percent-encoded")
-    try:
-        host = check_host(parts.hostname)
-    except RefusedError as error:
-        raise MailboxUrlError(error.message) from None
-    if any(not text.isprintable() or len(text) > 500 for text in (*texts.values(), folder)):
-        raise MailboxUrlError("must hold printable characters only, at most 500 in each part")
-    if folder and parts.scheme == "pop3s":
-        raise MailboxUrlError("POP3 has no folders")
+        raise MailboxPartError("must have a host; special characters in the password must be percent-encoded")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if options.keys() - {"keep"} or options.get("keep", "no") not in {"yes", "no"}:
-        raise MailboxUrlError("the only option is keep=yes or keep=no")
+    if options.keys() - {"keep"}:
+        raise MailboxPartError("the only option is keep=yes or keep=no")
+    return {
+        "protocol": parts.scheme,
+        "host": parts.hostname,
+        "port": "" if port is None else str(port),
+        "username": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "folder": unquote(parts.path.removeprefix("/")),
+        **options,
+    }
+
+
+def build_mailbox(parts: Mapping[str, str]) -> tuple[MailboxAddress, bool]:
+    """The mailbox with these parts, and whether reports are kept there. MailboxPartError names the wrong part."""
+    given = {name: parts.get(name, "") for name in PARTS}
+    if given["protocol"] not in PORTS:
+        raise MailboxPartError("must be imaps or pop3s", "protocol")
+    for name, words in (("username", "user name"), ("password", "password")):
+        if not given[name]:
+            raise MailboxPartError(f"the {words} is missing; special characters must be percent-encoded", name)
+    try:
+        host = check_host(given["host"])
+    except RefusedError as error:
+        raise MailboxPartError(error.message, "host") from None
+    for name in ("username", "password", "folder"):
+        if not given[name].isprintable() or len(given[name]) > MAX_PART:
+            raise MailboxPartError(f"must hold printable characters only, at most {MAX_PART} in each part", name)
+    if given["folder"] and given["protocol"] == "pop3s":
+        raise MailboxPartError("POP3 has no folders", "folder")
+    if given["keep"] not in {"", "yes", "no"}:
+        raise MailboxPartError("the only option is keep=yes or keep=no", "keep")
     address = MailboxAddress(
-        protocol=parts.scheme,
+        protocol=given["protocol"],
         host=host,
-        port=port or PORTS[parts.scheme],
-        username=texts["user name"],
-        password=texts["password"],
-        folder=folder or "INBOX",
+        port=read_port(given["port"]) or PORTS[given["protocol"]],
+        username=given["username"],
+        password=given["password"],
+        folder=given["folder"] or "INBOX",
     )
-    return address, options.get("keep") == "yes"
+    return address, given["keep"] == "yes"
 
 
-def read_mailbox(url: str, *, kind: ProviderKind, is_operated: bool) -> MailboxInput:
-    """The mailbox, which is opened now. InvalidFieldsError naming `bounce_mailbox`.
+def read_port(text: str) -> int:
+    """The number; 0 for an empty text."""
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536):
+        raise MailboxPartError("must be between 1 and 65535", "port")
+    return int(text or 0)
+
+
+def read_mailbox(given: str | Mapping[str, str], *, kind: ProviderKind, is_operated: bool) -> MailboxInput:
+    """The mailbox of a URL or of its parts, which is opened now. InvalidFieldsError naming `bounce_mailbox`, and which
+    of the parts.
 
     Uses the network: call it outside transactions.
     """
     if kind not in KINDS:
         raise refuse_mailbox("invalid_mailbox", "A bounce mailbox is for providers of the kinds smtp, mx and esp")
     try:
-        address, is_kept = parse_mailbox_url(url)
+        address, is_kept = build_mailbox(split_mailbox_url(given) if isinstance(given, str) else given)
         check_mailbox(address, is_operated=is_operated)
-    except MailboxUrlError as error:
-        raise refuse_mailbox("invalid_mailbox", str(error)) from None
+    except MailboxPartError as error:
+        raise refuse_mailbox("invalid_mailbox", str(error), "" if isinstance(given, str) else error.part) from None
     except MailboxError as error:
         raise refuse_mailbox("mailbox_unusable", str(error)) from None
     return MailboxInput(address=address, is_kept=is_kept, is_operated=is_operated)
 
 
-def refuse_mailbox(code: str, text: str) -> InvalidFieldsError:
-    return InvalidFieldsError([FieldError(FIELD, code, f"{text[:1].upper()}{text[1:].removesuffix('.')}.")])
+def complete_parts(given: Mapping[str, str], present: BounceMailbox | None) -> Mapping[str, str]:
+    """`given` with the login of the present mailbox where it has none and leads to the same server."""
+    if present is None or given.get("host") != present.host or isinstance(present.password, LostSecret):
+        return given
+    login = {"username": present.username, "password": present.password}
+    return {**given, **{name: given.get(name) or value for name, value in login.items()}}
+
+
+def refuse_mailbox(code: str, text: str, part: str = "") -> InvalidFieldsError:
+    field = f"{FIELD}.{part}" if part else FIELD
+    return InvalidFieldsError([FieldError(field, code, f"{text[:1].upper()}{text[1:].removesuffix('.')}.")])
 
 
 def check_mailbox(address: MailboxAddress, *, is_operated: bool) -> None:

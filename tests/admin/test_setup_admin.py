@@ -6,6 +6,7 @@ import pytest
 from django.contrib.admin import site
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from unfold.admin import ModelAdmin
@@ -17,6 +18,7 @@ from providers.admin_form import FORM_KINDS
 from providers.models import BounceMailbox, Provider
 from providers.routing.selection import routes
 from providers.services import count_unknown_events
+from tests.admin.people import log_in
 from tests.provider_rows import settings_of
 from tests.smtp_server import SmtpServer
 
@@ -236,21 +238,58 @@ def test_a_provider_is_tested_from_its_page_and_from_the_list(root, project):
     assert [entry.data["ok"] for entry in AuditEntry.objects.filter(action="check_provider")] == [False, False, True]
 
 
-def test_a_bounce_mailbox_is_opened_before_it_is_stored_and_removed_by_a_hyphen(root, closed_port, monkeypatch):
-    form = provider_form(new_bounce_mailbox=f"imaps://u:s3cret@127.0.0.1:{closed_port}/")
+def test_the_page_of_a_provider_asks_it_once_it_is_shown(root, sue, project):
+    with SmtpServer() as server:
+        url = f"smtp://127.0.0.1:{server.port}?tls=never"
+        provider = Provider.objects.create(project=project, name="a", kind="smtp", settings=settings_of(url))
+        health = reverse("admin:providers_provider_health", args=[provider.pk])
+        page = root.get(reverse("admin:providers_provider_change", args=[provider.pk])).content.decode()
+        assert f'data-url="{health}"' in page
+        assert "providers/health.js" in page
+        assert server.connection_count == 0
+        assert root.get(health).json()["state"] == "ok"
+    # Half a minute is not asked again; a change is.
+    assert sue.get(health).json()["state"] == "ok"
+    provider.save(update_fields=["updated_at"])
+    found = root.get(health).json()
+    assert (found["state"], found["text"][:32]) == ("failed", "It does not accept mail: connect")
+    assert root.post(health).status_code == 405
+    assert Client().get(health).status_code == 302
+    assert log_in(User.objects.create_user("eve", is_staff=True)).get(health).status_code == 404
+
+
+def test_a_bounce_mailbox_is_entered_in_parts_opened_and_removed(root, closed_port, monkeypatch):
+    parts = {"protocol": "imaps", "host": "127.0.0.1", "port": str(closed_port), "folder": "", "keep": "yes"}
+    shown = {f"mailbox_{name}": value for name, value in parts.items()}
+    form = provider_form(**shown, mailbox_username="u", mailbox_password=" s3cret ")
     answer = root.post(add_page("mx"), form)
     assert (answer.status_code, Provider.objects.count()) == (200, 0)
     assert "No connection" in answer.content.decode()
     assert "s3cret" not in answer.content.decode()
-    monkeypatch.setattr(bounce_mailboxes, "check_mailbox", lambda address, is_operated: None)
+    opened = []
+    monkeypatch.setattr(bounce_mailboxes, "check_mailbox", lambda address, is_operated: opened.append(address))
     assert root.post(add_page("mx"), form).status_code == 302
     page = reverse("admin:providers_provider_change", args=[Provider.objects.get().pk])
-    shown = root.get(page).content.decode()
-    assert f"imaps://127.0.0.1:{closed_port}/INBOX" in shown
-    assert "s3cret" not in shown
+    html = root.get(page).content.decode()
+    assert f"imaps://127.0.0.1:{closed_port}/INBOX" in html
+    assert "s3cret" not in html
+    shown["mailbox_folder"] = "INBOX"
+    # The same parts without a login: nothing is opened. Another folder at the same host keeps the login.
+    assert root.post(page, provider_form(**shown)).status_code == 302
+    assert len(opened) == 1
+    assert root.post(page, provider_form(**shown | {"mailbox_folder": "Bounces"})).status_code == 302
+    mailbox = BounceMailbox.objects.get()
+    assert (mailbox.folder, mailbox.password, mailbox.is_kept) == ("Bounces", " s3cret ", True)
+    for wrong, field, words in (
+        ({"mailbox_host": "other.test"}, "mailbox_username", "user name is missing"),
+        ({"mailbox_port": "0"}, "mailbox_port", "Must be between 1 and 65535"),
+        ({"mailbox_protocol": "pop3s"}, "mailbox_folder", "POP3 has no folders"),
+    ):
+        refused = root.post(page, provider_form(**shown | wrong))
+        assert words in str(refused.context["adminform"].form.errors[field])
     assert root.post(page, provider_form()).status_code == 302
     assert BounceMailbox.objects.count() == 1
-    assert root.post(page, provider_form(new_bounce_mailbox="-")).status_code == 302
+    assert root.post(page, provider_form(**shown | {"mailbox_protocol": ""})).status_code == 302
     assert BounceMailbox.objects.count() == 0
 
 
