@@ -1,4 +1,4 @@
-"""Sending domains for support staff: each record with its expected value, the value found, and advice."""
+"""Sending domains for staff: first the records to publish, those that are needed apart from the others."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -10,16 +10,19 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from django.views.decorators.http import require_POST
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.people.scoped_admin import ScopedAdmin, ScopedFilter
 from accounts.services import write_audit
 from common.errors import ApiError, InvalidFieldsError
 from domains.dkim_keys import rotate_dkim
+from domains.dns.verdicts import RecordStatus
+from domains.dns.zone_file import write_zone
 from domains.domain_status import DomainStatus
 from domains.models import DkimKey, Domain
-from domains.published_records import shown_records
+from domains.published_records import records_of, shown_records
 from domains.services import add_domain, check_default_from, check_name, remove_domain
 from domains.verification import verify_domain
 
@@ -81,7 +84,7 @@ class DomainAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     ordering = ("-id",)
     actions = ("check_selected",)
     inlines = (DkimKeyInline,)
-    change_form_outer_after_template = "domains/records.html"
+    change_form_outer_before_template = "domains/records.html"
     facts = ("status", "created_at", "verified_at", "checked_at", "failing_since", "next_check_at")
 
     class Media:
@@ -121,8 +124,16 @@ class DomainAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     ) -> HttpResponse:
         domain: Domain | None = kwargs.get("obj")
         if domain:
-            context["shown_records"] = list(shown_records(domain))
-            context["may_change"] = self.has_change_permission(request, domain)
+            records = list(shown_records(domain))
+            needed = [record for record in records if record.is_needed]
+            context |= {
+                "record_groups": [
+                    ("Needed to send", needed),
+                    ("Recommended", [record for record in records if not record.is_needed]),
+                ],
+                "missing_count": sum(record.status != RecordStatus.OK for record in needed),
+                "may_change": self.has_change_permission(request, domain),
+            }
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return response
 
@@ -151,7 +162,20 @@ class DomainAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
             path(f"<uuid:pk>/{name}/", self.button(act), name=f"domains_domain_{name}")
             for name, act in (("check", self.check_domain), ("rotate", self.rotate_keys))
         ]
-        return [*own, *super().get_urls()]
+        zone = path("<uuid:pk>/zone/", self.admin_site.admin_view(self.download_zone), name="domains_domain_zone")
+        return [zone, *own, *super().get_urls()]
+
+    @method_decorator(require_safe)
+    def download_zone(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """The records as a zone file (RFC 4027), which DNS providers import."""
+        domain = self.get_queryset(request).filter(pk=pk).first()
+        if domain is None or not self.has_view_permission(request, domain):
+            raise Http404
+        headers = {
+            "Content-Disposition": f'attachment; filename="{domain.name}.zone"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        return HttpResponse(write_zone(records_of(domain)), content_type="text/dns; charset=us-ascii", headers=headers)
 
     def button(self, act: Callable[[HttpRequest, Domain], None]) -> Callable[..., HttpResponse]:
         """A view that acts on one domain, on POST only and outside the transaction of the form's view."""

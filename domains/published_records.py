@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from domains.dns.records import ExpectedRecord, RecordPurpose, Zone, expected_records
+from domains.dns.records import OWNERSHIP_LABEL, ExpectedRecord, RecordPurpose, Zone, expected_records
 from domains.dns.verdicts import RecordStatus
 from domains.domain_status import SENDING
 from domains.models import DkimKey, Domain, RecordCheck
@@ -19,13 +19,17 @@ NOT_ASKED = "Not checked yet."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownRecord:
-    """A record to publish and its state. Before the first check `found` is empty and the status is `unknown`."""
+    """A record to publish and its state. Before the first check `found` is empty and the status is `unknown`.
+
+    Without the records that are `is_needed` the domain cannot send.
+    """
 
     record: ExpectedRecord
     status: RecordStatus
     found: list[str]
     advice: str
     checked_at: datetime | None
+    is_needed: bool
 
 
 def public_host() -> str:
@@ -42,9 +46,21 @@ def records_of(domain: Domain) -> list[ExpectedRecord]:
     )
 
 
+def necessary_names(domain: Domain) -> list[str]:
+    """The names of the records that sending requires: the proof of ownership and the signing RSA key.
+
+    A waiting key counts only while no key signs. Ed25519 keys do not count, since most receivers cannot verify them.
+    Reads `dkim_keys`: prefetch them for several domains.
+    """
+    keys = [key for key in domain.dkim_keys.all() if key.retired_at is None and key.algorithm == DkimKey.Algorithm.RSA]
+    keys.sort(key=lambda key: (key.activated_at is None, key.activated_at or key.created_at, key.created_at))
+    return [f"{OWNERSHIP_LABEL}.{domain.name}", *(key.record_name for key in keys[:1])]
+
+
 def shown_records(domain: Domain) -> Iterator[ShownRecord]:
     """The records with their states. Reads `dkim_keys` and `record_checks`: prefetch both for several domains."""
     checks = {(check.name, check.value): check for check in domain.record_checks.all()}
+    needed = set(necessary_names(domain))
     partings = {key.record_name: explain_parting(key) for key in domain.dkim_keys.all()}
     for record in records_of(domain):
         check = checks.get((record.name, record.value))
@@ -54,6 +70,7 @@ def shown_records(domain: Domain) -> Iterator[ShownRecord]:
             found=check.found if check else [],
             advice=partings.get(record.name) or (advise(domain, check) if check else NOT_ASKED),
             checked_at=check.checked_at if check else None,
+            is_needed=record.name in needed,
         )
 
 

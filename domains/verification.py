@@ -14,13 +14,13 @@ from django.utils import timezone
 from common.errors import NotFoundError
 from domains.dkim_keys import activate_keys, forget_retired_keys
 from domains.dns.checks import CheckedRecord, check_records
-from domains.dns.records import OWNERSHIP_LABEL, RecordPurpose
+from domains.dns.records import RecordPurpose
 from domains.dns.resolver import Resolver, default_resolver
 from domains.dns.verdicts import RecordStatus
 from domains.domain_status import DomainState, DomainStatus, Findings, check_interval, next_domain_state
-from domains.models import DkimKey, Domain, RecordCheck
+from domains.models import Domain, RecordCheck
 from domains.notices import write_change_notice
-from domains.published_records import public_host, records_of
+from domains.published_records import necessary_names, public_host, records_of
 from domains.signing_identities import identities
 from domains.tracking_probe import probe_host
 
@@ -176,16 +176,6 @@ def judge_record(domain: Domain, check: CheckedRecord, before: RecordCheck | Non
         checked_at=now if is_certain else before.checked_at if before else None,
     )
     return Judged(stored=stored, was_ok=before is not None and before.status == RecordStatus.OK, is_certain=is_certain)
-
-
-def necessary_names(domain: Domain) -> list[str]:
-    """The names of the records that sending requires: the proof of ownership and the signing RSA key.
-
-    A waiting key counts only while no key signs. Ed25519 keys do not count, since most receivers cannot verify them.
-    """
-    keys = domain.dkim_keys.filter(retired_at=None, algorithm=DkimKey.Algorithm.RSA)
-    key = keys.order_by(F("activated_at").asc(nulls_last=True), "created_at").first()
-    return [f"{OWNERSHIP_LABEL}.{domain.name}", *([key.record_name] if key else [])]
 
 
 def update_domain_state(domain: Domain, findings: Findings, now: datetime) -> None:

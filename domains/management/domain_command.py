@@ -5,14 +5,10 @@ from collections.abc import Iterator, Mapping
 from django.core.management.base import CommandError
 
 from accounts.management.project_command import ProjectCommand
-from delivery.dns import RecordType
 from domains.domain_names import DomainNameError, canonical_name
 from domains.models import Domain
 from domains.published_records import ShownRecord, shown_records
 from domains.serializers import DomainOutput, RecordOutput
-
-# RFC 1035, 3.3: a character-string in a TXT record.
-MAX_STRING = 255
 
 
 class DomainCommand(ProjectCommand):
@@ -54,17 +50,3 @@ def describe_record(shown: ShownRecord) -> Iterator[str]:
         yield f"         found:   {value}"
     if shown.advice:
         yield f"         {shown.advice}"
-
-
-def zone_line(shown: ShownRecord) -> str:
-    """The record as a line of a zone file (RFC 1035, 5.1); a long TXT value is split into strings."""
-    record = shown.record
-    match record.type:
-        case RecordType.TXT:
-            parts = [record.value[start : start + MAX_STRING] for start in range(0, len(record.value), MAX_STRING)]
-            data = " ".join(f'"{part}"' for part in parts)
-        case RecordType.CNAME:
-            data = f"{record.value}."
-        case _:
-            data = record.value
-    return f"{record.name}. 3600 IN {record.type} {data}"

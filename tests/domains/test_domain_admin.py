@@ -83,6 +83,36 @@ def test_untrusted_dns_records_are_shown_as_text(admin, zone, domain):
     assert "&lt;script&gt;alert(1)" in html
 
 
+def test_the_records_come_first_and_those_that_are_not_needed_do_not_alarm(admin, zone, domain):
+    assert "Publish these records at your DNS provider, then check." in page(admin, domain)
+    press(admin, domain, "check")
+    html = page(admin, domain)
+    assert "2 of the records that are needed are not in place" in html
+    assert html.index('id="domain-records-title"') < html.index('name="default_from"')
+    needed, recommended = html.split("<h3>Recommended</h3>")
+    assert "<h3>Needed to send</h3>" in needed
+    assert needed.count('<article class="domain-record domain-record-missing"') == 2
+    assert recommended.count('domain-record-missing domain-record-calm"') == 3
+    assert "not there yet" in recommended
+    publish_records(zone, domain)
+    press(admin, domain, "check")
+    assert "The records that are needed are in place." in page(admin, domain)
+
+
+def test_the_zone_file_has_every_record(admin, domain):
+    url = reverse("admin:domains_domain_zone", args=[domain.pk])
+    answer = admin.get(url)
+    assert answer["Content-Type"].startswith("text/dns")
+    assert answer["Content-Disposition"] == 'attachment; filename="good.test.zone"'
+    lines = answer.content.decode().splitlines()
+    assert "link.good.test. 3600 IN CNAME mail.service.test." in lines
+    assert len(lines) == 5
+    assert url in page(admin, domain)
+    assert admin.post(url).status_code == 405
+    assert staff("view_domain").get(url).status_code == 200
+    assert Client().get(url).status_code == 302
+
+
 def test_new_keys_are_made_by_button(admin, zone, domain):
     publish_records(zone, domain)
     press(admin, domain, "check")

@@ -63,10 +63,25 @@ def test_verifying_shows_the_found_records(zone, project):
     assert "no valid p= tag" in text
 
 
-def test_verifying_all_gives_a_line_for_each(zone, project):
+def test_verifying_all_gives_a_line_for_each_and_fails_for_one_that_is_not_verified(zone, project, capsys):
     run("add_domain", "b.test.example")
     run("add_domain", "a.test.example")
-    assert [item["name"] for item in run_json("verify_domain", "--all")] == ["a.test.example", "b.test.example"]
+    create_project(name="rival")
+    run("add_domain", "c.test.example", "--project", "rival")
+    out = StringIO()
+    every = ("--all", "--project", "rival", "--project", "acme")
+    with pytest.raises(SystemExit) as ended:
+        call_command("verify_domain", *every, "--json", stdout=out, stderr=StringIO())
+    assert ended.value.code == 1
+    names = [json.loads(line)["name"] for line in out.getvalue().splitlines()]
+    assert names == ["c.test.example", "a.test.example", "b.test.example"]
+    for domain in Domain.objects.all():
+        publish_records(zone, domain)
+    assert {item["status"] for item in run_json("verify_domain", *every)} == {"verified"}
+    with pytest.raises(CommandError, match="There are several projects"):
+        run("verify_domain", "--all")
+    with pytest.raises(CommandError, match="There is no project nobody"):
+        run("verify_domain", "--all", "--project", "nobody")
 
 
 def test_verifying_nothing_or_both_is_refused(project):

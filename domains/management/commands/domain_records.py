@@ -3,8 +3,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from domains.management.domain_command import DomainCommand, zone_line
-from domains.published_records import shown_records
+from domains.dns.zone_file import zone_line
+from domains.management.domain_command import DomainCommand
+from domains.published_records import records_of
 
 
 class Command(DomainCommand):
@@ -19,5 +20,5 @@ class Command(DomainCommand):
         if not options["zone"]:
             self.emit_records(domain)
             return
-        for shown in shown_records(domain):
-            self.emit({"line": zone_line(shown)}, zone_line(shown))
+        for record in records_of(domain):
+            self.emit({"line": zone_line(record)}, zone_line(record))

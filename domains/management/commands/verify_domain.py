@@ -6,28 +6,35 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.services import write_audit
+from domains.domain_status import DomainStatus
 from domains.management.domain_command import DomainCommand
 from domains.models import Domain
 from domains.verification import verify_domain
 
 
 class Command(DomainCommand):
-    help = "Check a sending domain's DNS records now and show the result."
+    help = "Check a sending domain's DNS records now and show the result. Exits with 1 if one is not verified."
+    takes_several_projects = True
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", nargs="?", help="The domain, such as example.com.")
-        parser.add_argument("--all", action="store_true", help="Check all domains of the project, one after another.")
+        parser.add_argument("--all", action="store_true", help="Check all domains of the projects, one after another.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if bool(options["name"]) == options["all"]:
             raise CommandError("Give one domain or --all.")
         if options["name"]:
-            self.verify(self.find_domain(options))
-            return
-        for domain in self.find_project(options).domains.order_by("name"):
-            self.verify(domain)
+            domains = [self.find_domain(options)]
+        else:
+            domains = [domain for project in self.find_projects(options) for domain in project.domains.order_by("name")]
+        unverified = [domain.name for domain in domains if not self.verify(domain)]
+        if unverified:
+            self.stderr.write(f"{len(unverified)} of {len(domains)} not verified: {', '.join(unverified)}.")
+            raise SystemExit(1)
 
-    def verify(self, domain: Domain) -> None:
+    def verify(self, domain: Domain) -> bool:
+        """Whether the needed records are in place: a domain in `warning` still sends, but has lost one."""
         verified = verify_domain(domain)
         write_audit("command", "verify_domain", verified, id=str(verified.pk), status=verified.status)
         self.emit_domain(verified)
+        return verified.status == DomainStatus.VERIFIED
