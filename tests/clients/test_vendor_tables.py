@@ -7,8 +7,8 @@ import pytest
 
 from tests.vendors.catalogue import CLIENTS
 from tests.vendors.commands import ROOT
-from tests.vendors.report import read_table
-from tests.vendors.running import HERE, PARTIAL, PASSED, UNSUPPORTED
+from tests.vendors.report import Outcome, read_table, show_summary, show_table, write_markdown
+from tests.vendors.running import FAILED, HERE, PARTIAL, PASSED, UNSUPPORTED, Step
 
 PAGES = sorted({client.page for client in CLIENTS})
 STEP = re.compile(r"\b(step|partial|unsupported)\(\s*\"([^\"]+)\",\s*\"([^\"]+)\"")
@@ -61,3 +61,21 @@ def test_the_table_of_tried_clients_has_those_of_the_catalogue(page):
     rows = [line.split(" | ")[:2] for line in read_table(page).splitlines()[2:]]
     expected = [[f"| {client.name}", client.version or "-"] for client in CLIENTS if client.page == page]
     assert rows == expected
+
+
+def test_a_cell_sums_up_and_what_was_not_run_is_told_and_counted():
+    results = {
+        "send": [PASSED, PASSED],
+        "get": [PASSED, UNSUPPORTED],
+        "list": [UNSUPPORTED],
+        "batch": [FAILED, PARTIAL],
+    }
+    steps = [Step(kind=kind, call="c", result=each, detail="why") for kind, given in results.items() for each in given]
+    outcomes = [Outcome(client=CLIENTS[0], steps=steps), Outcome(client=CLIENTS[1], missing="no registry")]
+    assert outcomes[0].cells == {"send": PASSED, "get": PARTIAL, "list": UNSUPPORTED, "batch": FAILED}
+    assert write_markdown(outcomes).splitlines()[0] == "| client | version | send | get | list | batch |"
+    assert show_table(outcomes).splitlines()[2].split()[:3] == [CLIENTS[1].name, "-", "not"]
+    told = show_summary(outcomes, [])
+    assert f"{CLIENTS[0].name}: batch, c: why" in told
+    assert f"NOT RUN: {CLIENTS[1].name}: no registry" in told
+    assert "1 failed; 1 CLIENTS NOT RUN" in told
