@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 
 import structlog
 from django.http import HttpRequest, HttpResponseBase
@@ -16,6 +17,11 @@ UNKNOWN_LENGTH = "-1"
 SAFE_ID = re.compile(r"[A-Za-z0-9._:+=/@-]{1,128}\Z")
 
 
+def hide_address(request_id: str) -> str:
+    """A request's id as logs show it: callers may choose their ids, and one that may be an address is hashed."""
+    return f"hashed-{sha256(request_id.encode()).hexdigest()[:32]}" if "@" in request_id else request_id
+
+
 class RequestIdMiddleware:
     """Every response has `X-Request-Id`: the caller's own if it has 1 to 128 safe characters, otherwise a new one."""
 
@@ -26,7 +32,7 @@ class RequestIdMiddleware:
         given = request.headers.get("X-Request-Id", "")
         request_id = given if SAFE_ID.match(given) else str(new_id())
         request.META[REQUEST_ID] = request_id
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=hide_address(request_id)):
             response = self.get_response(request)
         response["X-Request-Id"] = request_id
         return response

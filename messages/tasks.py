@@ -89,13 +89,15 @@ def ring_due() -> None:
 @shared_task(name="mail.purge_idempotency_keys")
 def purge_idempotency_keys() -> None:
     """Delete idempotency keys that have expired."""
-    log.info("idempotency_keys_purged", count=idempotency.purge_keys())
+    if count := idempotency.purge_keys():
+        log.info("idempotency_keys_purged", count=count)
 
 
 @shared_task(name="mail.purge_settings_changes")
 def purge_settings_changes() -> None:
     """Delete the notes of changes that every process knows."""
-    log.info("settings_changes_purged", count=cached_rows.purge_changes())
+    if count := cached_rows.purge_changes():
+        log.info("settings_changes_purged", count=count)
 
 
 @shared_task(name="mail.keep_key_usage")
@@ -107,19 +109,22 @@ def keep_key_usage() -> None:
 @shared_task(name="mail.sweep_attachments")
 def sweep_attachments() -> None:
     """Remove attachments' bytes that no message names."""
-    log.info("attachments_swept", count=attachments.sweep_attachments())
+    if count := attachments.sweep_attachments():
+        log.info("attachments_swept", count=count)
 
 
 @shared_task(name="mail.purge_feedback")
 def purge_feedback() -> None:
     """Delete the keys of feedback that is too old to be repeated."""
-    log.info("feedback_purged", count=recording.purge())
+    if count := recording.purge():
+        log.info("feedback_purged", count=count)
 
 
 @shared_task(name="mail.purge_requests")
 def purge_requests() -> None:
     """Delete the requests that are older than the log keeps them."""
-    log.info("requests_purged", count=retention.purge_requests())
+    if count := retention.purge_requests():
+        log.info("requests_purged", count=count)
 
 
 @shared_task(name="mail.report_unreadable_providers")

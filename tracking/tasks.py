@@ -33,7 +33,8 @@ def settle_visits() -> None:
 @shared_task(name="tracking.purge_visits")
 def purge_visits() -> None:
     """Delete visits that were settled long ago."""
-    log.info("visits_purged", count=purge_settled())
+    if count := purge_settled():
+        log.info("visits_purged", count=count)
 
 
 @shared_task(name="tracking.close_waves")

@@ -49,7 +49,8 @@ def tick() -> None:
 @shared_task(name="webhooks.purge_deliveries")
 def purge_deliveries() -> None:
     """Purge old deliveries."""
-    log.info("webhook_deliveries_purged", count=purge())
+    if count := purge():
+        log.info("webhook_deliveries_purged", count=count)
 
 
 # The schedule of beat. Each task is harmless when it runs twice or late.

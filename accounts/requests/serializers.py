@@ -41,7 +41,9 @@ class RequestOutput(serializers.Serializer[RequestEntry]):
     duration_ms = serializers.FloatField(help_text="Time within the service, in milliseconds.")
     key = serializers.CharField(source="key_prefix", help_text="The prefix of the API key.")
     origin = serializers.CharField(help_text="The client's IP address.")
-    request_id = serializers.CharField(help_text="The `X-Request-Id` of the response; an `@` in it is shown as `_`.")
+    request_id = serializers.CharField(
+        help_text="The `X-Request-Id` of the response; one with an `@` is shown as a hash."
+    )
     email_ids = serializers.ListField(
         child=serializers.UUIDField(), help_text="The emails that the request made or was about."
     )

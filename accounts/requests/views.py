@@ -16,6 +16,7 @@ from accounts.requests.serializers import RequestOutput, RequestQuery
 from accounts.scopes import REQUESTS_READ
 from accounts.viewsets import ProjectViewSet
 from common.ids import greatest_id_at, least_id_at
+from common.middleware import hide_address
 
 # An entry is written within some seconds after the id of its request was made.
 NEARBY = timedelta(minutes=2)
@@ -24,7 +25,7 @@ UUID_WITH_TIME = 7
 
 def by_request_id(request_id: str) -> Q:
     """Ids that the service made tell their time, so that few entries have to be looked at."""
-    condition = Q(request_id=request_id.replace("@", "_"))
+    condition = Q(request_id=hide_address(request_id))
     try:
         made_at = datetime.fromtimestamp((UUID(request_id).int >> 80) / 1000, UTC)
         nearby = least_id_at(made_at - NEARBY), greatest_id_at(made_at + NEARBY)

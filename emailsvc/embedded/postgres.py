@@ -33,6 +33,7 @@ SETTINGS = {
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
     "log_parameter_max_length": "0",
+    "log_checkpoints": "off",
     "log_parameter_max_length_on_error": "0",
     # Nobody subscribes: without them a process less waits.
     "max_logical_replication_workers": "0",

@@ -18,6 +18,7 @@ from accounts.models import ApiKey
 from accounts.requests.recording import note_request
 from common.client_ip import client_ip
 from common.ids import new_id
+from common.middleware import hide_address
 from common.problems import PROBLEM_CODE, REQUEST_ID, wants_problems
 from ledger.telemetry.families import LIMITS_HIT, REQUEST_SECONDS
 from ledger.telemetry.instruments import OTHER
@@ -92,8 +93,3 @@ def find_emails(request: HttpRequest, route: str) -> Sequence[str]:
         return made
     is_about_one = route.startswith(EMAIL_ROUTES) and request.resolver_match is not None
     return [str(request.resolver_match.kwargs["pk"])] if is_about_one and request.resolver_match else []
-
-
-def hide_address(request_id: str) -> str:
-    """Callers may choose their ids, and some choose an address."""
-    return request_id.replace("@", "_")

@@ -10,6 +10,7 @@ from django.db import transaction
 from delivery.envelope import ConversationClock, Reply
 from ledger.sql import pipelined
 from ledger.telemetry.families import ATTEMPTS, HANDOVER_SECONDS, label_provider
+from ledger.telemetry.lines import log_line
 from messages.sending.claims import Claim, keep_decisions, send_dots, send_started
 from messages.sending.composing import Composer
 from messages.sending.outcomes import ENDS_WELL, AttemptResult, suppress_refused
@@ -135,15 +136,39 @@ def write_progress(
 
 
 def count_attempts(done: Sequence[Done], locked: LockedResults) -> None:
-    """Count the attempts whose results were recorded. The time to the hand-over is that of mail without a retry."""
+    """Count and log the attempts whose results were recorded.
+
+    The time to the hand-over is that of mail without a retry.
+    """
     for one in done:
         leased = locked.ours.get(one.work.claim.recipient_id)
         if leased is None:
             continue
         provider, outcome = one.work.queue_key.provider, one.reply.outcome
-        ATTEMPTS.add(provider.kind, label_provider(provider.name, is_shared=provider.is_shared), outcome)
+        name = label_provider(provider.name, is_shared=provider.is_shared)
+        ATTEMPTS.add(provider.kind, name, outcome)
+        log_attempt(one, name)
         if outcome in ENDS_WELL and one.work.claim.number == 1:
             HANDOVER_SECONDS.observe(leased.age_seconds, one.work.claim.lane)
+
+
+def log_attempt(one: Done, provider: str) -> None:
+    """A line by which the ids of an email and its attempt join; the words of the reply are in the database alone."""
+    claim, reply = one.work.claim, one.reply
+    log_line(
+        "attempt",
+        email_id=claim.message_id,
+        recipient_id=claim.recipient_id,
+        attempt_id=claim.attempt_id,
+        number=claim.number,
+        lane=claim.lane,
+        provider=provider,
+        kind=one.work.queue_key.provider.kind,
+        outcome=reply.outcome,
+        code=reply.code,
+        enhanced_code=reply.enhanced_code,
+        reason=reply.reason if reply.about else "",
+    )
 
 
 def describe_result(done: Done) -> AttemptResult:

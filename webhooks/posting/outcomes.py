@@ -1,6 +1,7 @@
 """Decide what a response means for its delivery and its endpoint, and record a batch in one transaction."""
 
 import json
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,11 +17,13 @@ from common.times import format_time
 from delivery.retry import next_wait
 from ledger.sql import fetch_column
 from ledger.telemetry.families import WEBHOOK_ATTEMPTS
+from ledger.telemetry.lines import log_line
 from webhooks.endpoint_health import GONE, disable, disable_long_failing, note_health
 from webhooks.models import DeliveryStatus
 from webhooks.posting.claims import WebhookClaim
 from webhooks.posting.http_client import PostOutcome
 
+EMAIL_ID = re.compile(r'"email_id"\s*:\s*"([0-9a-f-]{36})"')
 # Jitter needs no secrecy.
 SPREAD = Random()  # noqa: S311
 
@@ -96,10 +99,28 @@ def record_posts(results: Sequence[PostResult]) -> set[UUID]:
 
 
 def count_posts(decided: Iterable[tuple[PostResult, DeliveryDecision]], recorded: Collection[UUID]) -> None:
-    """Count the posts that were recorded: those that will be tried again as `deferred`."""
+    """Count and log the posts that were recorded: those that will be tried again as `deferred`."""
     for result, verdict in decided:
         if result.claim.delivery_id in recorded:
-            WEBHOOK_ATTEMPTS.add("deferred" if verdict.status is DeliveryStatus.PENDING else verdict.status)
+            outcome = "deferred" if verdict.status is DeliveryStatus.PENDING else str(verdict.status)
+            WEBHOOK_ATTEMPTS.add(outcome)
+            log_post(result, outcome)
+
+
+def log_post(result: PostResult, outcome: str) -> None:
+    """A line by which the ids of an email and a webhook delivery join."""
+    claim, answered = result.claim, result.answered
+    email = EMAIL_ID.search(claim.payload)
+    log_line(
+        "webhook_attempt",
+        webhook_delivery_id=claim.delivery_id,
+        endpoint_id=claim.endpoint_id,
+        event_id=claim.event_id,
+        email_id=email[1] if email else None,
+        outcome=outcome,
+        status=answered.status,
+        duration_ms=round(answered.duration / timedelta(milliseconds=1), 1),
+    )
 
 
 def attempt_log_entry(answered: PostOutcome) -> dict[str, Any]:
