@@ -16,8 +16,10 @@ from accounts.metering.models import KeyLimits as KeyLimits
 from accounts.metering.models import KeyUsage as KeyUsage
 from accounts.metering.models import Limits as Limits
 from accounts.metering.models import ProjectLimits as ProjectLimits
+from accounts.people.models import Authenticator as Authenticator
 from accounts.people.models import Invitation as Invitation
 from accounts.people.models import Membership as Membership
+from accounts.people.models import RecoveryCode as RecoveryCode
 from accounts.people.models import Session as Session
 from accounts.requests.models import RequestEntry as RequestEntry
 from accounts.signing.models import SigningPair as SigningPair

@@ -47,6 +47,10 @@ TimeLimits = Annotated[tuple[Limit, Limit, Limit], NoDecode, BeforeValidator(spl
 SecondsList = Annotated[list[Seconds], NoDecode, BeforeValidator(split_commas), Field(min_length=1)]
 
 
+# The names of `accounts.people.roles.Role`, which cannot be imported before the settings are read.
+ROLES = ("support", "developer", "operator", "owner")
+
+
 class Environment(BaseSettings):
     """The environment, read once at start."""
 
@@ -268,6 +272,11 @@ class Environment(BaseSettings):
         default="",
         description="Dotted path of a Django storage class for attachments. Default: PostgreSQL.",
     )
+    SECOND_FACTOR_ROLES: Words = Field(
+        default=[],
+        description="Roles that need a second factor to sign in, `operator,owner`; superusers count as owners. Others "
+        "may set one up.",
+    )
     SESSION_IDLE_SECONDS: Limit = Field(
         default=timedelta(hours=2),
         description="Time after which a session of the admin ends when nobody uses it; 0: only twelve hours after the "
@@ -298,6 +307,13 @@ class Environment(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
             raise ValueError("must be http:// or https:// with a host and no path")
         return value.rstrip("/")
+
+    @field_validator("SECOND_FACTOR_ROLES")
+    @classmethod
+    def check_second_factor_roles(cls, value: list[str]) -> list[str]:
+        if unknown := sorted(set(value) - set(ROLES)):
+            raise ValueError(f"{unknown[0]} is not a role: {', '.join(ROLES)}")
+        return value
 
     @field_validator("MAIL_ID_HEADER")
     @classmethod

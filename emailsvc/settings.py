@@ -78,6 +78,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "emailsvc.web.page_middleware.PageAuthentication",
     "emailsvc.web.page_middleware.PageMessages",
+    "emailsvc.admin_site.second_factor.SecondFactorMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "emailsvc.web.security_headers.AdminPolicyMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -148,6 +149,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"
 SESSION_COOKIE_HTTPONLY = True
 # Rows that name their person, so that sessions are listed and ended, and end when they are idle.
 SESSION_ENGINE = "accounts.people.sessions"
+SECOND_FACTOR_ROLES = env.SECOND_FACTOR_ROLES
 SESSION_IDLE_TIME = env.SESSION_IDLE_SECONDS
 # A working day: users who can read all mail log in each morning.
 SESSION_COOKIE_AGE = 12 * 60 * 60

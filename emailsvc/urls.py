@@ -6,7 +6,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from common.routers import api_path
-from emailsvc.admin_site import account, joining
+from emailsvc.admin_site import account, joining, second_factor, sign_in
 from emailsvc.documentation import views as documentation
 from emailsvc.openapi.schema import show_document
 from emailsvc.web import health, pages
@@ -43,6 +43,14 @@ urlpatterns = [
     path("inbox", RedirectView.as_view(pattern_name="inbox")),
     path("inbox/", include("inbox.urls")),
     path("admin/join/<str:token>/", joining.join, name="join"),
+    path("admin/login/", sign_in.sign_in),
+    path("admin/login/second/", sign_in.enter_factor, name="second_factor"),
+    path(
+        "admin/account/authenticator/",
+        admin.site.admin_view(second_factor.show_authenticator),
+        name="authenticator",
+    ),
+    path("admin/account/factor/", admin.site.admin_view(second_factor.change_factor), name="change_factor"),
     path("admin/account/", admin.site.admin_view(account.show_account), name="account"),
     path("admin/account/sessions/", admin.site.admin_view(account.end_own_sessions), name="account_sessions"),
     path("admin/", admin.site.urls),

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.people.roles import Role
+from common.fields import EncryptedTextField
 from common.ids import new_id
 
 
@@ -78,3 +79,33 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.email}: {self.role}"
+
+
+class Authenticator(models.Model):
+    """The authenticator app of a person: a key that both have. It counts once a code of it was entered."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="authenticator"
+    )
+    key = EncryptedTextField()
+    # The step of the last code that was taken: none is taken twice (RFC 6238, 5.2).
+    last_step = models.BigIntegerField(default=0, db_default=0)
+    confirmed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return f"Authenticator of {self.user.get_username()}"
+
+
+class RecoveryCode(models.Model):
+    """A code for a sign-in without the authenticator, once. Only its hash is kept: codes have 80 random bits."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="recovery_codes")
+    code_hash = models.CharField(max_length=64)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="recovery_code_once", fields=["user", "code_hash"])]
+
+    def __str__(self) -> str:
+        return f"Recovery code of {self.user.get_username()}"

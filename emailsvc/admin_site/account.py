@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from accounts.models import Session
+from accounts.models import RecoveryCode, Session
+from accounts.people.factors import has_factor
 from accounts.people.sessions import end_sessions, list_sessions
 from accounts.services import write_audit
 
@@ -28,6 +29,8 @@ def show_account(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "has_others": any(not row["is_this"] for row in rows),
         "now": timezone.now(),
+        "has_factor": has_factor(request.user),
+        "unused_codes": RecoveryCode.objects.filter(user=find_user_id(request), used_at=None).count(),
     }
     return TemplateResponse(request, "emailsvc/account.html", context)
 
