@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0112_invitation")]
+    dependencies = [("accounts", "0113_second_factors")]
 
     operations = [
         migrations.CreateModel(
