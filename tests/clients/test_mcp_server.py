@@ -127,6 +127,28 @@ def test_a_limit_tells_when_to_try_again(monkeypatch: pytest.MonkeyPatch) -> Non
     use(serve(), work)
 
 
+def test_a_lost_answer_is_told_with_the_key_for_a_repetition(emailsvc_outbox: Outbox) -> None:
+    lost = [True]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        response = emailsvc_outbox.answer(request)
+        if lost:
+            raise httpx.ReadError("cut")
+        return response
+
+    async def work(call: Call) -> None:
+        told = (await call("send_email", **EMAIL, dry_run=False))["error"]
+        key = told.split("idempotency_key=")[1].split(":")[0]
+        lost.clear()
+        assert (await call("send_email", **EMAIL, dry_run=False, idempotency_key=key))["sent"]
+        assert len(emailsvc_outbox.emails) == 1
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(defaults, "transport", httpx.MockTransport(answer))
+        patch.setattr("emailsvc_client.retrying.FIRST_WAIT", 0.0)
+        use(serve(), work)
+
+
 def test_mail_suppressions_templates_and_figures_are_read(service: Any, api: Any) -> None:
     api.post("/templates", {"alias": "hello", "subject": "Hi {{ name }}", "text": "{{ name }}"})
     api.post("/suppressions", {"address": "gone@rcpt.test"})

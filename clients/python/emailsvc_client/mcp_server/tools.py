@@ -5,6 +5,7 @@ A refusal of the service is an error of the tool that names each wrong field, so
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from emailsvc_client import email_calls, resource_calls
 from emailsvc_client.async_client import AsyncClient
@@ -35,6 +36,7 @@ RETRIES = RetryPolicy(max_attempts=3, max_wait=5.0)
 SHOWN = 20_000
 NOT_SENT = "Nothing was sent or stored. Call again with dry_run=false to send it."
 HELD = "It waits until a person approves it in the admin. No tool releases it."
+UNKNOWN = "Whether it was accepted is unknown. Call again with idempotency_key={key}: then it is sent once."
 ACCEPTED = "The service has accepted it. explain_email tells what becomes of it."
 
 
@@ -95,8 +97,9 @@ class Tools:
             forecast = DryRun.model_validate(await self._run(ctx, email_calls.dry_run_email(**fields)))
             forecast.mime = cut(forecast.mime, SHOWN)
             return SendResult(sent=False, note=NOT_SENT, dry_run=forecast)
-        call = email_calls.send_email(idempotency_key=idempotency_key or None, **fields)
-        email = EmailSummary.model_validate(await self._run(ctx, call))
+        key = idempotency_key or str(uuid4())
+        call = email_calls.send_email(idempotency_key=key, **fields)
+        email = EmailSummary.model_validate(await self._run(ctx, call, UNKNOWN.format(key=key)))
         return SendResult(sent=True, note=HELD if email.status_reason == "approval" else ACCEPTED, email=email)
 
     async def find_emails(
@@ -175,16 +178,21 @@ class Tools:
         call = resource_calls.list_templates(limit=limit, **keep_filled(alias=alias, after=after))
         return TemplatePage.model_validate(await self._run(ctx, call))
 
-    async def _run(self, ctx: AnyContext, call: Call[T]) -> T:
-        """Make the call with the caller's key. Raises ToolError."""
+    async def _run(self, ctx: AnyContext, call: Call[T], advice: str = "") -> T:
+        """Make the call with the caller's key. Raises ToolError, with `advice` if it is unknown what was done."""
         account = self._find_account(ctx)
         try:
             async with AsyncClient(account.url, account.api_key, retries=RETRIES) as client:
                 return await client.run(call)
         except ApiError as error:
-            raise ToolError(describe_refusal(error)) from error
+            is_known = error.status < 500
+            raise ToolError(join_lines(describe_refusal(error), "" if is_known else advice)) from error
         except EmailsvcError as error:
-            raise ToolError(str(error)) from error
+            raise ToolError(join_lines(str(error), advice)) from error
+
+
+def join_lines(*lines: str) -> str:
+    return "\n".join(filter(None, lines))
 
 
 def keep_filled(**fields: Any) -> dict[str, Any]:
