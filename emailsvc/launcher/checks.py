@@ -1,7 +1,7 @@
-"""`./run check [NAME]…`: format, lint, types, import directions, missing migrations, and other services' clients.
+"""`./run check [NAME]…`: format, lint, types, imports, missing migrations, advisories, other services' clients.
 
-All run, or those that are named, even after a failure. Clients that cannot be installed here are told and counted, and
-are no failure.
+All run, or those that are named, even after a failure. Clients that cannot be installed here, and a package index that
+knows no advisories, are told, and are no failure.
 """
 
 import os
@@ -23,6 +23,7 @@ CHECKS = {
     "types": ("-m", "mypy", "."),
     "imports": ("-c", "from importlinter.cli import lint_imports_command as lint; lint()", "--no-cache", "--no-logo"),
     "migrations": (*WITH_SERVERS, "manage.py", "makemigrations", "--check", "--dry-run"),
+    "audit": ("-m", "emailsvc.launcher.supply.audit"),
     "clients": ("-m", "tests.vendors"),
 }
 # They start servers of their own, or use the caller's.
