@@ -27,7 +27,7 @@ def run(options: Options) -> bool:
 
         pages = asking.Pages(QUICK_COUNT if options.is_quick else COUNT)
         try:
-            slow = [name for name, query in build_searches(pages.count).items() if not tell(pages, name, query)]
+            slow = [name for name, query in build_searches(pages.count).items() if not print_page(pages, name, query)]
         finally:
             asking.finish()
     return options.is_check and bool(slow)
@@ -68,7 +68,7 @@ def build_searches(count: int) -> Mapping[str, Mapping[str, str]]:
     }
 
 
-def tell(pages: "Pages", name: str, query: Mapping[str, str]) -> bool:
+def print_page(pages: "Pages", name: str, query: Mapping[str, str]) -> bool:
     """Print a line; returns whether the page is fast, and reads no table as a whole."""
     path = f"/admin/mail/message/?{urlencode(query)}"
     figures = [time_call(partial(pages.ask, path)) for _ in range(ROUNDS)]

@@ -85,13 +85,13 @@ def build_address_story(
         has_more=len(rows) > MAX_SHOWN,
         list_url=f"{reverse('admin:mail_message_changelist')}?{urlencode({'q': of_person})}",
         suppressions=[(row, WAYS[SuppressionWay(row.way)]) for row in entries],
-        bounces=[tell(event) for event in of_address.filter(type=EventType.BOUNCED)[:MAX_EVENTS]],
-        consent=[tell(event) for event in of_address.filter(type__in=CONSENT)[:MAX_EVENTS]],
+        bounces=[build_fact(event) for event in of_address.filter(type=EventType.BOUNCED)[:MAX_EVENTS]],
+        consent=[build_fact(event) for event in of_address.filter(type__in=CONSENT)[:MAX_EVENTS]],
         decisions=[(entry, DECISIONS[entry.action]) for entry in audit[:MAX_EVENTS]],
     )
 
 
-def tell(event: Event) -> Fact:
+def build_fact(event: Event) -> Fact:
     data = {name: value for name, value in event.data.items() if name not in FOR_MACHINES}
     return Fact(event=event, title=EVENTS[event.type][1], details=list(list_details(data)))
 
