@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from accounts import scopes
 from accounts.models import StreamType
 from accounts.streams import create_stream
 from tests.gateways.postmark.conftest import EMAIL, Postmark
@@ -95,3 +96,19 @@ def test_anothers_stream_and_entries_are_not_found(postmark, entries, other_api)
     assert dump(other) == set()
     other.post(f"{PATH}/delete", name("bounced@rcpt.test"))
     assert Suppression.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"{PATH}/dump"),
+        ("POST", PATH),
+        ("POST", f"{PATH}/delete"),
+        ("GET", "/templates"),
+        ("GET", "/templates/a"),
+        ("GET", "/messages/outbound?count=1&offset=0"),
+    ],
+)
+def test_a_key_that_only_sends_is_refused(make_api, method, path):
+    answer = Postmark(make_api(scopes=[scopes.EMAILS_SEND])).call(method, path, {} if method == "POST" else None)
+    assert (answer.status_code, answer.json()["ErrorCode"]) == (401, 10)

@@ -2,6 +2,7 @@
 
 import json
 from http import HTTPStatus
+from uuid import UUID
 
 import pytest
 import resend
@@ -137,3 +138,29 @@ def test_the_openapi_document_has_only_our_own_api(client):
     paths = json.loads(client.get("/api/schema").content)["paths"]
     assert paths
     assert not [path for path in paths if "compat" in path]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/templates"),
+        ("POST", "/templates"),
+        ("GET", "/templates/a"),
+        ("PATCH", "/templates/a"),
+        ("DELETE", "/templates/a"),
+        ("POST", "/templates/a/publish"),
+        ("POST", "/templates/a/duplicate"),
+        ("GET", "/webhooks"),
+        ("POST", "/webhooks"),
+        ("GET", f"/webhooks/{UUID(int=1)}"),
+        ("PATCH", f"/webhooks/{UUID(int=1)}"),
+        ("DELETE", f"/webhooks/{UUID(int=1)}"),
+        ("POST", f"/webhooks/{UUID(int=1)}/signing-secret/rotate"),
+        ("GET", f"/emails/{UUID(int=1)}/attachments"),
+        ("GET", f"/emails/{UUID(int=1)}/attachments/{UUID(int=1)}"),
+        ("PATCH", f"/domains/{UUID(int=1)}"),
+    ],
+)
+def test_a_key_that_only_sends_is_restricted_to_that(make_api, method, path):
+    answer = make_api(scopes=[scopes.EMAILS_SEND]).request(method, f"{BASE}{path}", {})
+    assert (answer.status_code, answer.json()["name"]) == (401, "restricted_api_key")
