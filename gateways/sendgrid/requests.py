@@ -19,7 +19,7 @@ from common.parsers import MAX_BATCH_BODY
 from common.times import format_time
 from gateways.compat.rewriting import Rewrites, guess_type, reject, rename, rewrite, write_files
 from gateways.sendgrid.settings_forms import is_sandboxed, write_tracking
-from gateways.sendgrid.substitutions import read_substitutions, replace_words
+from gateways.sendgrid.substitutions import fill_sections, read_sections, read_substitutions, replace_words
 from messages.accepting.draft import Draft
 from messages.api.fields import MAX_BODY_BYTES
 from messages.api.responses import format_mailbox
@@ -109,7 +109,10 @@ def write_body(project: Project, shared: Mapping[str, Any], item: object) -> dic
     if not own.get("to"):
         reject("to", "Must name at least one address.", "required")
     body = {**shared, **own, **join_objects(shared, own)}
-    words = body.pop("substitutions", {})
+    words, sections = body.pop("substitutions", {}), body.pop("sections", {})
+    if words and sections:
+        with processor_time_of(project.pk):
+            words = fill_sections(words, sections, MAX_BODY_BYTES)
     if "template_id" in body:
         # As at SendGrid, the template's subject counts.
         body.pop("subject", None)
@@ -248,6 +251,7 @@ SHARED: Rewrites = {
     "content": write_content,
     "attachments": lambda files: write_files(files, write_file),
     "template_id": lambda ref: {"template_id": ref},
+    "sections": lambda texts: {"sections": read_sections(texts)},
     "headers": PERSONAL["headers"],
     "categories": lambda words: {"tags": words},
     "custom_args": PERSONAL["custom_args"],

@@ -1,6 +1,7 @@
-"""Substitutions: words of the content that each personalization replaces.
+"""Substitutions: words of the content that each personalization replaces, and sections: texts that these texts name.
 
-Source: https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations#substitutions.
+Sources: https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations#substitutions and
+…/section-tags.
 """
 
 import re
@@ -12,26 +13,45 @@ from gateways.compat.rewriting import reject
 
 # SendGrid's limit, in bytes of UTF-8, for the words and texts of one personalization.
 MAX_BYTES = 10_000
+# Those of all sections together.
+MAX_SECTIONS = 1_000_000
 # Each length of word is compared at each place that begins like one of them.
 MAX_WORD = 100
 # The fields of ours in which words are replaced.
 FIELDS = ("subject", "html", "text", "reply_to")
 
 
-def read_substitutions(given: object) -> dict[str, str]:
+def read_words(field: str, given: object, limit: int) -> dict[str, str]:
     """The words with their texts; null is an empty text. Raises InvalidFieldsError."""
     if not isinstance(given, Mapping):
-        reject("substitutions", "Must be an object of strings.")
+        reject(field, "Must be an object of strings.")
     words: dict[str, str] = {}
     for word, text in given.items():
         if not 1 <= len(word) <= MAX_WORD:
-            reject("substitutions", f"A word must have 1 to {MAX_WORD} characters.", "max_length")
+            reject(field, f"A word must have 1 to {MAX_WORD} characters.", "max_length")
         if not isinstance(text, str | None):
-            reject(join_path("substitutions", word), "Must be a string.")
+            reject(join_path(field, word), "Must be a string.")
         words[word] = text or ""
-    if sum(len(word.encode()) + len(text.encode()) for word, text in words.items()) > MAX_BYTES:
-        reject("substitutions", f"Must have at most {MAX_BYTES:,} bytes in all.", "max_length")
+    if sum(len(word.encode()) + len(text.encode()) for word, text in words.items()) > limit:
+        reject(field, f"Must have at most {limit:,} bytes in all.", "max_length")
     return words
+
+
+def read_substitutions(given: object) -> dict[str, str]:
+    return read_words("substitutions", given, MAX_BYTES)
+
+
+def read_sections(given: object) -> dict[str, str]:
+    return read_words("sections", given, MAX_SECTIONS)
+
+
+def fill_sections(words: Mapping[str, str], sections: Mapping[str, str], limit: int) -> dict[str, str]:
+    """The substitutions with the sections that they name, in which they are replaced themselves."""
+    named = {tag: text for tag, text in sections.items() if any(tag in word for word in words.values())}
+    filled = {tag: replace_in(text, words, "sections", limit) for tag, text in named.items()}
+    return (
+        {word: replace_in(text, filled, "sections", limit) for word, text in words.items()} if filled else dict(words)
+    )
 
 
 def replace_words(body: Mapping[str, Any], words: Mapping[str, str], limit: int) -> dict[str, Any]:

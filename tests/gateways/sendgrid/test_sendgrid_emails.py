@@ -143,6 +143,9 @@ def test_every_wrong_field_is_named_as_sendgrid_names_it(send):
         ({"attachments": [{"filename": "a", "content": "YQ==", "disposition": "x"}]}, "attachments.0.disposition"),
         ({"asm": {"group_id": 5}}, "asm.group_id"),
         ({"ip_pool_name": "fast"}, "ip_pool_name"),
+        ({"sections": [":a:"]}, "sections"),
+        ({"sections": {":a:": 5}}, "sections.:a:"),
+        ({"sections": {":a:": "x" * 1_000_001}}, "sections"),
         ({"batch_id": "x"}, "batch_id"),
         ({"send_at": "soon"}, "send_at"),
         ({"send_at": 5}, "send_at"),
@@ -163,6 +166,17 @@ def test_a_wrong_field_is_refused(send, fields, named):
     assert errors
     if named:
         assert list(errors) == [named]
+
+
+def test_sections_stand_in_for_the_substitutions_that_name_them(send, stored):
+    personal = [
+        {"to": [{"email": "a@rcpt.test"}], "substitutions": {"-offer-": "Dear -name-: :gold: -name-", "-name-": "Jo"}},
+        {"to": [{"email": "b@rcpt.test"}], "substitutions": {"-offer-": ":plain:", "-name-": "Ann"}},
+    ]
+    sections = {":gold:": "Gold for -name-", ":plain:": "Plain", ":unused:": "-name-"}
+    content = [{"type": "text/plain", "value": "-offer- :gold:"}]
+    emails = stored(send(personalizations=personal, content=content, sections=sections))
+    assert [email.content.text for email in emails] == ["Dear -name-: Gold for Jo -name- :gold:", "Plain :gold:"]
 
 
 def test_substitutions_may_not_blow_up_the_content(send):
