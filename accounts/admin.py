@@ -19,6 +19,7 @@ from unfold.paginator import InfinitePaginator
 
 from accounts.admin_forms import NewKeyForm, ProjectForm
 from accounts.lifetimes import admin as retention_admin  # noqa: F401  Django's admin looks for accounts.admin alone
+from accounts.lifetimes.closing import close_project
 from accounts.metering import admin as limits_admin  # noqa: F401  Django's admin looks for accounts.admin alone
 from accounts.models import ApiKey, AuditEntry, Notice, Project, RequestEntry
 from accounts.people import admin as people_admin  # noqa: F401
@@ -35,19 +36,31 @@ OF_INSTALLATION = (
 
 @admin.register(Project)
 class ProjectAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
-    """Tenants. They cannot be deleted here, since their mail, keys and domains would be deleted too."""
+    """Tenants. One that is closed is deleted after its days of grace, with its mail, keys and domains."""
 
     project_path = ""
     form = ProjectForm
-    list_display = ("name", "contact_email", "default_from", "created_at")
+    list_display = ("name", "contact_email", "default_from", "created_at", "closed_at")
     search_fields = ("name", "contact_email")
+    actions = ("close_selected",)
 
     def has_delete_permission(self, _request: HttpRequest, _obj: Project | None = None) -> bool:
         return False
 
     def get_readonly_fields(self, request: HttpRequest, _obj: Project | None = None) -> tuple[str, ...]:
         """What protects projects from each other is not for people of one project."""
-        return () if self.find_reach(request, "change").is_everywhere else OF_INSTALLATION
+        own = () if self.find_reach(request, "change").is_everywhere else OF_INSTALLATION
+        return ("closed_at", *own)
+
+    def has_close_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.delete_project")
+
+    @admin.action(description="Close: revoke keys, end mail, and delete all after 30 days", permissions=["close"])
+    def close_selected(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:
+        for project in queryset:
+            row = close_project(request.user.get_username(), project)
+            text = f"{row.project_name} is closed, and will be deleted on {row.delete_at:%Y-%m-%d}."
+            self.message_user(request, text, messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Length, Now
 
 from accounts import scopes, tokens
+from accounts.lifetimes.models import Closing as Closing
 from accounts.lifetimes.models import Retention as Retention
 from accounts.metering.models import KeyLimits as KeyLimits
 from accounts.metering.models import KeyUsage as KeyUsage
@@ -82,6 +83,8 @@ class Project(models.Model):
         help_text="Above this rate of complaints the guard slows the project's bulk mail. Empty: never.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # A closed project sends nothing and gets no keys; see `accounts.lifetimes.closing`.
+    closed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ("name",)

@@ -125,6 +125,12 @@ class ProjectExistsError(ConflictError):
     code = "project_exists"
 
 
+class ProjectClosedError(ConflictError):
+    """This project is closed: it sends no mail and gets no keys."""
+
+    code = "project_closed"
+
+
 class TokenTakenError(ConflictError):
     """This key belongs to another project."""
 
@@ -182,8 +188,10 @@ def create_api_key(
     Without a project it is a key of the installation: a live one, with the scope `admin` alone. A given `token` is
     installed as it is; if it exists already, its row is returned unchanged, even if revoked.
     Raises `UnknownScopeError`, `InstallationKeyError`, `InvalidIpError`, `InvalidRecipientPatternError`,
-    `InvalidKeyNameError`, `InvalidTokenError` or `TokenTakenError`.
+    `InvalidKeyNameError`, `InvalidTokenError`, `TokenTakenError` or `ProjectClosedError`.
     """
+    if project is not None and project.closed_at is not None:
+        raise ProjectClosedError
     text = token or tokens.new_token(is_test=is_test)
     if not tokens.is_token(text) or text.startswith(tokens.TEST) != is_test:
         raise InvalidTokenError

@@ -124,6 +124,8 @@ class StatusReason(TextChoices):
     DEFERRED = "deferred"
     # A person settled the uncertain attempt.
     SETTLED = "settled"
+    # The project was closed before the mail had gone out.
+    PROJECT_CLOSED = "project_closed"
     # The address was erased before the mail to it had gone out.
     ERASED = "erased"
 

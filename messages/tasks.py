@@ -16,6 +16,7 @@ from ledger.partitions import analyze, drop_months, make_months
 from messages import attachments
 from messages.feedback import recording
 from messages.guard.guard import guard_tenants
+from messages.lifetimes.ending import end_projects
 from messages.lifetimes.erasures import run_erasures
 from messages.lifetimes.purging import purge_due, purge_ownerless
 from messages.months import ATTEMPTS, EVENTS, MONTHLY_TABLES
@@ -161,6 +162,13 @@ def erase_addresses() -> None:
     run_erasures()
 
 
+@shared_task(name="mail.end_projects")
+def end_closed_projects() -> None:
+    """Stop the mail of closed projects, and delete those whose days of grace are over."""
+    if count := end_projects():
+        log.info("closed_projects_worked_on", batches=count)
+
+
 @shared_task(name="mail.purge_ownerless")
 def purge_what_nobody_owns() -> None:
     """Remove old entries of the audit log that are of no project, and the targets of links after two years."""
@@ -188,6 +196,7 @@ SCHEDULE = (
     (keep_months, timedelta(hours=6)),
     (purge_what_is_over, timedelta(minutes=1)),
     (erase_addresses, timedelta(seconds=10)),
+    (end_closed_projects, timedelta(seconds=10)),
     (purge_what_nobody_owns, timedelta(hours=1)),
     (fill_searched_columns, timedelta(minutes=1)),
 )

@@ -13,8 +13,9 @@ from rest_framework.response import Response
 from accounts.idempotent_views import idempotent
 from accounts.installation.limits import LimitValues, find_limits, set_limits
 from accounts.installation.serializers import LimitsInput, LimitsOutput, ProjectInput, ProjectOutput, ProjectQuery
+from accounts.lifetimes.closing import close_project
 from accounts.lifetimes.retention import KeptDays, find_kept_days, set_kept_days
-from accounts.lifetimes.serializers import RetentionInput, RetentionOutput
+from accounts.lifetimes.serializers import ClosingOutput, ClosingQuery, RetentionInput, RetentionOutput
 from accounts.models import Project
 from accounts.project_settings import (
     InvalidHeaderPatternError,
@@ -30,10 +31,10 @@ WRONG_PROJECT = (ProjectExistsError, InvalidProjectNameError, InvalidHeaderPatte
 
 
 class ManagedProjectViewSet(ApiViewSet):
-    """All projects. A project is not deleted here: its mail, keys and domains would be deleted too."""
+    """All projects. A closed one is deleted after its days of grace, with its mail, keys and domains."""
 
     scopes: ClassVar = dict.fromkeys(
-        ("list", "retrieve", "create", "update", "limits", "put_limits", "retention", "put_retention"), ADMIN
+        ("list", "retrieve", "create", "update", "limits", "put_limits", "retention", "put_retention", "destroy"), ADMIN
     )
     serializer_class = ProjectOutput
     answers = {
@@ -41,8 +42,9 @@ class ManagedProjectViewSet(ApiViewSet):
         "put_limits": LimitsOutput,
         "retention": RetentionOutput,
         "put_retention": RetentionOutput,
+        "destroy": ClosingOutput,
     }
-    queries = {"list": ProjectQuery}
+    queries = {"list": ProjectQuery, "destroy": ClosingQuery}
     bodies = {
         "create": ProjectInput,
         "update": ProjectInput,
@@ -51,7 +53,7 @@ class ManagedProjectViewSet(ApiViewSet):
     }
     filters = {"name": lambda name: Q(name=name)}
     # The service writes the entry.
-    unaudited = frozenset({"put_limits", "put_retention"})
+    unaudited = frozenset({"put_limits", "put_retention", "destroy"})
 
     def get_queryset(self) -> QuerySet[Project]:
         return Project.objects.all()
@@ -80,6 +82,13 @@ class ManagedProjectViewSet(ApiViewSet):
         project: Project = self.get_object()
         values: Any = self.read_body()
         return self.show(change_project(project, values))
+
+    @extend_schema(operation_id="close_project", responses={200: ClosingOutput})
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        """Close a project: keys are revoked, mail ends, and its rows are deleted later. Again, it answers the same."""
+        project: Project = self.get_object()
+        self.read_body()
+        return Response(ClosingOutput(close_project(self.key.prefix, project, self.query["delete_after_days"])).data)
 
     @extend_schema(operation_id="get_project_limits", responses=LimitsOutput)
     @action(detail=True, methods=["get"])

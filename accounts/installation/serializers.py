@@ -122,6 +122,7 @@ class ProjectOutput(serializers.Serializer[Project]):
     guard_bounce_percent = serializers.FloatField(allow_null=True)
     guard_complaint_percent = serializers.FloatField(allow_null=True)
     created_at = StrictDateTimeField()
+    closed_at = TimeField(help_text="Null unless the project is closed.")
 
 
 def limit_field(help_text: str, most: int = 2**31 - 1) -> StrictIntegerField:

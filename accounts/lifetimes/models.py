@@ -1,6 +1,10 @@
-"""How long a project's data is kept."""
+"""How long a project's data is kept, and the end of a project."""
 
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from common.ids import new_id
 
 BODIES_DAYS = 30
 USUAL_DAYS = 90
@@ -38,3 +42,33 @@ class Retention(models.Model):
 
     def __str__(self) -> str:
         return f"retention of {self.project}"
+
+
+class Closing(models.Model):
+    """The end of a project: the work while it goes on, and its proof afterwards. It outlives the project.
+
+    `step` and `place` say how far the deletion has come, `counts` what it has removed, by table.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project_id = models.UUIDField(unique=True)
+    project_name = models.CharField(max_length=100)
+    closed_by = models.CharField(max_length=200)
+    closed_at = models.DateTimeField(db_default=Now())
+    # When no mail of it was left that could still be sent.
+    stopped_at = models.DateTimeField(null=True)
+    delete_at = models.DateTimeField()
+    step = models.TextField(blank=True)
+    place = models.TextField(blank=True)
+    counts = models.JSONField(default=dict)
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = [
+            # Those at work.
+            models.Index(fields=["id"], name="closing_open", condition=Q(deleted_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return self.project_name

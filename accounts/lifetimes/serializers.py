@@ -5,9 +5,17 @@ from typing import Any
 from django.db.models import PositiveIntegerField
 from rest_framework import serializers
 
-from accounts.lifetimes.models import Retention
+from accounts.lifetimes.closing import GRACE_DAYS, MOST_GRACE_DAYS
+from accounts.lifetimes.models import Closing, Retention
 from accounts.lifetimes.retention import DEFAULTS, KINDS, MOST_DAYS
-from common.serializers import StrictIntegerField, StrictSerializer
+from common.serializers import (
+    QueryIntegerField,
+    QuerySerializer,
+    StrictDateTimeField,
+    StrictIntegerField,
+    StrictSerializer,
+    TimeField,
+)
 
 
 def describe_days(kind: str) -> str:
@@ -53,6 +61,24 @@ class RetentionOutput(serializers.Serializer[Any]):
     audit = days_output("audit")
     statistics = days_output("statistics")
     bounced_suppressions = days_output("bounced_suppressions")
+
+
+class ClosingQuery(QuerySerializer):
+    """How long the closed project stays."""
+
+    delete_after_days = QueryIntegerField(
+        min_value=0, max_value=MOST_GRACE_DAYS, default=GRACE_DAYS, help_text="Days until its rows are deleted."
+    )
+
+
+class ClosingOutput(serializers.Serializer[Closing]):
+    """The end of a project."""
+
+    project_id = serializers.UUIDField()
+    project_name = serializers.CharField()
+    closed_at = StrictDateTimeField()
+    stopped_at = TimeField(help_text="When none of its mail was left that could still be sent; null before.")
+    delete_at = StrictDateTimeField()
 
 
 # A kind of the table that the API forgot would be set to its default by each PUT.

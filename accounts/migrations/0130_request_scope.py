@@ -27,7 +27,7 @@ SCOPES = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0121_erasure_scope")]
+    dependencies = [("accounts", "0122_closings")]
 
     operations = [
         migrations.RemoveConstraint("apikey", "api_key_scopes_known"),

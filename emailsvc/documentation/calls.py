@@ -130,6 +130,7 @@ EXAMPLES: Mapping[str, Example] = {
     "create_managed_project": Example(body={"name": "Shop", "contact_email": "mail@shop.example"}),
     "get_managed_project": Example(),
     "put_managed_project": Example(body={"name": "Acme Europe", "contact_email": "mail@acme.example"}),
+    "close_project": Example(query={"delete_after_days": "30"}),
     "get_project_limits": Example(),
     "put_project_limits": Example(body={"messages_per_second": 50, "messages_per_day": 100_000}),
     "get_project_retention": Example(),

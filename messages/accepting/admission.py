@@ -10,7 +10,7 @@ from accounts.acting_for import Caller
 from accounts.models import StreamType
 from accounts.permissions import MissingScopeError
 from accounts.scopes import EMAILS_SEND_CRITICAL
-from accounts.services import RecipientNotAllowedError
+from accounts.services import ProjectClosedError, RecipientNotAllowedError
 from accounts.streams import StreamTypes
 from common.addresses import Address
 from common.errors import ApiError, FieldError, FieldErrors, InvalidFieldsError
@@ -96,6 +96,9 @@ class Admission:
     """The checks of one request. Data that its emails share is looked up once."""
 
     def __init__(self, key: Caller) -> None:
+        """Raises ProjectClosedError."""
+        if key.owner.closed_at is not None:
+            raise ProjectClosedError
         self.key = key
         self.senders = Senders(key.owner, is_local_only=key.is_test or routes.is_local_only(key.owner_id))
         self.renderer = Renderer(key.owner)

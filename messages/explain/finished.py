@@ -312,6 +312,14 @@ def explain_erased(_case: Case) -> StateExplanation:
     return StateExplanation(why="Its address was erased before the mail had gone out. Nothing more will be sent to it.")
 
 
+def explain_closed(_case: Case) -> StateExplanation:
+    return StateExplanation(why="The project was closed before the mail had gone out. Nothing more will be sent.")
+
+
+# Reasons that end scheduled mail as well as open mail.
+ENDINGS = {StatusReason.ERASED: explain_erased, StatusReason.PROJECT_CLOSED: explain_closed}
+
+
 def explain_cancelled(case: Case) -> StateExplanation:
     at = f" on {say_time(case.message.cancelled_at)}" if case.message.cancelled_at else ""
     if case.row.status_reason == StatusReason.APPROVAL:
@@ -319,8 +327,8 @@ def explain_cancelled(case: Case) -> StateExplanation:
             why=f"It waited for a person's approval, and was cancelled{at}: a person declined it, or nobody "
             "approved it in time. Nothing was sent, and nothing will be sent.",
         )
-    if case.row.status_reason == StatusReason.ERASED:
-        return explain_erased(case)
+    if ending := ENDINGS.get(StatusReason(case.row.status_reason)):
+        return ending(case)
     due = f", {say_time(case.message.scheduled_at)}" if case.message.scheduled_at else ""
     return StateExplanation(
         why=f"It was cancelled{at}, before its scheduled time{due}. Nothing was sent, and nothing will be sent.",
@@ -335,6 +343,6 @@ FAILURES: Mapping[StatusReason, Callable[[Case], StateExplanation]] = {
     StatusReason.PROVIDER_ERROR: explain_provider_error,
     StatusReason.SETTLED: explain_settled,
     StatusReason.DROPPED: explain_dropped,
-    StatusReason.ERASED: explain_erased,
+    **ENDINGS,
     StatusReason.SUPPRESSED: explain_suppressed,
 }

@@ -18,16 +18,16 @@ from accounts.models import Project
 from messages.attachments import sweep_files
 from messages.lifetimes.erasing import recipients, texts
 from messages.lifetimes.erasing.patterns import write_pattern
-from messages.lifetimes.erasing.work import Progress, Step, Subject
+from messages.lifetimes.erasing.work import Step, StepResult, Subject
 from messages.models import Erasure, ErasureStatus
 from tracking.suppressions.erased import hash_address
 
 RUN_SECONDS = 10.0
 
 
-def hash_list(subject: Subject, _place: str) -> Progress:
+def hash_list(subject: Subject, _place: str) -> StepResult:
     """The suppression list keeps the address as a hash."""
-    return Progress(counts=recipients.hash_suppressions(subject, hash_address(subject.project_id, subject.address)))
+    return StepResult(counts=recipients.hash_suppressions(subject, hash_address(subject.project_id, subject.address)))
 
 
 # In this order: the address stays suppressed throughout, and rows lose it only when no worker sends to it any more.
@@ -53,7 +53,7 @@ def request_erasure(project: Project, address: str, requested_by: str) -> Erasur
     return row
 
 
-def run_erasure(pk: UUID) -> Iterator[Progress]:
+def run_erasure(pk: UUID) -> Iterator[StepResult]:
     """Do an erasure batch by batch, each committed. Ends when it is done, or when another worker is at it."""
     while (progress := run_batch(pk)) is not None:
         yield progress
@@ -61,7 +61,7 @@ def run_erasure(pk: UUID) -> Iterator[Progress]:
     sweep_files()
 
 
-def run_batch(pk: UUID) -> Progress | None:
+def run_batch(pk: UUID) -> StepResult | None:
     """One batch of an erasure; None if nothing is left to do, or another worker does it."""
     with transaction.atomic():
         row = (

@@ -1,15 +1,12 @@
 """Ends mail to an erased address, and takes the address out of the rows of its recipients."""
 
 from collections import Counter
-from collections.abc import Sequence
-from uuid import UUID
 
-from ledger.sql import as_ids, execute, fetch, fetch_column
-from messages.lifetimes.erasing.work import Progress, Subject
-from messages.message_events import record_message_events, record_status_events
+from ledger.sql import as_ids, execute, fetch, fetch_as, fetch_column
+from messages.lifetimes.erasing.work import StepResult, Subject
+from messages.lifetimes.stopping import Pending, stop_pending
 from messages.states import OPEN_STATUSES, Status, StatusReason
-from messages.transitions import Transition, apply_transitions, lock_messages
-from tracking.models import EventType
+from messages.transitions import lock_messages
 from tracking.suppressions.erased import ERASED_DOMAIN
 
 # ruff: noqa: S608 - statements built from constants
@@ -19,41 +16,18 @@ FROM mail_recipient r WHERE r.project_id = %(project)s AND lower(r.address) = %(
   AND r.message_id <= %(newest)s
 """
 _PENDING = f"""
-SELECT r.id, r.message_id, r.status, r.lease_token IS NOT NULL {_ADDRESSED}
+SELECT r.id AS recipient_id, r.message_id, r.status, r.lease_token IS NOT NULL AS is_leased {_ADDRESSED}
   AND r.status IN ('{Status.SCHEDULED}', {OPEN_STATUSES}) ORDER BY r.message_id LIMIT {BATCH}
 """
 
 
-def end_mail(subject: Subject, _place: str) -> Progress:
+def end_mail(subject: Subject, _place: str) -> StepResult:
     """Cancel what is scheduled to the address, and fail what is open, but for what a worker is sending just now."""
-    pending = fetch(_PENDING, subject.values)
+    pending = fetch_as(Pending, _PENDING, subject.values)
     if not pending:
-        return Progress()
-    lock_messages(message_id for _, message_id, _, _ in pending)
-    changes = [
-        Transition(
-            recipient_id=pk,
-            message_id=message_id,
-            status=Status.CANCELLED if status == Status.SCHEDULED else Status.FAILED,
-            reason=StatusReason.ERASED,
-        )
-        for pk, message_id, status, is_leased in pending
-        if not is_leased
-    ]
-    applied = apply_transitions(changes)
-    failed = [row for row in applied if row.status is Status.FAILED]
-    record_status_events(failed, {row.recipient_id: {"reason": StatusReason.ERASED} for row in failed})
-    cancelled = [row for row in applied if row.status is Status.CANCELLED]
-    whole = set(find_cancelled([row.message_id for row in cancelled]))
-    record_message_events([row for row in cancelled if row.message_id in whole], EventType.CANCELLED)
-    return Progress(place="", counts=Counter(stopped=len(applied)), is_waiting=not applied)
-
-
-def find_cancelled(ids: Sequence[UUID]) -> list[UUID]:
-    """Those of the messages that are cancelled as a whole."""
-    return fetch_column(
-        "SELECT id FROM mail_message WHERE id = ANY(%s::uuid[]) AND status = %s", [as_ids(ids), Status.CANCELLED]
-    )
+        return StepResult()
+    applied = stop_pending(pending, StatusReason.ERASED)
+    return StepResult(place="", counts=Counter(stopped=len(applied)), is_waiting=not applied)
 
 
 _NEXT = f"SELECT r.id, r.message_id {_ADDRESSED} ORDER BY r.message_id LIMIT {BATCH}"
@@ -110,11 +84,11 @@ WHERE storage_name <> '' ON CONFLICT (name) DO UPDATE SET created_at = EXCLUDED.
 """
 
 
-def replace_recipients(subject: Subject, _place: str) -> Progress:
+def replace_recipients(subject: Subject, _place: str) -> StepResult:
     """Replace the address in its recipients' rows. Mail that went to nobody else loses its content and files."""
     page = fetch(_NEXT, subject.values)
     if not page:
-        return Progress()
+        return StepResult()
     messages = as_ids({message_id for _, message_id in page})
     lock_messages({message_id for _, message_id in page})
     values = {"ids": as_ids(pk for pk, _ in page), "messages": messages}
@@ -128,7 +102,7 @@ def replace_recipients(subject: Subject, _place: str) -> Progress:
     counts["files"] += len(files)
     execute(_NAMES, values)
     execute(_BYTES, {"files": [pk for pk, _ in files], "times": [time for _, time in files]})
-    return Progress(place="", counts=counts)
+    return StepResult(place="", counts=counts)
 
 
 _TAKEN = """

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from ledger.sql import as_ids, execute, fetch, fetch_column
 from messages.lifetimes.erasing.patterns import holds, replace_in, replace_mailboxes
-from messages.lifetimes.erasing.work import Progress, Step, Subject
+from messages.lifetimes.erasing.work import Step, StepResult, Subject
 
 # ruff: noqa: S608 - statements built from constants
 BATCH = 500
@@ -112,14 +112,14 @@ ORDER BY id LIMIT {BATCH}
 """
 
 
-def replace_in_messages(subject: Subject, place: str) -> Progress:
+def replace_in_messages(subject: Subject, place: str) -> StepResult:
     """The messages of the project, with what belongs to them."""
     ids: list[UUID] = fetch_column(_MESSAGES, {**subject.values, "after": place or UUID(int=0)})
     counts: Counter[str] = Counter()
     values = {**subject.values, "ids": as_ids(ids)}
     for texts in MESSAGE_TEXTS if ids else ():
         counts[name_texts(texts)] += execute(texts.write(), values)
-    return Progress(place=str(ids[-1]) if len(ids) == BATCH else None, counts=counts)
+    return StepResult(place=str(ids[-1]) if len(ids) == BATCH else None, counts=counts)
 
 
 # Only events of the mail that is concerned: later mail to the address is another matter.
@@ -138,18 +138,18 @@ ORDER BY position DESC, serial DESC LIMIT 1
 """
 
 
-def replace_in_events(subject: Subject, place: str) -> Progress:
+def replace_in_events(subject: Subject, place: str) -> StepResult:
     """The events of the project, also those of mail that is deleted."""
     position, _, serial = (place or f"-1{SEPARATOR}-1").partition(SEPARATOR)
     rows = fetch(_EVENTS, {**subject.values, "position": int(position), "serial": int(serial)})
     if not rows:
-        return Progress()
+        return StepResult()
     ((position, serial, count, written),) = rows
     next_place = f"{position}{SEPARATOR}{serial}" if count == BATCH else None
-    return Progress(place=next_place, counts=Counter(events=written))
+    return StepResult(place=next_place, counts=Counter(events=written))
 
 
-def replace_in_own(texts: Texts, subject: Subject, place: str) -> Progress:
+def replace_in_own(texts: Texts, subject: Subject, place: str) -> StepResult:
     """A table whose rows have a project and an id."""
     values = {**subject.values, "after": place or None}
     page = fetch_column(
@@ -158,20 +158,20 @@ def replace_in_own(texts: Texts, subject: Subject, place: str) -> Progress:
         values if place else subject.values,
     )
     if not page:
-        return Progress()
+        return StepResult()
     rows = "project_id = %(project)s AND id >= %(first)s AND id <= %(last)s"
     count = execute(texts.write(rows), {**values, "first": page[0], "last": page[-1]})
-    return Progress(place=str(page[-1]) if len(page) == BATCH else None, counts=Counter({name_texts(texts): count}))
+    return StepResult(place=str(page[-1]) if len(page) == BATCH else None, counts=Counter({name_texts(texts): count}))
 
 
-def replace_in_shared(subject: Subject, _place: str) -> Progress:
+def replace_in_shared(subject: Subject, _place: str) -> StepResult:
     """What no project owns, and what is still to be applied."""
     counts: Counter[str] = Counter()
     for texts in SHARED_TEXTS:
         counts[name_texts(texts)] += execute(texts.write(), subject.values)
     counts["inbox"] += execute(_INBOX, subject.values)
     counts["feedback"] += execute(_FEEDBACK, subject.values)
-    return Progress(counts=counts)
+    return StepResult(counts=counts)
 
 
 def name_texts(texts: Texts) -> str:

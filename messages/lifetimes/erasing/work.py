@@ -31,7 +31,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class StepResult:
     """What one batch of a step did. `place` is where the next one begins; None when the step is done.
 
     `is_waiting`: a worker is still sending to the address; the step goes on when its lease is over.
@@ -43,4 +43,4 @@ class Progress:
 
 
 # One batch of a step, from a place ("" at first), in the caller's transaction.
-Step = Callable[[Subject, str], Progress]
+Step = Callable[[Subject, str], StepResult]
