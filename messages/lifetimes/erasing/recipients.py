@@ -47,6 +47,8 @@ _OF_RECIPIENTS = {
     " WHERE message_id = ANY(%(messages)s::uuid[]) AND recipient_id = ANY(%(ids)s::uuid[])",
     "attempts": "UPDATE mail_attempt SET reply = '' WHERE recipient_id = ANY(%(ids)s::uuid[]) AND reply <> ''",
     "visits": "DELETE FROM tracking_visit WHERE recipient_id = ANY(%(ids)s::uuid[])",
+    # `search.filling` fills the searched columns anew.
+    "search": "UPDATE mail_subject SET recipients = NULL WHERE message_id = ANY(%(messages)s::uuid[])",
     # Links in mail to several lead on.
     "links": "INSERT INTO tracking_linkowner (recipient_id, message_id) SELECT id, message_id FROM mail_recipient"
     " WHERE id = ANY(%(ids)s::uuid[]) AND NOT message_id = ANY(%(alone)s::uuid[]) ON CONFLICT DO NOTHING",
@@ -57,7 +59,8 @@ _OF_ALONE = {
     " WHERE message_id = ANY(%(alone)s::uuid[])",
     "subjects": "UPDATE mail_message SET subject = '', headers = '[]', reply_to = '[]', metadata = '{}', tags = '{}'"
     " WHERE id = ANY(%(alone)s::uuid[])",
-    "searched": "UPDATE mail_subject SET text = '', metadata = '{}' WHERE message_id = ANY(%(alone)s::uuid[])",
+    "searched": "UPDATE mail_subject SET text = '', metadata = '{}', tags = '', filenames = '', pairs = ''"
+    " WHERE message_id = ANY(%(alone)s::uuid[])",
     "targets": "DELETE FROM tracking_trackedlinks WHERE message_id = ANY(%(alone)s::uuid[])",
     "feed": "UPDATE tracking_event SET data = data - '{reply,ip,user_agent,url}'::text[]"
     " WHERE message_id = ANY(%(alone)s::uuid[]) AND recipient_id IS NULL",

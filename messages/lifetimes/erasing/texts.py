@@ -43,6 +43,9 @@ def write_value(name: str, kind: str) -> str:
     if kind == "header":
         parts = {field: replace_mailboxes(f"{name} -> '{field}'") for field in ("to", "cc")}
         return f"CASE WHEN {name} IS NULL THEN NULL ELSE {_HEADER.format(**parts)} END"
+    if kind == "refilled":
+        # `search.filling` finds such rows and fills their columns from the others.
+        return "NULL"
     if kind == "key":
         # It stays unique: another key may differ by the case of the address only.
         return "'erased-' || id"
@@ -63,7 +66,15 @@ MESSAGE_TEXTS: Sequence[Texts] = (
         columns={"html": "text", "text": "text", "header_recipients": "header", "original_message_id": "text"},
         rows=_OF_MESSAGES,
     ),
-    Texts(table="mail_subject", columns={"text": "text", "metadata": "jsonb"}, rows=_OF_MESSAGES),
+    Texts(
+        table="mail_subject",
+        columns={
+            **dict.fromkeys(("text", "tags", "filenames", "pairs"), "text"),
+            "metadata": "jsonb",
+            "recipients": "refilled",
+        },
+        rows=_OF_MESSAGES,
+    ),
     Texts(table="mail_attachment", columns={"filename": "text"}, rows=_OF_MESSAGES),
     Texts(table="mail_recipient", columns={"name": "text", "last_reply": "text"}, rows=_OF_MESSAGES),
     Texts(table="mail_attempt", columns={"reply": "text"}, rows=_OF_RECIPIENTS),
@@ -77,6 +88,8 @@ OWN_TEXTS: Sequence[Texts] = (
     Texts(table="accounts_idempotencykey", columns={"key": "key"}),
     Texts(table="accounts_auditentry", columns={"object": "text", "reason": "text", "data": "jsonb"}),
     Texts(table="accounts_notice", columns={"text": "text", "data": "jsonb"}),
+    # A client may name its requests as it likes.
+    Texts(table="accounts_requestentry", columns={"request_id": "text"}),
     Texts(table="tracking_suppression", columns={"note": "text"}),
     Texts(table="tracking_heldsuppression", columns={"note": "text"}),
     Texts(table="mail_pause", columns={"reason": "text"}),
