@@ -37,6 +37,8 @@ class LoopRunner:
         # Shared by the owner and the loop; each single operation on them is atomic.
         self._queues: dict[Hashable, OwnerQueues[Job]] = {}
         self._unanswered: set[SendPermit] = set()
+        # The keys for which `_fill_later` is on its way.
+        self._to_fill: set[Hashable] = set()
         self._posts: deque[Callable[[], None]] = deque()
         self._is_rung = False
         self._is_closed = False
@@ -53,7 +55,9 @@ class LoopRunner:
     def submit(self, transport: AsyncTransport, group: DeliveryGroup) -> None:
         """Queue one conversation."""
         self._queues.setdefault(group.key, OwnerQueues()).add(group.owner, (transport, group))
-        self._post(partial(self._fill, group.key))
+        if group.key not in self._to_fill:
+            self._to_fill.add(group.key)
+            self._post(partial(self._fill_later, group.key))
 
     def withdraw(self) -> list[DeliveryGroup]:
         """Remove and return the groups that have not started."""
@@ -116,6 +120,11 @@ class LoopRunner:
         if is_any_kept:
             self._loop.call_later(TIDY_SECONDS, self._tidy)
 
+    def _fill_later(self, key: Hashable) -> None:
+        """As `_fill`, once for all that was submitted meanwhile."""
+        self._to_fill.discard(key)  # before the queue is read, so that a later submission comes here again
+        self._fill(key)
+
     def _fill(self, key: Hashable) -> None:
         """Start as many conversations as the limit of the key allows."""
         while (job := self._take_job(key, self._running[key] + 1)) is not None:
@@ -126,9 +135,10 @@ class LoopRunner:
 
     def _take_job(self, key: Hashable, running: int) -> Job | None:
         """The next conversation of a key, if `running` are not too many."""
-        if self._is_closed or running > self._limits.of_key(key):
+        queues = self._queues[key]
+        if self._is_closed or not queues or running > self._limits.of_key(key):
             return None
-        return self._queues[key].take(self._limits.of_owner(key))
+        return queues.take(self._limits.of_owner(key))
 
     def _finish(self, key: Hashable, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)

@@ -27,6 +27,10 @@ class OwnerQueues(Generic[Job]):
         self._turn = 0
         self._last_turns: dict[Hashable, int] = {}
 
+    def __bool__(self) -> bool:
+        """Whether a job waits."""
+        return any(self._queues.copy().values())
+
     def add(self, owner: Hashable, job: Job) -> None:
         self._queues.setdefault(owner, deque()).append(job)
 
@@ -35,7 +39,9 @@ class OwnerQueues(Generic[Job]):
         the one whose last turn is the longest ago. None if none may run.
         """
         waiting = [owner for owner, queue in tuple(self._queues.items()) if queue]
-        for owner in sorted(waiting, key=lambda owner: (self.running[owner], self._last_turns.get(owner, 0))):
+        if len(waiting) > 1:
+            waiting.sort(key=lambda owner: (self.running[owner], self._last_turns.get(owner, 0)))
+        for owner in waiting:
             if owner is None or self.running[owner] < owner_limit:
                 try:
                     job = self._queues[owner].popleft()
