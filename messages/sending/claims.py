@@ -85,7 +85,7 @@ FROM claimed c JOIN attempts a ON a.recipient_id = c.id
 LEFT JOIN domains_domain d ON d.id = c.sender_id AND d.project_id = c.project_id
 """  # noqa: S608 - built from constants of this package
 _HEALTHY = Prepared(_CLAIM.format(heads=TURN_HEADS, siblings=_SIBLINGS))
-_SUSPECT = _CLAIM.format(heads=SUSPECT_HEAD, siblings=_NO_SIBLINGS)
+_SUSPECT = Prepared(_CLAIM.format(heads=SUSPECT_HEAD, siblings=_NO_SIBLINGS))
 
 
 def claim_recipients(lane: Lane, limit: int, scope: ClaimScope, queue: LaneQueue | None = None) -> list[Claim]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db import transaction
 
 from ledger.batches import run_batches
-from ledger.sql import fetch_column
+from ledger.sql import Prepared, fetch_column
 from messages.message_events import record_message_events
 from messages.models import Recipient
 from messages.states import Status, StatusReason
@@ -17,7 +17,7 @@ from tracking.models import EventType
 BATCH = 500
 
 # A message that is being cancelled or rescheduled is locked, and so is a recipient that is being erased.
-_RELEASABLE = """
+_RELEASABLE = Prepared("""
 WITH due AS MATERIALIZED (
     SELECT id FROM mail_message WHERE status = %s AND scheduled_at <= now() AND status_reason <> %s
     ORDER BY scheduled_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
@@ -26,7 +26,7 @@ WITH due AS MATERIALIZED (
 )
 SELECT message_id FROM mail_recipient WHERE message_id IN (SELECT id FROM due)
 GROUP BY message_id HAVING bool_and(id IN (SELECT id FROM free))
-"""
+""")
 
 
 def release_due() -> int:
