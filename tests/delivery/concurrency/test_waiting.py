@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from delivery.concurrency.waiting import await_socket, run_blocking
+from delivery.concurrency.waiting import await_socket, find_deadlines, run_blocking
 
 PATIENCE = 10.0
 
@@ -120,3 +120,25 @@ def test_a_call_that_outlives_its_loop_does_no_harm(monkeypatch):
     caller.join(PATIENCE)
     assert not caller.is_alive()
     assert faults == []
+
+
+def test_each_wait_ends_at_its_own_deadline_whatever_their_order():
+    async def wait():
+        loop = asyncio.get_running_loop()
+        deadlines = find_deadlines(loop)
+        assert find_deadlines(loop) is deadlines
+        far, removed, late, later = (loop.create_future() for _ in range(4))
+        now = loop.time()
+        for future, deadline in ((far, now + PATIENCE), (later, now + 0.02), (removed, now - 1), (late, now)):
+            deadlines.add(future, deadline)
+        deadlines.remove(removed)
+        await late
+        assert not (far.done())
+        assert not (removed.done())
+        await later
+        assert loop.time() >= now + 0.02
+        assert not (far.done())
+        assert not (removed.done())
+        return deadlines
+
+    assert asyncio.run(wait()) is not asyncio.run(wait())
