@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+# A larger body is not copied where its canonical form allows it.
+LARGE = 65_536
 BARE_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 # These fields are signed once more than present (RFC 6376, 8.15), so that a field added in transit or in a replayed
@@ -45,9 +47,31 @@ def canonicalize(message: bytes, own: Sequence[bytes] = ()) -> Canonical:
 
     The fields `own` (names in lower case) are signed once more than present, as those of OVERSIGNED.
     """
-    head, _, body = normalize_line_ends(message).partition(b"\r\n\r\n")
+    message = normalize_line_ends(message)
+    end = message.find(b"\r\n\r\n")
+    head, body_at = (message, len(message)) if end < 0 else (message[:end], end + 4)
     names, fields = select_fields(head, own)
-    return Canonical(names=tuple(names), fields=fields, body_hash=b64encode(sha256(canonical_body(body)).digest()))
+    return Canonical(names=tuple(names), fields=fields, body_hash=b64encode(hash_body(message, body_at)))
+
+
+def hash_body(message: bytes, start: int) -> bytes:
+    """The SHA-256 of the canonical form of the body that begins at `start`. A large body that is canonical but for its
+    end, as files in base64 are, is not copied.
+    """
+    if len(message) - start < LARGE or has_any(message, (b"  ", b"\t", b" \r\n"), start):
+        return sha256(canonical_body(message[start:])).digest()
+    end = len(message)
+    while end > start and message[end - 1] in b"\r\n":
+        end -= 1
+    if end > start and message[end - 1] == ord(" "):
+        return sha256(canonical_body(message[start:])).digest()
+    hashed = sha256(memoryview(message)[start:end])
+    hashed.update(b"\r\n" if end > start else b"")
+    return hashed.digest()
+
+
+def has_any(text: bytes, parts: Iterable[bytes], start: int) -> bool:
+    return any(text.find(part, start) >= 0 for part in parts)
 
 
 def normalize_line_ends(message: bytes) -> bytes:

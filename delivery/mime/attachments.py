@@ -100,7 +100,7 @@ def attachment_entity(attachment: Attachment, *, is_inline: bool) -> tuple[bytes
 def encode_file(content_type: ContentType, content: bytes) -> tuple[bytes, bytes]:
     """The transfer encoding's name, and the content in it: base64, except for a mail (RFC 2046, 5.2.1)."""
     if content_type.media_type != ENCLOSED:
-        return b"base64", base64_lines(content).removesuffix(b"\r\n")
+        return b"base64", base64_lines(content, is_closing=False)
     mail = enclose_mail(content)
     return (b"7bit" if mail.isascii() else b"8bit"), mail
 

@@ -2,6 +2,7 @@
 
 import re
 from binascii import b2a_base64, b2a_qp
+from io import BytesIO
 
 MAXIMUM_LINE = 998  # RFC 5322, 2.1.1
 BASE64_BLOCK = 57 * 1024  # whole lines: 57 bytes make 76 characters
@@ -41,7 +42,7 @@ def encode_text(text: str, *, is_closing: bool) -> tuple[bytes, bytes]:
     # quoted-printable adds two bytes for each one quoted and three for each soft line break, base64 37 % in all
     if 2 * (odd_count + data.count(b"=")) < 0.33 * len(data):
         return b"quoted-printable", quoted_printable(data, is_closing=is_closing)
-    return b"base64", base64_lines(data) if is_closing else base64_lines(data).removesuffix(b"\r\n")
+    return b"base64", base64_lines(data, is_closing=is_closing)
 
 
 def canonical_bytes(text: str) -> bytes:
@@ -103,12 +104,19 @@ def quote_from(match: re.Match[bytes]) -> bytes:
     return b"=46rom " + rest if len(rest) <= 76 - len("=46rom ") else b"=46rom=\r\n " + rest
 
 
-def base64_lines(data: bytes) -> bytes:
-    """`data` in base64, in lines of 76 characters, each with its CRLF (RFC 2045, 6.8).
+def base64_lines(data: bytes, *, is_closing: bool = True) -> bytes:
+    """`data` in base64, in lines of 76 characters, each with its CRLF, but for the last one's without `is_closing`
+    (RFC 2045, 6.8).
 
-    It is done block by block: a line as an object of its own takes twice its bytes.
+    It is done block by block, since a line as an object of its own takes twice its bytes, and into one buffer, which
+    becomes the result: a list of the blocks would be in memory beside it.
     """
-    return b"".join([_encode_block(data[start : start + BASE64_BLOCK]) for start in range(0, len(data), BASE64_BLOCK)])
+    encoded = BytesIO()
+    for start in range(0, len(data), BASE64_BLOCK):
+        encoded.write(_encode_block(data[start : start + BASE64_BLOCK]))
+    if data and not is_closing:
+        encoded.truncate(encoded.tell() - len(b"\r\n"))
+    return encoded.getvalue()
 
 
 def _encode_block(data: bytes) -> bytes:

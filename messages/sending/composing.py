@@ -6,7 +6,7 @@ not depend on the time or the worker.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import UUID
 
@@ -63,11 +63,13 @@ def find_mail_route(provider: ProviderRef) -> MailRoute:
 class LastMade:
     """What is kept from one copy to the next, for all batches of a run.
 
-    `large` is the last large message with its id: its recipients follow each other, and only one is in memory.
+    `large` is the last large message with its id: its recipients follow each other, and only one is in memory. It has
+    the files' own bytes only with `has_files`; in base64 they are part of it anyway.
     `copy` is the last copy that a message's other recipients may share.
     """
 
     large: tuple[UUID, PreparedMessage] | None = None
+    has_files: bool = False
     copy: "SharedCopy | None" = None
 
 
@@ -99,7 +101,7 @@ class Composer:
         Raises HeaderError, BodyError, AttachmentTypeError, StorageAwayError and SourceGoneError.
         """
         source = self._sources[claim.message_id]
-        prepared = self._find_prepared(source)
+        prepared = self._find_prepared(source, route)
         identity = identities.of(source.domain_id) if source.domain_id else None
         own = find_own_parts(source, prepared.content, identity, claim.recipient_id, route)
         return_path = find_return_path(source.domain_id, claim.recipient_id)
@@ -123,17 +125,21 @@ class Composer:
             envelope_id=str(claim.recipient_id) if return_path else "",
         )
 
-    def _find_prepared(self, source: MessageSource) -> PreparedMessage:
+    def _find_prepared(self, source: MessageSource, route: MailRoute) -> PreparedMessage:
         """The message with its common parts encoded. A large one is kept only until another one comes."""
         if not source.is_large:
             prepared = self._prepared.get(source.id)
             if prepared is None:
                 prepared = self._prepared[source.id] = prepare(source)
             return prepared
-        if self._last_made.large is None or self._last_made.large[0] != source.id:
-            self._last_made.large = self._last_made.copy = None
-            self._last_made.large = (source.id, prepare(source))
-        return self._last_made.large[1]
+        made = self._last_made
+        if made.large is None or made.large[0] != source.id or (route.needs_parts and not made.has_files):
+            made.large = made.copy = None
+            prepared = prepare(source)
+            if not route.needs_parts:
+                prepared = replace(prepared, content=replace(prepared.content, attachments=()))
+            made.large, made.has_files = (source.id, prepared), route.needs_parts
+        return made.large[1]
 
     def _count_down(self, message_id: UUID) -> None:
         """Keep nothing of a message after the last recipient's copy was made."""

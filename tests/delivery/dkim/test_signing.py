@@ -1,6 +1,7 @@
 """dkimpy and OpenDKIM verify our signatures; any changed byte breaks them."""
 
 import random
+import tracemalloc
 from datetime import UTC, datetime
 
 import dkim
@@ -267,3 +268,14 @@ def test_a_field_of_ours_is_signed_once_more_than_it_is_present():
     message = MESSAGES["plain"].replace(b"From:", b"X-Ref: 1\r\nFrom:", 1)
     field = sign_all(message, BOTH[:1], own=[b"x-ref"])
     assert field.replace(b"\r\n ", b"").lower().count(b"x-ref") == 2
+
+
+def test_a_large_file_is_in_memory_as_sent_twice_at_most() -> None:
+    """Its parts and the whole mail; signing copies neither."""
+    pdf = Attachment(filename="a.pdf", content_type="application/pdf", content=bytes(range(256)) * 16_384)
+    as_sent = len(pdf.content) * 78 // 57
+    tracemalloc.start()
+    sign_all(built(attachments=[pdf]), BOTH)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert as_sent < peak < 2.2 * as_sent

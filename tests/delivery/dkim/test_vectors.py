@@ -122,3 +122,14 @@ def test_fields_are_signed_once_more_than_present_and_from_the_bottom() -> None:
     assert b"received" not in names
     assert b"dkim-signature" not in names
     assert fields == b"from:a@b.test\r\nsubject:s t\r\nx-a:2\r\nx-a:1\r\n"
+
+
+@pytest.mark.parametrize(
+    "end", ["", "\r\n", "\r\n\r\n", "\r", " ", "\t", " \r\n", "a  b\r\n", "a \r\n", "\r\n \r\n", "a\tb"]
+)
+@pytest.mark.parametrize("lines", [0, 1_000])
+def test_a_large_body_has_the_hash_of_its_canonical_form(lines: int, end: str) -> None:
+    body = b"a line of base64, of seventy-six characters as it were, without anything\r\n" * lines + end.encode()
+    for message in (b"From: a@b.test\r\n\r\n" + body, b"From: a@b.test\r\n\r\n" + b"\r\n" * 70_000 + body):
+        _, _, whole = normalize_line_ends(message).partition(b"\r\n\r\n")
+        assert canonicalize(message).body_hash == b64encode(sha256(canonical_body(whole)).digest())

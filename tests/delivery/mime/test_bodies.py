@@ -1,12 +1,13 @@
 """A body arrives identical after decoding, whatever its content, and relays have no reason to change it."""
 
+from base64 import encodebytes
 from email import message_from_bytes, policy
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from delivery.mime.bodies import BodyError, encode_text, text_entity
+from delivery.mime.bodies import BASE64_BLOCK, BodyError, base64_lines, encode_text, text_entity
 
 bodies = st.text(st.characters(exclude_categories=("Cs",)) | st.sampled_from(" \t\r\n.=\x00é€"), max_size=400)
 
@@ -83,3 +84,11 @@ def test_a_line_longer_than_smtp_allows_is_not_sent_as_it_is() -> None:
 def test_half_a_surrogate_pair_is_refused() -> None:
     with pytest.raises(BodyError):
         text_entity("plain", "a\ud800b", is_closing=True)
+
+
+@pytest.mark.parametrize("size", [0, 1, 57, 58, BASE64_BLOCK, BASE64_BLOCK + 1])
+def test_base64_has_lines_of_76_characters_across_its_blocks(size):
+    data = bytes(range(256)) * (size // 256 + 1)
+    lines = base64_lines(data[:size])
+    assert lines == encodebytes(data[:size]).replace(b"\n", b"\r\n")
+    assert base64_lines(data[:size], is_closing=False) == lines.removesuffix(b"\r\n")
