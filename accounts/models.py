@@ -18,6 +18,7 @@ from accounts.metering.models import KeyUsage as KeyUsage
 from accounts.metering.models import Limits as Limits
 from accounts.metering.models import ProjectLimits as ProjectLimits
 from accounts.people.models import Authenticator as Authenticator
+from accounts.people.models import Identity as Identity
 from accounts.people.models import Invitation as Invitation
 from accounts.people.models import Membership as Membership
 from accounts.people.models import RecoveryCode as RecoveryCode

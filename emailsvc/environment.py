@@ -6,52 +6,19 @@ prints this table; a test compares the two.
 
 import sys
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from delivery.mime.headers import NAME
+from emailsvc.setting_types import Networks, Seconds, SecondsList, TimeLimits, Words, build_limits
+from emailsvc.sign_in_settings import SignInSettings
 
 
-def split_commas(value: object) -> object:
-    """`"a, b"` → `["a", "b"]`; what is a list already stays."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def split_networks(value: object) -> object:
-    """As `split_commas`; `none` gives an empty list where the default has entries."""
-    return [] if value == "none" else split_commas(value)
-
-
-def from_seconds(value: object) -> object:
-    """`"60"` → `timedelta(seconds=60)`."""
-    return timedelta(seconds=float(value)) if isinstance(value, str | int | float) else value
-
-
-def build_limits(lock: float, statement: float, idle: float) -> tuple[timedelta, timedelta, timedelta]:
-    """Limits in seconds."""
-    return timedelta(seconds=lock), timedelta(seconds=statement), timedelta(seconds=idle)
-
-
-Words = Annotated[list[str], NoDecode, BeforeValidator(split_commas)]
-Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(split_networks)]
-Seconds = Annotated[timedelta, BeforeValidator(from_seconds), Field(gt=timedelta(0))]
-Limit = Annotated[timedelta, BeforeValidator(from_seconds), Field(ge=timedelta(0))]
-TimeLimits = Annotated[tuple[Limit, Limit, Limit], NoDecode, BeforeValidator(split_commas)]
-SecondsList = Annotated[list[Seconds], NoDecode, BeforeValidator(split_commas), Field(min_length=1)]
-
-
-# The names of `accounts.people.roles.Role`, which cannot be imported before the settings are read.
-ROLES = ("support", "developer", "operator", "owner")
-
-
-class Environment(BaseSettings):
+class Environment(SignInSettings, BaseSettings):
     """The environment, read once at start."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, case_sensitive=True, frozen=True, extra="ignore")
@@ -272,16 +239,6 @@ class Environment(BaseSettings):
         default="",
         description="Dotted path of a Django storage class for attachments. Default: PostgreSQL.",
     )
-    SECOND_FACTOR_ROLES: Words = Field(
-        default=[],
-        description="Roles that need a second factor to sign in, `operator,owner`; superusers count as owners. Others "
-        "may set one up.",
-    )
-    SESSION_IDLE_SECONDS: Limit = Field(
-        default=timedelta(hours=2),
-        description="Time after which a session of the admin ends when nobody uses it; 0: only twelve hours after the "
-        "sign-in.",
-    )
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Lowest level that is logged."
     )
@@ -307,13 +264,6 @@ class Environment(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
             raise ValueError("must be http:// or https:// with a host and no path")
         return value.rstrip("/")
-
-    @field_validator("SECOND_FACTOR_ROLES")
-    @classmethod
-    def check_second_factor_roles(cls, value: list[str]) -> list[str]:
-        if unknown := sorted(set(value) - set(ROLES)):
-            raise ValueError(f"{unknown[0]} is not a role: {', '.join(ROLES)}")
-        return value
 
     @field_validator("MAIL_ID_HEADER")
     @classmethod

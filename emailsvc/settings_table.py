@@ -6,15 +6,20 @@ from datetime import timedelta
 from pydantic_core import PydanticUndefined
 
 from emailsvc.environment import Environment
+from emailsvc.sign_in_settings import SignInSettings
 
 HEADER = "| variable | default | meaning |\n|---|---|---|\n"
+
+
+# A part of the table that pydantic puts first.
+LAST = SignInSettings.model_fields.keys()
 
 
 def build_table() -> str:
     """One row per environment variable, in Markdown, with a final line end."""
     rows = (
         f"| `{name}` | {spell_default(field.default)} | {field.description} |\n"
-        for name, field in Environment.model_fields.items()
+        for name, field in sorted(Environment.model_fields.items(), key=lambda item: item[0] in LAST)
     )
     return HEADER + "".join(rows)
 

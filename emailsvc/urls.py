@@ -6,7 +6,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from common.routers import api_path
-from emailsvc.admin_site import account, joining, second_factor, sign_in
+from emailsvc.admin_site import account, joining, second_factor, sign_in, sign_on
 from emailsvc.documentation import views as documentation
 from emailsvc.openapi.schema import show_document
 from emailsvc.web import health, pages
@@ -44,6 +44,8 @@ urlpatterns = [
     path("inbox/", include("inbox.urls")),
     path("admin/join/<str:token>/", joining.join, name="join"),
     path("admin/login/", sign_in.sign_in),
+    path("admin/login/sso/", sign_on.go_to_issuer, name="sign_on"),
+    path("admin/login/sso/back/", sign_on.come_back, name="sign_on_back"),
     path("admin/login/second/", sign_in.enter_factor, name="second_factor"),
     path(
         "admin/account/authenticator/",

@@ -109,3 +109,18 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"Recovery code of {self.user.get_username()}"
+
+
+class Identity(models.Model):
+    """A person as an issuer of OpenID Connect knows them: its name for them never changes, unlike their address."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=300)
+    subject = models.CharField(max_length=255)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="identity_once", fields=["issuer", "subject"])]
+
+    def __str__(self) -> str:
+        return f"{self.subject} at {self.issuer}"

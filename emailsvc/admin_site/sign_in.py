@@ -62,11 +62,12 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
         "subtitle": None,
         "app_path": request.get_full_path(),
         "username": request.user.get_username(),
+        "has_sign_on": bool(settings.OIDC_ISSUER),
     }
     if REDIRECT_FIELD_NAME not in {*request.GET, *request.POST}:
         context[REDIRECT_FIELD_NAME] = reverse("admin:index")
     view = SignInView.as_view(
-        extra_context=context, authentication_form=site.login_form, template_name="admin/login.html"
+        extra_context=context, authentication_form=site.login_form, template_name="emailsvc/login.html"
     )
     return view(request)
 

@@ -15,7 +15,7 @@ from accounts.people.factors import confirm_authenticator, remove_factor, start_
 from accounts.people.roles import Role
 from accounts.people.services import create_user, give_role
 from accounts.people.totp import code_at
-from emailsvc.environment import ROLES
+from emailsvc.sign_in_settings import ROLES
 from tests.admin.people import log_in
 
 pytestmark = pytest.mark.django_db
