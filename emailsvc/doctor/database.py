@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from emailsvc.doctor.finding import Finding, fail, fine, warn
+from emailsvc.doctor.finding import Finding, failure, fine, warn
 from emailsvc.migration_files import list_waiting
 from ledger.sql import fetch, fetch_value
 
@@ -52,15 +52,15 @@ def examine_database() -> Iterator[Finding]:
     version = fetch_value("SELECT current_setting('server_version_num')::int")
     name = f"PostgreSQL {version // 10000}.{version % 10000}"
     if version < LEAST_VERSION:
-        yield fail("database", f"{name} is too old", "Upgrade PostgreSQL to 15 or newer.")
+        yield failure("database", f"{name} is too old", "Upgrade PostgreSQL to 15 or newer.")
     else:
         yield fine("database", name)
     if fetch_value("SELECT pg_is_in_recovery()"):
-        yield fail("database.role", "a standby, which takes no writes", "Let DATABASE_URL name the primary server.")
+        yield failure("database.role", "a standby, which takes no writes", "Let DATABASE_URL name the primary server.")
     yield from _examine_settings()
     yield from _examine_rights()
     if waiting := list_waiting():
-        yield fail("database.migrations", f"{len(waiting)} not applied", "Run `manage.py prepare`.")
+        yield failure("database.migrations", f"{len(waiting)} not applied", "Run `manage.py prepare`.")
     else:
         yield fine("database.migrations", "applied")
 
@@ -69,7 +69,7 @@ def _examine_settings() -> Iterator[Finding]:
     present = dict(fetch("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [list(DURABLE)]))
     risky = [f"{name} = {value}" for name, value in sorted(present.items()) if value not in DURABLE[name]]
     if risky:
-        yield fail(
+        yield failure(
             "database.settings",
             f"{', '.join(risky)}: a crash loses mail that was accepted",
             "Set fsync, full_page_writes and synchronous_commit to on.",
@@ -97,7 +97,7 @@ def _examine_settings() -> Iterator[Finding]:
 def _examine_rights() -> Iterator[Finding]:
     is_super, can_create, can_make_temporary = fetch(_RIGHTS)[0]
     if not (can_create and can_make_temporary):
-        yield fail(
+        yield failure(
             "database.rights",
             "the role may not make tables, which upgrades and the partitions of months need",
             "GRANT CREATE ON SCHEMA public, and TEMPORARY ON DATABASE, to the role of DATABASE_URL.",

@@ -39,7 +39,7 @@ def warn(check: str, detail: str, mend: str) -> Finding:
     return Finding(check=check, status=Health.WARNING, detail=detail, mend=mend)
 
 
-def fail(check: str, detail: str, mend: str) -> Finding:
+def failure(check: str, detail: str, mend: str) -> Finding:
     return Finding(check=check, status=Health.FAILED, detail=detail, mend=mend)
 
 
@@ -50,6 +50,6 @@ def examine(name: str, examination: Examination) -> Iterator[Finding]:
     except DatabaseError as error:
         connection.close()
         detail = f"PostgreSQL does not answer the question ({type(error).__name__})"
-        yield fail(name, detail, "Start PostgreSQL, or correct DATABASE_URL and the rights of its role.")
+        yield failure(name, detail, "Start PostgreSQL, or correct DATABASE_URL and the rights of its role.")
     except redis.RedisError as error:
         yield warn(name, f"Redis does not answer ({type(error).__name__})", "Start Redis, or correct REDIS_URL.")

@@ -12,7 +12,7 @@ from django.core import checks
 from django.core.checks import Tags
 
 from common.suggestions import suggest
-from emailsvc.doctor.finding import Finding, fail, fine, warn
+from emailsvc.doctor.finding import Finding, failure, fine, warn
 from emailsvc.environment import Environment
 from providers.configuration.stored import find_settings
 from providers.models import Provider, ProviderKind
@@ -31,7 +31,7 @@ def examine_disk() -> Iterator[Finding]:
         usage = shutil.disk_usage(folder)
         detail = f"{usage.free // MIB} MiB of {usage.total // MIB} are free at {folder}"
         if usage.free < FULL_BYTES:
-            yield fail(check, detail, "Free some: large requests and logs find no room.")
+            yield failure(check, detail, "Free some: large requests and logs find no room.")
         elif usage.free < min(SHORT_BYTES, SHORT_SHARE * usage.total):
             yield warn(check, detail, "Free some soon.")
         else:
@@ -56,7 +56,7 @@ def _examine_environment() -> Iterator[Finding]:
 
 def _examine_values() -> Iterator[Finding]:
     if settings.DEBUG:
-        yield fail("settings.DEBUG", "pages of errors show settings and mail", "Set DEBUG=false.")
+        yield failure("settings.DEBUG", "pages of errors show settings and mail", "Set DEBUG=false.")
     public = urlsplit(settings.PUBLIC_URL)
     is_local = (public.hostname or "") in LOOPBACK
     if not is_local:
@@ -83,7 +83,7 @@ def _examine_values() -> Iterator[Finding]:
         provider.name for provider in Provider.objects.filter(is_enabled=True) if find_settings(provider) is None
     ]
     if unreadable:
-        yield fail(
+        yield failure(
             "settings.ENCRYPTION_KEYS",
             f"no key decrypts the settings of {', '.join(unreadable[:5])}",
             "Put the key back that they were stored with, or enter the settings again.",

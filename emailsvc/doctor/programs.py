@@ -9,7 +9,7 @@ from django.conf import settings
 
 from delivery.broker_tls import redis_tls
 from emailsvc.broker_probe import find_broker_obstacle
-from emailsvc.doctor.finding import Finding, fail, fine, warn
+from emailsvc.doctor.finding import Finding, failure, fine, warn
 from emailsvc.launcher.processes import COMMANDS
 from emailsvc.web.health import REDIS_OPTIONS
 from gateways.smtp.probe import find_obstacle
@@ -50,7 +50,9 @@ def measure_clock(told: tuple[int, int]) -> float:
 def examine_broker() -> Iterator[Finding]:
     kind = "RabbitMQ" if settings.CELERY_BROKER_URL.startswith("amqp") else "Redis"
     if obstacle := find_broker_obstacle():
-        yield fail("broker", f"{kind}: {obstacle}", "Start the broker, or correct BROKER_URL; mail waits until then.")
+        yield failure(
+            "broker", f"{kind}: {obstacle}", "Start the broker, or correct BROKER_URL; mail waits until then."
+        )
     else:
         yield fine("broker", f"{kind} answers")
 
@@ -65,7 +67,7 @@ def examine_programs() -> Iterator[Finding]:
     age = read_worker_age()
     if age is None or age > TICK_SECONDS:
         detail = "none has been seen" if age is None else f"none has looked for mail for {age:.0f} s"
-        yield fail("workers", detail, "Start the workers: no mail goes out.")
+        yield failure("workers", detail, "Start the workers: no mail goes out.")
     else:
         yield fine("workers", f"looked for mail {age:.1f} s ago")
     alive = {name: age for name, age in list_nodes().items() if age <= ALIVE_SECONDS}
@@ -112,7 +114,7 @@ def _compare_clocks(check: str, difference: float) -> Iterator[Finding]:
     detail = f"{abs(difference):.1f} s {'ahead of' if difference > 0 else 'behind'} this machine's"
     mend = "Run NTP on both machines."
     if abs(difference) > WRONG_CLOCK_SECONDS:
-        yield fail(check, detail, mend)
+        yield failure(check, detail, mend)
     elif abs(difference) > CLOCK_SECONDS:
         yield warn(check, detail, mend)
     else:

@@ -17,7 +17,7 @@ from domains.dns.resolver import default_resolver
 from domains.dns.verdicts import RecordStatus
 from domains.models import Domain
 from domains.published_records import records_of
-from emailsvc.doctor.finding import Finding, fail, fine, warn
+from emailsvc.doctor.finding import Finding, failure, fine, warn
 from ledger.sql import fetch
 from providers.connection_test import check_provider
 from providers.models import Provider
@@ -51,7 +51,7 @@ def examine_providers() -> Iterator[Finding]:
             yield fine(name, result.detail)
         else:
             # A project's own provider is nobody else's failure.
-            tell = warn if provider.project_id else fail
+            tell = warn if provider.project_id else failure
             yield tell(name, result.detail, "Correct its settings, or ask its operator; its mail waits meanwhile.")
 
 
@@ -67,7 +67,7 @@ def examine_domains(most: int = MOST_DOMAINS) -> Iterator[Finding]:
         if not wrong:
             yield fine(name, f"{domain.status}; {len(checks)} records are right")
         elif domain.status != "pending" and any(each.record.purpose is RecordPurpose.OWNERSHIP for each in wrong):
-            yield fail(name, detail, mend or "Publish the records that domain_records shows.")
+            yield failure(name, detail, mend or "Publish the records that domain_records shows.")
         else:
             yield warn(name, detail, mend or "Publish the records that domain_records shows.")
         if domain.tracking_fault:
@@ -108,7 +108,7 @@ def _judge_certificate(check: str, address: str, *, starttls: bool) -> Finding:
         return warn(check, f"{address} shows none ({type(error).__name__})", "Look at the server and its proxy.")
     detail = f"valid for {days} days" if days >= 0 else f"ended {-days} days ago"
     if days < LATE_CERTIFICATE_DAYS:
-        return fail(check, detail, "Renew it now.")
+        return failure(check, detail, "Renew it now.")
     return warn(check, detail, "Renew it.") if days < CERTIFICATE_DAYS else fine(check, detail)
 
 
