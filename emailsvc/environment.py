@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from delivery.mime.headers import NAME
-from emailsvc.setting_types import Networks, Seconds, SecondsList, TimeLimits, Words, build_limits
+from emailsvc.setting_types import Limit, Networks, Seconds, SecondsList, TimeLimits, Words, build_limits
 from emailsvc.sign_in_settings import SignInSettings
 
 

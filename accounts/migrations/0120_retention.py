@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0113_second_factors")]
+    dependencies = [("accounts", "0114_identity")]
 
     operations = [
         migrations.CreateModel(

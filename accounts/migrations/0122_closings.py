@@ -5,9 +5,7 @@ import common.ids
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0121_erasure_scope"),
-    ]
+    dependencies = [("accounts", "0121_erasure_scope")]
 
     operations = [
         migrations.AddField(

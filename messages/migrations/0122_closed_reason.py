@@ -2,9 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("mail", "0121_erasures"),
-    ]
+    dependencies = [("mail", "0121_erasures")]
 
     operations = [
         migrations.AlterField(
