@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import Notice, Project, Retention
 from accounts.services import create_project
+from tests.round_trips import counted_statements
 from tests.webhooks.receiver import Answer, Receiver, run_receiver
 from tracking.models import Event, EventType
 from webhooks.models import DeliveryStatus, Endpoint, EndpointStatus, RetiredSecret, WebhookDelivery
@@ -386,6 +387,15 @@ def test_a_removed_endpoint_takes_its_log_along(endpoint: Endpoint, happen: Happ
     remove_endpoint(endpoint)
     post()
     assert not WebhookDelivery.objects.exists()
+
+
+def test_a_removal_locks_the_endpoint_before_its_log(endpoint: Endpoint, happen: Happen):
+    """As posts that are being recorded do: in the other order each would wait for the other, and one would fail."""
+    happen()
+    with counted_statements() as sent:
+        remove_endpoint(endpoint)
+    locks = next(index for index, sql in enumerate(sent) if 'FROM "webhooks_endpoint"' in sql and "FOR UPDATE" in sql)
+    assert all(index > locks for index, sql in enumerate(sent) if sql.startswith("DELETE"))
 
 
 def answered(pk: UUID, **values: object) -> PostOutcome:
