@@ -70,8 +70,10 @@ class HoldingAdmin(SuppressionAdmin):
             return super().find_reach(request, verb)
         return super().find_reach(request, "delete") | find_reach(request.user, "tracking.release_suppression")
 
-    def may_resend(self, request: HttpRequest) -> bool:
-        return bool(find_reach(request.user, "mail.act_message"))
+    def may_resend(self, request: HttpRequest, row: Suppression | None = None) -> bool:
+        """Whether this person may act on mail of the entry's project; without one, of any."""
+        reach = find_reach(request.user, "mail.act_message")
+        return reach.admits(row.project_id) if row else bool(reach)
 
     @admin.action(description="Release, with a note", permissions=["release"])
     def release_and_resend(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> HttpResponseBase | None:
@@ -88,7 +90,7 @@ class HoldingAdmin(SuppressionAdmin):
         if not note:
             return self.ask(request, rows, "Write a note: why mail may go there again.")
         for row in rows:
-            self.release_one(request, row, note, should_resend=answer == "resend" and self.may_resend(request))
+            self.release_one(request, row, note, should_resend=answer == "resend" and self.may_resend(request, row))
         return None
 
     def release_one(self, request: HttpRequest, row: Suppression, note: str, *, should_resend: bool) -> None:

@@ -109,6 +109,11 @@ _INBOX = """
 DELETE FROM inbox_mail WHERE rcpt_folded @> ARRAY[%(address)s] OR search ~* %(pattern)s
     OR encode(raw, 'escape') ~* %(pattern)s
 """
+# Searches that people keep, as parts of a URL.
+_SEARCHES = """
+DELETE FROM mail_savedsearch
+WHERE name ~* %(pattern)s OR replace(replace(query, '%%40', '@'), '%%2B', '+') ~* %(pattern)s
+"""
 # Waiting feedback about this project's mail; the recipient is gone, or is told apart by its id.
 _FEEDBACK = """
 UPDATE mail_receivedfeedback f SET content = '{}', due_at = NULL
@@ -183,6 +188,7 @@ def replace_in_shared(subject: Subject, _place: str) -> StepResult:
     for texts in SHARED_TEXTS:
         counts[name_texts(texts)] += execute(texts.write(), subject.values)
     counts["inbox"] += execute(_INBOX, subject.values)
+    counts["saved_searches"] += execute(_SEARCHES, subject.values)
     counts["feedback"] += execute(_FEEDBACK, subject.values)
     return StepResult(counts=counts)
 

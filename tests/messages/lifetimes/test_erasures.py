@@ -4,9 +4,11 @@ import subprocess
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
@@ -16,7 +18,7 @@ from inbox.models import Mail
 from messages.attachments import File
 from messages.lifetimes.erasing.patterns import write_pattern
 from messages.lifetimes.erasures import request_erasure, run_erasure, run_erasures
-from messages.models import AttachmentContent, Erasure, Message, Recipient
+from messages.models import AttachmentContent, Erasure, Message, Recipient, SavedSearch
 from messages.states import Status, StatusReason
 from tests.commands.running import run
 from tracking.engagement.tokens import Token, TokenPurpose, write_token
@@ -81,6 +83,9 @@ def test_no_dump_names_the_address(project, api, send, inbox, deliver, client):
         data={"reply": JANE},
         occurred_at=timezone.now(),
     )
+    staff = User.objects.create_user("sue")
+    SavedSearch.objects.create(user=staff, name="Jane", query=urlencode({"q": f"to:{JANE}"}))
+    SavedSearch.objects.create(user=staff, name="Bob", query=urlencode({"q": "to:bob@rcpt.test"}))
     Mail.objects.create(rcpt_to=[JANE], rcpt_folded=[JANE.lower()], raw=b"", size=0, received_at=timezone.now())
     token = write_token(Token(TokenPurpose.CLICK, many.recipients.get(position=1).pk))
     client.get(f"/t/o/{token}")
@@ -88,6 +93,7 @@ def test_no_dump_names_the_address(project, api, send, inbox, deliver, client):
     assert WebhookDelivery.objects.filter(payload__icontains="jane.roe").exists()
     row = erase(project)
     assert (row.status, row.address, row.counts["recipients"]) == ("done", None, 3)
+    assert [search.name for search in SavedSearch.objects.all()] == ["Bob"]
     left = dump()
     assert b"jane.roe" not in left, left[left.index(b"jane.roe") - 200 :][:300]
     assert not AttachmentContent.objects.exists()
