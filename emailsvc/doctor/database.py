@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from emailsvc.doctor.finding import Finding, failure, fine, warn
 from emailsvc.migration_files import list_waiting
 from ledger.sql import fetch, fetch_value
+from messages.search.index import MEND, find_search_obstacle
 
 LEAST_VERSION = 150000
 # Settings under which a power cut or a crash loses mail that was accepted.
@@ -106,10 +107,10 @@ def _examine_rights() -> Iterator[Finding]:
         yield warn("database.rights", "the role is a superuser", "Use a role of its own that owns the database.")
     else:
         yield fine("database.rights", "the role has what it needs")
-    if fetch_value("SELECT count(*) FROM pg_extension WHERE extname = 'pg_trgm'"):
-        yield fine("database.pg_trgm", "installed")
+    if obstacle := find_search_obstacle():
+        yield warn("database.pg_trgm", obstacle, f"{MEND[0].upper()}{MEND[1:]}.")
     else:
-        yield warn("database.pg_trgm", "missing: searches for a part of a word are slow", "CREATE EXTENSION pg_trgm.")
+        yield fine("database.pg_trgm", "installed, with its index")
 
 
 def examine_tables() -> Iterator[Finding]:

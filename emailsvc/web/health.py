@@ -22,7 +22,7 @@ from redis.retry import Retry
 from delivery.broker_tls import redis_tls
 from emailsvc.migration_files import list_waiting
 from gateways.smtp.probe import find_obstacle
-from messages.search.index import find_search_obstacle
+from messages.search.index import MEND, find_search_obstacle
 from providers.services import count_resting, has_shared_provider
 from tracking.suppressions.wave_decisions import count_open
 
@@ -168,7 +168,7 @@ def check_submission() -> HealthCheck:
 def check_search() -> HealthCheck:
     """Searches work without the index, slower."""
     if obstacle := find_search_obstacle():
-        return HealthCheck(status="warning", detail=obstacle)
+        return HealthCheck(status="warning", detail=f"{obstacle}: {MEND}")
     return HealthCheck(status="ok", detail="has its index")
 
 

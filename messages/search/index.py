@@ -27,11 +27,11 @@ def is_filling() -> bool:
 
 
 def find_search_obstacle() -> str:
-    """The reason for slow searches, with what mends it; empty if there is none."""
+    """The reason for slow searches; empty if there is none. MEND is what mends it."""
     if has_index():
         return ""
     missing = f"the index {INDEX}" if has_extension() else f"the extension {EXTENSION}"
-    return f"{missing} is missing, so searches of messages are slow: {MEND}"
+    return f"{missing} is missing, so searches of messages are slow"
 
 
 def ensure_index() -> bool:

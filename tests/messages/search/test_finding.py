@@ -7,6 +7,8 @@ from django.db import connection, transaction
 
 from accounts.acting_for import Delegate
 from accounts.models import Project
+from emailsvc.doctor.database import examine_database
+from emailsvc.doctor.finding import Health
 from messages.attachments import File
 from messages.models import Attempt, Message, Subject
 from messages.search import finding, index
@@ -195,9 +197,13 @@ def test_messages_of_an_earlier_release_are_filled(order: Message, search: Searc
 def test_without_pg_trgm_searches_work_and_the_reason_for_their_time_is_told(order: Message, search: Search) -> None:
     assert index.find_search_obstacle() == ""
     with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX subject_searched")
+        assert "index subject_searched is missing" in index.find_search_obstacle()
         cursor.execute("DROP EXTENSION pg_trgm CASCADE")
     assert "pg_trgm is missing" in index.find_search_obstacle()
     assert search("to:jo.doe tag:receipt") == search("invoice") == ["Your Order #4711"]
+    found = {finding.check: finding for finding in examine_database()}
+    assert (found["database.pg_trgm"].status, "prepare" in found["database.pg_trgm"].mend) == (Health.WARNING, True)
 
 
 def test_a_search_reads_no_table_as_a_whole(order: Message, search: Search, django_assert_max_num_queries) -> None:
