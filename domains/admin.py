@@ -18,6 +18,7 @@ from accounts.people.scoped_admin import ScopedAdmin, ScopedFilter
 from accounts.services import write_audit
 from common.errors import ApiError, InvalidFieldsError
 from domains.dkim_keys import rotate_dkim
+from domains.dns.records import RecordPurpose
 from domains.dns.verdicts import RecordStatus
 from domains.dns.zone_file import write_zone
 from domains.domain_status import DomainStatus
@@ -26,6 +27,13 @@ from domains.published_records import records_of, shown_records
 from domains.services import add_domain, check_default_from, check_name, remove_domain
 from domains.verification import verify_domain
 
+PURPOSES = {
+    RecordPurpose.OWNERSHIP: "Ownership",
+    RecordPurpose.DKIM: "DKIM key",
+    RecordPurpose.RETURN_PATH: "Return path",
+    RecordPurpose.TRACKING: "Tracked links",
+    RecordPurpose.DMARC: "DMARC policy",
+}
 LEVELS = {DomainStatus.VERIFIED: messages.SUCCESS, DomainStatus.SUSPENDED: messages.ERROR}
 
 
@@ -128,8 +136,11 @@ class DomainAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
             needed = [record for record in records if record.is_needed]
             context |= {
                 "record_groups": [
-                    ("Needed to send", needed),
-                    ("Recommended", [record for record in records if not record.is_needed]),
+                    ("Needed to send", [(PURPOSES[each.record.purpose], each) for each in needed]),
+                    (
+                        "Recommended",
+                        [(PURPOSES[each.record.purpose], each) for each in records if not each.is_needed],
+                    ),
                 ],
                 "missing_count": sum(record.status != RecordStatus.OK for record in needed),
                 "may_change": self.has_change_permission(request, domain),

@@ -1,5 +1,6 @@
 """Providers for staff. Credentials can be entered here and are never shown."""
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -45,6 +46,23 @@ MAILBOX = "mailbox"
 COLOURS = {"ok": "success", "paused": "warning", "failing": "danger", "unreadable": "danger", "disabled": "info"}
 
 
+# The groups of the form.
+OF_SETTINGS, OF_MAILBOX, OF_LIMITS, OF_STATE = "Settings", "Bounce mailbox", "Share and limits", "State"
+TITLES = (None, OF_SETTINGS, OF_MAILBOX, OF_LIMITS, OF_STATE)
+LIMITS = ("priority", "weight", "rate_limit", "connection_limit")
+
+
+def find_title(name: str, facts: Collection[str]) -> str | None:
+    """The group of a field."""
+    if name.startswith(SETTING):
+        return OF_SETTINGS
+    if name in NAMES:
+        return OF_MAILBOX
+    if name in facts:
+        return OF_STATE
+    return OF_LIMITS if name in LIMITS else None
+
+
 class TroubleFilter(admin.SimpleListFilter):
     """Enabled providers by what keeps them from taking mail, or from telling of bounces."""
 
@@ -72,12 +90,11 @@ class ProviderAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     ordering = ("project", "priority", "name")
     actions = ("ask", "pause", "resume")
     change_form_outer_before_template = "providers/provider_acts.html"
+    facts = ("kind", "leads_to", "present_health", "bounces_come_to", "created_at", "updated_at")
 
     class Media:
         js = ("providers/health.js",)
         css: ClassVar = {"all": ["providers/health.css"]}
-
-    facts = ("kind", "leads_to", "health", "bounces_come_to", "created_at", "updated_at")
 
     def get_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         is_written = obj is None or self.has_change_permission(request, obj)
@@ -85,6 +102,13 @@ class ProviderAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
         settings = tuple(SETTING + name for name in form_kind.names)
         written = (*settings, *(NAMES if form_kind.kind in KINDS else ())) if is_written else ()
         return (*self.form.Meta.fields, *written, *self.list_facts(request, obj))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
+        """The fields in groups, those that stand alone first; without empty groups."""
+        groups: dict[str | None, list[str]] = {title: [] for title in TITLES}
+        for name in self.get_fields(request, obj):
+            groups[find_title(name, self.list_facts(request, obj))].append(name)
+        return [(title, {"fields": names}) for title, names in groups.items() if names]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         return ("project", *self.list_facts(request, obj)) if obj else ()
@@ -122,6 +146,12 @@ class ProviderAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
         found = describe_health(provider)
         until = f" until {found.until:%H:%M:%S} UTC" if found.until else ""
         return found.status, f"{found.status}{until}{': ' if found.reason else ''}{found.reason}"
+
+    @admin.display(description="Health")
+    def present_health(self, provider: Provider) -> str:
+        """The same on the page, where unfold shows no labels."""
+        _, words = self.health(provider)
+        return str(words)
 
     def has_change_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:
         return bool(super().has_change_permission(request, obj)) and not is_from_environment(obj)

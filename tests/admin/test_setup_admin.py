@@ -246,6 +246,7 @@ def test_the_page_of_a_provider_asks_it_once_it_is_shown(root, sue, project):
         page = root.get(reverse("admin:providers_provider_change", args=[provider.pk])).content.decode()
         assert f'data-url="{health}"' in page
         assert "providers/health.js" in page
+        assert ("Bounce mailbox" in page, "(&#x27;ok&#x27;" in page) == (True, False)
         assert server.connection_count == 0
         assert root.get(health).json()["state"] == "ok"
     # Half a minute is not asked again; a change is.

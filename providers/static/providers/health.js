@@ -18,4 +18,7 @@ async function askProvider(place) {
   }
 }
 
-document.querySelectorAll("[data-provider-health]").forEach(askProvider);
+// The script stands in the head.
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll("[data-provider-health]").forEach(askProvider);
+});
