@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import merge
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -16,9 +17,12 @@ from common.errors import ApiError, InvalidFieldsError
 from common.validation import list_field_errors
 from messages.api.filters import EmailQuery, narrow
 from messages.models import Message
+from messages.search.conditions import has_remote_id
 from messages.states import OF_MESSAGES
 
 T = TypeVar("T")
+# Ids that an error names.
+SEVERAL = 5
 
 # The filter options, each with the API's parameter and its help.
 FILTERS: Mapping[str, tuple[str, str]] = {
@@ -63,6 +67,11 @@ def as_command_error(error: ApiError) -> CommandError:
     return CommandError("; ".join(f"{each.field}: {each.message}".removeprefix(": ") for each in error.errors))
 
 
+def walk_projects(projects: Iterable[Project], query: Mapping[str, Any]) -> Iterator[UUID]:
+    """As `walk_messages`, of several projects together."""
+    return merge(*(walk_messages(project, query) for project in projects), reverse=True)
+
+
 def walk_messages(project: Project, query: Mapping[str, Any]) -> Iterator[UUID]:
     """Iterate over the ids of matching messages, newest first, page by page. Messages added meanwhile are left out."""
     messages = narrow(project.messages.all(), project, query).order_by("-id").values_list("pk", flat=True)
@@ -75,15 +84,29 @@ def walk_messages(project: Project, query: Mapping[str, Any]) -> Iterator[UUID]:
 
 
 def find_message(text: str) -> Message:
-    """The message with this id, from any project. Raises CommandError."""
+    """The message with this id or Message-ID, from any project: ours, the client's, or an email service's own id.
+
+    CommandError if there is none, or more than one.
+    """
+    messages = Message.objects.select_related("project")
+    pk = read_id(text)
+    own = messages.filter(pk=pk).first() if pk else None
+    found = [own] if own else list(messages.filter(has_remote_id(text)).order_by("-id")[:SEVERAL])
+    match found:
+        case [message]:
+            return message
+        case []:
+            raise CommandError(f"There is no email with the id or Message-ID {text}.")
+    ids = ", ".join(str(message.pk) for message in found)
+    raise CommandError(f"Several emails have the id {text}. Give one of their own: {ids}.")
+
+
+def read_id(text: str) -> UUID | None:
+    """The id in `01890a5d-…`, or in a Message-ID that is made of it."""
     try:
-        pk = UUID(text)
+        return UUID(text.strip().removeprefix("<").removesuffix(">").partition("@")[0])
     except ValueError:
-        raise CommandError(f"{text} is not an id.") from None
-    message = Message.objects.select_related("project").filter(pk=pk).first()
-    if message is None:
-        raise CommandError(f"There is no email {text}.")
-    return message
+        return None
 
 
 def show_progress(items: Sequence[T], words: str, *, is_silent: bool) -> Iterable[T]:

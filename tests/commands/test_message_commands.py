@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import AuditEntry
-from messages.models import Attempt, Message
+from messages.models import Attempt, Content, Message
 from messages.states import Status, StatusReason
 from tests.commands.running import run
 
@@ -73,6 +73,25 @@ def test_list_emails_filters_as_the_api_does(send, bounce, other_project):
     _, text, _ = run("list_emails", *project, "--status", "bounced")
     assert f"{bounced.pk}" in text
     assert "bob@gone.test  Two" in text
+
+
+def test_an_email_is_found_by_its_message_id_and_by_that_of_the_client(send):
+    message, other = send(), send()
+    for text in (str(message.pk), message.message_id, message.message_id.strip("<>")):
+        assert run("show_email", text, "--json")[1][0]["id"] == str(message.pk)
+    Content.objects.filter(message=message).update(original_message_id="abc.1@shop.test")
+    assert run("show_email", "<abc.1@shop.test>", "--json")[1][0]["id"] == str(message.pk)
+    Content.objects.filter(message=other).update(original_message_id="abc.1@shop.test")
+    status, _, err = run("cancel_email", "<abc.1@shop.test>")
+    assert (status, str(other.pk) in err, str(message.pk) in err) == (1, True, True)
+
+
+def test_emails_of_several_projects_are_listed_together(send, project, other_project):
+    messages = [send(), send(of=other_project), send()]
+    several = ("--project", "Acme", "--project", "Other")
+    listed = [item["id"] for item in run("list_emails", *several, "--json")[1]]
+    assert listed == [str(message.pk) for message in reversed(messages)]
+    assert "several projects" in run("list_emails")[2]
 
 
 def test_list_emails_ends_at_its_limit_and_goes_on_after_an_id(send):
@@ -142,7 +161,7 @@ def test_resend_email_reports_failures(send, bounce):
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
-        ("show_email", ["nonsense"], "not an id"),
+        ("show_email", ["nonsense"], "There is no email"),
         ("show_email", ["01890a5d-ac96-774b-bcce-b302099a8057"], "There is no email"),
         ("show_email", [], "ID"),
         ("list_emails", ["--status", "lost"], "status"),
@@ -152,7 +171,7 @@ def test_resend_email_reports_failures(send, bounce):
         ("list_emails", ["--limit", "-1"], "--limit"),
         ("list_emails", ["--limit", "x"], "--limit"),
         ("list_emails", ["--project", "Nobody"], "Nobody"),
-        ("cancel_email", ["nonsense"], "not an id"),
+        ("cancel_email", ["nonsense"], "There is no email"),
         ("cancel_email", [], "ID"),
         ("resend_email", [], "ids or filters"),
         ("resend_email", ["01890a5d-ac96-774b-bcce-b302099a8057", "--tag", "t"], "ids or filters"),

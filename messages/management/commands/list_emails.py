@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 from accounts.management.project_command import ProjectCommand
 from common.times import format_time
 from messages.api.responses import ROW
-from messages.management.selection import add_filters, given_filters, read_filters, walk_messages
+from messages.management.selection import add_filters, given_filters, read_filters, walk_projects
 from messages.models import Message
 from messages.selectors import with_rows
 
@@ -16,8 +16,9 @@ PAGE = 100
 
 class Command(ProjectCommand):
     help = (
-        "List a project's emails, newest first. The filters are those of GET /api/v1/emails; all given ones must match."
+        "List projects' emails, newest first. The filters are those of GET /api/v1/emails; all given ones must match."
     )
+    takes_several_projects = True
 
     def add_options(self, parser: ArgumentParser) -> None:
         add_filters(parser)
@@ -28,7 +29,7 @@ class Command(ProjectCommand):
         if limit < 0:
             raise CommandError("--limit: must not be negative.")
         query = read_filters(given_filters(options) | ({"after": after} if after else {}))
-        ids = walk_messages(self.find_project(options), query)
+        ids = walk_projects(self.find_projects(options), query)
         for page in iter(lambda: list(islice(ids, PAGE)), []):
             wanted = page if not limit else page[:limit]
             for message in with_rows(Message.objects.filter(pk__in=wanted)).order_by("-id"):

@@ -19,7 +19,7 @@ from messages.management.selection import (
     given_filters,
     read_filters,
     show_progress,
-    walk_messages,
+    walk_projects,
 )
 from messages.models import Message
 from messages.services import ResendRecipients, resend, resend_to
@@ -30,6 +30,7 @@ class Command(ProjectCommand):
         "Resend emails, each as a new one: those with the given ids, or all that match the filters. Filters leave out "
         "queued and scheduled emails and those that were resent before, so that an interrupted run can be repeated."
     )
+    takes_several_projects = True
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("ids", nargs="*", metavar="ID")
@@ -65,7 +66,7 @@ class Command(ProjectCommand):
 
     def choose(self, options: dict[str, Any], filters: dict[str, str]) -> list[UUID]:
         """The ids of matching emails, newest first, read before the first resend: resent emails may match too."""
-        ids = list(walk_messages(self.find_project(options), read_filters(filters)))
+        ids = list(walk_projects(self.find_projects(options), read_filters(filters)))
         return [pk for page in split(ids, 500) for pk in keep_resendable(page)]
 
     def resend(self, pk: UUID, act: Callable[[Caller, Message], Message], *, is_dry: bool) -> bool:
