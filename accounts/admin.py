@@ -40,9 +40,13 @@ class ProjectAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
 
     project_path = ""
     form = ProjectForm
-    list_display = ("name", "contact_email", "default_from", "created_at", "closed_at")
+    list_display = ("name", "overview", "contact_email", "default_from", "created_at", "closed_at")
     search_fields = ("name", "contact_email")
     actions = ("close_selected",)
+
+    @admin.display(description="Overview")
+    def overview(self, project: Project) -> str:
+        return format_html('<a class="text-link" href="{}?project={}">Overview</a>', reverse("admin:index"), project.pk)
 
     def has_delete_permission(self, _request: HttpRequest, _obj: Project | None = None) -> bool:
         return False

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import SendingCap
+from accounts.people.roles import Role
 from accounts.services import create_project, write_notice
 from domains.services import add_domain
 from ledger.timer import TICK_KEY
@@ -19,6 +20,7 @@ from messages.models import Message, Pause, Recipient
 from messages.states import Status, StatusReason
 from providers.models import BounceMailbox, Provider
 from tests.admin.people import log_in
+from tests.admin.test_roles import person
 from tests.provider_rows import settings_of
 from tracking.models import HeldSuppression, Rollup, SuppressionWave
 from tracking.stats.counting import NAMES
@@ -62,7 +64,7 @@ def make_trouble(project, send):
     Pause.objects.create(project=project, kind="stream", value="news", made_by="guard", is_by_guard=True, per_minute=9)
     wave = SuppressionWave.objects.create(words="550 rule 77", likeness="x")
     HeldSuppression.objects.create(wave=wave, project=project, address="jo@x.test")
-    late, uncertain, capped = send(), send(), send()
+    late, uncertain, capped = send(of=project), send(of=project), send(of=project)
     rows = Recipient.objects
     rows.filter(message=late).update(next_attempt_at=timezone.now() - timedelta(hours=1))
     lost = {"status": Status.DELIVERING, "status_reason": StatusReason.UNCERTAIN, "next_attempt_at": None}
@@ -134,6 +136,23 @@ def make_figures(project, hours_ago, **counts):
         Rollup.objects.create(
             project=project, dimension=dimension, value=value, starts_at=at, handoff={"50": 4, "90": 1}, **values
         )
+
+
+def test_people_of_one_project_see_that_one_alone(project, other_project, send):
+    pat = person(Role.OPERATOR, project)
+    make_trouble(other_project, send)
+    make_figures(other_project, 1, accepted=77, sent=77)
+    send("theirs@x.test", of=other_project, subject="Theirs")
+    assert find_lines(pat).keys() <= OF_INSTALLATION
+    html = pat.get(URL, {"group": "stream"}).content.decode()
+    for text in ("Other", "77", "receipts", "Theirs", "is late"):
+        assert text not in html, text
+    assert pat.get(URL, {"project": other_project.pk}).status_code == 404
+    make_figures(project, 1, accepted=78, sent=78)
+    html = pat.get(URL, {"project": project.pk}).content.decode()
+    assert "<dd>78<small>" in html
+    listed = pat.get(reverse("admin:accounts_project_changelist")).content.decode()
+    assert f"?project={project.pk}" in listed
 
 
 def test_figures_are_those_of_the_chosen_projects(root, project, other_project):
