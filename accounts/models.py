@@ -17,6 +17,7 @@ from accounts.metering.models import KeyLimits as KeyLimits
 from accounts.metering.models import KeyUsage as KeyUsage
 from accounts.metering.models import Limits as Limits
 from accounts.metering.models import ProjectLimits as ProjectLimits
+from accounts.metering.models import SendingCap as SendingCap
 from accounts.people.models import Authenticator as Authenticator
 from accounts.people.models import Identity as Identity
 from accounts.people.models import Invitation as Invitation
@@ -237,19 +238,6 @@ class ApiKey(models.Model):
         patterns: Sequence[str] = self.allowed_recipients
         lowered = address.lower()
         return not patterns or lowered in patterns or f"*@{lowered.rpartition('@')[2]}" in patterns
-
-
-class SendingCap(models.Model):
-    """The cap of a new project: so many messages on its first day, twice as many on each day after; it ends by itself.
-
-    `messages.pausing.caps` counts what is sent.
-    """
-
-    project = models.OneToOneField(Project, models.CASCADE, primary_key=True, related_name="sending_cap")
-    first_day_messages = models.PositiveIntegerField()
-    started_at = models.DateTimeField(db_default=Now())
-    counted_day = models.IntegerField(default=0)
-    message_count = models.PositiveBigIntegerField(default=0)
 
 
 class Notice(models.Model):

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts import scopes as known
 from accounts import tokens
+from accounts.lifetimes.errors import ProjectClosedError
 from accounts.models import ApiKey, AuditEntry, Notice, Project, SendingCap
 from accounts.streams import add_default_stream
 from common.addresses import AddressError, parse_address
@@ -125,12 +126,6 @@ class ProjectExistsError(ConflictError):
     code = "project_exists"
 
 
-class ProjectClosedError(ConflictError):
-    """This project is closed: it sends no mail and gets no keys."""
-
-    code = "project_closed"
-
-
 class TokenTakenError(ConflictError):
     """This key belongs to another project."""
 
@@ -142,8 +137,7 @@ def create_project(*, name: str, contact_email: str = "", default_from: str = ""
 
     Raises `ProjectExistsError`, `InvalidProjectNameError`, or `AddressError` for the addresses.
     """
-    name = check_project_name(name)
-    contact = parse_address(contact_email).address if contact_email else ""
+    name, contact = check_project_name(name), parse_address(contact_email).address if contact_email else ""
     if default_from:
         parse_address(default_from)
     try:
@@ -159,8 +153,8 @@ def create_project(*, name: str, contact_email: str = "", default_from: str = ""
 
 def add_sending_cap(project: Project) -> None:
     """Let a new project begin with few messages, if the installation says so."""
-    if settings.NEW_PROJECT_MESSAGES_PER_DAY:
-        SendingCap.objects.create(project=project, first_day_messages=settings.NEW_PROJECT_MESSAGES_PER_DAY)
+    if most := settings.NEW_PROJECT_MESSAGES_PER_DAY:
+        SendingCap.objects.create(project=project, first_day_messages=most)
 
 
 def check_project_name(text: str) -> str:
@@ -346,12 +340,5 @@ def store_audit(
 ) -> AuditEntry:
     """As `write_audit`, for a given project."""
     origin = find_origin()
-    return AuditEntry.objects.create(
-        actor=actor[:200],
-        action=action[:60],
-        object=str(obj)[:200],
-        project_id=project_id,
-        origin=origin.place[:200],
-        reason=origin.reason,
-        data=data,
-    )
+    values = {"actor": actor[:200], "action": action[:60], "object": str(obj)[:200], "origin": origin.place[:200]}
+    return AuditEntry.objects.create(**values, project_id=project_id, reason=origin.reason, data=data)

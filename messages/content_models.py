@@ -51,12 +51,12 @@ class Subject(models.Model):
     message = models.OneToOneField("mail.Message", models.CASCADE, primary_key=True, related_name="searched_subject")
     text = models.TextField()
     metadata = models.JSONField(default=dict)
-    sender = models.TextField(db_default="")
+    sender = models.TextField(blank=True, default="", db_default="")
     # Null for mail of earlier releases until `search.filling` has filled all of the row.
     recipients = models.TextField(null=True)  # noqa: DJ001
-    tags = models.TextField(db_default="")
-    filenames = models.TextField(db_default="")
-    pairs = models.TextField(db_default="")
+    tags = models.TextField(blank=True, default="", db_default="")
+    filenames = models.TextField(blank=True, default="", db_default="")
+    pairs = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         indexes = [

@@ -163,7 +163,7 @@ def change_endpoint(endpoint: Endpoint, change: EndpointChange) -> Endpoint:
 def remove_endpoint(endpoint: Endpoint) -> None:
     """Delete an endpoint and its log. Its pending deliveries are not posted."""
     with transaction.atomic():
-        # Django deletes the log first. Posts that are being recorded lock the endpoint before its log, and so does this.
+        # Django deletes the log first. Posts that are being recorded lock the endpoint before its log: so does this.
         list(Endpoint.objects.select_for_update().filter(pk=endpoint.pk))
         endpoint.delete()
 

@@ -1,6 +1,7 @@
 """The limits of projects and keys, and what keys have sent."""
 
 from django.db import models
+from django.db.models.functions import Now
 
 
 class Limits(models.Model):
@@ -44,3 +45,16 @@ class KeyUsage(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["api_key", "day"], name="key_usage_once")]
+
+
+class SendingCap(models.Model):
+    """The cap of a new project: so many messages on its first day, twice as many on each day after; it ends by itself.
+
+    `messages.pausing.caps` counts what is sent.
+    """
+
+    project = models.OneToOneField("accounts.Project", models.CASCADE, primary_key=True, related_name="sending_cap")
+    first_day_messages = models.PositiveIntegerField()
+    started_at = models.DateTimeField(db_default=Now())
+    counted_day = models.IntegerField(default=0)
+    message_count = models.PositiveBigIntegerField(default=0)

@@ -42,7 +42,7 @@ class Attempt:
 
 
 @dataclass(slots=True)
-class _Kept:
+class KnownIssuer:
     """What the issuer tells of itself, and when it did."""
 
     metadata: Mapping[str, Any]
@@ -51,7 +51,7 @@ class _Kept:
 
 
 _lock = threading.Lock()
-_kept: dict[str, _Kept] = {}
+_kept: dict[str, KnownIssuer] = {}
 
 
 def start_attempt(next_url: str) -> Attempt:
@@ -116,10 +116,10 @@ def exchange(form: Mapping[str, str]) -> Mapping[str, Any]:
     else:
         form = {**form, "client_id": name, "client_secret": secret}
     body = urlencode(form).encode()
-    return fetch(HttpRequest(method="POST", url=str(metadata["token_endpoint"]), headers=headers, body=body))
+    return fetch_json(HttpRequest(method="POST", url=str(metadata["token_endpoint"]), headers=headers, body=body))
 
 
-def find_issuer(most_seconds: float = KEEP_SECONDS) -> _Kept:
+def find_issuer(most_seconds: float = KEEP_SECONDS) -> KnownIssuer:
     """What the issuer tells of itself, at most so many seconds old."""
     issuer, now = settings.OIDC_ISSUER, time.monotonic()
     with _lock:
@@ -129,17 +129,17 @@ def find_issuer(most_seconds: float = KEEP_SECONDS) -> _Kept:
     return kept
 
 
-def read_issuer(issuer: str, now: float) -> _Kept:
+def read_issuer(issuer: str, now: float) -> KnownIssuer:
     """Ask the issuer (OpenID Connect Discovery, 4)."""
-    metadata = fetch(HttpRequest(method="GET", url=f"{issuer.rstrip('/')}/.well-known/openid-configuration"))
+    metadata = fetch_json(HttpRequest(method="GET", url=f"{issuer.rstrip('/')}/.well-known/openid-configuration"))
     if metadata.get("issuer") != issuer or not all(isinstance(metadata.get(name), str) for name in NEEDED):
         raise SignOnError("The issuer describes itself as another one, or not at all.")
-    keys = fetch(HttpRequest(method="GET", url=str(metadata["jwks_uri"]))).get("keys")
+    keys = fetch_json(HttpRequest(method="GET", url=str(metadata["jwks_uri"]))).get("keys")
     found = [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
-    return _Kept(metadata, found, now)
+    return KnownIssuer(metadata, found, now)
 
 
-def fetch(request: HttpRequest) -> Mapping[str, Any]:
+def fetch_json(request: HttpRequest) -> Mapping[str, Any]:
     """The JSON object that was answered. Raises `SignOnError`."""
     try:
         result = find_client().call(request)
@@ -160,6 +160,6 @@ def find_client() -> HttpClient:
     return HttpClient(Guard(allowed=settings.OIDC_ALLOWED_NETWORKS), seconds=SECONDS)
 
 
-def keep(attempt: Attempt) -> dict[str, str]:
+def keep_attempt(attempt: Attempt) -> dict[str, str]:
     """The attempt as a session holds it."""
     return asdict(attempt)

@@ -41,16 +41,16 @@ def text_from_html(html: str) -> str:
     comments for Outlook) are left out. Lines are not wrapped, since clients wrap them, and URLs stay whole. Never
     raises; the time is linear in the length of `html`.
     """
-    return (_read_kept if len(html) <= KEPT_SIZE else _read)(html)
+    return (_read_kept if len(html) <= KEPT_SIZE else _read_text)(html)
 
 
-def _read(html: str) -> str:
+def _read_text(html: str) -> str:
     if not may_hide(html):
         return Reader(html, is_hiding=False).read()
     return Reader(html).read() or Reader(html, is_hiding=False).read()
 
 
-_read_kept = lru_cache(maxsize=32)(_read)
+_read_kept = lru_cache(maxsize=32)(_read_text)
 
 
 class Reader:

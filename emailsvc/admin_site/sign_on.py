@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 
 from accounts.people.factors import has_factor
 from accounts.people.identities import find_or_make_user
-from accounts.people.oidc import SignOnError, build_authorization_url, finish_attempt, keep, start_attempt
+from accounts.people.oidc import SignOnError, build_authorization_url, finish_attempt, keep_attempt, start_attempt
 from common.errors import ConflictError
 from emailsvc.admin_site.sign_in import PASSED, ask_factor
 
@@ -40,7 +40,7 @@ def go_to_issuer(request: HttpRequest) -> HttpResponse:
         url = build_authorization_url(attempt, find_redirect_uri())
     except SignOnError as error:
         return refuse(request, error)
-    request.session[ATTEMPT] = keep(attempt)
+    request.session[ATTEMPT] = keep_attempt(attempt)
     return HttpResponseRedirect(url)
 
 

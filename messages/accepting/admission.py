@@ -7,10 +7,11 @@ from typing import TypeVar
 from uuid import UUID
 
 from accounts.acting_for import Caller
+from accounts.lifetimes.errors import ProjectClosedError
 from accounts.models import StreamType
 from accounts.permissions import MissingScopeError
 from accounts.scopes import EMAILS_SEND_CRITICAL
-from accounts.services import ProjectClosedError, RecipientNotAllowedError
+from accounts.services import RecipientNotAllowedError
 from accounts.streams import StreamTypes
 from common.addresses import Address
 from common.errors import ApiError, FieldError, FieldErrors, InvalidFieldsError

@@ -89,7 +89,7 @@ def find_message(text: str) -> Message:
     CommandError if there is none, or more than one.
     """
     messages = Message.objects.select_related("project")
-    pk = read_id(text)
+    pk = read_id_or_none(text)
     own = messages.filter(pk=pk).first() if pk else None
     found = [own] if own else list(messages.filter(has_remote_id(text)).order_by("-id")[:SEVERAL])
     match found:
@@ -101,7 +101,7 @@ def find_message(text: str) -> Message:
     raise CommandError(f"Several emails have the id {text}. Give one of their own: {ids}.")
 
 
-def read_id(text: str) -> UUID | None:
+def read_id_or_none(text: str) -> UUID | None:
     """The id in `01890a5d-…`, or in a Message-ID that is made of it."""
     try:
         return UUID(text.strip().removeprefix("<").removesuffix(">").partition("@")[0])

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField("subject", "recipients", models.TextField(null=True)),
         *(
-            migrations.AddField("subject", name, models.TextField(db_default=""))
+            migrations.AddField("subject", name, models.TextField(blank=True, default="", db_default=""))
             for name in ("sender", "tags", "filenames", "pairs")
         ),
     ]

@@ -7,8 +7,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.acting_for import Delegate
+from accounts.lifetimes.errors import ProjectClosedError
 from accounts.models import AuditEntry, Closing, Project
-from accounts.services import ProjectClosedError, create_api_key
+from accounts.services import create_api_key
 from messages import services
 from messages.attachments import File
 from messages.lifetimes import ending
