@@ -140,6 +140,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 # One form on every page of the admin.
 DATE_FORMAT, TIME_FORMAT, DATETIME_FORMAT = "Y-m-d", "H:i:s", "Y-m-d H:i:s"
+FORMAT_MODULE_PATH = "emailsvc.formats"
 
 STATIC_URL = "static/"
 # Serve assets straight from the packages: `./run` needs no collectstatic step.
