@@ -21,7 +21,7 @@ GENERATED_BYTES = 18
 
 
 class InvalidUserError(ApiError):
-    """{reason}"""
+    """This cannot be a user: {reason}"""
 
     code = "invalid_user"
     status = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -37,6 +37,12 @@ class UnknownUserError(NotFoundError):
     """There is no user with this name."""
 
     code = "unknown_user"
+
+
+class NoRoleError(NotFoundError):
+    """The user has no role there."""
+
+    code = "no_role"
 
 
 def create_user(*, name: str, email: str = "", password: str | None = None) -> User:

@@ -16,7 +16,9 @@ from accounts.people.reach import EVERYWHERE, NOWHERE, find_reach, visible_proje
 from accounts.people.roles import RIGHTS, ROLES_IN_INSTALLATION, Role, build_table
 from accounts.people.scoped_admin import ScopedAdmin
 from accounts.people.services import create_user, give_role, take_role
+from accounts.requests.models import RequestEntry
 from accounts.services import create_api_key, write_audit, write_notice
+from common.ids import new_id
 from messages.models import IncidentResend, Message, Pause
 from providers.models import Provider
 from tests.admin.people import log_in
@@ -73,6 +75,18 @@ def theirs(other_project: Project, make_api: Any) -> dict[type[models.Model], mo
         Pause.objects.create(project=other_project, kind="tag", value="theirs", label="theirs"),
         IncidentResend.objects.create(recipient=message.recipients.get(), actor="x"),
         give_role("test", owner, other_project, Role.OWNER)[0],
+        RequestEntry.objects.create(
+            id=new_id(),
+            project=other_project,
+            is_test=False,
+            at=message.created_at,
+            method="GET",
+            route="/theirs",
+            status=200,
+            duration_ms=1,
+            key_prefix="their-prefix",
+            request_id="theirs",
+        ),
         Invitation.objects.create(
             project=other_project, email="theirs@x.test", role="owner", invited_by="x", expires_at=message.created_at
         ),

@@ -3,14 +3,7 @@ from argparse import ArgumentParser
 from accounts.management.project_command import ProjectCommand
 from accounts.people.models import Membership
 from accounts.people.roles import Role
-from accounts.people.services import find_user, give_role, take_role
-from common.errors import NotFoundError
-
-
-class NoRoleError(NotFoundError):
-    """The user has no role there."""
-
-    code = "no_role"
+from accounts.people.services import NoRoleError, find_user, give_role, take_role
 
 
 class Command(ProjectCommand):
