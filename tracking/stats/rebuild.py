@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from accounts.lifetimes.retention import find_ends
 from ledger.sql import execute, fetch, fetch_column
 from tracking.feed.cursor import Cursor
 from tracking.message_tables import MESSAGES, RECIPIENTS
@@ -55,11 +56,14 @@ def find_start(project_id: UUID) -> datetime | None:
 def rebuild(project_id: UUID, since: datetime | None = None) -> Iterator[Rebuilt]:
     """Rebuild the hours from `since` on, by default all that can be rebuilt, each in its own transaction.
 
-    It counts events up to the aggregation's cursor; the aggregation counts the later ones. Erased emails drop out.
+    It counts events up to the aggregation's cursor; the aggregation counts the later ones. Hours whose events retention
+    may have removed keep their figures.
     """
     start = since or find_start(project_id)
     if start is None:
         return
+    if events_end := find_ends(project_id).get("events"):
+        start = max(start, floor_hour(events_end) + HOUR)
     for hour in fetch_column(_HOURS, [project_id, floor_hour(start)]):
         yield Rebuilt(hour, rebuild_hour(project_id, hour))
 

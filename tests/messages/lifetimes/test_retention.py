@@ -14,6 +14,7 @@ from messages.states import Status
 from tests.commands.running import run
 from tracking.engagement.tokens import Token, TokenPurpose, write_token
 from tracking.models import Event, LinkOwner, Rollup, Suppression, TrackedLinks
+from tracking.stats.rebuild import rebuild
 
 pytestmark = pytest.mark.django_db
 MONTH = timedelta(days=31)
@@ -152,6 +153,18 @@ def test_a_month_of_posts_stays_as_long_as_any_project_keeps_it(project, other_p
     assert find_longest("webhook_log") == 200
     Retention.objects.create(project=other_project, webhook_log=None)
     assert find_longest("webhook_log") is None
+
+
+def test_a_rebuild_leaves_hours_whose_events_are_gone(project, send, end, keep, later, purge_now):
+    end(send())
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    keep(events=10)
+    later(timedelta(days=11))
+    purge_now()
+    assert (Event.objects.count(), Message.objects.count()) == (0, 1)
+    assert list(rebuild(project.pk, hour)) == []
+    later(timedelta(days=-1))
+    assert [each.email_count for each in rebuild(project.pk, hour)] == [1]
 
 
 def test_set_project_keeps_kinds_for_days_or_for_good(project):
