@@ -34,6 +34,7 @@ class Retention(models.Model):
     attempts = days_field(USUAL_DAYS, "Days for attempts, at most as long as their email.")
     webhook_log = days_field(USUAL_DAYS, "Days for posts to webhook endpoints.")
     audit = days_field(USUAL_DAYS, "Days for the audit log.")
+    requests = days_field(BODIES_DAYS, "Days for the request log, at most REQUEST_KEEP_SECONDS.")
     statistics = days_field(STATISTICS_DAYS, "Days for the figures of hours and days.")
     bounced_suppressions = days_field(None, "Days for suppressions that bounces made.")
 

@@ -36,6 +36,7 @@ class KeptDays:
     attempts: int | None = USUAL_DAYS
     webhook_log: int | None = USUAL_DAYS
     audit: int | None = USUAL_DAYS
+    requests: int | None = BODIES_DAYS
     statistics: int | None = STATISTICS_DAYS
     bounced_suppressions: int | None = None
 

@@ -45,6 +45,7 @@ class RetentionInput(StrictSerializer):
     attempts = days_input("attempts")
     webhook_log = days_input("webhook_log")
     audit = days_input("audit")
+    requests = days_input("requests")
     statistics = days_input("statistics")
     bounced_suppressions = days_input("bounced_suppressions")
 
@@ -59,6 +60,7 @@ class RetentionOutput(serializers.Serializer[Any]):
     attempts = days_output("attempts")
     webhook_log = days_output("webhook_log")
     audit = days_output("audit")
+    requests = days_output("requests")
     statistics = days_output("statistics")
     bounced_suppressions = days_output("bounced_suppressions")
 

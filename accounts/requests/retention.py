@@ -14,6 +14,11 @@ REQUESTS = MonthlyTable(
     key="id",
     storage={"autovacuum_vacuum_insert_scale_factor": "0.05", "autovacuum_analyze_scale_factor": "0.05"},
 )
+# The least id of a time `before`, in SQL: the order of ids is that of times.
+FIRST_ID = (
+    "(lpad(to_hex(floor(extract(epoch FROM %(before)s::timestamptz) * 1000)::bigint), 12, '0')"
+    " || '00000000000000000000')::uuid"
+)
 _PURGE = """
 DELETE FROM accounts_requestentry WHERE id IN (
     SELECT id FROM accounts_requestentry WHERE id < %s ORDER BY id LIMIT %s)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from accounts.requests import retention as request_log
 from ledger.sql import execute, fetch_value
 from messages.lifetimes import log_events, message_parts
 from webhooks import retention as webhook_log
@@ -57,6 +58,7 @@ KINDS: Mapping[str, PurgeKind] = {
     "messages": of_message_part(message_parts.MESSAGES),
     "webhook_log": PurgeKind(remove=webhook_log.remove_deliveries, count=webhook_log.count_deliveries),
     "audit": of_rows("accounts_auditentry", "project_id = %(project)s AND at < %(before)s"),
+    "requests": of_rows("accounts_requestentry", f"project_id = %(project)s AND id < {request_log.FIRST_ID}"),
     "statistics": of_rows("tracking_rollup", "project_id = %(project)s AND starts_at < %(before)s"),
     "bounced_suppressions": of_rows(
         "tracking_suppression", "project_id = %(project)s AND reason = 'bounce' AND created_at < %(before)s"

@@ -8,13 +8,15 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from accounts.lifetimes.retention import KeptDays, set_kept_days
 from accounts.models import RequestEntry
 from accounts.requests import recording
 from accounts.requests.recording import write_requests
 from accounts.requests.retention import purge_requests
 from accounts.scopes import EMAILS_READ, REQUESTS_READ
-from common.ids import least_id_at
+from common.ids import timed_ids
 from ledger.telemetry.instruments import take_amounts
+from messages.lifetimes.purging import purge_project
 from tests.api.conftest import EMAIL, _fresh_process, test_api  # noqa: F401
 
 pytestmark = pytest.mark.django_db
@@ -133,14 +135,37 @@ def test_entries_wait_for_a_database_that_is_away_up_to_a_number(api: Any, monke
     assert RequestEntry.objects.count() == 2
 
 
+def add_entry(owner: Any, at: datetime) -> None:
+    """An entry of a time; ids of one millisecond differ."""
+    RequestEntry.objects.create(
+        id=timed_ids.take(at, 1)[0],
+        project=owner,
+        is_test=False,
+        at=at,
+        method="GET",
+        route="/",
+        status=200,
+        duration_ms=1,
+        key_prefix="es_live_x",
+        request_id=str(uuid4()),
+    )
+
+
 def test_old_entries_are_removed(project: Any) -> None:
-    now = timezone.now()
     for days in (1, 29, 31, 400):
-        at = now - timedelta(days=days)
-        RequestEntry.objects.create(
-            id=least_id_at(at), project=project, is_test=False, at=at, method="GET", route="/", status=200,
-            duration_ms=1, key_prefix="es_live_x", request_id=str(uuid4()),
-        )  # fmt: skip
+        add_entry(project, timezone.now() - timedelta(days=days))
     assert purge_requests() == 2
     assert RequestEntry.objects.filter(at__lt=datetime.now(UTC) - timedelta(days=30)).count() == 0
     assert RequestEntry.objects.count() == 2
+
+
+def test_a_project_may_keep_its_entries_for_fewer_days(project: Any, other_project: Any) -> None:
+    at = timezone.now() - timedelta(days=3)
+    set_kept_days("test", project, KeptDays(requests=2))
+    for owner in (project, other_project):
+        add_entry(owner, at)
+        add_entry(owner, at + timedelta(days=2))
+    purged = [batch for owner in (project, other_project) for batch in purge_project(owner.pk)]
+    assert sum(batch.count for batch in purged if batch.kind == "requests") == 1
+    assert RequestEntry.objects.filter(project=project).get().at > at
+    assert RequestEntry.objects.filter(project=other_project).count() == 2
