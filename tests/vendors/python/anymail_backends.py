@@ -181,13 +181,16 @@ if SERVICE in ("resend", "postmark", "sendgrid"):
         mail.tags, mail.metadata = ["receipt"], {"order": "7"}
         mail.send()
         waited = threading.Event()
+        # Other clients send meanwhile, and their events come here too.
+        own: list[Any] = []
         for _ in range(200):
-            if events:
+            own = [event for event in list(events) if event.recipient == address("track")]
+            if own:
                 break
             waited.wait(0.1)
         call("DELETE", f"/webhooks/{made['id']}")
         server.shutdown()
-        [event] = events
+        [event] = own
         assert (event.event_type, event.recipient) == ("delivered", address("track"))
         assert (event.tags, event.metadata) == (["receipt"], {"order": "7"}), vars(event)
         assert event.message_id == mail.anymail_status.message_id
