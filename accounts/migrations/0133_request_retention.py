@@ -4,9 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0132_request_months"),
-    ]
+    dependencies = [("accounts", "0132_request_months")]
 
     operations = [
         migrations.AddField(
