@@ -63,11 +63,15 @@ class Scale:
     plan: Plan
     service: Service
 
-    def measure_claims(self, side: str) -> None:
-        """A worker delivers some of the mail that is due; the figure is PostgreSQL's time for 100 claimed."""
+    def measure_claims(self, side: str, refill: Callable[[], object] = lambda: None) -> None:
+        """A worker delivers some of the mail that is due; the figure is PostgreSQL's time for 100 claimed.
+
+        `refill` makes mail due before each round: a worker sends more than is waited for until it has stopped.
+        """
         if "claim" not in self.board.rows:
             return
         for _ in range(self.plan.rounds):
+            refill()
             with self.ground.connect(DATABASE) as connection:
                 connection.execute("SELECT pg_stat_statements_reset()")
                 with self.service.running_worker():
@@ -170,8 +174,7 @@ def release(tell: Callable[[str], None], kind: str, count: int) -> None:
 def measure_behind(scale: Scale, tell: Callable[[str], None], side: str) -> None:
     """Another project's mail, which is due after the million."""
     if "claim" in scale.board.rows:
-        release(tell, "plain", scale.plan.claimed * scale.plan.rounds)
-        scale.measure_claims(side)
+        scale.measure_claims(side, partial(release, tell, "plain", scale.plan.claimed))
 
 
 def hold_domain(scale: Scale, names: Names, stack: ExitStack) -> None:
