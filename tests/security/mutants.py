@@ -1,0 +1,165 @@
+"""Ways to switch a defence off, each by the defence's row in docs/threat-model.md."""
+
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv6Network
+from types import SimpleNamespace
+from typing import Any
+
+from delivery.mime.attachments import ContentType
+from templates_app.html.link_policy import SCHEMES
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """What stands at `target`, an attribute by its path, is replaced by `instead`."""
+
+    defence: str
+    target: str
+    instead: Any
+
+
+def always(answer: object) -> Any:
+    return lambda *_args, **_named: answer
+
+
+nothing = always(None)
+NEVER = re.compile("(?!)")
+NEVER_BYTES = re.compile(b"(?!)")
+ANYTHING = re.compile("(?s).*")
+HUGE = 10**9
+# A comparison that finds everything equal.
+EQUAL = SimpleNamespace(compare_digest=always(True), digest=hmac.digest)
+
+MUTANTS = (
+    Mutant("The value of a header holds no control character.", "delivery.mime.headers.UNSAFE", NEVER),
+    Mutant(
+        "A value with half a surrogate pair is refused before it is encoded.",
+        "delivery.mime.headers.check_value",
+        nothing,
+    ),
+    Mutant("The name of a header is a token.", "delivery.mime.headers.NAME", ANYTHING),
+    Mutant(
+        "The service alone writes headers such as From and DKIM-Signature.", "delivery.mime.message.RESERVED", NEVER
+    ),
+    Mutant("A mailbox in a header is an ASCII address.", "delivery.mime.headers.ADDRESS", ANYTHING),
+    Mutant("A Content-ID holds neither spaces nor angle brackets.", "delivery.mime.attachments.CONTENT_ID", ANYTHING),
+    Mutant("A local part that looks like an encoded word is quoted.", "delivery.mime.headers.LOOKS_ENCODED", NEVER),
+    Mutant("Dots at the beginning of lines are doubled.", "delivery.smtp.transaction._DOT", NEVER_BYTES),
+    Mutant(
+        "A lone CR or LF becomes CRLF before the mail is sent.",
+        "delivery.smtp.transaction._has_only_pairs",
+        always(True),
+    ),
+    Mutant("A submitted mail with a bare CR or LF is refused.", "delivery.smtp.incoming.judge_lines", always("")),
+    Mutant("A line of a submitted mail has at most 998 octets.", "delivery.smtp.incoming.LINE_BYTES", HUGE),
+    Mutant("A server's reply is shown as one line of printable text.", "delivery.replies.MAX_TEXT", HUGE),
+    Mutant("A server's reply has an end.", "delivery.replies.MAX_REPLY_LINES", HUGE),
+    Mutant("An address holds no control character.", "common.addresses.find_control_character", always(None)),
+    Mutant(
+        "An address holds no character that changes the direction of writing.",
+        "common.addresses.find_bidi_control",
+        always(None),
+    ),
+    Mutant(
+        "An address is one address, and names with special characters are quoted.", "common.addresses.SPECIALS", NEVER
+    ),
+    Mutant("Domains that mail cannot be sent to are refused.", "common.addresses.RESERVED", (".nowhere",)),
+    Mutant("A local part has at most 64 octets.", "common.addresses.MAX_LOCAL", HUGE),
+    Mutant("A sender's domain is verified for its project.", "domains.services.is_trusted", always(True)),
+    Mutant("A public suffix is nobody's domain.", "domains.domain_names.is_public_suffix", always(False)),
+    Mutant(
+        "A link has a scheme that leads to people and pages.", "templates_app.html.link_policy.is_allowed", always(True)
+    ),
+    Mutant(
+        "Entities in an address are decoded as browsers decode them.", "templates_app.html.link_policy.unescape", str
+    ),
+    Mutant(
+        "The target of a form is checked too.",
+        "templates_app.html.link_policy.SCHEMES",
+        {"href": SCHEMES["href"], "src": SCHEMES["src"]},
+    ),
+    Mutant(
+        "A source is checked too.",
+        "templates_app.html.link_policy.SCHEMES",
+        {"href": SCHEMES["href"], "action": SCHEMES["action"]},
+    ),
+    Mutant("JSON within a script cannot end it.", "templates_app.liquid.filters.JSON_ESCAPES", {}),
+    Mutant("A rendered subject holds no CR and no LF.", "templates_app.template_parts.check_subject", nothing),
+    Mutant("Elements that fetch by themselves are disarmed.", "delivery.html.defuse.REACHING_VOID", NEVER),
+    Mutant("Frames and plugins are disarmed.", "delivery.html.defuse.REACHING_TAG", NEVER),
+    Mutant("A meta element does what a header does in no mail.", "delivery.html.defuse.keep_meta", lambda tag: tag[0]),
+    Mutant("A dead link leads nowhere.", "delivery.html.defuse.kill_links", lambda tag, attributes: attributes),
+    Mutant("A link opens without a hold on the frame.", "delivery.html.defuse.free_links", str),
+    Mutant("Inlined images have a size together.", "delivery.html.defuse.MAX_INLINE_BYTES", HUGE),
+    Mutant(
+        "Pages of the admin run no inline script and load nothing from other hosts.",
+        "emailsvc.web.security_headers.ADMIN_POLICY",
+        "default-src *",
+    ),
+    Mutant("IPv4 addresses of special networks are refused.", "delivery.ssrf._CLOSED_V4", []),
+    Mutant(
+        "IPv6 networks that embed an IPv4 address, or are for documentation, are refused.",
+        "delivery.ssrf._CLOSED_V6",
+        [],
+    ),
+    Mutant("IPv6 addresses outside of global unicast are refused.", "delivery.ssrf._OPEN_V6", IPv6Network("::/0")),
+    Mutant("Every address of a name is checked.", "delivery.ssrf.Guard.admits", always(True)),
+    Mutant("A host that is a number in another form is refused.", "delivery.ssrf._NUMBER", NEVER),
+    Mutant("An IPv4 address is four decimal numbers.", "delivery.ssrf._is_dotted", always(True)),
+    Mutant(
+        "An IPv6 address stands in its canonical form, with no IPv4 address in it.", "delivery.ssrf._check_ipv6", str
+    ),
+    Mutant("A label of a host has the characters of a name.", "delivery.ssrf._LABEL", ANYTHING),
+    Mutant("A URL has a length.", "delivery.ssrf.MAX_URL", HUGE),
+    Mutant("Only named networks are opened.", "delivery.ssrf.is_public", always(True)),
+    Mutant("A mail exchanger on a private network is refused.", "delivery.ssrf.is_public", always(True)),
+    Mutant("A webhook's URL leads to no private network.", "delivery.ssrf.is_public", always(True)),
+    Mutant("A project's provider leads to no private network.", "providers.network_policy._check_host", lambda *_: []),
+    Mutant("A token in a link is signed.", "tracking.engagement.tokens._is_ours", always(True)),
+    Mutant("The target of a redirect fits into a header.", "tracking.engagement.redirects.OUTSIDE", NEVER),
+    Mutant("A key has at least 160 random bits beyond its prefix.", "accounts.tokens.SECRET", 8),
+    Mutant("Only the hash of a key is stored.", "accounts.tokens.hash_of", str),
+    Mutant("The whole key counts, by its hash.", "accounts.services.hmac", EQUAL),
+    Mutant("An expired key is refused.", "accounts.models.ApiKey.has_expired", always(False)),
+    Mutant("A key is limited to networks.", "accounts.models.ApiKey.admits_ip", always(True)),
+    Mutant("A key is limited to recipients.", "accounts.models.ApiKey.admits_recipient", always(True)),
+    Mutant("An unknown scope is refused.", "accounts.services.check_scopes", sorted),
+    Mutant("Every action needs its scope.", "accounts.permissions.require_scope", nothing),
+    Mutant("A request signed for SES holds for some minutes.", "gateways.ses.signature.WINDOW", timedelta(days=1)),
+    Mutant(
+        "A request signed for SES is the one that was signed.", "gateways.ses.signature.write_canonical", always("")
+    ),
+    Mutant("An idempotency key is that of its payload.", "accounts.idempotent_views.fingerprint", always(b"f" * 32)),
+    Mutant("JSON has at most 32 levels.", "common.strict_json.MAX_DEPTH", 150),
+    Mutant("An object has at most 1,000 keys.", "common.strict_json.MAX_KEYS", HUGE),
+    Mutant("An integer has at most 20 digits.", "common.strict_json.MAX_DIGITS", HUGE),
+    Mutant("A number fits a double.", "common.strict_json.isinf", always(False)),
+    Mutant("Strings hold neither NUL nor half a surrogate pair.", "common.strict_json.UNSAFE_ESCAPE", NEVER),
+    Mutant("A body is measured before anything is built from it.", "common.strict_json.check_bounds", nothing),
+    Mutant(
+        "multipart and message types are not attached.",
+        "delivery.mime.attachments.parse_content_type",
+        lambda text: ContentType(text),
+    ),
+    Mutant("An attached mail has lines that servers take.", "delivery.mime.attachments.has_long_line", always(False)),
+    Mutant("A line of a body has at most 998 octets.", "delivery.mime.bodies.has_long_line", always(False)),
+    Mutant("A return path is signed.", "delivery.id_tokens.hmac", EQUAL),
+    Mutant("The id in a returned mail is signed.", "delivery.id_tokens.hmac", EQUAL),
+    Mutant("A signature is not old where each try is signed anew.", "providers.esp.services.resend.check_age", nothing),
+    Mutant(
+        "Every event webhook needs its signature or its secret address.",
+        "providers.esp.services.resend.compare_any",
+        nothing,
+    ),
+    Mutant("A secret is stored encrypted.", "common.fields.encrypt", str),
+    Mutant("A secret does not show itself.", "common.fields.SecretText.__repr__", str.__repr__),
+    Mutant("A dump of the database shows no secret of a webhook.", "common.fields.encrypt", str),
+    Mutant("A dump of the database shows no password of a provider.", "common.fields.encrypt", str),
+    Mutant("Addresses, keys and passwords are masked in logs.", "emailsvc.logs.MASKS", ()),
+    Mutant("A code of an app is good once.", "accounts.people.totp.DRIFT", 3),
+    Mutant("Only trusted proxies say whose request it is.", "common.client_ip.is_within", always(True)),
+    Mutant("Another machine sees no inbox.", "inbox.guard.is_local", always(True)),
+)
