@@ -20,6 +20,7 @@ urlpatterns = [
     path("docs/api/<slug:tag>", documentation.show_group, name="docs_api"),
     path("docs/<slug:name>", documentation.show_page, name="docs_page"),
     path("docs/<slug:name>.md", documentation.show_page_text, name="docs_page_text"),
+    path("docs/images/<slug:name>.png", documentation.show_picture, name="docs_picture"),
     path("llms.txt", documentation.show_index, name="docs_index"),
     path("favicon.ico", RedirectView.as_view(url=f"/{settings.STATIC_URL}emailsvc/icon.svg")),
     path("docs/", RedirectView.as_view(pattern_name="docs")),

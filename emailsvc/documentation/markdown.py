@@ -26,6 +26,7 @@ SAMPLES = {"bash": "curl", "javascript": "JavaScript", "python": "Python"}
 REQUEST = "http"
 # What is filled in by the site, where a page says `<!-- here: name -->`.
 HERE = re.compile(r"<!-- here: (\w+) -->\s*")
+_PICTURE = re.compile(r"images/(?P<name>[a-z-]+\.png)")
 _OTHER_PAGE = re.compile(r"(?P<name>[a-z-]+)\.md(?P<anchor>#.*)?")
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
@@ -131,9 +132,11 @@ def name_anchor(text: str) -> str:
 
 
 def rewrite_links(tokens: Sequence[Token], link_to: Callable[[str], str]) -> None:
-    """Lead from `other.md#part` to the other page's URL."""
+    """Lead from `other.md#part` to the other page's URL, and from `images/one.png` to the picture's."""
     for inline in tokens:
         for child in inline.children or []:
+            if child.type == "image" and (picture := _PICTURE.fullmatch(str(child.attrGet("src")))):
+                child.attrSet("src", f"{link_to('images')}/{picture['name']}")
             match = _OTHER_PAGE.fullmatch(str(child.attrGet("href"))) if child.type == "link_open" else None
             if match:
                 child.attrSet("href", link_to(match["name"]) + (match["anchor"] or ""))

@@ -14,7 +14,9 @@ from emailsvc.documentation import pages
 from emailsvc.documentation.inserts import INSERTS, Table
 from emailsvc.documentation.markdown import HERE, new_parser, read_blocks
 
-_LINK = re.compile(r"\]\((?:(?P<page>[a-z-]+)\.md|(?P<path>/[^)\s#]*)|(?=#))(?P<anchor>#[^)\s]*)?\)")
+_LINK = re.compile(
+    r"\]\((?:(?P<page>[a-z-]+)\.md|(?P<picture>images/[a-z-]+\.png)|(?P<path>/[^)\s#]*)|(?=#))(?P<anchor>#[^)\s]*)?\)"
+)
 SUMMARY = """\
 # emailsvc
 
@@ -64,7 +66,9 @@ def write_prose(lines: Iterable[str], name: str, base: str) -> str:
     """Text between blocks of code, with absolute links and the tables that the site makes."""
 
     def link(found: re.Match[str]) -> str:
-        path = found["path"] or url_of_text(found["page"] or name)
+        path = (
+            found["path"] or (found["picture"] and pages.url_of(found["picture"])) or url_of_text(found["page"] or name)
+        )
         return f"]({base}{path}{found['anchor'] or ''})"
 
     return HERE.sub(lambda found: write_table(INSERTS[found[1]]()) + "\n", _LINK.sub(link, "".join(lines)))

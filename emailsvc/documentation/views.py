@@ -91,6 +91,15 @@ def show_page_text(_request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_safe
+def show_picture(_request: HttpRequest, name: str) -> HttpResponse:
+    """A picture of a page."""
+    path = pages.find_folder() / "images" / f"{name}.png"
+    if not path.is_file():
+        raise Http404
+    return HttpResponse(path.read_bytes(), content_type="image/png", headers={"Cache-Control": "max-age=3600"})
+
+
+@require_safe
 def show_index(_request: HttpRequest) -> HttpResponse:
     """The pages for programs that read text."""
     return text_response(plain_text.write_index(settings.PUBLIC_URL, timezone.now().date()))

@@ -170,3 +170,15 @@ def test_a_page_names_its_text_in_its_head():
     texts = [each["href"] for each in links if each.get("type") == "text/markdown"]
     assert texts == ["/llms.txt", "/docs/sending.md"]
     assert 'href="/llms.txt"' in get("/docs")
+
+
+def test_the_pictures_of_a_page_are_served_and_unknown_ones_are_404():
+    pictures = [url for url in Page(get("/docs/operations")).all("img", "src") if "/docs/images/" in url]
+    assert len(pictures) >= 3
+    for url in pictures:
+        answer = Client().get(url)
+        assert (answer.status_code, answer["Content-Type"]) == (200, "image/png")
+        assert answer.content.startswith(b"\x89PNG")
+    assert "](http" in Client().get("/docs/operations.md").content.decode().partition("![The overview")[2][:200]
+    for name in ("unknown", "..%2farchitecture"):
+        assert Client().get(f"/docs/images/{name}.png").status_code == 404
