@@ -1,12 +1,12 @@
-"""Bad requests: each is rejected with the status, code and field in the table, and leaves no trace."""
+"""Wrong emails: in a batch, beyond the size of a body, and with several faults at once; they leave no trace."""
 
 from typing import Any
 
 import pytest
 from django.apps import apps
 
-from tests.api.bad_requests import BODIES, FIELDS, HEADERS, ROUTES
 from tests.api.conftest import EMAIL
+from tests.security.bad_emails import FIELDS
 
 pytestmark = pytest.mark.django_db
 TABLES = [model for label in ("mail", "tracking") for model in apps.get_app_config(label).get_models()]
@@ -30,46 +30,11 @@ def check_problem(answer, status, code):
     return body
 
 
-def test_the_table_is_large():
-    assert sum(map(len, FIELDS.values())) + len(BODIES) + len(HEADERS) + len(ROUTES) >= 400
-
-
-@pytest.mark.parametrize("group", FIELDS)
-def test_a_wrong_field_is_named_with_its_code(api, group):
-    for change, field, code in FIELDS[group]:
-        answer = api.post("/emails", {**EMAIL, **change})
-        body = check_problem(answer, 422, code)
-        assert [(error["field"], error["code"]) for error in body["errors"]] == [(field[:200], code)], (change, body)
-        assert body["errors"][0]["message"]
-
-
 @pytest.mark.parametrize("group", FIELDS)
 def test_a_wrong_field_in_a_batch_is_named_with_its_index(api, group):
     for change, field, code in FIELDS[group][::7]:
         body = check_problem(api.post("/emails/batch", [EMAIL, {**EMAIL, **change}]), 422, code)
         assert body["errors"][0]["field"].startswith(f"[1].{field}"[:200]), (change, body)
-
-
-@pytest.mark.parametrize("path", ["/emails", "/emails/"])
-def test_a_body_that_is_no_email_is_refused(api, path):
-    for content, status, code in BODIES:
-        check_problem(api.post(path, content, Content_Type="application/json"), status, code)
-
-
-def test_a_wrong_header_is_refused(api):
-    for name, value, status, code in HEADERS:
-        answer = api.post("/emails", EMAIL, **{name.replace("-", "_"): value})
-        check_problem(answer, status, code)
-        if status == 401:
-            assert answer["WWW-Authenticate"] == "Bearer"
-
-
-def test_a_wrong_route_or_query_is_refused(api):
-    for method, path, body, status, code in ROUTES:
-        answer = api.request(method, path, body)
-        check_problem(answer, status, code)
-        if status == 405:
-            assert answer["Allow"]
 
 
 @pytest.mark.parametrize(("path", "mebibytes"), [("/emails", 16), ("/emails/batch", 32)])
