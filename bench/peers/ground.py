@@ -20,6 +20,7 @@ from bench.delivery import Sink
 from bench.peers.figures import RATE
 from bench.peers.machine import cpu_seconds
 from bench.service import ROOT
+from emailsvc.embedded.roles import OWNER, as_administrator
 from emailsvc.embedded.servers import Servers, running_servers
 from emailsvc.launcher.ports import held_port, listen
 
@@ -57,13 +58,17 @@ class Ground:
     def connect(self, name: str) -> "psycopg.Connection[tuple[object, ...]]":
         return psycopg.connect(self.name_database(name), autocommit=True)
 
+    def connect_administrator(self, name: str) -> "psycopg.Connection[tuple[object, ...]]":
+        """Only the server's administrator may make `pg_stat_statements`, and reset it."""
+        return psycopg.connect(as_administrator(self.name_database(name)), autocommit=True)
+
     def client_environment(self, name: str) -> dict[str, str]:
         """The environment of a peer that uses a database: libpq's own variables."""
         self.name_database(name)
         return {
             "PGHOST": str(self.servers.runtime),
             "PGDATABASE": name,
-            "PGUSER": "emailsvc",
+            "PGUSER": OWNER,
             "SINK_PORT": str(self.sink.port),
         }
 
@@ -83,7 +88,7 @@ def open_ground(folder: Path) -> Iterator[Ground]:
 
 def preload_statistics(url: str) -> None:
     """Count the time of each statement, from the server's next start on."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(as_administrator(url), autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
 
 

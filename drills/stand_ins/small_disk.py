@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 from django.db import connection
+
+from emailsvc.embedded.roles import ADMINISTRATOR, OWNER
 
 # linux/sched.h, sys/mount.h
 CLONE_NEWNS = 0x00020000
@@ -49,7 +52,10 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 @contextmanager
 def tables_on(folder: Path, tables: Sequence[str]) -> Iterator[None]:
     """Meanwhile PostgreSQL keeps these tables on that disk."""
-    run_statement(f"CREATE TABLESPACE {SPACE} LOCATION '{folder}'")
+    # Only the administrator of the server may make one.
+    given = {**connection.get_connection_params(), "user": ADMINISTRATOR, "cursor_factory": psycopg.Cursor}
+    with psycopg.connect(**given, autocommit=True) as administrator:
+        administrator.execute(f"CREATE TABLESPACE {SPACE} OWNER {OWNER} LOCATION '{folder}'".encode())
     try:
         move(tables, SPACE)
         yield

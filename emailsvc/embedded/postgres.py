@@ -8,12 +8,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
-from psycopg import sql
 
 from emailsvc.embedded.account import CLEAN_ENVIRONMENT, Account, choose_account, give, run_as
 from emailsvc.embedded.binaries import Postgres, find_postgres
 from emailsvc.embedded.errors import EmbeddedError
 from emailsvc.embedded.programs import Child, Program, has_ended, tail
+from emailsvc.embedded.roles import ADMINISTRATOR, OWNER, connect, prepare_database, rename_administrator
 
 NAME = "emailsvc"
 FOLDER = "postgres"
@@ -38,7 +38,7 @@ SETTINGS = {
     # Nobody subscribes: without them a process less waits.
     "max_logical_replication_workers": "0",
 }
-INITDB_OPTIONS = ("-A", "trust", "-E", "UTF8", "--no-locale", "-U", NAME, "--no-instructions")
+INITDB_OPTIONS = ("-A", "trust", "-E", "UTF8", "--no-locale", "-U", ADMINISTRATOR, "--no-instructions")
 # For tests: losing data in a power cut does no harm there.
 VOLATILE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -50,7 +50,7 @@ def read_major(folder: Path) -> int | None:
 
 
 def database_url(runtime: Path) -> str:
-    return f"postgresql://{NAME}@/{NAME}?host={quote(str(runtime), safe='')}"
+    return f"postgresql://{OWNER}@/{NAME}?host={quote(str(runtime), safe='')}"
 
 
 def build_postgres(data: Path, runtime: Path, *, is_durable: bool = True) -> Program:
@@ -112,19 +112,24 @@ def create_cluster(folder: Path, binaries: Postgres, account: Account | None) ->
 
 
 def await_postgres(runtime: Path, child: Child) -> None:
-    """Wait until the server answers, and create our database on its first start. Raises EmbeddedError if it dies."""
+    """Wait until the server answers, and create our role and database on its first start. Raises EmbeddedError if it
+    dies.
+    """
     deadline = time.monotonic() + READY_SECONDS
     while True:
         try:
-            with psycopg.connect(host=str(runtime), user=NAME, dbname="postgres", autocommit=True) as connection:
-                create_database(connection)
-                return
+            find_administrator(str(runtime))
+            prepare_database(str(runtime), NAME)
+            return
         except psycopg.OperationalError as error:
             if has_ended(child) or time.monotonic() > deadline:
                 raise EmbeddedError(f"PostgreSQL did not start: {error}\n{tail(child)}") from None
         time.sleep(0.02)
 
 
-def create_database(connection: psycopg.Connection) -> None:
-    if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone() is None:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(NAME)))
+def find_administrator(host: str) -> None:
+    """Raises psycopg.OperationalError while the server does not answer."""
+    try:
+        connect(host, ADMINISTRATOR).close()
+    except psycopg.OperationalError:
+        rename_administrator(host)

@@ -72,7 +72,7 @@ class Scale:
             return
         for _ in range(self.plan.rounds):
             refill()
-            with self.ground.connect(DATABASE) as connection:
+            with self.ground.connect_administrator(DATABASE) as connection:
                 connection.execute("SELECT pg_stat_statements_reset()")
                 with self.service.running_worker():
                     self.ground.sink.await_count(self.ground.sink.count + self.plan.claimed)
@@ -129,7 +129,7 @@ def measure(board: Board, plan: Plan, place: Path) -> None:
         ground = stack.enter_context(open_ground(place))
         settings = {"DNS_SERVERS": names.place, "MX_ALLOWED_NETWORKS": NETWORK}
         service = open_service(ground, DATABASE, 3, settings)
-        with ground.connect(DATABASE) as connection:
+        with ground.connect_administrator(DATABASE) as connection:
             connection.execute("CREATE EXTENSION pg_stat_statements")
         measure_rows(Scale(ground=ground, board=board, plan=plan, service=service), names, stack)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from django.db import connection
 
-from emailsvc.embedded import binaries
+from emailsvc.embedded import binaries, postgres
 from emailsvc.embedded.account import choose_account
 from emailsvc.embedded.errors import EmbeddedError
 from emailsvc.embedded.programs import has_ended
@@ -161,3 +162,70 @@ def test_folders_of_killed_runs_are_removed_and_those_of_running_ones_kept(
         with runtime_folder(None):
             assert running.exists()
             assert not left.exists()
+
+
+def read_rights(url: str) -> object:
+    query = """
+        SELECT rolname, rolsuper, pg_get_userbyid(datdba) FROM pg_roles, pg_database
+        WHERE rolname = current_user AND datname = current_database()
+    """
+    with psycopg.connect(url) as connection:
+        return connection.execute(query).fetchone()
+
+
+FORBIDDEN = (
+    "COPY pg_class TO PROGRAM 'cat'",
+    "SELECT pg_read_file('postgresql.conf')",
+    "ALTER SYSTEM SET fsync = off",
+    "SET ROLE postgres",
+)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("statement", FORBIDDEN)
+def test_our_role_reaches_nothing_beyond_its_databases(statement: str) -> None:
+    """The tests' own server is an embedded one."""
+    given = {**connection.get_connection_params(), "cursor_factory": psycopg.Cursor}
+    with (
+        psycopg.connect(**given, autocommit=True) as session,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        session.execute(statement.encode())
+
+
+def test_a_data_folder_whose_superuser_owned_the_tables_goes_on_working(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As earlier releases made it.
+    options = tuple("emailsvc" if word == "postgres" else word for word in postgres.INITDB_OPTIONS)
+    monkeypatch.setattr(postgres, "INITDB_OPTIONS", options)
+    monkeypatch.setattr(postgres, "find_administrator", make_old_database)
+    monkeypatch.setattr(postgres, "prepare_database", lambda _host, _name: None)
+    with running_servers(data, {"REDIS_URL": "redis://elsewhere"}, is_durable=False) as servers:
+        monkeypatch.undo()
+        url = servers.environment["DATABASE_URL"]
+        for _ in range(2):
+            postgres.await_postgres(servers.runtime, servers.children[0])
+            assert read_rights(url) == ("emailsvc", False, "emailsvc")
+        with psycopg.connect(url) as owner:
+            owner.execute("ALTER TABLE kept ADD word text")
+            assert owner.execute("INSERT INTO kept (at) VALUES (now()) RETURNING id").fetchone() is not None
+            owner.execute("CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+            owner.execute("ALTER SEQUENCE serial OWNED BY kept.id")
+            owner.execute("DROP TABLE kept, old_serial")
+            assert owner.execute("SELECT similarity('a', 'a')").fetchone() == (1,)
+
+
+def make_old_database(host: str) -> None:
+    with psycopg.connect(host=host, user="emailsvc", dbname="postgres", autocommit=True) as connection:
+        connection.execute("CREATE DATABASE emailsvc")
+    with psycopg.connect(host=host, user="emailsvc", dbname="emailsvc", autocommit=True) as connection:
+        for statement in (
+            "CREATE EXTENSION pg_trgm",
+            "CREATE TABLE kept (id bigint GENERATED ALWAYS AS IDENTITY, at timestamptz) PARTITION BY RANGE (at)",
+            "CREATE TABLE kept_all PARTITION OF kept DEFAULT",
+            "CREATE TABLE old_serial (id bigserial)",
+            "CREATE SEQUENCE serial",
+            "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        ):
+            connection.execute(statement)
