@@ -25,7 +25,7 @@ MEMBERS = {
         "attachments",
     ),
 }
-BESIDE = {"test", "headers", "on_uncertain", "events"}
+BESIDE = {"bodies_purged_at", "test", "headers", "on_uncertain", "events"}
 RECIPIENT = {"address", "name", "kind", "status", "status_reason", "next_attempt_at", "last_reply"}
 ATTEMPT = {
     *("number", "recipient", "provider", "started_at", "finished_at", "outcome", "code", "enhanced_code", "reply"),

@@ -55,10 +55,15 @@ def expect(method: str, path: str) -> set[int]:
     """How a test key's request about a live object is answered."""
     if path.startswith(("/providers", "/admin")):
         return {403}
+    # A test key that erases would erase live mail.
+    if path.startswith("/erasures"):
+        return {403}
     if path.startswith(READ_ONLY) and path != "/templates/<str:ref>/test":
         return {403} if method != "GET" and not path.endswith("/preview") else {200}
     if path == "/suppressions/import":
         return {403}
+    if path == "/emails/settle":
+        return {422}
     return {404} if "<" in path and "/templates" not in path else {200, 201, 202}
 
 

@@ -90,8 +90,7 @@ class Machine:
         (self.modules / "pip.py").write_text(PIP.format(name="pip"))
 
     def put_ensurepip(self) -> None:
-        # A module of that name that is nowhere, so that the one that it makes is found.
-        (self.modules / "pip.py").unlink()
+        # The pip that it makes comes first in the path; our own Python finds the absent one.
         (self.modules / "ensurepip.py").write_text(
             ENSUREPIP.format(pip=PIP.format(name="ensurepip"), folder="{folder}")
         )

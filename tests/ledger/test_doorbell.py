@@ -15,6 +15,13 @@ from ledger.doorbell import Doorbell
 from ledger.limits import WorkKind, work_of
 
 
+@pytest.fixture(autouse=True)
+def _no_web_process() -> Iterator[None]:
+    """Another test may have made this process a web process, whose wake-ups are gathered."""
+    with work_of(WorkKind.COMMAND):
+        yield
+
+
 class Recorder:
     """A task that notes that it was sent."""
 

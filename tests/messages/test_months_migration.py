@@ -11,6 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
 
+from accounts.requests.retention import REQUESTS
 from common.ids import new_id
 from ledger.partitions import MonthlyTable
 from messages.months import ATTEMPTS, EVENTS, MONTHLY_TABLES
@@ -19,6 +20,8 @@ DATABASE = f"months_{uuid4().hex[:12]}"
 FIRST_RELEASE = [("mail", "0001_initial"), ("tracking", "0001_initial"), ("webhooks", "0001_initial")]
 CONNECT = ("host", "port", "user", "password")
 COUNT = 20
+# The tables that had rows before they had months.
+OLD_TABLES = tuple(table for table in MONTHLY_TABLES if table != REQUESTS)
 # A value for each column that must have one.
 FILL = {
     "text": "",
@@ -100,9 +103,9 @@ def read(other: BaseDatabaseWrapper, table: MonthlyTable) -> list[dict[str, obje
 def test_every_row_is_kept_and_numbers_go_on(installation):
     migrate(installation, FIRST_RELEASE)
     fill(installation)
-    before = {table.name: read(installation, table) for table in MONTHLY_TABLES}
+    before = {table.name: read(installation, table) for table in OLD_TABLES}
     migrate(installation)
-    for table in MONTHLY_TABLES:
+    for table in OLD_TABLES:
         kept = read(installation, table)
         assert len(kept) == COUNT
         assert [{name: row[name] for name in old} for row, old in zip(kept, before[table.name], strict=True)] == (

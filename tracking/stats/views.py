@@ -63,8 +63,9 @@ class StatsView(ProjectView):
 
     @extend_schema(operation_id="get_stats", responses=StatsOutput, examples=[EXAMPLE])
     def get(self, request: Request) -> Response:
-        """The figures of the emails accepted in a time range: by hour or day, by tag, template, provider, domain,
-        stream or mailbox provider.
+        """The figures of the emails accepted in a time range, by hour or day, and by a group.
+
+        Groups are tag, template, provider, domain, stream or mailbox provider.
 
         Every event counts in the step in which its email was accepted, even if it comes later: a bounce after the
         delivery, a click a week later. Therefore past figures may still grow. Mail of test keys is not counted.

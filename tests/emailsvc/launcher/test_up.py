@@ -124,6 +124,7 @@ def test_ready_json_has_the_addresses_for_programs(up: Up) -> None:
     assert set(up.ready) == {
         *("url", "admin_url", "admin_user", "admin_password", "api_key"),
         *("inbox_url", "smtp_host", "smtp_port", "report_host", "report_port"),
+        *("metrics_url", "metrics_token"),
         *("submission_host", "submission_port", "submission_tls_port", "submission_certificate"),
     }
     assert up.ready["admin_url"] == f"{up.ready['url']}/admin/"
