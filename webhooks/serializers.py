@@ -15,6 +15,7 @@ from common.serializers import (
     StrictChoiceField,
     StrictDateTimeField,
     StrictSerializer,
+    StrictUUIDField,
     wrong,
 )
 from common.validation import NON_FIELD
@@ -54,7 +55,7 @@ class EndpointPatch(StrictSerializer):
 class ReplayInput(StrictSerializer):
     """Either one delivery, or all deliveries since a time; only failed ones unless `status` says otherwise."""
 
-    delivery_id = serializers.UUIDField(required=False)
+    delivery_id = StrictUUIDField(required=False)
     since = StrictDateTimeField(required=False)
     until = StrictDateTimeField(required=False)
     types = serializers.ListField(child=StrictCharField(max_length=100), required=False, max_length=MAX_EVENTS)

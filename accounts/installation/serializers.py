@@ -20,6 +20,7 @@ from common.serializers import (
     StrictDateTimeField,
     StrictIntegerField,
     StrictSerializer,
+    StrictUUIDField,
     TimeField,
 )
 
@@ -158,7 +159,7 @@ class KeyQuery(PageQuery):
 class KeyInput(StrictSerializer):
     """A new key of a project."""
 
-    project_id = serializers.UUIDField()
+    project_id = StrictUUIDField()
     name = SingleLineField(max_length=100, default="", allow_blank=True, help_text="The purpose of the key.")
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=sorted(ALL)), max_length=MAX_ITEMS, help_text="`admin` is not for these."

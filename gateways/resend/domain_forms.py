@@ -8,14 +8,13 @@ from typing import Any
 
 from rest_framework import serializers
 
-from common.serializers import SingleLineField, StrictBooleanField, StrictSerializer, wrong
+from common.serializers import SingleLineField, StrictBooleanField, StrictSerializer, StrictUUIDField, wrong
 from domains.dns.records import RecordPurpose
 from domains.dns.verdicts import RecordStatus
 from domains.domain_status import DomainStatus
 from domains.models import Domain
 from domains.serializers import MAX_TEXT, DomainOutput, DomainQuery
 from gateways.resend.paging import TwoWayQuery
-from messages.api.fields import StrictUUIDField
 
 # Resend waits 72 hours in `temporary_failure`, as we do in `warning`: mail is still sent.
 STATUSES: Mapping[str, str] = {

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from common.errors import FieldError, join_path
-from common.serializers import NO_FIELD
+from common.serializers import NO_FIELD, StrictUUIDField
 from common.times import format_time
 from gateways.compat.rewriting import Rewrites, guess_type, reject, rewrite, write_files
 from messages.accepting.draft import Draft
-from messages.api.fields import ABSENT, StrictUUIDField
+from messages.api.fields import ABSENT
 from messages.api.serializers import RescheduleRequest, read_draft
 
 MODE_HEADER = "x-batch-validation"

@@ -6,10 +6,9 @@ from typing import Any
 from rest_framework import serializers
 
 from common.errors import FieldErrors, join_path
-from common.serializers import StrictCharField, StrictChoiceField, StrictSerializer
+from common.serializers import StrictCharField, StrictChoiceField, StrictSerializer, StrictUUIDField
 from common.times import format_time
 from delivery.ssrf import MAX_URL
-from messages.api.fields import StrictUUIDField
 from webhooks.formats.resend import TYPES
 from webhooks.models import Endpoint, EndpointStatus
 from webhooks.serializers import MAX_EVENTS

@@ -22,9 +22,9 @@ from common.serializers import (
     QuerySerializer,
     StrictChoiceField,
     StrictSerializer,
+    StrictUUIDField,
 )
 from gateways.ses.viewsets import SesViewSet
-from messages.api.fields import StrictUUIDField
 from tracking.models import Suppression, SuppressionReason, SuppressionWay
 from tracking.suppressions.service import Entry, release_suppressions, select_entry, sort_by_strength, suppress
 

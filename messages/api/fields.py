@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NoReturn, cast
-from uuid import UUID
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
@@ -58,15 +57,6 @@ class LenientSerializer(StrictSerializer):
         absent = {name for name, value in data.items() if name in lenient and value in ABSENT}
         absent |= {name for name in self.strict_about if name in data and data[name] is None}
         return super().inspect({name: value for name, value in data.items() if name not in absent})
-
-
-class StrictUUIDField(serializers.UUIDField):
-    """A UUID that must be a string: the number 5 is rejected."""
-
-    def to_internal_value(self, data: Any) -> UUID:
-        if not isinstance(data, str):
-            self.fail("invalid", value=data)
-        return super().to_internal_value(data)
 
 
 @extend_schema_field({"oneOf": [ADDRESS_SCHEMA, {"type": "array", "items": ADDRESS_SCHEMA, "maxItems": MAX_ADDRESSES}]})

@@ -22,6 +22,7 @@ from common.serializers import (
     StrictChoiceField,
     StrictDateTimeField,
     StrictSerializer,
+    StrictUUIDField,
     TimeField,
 )
 from messages.models import Pause
@@ -36,7 +37,7 @@ KINDS = [kind for kind in PauseKind if kind is not PauseKind.MAILBOX_PROVIDER]
 class PauseInput(StrictSerializer):
     """A new pause."""
 
-    project_id = serializers.UUIDField(
+    project_id = StrictUUIDField(
         default=None,
         allow_null=True,
         help_text="The project; null for all, which domains and providers alone can have.",

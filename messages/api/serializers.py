@@ -16,6 +16,7 @@ from common.serializers import (
     StrictChoiceField,
     StrictDateTimeField,
     StrictSerializer,
+    StrictUUIDField,
     wrong,
 )
 from common.validation import list_field_errors
@@ -28,7 +29,6 @@ from messages.api.fields import (
     LenientSerializer,
     MetadataField,
     SenderField,
-    StrictUUIDField,
     TagsField,
     fail_field,
 )
