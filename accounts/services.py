@@ -113,13 +113,6 @@ class InvalidProjectNameError(ApiError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-class InvalidKeyNameError(ApiError):
-    """A key's name has at most 100 printable characters."""
-
-    code = "invalid_key_name"
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-
-
 class ProjectExistsError(ConflictError):
     """A project with this name exists already."""
 
@@ -189,8 +182,7 @@ def create_api_key(
     text = token or tokens.new_token(is_test=is_test)
     if not tokens.is_token(text) or text.startswith(tokens.TEST) != is_test:
         raise InvalidTokenError
-    if len(name) > 100 or not name.isprintable():
-        raise InvalidKeyNameError
+    tokens.check_key_name(name)
     checked = check_scopes(scopes)
     if (known.ADMIN in checked or project is None) and (project or is_test or checked != [known.ADMIN]):
         raise InstallationKeyError

@@ -4,6 +4,9 @@ import hashlib
 import re
 import secrets
 import string
+from http import HTTPStatus
+
+from common.errors import ApiError
 
 ALPHABET = string.ascii_letters + string.digits
 VISIBLE = 8
@@ -13,6 +16,13 @@ LIVE = "es_live_"
 TEST = "es_test_"
 TOKEN = re.compile(rf"(?:{LIVE}|{TEST})[A-Za-z0-9]{{{VISIBLE + SECRET},200}}\Z")
 PREFIX_LENGTH = len(LIVE) + VISIBLE
+
+
+class InvalidKeyNameError(ApiError):
+    """A key's name has at most 100 printable characters."""
+
+    code = "invalid_key_name"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def new_token(*, is_test: bool = False) -> str:
@@ -33,3 +43,10 @@ def prefix_of(token: str) -> str:
 def hash_of(token: str) -> str:
     """SHA-256 in hex. A slow hash would add nothing: the secret is random, not chosen by a user."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def check_key_name(text: str) -> str:
+    """The name itself. Raises `InvalidKeyNameError`."""
+    if len(text) > 100 or not text.isprintable():
+        raise InvalidKeyNameError
+    return text

@@ -8,7 +8,8 @@ from rest_framework import serializers
 from accounts.models import ApiKey, AuditEntry, Project
 from accounts.project_settings import check_header_pattern, check_link_scheme
 from accounts.scopes import ALL
-from accounts.services import check_network, check_pattern
+from accounts.services import check_network, check_pattern, check_project_name
+from accounts.tokens import check_key_name
 from common.addresses import AddressError, parse_address
 from common.errors import ApiError
 from common.serializers import (
@@ -88,7 +89,9 @@ def percent_field(what: str, default: float) -> PercentField:
 class ProjectInput(StrictSerializer):
     """A project's settings, all of them."""
 
-    name = SingleLineField(max_length=100, help_text="1 to 100 characters; no two projects have the same name.")
+    name = CheckedField(
+        check_project_name, max_length=100, help_text="1 to 100 characters; no two projects have the same name."
+    )
     contact_email = CheckedField(
         check_contact, default="", allow_blank=True, help_text="The address that gets the project's notices."
     )
@@ -160,7 +163,9 @@ class KeyInput(StrictSerializer):
     """A new key of a project."""
 
     project_id = StrictUUIDField()
-    name = SingleLineField(max_length=100, default="", allow_blank=True, help_text="The purpose of the key.")
+    name = CheckedField(
+        check_key_name, max_length=100, default="", allow_blank=True, help_text="The purpose of the key."
+    )
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=sorted(ALL)), max_length=MAX_ITEMS, help_text="`admin` is not for these."
     )
