@@ -26,6 +26,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Reference": ("errors", "limits", "settings", "glossary"),
     "Operations": (
         "self-hosting",
+        "deployment",
         "esps",
         "operations",
         "people",
