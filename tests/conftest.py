@@ -28,6 +28,7 @@ from messages.models import Message
 from messages.pausing.state import pause_state
 from providers.routing.selection import routes
 from tests.domains.dns_server import DnsServer, run_dns_server
+from tests.lock_order import Transactions, recorded_locks
 from tests.port_guard import guarded_ports
 from tests.shortcuts import shortcuts
 from webhooks import publishing
@@ -42,6 +43,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     seed = config.getoption("randomly_seed", None)
     if isinstance(seed, int):
         terminalreporter.write_line(f"The order was that of --randomly-seed={seed}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_locks() -> Iterator[Transactions]:
+    with recorded_locks() as transactions:
+        yield transactions
+
+
+@pytest.fixture(autouse=True)
+def _locks_are_taken_in_order(all_locks: Transactions) -> Iterator[None]:
+    """Every test is a test of the one order of locks, in whatever flow it has (docs/decisions/0205)."""
+    yield
+    breaches = all_locks.take_breaches()
+    assert not breaches, "\n\n".join(breaches)
 
 
 @pytest.fixture(scope="session", autouse=True)

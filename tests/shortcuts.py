@@ -14,6 +14,7 @@ from django.test import TransactionTestCase, override_settings
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from delivery.dkim import signing
+from tests.lock_order import RANKS
 
 RSA_KEYS = 6
 FILLED_BY_DJANGO = {"django_migrations", "django_content_type", "auth_permission"}
@@ -104,12 +105,12 @@ def only_filled_tables_emptied() -> Iterator[None]:
 
 
 def empty_filled_tables() -> None:
-    """Delete all rows in one transaction: foreign keys are checked at its end, so the order does not matter."""
+    """Delete all rows in one transaction: foreign keys are checked at its end, so only the order of locks matters."""
     tables = [name for name in connection.introspection.django_table_names() if name not in FILLED_BY_DJANGO]
     ask = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in tables)
     with connection.cursor() as cursor:
         cursor.execute(ask)
-        filled = [name for (name,) in cursor.fetchall()]
+        filled = sorted((name for (name,) in cursor.fetchall()), key=lambda name: RANKS.get(name, 0))
         if filled:
             cursor.execute("".join(f"DELETE FROM {name};" for name in filled))
     ContentType.objects.clear_cache()
