@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 
 from delivery.addresses import read_typed_address
+from delivery.mail_dates import read_mail_date
 
 MAX_RECIPIENTS = 100
 MAX_FIELD = 4_000
@@ -86,11 +86,8 @@ def read_mta(value: str) -> str:
 
 def read_date(value: str) -> datetime | None:
     """A date with its time zone, or None for an invalid date."""
-    try:
-        date = parsedate_to_datetime(value[:100])
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return date if date.tzinfo else None
+    date = read_mail_date(value)
+    return date if date and date.tzinfo else None
 
 
 def _iterate_groups(text: str) -> Iterator[Group]:

@@ -5,15 +5,19 @@ A server subclasses `SmtpServer` and `SmtpConversation`, and says whom it takes 
 
 import asyncio
 import logging
+import re
 import ssl
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from delivery.smtp.incoming import Budget, open_message, take_message
 
 TOO_MANY_RECIPIENTS = "452 4.5.3 Too many recipients"
+# Within one line of a reply (RFC 5321, 4.2: textstring).
+UNPRINTABLE = re.compile("[^\t\x20-\x7e]")
 TOO_MANY = b"421 4.3.2 Too many connections, try again later\r\n"
 HANDSHAKE_SECONDS = 10.0
 # How long the other side of a line with TLS may take to agree to its end.
@@ -161,8 +165,13 @@ class SmtpConversation(SMTP, ABC):
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
         try:
             return super()._getaddr(arg)
-        except IndexError:  # the standard library's parser, over `<@`
+        except Exception:  # noqa: BLE001 - the standard library's parser fails in many ways over what is no address
             return None, None
+
+    async def push(self, status: Any) -> None:
+        """A reply in printable characters: the library repeats a client's words in some."""
+        text = status if isinstance(status, str) else status.decode("ascii", "replace")
+        await super().push(UNPRINTABLE.sub("?", text))
 
     async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802 (aiosmtpd's name)
         assert self.envelope is not None

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import partial
 from hashlib import sha256
 from tempfile import TemporaryFile
@@ -23,6 +22,7 @@ from common.serializers import NO_FIELD
 from common.strict_json import parse_json
 from common.times import format_time
 from common.validation import list_field_errors
+from delivery.mail_dates import read_mail_date
 from gateways.compat.forms import Form
 from gateways.compat.rewriting import Rewrites, guess_type, name_file, reject, rewrite, split_addresses
 from gateways.mailgun.recipient_variables import FIELD, list_recipients
@@ -171,15 +171,21 @@ def write_fixed(name: str, values: list[Any]) -> dict[str, Any]:
 def write_time(values: list[Any]) -> dict[str, Any]:
     """A date of RFC 5322 or seconds since 1970; a time of RFC 3339, which our API has, stays."""
     text = read_one("scheduled_at", values).strip()
-    try:
-        if text.isascii() and text.isdigit():
-            return {"scheduled_at": format_time(datetime.fromtimestamp(int(text), UTC))}
-        if not text[:4].isdigit():
-            found = parsedate_to_datetime(text)
-            return {"scheduled_at": format_time(found if found.tzinfo else found.replace(tzinfo=UTC))}
-    except (ValueError, OverflowError, OSError):
+    is_number = text.isascii() and text.isdigit()
+    if text[:4].isdigit() and not is_number:
+        return {"scheduled_at": text}
+    moment = read_seconds(text) if is_number else read_mail_date(text)
+    if moment is None:
         reject("scheduled_at", "Must be a date of RFC 5322 such as Fri, 25 Oct 2030 23:10:10 +0000.", "invalid_time")
-    return {"scheduled_at": text}
+    return {"scheduled_at": format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))}
+
+
+def read_seconds(digits: str) -> datetime | None:
+    """The time so many seconds after 1970 began; None if the calendar ends before it."""
+    try:
+        return datetime.fromtimestamp(int(digits), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def write_headers(form: Form) -> dict[str, Any]:

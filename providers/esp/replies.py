@@ -9,13 +9,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from delivery.envelope import Outcome, Reply, Stage
 from delivery.http_client import HttpResult
 from delivery.judging.model import Judgement
 from delivery.judging.terms import About, Reason, Speaker
+from delivery.mail_dates import read_mail_date
 from delivery.replies import MAX_RETRY_AFTER, clean_text
 
 MAX_READ = 4_000
@@ -139,11 +139,10 @@ def read_retry_after(headers: Mapping[str, str]) -> timedelta | None:
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return min(timedelta(seconds=int(text[:8])), MAX_RETRY_AFTER)
-    try:
-        moment = parsedate_to_datetime(text)
-        wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)
-    except (TypeError, ValueError, OverflowError):
+    moment = read_mail_date(text)
+    if moment is None:
         return None
+    wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)
     return min(max(wait, timedelta(0)), MAX_RETRY_AFTER)
 
 

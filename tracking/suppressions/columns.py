@@ -12,9 +12,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from common.times import TimeError, parse_time
+from delivery.mail_dates import read_mail_date
 from tracking.models import SuppressionReason
 
 NOT_ALNUM = re.compile(r"[^a-z0-9]")
@@ -157,7 +157,9 @@ def parse_moment(text: str) -> datetime:
             return parse(text)
         except ValueError:
             continue
-    return parsedate_to_datetime(text)
+    if (date := read_mail_date(text)) is None:
+        raise ValueError("no date")
+    return date
 
 
 def assign_roles(cells: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from uuid import UUID
 
 import structlog
@@ -26,6 +25,7 @@ from delivery.http_client import (
     ProtocolError,
     TimeoutException,
 )
+from delivery.mail_dates import read_mail_date
 from delivery.ssrf import Guard, RefusedError, UrlTarget
 
 log = structlog.get_logger(__name__)
@@ -147,7 +147,7 @@ class Poster:
         heard = PartialResponse()
         try:
             async with asyncio.timeout(self._deadline):
-                await self._exchange(post, heard)
+                await read_answer(self._client, post, heard)
         except RefusedError as error:
             heard.error, heard.is_refused = error.message, True
         except TimeoutError:
@@ -158,14 +158,16 @@ class Poster:
                 log.exception("webhook_post_failed", delivery_id=str(post.id))
         self._answers.put(heard.conclude(post.id, timedelta(seconds=time.monotonic() - began)))
 
-    async def _exchange(self, post: Post, heard: "PartialResponse") -> None:
-        async with self._client.call("POST", post.target, post.headers, post.body) as response:
-            heard.status = response.status
-            heard.retry_after = read_retry_after(find_header(response.headers, b"retry-after"))
-            async for chunk in response.chunks:
-                heard.body += chunk
-                if len(heard.body) > MAX_BODY:
-                    break
+
+async def read_answer(client: AsyncHttpClient, post: Post, heard: "PartialResponse") -> None:
+    """Make the post, and keep in `heard` what the answer tells. EXPECTED_ERRORS, RefusedError."""
+    async with client.call("POST", post.target, post.headers, post.body) as response:
+        heard.status = response.status
+        heard.retry_after = read_retry_after(find_header(response.headers, b"retry-after"))
+        async for chunk in response.chunks:
+            heard.body += chunk
+            if len(heard.body) > MAX_BODY:
+                break
 
 
 def describe_failure(error: BaseException) -> str:
@@ -217,10 +219,7 @@ def read_retry_after(value: bytes) -> timedelta | None:
     text = value.decode("latin-1").strip()
     if text.isdecimal() and len(text) < 9:
         return min(timedelta(seconds=int(text)), MAX_RETRY_AFTER)
-    try:
-        until = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if until.tzinfo is None:
+    until = read_mail_date(text)
+    if until is None or until.tzinfo is None:
         return None
     return min(max(until - datetime.now(UTC), timedelta(0)), MAX_RETRY_AFTER)

@@ -7,7 +7,7 @@ from pathlib import Path
 from pip_requirements_parser import RequirementsFile
 
 ROOT = Path(__file__).resolve().parents[3]
-FOR_DEVELOPERS = {"requirements-dev.txt", "requirements-pip.txt"}
+FOR_DEVELOPERS = {"requirements-dev.txt", "requirements-fuzz.txt", "requirements-pip.txt"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
