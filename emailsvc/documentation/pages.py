@@ -31,6 +31,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "operations",
         "people",
         "management",
+        "asvs",
         "drills",
         "benchmarks",
         "architecture",
