@@ -1,5 +1,7 @@
 """`./run drills [--only NAME]… [--repeat N] [--json] [--without PART]…`: fault drills, each with its own proof.
 
+`./run drills --soak MINUTES`: all at once for so long, under a mixed load.
+
 Everything runs in a temporary folder, with its own servers and ports. Exit status 0 if all drills pass.
 """
 
@@ -22,7 +24,7 @@ def main() -> int:
             django.setup()
             # Models can be imported only from here on.
             program = import_module("drills.harness.program")
-            return int(program.run_drills(ground, options))
+            return int((program.run_soak if options.soak else program.run_drills)(ground, options))
     except EmbeddedError as error:
         print(f"drills: {error}", file=sys.stderr)
         return 1
@@ -39,6 +41,9 @@ def read_options() -> argparse.Namespace:
         default=[],
         choices=PARTS,
         help="disable a part of the product, to show that the drills detect it",
+    )
+    parser.add_argument(
+        "--soak", type=float, metavar="MINUTES", help="instead of drills, a mixed load with random faults for so long"
     )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="copy logs and the sinks' journals to this folder")
     # ./run passes these on; drills have their own folder and ports.

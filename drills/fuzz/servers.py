@@ -19,6 +19,7 @@ from delivery.smtp.config import SmtpConfig, Timeouts
 from delivery.smtp.server import Envelope, ServerLimits, ServerManner, SmtpConversation, SmtpServer
 from delivery.smtp.transport import SmtpTransport
 from delivery.ssrf import Guard, parse_target
+from delivery.tls import make_client_context
 from emailsvc.launcher.ports import LOOPBACK
 from webhooks.posting.http_client import EXPECTED_ERRORS, PartialResponse, Post, read_answer
 
@@ -38,6 +39,8 @@ REPLY_LINE = re.compile(rb"[2-5][0-9]{2}(?:[ -][^\r\n]*)?")
 # A conversation that takes longer waits for something, though the other side has gone.
 PATIENCE_SECONDS = 10.0
 ONE = UUID(int=1)
+# Reading the authorities takes longer than a whole conversation.
+CONTEXT = make_client_context()
 MAIL = Delivery(
     recipient_id=ONE,
     message_id=ONE,
@@ -139,7 +142,7 @@ def hear_http_answer(data: bytes) -> None:
 
 async def post_webhook(data: bytes, heard: PartialResponse) -> None:
     async with saying(data) as port:
-        client = AsyncHttpClient(Guard(allowed=[ip_network(f"{LOOPBACK}/32")]), connect_seconds=1.0)
+        client = AsyncHttpClient(Guard(allowed=[ip_network(f"{LOOPBACK}/32")]), connect_seconds=1.0, context=CONTEXT)
         post = Post(id=ONE, target=parse_target(f"http://{LOOPBACK}:{port}/"), headers={}, body=b"{}")
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):

@@ -13,7 +13,7 @@ from drills.harness.catalogue import DRILLS, PARTS
 from drills.harness.ground import Ground
 from drills.harness.report import DrillVerdict, build_head, describe_machine
 from drills.harness.scaled import shorten
-from drills.harness.scene import open_scene
+from drills.harness.scene import Scene, open_scene
 from drills.harness.stack import NotUpError, Stack, running_stack
 from drills.harness.watch import PATIENCE_SECONDS
 
@@ -32,11 +32,21 @@ def run_drills(ground: Ground, options: Namespace) -> int:
         if not options.json:
             print(build_head(), flush=True)
         for name in names:
-            verdicts.append(play(stack, name, patience))
+            verdicts.append(play(stack, name, find_drill(DRILLS[name]), patience))
             print(verdicts[-1].as_json() if options.json else verdicts[-1].as_row(), flush=True)
     print(build_summary(verdicts, time.monotonic() - begun_at), file=sys.stderr)
     failed = not all(verdict.is_passed for verdict in verdicts)
     return 1 if failed else 0
+
+
+def run_soak(ground: Ground, options: Namespace) -> int:
+    """Returns exit status 1 if a promise did not hold, or something grew."""
+    soak = find_drill("drills.soak.play:soak")
+    with running_stack(ground, [shorten]) as stack:
+        verdict = play(stack, "soak", lambda scene: soak(scene, options.soak), PATIENCE_SECONDS)
+        print(verdict.as_json() if options.json else f"{build_head()}\n{verdict.as_row()}", flush=True)
+    print(f"{verdict.result} {describe_machine()}", file=sys.stderr)
+    return 0 if verdict.is_passed else 1
 
 
 def build_summary(verdicts: Sequence[DrillVerdict], seconds: float) -> str:
@@ -60,12 +70,12 @@ def find_drill(place: str) -> Callable[..., Any]:
     return found
 
 
-def play(stack: Stack, name: str, patience: float) -> DrillVerdict:
+def play(stack: Stack, name: str, drill: Callable[[Scene], None], patience: float) -> DrillVerdict:
     """Set-up, fault, quiet, judgement: the drill performs the first three."""
     begun_at = time.monotonic()
     with open_scene(stack, name, patience) as scene:
         try:
-            find_drill(DRILLS[name])(scene)
+            drill(scene)
         except NotUpError as error:
             scene.problems.append(str(error))
         except Exception as error:  # noqa: BLE001 - a fault of the drill's own: it has failed, the others are played

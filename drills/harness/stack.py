@@ -70,6 +70,10 @@ class Stack:
         """The running web servers, the oldest first."""
         return tuple(self._webs)
 
+    def list_programs(self) -> Sequence[tuple[int, str]]:
+        """The number and the name of each program that runs."""
+        return tuple(self._programs.items())
+
     def _is_web_up(self) -> bool:
         client = HTTPConnection(LOOPBACK, self.ground.web_port, timeout=2)
         with suppress(OSError, HTTPException):

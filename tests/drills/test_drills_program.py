@@ -32,6 +32,11 @@ def test_options_may_be_repeated(parse):
     assert options.without == ["claim"]
 
 
+def test_a_soak_has_minutes(parse):
+    assert parse("--soak", "2.5").soak == 2.5
+    assert parse().soak is None
+
+
 def test_without_options_all_drills_are_played_once(parse):
     options = parse()
     assert (options.only, options.repeat, options.json, options.without) == (None, 1, False, [])
