@@ -1,7 +1,7 @@
 """Writes events to the log, and the webhook deliveries of each event with it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -82,6 +82,11 @@ WITH facts AS MATERIALIZED ({_ROWS}), written AS ({_INSERT} facts f), told AS (
 _LOCK = f"SELECT id FROM {MESSAGES} WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608
 
 
+def lock_for_facts(message_ids: Collection[UUID]) -> None:
+    """Lock the messages of facts that a transaction will record after it has locked what comes later in the order."""
+    execute(_LOCK, [list(message_ids)])
+
+
 def record_facts(facts: Sequence[Fact]) -> None:
     """Append `facts` to the log, in the transaction that makes the change which they describe.
 
@@ -96,7 +101,7 @@ def record_facts(facts: Sequence[Fact]) -> None:
     if not listeners.has_any({fact.project_id for fact in facts}):
         execute(_WRITE, {"rows": rows})
         return
-    execute(_LOCK, [list({fact.message_id for fact in facts})])
+    lock_for_facts({fact.message_id for fact in facts})
     execute(_WRITE_AND_TELL, {"rows": rows, "attempts": max_attempts()})
     transaction.on_commit(ring)
 

@@ -27,6 +27,7 @@ from accounts.services import create_api_key
 from accounts.streams import create_stream
 from common.ids import timed_ids
 from emailsvc.documentation.calls import SOME_ID
+from messages.lifetimes.ending import delete_rest
 from messages.models import Message, Pause, Recipient
 from messages.sending.loop import SendingLoop
 from messages.states import Lane, Status, StatusReason
@@ -184,7 +185,9 @@ class World:
                 for each in self.api.get(f"/{kind}").json()["data"]:
                     self.api.delete(f"/{kind}/{each['id']}")
             if kind == "admin":
-                Project.objects.filter(name__in=("Acme Europe", "Shop")).delete()
+                for pk in Project.objects.filter(name__in=("Acme Europe", "Shop")).values_list("pk", flat=True):
+                    with transaction.atomic():
+                        delete_rest(pk, "")
             for path in ONLY_ONCE.get(kind, ()):
                 self.api.delete(path)
 

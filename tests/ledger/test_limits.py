@@ -93,7 +93,7 @@ def test_a_wait_for_a_lock_ends(settings: Any, monkeypatch: pytest.MonkeyPatch, 
         pytest.raises(OperationalError) as caught,
         transaction.atomic(),
     ):
-        Project.objects.select_for_update().get(pk=project.pk)
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     assert is_lock_timeout(caught.value)
 
 

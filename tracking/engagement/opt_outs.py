@@ -12,7 +12,7 @@ from django.db import transaction
 
 from accounts.services import write_audit
 from ledger.sql import fetch_one_as
-from tracking.events import Fact, record_facts
+from tracking.events import Fact, lock_for_facts, record_facts
 from tracking.message_tables import MESSAGES, RECIPIENTS
 from tracking.models import EventType, Suppression, SuppressionReason, SuppressionWay
 from tracking.suppressions.erased import ERASED_DOMAIN
@@ -81,6 +81,8 @@ def unsubscribe(mailed: MailedRecipient, opt_out: OptOut) -> bool:
     """Suppress the recipient's address for the stream of its mail, or for all. Returns whether that is new."""
     stream = None if opt_out.is_for_all else mailed.stream
     with transaction.atomic():
+        # A message is locked before an entry of the suppression list (docs/decisions/0205).
+        lock_for_facts([mailed.message_id])
         is_new = True
         if not mailed.is_simulated:
             entry = Entry(
