@@ -1,14 +1,17 @@
 """The audit of our locks for advisories, and the bill of materials."""
 
 import json
+import re
+from collections import defaultdict
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from emailsvc.launcher.supply import audit, sbom
-from emailsvc.launcher.supply.locks import list_locks, list_pinned
+from emailsvc.launcher.supply.locks import ROOT, list_locks, list_pinned
 
+PINNED = re.compile(r"^([\w.-]+)==(\S+)((?: ;[^\\\n]*)?)", re.MULTILINE)
 # As pip-audit reports it, with an advisory of 2023 about a release that nobody should have.
 RECORDED = {
     "dependencies": [
@@ -83,3 +86,14 @@ def test_the_bill_of_materials_names_every_pinned_package_once(tmp_path):
     assert django["licenses"] == [{"license": {"id": "BSD-3-Clause"}}]
     assert bom["metadata"]["component"]["name"] == "emailsvc"
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(path.read_text()) is None
+
+
+def test_the_locks_agree_so_that_they_can_be_installed_together():
+    versions = defaultdict(set)
+    for path in ROOT.glob("requirements*.txt"):
+        if path.name in {"requirements-fuzz.txt", "requirements-pip.txt"}:
+            continue
+        for name, version, marker in PINNED.findall(path.read_text()):
+            versions[name.lower(), marker.strip()].add(version)
+    assert len(versions) > 150
+    assert {key: found for key, found in versions.items() if len(found) > 1} == {}
