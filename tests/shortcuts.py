@@ -13,6 +13,8 @@ from django.db import connection
 from django.test import TransactionTestCase, override_settings
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from accounts.metering import wrong_keys
+from common.client_ip import IpAddress
 from delivery.dkim import signing
 from tests.lock_order import RANKS
 
@@ -48,6 +50,19 @@ def static_files_listed_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", look_once)
+        yield
+
+
+@contextmanager
+def wrong_keys_counted_for_each_test() -> Iterator[None]:
+    """All tests call from this machine, and send more wrong keys in a minute than one address may."""
+    name = wrong_keys.name_source
+
+    def name_in_test(address: IpAddress | None) -> str:
+        return f"{name(address)} {os.environ.get('PYTEST_CURRENT_TEST', '')}"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wrong_keys, "name_source", name_in_test)
         yield
 
 
@@ -122,6 +137,7 @@ ALL = (
     public_authorities_left_out,
     few_rsa_keys,
     only_filled_tables_emptied,
+    wrong_keys_counted_for_each_test,
 )
 
 
