@@ -3,7 +3,6 @@
 import gc
 import resource
 import signal
-import sys
 
 from django.conf import settings
 from django.urls import get_resolver
@@ -67,8 +66,6 @@ def when_ready(_server: Arbiter) -> None:
 
 
 def post_fork(_server: Arbiter, worker: Worker) -> None:
-    # A thread that has its answer from the database waits this long for one that computes; 5 ms is Python's own.
-    sys.setswitchinterval(0.0005)
     die_with_parent(worker.ppid, signal.SIGKILL)
     worker.limits = ServerLimits(
         connections_per_peer=settings.WEB_CONNECTIONS_PER_PEER,
