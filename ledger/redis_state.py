@@ -83,7 +83,9 @@ class Script:
     def _find_line(self, client: Any) -> Any:
         owner = (os.getpid(), client)
         if self._kept.owner != owner:
-            self._kept.line, self._kept.owner = client.connection_pool.make_connection(), owner
+            pool = client.connection_pool
+            # Not the pool's: it would count the connection for ever, and the thread that keeps it ends before.
+            self._kept.line, self._kept.owner = pool.connection_class(**pool.connection_kwargs), owner
         return self._kept.line
 
 

@@ -1,10 +1,13 @@
 """Lua scripts on a connection that each thread keeps."""
 
+import gc
 from collections.abc import Sequence
+from threading import Thread
 from uuid import uuid4
 
 from ledger.redis_state import Script, shared
 
+THREADS = 150
 SCRIPT = f"return {{redis.call('INCRBY', KEYS[1], ARGV[1]), ARGV[2]}} -- {uuid4()}"
 
 
@@ -39,3 +42,24 @@ def test_an_error_of_a_script_leaves_the_connection_usable() -> None:
     shared._quiet_until = 0.0
     shared.ask(lambda client: client.set(key, 7))
     assert run(script, [key], [1, ""]) == [8, ""]
+
+
+def test_a_connection_ends_with_its_thread_however_many_there_were() -> None:
+    """More than the pool of a client may have: a thread that has ended counts no more."""
+    script, key = Script(SCRIPT), f"test:{uuid4()}"
+    numbers: list[int] = []
+
+    def work() -> None:
+        assert run(script, [key], [1, ""]) is not None
+        line = Script._kept.line
+        line.send_command("CLIENT", "ID")
+        numbers.append(line.read_response())
+
+    for _ in range(THREADS):
+        thread = Thread(target=work)
+        thread.start()
+        thread.join()
+    assert len(set(numbers)) == THREADS
+    gc.collect()
+    assert shared.ask(lambda client: client.client_list(client_id=numbers)) == []
+    assert run(script, [key], [1, ""]) == [THREADS + 1, ""]
