@@ -207,7 +207,11 @@ class TestListener:
         self, listening: CachedRows, clock: Clock, project: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert read_name(listening, project) == "Acme"
-        execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%%'")
+        # Of this test's database alone: tests beside it listen on the same server.
+        execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%%'"
+            " AND datname = current_database()"
+        )
         await_true(lambda: listening.mark is None)
         Project.objects.filter(pk=project.pk).update(name="Acme Ltd")
         clock.now += module.CHECK_SECONDS

@@ -64,7 +64,8 @@ def test_every_string_is_refused_by_name_or_kept_as_it_is() -> None:
             assert address.given[name] in {text, text.lower(), text.lstrip("0")} or name.endswith("_url")
             assert not address.ca_file
             kept += 1
-    assert kept > 1_000
+    # Free texts such as passwords keep every string.
+    assert kept > 10 * len(each_text())
     assert wrong <= {name for _, _, name in FIELDS}
 
 
