@@ -108,7 +108,7 @@ def list_headers(stored: StoredResponse) -> Mapping[str, str]:
 
 def read_ticket(view: ApiView, request: Request) -> Ticket | None:
     """The request's idempotency key and fingerprint; None if the client sent no key."""
-    key = read_key(request.headers.get("Idempotency-Key"))
+    key = read_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
     if not key:
         return None
     query = request.META.get("QUERY_STRING", "")

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpResponseBase
+from django.http import HttpResponseBase, QueryDict
 from django.urls import get_script_prefix, reverse
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
@@ -64,6 +64,15 @@ def needs_a_field(serializer_class: type[StrictSerializer]) -> bool:
     return any(field.required for field in serializer_class().fields.values())
 
 
+@cache
+def means_nothing(query_class: type[QuerySerializer]) -> bool:
+    """Whether a request without parameters is valid, and has no values."""
+    try:
+        return not read_fields(query_class, QueryDict())
+    except ValidationError:
+        return False
+
+
 class ApiView(APIView):
     """A view for the request's key.
 
@@ -99,11 +108,12 @@ class ApiView(APIView):
             return
         super().initial(request, *args, **kwargs)
         if action := find_action(request, self):
-            if action not in self.queries and not request.META.get("QUERY_STRING"):
+            query_class = self.queries.get(action, NoQuery)
+            if not request.META.get("QUERY_STRING") and means_nothing(query_class):
                 self.query = {}
                 return
             try:
-                self.query = read_fields(self.queries.get(action, NoQuery), request.query_params)
+                self.query = read_fields(query_class, request.query_params)
             except ValidationError as error:
                 raise self.add_body_errors(error) from None
 
@@ -179,7 +189,7 @@ class ApiView(APIView):
         action = find_action(request, self) or ""
         count = self.metered.get(action)
         self.permit = Permit.ask(self.key, count(request) if count else 0)
-        if not (count and "Idempotency-Key" in request.headers):
+        if not (count and "HTTP_IDEMPOTENCY_KEY" in request.META):
             self.require_permit()
 
     def require_permit(self) -> None:

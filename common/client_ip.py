@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs
@@ -69,6 +70,7 @@ def is_within(address: IpAddress, networks: Sequence[IpNetwork]) -> bool:
     return any(address.version == network.version and address in network for network in networks)
 
 
+@lru_cache(maxsize=1000)
 def parse_ip(text: str) -> IpAddress | None:
     """An address as proxies write it: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`; otherwise None.
 

@@ -29,11 +29,15 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get("X-Request-Id", "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if SAFE_ID.match(given) else str(new_id())
         request.META[REQUEST_ID] = request_id
-        with structlog.contextvars.bound_contextvars(request_id=hide_address(request_id)):
+        # `bound_contextvars` would look through the variables of all libraries.
+        bound = structlog.contextvars.bind_contextvars(request_id=hide_address(request_id))
+        try:
             response = self.get_response(request)
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
         response["X-Request-Id"] = request_id
         return response
 

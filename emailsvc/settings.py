@@ -71,17 +71,20 @@ MIDDLEWARE = [
     "common.middleware.ChunkedBodyMiddleware",
     "emailsvc.web.tracking_hosts.TrackingHostMiddleware",
     "emailsvc.web.security_headers.ForwardedSchemeMiddleware",
+    # Requests of APIs pass by what follows.
+    "emailsvc.web.page_middleware.ApiShortcut",
     "django.middleware.security.SecurityMiddleware",
-    "emailsvc.web.page_middleware.PageStaticFiles",
-    "emailsvc.web.page_middleware.PageSession",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "emailsvc.web.page_middleware.PageAuthentication",
-    "emailsvc.web.page_middleware.PageMessages",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "emailsvc.admin_site.second_factor.SecondFactorMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "emailsvc.web.security_headers.AdminPolicyMiddleware",
     "axes.middleware.AxesMiddleware",
+    "emailsvc.web.page_middleware.PagesEnd",
 ]
 # Both forms of every API path are served; a redirect would lose a POST's body.
 APPEND_SLASH = False

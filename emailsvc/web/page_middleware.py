@@ -1,39 +1,66 @@
-"""Django's middleware for pages, which requests of APIs pass by: they have no session, no login, no cookie and no form.
+"""The way of API requests past Django's middleware for pages: they have no session, no login, no cookie and no form.
 
-Subclasses, because Django's system checks look for the classes in MIDDLEWARE.
+Django runs the middleware of settings.MIDDLEWARE one within the other. What stands between `ApiShortcut` and `PagesEnd`
+is for pages only. The security headers of pages are those of APIs too.
 """
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any, ClassVar
 
-from django.contrib.auth.middleware import AuthenticationMiddleware
-from django.contrib.messages.middleware import MessageMiddleware
-from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest
-from whitenoise.middleware import WhiteNoiseMiddleware
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
 
 from common.problems import wants_problems
 
-
-class _ForPages:
-    """Hands requests below API paths to the next middleware at once."""
-
-    get_response: Any
-
-    def __call__(self, request: HttpRequest) -> Any:
-        return self.get_response(request) if wants_problems(request) else super().__call__(request)  # type: ignore[misc]
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+Header = tuple[str, str]
 
 
-class PageStaticFiles(_ForPages, WhiteNoiseMiddleware):  # type: ignore[misc]
-    pass
+class PagesEnd:
+    """The last middleware of pages; what it hands a request to is what API requests are handed to."""
+
+    newest: ClassVar["PagesEnd"]
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        PagesEnd.newest = self
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
 
 
-class PageSession(_ForPages, SessionMiddleware):
-    pass
+class ApiShortcut:
+    """Hands requests below API paths to the end of the middleware for pages.
+
+    Django makes the middleware of one handler one after the other, the inner first: the newest end is ours.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._for_pages = get_response
+        self._for_apis = PagesEnd.newest.get_response
+        self._headers = {is_secure: dict(list_headers(is_secure=is_secure)) for is_secure in (False, True)}
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not wants_problems(request):
+            return self._for_pages(request)
+        response = self._for_apis(request)
+        headers: Any = response.headers
+        # The view's own headers win. One dictionary, since each header takes as long as a field of the email.
+        headers._store = {**self._headers[request.is_secure()], **headers._store}
+        if isinstance(response, HttpResponse) and "content-length" not in headers._store:
+            headers["Content-Length"] = str(len(response.content))
+        return response
 
 
-class PageAuthentication(_ForPages, AuthenticationMiddleware):
-    pass
-
-
-class PageMessages(_ForPages, MessageMiddleware):
-    pass
+def list_headers(*, is_secure: bool) -> Iterator[tuple[str, Header]]:
+    """The headers that Django's middleware gives a plain response, as it keeps them: by their names in lower case."""
+    scheme = "https" if is_secure else "http"
+    request = WSGIRequest({"REQUEST_METHOD": "GET", "wsgi.input": BytesIO(), "wsgi.url_scheme": scheme})
+    response = HttpResponse()
+    for middleware in (SecurityMiddleware, XFrameOptionsMiddleware):
+        middleware(lambda _: response).process_response(request, response)
+    del response["Content-Type"]
+    return ((name.lower(), (name, value)) for name, value in response.items())

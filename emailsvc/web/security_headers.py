@@ -43,7 +43,7 @@ class ForwardedSchemeMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         peer = parse_ip(request.META["REMOTE_ADDR"]) if request.META.get("REMOTE_ADDR") else UNIX_SOCKET_PEER
-        scheme = request.headers.get("X-Forwarded-Proto", "")
+        scheme = request.META.get("HTTP_X_FORWARDED_PROTO", "")
         if scheme in {"http", "https"} and peer and is_within(peer, settings.TRUSTED_PROXIES):
             request.META["wsgi.url_scheme"] = scheme
         return self.get_response(request)

@@ -24,7 +24,8 @@ class SendQuery(QuerySerializer):
 
 def count_unless_dry(request: Request) -> int:
     """The number of emails that a request is to send. What its query says is checked later."""
-    return 0 if request.query_params.get("dry_run") == "true" else 1
+    is_dry = request.META.get("QUERY_STRING") and request.query_params.get("dry_run") == "true"
+    return 0 if is_dry else 1
 
 
 class DecisionForecast(serializers.Serializer[object]):

@@ -139,7 +139,7 @@ class EmailViewSet(ProjectViewSet):
         return prepared, lambda messages: keep_accepted(messages[0])
 
     def try_out(self, request: Request) -> Response:
-        read_key(request.headers.get("Idempotency-Key"))
+        read_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
         self.require_permit()
         return Response(show_dry_run(self.key, self.admit_one(request), may_read=may_read(request)))
 
