@@ -10,11 +10,9 @@ import structlog
 from celery import Task
 from django.conf import settings
 from kombu.exceptions import OperationalError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from delivery.broker_tls import redis_tls
 from ledger.limits import WorkKind, find_kind
+from ledger.redis_state import TIMEOUT_SECONDS, Script, open_client
 from ledger.telemetry.families import WAKE_UPS_FAILED
 
 log = structlog.get_logger(__name__)
@@ -26,6 +24,8 @@ PENDING_MS = 1000
 # After a wake-up by a web process, all those that its requests ask for within this time are one, at its end: under load
 # most requests then do without Redis. It is short beside the time in which a worker is awake.
 GATHER_SECONDS = 0.01
+# KEYS: the bell. ARGV: PENDING_MS. Returns whether no wake-up is pending; now one is.
+_RING = Script("return redis.call('SET', KEYS[1], 1, 'NX', 'PX', ARGV[1]) and 1 or 0")
 
 
 class Doorbell:
@@ -44,14 +44,8 @@ class Doorbell:
         self._gathering: dict[tuple[str, str], tuple[float, bool]] = {}
         self._gathered: SimpleQueue[tuple[float, Task[Any, Any], str]] = SimpleQueue()
         self._sender: threading.Thread | None = None
-        self._redis = redis.Redis.from_url(
-            settings.REDIS_URL,
-            socket_timeout=0.3,
-            socket_connect_timeout=0.3,
-            # The client's own retries wait for seconds; the next wake-up is our retry.
-            retry=Retry(NoBackoff(), 0),
-            **redis_tls(settings.REDIS_URL),
-        )
+        # It does not try again by itself: the next wake-up is our retry.
+        self._redis = open_client(settings.REDIS_URL, TIMEOUT_SECONDS)
 
     def ring(self, task: Task[Any, Any], lane: str) -> None:
         """Request one run of `task` for `lane` on the queue of the same name."""
@@ -89,7 +83,7 @@ class Doorbell:
         if not self._may_try():
             return
         try:
-            if self._redis.set(f"bell:{task.name}:{lane}", 1, nx=True, px=PENDING_MS):
+            if _RING.run(self._redis, [f"bell:{task.name}:{lane}"], [PENDING_MS]):
                 task.apply_async((lane,), queue=lane, retry=False)
         except (redis.RedisError, OperationalError, OSError) as error:
             self._note_failure(error)

@@ -4,13 +4,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import sha1
 from typing import Any, TypeVar
 
 import redis
 import structlog
 from django.conf import settings
+from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
+from redis.retry import Retry
 
 from delivery.broker_tls import redis_tls
 
@@ -22,17 +25,24 @@ PAUSE_SECONDS = 5.0
 TIMEOUT_SECONDS = 0.3
 
 
+@lru_cache(maxsize=10)
+def open_client(url: str, seconds: float) -> redis.Redis:
+    """The process's client of the Redis at `url`, with this timeout. It tries once: its own retries would wait."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        decode_responses=True,
+        retry=Retry(NoBackoff(), 0),
+        **redis_tls(url),
+    )
+
+
 class Shared:
     """A Redis client that never raises and has a short timeout. Safe for threads and for forked children."""
 
     def __init__(self) -> None:
-        self._redis: redis.Redis = redis.Redis.from_url(
-            settings.REDIS_URL,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            decode_responses=True,
-            **redis_tls(settings.REDIS_URL),
-        )
+        self._redis = open_client(settings.REDIS_URL, TIMEOUT_SECONDS)
         self._quiet_until = 0.0
         self._lock = threading.Lock()
 

@@ -7,25 +7,24 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from accounts.metering.limits import Limit, Period
+from accounts.metering.limits import Limit
 from ledger.redis_state import Script, shared
 
-# How long a counter is kept: a little longer than its period.
-LIFE_SECONDS = {Period.SECOND: 120, Period.DAY: 2 * 86400, Period.MONTH: 33 * 86400}
 # A full bucket may miss a little by rounding.
 ALMOST = 1e-6
 MAX_OWN = 50_000
-# KEYS: one for each limit. ARGV for each: kind (b or c), most or "", amount, life in seconds, start of a counter or "".
-# Returns {-1, 0 or 1 for each}: these counters are missing and nothing was done; else {number of the limit that refuses
-# or 0, remaining amounts}. An amount is taken from all limits or from none.
+# KEYS: one for each limit. ARGV: one text with five words for each: kind (b or c), most or -, amount, life in seconds,
+# start of a counter or -. Returns a text of words, since clients read a list more slowly: -1, then 0 or 1 for each, if
+# these counters are missing and nothing was done; else the number of the limit that refuses or 0, and the remaining
+# amounts, - for a limit that only counts. An amount is taken from all limits or from none.
 _TAKE = Script("""
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
+local words = {}
+for word in string.gmatch(ARGV[1], '%S+') do words[#words+1] = word end
 local have, missing, lacks, refused = {}, {-1}, false, 0
 for i, key in ipairs(KEYS) do
-  local kind, most, amount, start = ARGV[i*5-4], tonumber(ARGV[i*5-3]), tonumber(ARGV[i*5-2]), tonumber(ARGV[i*5])
+  local kind, most, amount, start = words[i*5-4], tonumber(words[i*5-3]), tonumber(words[i*5-2]), tonumber(words[i*5])
   missing[i+1] = 0
   if kind == 'b' then
     local kept = redis.call('HMGET', key, 'tokens', 'at')
@@ -42,10 +41,10 @@ for i, key in ipairs(KEYS) do
     end
   end
 end
-if lacks then return missing end
+if lacks then return table.concat(missing, ' ') end
 local result = {refused}
 for i, key in ipairs(KEYS) do
-  local kind, most, amount, life = ARGV[i*5-4], tonumber(ARGV[i*5-3]), tonumber(ARGV[i*5-2]), ARGV[i*5-1]
+  local kind, most, amount, life = words[i*5-4], tonumber(words[i*5-3]), tonumber(words[i*5-2]), words[i*5-1]
   if refused > 0 then amount = 0 end
   if kind == 'b' then
     local left = have[i] - amount
@@ -56,10 +55,10 @@ for i, key in ipairs(KEYS) do
     result[i+1] = string.format('%.6f', left)
   else
     if amount > 0 then redis.call('SET', key, string.format('%.0f', have[i] + amount), 'EX', life) end
-    result[i+1] = most and string.format('%.0f', most - have[i] - amount) or ''
+    result[i+1] = most and string.format('%.0f', most - have[i] - amount) or '-'
   end
 end
-return result
+return table.concat(result, ' ')
 """)
 # KEYS as above. ARGV for each: kind, most or "", amount. A bucket or counter that is gone meanwhile needs nothing.
 _GIVE_BACK = Script("""
@@ -99,8 +98,10 @@ def take(limits: Sequence[Limit], load: LoadStarts) -> Taken:
     return taken
 
 
-def _ask(limits: Sequence[Limit], starts: Mapping[str, int]) -> Sequence[Any] | None:
-    return shared.ask(lambda client: _TAKE.run(client, _keys(limits), _take_arguments(limits, starts)))
+def _ask(limits: Sequence[Limit], starts: Mapping[str, int]) -> Sequence[str] | None:
+    words = " ".join([f"{limit.words} {starts.get(limit.key, '-')}" for limit in limits])
+    found: str | None = shared.ask(lambda client: _TAKE.run(client, [limit.key for limit in limits], [words]))
+    return None if found is None else found.split()
 
 
 def give_back(limits: Sequence[Limit]) -> None:
@@ -119,18 +120,9 @@ def _keys(limits: Sequence[Limit]) -> list[str]:
     return [limit.key for limit in limits]
 
 
-def _take_arguments(limits: Sequence[Limit], starts: Mapping[str, int]) -> list[object]:
-    arguments: list[object] = []
-    for limit in limits:
-        most = "" if limit.most is None else limit.most
-        kind = "b" if limit.is_bucket else "c"
-        arguments += [kind, most, limit.amount, LIFE_SECONDS[limit.period], starts.get(limit.key, "")]
-    return arguments
-
-
-def _read(limits: Sequence[Limit], found: Sequence[Any]) -> Taken:
+def _read(limits: Sequence[Limit], found: Sequence[str]) -> Taken:
     refused = int(found[0])
-    remaining = [None if text == "" else float(text) for text in found[1:]]
+    remaining = [None if text == "-" else float(text) for text in found[1:]]
     return Taken(refused=limits[refused - 1] if refused else None, remaining=remaining)
 
 

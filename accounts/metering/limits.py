@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from uuid import UUID
@@ -10,6 +10,10 @@ from uuid import UUID
 from accounts.installation.limits import LimitValues, find_limits
 from accounts.models import ApiKey
 from ledger.cached_rows import cached_rows
+
+
+# How long a counter is kept, in seconds: a little longer than its period.
+LIVES = {"second": 120, "day": 2 * 86400, "month": 33 * 86400}
 
 
 class Period(Enum):
@@ -46,6 +50,14 @@ class Limit:
     owner_id: UUID
     is_of_key: bool
 
+    # The limit and its amount as the script of `counters` reads them.
+    words: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        most = "-" if self.most is None else self.most
+        words = f"{'b' if self.is_bucket else 'c'} {most} {self.amount} {LIVES[self.period.value]}"
+        object.__setattr__(self, "words", words)
+
     @property
     def is_bucket(self) -> bool:
         return self.period is Period.SECOND
@@ -71,13 +83,19 @@ class Limit:
 
 def list_limits(key: ApiKey, messages: int, now: datetime) -> Sequence[Limit]:
     """The limits of a request that accepts `messages`. Test mail has limits by second only."""
-    project, own = cached_rows.get(
-        ("limits", key.pk), lambda: (find_limits(key.project) if key.project else LimitValues(), find_limits(key))
-    )
-    limits = build_limits(own, key.pk, messages, now, is_of_key=True, is_test=key.is_test)
-    if key.project_id is not None:
-        limits += build_limits(project, key.project_id, messages, now, is_of_key=False, is_test=key.is_test)
-    return limits
+    # Their names have the day.
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def build() -> Sequence[Limit]:
+        project, own = cached_rows.get(
+            ("limits", key.pk), lambda: (find_limits(key.project) if key.project else LimitValues(), find_limits(key))
+        )
+        limits = build_limits(own, key.pk, messages, today, is_of_key=True, is_test=key.is_test)
+        if key.project_id is not None:
+            limits += build_limits(project, key.project_id, messages, today, is_of_key=False, is_test=key.is_test)
+        return limits
+
+    return cached_rows.get(("limits", key.pk, messages, today), build)
 
 
 def build_limits(

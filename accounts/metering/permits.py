@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Self
 
 from accounts.metering.counters import give_back, take
@@ -87,9 +88,11 @@ def describe_limits(limits: Sequence[Limit], remaining: Sequence[float | None], 
     told = [(limit, left) for limit, left in zip(limits, remaining, strict=True) if left is not None]
     if not told:
         return {}
-    limit, left = min(told, key=lambda pair: (math.floor(pair[1]), -pair[0].reset_seconds(pair[1], now)))
+    least = math.floor(min(left for _, left in told))
+    tightest = [(limit.reset_seconds(left, now), limit.most) for limit, left in told if math.floor(left) == least]
+    reset, most = max(tightest, key=itemgetter(0))
     return {
-        "RateLimit-Limit": str(limit.most),
-        "RateLimit-Remaining": str(max(0, math.floor(left))),
-        "RateLimit-Reset": str(limit.reset_seconds(left, now)),
+        "RateLimit-Limit": str(most),
+        "RateLimit-Remaining": str(max(0, least)),
+        "RateLimit-Reset": str(reset),
     }

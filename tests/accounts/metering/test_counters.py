@@ -54,7 +54,7 @@ def build(period: Period, most: int | None, amount: int, name: str = "") -> Limi
 
 
 def of(limit: Limit, amount: int) -> Limit:
-    return Limit(**{name: getattr(limit, name) for name in Limit.__slots__} | {"amount": amount})
+    return Limit(**{name: getattr(limit, name) for name in Limit.__slots__ if name != "words"} | {"amount": amount})
 
 
 def from_zero(limits: Sequence[Limit]) -> Mapping[str, int]:
