@@ -204,8 +204,9 @@ class ApiView(APIView):
         if self.permit is not None:
             if response.status_code >= HTTPStatus.BAD_REQUEST or "Idempotency-Replayed" in response:
                 self.permit.settle(0)
-            for name, value in self.permit.headers.items():
-                response[name] = value
+            told = self.permit.headers
+            # Numbers: Django would look at their characters.
+            response.headers._store.update({name.lower(): (name, value) for name, value in told.items()})  # type: ignore[attr-defined]
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         self.settle_permit(response)

@@ -16,6 +16,7 @@ ANY = "*"
 NAMESPACE = UUID("6f1c8f0e-3a53-4c55-9d55-0f2a4f0f2f57")
 
 
+@lru_cache(maxsize=1000)
 def trust_id(name: str) -> UUID:
     """The id of the trust in a name, for mail that was admitted by it."""
     return uuid5(NAMESPACE, name)

@@ -8,22 +8,26 @@ import time
 from datetime import UTC, datetime
 from typing import cast
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from ledger.database.base import DatabaseWrapper
 from ledger.sql import fetch_value
 
-_line = cast(DatabaseWrapper, connection)
+
+def _find_line() -> DatabaseWrapper:
+    """This thread's connection, once: Django's proxy would look for it at each use."""
+    return cast(DatabaseWrapper, connections[DEFAULT_DB_ALIAS])
 
 
 def database_time() -> datetime:
     """The database's present time, to about the time of a round trip."""
-    _line.ensure_connection()
-    if _line.clock_offset is None:
+    line = _find_line()
+    line.ensure_connection()
+    if line.clock_offset is None:
         sent_at = time.monotonic()
         now: datetime = fetch_value("SELECT clock_timestamp()")
-        _line.clock_offset = now.timestamp() - (sent_at + time.monotonic()) / 2
-    return datetime.fromtimestamp(time.monotonic() + _line.clock_offset, UTC)
+        line.clock_offset = now.timestamp() - (sent_at + time.monotonic()) / 2
+    return datetime.fromtimestamp(time.monotonic() + line.clock_offset, UTC)
 
 
 def correct_clock(stated: datetime, sent_at: float) -> None:
@@ -32,5 +36,6 @@ def correct_clock(stated: datetime, sent_at: float) -> None:
     The statement began between `sent_at` and now, so the offset is between two bounds.
     """
     least, most = stated.timestamp() - time.monotonic(), stated.timestamp() - sent_at
-    if _line.clock_offset is not None:
-        _line.clock_offset = min(max(_line.clock_offset, least), most)
+    line = _find_line()
+    if line.clock_offset is not None:
+        line.clock_offset = min(max(line.clock_offset, least), most)

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, models
 from django.db.models.base import ModelState
 from psycopg import sql
 
-from ledger.sql import fetch_raw
+from ledger.database.raw import fetch_raw
 
 M = TypeVar("M", bound=models.Model)
 
@@ -150,7 +150,9 @@ def describe_defaults(model: type[models.Model]) -> tuple[dict[str, Any], Sequen
     """The defaults of a model's columns: those that all rows share, and those that are made for each row."""
     shared, made = {}, []
     for field in model._meta.concrete_fields:
-        if callable(field.default) or field.has_db_default():
+        if field.has_default() and callable(field.default):
+            made.append((field.attname, field.default))
+        elif field.has_db_default():
             made.append((field.attname, field.get_default))
         else:
             shared[field.attname] = field.get_default()
@@ -193,7 +195,7 @@ def write_json(value: object) -> str:
 def mark_stored(rows: Sequence[models.Model]) -> None:
     """Let the ORM know that new instances are rows now."""
     for row in rows:
-        row._state.adding, row._state.db = False, connection.alias
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 @lru_cache(maxsize=500)

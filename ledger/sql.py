@@ -1,7 +1,7 @@
 """Statements that the ORM cannot express: data-modifying CTEs, unnest, SKIP LOCKED with an inner LIMIT.
 
 Values are sent separately from the statement: psycopg binds them on the server. PostgreSQL plans each anew for its
-values, but for those that are `Prepared`, and those of `fetch_raw`.
+values, but for those that are `Prepared`.
 """
 
 import json
@@ -73,17 +73,6 @@ def fetch_column(sql: str, params: Params = ()) -> list[Any]:
 def fetch_value(sql: str, params: Params = ()) -> Any:
     """The first column of the one row that a statement returns, or None."""
     return next(iter(fetch_column(sql, params)), None)
-
-
-def fetch_raw(sql: bytes, values: Sequence[Any]) -> tuple[Any, ...]:
-    """The one row of a statement with PostgreSQL's own placeholders `$1`, `$2` …, for long statements: others are
-    searched for placeholders each time.
-    """
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
-        row: tuple[Any, ...] | None = cursor.execute(sql, values, prepare=True).fetchone()
-    assert row is not None
-    return row
 
 
 def _fetch(factory: RowFactory[Row], sql: str, params: Params) -> list[Row]:

@@ -73,7 +73,10 @@ def has_whole_elements(text: str) -> bool:
 
 def has_placeholder(body: str) -> bool:
     """Whether there is a placeholder in `body`, in any form, broken ones too."""
-    return any(sign in body for sign in BRACES) and bool(FORM.search(body) or BROKEN.search(body))
+    for sign in BRACES:
+        if sign in body:
+            return bool(FORM.search(body) or BROKEN.search(body))
+    return False
 
 
 def has_broken_placeholder(body: str) -> bool:

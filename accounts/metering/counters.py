@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
 from accounts.metering.limits import Limit
 from ledger.redis_state import Script, shared
 

@@ -11,7 +11,6 @@ from accounts.installation.limits import LimitValues, find_limits
 from accounts.models import ApiKey
 from ledger.cached_rows import cached_rows
 
-
 # How long a counter is kept, in seconds: a little longer than its period.
 LIVES = {"second": 120, "day": 2 * 86400, "month": 33 * 86400}
 

@@ -52,6 +52,8 @@ class ApiShortcut:
         headers._store = {**self._headers[request.is_secure()], **headers._store}
         if isinstance(response, HttpResponse) and "content-length" not in headers._store:
             headers["Content-Length"] = str(len(response.content))
+        # The server reads them at the end. The mapping's own `items` looks for each header by its name.
+        response.items = headers._store.values  # type: ignore[method-assign]
         return response
 
 

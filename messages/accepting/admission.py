@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
@@ -126,16 +126,16 @@ class Admission:
         assert found is not None
         assert recipients is not None
         sender, admitted_sender = found
-        draft = replace(draft, enable_unsubscribe=offers_opt_out)
+        draft = draft.but(enable_unsubscribe=offers_opt_out)
         if rendered:
             # A draft may bring a subject of its own: some services' APIs have one beside the template.
             subject = draft.subject or rendered.subject
-            draft = replace(draft, subject=subject, html=rendered.html or "", text=rendered.text or "")
+            draft = draft.but(subject=subject, html=rendered.html or "", text=rendered.text or "")
         check_unsubscribe(draft)
         if draft.html and not draft.text:
             # Content is fixed at accept, so GET shows the generated text part too.
             with processor_time_of(self.key.owner_id):
-                draft = replace(draft, text=text_from_html(draft.html))
+                draft = draft.but(text=text_from_html(draft.html))
         return Admitted(
             draft=draft,
             sender=sender,

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import Enum
-from typing import Any, get_type_hints
+from operator import attrgetter
+from typing import Any, Self, get_type_hints
 from uuid import UUID
 
 from django.db.models import Model
@@ -16,7 +17,7 @@ from messages.models import Content, Message
 from messages.states import Lane, OnUncertain
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Draft:
     """One requested email. Absent fields are None or empty."""
 
@@ -51,6 +52,12 @@ class Draft:
     # A group of emails that can be cancelled together.
     batch_id: UUID | None = None
 
+    def but(self, **values: Any) -> Self:
+        """As `dataclasses.replace`, without its look at each field."""
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__, **values)
+        return changed
+
 
 def list_kept(model: type[Model]) -> Sequence[str]:
     """The fields that a row keeps as they are, under the same name. The sender's domain is looked up anew."""
@@ -62,6 +69,7 @@ def list_kept(model: type[Model]) -> Sequence[str]:
 # own.
 KEPT = list_kept(Message)
 BODIES = list_kept(Content)
+_read_kept, _read_bodies = attrgetter(*KEPT), attrgetter(*BODIES)
 # A message that is sent again has times of its own, and is in no group.
 COPIED = [name for name in KEPT if name not in {"scheduled_at", "expires_at", "batch_id"}]
 _ENUMS = {
@@ -71,12 +79,12 @@ _ENUMS = {
 
 def keep_fields(draft: Draft) -> dict[str, Any]:
     """The values of `KEPT`, for a new message."""
-    return {name: getattr(draft, name) for name in KEPT}
+    return dict(zip(KEPT, _read_kept(draft), strict=True))
 
 
 def keep_bodies(draft: Draft) -> dict[str, Any]:
     """The values of `BODIES`, for a new message's content."""
-    return {name: getattr(draft, name) for name in BODIES}
+    return dict(zip(BODIES, _read_bodies(draft), strict=True))
 
 
 def copy_fields(message: Message) -> dict[str, Any]:

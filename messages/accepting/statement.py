@@ -69,7 +69,7 @@ _LISTED = """
 listed AS MATERIALIZED (
     SELECT COALESCE(string_agg(line, E'\\n' ORDER BY line COLLATE "C"), '') AS lines FROM (
         SELECT concat(reason, '/', stream, '/', address) AS line FROM tracking_suppression
-        WHERE project_id = {0}::uuid AND address = ANY({1}::text[]) AND is_test = {2}::boolean
+        WHERE project_id = {0}::uuid AND address = ANY(string_to_array({1}::text, E'\\n')) AND is_test = {2}::boolean
     ) AS entries
 )
 """
@@ -105,7 +105,8 @@ def store(
     parts = [
         Part(
             Text(_LISTED, 3),
-            [condition.project_id, sorted(condition.addresses), condition.is_test],
+            # Addresses hold no line ends. psycopg looks at each element of a list.
+            [condition.project_id, "\n".join(sorted(condition.addresses)), condition.is_test],
         ),
         Part(Text(_STREAMS, 2), [condition.project_id, streams]),
         Part(Text(gate, 2), [write_listed(condition.listed), streams]),

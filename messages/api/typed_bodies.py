@@ -55,7 +55,7 @@ class TypedReader:
 
     def convert(self, data: Any) -> dict[str, Any]:
         """As `read`, but raises one of REFUSALS."""
-        given = dict(self._list_given(msgspec.convert(data, self._body, strict=True)))
+        given = dict(self._list_given(msgspec.structs.asdict(msgspec.convert(data, self._body, strict=True))))
         if any(name not in given for name in self._required):
             raise msgspec.ValidationError("a field is missing")
         values = {name: rule(given[name]) for name, rule in self._rules if name in given}
@@ -63,16 +63,16 @@ class TypedReader:
             raise msgspec.ValidationError("fields contradict each other")
         return values
 
-    def _list_given(self, body: Any) -> Iterator[tuple[str, Any]]:
+    def _list_given(self, body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         """The fields that count as given, aliases by their fields' names."""
         for alias, name in self._aliases:
-            value = getattr(body, alias)
+            value = body[alias]
             if value is not None and value not in ABSENT:
-                if getattr(body, name) not in ABSENT:
+                if body[name] not in ABSENT:
                     raise msgspec.ValidationError("a field is given twice")
                 yield name, value
         for name, _ in self._rules:
-            value = getattr(body, name)
+            value = body[name]
             if value is not None and (value not in ABSENT or name in self._serializer.strict_about):
                 yield name, value
 

@@ -12,8 +12,9 @@ from accounts.models import Project
 from accounts.services import create_project
 from emailsvc import celery_worker
 from ledger import limits
+from ledger.database.raw import fetch_raw
 from ledger.limits import WorkKind, is_lock_timeout, lock_limit, set_process_kind, work_of
-from ledger.sql import PLAN_SECONDS, Prepared, fetch, fetch_raw, fetch_value
+from ledger.sql import PLAN_SECONDS, Prepared, fetch, fetch_value
 from tests.locked_rows import locked_elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)

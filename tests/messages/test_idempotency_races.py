@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from accounts.idempotency import StoredResponse, Ticket, run_once
 from accounts.models import IdempotencyKey
-from ledger.sql import fetch_raw
+from ledger.database.raw import fetch_raw
 from messages.models import Message, Recipient
 from tests.conftest import ApiClient
 

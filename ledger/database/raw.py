@@ -1,0 +1,69 @@
+"""Statements with PostgreSQL's own placeholders, sent without psycopg's cursor.
+
+A cursor looks through the statement and each value in Python, and waits for the socket between its steps. libpq waits
+in one call, in which other threads run.
+"""
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any, cast
+
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, connections
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn, PGresult
+
+from ledger.database.base import DatabaseWrapper
+
+# A connection keeps as many statements prepared; there are as many as emails have shapes.
+MOST_PREPARED = 100
+_numbers = count()
+
+
+def fetch_raw(sql: bytes, values: Sequence[Any]) -> tuple[Any, ...]:
+    """The first row of a statement whose values are `$1`, `$2` …; PostgreSQL prepares it once for a connection.
+
+    Raises Django's errors, like the ORM.
+    """
+    wrapper = cast(DatabaseWrapper, connections[DEFAULT_DB_ALIAS])
+    wrapper.ensure_connection()
+    with wrapper.wrap_database_errors:
+        line = wrapper.connection
+        server: PGconn = line.pgconn
+        if not line.autocommit and server.transaction_status == TransactionStatus.IDLE:
+            # psycopg begins the transaction with the first statement that it sees.
+            psycopg.Cursor(line).execute("")
+        adapter = Transformer(line)
+        given = adapter.dump_sequence(values, [PyFormat.AUTO] * len(values))
+        if wrapper.is_pooled:
+            result = server.exec_params(sql, given, adapter.types, adapter.formats)
+        else:
+            name = _prepare(server, wrapper.raw_names, (sql, adapter.types or ()))
+            result = server.exec_prepared(name, given, adapter.formats)
+        _check(server, result, ExecStatus.TUPLES_OK)
+        adapter.set_pgresult(result)
+        return adapter.load_row(0, tuple)
+
+
+def _prepare(server: PGconn, names: dict[Any, bytes], statement: tuple[bytes, tuple[int, ...]]) -> bytes:
+    """The name of a prepared statement of these types of values."""
+    name = names.get(statement)
+    if name is None:
+        if len(names) >= MOST_PREPARED:
+            oldest = next(iter(names))
+            _check(server, server.exec_(b"DEALLOCATE " + names[oldest]), ExecStatus.COMMAND_OK)
+            del names[oldest]
+        name = b"raw_%d" % next(_numbers)
+        _check(server, server.prepare(name, *statement), ExecStatus.COMMAND_OK)
+        names[statement] = name
+    return name
+
+
+def _check(server: PGconn, result: PGresult, wanted: ExecStatus) -> None:
+    if result.status == wanted:
+        return
+    if server.status == ConnStatus.BAD:
+        raise psycopg.OperationalError(result.get_error_message())
+    raise error_from_result(result)
