@@ -44,6 +44,7 @@ DRILLS: Mapping[str, str] = {
     "refused-bodies": "drills.scenarios.clients:refused_bodies",
     "deploy": "drills.scenarios.deploys:deploy",
     "ten-thousand": "drills.scenarios.deploys:ten_thousand",
+    "machines": "drills.scenarios.machines.playing:machines",
     "webhooks": "drills.scenarios.endpoints:webhooks",
 }
 # Parts that can be disabled, in the drills' own processes only, to show that the drills detect it.

@@ -13,7 +13,7 @@ from drills.harness.catalogue import DRILLS, PARTS
 from drills.harness.ground import Ground
 from drills.harness.report import DrillVerdict, build_head, describe_machine
 from drills.harness.scaled import shorten
-from drills.harness.scene import Scene, open_scene
+from drills.harness.scene import USUAL_LENGTH, Length, Scene, open_scene
 from drills.harness.stack import NotUpError, Stack, running_stack
 from drills.harness.watch import PATIENCE_SECONDS
 
@@ -32,7 +32,8 @@ def run_drills(ground: Ground, options: Namespace) -> int:
         if not options.json:
             print(build_head(), flush=True)
         for name in names:
-            verdicts.append(play(stack, name, find_drill(DRILLS[name]), patience))
+            drill, length = find_drill(DRILLS[name]), Length(options.minutes, options.seed)
+            verdicts.append(play(stack, name, drill, patience, length))
             print(verdicts[-1].as_json() if options.json else verdicts[-1].as_row(), flush=True)
     print(build_summary(verdicts, time.monotonic() - begun_at), file=sys.stderr)
     failed = not all(verdict.is_passed for verdict in verdicts)
@@ -70,10 +71,13 @@ def find_drill(place: str) -> Callable[..., Any]:
     return found
 
 
-def play(stack: Stack, name: str, drill: Callable[[Scene], None], patience: float) -> DrillVerdict:
+def play(
+    stack: Stack, name: str, drill: Callable[[Scene], None], patience: float, length: Length = USUAL_LENGTH
+) -> DrillVerdict:
     """Set-up, fault, quiet, judgement: the drill performs the first three."""
     begun_at = time.monotonic()
     with open_scene(stack, name, patience) as scene:
+        scene.length = length
         try:
             drill(scene)
         except NotUpError as error:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +34,17 @@ BATCH = 500
 SENDER = parse_address("Shop <shop@drill.test>")
 
 
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long a drill of random operations is played, and with which seed it begins; None is its own choice."""
+
+    minutes: float | None = None
+    seed: int | None = None
+
+
+USUAL_LENGTH = Length()
+
+
 class Scene(Watch):
     """One running drill. `expect` notes violations, which are judged at the end with all the others."""
 
@@ -43,6 +55,7 @@ class Scene(Watch):
         self.key, self.token = self.add_project(name)
         self._closing = closing
         self.accepted: list[Accepted] = []
+        self.length = USUAL_LENGTH
 
     def add_project(self, name: str) -> tuple[ApiKey, str]:
         """A project with a key, and the key's text. All its mail is judged."""
