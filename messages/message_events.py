@@ -10,7 +10,8 @@ from messages.transitions import AppliedTransition
 from tracking.events import Fact, record_facts
 from tracking.models import EventType
 
-# The event for each state that a recipient reaches. `queued`, `scheduled` and `cancelled` occur once per message.
+# The event for each state that a recipient reaches. `queued` and `scheduled` occur once per message, and so does
+# `cancelled`, but for a recipient that is cancelled without the others.
 STATUS_EVENTS = {
     Status.SENT: EventType.SENT,
     Status.DELIVERING: EventType.DELIVERING,
@@ -18,6 +19,7 @@ STATUS_EVENTS = {
     Status.BOUNCED: EventType.BOUNCED,
     Status.FAILED: EventType.FAILED,
     Status.SUPPRESSED: EventType.SUPPRESSED,
+    Status.CANCELLED: EventType.CANCELLED,
 }
 
 

@@ -36,11 +36,10 @@ def stop_pending(pending: Sequence[Pending], reason: StatusReason) -> list[Appli
             if not row.is_leased
         ]
     )
-    failed = [row for row in applied if row.status is Status.FAILED]
-    record_status_events(failed, {row.recipient_id: {"reason": reason} for row in failed})
-    cancelled = [row for row in applied if row.status is Status.CANCELLED]
-    whole = find_cancelled([row.message_id for row in cancelled])
-    record_message_events([row for row in cancelled if row.message_id in whole], EventType.CANCELLED)
+    whole = find_cancelled([row.message_id for row in applied if row.status is Status.CANCELLED])
+    record_message_events([row for row in applied if row.message_id in whole], EventType.CANCELLED)
+    alone = [row for row in applied if row.message_id not in whole]
+    record_status_events(alone, {row.recipient_id: {"reason": reason} for row in alone})
     return applied
 
 

@@ -203,7 +203,12 @@ def count_bounced(count: Count) -> None:
 
 
 def count_cancelled(count: Count) -> None:
-    count.counters.add("cancelled", count.subject.recipient_count)
+    """Count one recipient, or a message's recipients without those that were cancelled before the others."""
+    if count.event.recipient_id is not None:
+        count.counters.add("cancelled")
+        return
+    alone = sum(EventType.CANCELLED in past.types for key, past in count.message.recipients.items() if key)
+    count.counters.add("cancelled", count.subject.recipient_count - alone)
 
 
 def count_opened(count: Count) -> None:

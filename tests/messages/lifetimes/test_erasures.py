@@ -19,6 +19,7 @@ from messages.attachments import File
 from messages.lifetimes.erasing.patterns import write_pattern
 from messages.lifetimes.erasures import request_erasure, run_erasure, run_erasures
 from messages.models import AttachmentContent, Erasure, Message, Recipient, SavedSearch
+from messages.services import cancel
 from messages.states import Status, StatusReason
 from tests.commands.running import run
 from tracking.engagement.tokens import Token, TokenPurpose, write_token
@@ -139,6 +140,20 @@ def test_mail_on_its_way_ends_and_later_mail_is_accepted(project, send, deliver,
     assert again.recipients.get().status == Status.DELIVERED
     letter = next(each.content for each in inbox.mails if "bob@rcpt.test" in each.addresses)
     assert b"erased" not in letter
+
+
+def test_a_recipient_of_scheduled_mail_is_cancelled_without_the_others_and_has_an_event(project, send, deliver):
+    message = send(to=["bob@rcpt.test", JANE], scheduled_at=timezone.now() + timedelta(days=1))
+    erase(project)
+    message.refresh_from_db()
+    bob, gone = message.recipients.order_by("position")
+    assert (message.status, bob.status, gone.status) == (Status.SCHEDULED, Status.SCHEDULED, Status.CANCELLED)
+    [event] = Event.objects.filter(message_id=message.pk, type=EventType.CANCELLED)
+    assert (event.recipient_id, event.address, event.data) == (gone.pk, "", {"reason": "erased"})
+    cancel(message)
+    assert list(
+        Event.objects.filter(message_id=message.pk, type=EventType.CANCELLED).values_list("recipient_id", flat=True)
+    ) == [gone.pk, None]
 
 
 def test_a_leased_recipient_keeps_its_address_until_its_lease_is_over(project, send):
