@@ -107,7 +107,7 @@ def collect_recipients(project_ids: Collection[UUID]) -> list[RecipientRow]:
             on_uncertain=OnUncertain(row.message.on_uncertain),
             is_told=row.pk in told or row.status_reason == StatusReason.SETTLED,
             attempts=attempts.get(row.pk, []),
-            path=[status for _, status in sorted(whole.get(row.message_id, []) + single.get(row.pk, []))],
+            path=join_path(whole.get(row.message_id, []), single.get(row.pk, [])),
         )
         for row in rows
     ]
@@ -131,6 +131,13 @@ def collect_attempts(project_ids: Collection[UUID]) -> dict[UUID, list[AttemptRo
 
 # Events of one message are numbered in causal order, independent of the writers' clocks.
 Steps = dict[UUID, list[tuple[int, Status]]]
+
+
+def join_path(whole: Sequence[tuple[int, Status]], single: Sequence[tuple[int, Status]]) -> list[Status]:
+    """A recipient's states. What happens to its message later does not concern one that was cancelled by itself."""
+    cancelled_at = min((at for at, status in single if status is Status.CANCELLED), default=None)
+    common = [step for step in whole if cancelled_at is None or step[0] < cancelled_at]
+    return [status for _, status in sorted([*common, *single])]
 
 
 def collect_paths(project_ids: Collection[UUID]) -> tuple[Steps, Steps]:

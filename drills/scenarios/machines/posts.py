@@ -52,7 +52,8 @@ class PostMachine(RuleBasedStateMachine):
     @rule(number=NUMBERS, times=st.integers(1, 3))
     def publish(self, number: int, times: int) -> None:
         endpoint = self.pick(number)
-        if endpoint is None:
+        # As every writer of events, it asks whether the endpoint is enabled.
+        if endpoint is None or endpoint.status != EndpointStatus.ENABLED:
             return
         with transaction.atomic():
             for _ in range(times):
