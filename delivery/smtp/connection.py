@@ -14,6 +14,8 @@ from delivery.concurrency.waiting import Wait, await_socket, find_deadlines
 from delivery.replies import MAX_REPLY_BYTES, MalformedReplyError, SmtpReply, take_reply
 
 BLOCK = 65_536
+LEAST_HIDDEN = 6
+HIDDEN = b"(not shown: the reply repeats the credentials)"
 # One result of socket.getaddrinfo.
 SocketAddress = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -45,7 +47,10 @@ class Connection:
     belongs to no loop, and another thread's may take it. `detach` ends the watch.
     """
 
-    __slots__ = ("_buffer", "_end", "_fileno", "_has_asked", "_has_line", "_loop", "_socket", "_wait", "is_tls")
+    __slots__ = (
+        *("_buffer", "_end", "_fileno", "_has_asked", "_has_line", "_loop", "_secrets", "_socket", "_wait"),
+        "is_tls",
+    )
 
     def __init__(self, connected: socket.socket) -> None:
         connected.setblocking(False)
@@ -59,7 +64,14 @@ class Connection:
         self._has_line = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wait: Wait | None = None
+        self._secrets: list[bytes] = []
         self.is_tls = False
+
+    def hide(self, secret: bytes) -> None:
+        """From now on no reply shows `secret`: a server out of step may quote the line with the password."""
+        # A shorter one may be part of any text.
+        if len(secret) >= LEAST_HIDDEN:
+            self._secrets.append(secret)
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> str:
         """Encrypt the connection; the result is protocol and cipher, for people. Raises TlsError, and
@@ -202,13 +214,18 @@ class Connection:
         try:
             taken = take_reply(self._buffer)
         except MalformedReplyError as error:
-            raise ConnectionBrokenError(str(error)) from error
+            # What it quotes is cut, and may be a part of a secret.
+            raise ConnectionBrokenError("not an SMTP reply" if self._secrets else str(error)) from error
         if taken is None:
             self._has_line = False
             return None
         self._buffer = self._buffer[taken[1] :]
         self._has_line = b"\n" in self._buffer
-        return taken[0]
+        return self._hide_secrets(taken[0]) if self._secrets else taken[0]
+
+    def _hide_secrets(self, answer: SmtpReply) -> SmtpReply:
+        text = b" ".join(answer.lines)
+        return SmtpReply(answer.code, (HIDDEN,)) if any(secret in text for secret in self._secrets) else answer
 
     def is_quiet(self) -> bool:
         """Whether the connection is open and has received no unexpected data."""

@@ -111,5 +111,23 @@ def test_an_answer_that_repeats_the_password_is_not_shown(mechanism):
     assert "not shown" in reply.text
 
 
+@pytest.mark.parametrize(
+    ("verb", "answer"),
+    [
+        ("AUTH", "AUTH PLAIN {secret}"),  # what it hears comes back, and is no reply
+        ("MAIL", "500 unknown command {secret}"),  # a reply to an earlier command
+        ("MAIL", "what is {secret}?"),
+    ],
+)
+def test_no_later_or_broken_answer_shows_the_password(verb, answer):
+    secret = b64encode(f"\0{USER['username']}\0{USER['password']}".encode()).decode()
+    script = Script(offers=["AUTH PLAIN"], replies={verb: answer.format(secret=secret)})
+    with SmtpServer(script) as server:
+        reply = send_to(server, **USER)
+    assert reply.outcome is not Outcome.ACCEPTED
+    assert reply.text
+    assert secret[:12] not in reply.text
+
+
 def test_the_password_is_in_no_representation():
     assert "hush" not in repr(SmtpConfig(host="h", username="u", password="hush"))
