@@ -24,10 +24,6 @@ MAX_RETRY_AFTER = timedelta(hours=8)
 _LINE = re.compile(rb"([1-5][0-9][0-9])(?:([ -])([^\r\n]*))?(?:\r[^\n]*)?\n")
 # IronPort writes `#5.1.0`, others `<5.1.0>` or `[5.1.0]`.
 _ENHANCED = re.compile(r"[#<(\[]?([245]\.\d{1,3}\.\d{1,3})[>)\]:;,]?(?=\s|$)\s*")
-# White space, control characters, and characters that reverse or hide text.
-_BLANK = re.compile(
-    "[^\x21-\x7e\xa1-\u167f\u1681-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\u2fff\u3001-\ufefe\uff00-\U0010ffff]+"
-)
 _RETRY_AFTER = re.compile(
     r"(?:again|retry|wait|back|resend)\s+(?:in|after|for|at least)\s+(\d{1,6})\s*([smh])[a-z]{0,6}\b", re.IGNORECASE
 )
@@ -81,10 +77,14 @@ def _take_long_reply(buffer: bytes) -> tuple[SmtpReply, int] | None:
 
 
 def clean_text(raw: bytes) -> str:
-    """Printable text in one line, at most MAX_TEXT characters, without NUL and other control characters."""
+    """Printable text in one line, at most MAX_TEXT characters, without NUL and other control characters.
+
+    Characters that reverse or hide text, such as U+061C and the tags from U+E0001, are not printable either.
+    """
     text = raw.decode("utf-8", "replace")
-    if not (text.isascii() and text.isprintable()):
-        text = _BLANK.sub(" ", text)
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else " " for each in text)
+        text = " ".join(text.split())
     return text.strip()[:MAX_TEXT]
 
 

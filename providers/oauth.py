@@ -174,4 +174,5 @@ def _describe(answer: HttpResult, told: dict[str, Any]) -> str:
     """The error in words (RFC 6749, 5.2). An answer without an error may hold a token and is not shown."""
     words = [str(told[name]) for name in ("error", "error_description") if isinstance(told.get(name), str)]
     text = ": ".join(words) or "the answer has no token"
-    return clean_text(f"HTTP {answer.status}, {text}".encode())[:MAX_DESCRIPTION]
+    # JSON may hold half a surrogate pair, which has no bytes.
+    return clean_text(f"HTTP {answer.status}, {text}".encode("utf-8", "replace"))[:MAX_DESCRIPTION]

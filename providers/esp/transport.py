@@ -136,7 +136,8 @@ class EspTransport:
                 judgement,
                 answer,
                 text=f"{self._esp.title}: {status.status}",
-                remote_id=str(status.message_id)[:MAX_REMOTE_ID],
+                # A database holds neither NUL nor half a surrogate pair.
+                remote_id=clean_text(str(status.message_id).encode("utf-8", "replace"))[:MAX_REMOTE_ID],
                 remote_host=self._host,
             )
         if judgement is None or judgement in (ACCEPT, FAIL):

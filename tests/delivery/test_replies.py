@@ -15,6 +15,7 @@ from delivery.replies import (
     Peer,
     SmtpReply,
     classify,
+    clean_text,
     judge_reply,
     read_retry_after,
     read_text,
@@ -71,6 +72,11 @@ def test_an_invalid_reply_is_rejected(junk):
 def test_a_reply_without_end_is_refused(junk):
     with pytest.raises(MalformedReplyError, match="without end"):
         take_reply(junk)
+
+
+@pytest.mark.parametrize("hidden", ["\u061c", "\u180e", "\u00ad", "\u2067", "\U000e0041", "\ue000", "\ud800"])
+def test_text_has_no_characters_that_hide_or_reverse_it(hidden):
+    assert clean_text(f"a{hidden}b".encode("utf-8", "surrogatepass")).isprintable()
 
 
 def test_text_is_printable_bounded_and_one_line():

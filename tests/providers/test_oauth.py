@@ -218,6 +218,11 @@ def test_an_answer_without_a_token_tells_why(reply: Reply, is_rejected: bool, wo
     assert len(server.calls) == 1
 
 
+def test_an_error_that_no_text_can_hold_is_told_without_it() -> None:
+    with pytest.raises(TokenError, match=r"HTTP 400, invalid_grant: a\?b"):
+        read_token(HttpResult(status=400, body=rb'{"error": "invalid_grant", "error_description": "a\ud800b"}'))
+
+
 def test_a_token_server_that_is_away_is_no_rejection() -> None:
     with EspServer(Reply(is_cut=True)) as server, pytest.raises(TokenError) as caught:
         build_tokens(server, client_secret="s").find_token()

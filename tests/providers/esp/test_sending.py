@@ -120,6 +120,13 @@ def test_a_mail_is_taken_under_the_esps_own_name_for_it(case: Case) -> None:
     assert case.read_metadata(call) in (ids, None)
 
 
+def test_an_id_that_no_row_can_hold_is_written_without_it() -> None:
+    answer = Said(200, rb'{"id": "a\u0000b\ud800c"}')
+    with EspServer(answer) as server, open_transport(CASES["resend"], server) as transport:
+        [(_, reply)] = transport.transmit(build("one@rcpt.test"), grant_all)
+    assert (reply.outcome, reply.remote_id) == (Outcome.ACCEPTED, "a b?c")
+
+
 # By `requests`, and by botocore.
 @pytest.mark.parametrize("name", ["postmark", "ses"])
 @pytest.mark.parametrize("kind", AuthorityKind)
