@@ -1,4 +1,4 @@
-"""`./run fuzz [TARGET]… [--minutes N]`: fuzzing of what strangers reach, each target in a process of its own.
+"""`./run fuzz [TARGET]… [--minutes N] [--list]`: fuzzing of what strangers reach, each target in a process of its own.
 
 Found inputs are kept as files of `tests/fuzz_corpus/`, which the tests read. Exit status 1 if there is a finding.
 """
@@ -12,8 +12,8 @@ import sys
 from drills.fuzz.corpus import ROOT
 
 NAMES = (
-    *("reports", "mime", "mime-requests", "html", "links", "smtp-server", "smtp-client", "return-paths", "tokens"),
-    *("esp-events", "webhook-answers", "json"),
+    *("reports", "mime", "mime-requests", "html", "links", "smtp-server", "smtp-client", "smtp-login", "submission"),
+    *("return-paths", "tokens", "esp-events", "esp-answers", "webhook-answers", "json"),
 )
 # What the settings need. No server is there, and none is asked for anything.
 ENVIRONMENT = {
@@ -29,6 +29,9 @@ ROW = "{:<16} {:<11} {:>9}  {}"
 
 def main() -> int:
     options = read_options()
+    if options.list:
+        print("\n".join(NAMES))
+        return 0
     print(ROW.format("target", "engine", "inputs", "findings"), flush=True)
     failed = [name for name in options.targets or NAMES if not fuzz(name, options.minutes * 60)]
     print(f"findings in {', '.join(failed)}" if failed else "no findings", file=sys.stderr)
@@ -38,6 +41,7 @@ def main() -> int:
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run fuzz", description="Fuzzing of what strangers reach.")
     parser.add_argument("targets", nargs="*", choices=[[], *NAMES], metavar="TARGET", help=", ".join(NAMES))
+    parser.add_argument("--list", action="store_true", help="print the names of the targets")
     parser.add_argument("--minutes", type=float, default=1.0, metavar="N", help="time for each target (1)")
     # ./run passes these on.
     parser.add_argument("--data", help=argparse.SUPPRESS)

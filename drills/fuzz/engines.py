@@ -15,9 +15,9 @@ from drills.fuzz.corpus import KEPT, find_collected, list_inputs
 
 # Code of ours, and libraries that read what strangers send. Less is faster to begin with.
 INSTRUMENTED = (
-    *("common.strict_json", "common.addresses", "delivery", "gateways.mime", "messages.accepting", "messages.api"),
+    *("common.strict_json", "common.addresses", "delivery", "gateways", "messages.accepting", "messages.api"),
     *("messages.feedback", "providers.esp", "tracking.engagement", "webhooks.posting"),
-    *("aiosmtpd", "h11", "bs4", "html", "json", "email"),
+    *("aiosmtpd", "anymail", "h11", "bs4", "html", "json", "email"),
 )
 # libFuzzer's own limit of time, should an input hang.
 SLACK_SECONDS = 60

@@ -1,14 +1,16 @@
 """Conversations over sockets: a stranger's bytes as an SMTP client, as an SMTP server, and as an HTTP server.
 
-The stranger says all at once and hangs up, so that no conversation waits for anything.
+A client says all at once, ends what it may have begun, and says QUIT. A server says all at once and hangs up, but for
+the places where its bytes tell it to let the other side speak. So no conversation waits for long.
 """
 
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_network
 from uuid import UUID
 
@@ -36,6 +38,13 @@ MANNERS = tuple(
     for is_strict in (True, False)
 )
 REPLY_LINE = re.compile(rb"[2-5][0-9]{2}(?:[ -][^\r\n]*)?")
+# Ends a line, a mail or a log-in that may be open, and the conversation.
+FAREWELL = b"\r\n.\r\nQUIT\r\n"
+# Where a server that is made of bytes lets the other side speak, and for how long.
+TURN = b"\x00\x00"
+MAX_TURNS = 8
+TURN_SECONDS = 0.05
+READ_BYTES = 1 << 16
 # A conversation that takes longer waits for something, though the other side has gone.
 PATIENCE_SECONDS = 10.0
 ONE = UUID(int=1)
@@ -90,15 +99,14 @@ def hear_smtp_client(data: bytes) -> None:
 
 
 async def converse_with_server(server: SmtpServer, data: bytes) -> bytes:
-    """What the server answers to a client that says `data` and closes its side."""
+    """What the server answers to a client that says `data`, then FAREWELL. Closing the side would end a DATA early."""
     ours, theirs = socket.socketpair()
     loop = asyncio.get_running_loop()
     await loop.connect_accepted_socket(server.accept, ours)
     reader, writer = await asyncio.open_connection(sock=theirs, limit=1 << 24)
     async with asyncio.timeout(PATIENCE_SECONDS):
         with suppress(ConnectionError):
-            writer.write(data)
-            writer.write_eof()
+            writer.write(data + FAREWELL)
         said = b""
         with suppress(ConnectionError):
             said = await reader.read(-1)
@@ -111,15 +119,16 @@ async def converse_with_server(server: SmtpServer, data: bytes) -> bytes:
 
 def hear_smtp_server(data: bytes) -> None:
     """Our client ends every conversation with one reply for its mail, whatever the server says."""
-    replies = asyncio.run(converse_with_client(data))
+    replies = asyncio.run(converse_with_client(data, partial(SmtpConfig, host=LOOPBACK, timeouts=SHORT)))
     assert [recipient for recipient, _ in replies] == [ONE], "the mail has no reply, or several"
     for _, reply in replies:
         assert reply.text.isprintable(), "a reply has control characters"
 
 
-async def converse_with_client(data: bytes) -> list[tuple[UUID, Reply]]:
+async def converse_with_client(data: bytes, build: Callable[..., SmtpConfig]) -> list[tuple[UUID, Reply]]:
+    """What our client makes of a server that says `data`; `build` makes its configuration of the port."""
     async with saying(data) as port:
-        transport = SmtpTransport(SmtpConfig(host=LOOPBACK, port=port, timeouts=SHORT))
+        transport = SmtpTransport(build(port=port))
         try:
             async with asyncio.timeout(PATIENCE_SECONDS), aclosing(transport.converse([MAIL], grant)) as replies:
                 return [answer async for answer in replies]
@@ -153,14 +162,22 @@ async def post_webhook(data: bytes, heard: PartialResponse) -> None:
 
 @asynccontextmanager
 async def saying(data: bytes) -> AsyncIterator[int]:
-    """A server that says `data` to each client, then closes its side; its port. At the end no client may be left."""
+    """A server that says `data` to each client, then closes its side; its port. At the end no client may be left.
+
+    At each of the first TURNs it lets the client speak, which an SMTP client does before the reply to its dot.
+    """
     lines: set[asyncio.Future[None]] = set()
 
     async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lines.add(over)
         with suppress(OSError):
-            writer.write(data)
+            first, *others = data.split(TURN, MAX_TURNS)
+            writer.write(first)
+            for part in others:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(READ_BYTES), TURN_SECONDS)
+                writer.write(part)
             writer.write_eof()
             await reader.read(-1)
         writer.close()
