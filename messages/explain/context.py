@@ -14,10 +14,10 @@ from ledger.timer import read_worker_age
 from messages.feedback.return_paths import find_return_path
 from messages.models import Attempt, Message, Pause, Recipient
 from messages.pausing.caps import Cap, find_cap
-from messages.pausing.matching import find_covering
+from messages.pausing.matching import find_covered_at_expiry, find_covering
 from messages.pausing.state import pause_state
 from messages.selectors import timeline
-from messages.states import Phase
+from messages.states import Phase, StatusReason
 from providers.models import ProviderKind
 from providers.routing.health import ProviderStatus, provider_status
 from tracking.models import Event, EventType, HeldSuppression, Suppression, SuppressionWave
@@ -59,7 +59,7 @@ class Background:
     provider_status: ProviderStatus
     worker_age: float | None
     hears_bounces: bool
-    # The pause that holds for a recipient, by its id. `cap` is None for a project without one.
+    # The pause that holds, or held at its expiry, for a recipient, by its id. `cap` is None for a project without one.
     pauses: Mapping[UUID, Pause]
     cap: Cap | None
 
@@ -106,18 +106,21 @@ def read_background(message: Message, rows: Sequence[Recipient]) -> Background:
         held={each.address: each.wave for each in held},
         provider_status=provider_status(message.project_id),
         worker_age=read_worker_age(),
-        pauses=read_pauses(message),
+        pauses=read_pauses(message, rows),
         cap=find_cap(message.project_id),
         hears_bounces=bool(rows) and find_return_path(message.domain_id, rows[0].pk) is not None,
     )
 
 
-def read_pauses(message: Message) -> Mapping[UUID, Pause]:
-    """The pause that holds for each of the message's recipients that has one."""
-    if not pause_state.read().has_pauses:
-        return {}
+def read_pauses(message: Message, rows: Sequence[Recipient]) -> Mapping[UUID, Pause]:
+    """The pause that holds for each of the message's recipients that has one; for an expired one, that which held when
+    its time was over.
+    """
+    found = find_covering(message.pk) if pause_state.read().has_pauses else []
+    if any(row.status_reason == StatusReason.EXPIRED for row in rows):
+        found = [*find_covered_at_expiry(message.pk), *found]
     first: dict[UUID, UUID] = {}
-    for covered in find_covering(message.pk):
+    for covered in found:
         first.setdefault(covered.recipient_id, covered.pause_id)
     pauses = Pause.objects.in_bulk(first.values())
     return {recipient_id: pauses[pause_id] for recipient_id, pause_id in first.items() if pause_id in pauses}

@@ -18,7 +18,7 @@ from messages.explain.attempts import (
 from messages.explain.model import StateExplanation
 from messages.explain.providers import name_speaker
 from messages.explain.status_codes import SUBJECT_WORDS
-from messages.explain.waiting import Case, explain_taken, find_acceptance, find_quoted_reply
+from messages.explain.waiting import Case, explain_pause_at_expiry, explain_taken, find_acceptance, find_quoted_reply
 from messages.explain.wording import capitalize, end_sentence, say_count, say_span, say_time
 from messages.feedback.closed_mailboxes import MIN_BOUNCES, MIN_SPAN
 from messages.states import Phase, StatusReason
@@ -229,7 +229,7 @@ def explain_expired(case: Case) -> StateExplanation:
     )
     tries = f"after {say_count(count, 'attempt')}" if count else "before the first attempt"
     return StateExplanation(
-        why=f"It was not accepted {by} ({rule}), so it failed {tries}.{summary}",
+        why=f"It was not accepted {by} ({rule}), so it failed {tries}.{explain_pause_at_expiry(case)}{summary}",
         advice=("Resend it if it is still useful.",),
         last_reply=find_quoted_reply(case),
     )

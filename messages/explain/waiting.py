@@ -169,6 +169,18 @@ def explain_pause(case: Case, pause: Pause) -> StateExplanation:
     )
 
 
+def explain_pause_at_expiry(case: Case) -> str:
+    """A sentence about the pause that held the mail back when its time was over; empty without one."""
+    pause = case.pause
+    if pause is None or case.row.expires_at is None or pause.created_at > case.row.expires_at:
+        return ""
+    subject = f"{PAUSED[pause.kind]} {pause.label or pause.value}".strip()
+    held = "paused" if pause.per_minute is None else f"slowed to {pause.per_minute} bulk mails a minute"
+    until = f"until {say_time(pause.ended_at)}" if pause.ended_at else "and still is"
+    reason = f": {end_sentence(pause.reason)}" if pause.reason else "."
+    return f" {subject} was {held} at that time, from {say_time(pause.created_at)} by {pause.made_by}, {until}{reason}"
+
+
 def explain_cap(case: Case, cap: Cap) -> StateExplanation:
     """The project is new and has sent what it may today."""
     return StateExplanation(

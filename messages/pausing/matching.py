@@ -66,6 +66,20 @@ def find_covering(message_id: UUID) -> list[Covered]:
     return fetch_as(Covered, _COVERING, [message_id])
 
 
+# Ended pauses are kept: what held the mail back when its time was over is known later too.
+_COVERED_AT_EXPIRY = f"""
+SELECT r.id AS recipient_id, p.id AS pause_id, p.per_minute IS NOT NULL AS is_slow
+FROM {_ROWS} WHERE r.message_id = %s AND r.status = '{Status.FAILED}' AND r.status_reason = '{StatusReason.EXPIRED}'
+  AND p.created_at <= r.expires_at AND (p.ended_at IS NULL OR p.ended_at > r.expires_at) AND {COVERS}
+ORDER BY is_slow, p.id
+"""  # noqa: S608 - built from constants of this package
+
+
+def find_covered_at_expiry(message_id: UUID) -> list[Covered]:
+    """The pauses that held for each of a message's expired recipients at its expiry; the one to be told comes first."""
+    return fetch_as(Covered, _COVERED_AT_EXPIRY, [message_id])
+
+
 # Rows that are not stored, as JSON.
 _STOPPED = f"""
 SELECT DISTINCT r.id

@@ -252,6 +252,27 @@ def test_paused_mail_expires_as_usual(project, send):
     assert state(message)[:2] == ("failed", "expired")
 
 
+def test_mail_that_expired_while_it_was_paused_is_explained_by_that_pause(project, send):
+    now = timezone.now()
+    message, other = send(), send(to=["two@other.test"])
+    held = pause(project, "recipient_domain", "rcpt.test", reason="Wrong prices")
+    Recipient.objects.update(expires_at=now - timedelta(minutes=5))
+    Pause.objects.filter(pk=held.pk).update(created_at=now - timedelta(hours=1))
+    tick()
+
+    def why(mail):
+        return explain(find_detailed(project.messages.all(), mail.pk)).summary.why
+
+    assert "Mail to the domain rcpt.test was paused at that time" in why(message)
+    assert "by sue, and still is: Wrong prices." in why(message)
+    assert "paused" not in why(other)
+    end_pause("bob", held)
+    assert "by sue, until" in why(message)
+    # A pause that began later did not hold it back.
+    Pause.objects.filter(pk=held.pk).update(created_at=now - timedelta(minutes=1))
+    assert "paused" not in why(message)
+
+
 def test_a_deferred_recipient_is_deferred_again_after_its_pause(project, send, deliver, inbox):
     inbox.script.replies["RCPT"] = "451 4.7.1 Greylisted"
     message = send()
