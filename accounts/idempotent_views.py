@@ -1,9 +1,10 @@
-"""`@idempotent`: makes a POST repeatable with an Idempotency-Key."""
+"""`@idempotent` makes a POST repeatable with an Idempotency-Key; `@recorded` writes a change with its audit entry."""
 
 from collections.abc import Callable, Generator, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
+from django.db import transaction
 from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -48,6 +49,26 @@ def idempotent(view: TwoPhases) -> View:
     return mark_idempotent(run)
 
 
+def recorded(view: TwoPhases) -> View:
+    """A view in two phases, as of `idempotent`, for a change that takes no Idempotency-Key: PUT, PATCH, DELETE, and
+    calls of other services' APIs.
+
+    The second phase and the entry of the audit log are one transaction: a crash leaves both or neither.
+    """
+
+    @wraps(view)
+    def run(self: ApiView, request: Request, *args: Any, **kwargs: Any) -> Response:
+        phases = view(self, request, *args, **kwargs)
+        next(phases)
+        with transaction.atomic():
+            response = finish(phases)
+            self.record_change(response)
+        return response
+
+    run.is_recorded = True  # type: ignore[attr-defined]  # for the test that no change lacks it
+    return run
+
+
 def idempotent_over_network(view: Callable[..., Response]) -> View:
     """A view that talks to the network, run once for each Idempotency-Key: the key is committed first, under a lease.
 
@@ -83,7 +104,7 @@ def finish(phases: Generator[None, None, Response]) -> Response:
     except StopIteration as end:
         response: Response = end.value
         return response
-    raise RuntimeError("an idempotent view needs exactly one yield")
+    raise RuntimeError("a view in two phases needs exactly one yield")
 
 
 def keep(api_view: ApiView, response: Response, view: Callable[..., Any]) -> StoredResponse:

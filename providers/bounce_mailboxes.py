@@ -42,6 +42,7 @@ class MailboxPartError(ValueError):
 
 # The parts of a mailbox. All are texts; `keep` is yes or no.
 PARTS = ("protocol", "host", "port", "username", "password", "folder", "keep")
+LOGIN = ("username", "password")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ def build_mailbox(parts: Mapping[str, str]) -> tuple[MailboxAddress, bool]:
         raise MailboxPartError("must be imaps or pop3s", "protocol")
     for name, words in (("username", "user name"), ("password", "password")):
         if not given[name]:
-            raise MailboxPartError(f"the {words} is missing; special characters must be percent-encoded", name)
+            raise MailboxPartError(f"the {words} is missing", name)
     try:
         host = check_host(given["host"])
     except RefusedError as error:
@@ -127,15 +128,20 @@ def read_mailbox(given: str | Mapping[str, str], *, kind: ProviderKind, is_opera
         address, is_kept = build_mailbox(split_mailbox_url(given) if isinstance(given, str) else given)
         check_mailbox(address, is_operated=is_operated)
     except MailboxPartError as error:
-        raise refuse_mailbox("invalid_mailbox", str(error), "" if isinstance(given, str) else error.part) from None
+        hint = "; special characters must be percent-encoded" if isinstance(given, str) and error.part in LOGIN else ""
+        raise refuse_mailbox(
+            "invalid_mailbox", f"{error}{hint}", "" if isinstance(given, str) else error.part
+        ) from None
     except MailboxError as error:
         raise refuse_mailbox("mailbox_unusable", str(error)) from None
     return MailboxInput(address=address, is_kept=is_kept, is_operated=is_operated)
 
 
-def complete_parts(given: Mapping[str, str], present: BounceMailbox | None) -> Mapping[str, str]:
-    """`given` with the login of the present mailbox where it has none and leads to the same server."""
-    if present is None or given.get("host") != present.host or isinstance(present.password, LostSecret):
+def complete_parts(given: str | Mapping[str, str], present: BounceMailbox | None) -> str | Mapping[str, str]:
+    """Parts with the login of the present mailbox where they have none and lead to the same server. A URL stays."""
+    if isinstance(given, str) or present is None or isinstance(present.password, LostSecret):
+        return given
+    if given.get("host") != present.host:
         return given
     login = {"username": present.username, "password": present.password}
     return {**given, **{name: given.get(name) or value for name, value in login.items()}}

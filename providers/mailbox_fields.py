@@ -8,13 +8,12 @@ from django.http import QueryDict
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from common.errors import FieldError
-from providers.bounce_mailboxes import FIELD, PARTS, describe_mailbox, find_mailbox
+from providers.bounce_mailboxes import FIELD, LOGIN, PARTS, describe_mailbox, find_mailbox
 from providers.models import Provider
 
 # The prefix of the fields, whose names may be those of settings.
 PREFIX = "mailbox_"
 NAMES = tuple(PREFIX + part for part in PARTS)
-LOGIN = ("username", "password")
 
 
 class SecretInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]

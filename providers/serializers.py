@@ -21,7 +21,8 @@ from common.serializers import (
     StrictSerializer,
     wrong,
 )
-from providers.bounce_mailboxes import describe_mailbox
+from delivery.mailboxes.opening import PORTS
+from providers.bounce_mailboxes import MAX_PART, describe_mailbox
 from providers.configuration.model import Flaw, Given
 from providers.models import Provider, ProviderKind
 from providers.routing.health import describe_health
@@ -71,6 +72,58 @@ def read_setting(name: str, value: object) -> str | Flaw:
     return Flaw("Must be true, false or a string." if name in SWITCHES else "Must be a string.")
 
 
+class MailboxParts(StrictSerializer):
+    """The parts of a bounce mailbox."""
+
+    protocol = StrictChoiceField(choices=sorted(PORTS))
+    host = SingleLineField(max_length=MAX_PART)
+    port = StrictIntegerField(min_value=1, max_value=65_535, required=False, allow_null=True)
+    username = SingleLineField(max_length=MAX_PART, required=False)
+    password = SingleLineField(max_length=MAX_PART, required=False)
+    folder = SingleLineField(max_length=MAX_PART, required=False, allow_blank=True)
+    keep = StrictBooleanField(required=False)
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {
+                "type": "object",
+                "required": ["protocol", "host"],
+                "properties": {
+                    "protocol": {"type": "string", "enum": sorted(PORTS)},
+                    "host": {"type": "string", "maxLength": MAX_PART},
+                    "port": {"type": ["integer", "null"], "minimum": 1, "maximum": 65_535},
+                    "username": {"type": "string", "maxLength": MAX_PART},
+                    "password": {"type": "string", "maxLength": MAX_PART},
+                    "folder": {"type": "string", "maxLength": MAX_PART},
+                    "keep": {"type": "boolean"},
+                },
+                "additionalProperties": False,
+            },
+            {"type": "string", "maxLength": MAX_TEXT},
+        ]
+    }
+)
+class MailboxField(serializers.Field[Any, Any, Any, Any]):
+    """A bounce mailbox by its parts, as texts; or its URL, as it came: `read_mailbox` takes both."""
+
+    default_error_messages = {"invalid": "Must be an object with protocol, host, username and password."}
+
+    def to_internal_value(self, data: Any) -> str | dict[str, str]:
+        if isinstance(data, str):
+            url: str = SingleLineField(max_length=MAX_TEXT).run_validation(data)
+            return url
+        if not isinstance(data, Mapping):
+            self.fail("invalid")
+        parts = MailboxParts().run_validation(data)
+        parts["keep"] = "yes" if parts.get("keep") else "no"
+        return {name: str(value) for name, value in parts.items() if value is not None}
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
 class ProviderFields(StrictSerializer):
     """The fields of new and changed providers: `url`, or `kind` with `settings`."""
 
@@ -96,12 +149,12 @@ class ProviderFields(StrictSerializer):
         min_value=1, max_value=SMALL, required=False, allow_null=True, help_text="Concurrent connections."
     )
     enabled = StrictBooleanField(required=False, source="is_enabled")
-    bounce_mailbox = SingleLineField(
-        max_length=MAX_TEXT,
+    bounce_mailbox = MailboxField(
         required=False,
         allow_null=True,
-        help_text="A mailbox where bounces come back: `imaps://user:password@host:993/folder` or `pop3s://…`, with "
-        "`?keep=yes` to keep the reports there. It is opened at once. null removes it.",
+        help_text="A mailbox where bounces come back: `protocol`, `host`, `port`, `username`, `password`, `folder`, "
+        "and `keep` to keep the reports there. A URL `imaps://user:password@host:993/folder?keep=yes` is taken too. "
+        "It is opened at once. A change without the login keeps that of the same host. null removes the mailbox.",
     )
 
     def find_conflicts(self, values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:

@@ -94,10 +94,17 @@ def change_provider(
     mailbox: MailboxInput | Unchanged | None = UNCHANGED,
     **values: object,
 ) -> Provider:
-    """Change a provider. Errors as of `add_provider`. Workers apply the change within a second.
+    """Change a provider. Errors as of `add_provider`. Workers apply the change within a second."""
+    fill_provider(provider, target=target, is_operated=is_operated, **values)
+    return store_change(provider, mailbox)
 
-    A `mailbox` of None removes the bounce mailbox. A new target makes the caller responsible for the provider:
-    `is_operated` is true for the operator.
+
+def fill_provider(
+    provider: Provider, *, target: ProviderTarget | None = None, is_operated: bool, **values: object
+) -> None:
+    """The provider with its new columns, not stored. Queries the DNS: call it outside transactions. InvalidFieldsError.
+
+    A new target makes the caller responsible for the provider: `is_operated` is true for the operator.
     """
     if target is not None:
         address = read_target(target, is_operated=is_operated, kept=provider)
@@ -109,6 +116,10 @@ def change_provider(
         forget_failures(provider.pk)
     for column, value in values.items():
         setattr(provider, column, value)
+
+
+def store_change(provider: Provider, mailbox: MailboxInput | Unchanged | None = UNCHANGED) -> Provider:
+    """Store a changed provider; a `mailbox` of None removes the bounce mailbox. ProviderExistsError."""
     return _save(provider, force_insert=False, mailbox=mailbox)
 
 
@@ -137,7 +148,7 @@ def new_event_secret(kind: ProviderKind) -> str:
 def remove_provider(provider: Provider) -> None:
     """Delete a provider. Queued mail uses the other providers; attempts keep its name."""
     provider.delete()
-    routes.forget()
+    forget_routes()
 
 
 def sync_shared_provider(url: str) -> Provider | None:

@@ -12,13 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.idempotent_views import holds_secret, idempotent, idempotent_over_network
+from accounts.idempotent_views import holds_secret, idempotent, idempotent_over_network, recorded
 from accounts.scopes import PROVIDERS_READ, PROVIDERS_WRITE
 from accounts.viewsets import ProjectViewSet
 from common.openapi import list_problems
 from common.pagination import KeysetPagination
 from common.parsers import read_object
-from providers.bounce_mailboxes import read_mailbox
+from providers.bounce_mailboxes import FIELD, complete_parts, find_mailbox, read_mailbox
 from providers.connection_test import check_provider
 from providers.models import Provider, ProviderKind
 from providers.serializers import (
@@ -32,13 +32,15 @@ from providers.serializers import (
     ProviderQuery,
 )
 from providers.services import (
+    UNCHANGED,
     ProviderExistsError,
     SharedProviderError,
     build_provider,
-    change_provider,
+    fill_provider,
     pause_provider,
     remove_provider,
     resume_provider,
+    store_change,
     store_provider,
 )
 from providers.targets import ProviderTarget, find_target
@@ -118,31 +120,35 @@ class ProviderViewSet(ProjectViewSet):
         """Add a provider. From then on the project's mail uses only its own providers."""
         target, values = self.read_provider()
         assert target is not None
-        mailbox_url = values.pop("bounce_mailbox", None)
+        given = values.pop(FIELD, None)
         provider = build_provider(self.project, target=target, is_operated=False, **values)
-        kind = ProviderKind(provider.kind)
-        mailbox = read_mailbox(mailbox_url, kind=kind, is_operated=False) if mailbox_url else None
+        mailbox = read_mailbox(given, kind=ProviderKind(provider.kind), is_operated=False) if given else None
         yield
         return self.created(store_provider(provider, mailbox))
 
     @extend_schema(responses={200: OwnProviderOutput, **list_problems(ProviderExistsError, SharedProviderError)})
-    def partial_update(self, request: Request, pk: UUID) -> Response:
+    @recorded
+    def partial_update(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Change a provider. New `settings` replace the old ones. Credentials that are not given are kept, unless the
         host changes.
         """
         provider = self.find_own()
         target, values = self.read_provider(provider)
-        if "bounce_mailbox" in values:
-            kind = (target and target.kind) or ProviderKind(provider.kind)
-            url = values.pop("bounce_mailbox")
-            values["mailbox"] = read_mailbox(url, kind=kind, is_operated=False) if url else None
-        return self.show(change_provider(provider, target=target, is_operated=False, **values))
+        given = values.pop(FIELD, UNCHANGED)
+        fill_provider(provider, target=target, is_operated=False, **values)
+        if isinstance(given, str | Mapping):
+            complete = complete_parts(given, find_mailbox(provider))
+            given = read_mailbox(complete, kind=ProviderKind(provider.kind), is_operated=False)
+        yield
+        return self.show(store_change(provider, given))
 
     @extend_schema(responses={204: None, **list_problems(SharedProviderError)})
-    def destroy(self, request: Request, pk: UUID) -> Response:
+    @recorded
+    def destroy(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Delete a provider. Queued mail uses the other providers."""
         provider = self.find_own()
         self.read_body()
+        yield
         remove_provider(provider)
         return Response(status=204)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from django.db import connection
@@ -181,6 +181,64 @@ def test_a_mailbox_is_given_by_the_api_and_never_shows_its_login(server: Any, ap
     assert api.patch(path, {"name": "s"}).json()["bounce_mailbox"]["port"] == server.port
     assert api.patch(path, {"bounce_mailbox": None}).json()["bounce_mailbox"] is None
     assert not BounceMailbox.objects.exists()
+
+
+def parts_of(server: Any) -> dict[str, Any]:
+    found = urlsplit(url_of(server))
+    return {
+        "protocol": found.scheme,
+        "host": found.hostname,
+        "port": found.port,
+        "username": unquote(found.username or ""),
+        "password": unquote(found.password or ""),
+    }
+
+
+def test_a_mailbox_is_given_by_its_parts_and_a_change_keeps_the_login_of_the_same_host(
+    server: Any, api: ApiClient, settings: Any
+) -> None:
+    allow_loopback(settings)
+    parts = parts_of(server)
+    body = {"name": "r", "url": "smtp://127.0.0.1:25?tls=never", "bounce_mailbox": {**parts, "keep": True}}
+    made = api.post("/providers", body)
+    assert made.status_code == 201, made.json()
+    shown = made.json()["bounce_mailbox"]
+    assert (shown["host"], shown["port"], shown["folder"], shown["keep"]) == ("127.0.0.1", server.port, "INBOX", True)
+    path = f"/providers/{made.json()['id']}"
+    without_login = {name: parts[name] for name in ("protocol", "host", "port")}
+    assert api.patch(path, {"bounce_mailbox": without_login}).json()["bounce_mailbox"]["keep"] is False
+    assert BounceMailbox.objects.get().password == PASSWORD
+    answer = api.patch(path, {"bounce_mailbox": {**without_login, "host": "localhost"}})
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["field"]) == (422, "bounce_mailbox.username")
+
+
+WRONG_PARTS: list[tuple[Any, str]] = [
+    ({"protocol": "imap"}, "bounce_mailbox.protocol"),
+    ({"protocol": None}, "bounce_mailbox.protocol"),
+    ({"host": "imaps://h.test"}, "bounce_mailbox.host"),
+    ({"host": "2130706433"}, "bounce_mailbox.host"),
+    ({"host": "h.test/x?ca=/etc/passwd"}, "bounce_mailbox.host"),
+    ({"port": "993"}, "bounce_mailbox.port"),
+    ({"port": 65_536}, "bounce_mailbox.port"),
+    ({"username": ""}, "bounce_mailbox.username"),
+    ({"password": "a\r\nb"}, "bounce_mailbox.password"),
+    ({"password": 5}, "bounce_mailbox.password"),
+    ({"protocol": "pop3s", "folder": "INBOX"}, "bounce_mailbox.folder"),
+    ({"keep": "yes"}, "bounce_mailbox.keep"),
+    ({"tls": True}, "bounce_mailbox.tls"),
+]
+
+
+@pytest.mark.parametrize(("change", "field"), WRONG_PARTS)
+def test_a_wrong_part_of_a_mailbox_is_named(api: ApiClient, change: dict[str, Any], field: str) -> None:
+    parts = {"protocol": "imaps", "host": "h.test", "username": "u", "password": "secret-1", **change}
+    answer = api.post("/providers", {"name": "r", "url": "mx:", "bounce_mailbox": parts})
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, [field])
+    assert "secret-1" not in answer.content.decode()
+    for nothing in ([], 7, True):
+        answer = api.post("/providers", {"name": "r", "url": "mx:", "bounce_mailbox": nothing})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "bounce_mailbox")
 
 
 def allow_loopback(settings: Any) -> None:
