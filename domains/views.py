@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.idempotent_views import idempotent, idempotent_over_network
+from accounts.idempotent_views import idempotent, idempotent_over_network, recorded
 from accounts.scopes import DOMAINS_READ, DOMAINS_WRITE
 from accounts.viewsets import ProjectViewSet
 from common.openapi import list_problems
@@ -67,18 +67,22 @@ class DomainViewSet(ProjectViewSet):
         return self.created(store_domain(new))
 
     @extend_schema(responses=DomainOutput)
-    def partial_update(self, request: Request, pk: UUID) -> Response:
+    @recorded
+    def partial_update(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Change the default sender, which is used for emails without `from`."""
         domain, values = self.get_object(), self.read_body()
+        yield
         if "default_from" in values:
             change_default_from(domain, values["default_from"] or "")
         return self.show(domain)
 
     @extend_schema(responses={204: None})
-    def destroy(self, request: Request, pk: UUID) -> Response:
+    @recorded
+    def destroy(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Delete a domain with its keys. Mail that was accepted from it is still sent."""
         domain = self.get_object()
         self.read_body()
+        yield
         remove_domain(domain)
         return Response(status=204)
 

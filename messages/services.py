@@ -1,6 +1,6 @@
 """The operations on messages, each in its own transaction: accept, approve, cancel, reschedule, resend."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -134,10 +134,10 @@ def cancel(message: Message) -> Message:
     return message
 
 
-def cancel_group(messages: QuerySet[Message]) -> int:
+def cancel_group(messages: QuerySet[Message], record: Callable[[], None]) -> int:
     """Cancel those of `messages` that are scheduled; the result is their number. A repetition does no harm.
 
-    Each transaction cancels a part of them, so that its locks are short.
+    Each transaction cancels a part of them, so that its locks are short; `record` is called in the first one.
     """
     count, done = 0, UUID(int=0)
     scheduled = messages.filter(status=Status.SCHEDULED).order_by("pk").values_list("pk", flat=True)
@@ -146,6 +146,8 @@ def cancel_group(messages: QuerySet[Message]) -> int:
             lock_messages(ids)
             applied = Recipient.objects.filter(message__in=ids).move_to(Status.CANCELLED)
             record_message_events(applied, EventType.CANCELLED)
+            if not done.int:
+                record()
         count += len({row.message_id for row in applied})
         done = ids[-1]
     return count

@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.idempotent_views import idempotent
+from accounts.idempotent_views import idempotent, recorded
 from accounts.scopes import TEMPLATES_READ, TEMPLATES_WRITE
 from accounts.viewsets import ProjectViewSet
 from common.openapi import list_problems
@@ -96,16 +96,20 @@ class TemplateViewSet(ProjectViewSet):
         return self.created(services.save_template(template))
 
     @extend_schema(responses={200: TemplateOutput, **list_problems(services.AliasTakenError)})
-    def partial_update(self, request: Request, ref: str) -> Response:
+    @recorded
+    def partial_update(self, request: Request, ref: str) -> Generator[None, None, Response]:
         """Change the draft. The published version stays unchanged."""
-        template = self.get_object()
-        return self.show(services.update_template(template, self.read_body()))
+        template, values = self.get_object(), self.read_body()
+        yield
+        return self.show(services.update_template(template, values))
 
     @extend_schema(responses={204: None, **list_problems(services.TemplateInUseError)})
-    def destroy(self, request: Request, ref: str) -> Response:
+    @recorded
+    def destroy(self, request: Request, ref: str) -> Generator[None, None, Response]:
         """Delete a template. Mail that was accepted with it is still sent unchanged."""
         template = self.get_object()
         self.read_body()
+        yield
         services.delete_template(template)
         return Response(status=204)
 

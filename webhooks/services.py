@@ -128,6 +128,11 @@ class EndpointChange:
 
 def change_endpoint(endpoint: Endpoint, change: EndpointChange) -> Endpoint:
     """Change an endpoint. Pending deliveries go to the new URL. InvalidFieldsError as of `build_endpoint`."""
+    return store_change(endpoint, change, check_change(endpoint, change))
+
+
+def check_change(endpoint: Endpoint, change: EndpointChange) -> dict[str, object]:
+    """The new values of the endpoint's columns. Queries the DNS: call it outside transactions. InvalidFieldsError."""
     values: dict[str, object] = {}
     errors = FieldErrors()
     if change.url is not None and change.url != endpoint.url:
@@ -142,6 +147,11 @@ def change_endpoint(endpoint: Endpoint, change: EndpointChange) -> Endpoint:
         values["description"] = change.description
     if change.format is not None:
         values["format"] = change.format
+    return values
+
+
+def store_change(endpoint: Endpoint, change: EndpointChange, values: dict[str, object]) -> Endpoint:
+    """Store what `check_change` returned, and the new status."""
     with transaction.atomic():
         if change.format is not None:
             # Locked, so that a new secret meanwhile does not leave the key of the old one.

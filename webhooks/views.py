@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.idempotent_views import holds_secret, idempotent
+from accounts.idempotent_views import holds_secret, idempotent, recorded
 from accounts.scopes import WEBHOOKS_READ, WEBHOOKS_WRITE
 from accounts.viewsets import ProjectViewSet
 from common.openapi import list_problems
@@ -85,18 +85,24 @@ class WebhookViewSet(ProjectViewSet):
         return self.show(self.get_object())
 
     @extend_schema(responses=EndpointOutput)
-    def partial_update(self, request: Request, pk: UUID) -> Response:
+    @recorded
+    def partial_update(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Change an endpoint, or disable or enable it."""
         endpoint, values = self.get_object(), self.read_body()
         if "status" in values:
             values["status"] = EndpointStatus(values["status"])
-        return self.show(services.change_endpoint(endpoint, services.EndpointChange(**values)))
+        change = services.EndpointChange(**values)
+        checked = services.check_change(endpoint, change)
+        yield
+        return self.show(services.store_change(endpoint, change, checked))
 
     @extend_schema(responses={204: None})
-    def destroy(self, request: Request, pk: UUID) -> Response:
+    @recorded
+    def destroy(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Delete an endpoint and its log. Its pending deliveries are not posted."""
         endpoint = self.get_object()
         self.read_body()
+        yield
         services.remove_endpoint(endpoint)
         return Response(status=204)
 

@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.idempotent_views import idempotent
+from accounts.idempotent_views import idempotent, recorded
 from accounts.installation.limits import LimitValues, find_limits, set_limits
 from accounts.installation.serializers import LimitsInput, LimitsOutput, ProjectInput, ProjectOutput, ProjectQuery
 from accounts.lifetimes.closing import close_project
@@ -77,10 +77,12 @@ class ManagedProjectViewSet(ApiViewSet):
         return self.show(self.get_object())
 
     @extend_schema(responses={200: ProjectOutput, **list_problems(*WRONG_PROJECT)})
-    def update(self, request: Request, pk: UUID) -> Response:
+    @recorded
+    def update(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Replace a project's settings: a field that is not given gets its default. A project is not made so."""
         project: Project = self.get_object()
         values: Any = self.read_body()
+        yield
         return self.show(change_project(project, values))
 
     @extend_schema(operation_id="close_project", responses={200: ClosingOutput})

@@ -1,10 +1,9 @@
 """Postmark's bounce API: our bounces and complaints, read from the event log."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, ClassVar
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Lower
 from rest_framework.generics import get_object_or_404
@@ -12,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import scopes
+from accounts.idempotent_views import recorded
 from common.ids import parse_id
 from gateways.postmark.bounce_forms import BounceQuery, show_bounce
 from gateways.postmark.queries import MAX_DEPTH, cut_page
@@ -72,14 +72,15 @@ class BounceViewSet(PostmarkViewSet):
         self.find(pk)
         return Response({"Body": ""})
 
-    def activate(self, request: Request, pk: int) -> Response:
+    @recorded
+    def activate(self, request: Request, pk: int) -> Generator[None, None, Response]:
         """Lift the suppression that a bounce made, so that mail is sent to the address again."""
         self.read_body()
-        with transaction.atomic():
-            found = self.find(pk)
-            if found.type == EventType.BOUNCED:
-                lifted = Selection(reason=LIFTED, is_for_all=True)
-                release_suppressions(self.project.pk, found.address, lifted, is_test=self.key.is_test)
+        yield
+        found = self.find(pk)
+        if found.type == EventType.BOUNCED:
+            lifted = Selection(reason=LIFTED, is_for_all=True)
+            release_suppressions(self.project.pk, found.address, lifted, is_test=self.key.is_test)
         return Response({"Message": "OK", "Bounce": self.show_rows([self.find(pk)])[0]})
 
     def statistics(self, request: Request) -> Response:

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import scopes
-from accounts.idempotent_views import idempotent
+from accounts.idempotent_views import idempotent, recorded
 from accounts.models import Project, Stream, StreamType
 from accounts.streams import DEFAULT_STREAM, create_stream, is_valid_name
 from common.errors import NotFoundError
@@ -99,9 +99,11 @@ class StreamViewSet(PostmarkViewSet):
         """One stream."""
         return Response(show_stream(find_stream(self.project, name)))
 
-    def archive(self, request: Request, name: str) -> Response:
+    @recorded
+    def archive(self, request: Request, name: str) -> Generator[None, None, Response]:
         """Delete a stream. Its suppressions stay."""
         stream = find_stream(self.project, name)
         self.read_body()
+        yield
         delete_stream(stream)
         return Response({"ID": stream.name, "ServerID": 0, "ExpectedPurgeDate": None})

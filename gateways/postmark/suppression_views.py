@@ -3,13 +3,12 @@
 from collections.abc import Generator
 from typing import Any, ClassVar
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import scopes
-from accounts.idempotent_views import idempotent
+from accounts.idempotent_views import idempotent, recorded
 from accounts.models import Stream
 from common.addresses import AddressError, parse_address
 from common.client_ip import client_ip
@@ -81,12 +80,13 @@ class SuppressionViewSet(PostmarkViewSet):
             ]
         )
 
-    def remove(self, request: Request, name: str) -> Response:
+    @recorded
+    def remove(self, request: Request, name: str) -> Generator[None, None, Response]:
         """Lift bounces and manual entries of addresses, so that the stream's mail is sent to them again."""
         stream = find_stream(self.project, name)
         given = [(text, read_address(text)) for text in list_addresses(self.read_body())]
-        with transaction.atomic():
-            return show_results([self.lift(stream, text, address) for text, address in given])
+        yield
+        return show_results([self.lift(stream, text, address) for text, address in given])
 
     def lift(self, stream: Stream, text: object, address: str | None) -> dict[str, Any]:
         if address is None:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import scopes
-from accounts.idempotent_views import idempotent, idempotent_over_network
+from accounts.idempotent_views import idempotent, idempotent_over_network, recorded
 from domains.models import Domain
 from domains.serializers import DomainOutput
 from domains.services import build_domain, remove_domain, store_domain
@@ -55,10 +55,12 @@ class DomainViewSet(ResendViewSet):
         """One domain with its records as of the last check."""
         return Response(show_domain(self.get_object()))
 
-    def partial_update(self, request: Request, pk: UUID) -> Response:
+    @recorded
+    def partial_update(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Take the settings that hold here in any case; the others are refused by name."""
         domain = self.get_object()
         self.read_body()
+        yield
         return Response({"object": "domain", "id": str(domain.pk)})
 
     @action(detail=True, methods=["post"])
@@ -69,9 +71,11 @@ class DomainViewSet(ResendViewSet):
         self.read_body()
         return Response(show_domain(verify_domain(domain)))
 
-    def destroy(self, request: Request, pk: UUID) -> Response:
+    @recorded
+    def destroy(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Remove a domain with its keys."""
         domain = self.get_object()
         self.read_body()
+        yield
         remove_domain(domain)
         return Response({"object": "domain", "id": str(pk), "deleted": True})

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts import scopes
 from accounts.idempotency import StoredResponse
-from accounts.idempotent_views import idempotent
+from accounts.idempotent_views import idempotent, recorded
 from accounts.viewsets import read_fields
 from common.parsers import MAX_BATCH_BODY, read_array, read_object
 from gateways.resend.errors import WORDING
@@ -93,13 +93,16 @@ class EmailViewSet(ResendViewSet):
         message = find_detailed(self.get_queryset(), pk)
         return Response(show_email(message, find_reactions(self.project, [pk]).get(pk)))
 
-    def partial_update(self, request: Request, pk: UUID) -> Response:
+    @recorded
+    def partial_update(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Reschedule a scheduled email."""
         message = self.get_object()
         body = read_object(request)
         if "scheduled_at" in body:
             body |= write_time(body["scheduled_at"])
-        return Response(show_id(services.reschedule(message, read_fields(UpdateRequest, body)["scheduled_at"])))
+        scheduled_at = read_fields(UpdateRequest, body)["scheduled_at"]
+        yield
+        return Response(show_id(services.reschedule(message, scheduled_at)))
 
     @action(detail=True, methods=["post"])
     @idempotent

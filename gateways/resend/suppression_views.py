@@ -3,13 +3,12 @@
 from collections.abc import Generator
 from typing import ClassVar
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import scopes
-from accounts.idempotent_views import idempotent
+from accounts.idempotent_views import idempotent, recorded
 from common.client_ip import client_ip
 from common.errors import NotFoundError
 from gateways.resend.paging import TwoWayPagination
@@ -77,11 +76,12 @@ class SuppressionViewSet(ResendViewSet):
         """One entry; the strongest of an address."""
         return Response({"object": "suppression", **show_suppression(self.find_entries(ref)[0])})
 
-    def destroy(self, request: Request, ref: str) -> Response:
+    @recorded
+    def destroy(self, request: Request, ref: str) -> Generator[None, None, Response]:
         """Remove an entry, or those of an address, so that mail is sent to it again."""
         self.read_body()
-        with transaction.atomic():
-            found = self.find_entries(ref)
-            for row in found:
-                release_suppressions(self.project.pk, row.address, select_entry(row), is_test=row.is_test)
+        yield
+        found = self.find_entries(ref)
+        for row in found:
+            release_suppressions(self.project.pk, row.address, select_entry(row), is_test=row.is_test)
         return Response({"object": "suppression", "id": str(found[0].pk), "deleted": True})

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import scopes
-from accounts.idempotent_views import idempotent
+from accounts.idempotent_views import idempotent, recorded
 from common.parsers import read_object
 from gateways.resend.paging import TwoWayPagination, TwoWayQuery
 from gateways.resend.template_forms import copy_template, read_template, show_template, show_template_row
@@ -64,15 +64,20 @@ class TemplateViewSet(ResendViewSet):
         """One template with its draft."""
         return Response(show_template(self.get_object()))
 
-    def partial_update(self, request: Request, ref: str) -> Response:
+    @recorded
+    def partial_update(self, request: Request, ref: str) -> Generator[None, None, Response]:
         """Change the draft. The published version stays unchanged."""
         template = self.get_object()
-        return self.show_changed(services.update_template(template, read_template(read_object(request), template)))
+        values = read_template(read_object(request), template)
+        yield
+        return self.show_changed(services.update_template(template, values))
 
-    def destroy(self, request: Request, ref: str) -> Response:
+    @recorded
+    def destroy(self, request: Request, ref: str) -> Generator[None, None, Response]:
         """Delete a template. Mail that was accepted with it is still sent."""
         template = self.get_object()
         self.read_body()
+        yield
         services.delete_template(template)
         return self.show_changed(template, deleted=True)
 

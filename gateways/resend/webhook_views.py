@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import scopes
-from accounts.idempotent_views import holds_secret, idempotent
+from accounts.idempotent_views import holds_secret, idempotent, recorded
 from gateways.resend.paging import TwoWayPagination, TwoWayQuery
 from gateways.resend.viewsets import ResendViewSet
 from gateways.resend.webhook_forms import (
@@ -68,7 +68,8 @@ class WebhookViewSet(ResendViewSet):
         """One endpoint."""
         return Response(show_webhook(self.get_object()))
 
-    def partial_update(self, request: Request, pk: UUID) -> Response:
+    @recorded
+    def partial_update(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Change an endpoint, or disable or enable it."""
         endpoint, values = self.get_object(), self.read_body()
         change = services.EndpointChange(
@@ -76,13 +77,17 @@ class WebhookViewSet(ResendViewSet):
             events=read_events(values["events"]) if "events" in values else None,
             status=EndpointStatus(values["status"]) if "status" in values else None,
         )
-        services.change_endpoint(endpoint, change)
+        checked = services.check_change(endpoint, change)
+        yield
+        services.store_change(endpoint, change, checked)
         return Response({"object": "webhook", "id": str(pk)})
 
-    def destroy(self, request: Request, pk: UUID) -> Response:
+    @recorded
+    def destroy(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Delete an endpoint and its log."""
         endpoint = self.get_object()
         self.read_body()
+        yield
         services.remove_endpoint(endpoint)
         return Response({"object": "webhook", "id": str(pk), "deleted": True})
 

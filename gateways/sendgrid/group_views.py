@@ -59,5 +59,6 @@ class GroupViewSet(SendGridViewSet):
         group = self.keep_world(self.project.messages.filter(batch_id=batch_id))
         if not group.exists():
             reject("batch_id", "No email has this batch_id.")
-        services.cancel_group(group)
-        return Response({"batch_id": str(batch_id), "status": CANCEL}, status=HTTPStatus.CREATED)
+        response = Response({"batch_id": str(batch_id), "status": CANCEL}, status=HTTPStatus.CREATED)
+        services.cancel_group(group, lambda: self.record_change(response))
+        return response

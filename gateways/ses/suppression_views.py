@@ -3,15 +3,15 @@
 Source: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_PutSuppressedDestination.html.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, ClassVar
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import scopes
+from accounts.idempotent_views import recorded
 from common.addresses import AddressError, parse_address
 from common.client_ip import client_ip
 from common.errors import NotFoundError
@@ -100,7 +100,8 @@ class SuppressionViewSet(SesViewSet):
             raise NotFoundError
         return found
 
-    def create(self, request: Request) -> Response:
+    @recorded
+    def create(self, request: Request) -> Generator[None, None, Response]:
         """Suppress an address. A repetition is harmless."""
         values, ip = self.read_body(), client_ip(request.META)
         entry = Entry(
@@ -109,8 +110,8 @@ class SuppressionViewSet(SesViewSet):
             way=SuppressionWay.API,
             ip=str(ip) if ip else None,
         )
-        with transaction.atomic():
-            suppress(self.project.pk, entry, is_test=self.key.is_test)
+        yield
+        suppress(self.project.pk, entry, is_test=self.key.is_test)
         return Response({})
 
     def list(self, request: Request) -> Response:
@@ -133,10 +134,11 @@ class SuppressionViewSet(SesViewSet):
         attributes = {"MessageId": str(row.message_id)} if row.message_id else {}
         return Response({"SuppressedDestination": {**show_destination(row), "Attributes": attributes}})
 
-    def destroy(self, request: Request, address: str) -> Response:
+    @recorded
+    def destroy(self, request: Request, address: str) -> Generator[None, None, Response]:
         """Remove the entries of an address, so that mail is sent to it again."""
         self.read_body()
-        with transaction.atomic():
-            for row in self.find_entries(address):
-                release_suppressions(self.project.pk, row.address, select_entry(row), is_test=row.is_test)
+        yield
+        for row in self.find_entries(address):
+            release_suppressions(self.project.pk, row.address, select_entry(row), is_test=row.is_test)
         return Response({})

@@ -9,14 +9,14 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.idempotent_views import idempotent
+from accounts.idempotent_views import idempotent, recorded
 from accounts.models import Project, StreamType
 from accounts.scopes import ADMIN
 from accounts.streams import StreamExistsError, TooManyStreamsError, create_stream
 from accounts.viewsets import locate
 from common.openapi import list_problems
 from messages.api.streams import StreamOutput, StreamViewSet
-from messages.streams import DefaultStreamError, StreamInUseError
+from messages.streams import DefaultStreamError, StreamInUseError, delete_stream
 
 
 class ManagedStreamViewSet(StreamViewSet):
@@ -53,6 +53,11 @@ class ManagedStreamViewSet(StreamViewSet):
         return super().retrieve(request, ref)
 
     @extend_schema(responses={204: None, **list_problems(DefaultStreamError, StreamInUseError)})
-    def destroy(self, request: Request, pk: UUID, ref: str) -> Response:  # type: ignore[override]
+    @recorded
+    def destroy(self, request: Request, pk: UUID, ref: str) -> Generator[None, None, Response]:
         """Delete a stream, unless mail of it is on its way. Its suppressions stay."""
-        return super().destroy(request, ref)
+        stream = self.get_object()
+        self.read_body()
+        yield
+        delete_stream(stream)
+        return Response(status=204)

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.idempotent_views import idempotent
+from accounts.idempotent_views import idempotent, recorded
 from accounts.models import Stream, StreamType
 from accounts.scopes import STREAMS_READ, STREAMS_WRITE
 from accounts.streams import (
@@ -108,9 +108,11 @@ class StreamViewSet(ProjectViewSet):
         return self.show(self.get_object())
 
     @extend_schema(responses={204: None, **list_problems(DefaultStreamError, StreamInUseError)})
-    def destroy(self, request: Request, ref: str) -> Response:
+    @recorded
+    def destroy(self, request: Request, ref: str) -> Generator[None, None, Response]:
         """Delete a stream, unless mail of it is on its way. Its suppressions stay."""
         stream = self.get_object()
         self.read_body()
+        yield
         delete_stream(stream)
         return Response(status=204)

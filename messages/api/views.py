@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from accounts import scopes
 from accounts.idempotency import StoredResponse, read_key
-from accounts.idempotent_views import as_response, idempotent, mark_idempotent
+from accounts.idempotent_views import as_response, idempotent, mark_idempotent, recorded
 from accounts.models import ApiKey
 from accounts.viewsets import ProjectViewSet, locate
 from common.errors import ConflictError
@@ -165,10 +165,12 @@ class EmailViewSet(ProjectViewSet):
         """One email with bodies, attempts and events."""
         return self.show_whole(pk)
 
-    def partial_update(self, request: Request, pk: UUID) -> Response:
+    @recorded
+    def partial_update(self, request: Request, pk: UUID) -> Generator[None, None, Response]:
         """Reschedule a scheduled email."""
-        message = self.get_object()
-        services.reschedule(message, self.read_body()["scheduled_at"])
+        message, scheduled_at = self.get_object(), self.read_body()["scheduled_at"]
+        yield
+        services.reschedule(message, scheduled_at)
         return self.show_whole(pk)
 
     @action(detail=True, methods=["post"])

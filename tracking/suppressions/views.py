@@ -13,7 +13,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.idempotent_views import idempotent
+from accounts.idempotent_views import idempotent, recorded
 from accounts.permissions import refuse_test_key
 from accounts.scopes import SUPPRESSIONS_READ, SUPPRESSIONS_WRITE
 from accounts.streams import check_stream
@@ -167,10 +167,12 @@ class SuppressionViewSet(ProjectViewSet):
         return self.show(self.get_object())
 
     @extend_schema(responses={204: None})
-    def destroy(self, request: Request, address: str) -> Response:
+    @recorded
+    def destroy(self, request: Request, address: str) -> Generator[None, None, Response]:
         """Remove the entries of an address, all or those of a reason and a stream, so that mail is sent to it again."""
         self.read_body()
         selection = read_selection(self.query)
+        yield
         if not release_suppressions(self.project.pk, normalise(address), selection, is_test=self.key.is_test):
             raise NotFoundError
         return Response(status=204)

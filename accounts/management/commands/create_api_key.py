@@ -2,6 +2,7 @@ from argparse import ArgumentParser
 from datetime import UTC, datetime, timedelta
 
 from django.core.management.base import CommandError
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.installation.limits import DEFAULT_LIMITS, set_limits
@@ -52,20 +53,22 @@ class Command(ProjectCommand):
         limits = read_limit_options(options, DEFAULT_LIMITS)
         scopes = split_commas(str(options["scopes"]))
         is_of_installation = scopes == [ADMIN] and not options["project"]
-        key, token = create_api_key(
-            None if is_of_installation else self.find_project(options),
-            name=str(options["name"]),
-            scopes=scopes,
-            is_test=bool(options["test"]),
-            expires_at=parse_expiry(str(options["expires"])) if options["expires"] else None,
-            allowed_ips=as_list(options["allow_ip"]),
-            allowed_recipients=as_list(options["allow_recipient"]),
-            hold_for_approval=bool(options["hold_for_approval"]),
-        )
-        write_audit("command", "create_api_key", key, id=str(key.pk), scopes=key.scopes)
-        if limits != DEFAULT_LIMITS:
-            set_limits("command", key, limits)
-        pair = {} if is_of_installation else show_pair(create_signing_pair(key))
+        project = None if is_of_installation else self.find_project(options)
+        with transaction.atomic():
+            key, token = create_api_key(
+                project,
+                name=str(options["name"]),
+                scopes=scopes,
+                is_test=bool(options["test"]),
+                expires_at=parse_expiry(str(options["expires"])) if options["expires"] else None,
+                allowed_ips=as_list(options["allow_ip"]),
+                allowed_recipients=as_list(options["allow_recipient"]),
+                hold_for_approval=bool(options["hold_for_approval"]),
+            )
+            write_audit("command", "create_api_key", key, id=str(key.pk), scopes=key.scopes)
+            if limits != DEFAULT_LIMITS:
+                set_limits("command", key, limits)
+            pair = {} if is_of_installation else show_pair(create_signing_pair(key))
         self.emit({"id": key.pk, "key": token, "prefix": key.prefix, "scopes": key.scopes, "test": key.is_test, **pair})
 
 

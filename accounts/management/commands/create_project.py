@@ -1,5 +1,7 @@
 from argparse import ArgumentParser
 
+from django.db import transaction
+
 from accounts.services import create_project, write_audit
 from common.commands import ServiceCommand
 
@@ -12,6 +14,7 @@ class Command(ServiceCommand):
         parser.add_argument("--contact-email", default="", help="The address that gets this project's notices.")
 
     def handle(self, *, name: str, contact_email: str, **_: object) -> None:
-        project = create_project(name=name, contact_email=contact_email)
-        write_audit("command", "create_project", project, id=str(project.pk))
+        with transaction.atomic():
+            project = create_project(name=name, contact_email=contact_email)
+            write_audit("command", "create_project", project, id=str(project.pk))
         self.emit({"id": project.pk, "name": project.name})

@@ -1,5 +1,7 @@
 from argparse import ArgumentParser
 
+from django.db import transaction
+
 from accounts.management.project_command import ProjectCommand
 from accounts.models import StreamType
 from accounts.services import write_audit
@@ -20,6 +22,7 @@ class Command(ProjectCommand):
 
     def handle(self, *, name: str, type: str, **options: object) -> None:
         project = self.find_project(options)
-        stream = create_stream(project, name=name, type_=StreamType(type))
-        write_audit("command", "create_stream", stream, project=project.name, type=stream.type)
+        with transaction.atomic():
+            stream = create_stream(project, name=name, type_=StreamType(type))
+            write_audit("command", "create_stream", stream, project=project.name, type=stream.type)
         self.emit({"id": stream.pk, "name": stream.name, "type": stream.type})

@@ -3,6 +3,7 @@ import sys
 from argparse import ArgumentParser
 
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from accounts.management.project_command import ProjectCommand
 from accounts.people.invitations import invite
@@ -43,9 +44,10 @@ class Command(ProjectCommand):
             return
         given = read_password()
         password = given or generate_password()
-        user = create_user(name=options["name"], email=options["email"], password=password)
         role = Role(options["role"])
-        give_role("command", user, project, role)
+        with transaction.atomic():
+            user = create_user(name=options["name"], email=options["email"], password=password)
+            give_role("command", user, project, role)
         shown = {} if given else {"password": password}
         self.emit(
             {

@@ -1,5 +1,7 @@
 from argparse import ArgumentParser
 
+from django.db import transaction
+
 from accounts.people.factors import remove_factor
 from accounts.people.services import find_user
 from accounts.people.sessions import end_sessions
@@ -14,5 +16,7 @@ class Command(ServiceCommand):
 
     def handle(self, **options: str) -> None:
         user = find_user(options["name"])
-        remove_factor("command", user)
-        self.emit({"name": user.get_username(), "sessions_ended": end_sessions(user.pk)})
+        with transaction.atomic():
+            remove_factor("command", user)
+            count = end_sessions(user.pk)
+        self.emit({"name": user.get_username(), "sessions_ended": count})

@@ -1,6 +1,7 @@
 from argparse import ArgumentParser
 
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from accounts.management.project_command import describe_row
 from accounts.models import ApiKey
@@ -16,8 +17,9 @@ class Command(ServiceCommand):
         parser.add_argument("key", metavar="ID_OR_PREFIX")
 
     def handle(self, *, key: str, **_: object) -> None:
-        revoked = revoke_api_key(find_key(key))
-        write_audit("command", "revoke_api_key", revoked, id=str(revoked.pk))
+        with transaction.atomic():
+            revoked = revoke_api_key(find_key(key))
+            write_audit("command", "revoke_api_key", revoked, id=str(revoked.pk))
         self.emit(describe_row(revoked))
 
 

@@ -3,6 +3,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from django.db import transaction
+
 from accounts.lifetimes.retention import find_kept_days, read_kept, set_kept_days
 from accounts.management.project_command import ProjectCommand
 from accounts.models import Project, SendingCap
@@ -83,6 +85,15 @@ class Command(ProjectCommand):
 
     def handle(self, **options: Any) -> None:
         project = self.find_project(options)
+        kept = replace(find_kept_days(project.pk), **dict(map(read_kept, options["keep"])))
+        with transaction.atomic():
+            self.change(project, options)
+            if options["keep"]:
+                set_kept_days("command", project, kept)
+        fields = {field: getattr(project, field) for field, _ in CHANGES.values()}
+        self.emit({"id": project.pk, "name": project.name, **fields, "retention": asdict(kept)})
+
+    def change(self, project: Project, options: Mapping[str, Any]) -> None:
         for option, (field, change) in CHANGES.items():
             if options[option] is not None:
                 change(project, options[option])
@@ -91,11 +102,6 @@ class Command(ProjectCommand):
         if options["no_cap"]:
             SendingCap.objects.filter(project=project).delete()
             write_audit("command", "set_project", project, id=str(project.pk), cap=None)
-        kept = replace(find_kept_days(project.pk), **dict(map(read_kept, options["keep"])))
-        if options["keep"]:
-            set_kept_days("command", project, kept)
-        fields = {field: getattr(project, field) for field, _ in CHANGES.values()}
-        self.emit({"id": project.pk, "name": project.name, **fields, "retention": asdict(kept)})
 
 
 def read_percent(text: str) -> float:

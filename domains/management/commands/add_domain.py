@@ -3,10 +3,12 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.db import transaction
+
 from accounts.services import write_audit
 from domains.dkim_keys import Algorithm
 from domains.management.domain_command import DomainCommand
-from domains.services import add_domain
+from domains.services import build_domain, store_domain
 
 
 class Command(DomainCommand):
@@ -19,11 +21,13 @@ class Command(DomainCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         algorithms = [Algorithm.RSA, Algorithm.ED25519] if options["ed25519"] else [Algorithm.RSA]
-        domain = add_domain(
+        new = build_domain(
             self.find_project(options),
             name=options["name"],
             default_from=options["default_from"],
             algorithms=algorithms,
         )
-        write_audit("command", "add_domain", domain, id=str(domain.pk), project=domain.project.name)
+        with transaction.atomic():
+            domain = store_domain(new)
+            write_audit("command", "add_domain", domain, id=str(domain.pk), project=domain.project.name)
         self.emit_domain(domain)

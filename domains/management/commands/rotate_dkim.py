@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from accounts.services import write_audit
+from accounts.management.audit import audited_parts
 from domains.dkim_keys import Algorithm, rotate_dkim
 from domains.management.domain_command import DomainCommand
 
@@ -23,6 +23,7 @@ class Command(DomainCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         domain = self.find_domain(options)
-        keys = rotate_dkim(domain, [Algorithm(name) for name in options["algorithm"]])
-        write_audit("command", "rotate_dkim", domain, selectors=[key.selector for key in keys])
+        with audited_parts("rotate_dkim", domain) as result:
+            keys = rotate_dkim(domain, [Algorithm(name) for name in options["algorithm"]])
+            result["selectors"] = [key.selector for key in keys]
         self.emit_domain(domain)

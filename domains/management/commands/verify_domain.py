@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from accounts.services import write_audit
+from accounts.management.audit import audited_parts
 from domains.domain_status import DomainStatus
 from domains.management.domain_command import DomainCommand
 from domains.models import Domain
@@ -34,7 +34,8 @@ class Command(DomainCommand):
 
     def verify(self, domain: Domain) -> bool:
         """Whether the needed records are in place: a domain in `warning` still sends, but has lost one."""
-        verified = verify_domain(domain)
-        write_audit("command", "verify_domain", verified, id=str(verified.pk), status=verified.status)
+        with audited_parts("verify_domain", domain, id=str(domain.pk)) as result:
+            verified = verify_domain(domain)
+            result["status"] = verified.status
         self.emit_domain(verified)
         return verified.status == DomainStatus.VERIFIED

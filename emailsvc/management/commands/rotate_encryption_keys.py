@@ -16,6 +16,8 @@ class Command(ServiceCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # The work commits in parts, and may be stopped.
+        write_audit("command", "rotate_encryption_keys", "encryption keys")
         unreadable: list[RotationResult] = []
         for model, name in list_secret_columns():
             rekeyed = rekey_column(model, name, self.progress_of(f"{model._meta.label}.{name}"))
@@ -30,7 +32,6 @@ class Command(ServiceCommand):
                     "unreadable": rekeyed.unreadable_ids,
                 }
             )
-        write_audit("command", "rotate_encryption_keys", "encryption keys")
         if unreadable:
             names = ", ".join(f"{each.model}.{each.column}" for each in unreadable)
             raise CommandError(f"No key decrypts some secrets in {names}: keep the old keys until they are replaced.")

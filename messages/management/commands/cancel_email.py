@@ -1,6 +1,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.db import transaction
+
 from accounts.services import write_audit
 from common.commands import ServiceCommand
 from messages.management.selection import find_message
@@ -16,6 +18,7 @@ class Command(ServiceCommand):
     def handle(self, *, ids: list[str], **_: Any) -> None:
         # All ids are looked up first, so that an error in the last one cancels none.
         for message in [find_message(text) for text in ids]:
-            cancelled = cancel(message)
-            write_audit("command", "cancel", cancelled.pk, project=message.project.name)
+            with transaction.atomic():
+                cancelled = cancel(message)
+                write_audit("command", "cancel", cancelled.pk, project=message.project.name)
             self.emit({"id": cancelled.pk, "status": cancelled.status})

@@ -4,6 +4,8 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
+from django.db import transaction
+
 from accounts.management.project_command import find_projects
 from accounts.services import write_audit
 from common.addresses import parse_address
@@ -29,8 +31,9 @@ class Command(ServiceCommand):
         address = parse_address(options["address"]).address
         rows = []
         for project in find_projects(options["project"]):
-            row = request_erasure(project, address, "command")
-            write_audit("command", "create_erasure", project, id=str(row.pk))
+            with transaction.atomic():
+                row = request_erasure(project, address, "command")
+                write_audit("command", "create_erasure", project, id=str(row.pk))
             rows.append(row)
         for row in rows:
             self.finish(row)

@@ -1,6 +1,7 @@
 from argparse import ArgumentParser
 
 from django.core.management.base import CommandError
+from django.db import transaction
 from django.db.models import Count
 
 from accounts.services import write_audit
@@ -37,8 +38,9 @@ class Command(ServiceCommand):
         wave = SuppressionWave.objects.filter(pk=wave_id).first() if wave_id else None
         if wave is None:
             raise CommandError(f"There are no held suppressions with the id {text}.")
-        count = decide(wave, decision)
-        if count is None:
-            raise CommandError("They were decided on before.")
-        write_audit("command", decision, f"held suppressions {wave.pk}", words=wave.words, count=count)
+        with transaction.atomic():
+            count = decide(wave, decision)
+            if count is None:
+                raise CommandError("They were decided on before.")
+            write_audit("command", decision, f"held suppressions {wave.pk}", words=wave.words, count=count)
         self.emit({"id": wave.pk, "decision": decision, "addresses": count}, f"{count} suppressions {decision}.")

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from accounts.services import write_audit
+from accounts.management.audit import audited_parts
 from common.commands import ServiceCommand
 from delivery.reports.parse import Report, describe_report, parse_report
 from messages.feedback.reports import ReceivedReport, receive_report
@@ -31,13 +31,18 @@ class Command(ServiceCommand):
                 is_any_unreadable = True
                 continue
             report = parse_report(raw)
-            results = [] if options["dry_run"] else receive_report(ReceivedReport(raw=raw, is_trusted=True))
-            tally = Counter(result.value for result in results)
-            if tally:
-                write_audit("command", "process_report", name, **tally)
+            tally = Counter[str]() if options["dry_run"] else record_report(name, raw)
             self.emit(describe_report(name, report), describe_report_result(name, report, tally))
         if is_any_unreadable:
             raise SystemExit(1)
+
+
+def record_report(name: str, raw: bytes) -> Counter[str]:
+    """The number of reports in the file by result. Each report has a transaction of its own."""
+    with audited_parts("process_report", name) as result:
+        tally = Counter(each.value for each in receive_report(ReceivedReport(raw=raw, is_trusted=True)))
+        result |= tally
+    return tally
 
 
 def describe_report_result(name: str, report: Report, tally: Counter[str]) -> str:

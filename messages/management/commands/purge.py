@@ -8,9 +8,9 @@ from typing import Any
 
 from accounts.lifetimes.retention import KINDS as KIND_NAMES
 from accounts.lifetimes.retention import find_ends
+from accounts.management.audit import audited_parts
 from accounts.management.project_command import find_projects
 from accounts.models import Project
-from accounts.services import write_audit
 from common.commands import ServiceCommand
 from ledger.clock import database_time
 from messages.lifetimes.kinds import KINDS
@@ -57,13 +57,14 @@ class Command(ServiceCommand):
 
     def remove(self, project: Project, kind: str, before: datetime) -> int:
         total, told_at = 0, time.monotonic()
-        for count in KINDS[kind].remove(project.pk, before):
-            total += count
-            if time.monotonic() - told_at >= PROGRESS_SECONDS:
-                told_at = time.monotonic()
-                self.stderr.write(f"{project.name}: {kind}: {total} so far")
-        if total:
-            write_audit("command", "purge", project, id=str(project.pk), kind=kind, count=total)
+        with audited_parts("purge", project, id=str(project.pk), kind=kind) as result:
+            for count in KINDS[kind].remove(project.pk, before):
+                total += count
+                if time.monotonic() - told_at >= PROGRESS_SECONDS:
+                    told_at = time.monotonic()
+                    self.stderr.write(f"{project.name}: {kind}: {total} so far")
+            if total:
+                result["count"] = total
         return total
 
     def tell(self, project: Project, kind: str, before: datetime, count: int, *, is_dry: bool) -> None:

@@ -2,6 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from accounts.acting_for import Delegate
 from accounts.management.project_command import ProjectCommand
@@ -36,10 +37,11 @@ class Command(ProjectCommand):
         bare = parse_address(address).address.lower()
         given = {name: options[name] for name in ("reason", "stream") if options[name]}
         selection = read_selection(given)
-        found = release_address(Delegate(project=project), bare, selection, should_resend=resend, since=begun_at)
-        if found is None:
-            raise CommandError(f"{bare} is not on the suppression list{' with these options' if given else ''}.")
-        write_audit("command", "release", bare, project=project.name, **release_as_json(found))
+        with transaction.atomic():
+            found = release_address(Delegate(project=project), bare, selection, should_resend=resend, since=begun_at)
+            if found is None:
+                raise CommandError(f"{bare} is not on the suppression list{' with these options' if given else ''}.")
+            write_audit("command", "release", bare, project=project.name, **release_as_json(found))
         self.emit({"address": bare, **release_as_json(found)}, release_as_text(found))
 
 

@@ -1,12 +1,14 @@
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.core.management.base import CommandError
 
+from accounts.management.audit import audited_parts
 from accounts.management.project_command import ProjectCommand
-from accounts.services import write_audit
 from common.times import TimeError, parse_time
 from messages.incidents.bounce_release import BounceSelection, release_bounced, select_bounced
+from tracking.models import Suppression
 
 
 class Command(ProjectCommand):
@@ -32,8 +34,19 @@ class Command(ProjectCommand):
             provider=options["provider"] or "",
             words=options["like"] or "",
         )
+        if dry_run:
+            count = self.list_rows(select_bounced(selection).iterator(), is_released=False)
+        else:
+            criteria = {name: options[name] for name in ("since", "until", "provider", "like") if options[name]}
+            owner = selection.project.name if selection.project else "all projects"
+            with audited_parts("release_suppressions", owner, **criteria) as result:
+                if count := self.list_rows(release_bounced(selection), is_released=True):
+                    result["count"] = count
+        self.stderr.write(f"{count} suppressions {'would be' if dry_run else 'were'} released.")
+
+    def list_rows(self, rows: Iterable[Suppression], *, is_released: bool) -> int:
         count = 0
-        for row in select_bounced(selection).iterator() if dry_run else release_bounced(selection):
+        for row in rows:
             count += 1
             item = {
                 "address": row.address,
@@ -41,14 +54,10 @@ class Command(ProjectCommand):
                 "note": row.note,
                 "email_id": row.message_id,
                 "created_at": row.created_at,
-                "released": not dry_run,
+                "released": is_released,
             }
             self.emit(item, f"{row.address}  {row.project.name}  {row.note}")
-        if count and not dry_run:
-            criteria = {name: options[name] for name in ("since", "until", "provider", "like") if options[name]}
-            owner = selection.project.name if selection.project else "all projects"
-            write_audit("command", "release_suppressions", owner, count=count, **criteria)
-        self.stderr.write(f"{count} suppressions {'would be' if dry_run else 'were'} released.")
+        return count
 
 
 def parse_time_option(option: str, text: str | None) -> datetime | None:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import CommandError
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from accounts.acting_for import Caller, Delegate
@@ -75,11 +76,12 @@ class Command(ProjectCommand):
             self.emit({"id": pk, "status": message.status, "subject": message.subject})
             return True
         try:
-            new = act(Delegate(project=message.project, is_test=message.is_test), message)
+            with transaction.atomic():
+                new = act(Delegate(project=message.project, is_test=message.is_test), message)
+                write_audit("command", "resend", pk, project=message.project.name, new=str(new.pk))
         except ApiError as error:
             self.emit({"id": pk, "new": None, "error": error.detail}, f"{pk}: {error.detail}")
             return False
-        write_audit("command", "resend", pk, project=message.project.name, new=str(new.pk))
         self.emit({"id": pk, "new": new.pk, "status": new.status})
         return True
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from accounts.acting_for import Delegate
 from accounts.management.project_command import ProjectCommand
@@ -63,10 +64,12 @@ class Command(ProjectCommand):
         try:
             caller = Delegate(project=project, is_test=test)
             admitted = Admission(caller).admit(*read_draft(build_body(options)))
-            [message] = upload_and_prepare(caller, [admitted]).store()
+            prepared = upload_and_prepare(caller, [admitted])
+            with transaction.atomic():
+                [message] = prepared.store()
+                write_audit("command", "send", message.pk, project=project.name)
         except ApiError as error:
             raise as_command_error(error) from None
-        write_audit("command", "send", message.pk, project=project.name)
         if wait:
             await_departure(message, wait)
         self.emit({"id": message.pk, "status": message.status})

@@ -3,6 +3,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from accounts.management.project_command import ProjectCommand
 from accounts.services import store_audit
@@ -38,14 +39,21 @@ class Command(ProjectCommand):
 
     def settle(self, ids: list[UUID], settlement: Settlement, *, is_dry: bool) -> int:
         """Returns the number of those that could not be settled."""
-        settled = set(ids) if is_dry else settle_many(ids, settlement)
+        settled = set(ids) if is_dry else self.apply(ids, settlement)
         for message in Message.objects.filter(pk__in=ids).order_by("-pk"):
             if message.pk not in settled:
                 self.emit({"id": message.pk, "status": message.status, "error": "not_uncertain"})
                 continue
-            if not is_dry:
-                data = {"as": str(settlement)}
-                project_id = message.project_id
-                store_audit(actor="command", action="settle_email", obj=message.pk, project_id=project_id, data=data)
             self.emit({"id": message.pk, "status": message.status})
         return len(set(ids) - settled)
+
+    def apply(self, ids: list[UUID], settlement: Settlement) -> set[UUID]:
+        """Settle them with their entries of the audit log, in one transaction."""
+        with transaction.atomic():
+            settled = settle_many(ids, settlement)
+            for pk, project_id in (
+                Message.objects.filter(pk__in=settled).order_by("-pk").values_list("pk", "project_id")
+            ):
+                data = {"as": str(settlement)}
+                store_audit(actor="command", action="settle_email", obj=pk, project_id=project_id, data=data)
+        return settled

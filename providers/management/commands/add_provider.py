@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from accounts.services import write_audit
 from providers.bounce_mailboxes import MailboxInput, read_mailbox
@@ -72,8 +73,9 @@ class Command(ProviderCommand):
         mailbox = self.open_mailbox(options["bounce_mailbox"], ProviderKind(provider.kind))
         if not options["no_check"]:
             self.ask(provider)
-        store_provider(provider, mailbox)
-        write_audit("command", "add_provider", provider, id=str(provider.pk), kind=provider.kind)
+        with transaction.atomic():
+            store_provider(provider, mailbox)
+            write_audit("command", "add_provider", provider, id=str(provider.pk), kind=provider.kind)
         self.emit_provider(provider)
 
     def read_target(self, options: Mapping[str, Any]) -> ProviderTarget:

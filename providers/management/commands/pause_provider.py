@@ -4,6 +4,8 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
+
 from accounts.services import write_audit
 from providers.management.provider_command import ProviderCommand
 from providers.serializers import ProviderPauseInput
@@ -26,7 +28,8 @@ class Command(ProviderCommand):
         values = self.read_values(ProviderPauseInput(data={name: options[name] for name in ("seconds", "reason")}))
         provider = self.find_provider(options)
         seconds, reason = values["seconds"], values["reason"]
-        pause_provider(provider.pk, reason=reason, pause=timedelta(seconds=seconds) if seconds else None)
-        write_audit("command", "pause_provider", provider, id=str(provider.pk), reason=reason)
+        with transaction.atomic():
+            pause_provider(provider.pk, reason=reason, pause=timedelta(seconds=seconds) if seconds else None)
+            write_audit("command", "pause_provider", provider, id=str(provider.pk), reason=reason)
         provider.refresh_from_db()
         self.emit_provider(provider)

@@ -3,6 +3,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.db import transaction
+
 from accounts.services import write_audit
 from providers.management.provider_command import ProviderCommand
 from providers.services import resume_provider
@@ -16,7 +18,8 @@ class Command(ProviderCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         provider = self.find_provider(options)
-        resume_provider(provider.pk)
-        write_audit("command", "resume_provider", provider, id=str(provider.pk))
+        with transaction.atomic():
+            resume_provider(provider.pk)
+            write_audit("command", "resume_provider", provider, id=str(provider.pk))
         provider.refresh_from_db()
         self.emit_provider(provider)

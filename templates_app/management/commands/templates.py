@@ -23,9 +23,10 @@ from templates_app.folders import (
     read_values,
     write_files,
 )
-from templates_app.models import Template
+from templates_app.models import Template, Version
+from templates_app.publishing import build_version, keep_publication
 from templates_app.serializers import TemplateInput
-from templates_app.services import create_template, find_template, publish_template, update_template
+from templates_app.services import create_template, find_template, update_template
 
 
 class Command(ProjectCommand):
@@ -78,7 +79,7 @@ class Command(ProjectCommand):
             if publish:
                 # Its layout may just have been published.
                 current = find_template(project, str(template.pk))
-                values["version"] = name_error(str(template.alias), partial(publish_template, current)).number
+                values["version"] = name_error(str(template.alias), partial(publish_draft, current)).number
             told = f", version {values['version']}" if publish else ""
             self.emit(values, f"{template.alias}: {result}{told}")
 
@@ -134,3 +135,12 @@ def name_error(alias: str, act: Callable[[], Any]) -> Any:
     except ApiError as error:
         reasons = [f"{each.field}: {each.message}" for each in error.errors] or [error.detail]
         raise CommandError(f"{alias}: {' '.join(reasons)}") from None
+
+
+def publish_draft(template: Template) -> Version:
+    """Publish the draft, with its entry of the audit log."""
+    made = build_version(template)
+    with transaction.atomic():
+        version = keep_publication(template, made, None)
+        write_audit("command", "publish_template", template, project=template.project.name, version=version.number)
+    return version

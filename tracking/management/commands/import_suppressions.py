@@ -11,8 +11,8 @@ from django.core.management.base import CommandError
 from rich.console import Console
 from rich.progress import Progress
 
+from accounts.management.audit import audited_parts
 from accounts.management.project_command import ProjectCommand
-from accounts.services import write_audit
 from accounts.streams import check_stream
 from tracking.models import SuppressionReason
 from tracking.suppressions.csv_files import ImportPlan, import_suppressions
@@ -47,10 +47,14 @@ class Command(ProjectCommand):
         project = self.find_project(options)
         if stream is not None:
             check_stream(project.pk, stream)
-        with open_binary(file) as binary, self.show_progress(binary) as lines:
+        with (
+            open_binary(file) as binary,
+            self.show_progress(binary) as lines,
+            audited_parts("import_suppressions", project) as counts,
+        ):
             plan = ImportPlan(reason=reason, stream=stream, is_strict=strict)
             result = import_suppressions(project.pk, lines, plan, self.build_report())
-        write_audit("command", "import_suppressions", project, **asdict(result))
+            counts |= asdict(result)
         self.emit(asdict(result), f"{result.added} added, {result.known} known before, {result.refused} lines rejected")
 
     def build_report(self) -> Callable[[BadLine], None]:

@@ -3,8 +3,8 @@ from datetime import datetime
 
 from django.core.management.base import CommandError
 
+from accounts.management.audit import audited_parts
 from accounts.management.project_command import ProjectCommand
-from accounts.services import write_audit
 from common.times import TimeError, format_time, parse_time
 from tracking.stats.rebuild import rebuild
 
@@ -25,11 +25,12 @@ class Command(ProjectCommand):
         since = options["since"]
         assert since is None or isinstance(since, datetime)
         hours = emails = 0
-        for rebuilt in rebuild(project.pk, since):
-            hours, emails = hours + 1, emails + rebuilt.email_count
-            if not self.is_json:
-                self.stdout.write(f"{format_time(rebuilt.hour)}  {rebuilt.email_count} emails")
-        write_audit("command", "rebuild_stats", project, id=str(project.pk), hours=hours, emails=emails)
+        with audited_parts("rebuild_stats", project, id=str(project.pk)) as result:
+            for rebuilt in rebuild(project.pk, since):
+                hours, emails = hours + 1, emails + rebuilt.email_count
+                if not self.is_json:
+                    self.stdout.write(f"{format_time(rebuilt.hour)}  {rebuilt.email_count} emails")
+            result |= {"hours": hours, "emails": emails}
         self.emit({"project": project.name, "hours": hours, "emails": emails})
 
 
