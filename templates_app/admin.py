@@ -181,6 +181,7 @@ class TemplateAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         template: Template | None = kwargs.get("obj")
+        context["preview_locales"] = list_locales(template) if template else ()
         context["variables_sample"] = json.dumps(build_variables_sample(template) if template else {}, indent=2)
         context["may_publish"] = template is not None and self.has_change_permission(request, template)
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
@@ -232,3 +233,8 @@ class TemplateAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
         if request.method != "POST" or not self.has_view_permission(request):
             raise PermissionDenied
         return preview_posted(request.POST.dict())
+
+
+def list_locales(template: Template) -> list[str]:
+    """The languages that a template has, for the preview's choice."""
+    return sorted({*template.locales, template.default_locale} - {""})

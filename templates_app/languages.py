@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 # RFC 5646, 2.1: language, script, region, and variants; no extensions.
 LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 MAX_LOCALES = 50
+LOCALE_RULE = "Must be the name of a language, such as de or de-AT."
 # The name of the parts without a language of their own.
 BASE = ""
 

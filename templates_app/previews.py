@@ -10,7 +10,7 @@ from common.strict_json import parse_json
 from templates_app.accepted_content import list_render_errors
 from templates_app.draft_checks import as_field_error, build_source
 from templates_app.errors import TemplateError
-from templates_app.languages import choose_locale
+from templates_app.languages import LOCALE_RULE, choose_locale, is_locale, normalize_locale
 from templates_app.layouts import SLOT, Parts, compile_source
 from templates_app.liquid.limits import RenderBudget
 from templates_app.liquid.variables import build_sample
@@ -89,16 +89,39 @@ FRAME_HEADERS = {
 def preview_posted(posted: Mapping[str, str]) -> RenderedContent:
     """The preview of an unsaved draft. Raises `InvalidFieldsError` and other `ApiError`s.
 
-    `posted` has the fields of the form, and `variables` as JSON; missing fields are taken from the template with the
-    id `template`.
+    `posted` has the fields of the form, `variables` and `locales` as JSON, and `preview_locale`, the language to show;
+    missing fields are taken from the template with the id `template`.
     """
+    variables = read_object(posted, "variables")
+    locale = posted.get("preview_locale", "").strip()
+    if locale and not is_locale(locale):
+        raise InvalidFieldsError([FieldError("locale", "invalid_locale", LOCALE_RULE)])
+    return preview_template(read_draft(posted), variables, PreviewOptions(locale=locale))
+
+
+def read_object(posted: Mapping[str, str], name: str) -> dict[str, Any]:
+    """The JSON object in a field of the form; {} without it. Raises InvalidFieldsError."""
     try:
-        variables = parse_json(posted.get("variables", "").encode() or b"{}")
+        given = parse_json(posted.get(name, "").encode() or b"{}")
     except ApiError as error:
-        raise InvalidFieldsError([FieldError("variables", error.public_code, error.detail)]) from None
-    if not isinstance(variables, dict):
-        raise InvalidFieldsError([FieldError("variables", "invalid", "Must be a JSON object.")])
-    return preview_template(read_draft(posted), variables)
+        raise InvalidFieldsError([FieldError(name, error.public_code, error.detail)]) from None
+    if not isinstance(given, dict):
+        raise InvalidFieldsError([FieldError(name, "invalid", "Must be a JSON object.")])
+    return given
+
+
+def read_languages(posted: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The parts in other languages as they are written. Raises InvalidFieldsError."""
+    languages = read_object(posted, "locales")
+    for name, parts in languages.items():
+        if not is_locale(name):
+            raise InvalidFieldsError([FieldError("locales", "invalid_locale", LOCALE_RULE)])
+        if not isinstance(parts, dict) or not all(isinstance(parts.get(part) or "", str) for part in PARTS):
+            message = f"{name}: Must be an object with subject, html, text and mjml."
+            raise InvalidFieldsError([FieldError("locales", "invalid", message)])
+    return {
+        normalize_locale(name): {part: parts.get(part) or "" for part in PARTS} for name, parts in languages.items()
+    }
 
 
 def read_draft(posted: Mapping[str, str]) -> Template:
@@ -107,6 +130,10 @@ def read_draft(posted: Mapping[str, str]) -> Template:
     draft = saved or Template(project_id=read_id(posted.get("project")))
     for name in PARTS:
         setattr(draft, name, posted.get(name, getattr(draft, name)))
+    if "locales" in posted:
+        draft.locales = read_languages(posted)
+    if is_locale(posted.get("default_locale", "")):
+        draft.default_locale = normalize_locale(posted["default_locale"])
     if "subject" in posted:
         draft.inline_css = "inline_css" in posted
         draft.layout = (

@@ -17,10 +17,10 @@ from common.serializers import (
     StrictSerializer,
 )
 from templates_app.draft_checks import ALIAS_RULE, is_alias
-from templates_app.languages import is_locale, normalize_locale
+from templates_app.languages import LOCALE_RULE, is_locale, normalize_locale
 from templates_app.liquid.limits import MAX_SOURCE
 from templates_app.models import Template
-from templates_app.services import LOCALE_RULE, list_needs
+from templates_app.services import list_needs
 
 # The source of a subject; the rendered subject has its own limit.
 MAX_SUBJECT_SOURCE = 4_000

@@ -11,7 +11,7 @@ from common.errors import ConflictError, FieldError, FieldErrors, InvalidFieldsE
 from templates_app.accepted_content import Rendered, Renderer, match_ref, render_for_accept
 from templates_app.draft_checks import Needs, as_field_error, check_draft, is_alias, list_layouts, list_needs
 from templates_app.errors import TemplateError
-from templates_app.languages import MAX_LOCALES, is_locale, normalize_locale
+from templates_app.languages import LOCALE_RULE, MAX_LOCALES, is_locale, normalize_locale
 from templates_app.models import PARTS, Template
 from templates_app.previews import PreviewOptions, build_variables_sample, preview_template
 from templates_app.publishing import publish_template
@@ -53,7 +53,6 @@ class TemplateInUseError(ConflictError):
     code = "template_in_use"
 
 
-LOCALE_RULE = "Must be the name of a language, such as de or de-AT."
 # The fields that an author may write.
 FIELDS = ("alias", "name", *PARTS, "locales", "default_locale", "layout", "inline_css")
 

@@ -1,5 +1,7 @@
 """The admin's pages on templates."""
 
+import json
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.contrib.staticfiles import finders
@@ -97,6 +99,29 @@ def test_preview_renders_the_unsaved_draft_and_stores_nothing(admin: Client, tem
     assert frame(admin, **posted) == "<!DOCTYPE html><p>&lt;script&gt;</p>"
     template.refresh_from_db()
     assert template.subject == VALUES["subject"]
+
+
+def test_preview_is_in_the_chosen_language_with_its_fallbacks(admin: Client, project: Project) -> None:
+    stored = create_template(
+        project,
+        {**VALUES, "default_locale": "en", "locales": {"de": {"subject": "Hallo", "html": "", "text": "Hallo"}}},
+    )
+    page = admin.get(change_url(stored)).content.decode()
+    assert '<option value="de">' in page
+    assert 'id="template-preview-locale"' in page
+    posted = {"template": str(stored.pk), "variables": '{"user": {"name": "Ann"}}'}
+    for locale, subject in (("de-AT", "Hallo"), ("fr", "Hi Ann"), ("", "Hi Ann"), ("DE_at", "Hallo")):
+        assert preview(admin, **posted, preview_locale=locale)["subject"] == subject
+    unsaved = json.dumps({"de": {"subject": "Servus", "text": "x"}})
+    assert preview(admin, **posted, preview_locale="de", locales=unsaved)["subject"] == "Servus"
+    for wrong, field in (
+        ({"preview_locale": "not a language"}, "locale"),
+        ({"locales": "[1]"}, "locales"),
+        ({"locales": '{"de": 5}'}, "locales"),
+        ({"locales": '{"de": {"subject": 5}}'}, "locales"),
+        ({"locales": '{"!": {}}'}, "locales"),
+    ):
+        assert [name for name, _ in preview(admin, **posted, **wrong)["errors"]] == [field]
 
 
 def test_preview_shows_the_saved_template_where_nothing_is_written(admin: Client, template: Template) -> None:

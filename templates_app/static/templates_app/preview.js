@@ -8,8 +8,9 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!section || !form) return;
   const find = (selector) => section.querySelector(selector);
   const variables = find("#template-preview-variables");
+  const locale = find("#template-preview-locale");
   const errors = find(".template-preview-errors");
-  const names = ["project", "subject", "html", "text", "mjml", "layout", "inline_css"];
+  const names = ["project", "subject", "html", "text", "mjml", "locales", "default_locale", "layout", "inline_css"];
   let waiting = 0;
   let asked = 0;
 
@@ -18,6 +19,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const written = new FormData(form);
     for (const name of names) if (written.has(name)) body.set(name, written.get(name));
     body.set("variables", variables.value);
+    body.set("preview_locale", locale.value);
     body.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
     if (section.dataset.template) body.set("template", section.dataset.template);
     return body;
@@ -77,5 +79,6 @@ document.addEventListener("DOMContentLoaded", () => {
   form.addEventListener("input", refreshSoon);
   form.addEventListener("change", refreshSoon);
   variables.addEventListener("input", refreshSoon);
+  locale.addEventListener("input", refreshSoon);
   refresh();
 });
