@@ -3,9 +3,10 @@
 SendGrid: `status,reason,email,created` (bounces, blocks), `reason,email,created` (invalid), `ip,email,created` (spam
 reports), `email,created` (unsubscribes); seconds since 1970. Mailgun: `address,code,error,created_at`,
 `address,tags,created_at`, `address,created_at`; RFC 2822. Postmark: `EmailAddress,SuppressionReason,Origin,CreatedAt`.
-Amazon SES: `EmailAddress,Reason,LastUpdateTime`. Mandrill: `email,reason,detail,created_at,…,expired`, in UTC. Brevo:
-`email,senderEmail,reason,blockedAt`, and the log `st_text;ts;sub;frm;email;…`. Postmark, SES, Mailgun and Brevo also
-give JSON with members of the same names.
+Its bounces: `Type`, `Email`, `BouncedAt`, `Inactive`. Amazon SES: `EmailAddress,Reason,LastUpdateTime`. Mandrill:
+`email,reason,detail,created_at,…,expired`, in UTC. Brevo: `email,senderEmail,reason,blockedAt`, the log
+`st_text;ts;sub;frm;email;…`, and contacts, `EMAIL;…;_BLOCKLISTED` with the channels in which one is blocked. Postmark,
+SES, Mailgun and Brevo also give JSON with members of the same names.
 """
 
 import re
@@ -40,6 +41,8 @@ ROLES: Mapping[str, str] = {
     **spell("status", "status code"),
     **spell("blocklisted", "blocklisted blacklisted emailblacklisted emailblocklisted"),
     **spell("origin", "origin"),
+    **spell("type", "type bouncetype"),
+    **spell("active", "inactive"),
     **spell("expired", "expired"),
     **spell("unsubscribed", "unsubscribed"),
     **spell("way", "way"),
@@ -91,11 +94,11 @@ WORDS: Mapping[str, str] = {
     **spell(
         SuppressionReason.BOUNCE,
         "bounce bounces bounced hardbounce hardbounces hardbounced permanent permanentbounce "
-        "invalid invalidemail invalidemailaddress invalidrecipient invalidaddress",
+        "invalid invalidemail invalidemailaddress invalidrecipient invalidaddress bademailaddress",
     ),
     **spell(
         SuppressionReason.COMPLAINT,
-        "complaint complaints complained spam spamcomplaint spamcomplaints spamreport spamreports spamnotification "
+        "complaint complaints complained spam spamcomplaint spamcomplaints spamreport spamreports "
         "abuse abusereport markedasspam contactflaggedasspam",
     ),
     **spell(
@@ -105,14 +108,19 @@ WORDS: Mapping[str, str] = {
     ),
     **spell(
         SuppressionReason.MANUAL,
-        "manual manualsuppression manuallyadded custom admin adminblocked blocked blocklisted blacklisted denylisted",
+        "manual manualsuppression manuallyadded manuallydeactivated custom "
+        "admin adminblocked blocked blocklisted blacklisted denylisted",
     ),
     **spell(
         NO_REASON,
         "softbounce softbounces softbounced transient temporary deferred delayed block blocks sent delivered opened "
-        "firstopening clicked subscribed invalidsender unsigned rule testmodelimit error loadedbyproxy",
+        "firstopening clicked subscribed invalidsender unsigned rule testmodelimit error loadedbyproxy autoresponder "
+        # A filter refused the mail, and no person complained.
+        "spamnotification",
     ),
 }
+# Brevo's channel of transactional mail; all others that name email are campaigns, from which one opts out.
+TRANSACTIONAL = "transactional"
 YES = frozenset({"1", "true", "yes", "y", "t"})
 NO = frozenset({"0", "false", "no", "n", "f"})
 
@@ -163,10 +171,13 @@ def parse_moment(text: str) -> datetime:
 
 
 def assign_roles(cells: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """A line's values by the meaning of their columns; of two columns with the same meaning the first value counts."""
+    """A line's values by the meaning of their columns; of two columns with the same meaning the first value counts.
+
+    An empty value says something in one column alone: whoever is blocked nowhere.
+    """
     values: dict[str, str] = {}
     for name, value in cells:
         role = ROLES.get(name)
-        if role and value:
+        if role and (value or role == "blocklisted"):
             values.setdefault(role, value)
     return values

@@ -18,7 +18,7 @@ from common.suggestions import describe_unknown
 from common.text import CONTROL
 from common.times import TimeError, format_time
 from tracking.models import Suppression, SuppressionReason, SuppressionWay
-from tracking.suppressions.columns import NO, NO_REASON, WORDS, YES, normalise_name, read_moment
+from tracking.suppressions.columns import NO, NO_REASON, TRANSACTIONAL, WORDS, YES, normalise_name, read_moment
 from tracking.suppressions.reach import MAY_NAME_STREAM
 from tracking.suppressions.rows import BadLine, ListRow, Report, read_rows
 from tracking.suppressions.serializers import MAX_NOTE
@@ -145,11 +145,11 @@ def build_entries(row: ListRow, plan: ImportPlan, streams: StreamTypes) -> list[
 def read_reason(row: ListRow, plan: ImportPlan) -> tuple[str, str]:
     """The reason and the note of a line. Raises LineError for a line that is no reason to suppress."""
     values, note = row.values, row.values.get("note", "")
-    given = values.get("reason", "")
+    given = values.get("reason", "") or find_type(values)
     word = WORDS.get(normalise_name(given))
     if normalise_name(values.get("expired", "")) in YES:
         raise LineError("expired", "The entry has expired at the other service.")
-    if normalise_name(values.get("blocklisted", "")) in NO:
+    if is_unlisted(values):
         raise LineError("not_suppressed", "The address is not on the other service's list.")
     if given and word is None and not row.layout.has_words:
         given, note = "", given
@@ -161,12 +161,31 @@ def read_reason(row: ListRow, plan: ImportPlan) -> tuple[str, str]:
     if given == "ManualSuppression" and normalise_name(values.get("origin", "")) == "recipient":
         # Postmark's name for an opt-out.
         word = SuppressionReason.UNSUBSCRIBE
-    elif normalise_name(values.get("unsubscribed", "")) in YES:
+    elif normalise_name(values.get("unsubscribed", "")) in YES or is_only_for_campaigns(values):
         word = SuppressionReason.UNSUBSCRIBE
     reason = (word if given else word or None) or plan.reason or row.layout.reason or SuppressionReason.MANUAL
     if reason == SuppressionReason.BOUNCE and values.get("status", "").startswith("4"):
         raise LineError("not_suppressed", f"{values['status'][:20]}: a temporary failure is no reason to suppress.")
     return reason, note
+
+
+def find_type(values: Mapping[str, str]) -> str:
+    """The kind of a bounce, where a column has it; a column of the same name with other words says nothing."""
+    kind = values.get("type", "")
+    return kind if normalise_name(kind) in WORDS else ""
+
+
+def is_unlisted(values: Mapping[str, str]) -> bool:
+    """Whether the line says that the other service sends to the address."""
+    blocked = normalise_name(values.get("blocklisted", "yes"))
+    is_blocked = blocked not in {"", *NO} and (blocked in YES or "email" in blocked)
+    return not is_blocked or normalise_name(values.get("active", "")) in NO
+
+
+def is_only_for_campaigns(values: Mapping[str, str]) -> bool:
+    """Whether the line names the channels in which the address is blocked, without that of transactional mail."""
+    blocked = normalise_name(values.get("blocklisted", ""))
+    return "email" in blocked and TRANSACTIONAL not in blocked
 
 
 def list_streams(values: Mapping[str, str], reason: str, plan: ImportPlan, streams: StreamTypes) -> list[str | None]:

@@ -130,6 +130,26 @@ FILES = {
         [("a@x.test", "unsubscribe")],
         [],
     ),
+    "postmark bounces": (
+        json.dumps(
+            {
+                "TotalCount": 5,
+                "Bounces": [
+                    {"ID": 1, "Type": kind, "Name": "x", "Details": "550", "Email": email, "From": "me@shop.test"}
+                    | {"BouncedAt": "2019-09-13T08:24:46.0000000-04:00", "Inactive": inactive, "Subject": "Hi"}
+                    for kind, email, inactive in (
+                        ("HardBounce", "a@x.test", True),
+                        ("SpamComplaint", "b@x.test", True),
+                        ("BadEmailAddress", "c@x.test", True),
+                        ("HardBounce", "d@x.test", False),
+                        ("SpamNotification", "e@x.test", False),
+                    )
+                ],
+            }
+        ),
+        [("a@x.test", "bounce"), ("b@x.test", "complaint"), ("c@x.test", "bounce")],
+        [(4, "not_suppressed"), (5, "not_suppressed")],
+    ),
     "brevo log": (
         "st_text;ts;sub;frm;email;tag;mid;link\n"
         "Hard bounce;13-09-2019 12:24:46;Hi;me@shop.test;a@x.test;;<1@x>;\n"
@@ -138,6 +158,32 @@ FILES = {
         [(3, "not_suppressed")],
     ),
 }
+
+# Contacts, whose times are not those of a suppression.
+UNDATED = {
+    "brevo contacts": (
+        "CONTACT ID;EMAIL;FIRSTNAME;SMS;ADDED_TIME;MODIFIED_TIME;_SUBSCRIBED;_BLOCKLISTED\n"
+        "1;a@x.test;A;;12-09-2019;13-09-2019;;[email_marketing]\n"
+        "2;b@x.test;B;;12-09-2019;13-09-2019;[email_marketing];\n"
+        "3;c@x.test;C;;12-09-2019;13-09-2019;[email_marketing];[sms_marketing]\n"
+        "4;d@x.test;D;;12-09-2019;13-09-2019;;[email_marketing|email_transactional]\n",
+        [("a@x.test", "unsubscribe"), ("d@x.test", "manual")],
+        [(3, "not_suppressed"), (4, "not_suppressed")],
+    ),
+    "brevo contacts of old": (
+        "EMAIL,LASTNAME,EMAIL_BLACKLISTED,SMS_BLACKLISTED\na@x.test,A,Yes,No\nb@x.test,B,No,Yes\nc@x.test,C,,\n",
+        [("a@x.test", "manual")],
+        [(3, "not_suppressed"), (4, "not_suppressed")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNDATED)
+def test_contacts_are_taken_where_they_are_blocked(project: Project, name: str) -> None:
+    content, taken, refused = UNDATED[name]
+    found, bad = load(project, content)
+    assert [(address, reason) for address, reason, _ in found] == taken
+    assert bad == refused
 
 
 @pytest.mark.parametrize("name", FILES)
