@@ -23,6 +23,7 @@ from accounts.people.models import Identity as Identity
 from accounts.people.models import Invitation as Invitation
 from accounts.people.models import Membership as Membership
 from accounts.people.models import RecoveryCode as RecoveryCode
+from accounts.people.models import SecurityKey as SecurityKey
 from accounts.people.models import Session as Session
 from accounts.requests.models import RequestEntry as RequestEntry
 from accounts.signing.models import SigningPair as SigningPair

@@ -53,6 +53,7 @@ urlpatterns = [
         admin.site.admin_view(second_factor.show_authenticator),
         name="authenticator",
     ),
+    path("admin/account/keys/", admin.site.admin_view(second_factor.show_new_key), name="new_security_key"),
     path("admin/account/factor/", admin.site.admin_view(second_factor.change_factor), name="change_factor"),
     path("admin/account/", admin.site.admin_view(account.show_account), name="account"),
     path("admin/account/sessions/", admin.site.admin_view(account.end_own_sessions), name="account_sessions"),

@@ -1,4 +1,4 @@
-"""Second factors: an authenticator app with recovery codes, and for whom one is required."""
+"""Second factors: an authenticator app, security keys, recovery codes for both, and for whom one is required."""
 
 import secrets
 import time
@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
 
-from accounts.models import Authenticator, RecoveryCode
+from accounts.models import Authenticator, RecoveryCode, SecurityKey
 from accounts.people.reach import read_roles
 from accounts.people.roles import Role
 from accounts.people.totp import DIGITS, find_step, new_key
@@ -32,6 +32,11 @@ def needs_factor(user: Any) -> bool:
 
 def has_factor(user: Any) -> bool:
     """Whether the user signs in with a second factor."""
+    return has_app(user) or SecurityKey.objects.filter(user=user.pk).exists()
+
+
+def has_app(user: Any) -> bool:
+    """Whether the user has set up an authenticator app."""
     return Authenticator.objects.filter(user=user.pk).exclude(confirmed_at=None).exists()
 
 
@@ -42,13 +47,20 @@ def start_authenticator(user: User) -> Authenticator:
 
 
 def confirm_authenticator(user: User, code: str) -> list[str] | None:
-    """Take the first code: from now on each sign-in needs one. Returns recovery codes; None for a wrong code."""
+    """Take the first code: from now on each sign-in needs a second factor. Returns recovery codes, none if the user has
+    some already; None for a wrong code.
+    """
     with transaction.atomic():
         if not take_code(user, code, is_confirmed=False):
             return None
         Authenticator.objects.filter(user=user).update(confirmed_at=Now())
         write_audit(user.get_username(), "add_second_factor", user.get_username())
-        return make_recovery_codes(user)
+        return make_first_codes(user)
+
+
+def make_first_codes(user: User) -> list[str]:
+    """Recovery codes beside the user's first factor; none beside another."""
+    return [] if RecoveryCode.objects.filter(user=user).exists() else make_recovery_codes(user)
 
 
 def make_recovery_codes(user: User) -> list[str]:
@@ -64,8 +76,23 @@ def remove_factor(actor: str, user: User) -> None:
     """Let the user sign in without a second factor; where one is required, they must set up a new one."""
     with transaction.atomic():
         Authenticator.objects.filter(user=user).delete()
+        SecurityKey.objects.filter(user=user).delete()
         RecoveryCode.objects.filter(user=user).delete()
         write_audit(actor, "remove_second_factor", user.get_username())
+
+
+def remove_app(user: User) -> None:
+    """Take the authenticator app away. Recovery codes stay as long as there is another factor."""
+    with transaction.atomic():
+        if Authenticator.objects.filter(user=user).delete()[0]:
+            write_audit(user.get_username(), "remove_second_factor", user.get_username())
+        remove_last_codes(user)
+
+
+def remove_last_codes(user: User) -> None:
+    """Take the recovery codes of somebody without a factor away."""
+    if not has_factor(user):
+        RecoveryCode.objects.filter(user=user).delete()
 
 
 def check_factor(user: User, given: str) -> bool:

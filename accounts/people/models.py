@@ -1,6 +1,7 @@
 """The roles that people have, and their sessions in the admin."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
@@ -95,6 +96,38 @@ class Authenticator(models.Model):
 
     def __str__(self) -> str:
         return f"Authenticator of {self.user.get_username()}"
+
+
+class SecurityKey(models.Model):
+    """A security key or passkey of a person: a public key, whose other half never leaves the person's device."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="security_keys", db_index=False)
+    name = models.CharField(max_length=60)
+    # At most 1,023 bytes (WebAuthn, 4, "Credential ID").
+    credential_id = models.BinaryField(max_length=1023)
+    # As COSE writes it (RFC 9052).
+    public_key = models.BinaryField()
+    # Grows with each use, where the device counts; one that does not grow is that of a copy (WebAuthn, 6.1.1).
+    sign_count = models.BigIntegerField(db_default=0)
+    # The ways to reach it, for the browser's question.
+    transports = ArrayField(models.CharField(max_length=20), default=list)
+    # It asked for a PIN, finger or face when it was added, and so must at each sign-in.
+    is_verifying = models.BooleanField(db_default=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = [
+            # Nobody registers the key of somebody else (WebAuthn, 7.1, step 26).
+            models.UniqueConstraint(name="security_key_once", fields=["credential_id"]),
+            # Also serves the look-up of a person's keys.
+            models.UniqueConstraint(name="security_key_name_once", fields=["user", "name"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user.get_username()}"
 
 
 class RecoveryCode(models.Model):

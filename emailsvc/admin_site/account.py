@@ -1,4 +1,4 @@
-"""One's own page in the admin: the sessions, and their end."""
+"""One's own page in the admin: the sessions and their end, and the second factors."""
 
 from hashlib import sha256
 from typing import Any
@@ -10,18 +10,19 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from accounts.models import RecoveryCode, Session
-from accounts.people.factors import has_factor
+from accounts.models import Authenticator, RecoveryCode, SecurityKey, Session
 from accounts.people.sessions import end_sessions, list_sessions
 from accounts.services import write_audit
+from emailsvc.admin_site.key_questions import find_party_here
+from emailsvc.admin_site.second_factor import find_person, may_change
 
 
 def show_account(request: HttpRequest) -> HttpResponse:
     """The page."""
-    own = request.session.session_key
+    own, user = request.session.session_key, find_person(request)
     rows = [
         {"session": row, "ref": hide_key(row), "is_this": row.pk == own, "browser": name_browser(row.browser)}
-        for row in list_sessions(find_user_id(request))
+        for row in list_sessions(user.pk)
     ]
     context: dict[str, Any] = {
         **admin.site.each_context(request),
@@ -29,8 +30,11 @@ def show_account(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "has_others": any(not row["is_this"] for row in rows),
         "now": timezone.now(),
-        "has_factor": has_factor(request.user),
-        "unused_codes": RecoveryCode.objects.filter(user=find_user_id(request), used_at=None).count(),
+        "app": Authenticator.objects.filter(user=user).exclude(confirmed_at=None).first(),
+        "keys": SecurityKey.objects.filter(user=user),
+        "may_add_keys": find_party_here(request) is not None,
+        "may_change": may_change(request, user),
+        "unused_codes": RecoveryCode.objects.filter(user=user, used_at=None).count(),
     }
     return TemplateResponse(request, "emailsvc/account.html", context)
 
@@ -38,7 +42,8 @@ def show_account(request: HttpRequest) -> HttpResponse:
 @require_POST
 def end_own_sessions(request: HttpRequest) -> HttpResponse:
     """End the session that the form names, or all others."""
-    user_id, name = find_user_id(request), request.user.get_username()
+    user = find_person(request)
+    user_id, name = user.pk, user.get_username()
     ref = request.POST.get("session", "")
     if ref:
         row = next((row for row in list_sessions(user_id) if hide_key(row) == ref), None)
@@ -51,13 +56,6 @@ def end_own_sessions(request: HttpRequest) -> HttpResponse:
     write_audit(name, "end_sessions", name, count=count)
     messages.success(request, f"{count} session{'s' if count != 1 else ''} ended.")
     return HttpResponseRedirect(reverse("account"))
-
-
-def find_user_id(request: HttpRequest) -> int:
-    """Whoever is signed in: the admin's views admit nobody else."""
-    user_id = request.user.pk
-    assert isinstance(user_id, int)
-    return user_id
 
 
 def hide_key(row: Session) -> str:

@@ -1,4 +1,4 @@
-"""The sign-in: name and password, and for whoever has one the second factor."""
+"""The sign-in: name and password, and for whoever has one the second factor: a code, or the answer of a key."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts.people.factors import check_factor, has_factor
+from accounts.people.factors import check_factor, has_app, has_factor
+from emailsvc.admin_site.key_questions import Asked, ask_known_key, judge_answer
 
 # Who has entered the password, until the second factor follows.
 PENDING = "_second_factor_pending"
@@ -78,30 +79,55 @@ class FactorForm(forms.Form):
     code = forms.CharField(
         max_length=40,
         label="Code of your app, or a recovery code",
-        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "autofocus": True}),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code"}),
     )
 
 
 @never_cache
 def enter_factor(request: HttpRequest) -> HttpResponse:
-    """The second step. A wrong code counts as a wrong password does."""
+    """The second step. A wrong code, and a wrong answer of a key, count as a wrong password does."""
     pending = request.session.get(PENDING)
     since = timezone.now() - PATIENCE
     user = User.objects.filter(pk=pending["user"], is_active=True).first() if pending else None
     if pending is None or user is None or pending["at"] < since.timestamp():
         request.session.pop(PENDING, None)
         return HttpResponseRedirect(reverse("admin:login"))
-    form = FactorForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        if may_try(request, user) and check_factor(user, form.cleaned_data["code"]):
+    is_by_key = "answer" in request.POST
+    form = FactorForm(None if is_by_key else request.POST or None)
+    if is_by_key or form.is_valid():
+        if may_try(request, user) and is_right(request, user, form):
             del request.session[PENDING]
             login(request, user, backend=pending["backend"])
             request.session[PASSED] = timezone.now().timestamp()
             return HttpResponseRedirect(pending["next"])
         credentials = {"username": user.get_username()}
         user_login_failed.send(__name__, credentials=credentials, request=request)
-        form.add_error("code", "This code is wrong, or was used before.")
-    return TemplateResponse(request, "emailsvc/second_factor.html", {"title": "Second factor", "form": form})
+        if not is_by_key:
+            form.add_error("code", "This code is wrong, or was used before.")
+    return show_second_step(request, user, form, is_refused=is_by_key)
+
+
+def is_right(request: HttpRequest, user: User, form: FactorForm) -> bool:
+    """Whether the request brings the answer of one of the user's keys, or one of their codes."""
+    if "answer" in request.POST:
+        return judge_answer(request, user, request.POST["answer"])
+    return check_factor(user, form.cleaned_data["code"])
+
+
+def show_second_step(request: HttpRequest, user: User, form: FactorForm, *, is_refused: bool) -> HttpResponse:
+    asked: Asked = ask_known_key(request, user)
+    if not has_app(user):
+        form.fields["code"].label = "A recovery code"
+    if not asked.options:
+        form.fields["code"].widget.attrs["autofocus"] = True
+    context = {
+        **admin.site.each_context(request),
+        "title": "Second factor",
+        "form": form,
+        "asked": asked,
+        "is_refused": is_refused,
+    }
+    return TemplateResponse(request, "emailsvc/second_factor.html", context)
 
 
 def may_try(request: HttpRequest, user: User) -> bool:

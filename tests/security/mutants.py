@@ -160,6 +160,7 @@ MUTANTS = (
     Mutant("A dump of the database shows no password of a provider.", "common.fields.encrypt", str),
     Mutant("Addresses, keys and passwords are masked in logs.", "emailsvc.logs.MASKS", ()),
     Mutant("A code of an app is good once.", "accounts.people.totp.DRIFT", 3),
+    Mutant("A copy of a security key is refused.", "accounts.people.security_keys.count_use", always(True)),
     Mutant("Only trusted proxies say whose request it is.", "common.client_ip.is_within", always(True)),
     Mutant("Another machine sees no inbox.", "inbox.guard.is_local", always(True)),
 )
