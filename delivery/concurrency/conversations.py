@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from queue import Empty, SimpleQueue
@@ -22,6 +22,8 @@ __all__ = ["Conversations", "Finished", "Gathered", "SendPermit"]
 
 # How long the owner waits for more events than one, while others are on their way.
 GATHER_SECONDS = 0.004
+# How long a submitted conversation may wait for others to start with it.
+TOGETHER_SECONDS = 0.02
 
 
 @dataclass(slots=True)
@@ -65,6 +67,8 @@ class Conversations:
         self._words: SimpleQueue[Sequence[ConversationEvent]] = SimpleQueue()
         self._open_counts: Counter[Hashable] = Counter()
         self._is_closed = False
+        # When a conversation that is submitted now starts at the latest, and the time for which later ones wait.
+        self._start_at = self._together_seconds = 0.0
 
     @cached_property
     def _loop(self) -> LoopRunner:
@@ -92,8 +96,25 @@ class Conversations:
         group = DeliveryGroup(key, delivery_group, owner, permit_until)
         if isinstance(transport, AsyncTransport):
             self._loop.submit(transport, group)
+            if (now := monotonic()) >= self._start_at:
+                self._loop.ring()
+                self._start_at = now + self._together_seconds
         else:
             self._threads.submit(transport, group, self._open_counts[key])
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Conversations that are submitted meanwhile start at its end, or after TOGETHER_SECONDS: their thread wakes up
+        once for all of them.
+        """
+        self._together_seconds = TOGETHER_SECONDS
+        self._start_at = monotonic() + TOGETHER_SECONDS
+        try:
+            yield
+        finally:
+            self._start_at = self._together_seconds = 0.0
+            if "_loop" in vars(self):
+                self._loop.ring()
 
     def wait(self, timeout: float, *, enough: int = 1) -> Gathered:
         """All events since the last call; blocks up to `timeout` seconds for the first one.

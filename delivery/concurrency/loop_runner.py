@@ -53,11 +53,11 @@ class LoopRunner:
     # Called by the owner
 
     def submit(self, transport: AsyncTransport, group: DeliveryGroup) -> None:
-        """Queue one conversation."""
+        """Queue one conversation, which starts at the next `ring`."""
         self._queues.setdefault(group.key, OwnerQueues()).add(group.owner, (transport, group))
         if group.key not in self._to_fill:
             self._to_fill.add(group.key)
-            self._post(partial(self._fill_later, group.key))
+            self._posts.append(partial(self._fill_later, group.key))
 
     def withdraw(self) -> list[DeliveryGroup]:
         """Remove and return the groups that have not started."""
@@ -72,9 +72,13 @@ class LoopRunner:
         self._thread.join(max(0.0, deadline - monotonic()))
 
     def _post(self, action: Callable[[], None]) -> None:
-        """Run `action` soon in the loop's thread. Several actions share one wake-up, which is a system call."""
+        """Run `action` soon in the loop's thread."""
         self._posts.append(action)
-        if not self._is_rung:
+        self.ring()
+
+    def ring(self) -> None:
+        """Wake the loop's thread for what waits. Several actions share one wake-up, which is a system call."""
+        if self._posts and not self._is_rung:
             self._is_rung = True
             with suppress(RuntimeError):  # the loop has ended, and no conversation waits
                 self._loop.call_soon_threadsafe(self._take_posts)

@@ -271,13 +271,14 @@ class SendingLoop:
         if lost:
             retry_database(lambda: expire_leased(lost))
         self._note(ended)
-        for items in starting:
-            still_ours = [item for item in items if item.claim.recipient_id in ours]
-            if len(still_ours) < len(items):
-                self._held.drop(item for item in items if item.claim.recipient_id not in ours)
-            if still_ours:
-                is_ahead = all(item.claim.recipient_id in progress.ahead for item in still_ours)
-                self._begin(still_ours, permit_until if is_ahead else 0.0)
+        with self.state.conversations.together():
+            for items in starting:
+                still_ours = [item for item in items if item.claim.recipient_id in ours]
+                if len(still_ours) < len(items):
+                    self._held.drop(item for item in items if item.claim.recipient_id not in ours)
+                if still_ours:
+                    is_ahead = all(item.claim.recipient_id in progress.ahead for item in still_ours)
+                    self._begin(still_ours, permit_until if is_ahead else 0.0)
 
     def _gather(self, picked_count: int) -> Gathered:
         """The conversations' events. While many deliveries are on their way, it waits a moment for more of them: a step

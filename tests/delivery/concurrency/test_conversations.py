@@ -111,6 +111,25 @@ def test_each_delivery_asks_is_answered_and_finishes(conversations, build_fake):
     assert conversations.total() == 0
 
 
+def test_what_is_submitted_together_starts_together(conversations):
+    """Where all conversations share a thread."""
+    transport = FakeTransport()
+    submit_many(conversations, transport, 1)
+    gather_until(conversations, lambda all_: len(all_.finished) == 1)
+    with conversations.together():
+        submit_many(conversations, transport, 3)
+        assert not conversations.wait(0.1)
+        assert transport.talking == 0
+    gather_until(conversations, lambda all_: len(all_.finished) == 3)
+
+
+def test_a_long_wait_for_others_ends(conversations, monkeypatch):
+    monkeypatch.setattr("delivery.concurrency.conversations.TOGETHER_SECONDS", 0.0)
+    with conversations.together():
+        submit_many(conversations, FakeTransport(), 2)
+        gather_until(conversations, lambda all_: len(all_.finished) == 2)
+
+
 def test_no_more_than_the_limit_talk_at_once_for_each_key(conversations, build_fake):
     gate = threading.Event()
     one, other = build_fake(before=lambda _: gate.wait(60)), build_fake(before=lambda _: gate.wait(60))
