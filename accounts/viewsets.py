@@ -206,7 +206,7 @@ class ApiView(APIView):
                 self.permit.settle(0)
             told = self.permit.headers
             # Numbers: Django would look at their characters.
-            response.headers._store.update({name.lower(): (name, value) for name, value in told.items()})  # type: ignore[attr-defined]
+            response.headers._store.update({name.lower(): (name, value) for name, value in told.items()})
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         self.settle_permit(response)

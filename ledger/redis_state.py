@@ -16,6 +16,7 @@ from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from delivery.broker_tls import redis_tls
+from ledger.redis_line import Line, write_words
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -62,16 +63,12 @@ class Shared:
 class _Kept(threading.local):
     """The connection of this thread, and the process and the client that it belongs to."""
 
-    line: Any = None
+    line: Line
     owner: tuple[int, Any] | None = None
 
 
 class Script:
-    """A Lua script, which each thread runs on a connection that it keeps.
-
-    redis-py takes a connection from its pool for each command, looks at its socket, and joins the command from pieces;
-    that costs more than the round trip.
-    """
+    """A Lua script, which each thread runs on a connection that it keeps."""
 
     _kept = _Kept()
 
@@ -82,27 +79,16 @@ class Script:
     def run(self, client: Any, keys: Sequence[str], values: Sequence[object]) -> Any:
         """The script's result. Raises redis-py's errors; a kept connection that has ended is replaced."""
         words = write_words([len(keys), *keys, *values])
-        command = b"*%d\r\n%b%b" % (3 + len(keys) + len(values), self._head, words)
         try:
-            line = self._find_line(client)
-            line.send_packed_command([command], check_health=False)
-            return line.read_response()
+            return self._find_line(client).ask(b"*%d\r\n%b%b" % (3 + len(keys) + len(values), self._head, words))
         except (NoScriptError, redis.ConnectionError):
             return client.eval(self._text, len(keys), *keys, *values)
 
-    def _find_line(self, client: Any) -> Any:
+    def _find_line(self, client: Any) -> Line:
         owner = (os.getpid(), client)
         if self._kept.owner != owner:
-            pool = client.connection_pool
-            # Not the pool's: it would count the connection for ever, and the thread that keeps it ends before.
-            self._kept.line, self._kept.owner = pool.connection_class(**pool.connection_kwargs), owner
+            self._kept.line, self._kept.owner = Line(client), owner
         return self._kept.line
-
-
-def write_words(words: Sequence[object]) -> bytes:
-    """Words of a command as Redis reads them (RESP, bulk strings)."""
-    texts = [str(word).encode() for word in words]
-    return b"".join([b"$%d\r\n%b\r\n" % (len(text), text) for text in texts])
 
 
 shared = Shared()

@@ -7,7 +7,7 @@ skips locked rows waits for nobody: it counts as held, and is not judged.
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +15,8 @@ from functools import lru_cache
 import psycopg
 import pytest
 from django.db import connection
+
+from ledger import rows
 
 ORDER = (
     "accounts_project",
@@ -138,13 +140,20 @@ def recorded_locks() -> Iterator[Transactions]:
     transactions = Transactions()
     execute = psycopg.Cursor.execute
 
+    send_raw = rows.fetch_raw
+
+    def note_text(text: object) -> None:
+        if all(block._from_testcase for block in connection.atomic_blocks):
+            transactions.begin()
+        transactions.note(text.decode() if isinstance(text, bytes) else str(text))
+
+    def note_raw(query: bytes, values: Sequence[object]) -> tuple[object, ...]:
+        note_text(query)
+        return send_raw(query, values)
+
     def note(cursor: "psycopg.Cursor[object]", query: object, *args: object, **kwargs: object) -> object:
         if cursor.connection is connection.connection:
-            blocks = [block for block in connection.atomic_blocks if not block._from_testcase]
-            if not blocks:
-                transactions.begin()
-            text = query.as_string(cursor) if isinstance(query, psycopg.sql.Composable) else query
-            transactions.note(text.decode() if isinstance(text, bytes) else str(text))
+            note_text(query.as_string(cursor) if isinstance(query, psycopg.sql.Composable) else query)
         return execute(cursor, query, *args, **kwargs)  # type: ignore[arg-type]
 
     def end_with(name: str) -> Callable[["psycopg.Connection[object]"], None]:
@@ -159,6 +168,7 @@ def recorded_locks() -> Iterator[Transactions]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(psycopg.Cursor, "execute", note)
+        patch.setattr(rows, "fetch_raw", note_raw)
         for name in ("commit", "rollback"):
             patch.setattr(psycopg.Connection, name, end_with(name))
         yield transactions

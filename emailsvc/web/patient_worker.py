@@ -52,19 +52,16 @@ class PatientWorker(Worker):  # type: ignore[misc]
         self._refused = 0
         self._is_accepting = False
         self._swept_at = 0.0
+        self._has_parent = True
         super().init_process()
 
     # --- the loop
 
     def run(self) -> None:
         self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._take_back)
-        while self.alive:
-            self.notify()
+        while self.alive and self._has_parent:
             self._accept_while(len(self._connections) < self.cfg.worker_connections)
             self._step()
-            if self.ppid != os.getppid():
-                self.log.info("Parent changed, shutting down: %s", self)
-                break
         self._stop()
 
     def _stop(self) -> None:
@@ -76,7 +73,6 @@ class PatientWorker(Worker):  # type: ignore[misc]
         for connection in list(self._connections):
             connection.stop(now + STOPPING_SECONDS)
         while self._connections and time.monotonic() < now + self.cfg.graceful_timeout:
-            self.notify()
             self._step()
 
     def _step(self) -> None:
@@ -95,8 +91,16 @@ class PatientWorker(Worker):  # type: ignore[misc]
             self._guard(connection, connection.resume)
         if now - self._swept_at > SWEEP_SECONDS:
             self._swept_at = now
-            for connection in [each for each in self._connections if each.deadline < now]:
-                self._guard(connection, connection.expire)
+            self._sweep(now)
+
+    def _sweep(self, now: float) -> None:
+        """What need not be done at each event."""
+        self.notify()
+        if self.ppid != os.getppid():
+            self.log.info("Parent changed, shutting down: %s", self)
+            self._has_parent = False
+        for connection in [each for each in self._connections if each.deadline < now]:
+            self._guard(connection, connection.expire)
 
     def _guard(self, connection: ClientConnection, step: Callable[[], None]) -> None:
         """A fault of ours in one connection is not the end of the others."""
@@ -164,8 +168,10 @@ class PatientWorker(Worker):  # type: ignore[misc]
         if outcome is None:
             return
         self._given_back.append((connection, outcome))
-        with suppress(OSError):  # a full pipe wakes the loop too
-            os.write(self.PIPE[1], b".")
+        # Otherwise the loop has been woken already, and takes this one too.
+        if len(self._given_back) == 1:
+            with suppress(OSError):  # a full pipe wakes the loop too
+                os.write(self.PIPE[1], b".")
 
     def _take_back(self, pipe: int) -> None:
         with suppress(BlockingIOError):

@@ -36,7 +36,7 @@ def fetch_raw(sql: bytes, values: Sequence[Any]) -> tuple[Any, ...]:
             # psycopg begins the transaction with the first statement that it sees.
             psycopg.Cursor(line).execute("")
         adapter = Transformer(line)
-        given = adapter.dump_sequence(values, [PyFormat.AUTO] * len(values))
+        given: Any = adapter.dump_sequence(values, [PyFormat.AUTO] * len(values))
         if wrapper.is_pooled:
             result = server.exec_params(sql, given, adapter.types, adapter.formats)
         else:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from threading import Thread
 from uuid import uuid4
 
+from ledger.redis_line import write_command
 from ledger.redis_state import Script, shared
 
 THREADS = 150
@@ -25,9 +26,7 @@ def test_a_kept_connection_that_redis_has_closed_is_replaced() -> None:
     script, key = Script(SCRIPT), f"test:{uuid4()}"
     assert run(script, [key], [1, ""]) == [1, ""]
     # Only this one: other tests use the same server.
-    line = Script._kept.line
-    line.send_command("CLIENT", "ID")
-    number = line.read_response()
+    number = Script._kept.line.ask(write_command(["CLIENT", "ID"]))
     assert shared.ask(lambda client: client.client_kill_filter(_id=number)) == 1
     assert run(script, [key], [1, ""]) == [2, ""]
     assert run(script, [key], [1, ""]) == [3, ""]
@@ -51,9 +50,7 @@ def test_a_connection_ends_with_its_thread_however_many_there_were() -> None:
 
     def work() -> None:
         assert run(script, [key], [1, ""]) is not None
-        line = Script._kept.line
-        line.send_command("CLIENT", "ID")
-        numbers.append(line.read_response())
+        numbers.append(Script._kept.line.ask(write_command(["CLIENT", "ID"])))
 
     for _ in range(THREADS):
         thread = Thread(target=work)

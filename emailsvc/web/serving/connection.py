@@ -12,12 +12,12 @@ from typing import Any
 
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData
-from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 
 from common.errors import ApiError, UriTooLongError
 from emailsvc.web.serving.bodies import AwaitedInput
 from emailsvc.web.serving.exchange import Exchange, Outcome
+from emailsvc.web.serving.heads import RequestHead
 from emailsvc.web.serving.limits import (
     GATHER_BYTES,
     KIB,
@@ -131,7 +131,7 @@ class ClientConnection:
         del heard[: len(head)]
         self._number += 1
         try:
-            self._req = Request(self.loop.cfg, IterUnreader([head]), self._addresses[0], self._number)
+            self._req = RequestHead(self.loop.cfg, IterUnreader([head]), self._addresses[0], self._number)
         except NoMoreData:
             self._refuse_head(LimitRequestHeaders("the head of the request is too large"))
         except Exception as error:  # noqa: BLE001  the parser has one for each mistake

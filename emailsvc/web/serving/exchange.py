@@ -11,6 +11,7 @@ from gunicorn.http import wsgi
 
 from common.listening import BODY_IS_AWAITED, EMPTY_MEANS_LATER
 from emailsvc.web.serving.bodies import AwaitedInput, BodyAwaited
+from emailsvc.web.serving.heads import AnswerHead
 from emailsvc.web.serving.outbox import ClientGoneError, Outbox
 
 
@@ -60,7 +61,9 @@ class Exchange:
         """Call the application. Without `can_keep` the connection ends with the answer, and the answer says so."""
         server = self._server
         try:
-            self._response, self.environ = wsgi.create(self._req, self.outbox, self._client, self._place, server.cfg)
+            self._response, self.environ = wsgi.create(
+                self._req, self.outbox, self._client, self._place, server.cfg, response_class=AnswerHead
+            )
             self.environ |= {"wsgi.input": source, "wsgi.multithread": True, EMPTY_MEANS_LATER: True}
             if isinstance(source, AwaitedInput):
                 self.environ[BODY_IS_AWAITED] = True

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
 from accounts.models import IdempotencyKey, Project
 from accounts.streams import StreamType, create_stream
+from ledger.database.raw import fetch_raw
 from messages.accepting import combining
 from messages.accepting.persistence import combiner
 from messages.models import Message, Recipient
@@ -135,14 +135,13 @@ def test_a_request_that_waits_too_long_stores_by_itself(
 
 def test_what_may_have_been_stored_is_not_stored_again(post_together: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is lost when the shared statement has been sent: whether it was committed is unknown."""
-    execute = psycopg.RawCursor.execute
 
-    def lose(cursor: Any, query: bytes, values: Sequence[Any], **options: Any) -> Any:
+    def lose(query: bytes, values: Sequence[Any]) -> Any:
         if any("No. 1" in str(value) for value in values):
-            raise psycopg.OperationalError("the connection is lost")
-        return execute(cursor, query, values, **options)
+            raise OperationalError("the connection is lost")
+        return fetch_raw(query, values)
 
-    monkeypatch.setattr(psycopg.RawCursor, "execute", lose)
+    monkeypatch.setattr("ledger.rows.fetch_raw", lose)
     answers = post_together([email(number) for number in range(4)])
     assert [answer.status_code for answer in answers] == [202, 503, 503, 503]
     assert Message.objects.count() == 1
