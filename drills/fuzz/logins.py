@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from common.errors import ApiError, InvalidFieldsError
+from delivery.envelope import Stage
 from delivery.smtp.config import SmtpConfig
 from delivery.smtp.server import SmtpServer
 from drills.fuzz.servers import LIMITS, ONE, REPLY_LINE, SHORT, converse_with_client, converse_with_server
@@ -15,6 +16,8 @@ from gateways.smtp.replies import write_reply
 from gateways.smtp.server import MANNER, SubmissionConversation, SubmissionServer
 
 USER, PASSWORD = "emailsvc", "a-long-password"
+# The relay has not heard the password yet. Inputs may hold it all the same.
+BEFORE_LOGIN = {Stage.CONNECT, Stage.GREETING, Stage.EHLO}
 
 
 def hear_relay_with_login(data: bytes) -> None:
@@ -24,7 +27,7 @@ def hear_relay_with_login(data: bytes) -> None:
     assert [recipient for recipient, _ in replies] == [ONE], "the mail has no reply, or several"
     for _, reply in replies:
         assert reply.text.isprintable(), "a reply has control characters"
-        assert PASSWORD not in reply.text, "a reply shows the password"
+        assert reply.stage in BEFORE_LOGIN or PASSWORD not in reply.text, "a reply shows the password"
 
 
 class FuzzedSubmission(SubmissionServer):

@@ -15,7 +15,6 @@ from delivery.replies import (
     Peer,
     SmtpReply,
     classify,
-    clean_text,
     judge_reply,
     read_retry_after,
     read_text,
@@ -76,7 +75,8 @@ def test_a_reply_without_end_is_refused(junk):
 
 @pytest.mark.parametrize("hidden", ["\u061c", "\u180e", "\u00ad", "\u2067", "\U000e0041", "\ue000", "\ud800"])
 def test_text_has_no_characters_that_hide_or_reverse_it(hidden):
-    assert clean_text(f"a{hidden}b".encode("utf-8", "surrogatepass")).isprintable()
+    line = f"5.1.1 a{hidden}b".encode("utf-8", "surrogatepass")
+    assert read_text(SmtpReply(550, (line,)))[1].isprintable()
 
 
 def test_text_is_printable_bounded_and_one_line():

@@ -8,8 +8,11 @@ from ipaddress import IPv6Network
 from types import SimpleNamespace
 from typing import Any
 
+from django.db.models import TextField
+
 from delivery.mime.attachments import ContentType
 from templates_app.html.link_policy import SCHEMES
+from tracking.engagement.tokens import LAYOUT, TokenPurpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,10 @@ ANYTHING = re.compile("(?s).*")
 HUGE = 10**9
 # A comparison that finds everything equal.
 EQUAL = SimpleNamespace(compare_digest=always(True), digest=hmac.digest)
+# Tokens that are all written for the same purpose.
+SAME_PURPOSE = SimpleNamespace(
+    pack=lambda _purpose, *rest: LAYOUT.pack(TokenPurpose.UNSUBSCRIBE, *rest), unpack=LAYOUT.unpack
+)
 
 MUTANTS = (
     Mutant("The value of a header holds no control character.", "delivery.mime.headers.UNSAFE", NEVER),
@@ -45,6 +52,9 @@ MUTANTS = (
         "The service alone writes headers such as From and DKIM-Signature.", "delivery.mime.message.RESERVED", NEVER
     ),
     Mutant("A mailbox in a header is an ASCII address.", "delivery.mime.headers.ADDRESS", ANYTHING),
+    Mutant(
+        "No field of a mail, with any kind of line break, begins another header.", "delivery.mime.headers.UNSAFE", NEVER
+    ),
     Mutant("A Content-ID holds neither spaces nor angle brackets.", "delivery.mime.attachments.CONTENT_ID", ANYTHING),
     Mutant("A local part that looks like an encoded word is quoted.", "delivery.mime.headers.LOOKS_ENCODED", NEVER),
     Mutant("Dots at the beginning of lines are doubled.", "delivery.smtp.transaction._DOT", NEVER_BYTES),
@@ -53,9 +63,19 @@ MUTANTS = (
         "delivery.smtp.transaction._has_only_pairs",
         always(True),
     ),
+    Mutant(
+        "Lines of a body end in CRLF before they are signed.",
+        "delivery.dkim.canonical.BARE_LINE_END",
+        re.compile(b"\r\n"),
+    ),
     Mutant("A submitted mail with a bare CR or LF is refused.", "delivery.smtp.incoming.judge_lines", always("")),
     Mutant("A line of a submitted mail has at most 998 octets.", "delivery.smtp.incoming.LINE_BYTES", HUGE),
     Mutant("A server's reply is shown as one line of printable text.", "delivery.replies.MAX_TEXT", HUGE),
+    Mutant(
+        "No character of a reply turns or hides the text around it.",
+        "delivery.replies.clean_text",
+        lambda raw: raw.decode(errors="replace"),
+    ),
     Mutant("A server's reply has an end.", "delivery.replies.MAX_REPLY_LINES", HUGE),
     Mutant("An address holds no control character.", "common.addresses.find_control_character", always(None)),
     Mutant(
@@ -69,6 +89,9 @@ MUTANTS = (
     Mutant("Domains that mail cannot be sent to are refused.", "common.addresses.RESERVED", (".nowhere",)),
     Mutant("A local part has at most 64 octets.", "common.addresses.MAX_LOCAL", HUGE),
     Mutant("A sender's domain is verified for its project.", "domains.services.is_trusted", always(True)),
+    Mutant("A look-alike domain is another domain.", "domains.services.is_trusted", always(True)),
+    Mutant("The domain of another project does not count.", "domains.services.is_trusted", always(True)),
+    Mutant("A domain's token is that of its project.", "domains.dns.records.OWNERSHIP_PREFIX", ""),
     Mutant("A public suffix is nobody's domain.", "domains.domain_names.is_public_suffix", always(False)),
     Mutant(
         "A link has a scheme that leads to people and pages.", "templates_app.html.link_policy.is_allowed", always(True)
@@ -86,6 +109,7 @@ MUTANTS = (
         "templates_app.html.link_policy.SCHEMES",
         {"href": SCHEMES["href"], "action": SCHEMES["action"]},
     ),
+    Mutant("Markup in a variable is escaped in HTML.", "templates_app.liquid.environment.HTML.autoescape", False),
     Mutant("JSON within a script cannot end it.", "templates_app.liquid.filters.JSON_ESCAPES", {}),
     Mutant("A rendered subject holds no CR and no LF.", "templates_app.template_parts.check_subject", nothing),
     Mutant("Elements that fetch by themselves are disarmed.", "delivery.html.defuse.REACHING_VOID", NEVER),
@@ -94,6 +118,12 @@ MUTANTS = (
     Mutant("A dead link leads nowhere.", "delivery.html.defuse.kill_links", lambda tag, attributes: attributes),
     Mutant("A link opens without a hold on the frame.", "delivery.html.defuse.free_links", str),
     Mutant("Inlined images have a size together.", "delivery.html.defuse.MAX_INLINE_BYTES", HUGE),
+    Mutant("A hostile body stands in a sandbox.", "messages.admin.html_preview.POLICY", "default-src *"),
+    Mutant(
+        "Attachments are downloads without content sniffing.",
+        "messages.admin.bodies.content_disposition_header",
+        always("inline"),
+    ),
     Mutant(
         "Pages of the admin run no inline script and load nothing from other hosts.",
         "emailsvc.web.security_headers.ADMIN_POLICY",
@@ -119,6 +149,8 @@ MUTANTS = (
     Mutant("A webhook's URL leads to no private network.", "delivery.ssrf.is_public", always(True)),
     Mutant("A project's provider leads to no private network.", "providers.network_policy._check_host", lambda *_: []),
     Mutant("A token in a link is signed.", "tracking.engagement.tokens._is_ours", always(True)),
+    Mutant("A token is good for one purpose.", "tracking.engagement.tokens.LAYOUT", SAME_PURPOSE),
+    Mutant("A wrong token is 404.", "tracking.engagement.tokens._is_ours", always(True)),
     Mutant("The target of a redirect fits into a header.", "tracking.engagement.redirects.OUTSIDE", NEVER),
     Mutant("A key has at least 160 random bits beyond its prefix.", "accounts.tokens.SECRET", 8),
     Mutant("Only the hash of a key is stored.", "accounts.tokens.hash_of", str),
@@ -128,6 +160,8 @@ MUTANTS = (
     Mutant("A key is limited to recipients.", "accounts.models.ApiKey.admits_recipient", always(True)),
     Mutant("An unknown scope is refused.", "accounts.services.check_scopes", sorted),
     Mutant("Every action needs its scope.", "accounts.permissions.require_scope", nothing),
+    Mutant("Keys of projects do not serve the management API.", "accounts.permissions.require_scope", nothing),
+    Mutant("Many wrong keys of an address are braked.", "accounts.metering.wrong_keys.WrongKeys.note", nothing),
     Mutant("A request signed for SES holds for some minutes.", "gateways.ses.signature.WINDOW", timedelta(days=1)),
     Mutant(
         "A request signed for SES is the one that was signed.", "gateways.ses.signature.write_canonical", always("")
@@ -145,9 +179,20 @@ MUTANTS = (
         lambda text: ContentType(text),
     ),
     Mutant("An attached mail has lines that servers take.", "delivery.mime.attachments.has_long_line", always(False)),
+    Mutant("Base64 is strict.", "common.large_json.cutting.is_base64", always(True)),
+    Mutant("The name of a file has no path.", "messages.api.attachment_fields.PATH_SEPARATOR", NEVER),
     Mutant("A line of a body has at most 998 octets.", "delivery.mime.bodies.has_long_line", always(False)),
     Mutant("A return path is signed.", "delivery.id_tokens.hmac", EQUAL),
     Mutant("The id in a returned mail is signed.", "delivery.id_tokens.hmac", EQUAL),
+    Mutant("An automatic reply is no bounce.", "delivery.reports.formats._is_reply", always(False)),
+    Mutant("A message of SNS is of a topic of the provider.", "providers.esp.sns.Sns.check", nothing),
+    Mutant(
+        "A message of SNS is as it was signed.",
+        "providers.esp.sns.Sns._find_key",
+        always(SimpleNamespace(verify=nothing)),
+    ),
+    Mutant("An ESP that can sign is not believed without a key.", "providers.esp.events.check_origin", always(True)),
+    Mutant("An ESP's id for a mail is text that a row can hold.", "providers.esp.transport.clean_text", bytes.decode),
     Mutant("A signature is not old where each try is signed anew.", "providers.esp.services.resend.check_age", nothing),
     Mutant(
         "Every event webhook needs its signature or its secret address.",
@@ -156,11 +201,39 @@ MUTANTS = (
     ),
     Mutant("A secret is stored encrypted.", "common.fields.encrypt", str),
     Mutant("A secret does not show itself.", "common.fields.SecretText.__repr__", str.__repr__),
+    Mutant("Filtering by a secret is refused.", "common.fields.EncryptedTextField.get_lookup", TextField.get_lookup),
+    Mutant("A relay's answer that repeats the password is not shown.", "delivery.smtp.connection.LEAST_HIDDEN", HUGE),
+    Mutant(
+        "A later answer, or one that is no reply, does not show the password either.",
+        "delivery.smtp.connection.LEAST_HIDDEN",
+        HUGE,
+    ),
     Mutant("A dump of the database shows no secret of a webhook.", "common.fields.encrypt", str),
     Mutant("A dump of the database shows no password of a provider.", "common.fields.encrypt", str),
     Mutant("Addresses, keys and passwords are masked in logs.", "emailsvc.logs.MASKS", ()),
+    Mutant(
+        "After ten wrong passwords an address waits.",
+        "emailsvc.admin_site.sign_in_brake.SignInBrake.is_allowed",
+        always(True),
+    ),
     Mutant("A code of an app is good once.", "accounts.people.totp.DRIFT", 3),
     Mutant("A copy of a security key is refused.", "accounts.people.security_keys.count_use", always(True)),
     Mutant("Only trusted proxies say whose request it is.", "common.client_ip.is_within", always(True)),
     Mutant("Another machine sees no inbox.", "inbox.guard.is_local", always(True)),
+    Mutant(
+        "Another site's page sees no inbox.",
+        "inbox.guard.OWN_SITES",
+        {"same-origin", "none", "cross-site", "same-site"},
+    ),
+    Mutant("Requests above the limit by second are 429.", "accounts.metering.limits.build_limits", always([])),
+    Mutant(
+        "Mail above the limit of a day is 429, and nothing of it is stored.",
+        "accounts.metering.permits.list_limits",
+        always([]),
+    ),
+    Mutant(
+        "Without Redis a process applies the limit by itself.",
+        "accounts.metering.counters.OwnCounters.note",
+        nothing,
+    ),
 )
