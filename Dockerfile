@@ -3,11 +3,13 @@ ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
 # All extras; the servers that ./run embeds are not among them.
-COPY requirements.txt requirements-mjml.txt requirements-ses.txt ./
+COPY requirements.txt requirements-mjml.txt requirements-otel.txt requirements-s3.txt requirements-sentry.txt \
+     requirements-ses.txt ./
 # The image's own pip installs: the environment has none.
 RUN python -m venv --without-pip /opt/venv \
  && python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check --require-hashes \
-    -r requirements.txt -r requirements-mjml.txt -r requirements-ses.txt
+    -r requirements.txt -r requirements-mjml.txt -r requirements-otel.txt -r requirements-s3.txt \
+    -r requirements-sentry.txt -r requirements-ses.txt
 
 FROM ${BASE}
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 DJANGO_SETTINGS_MODULE=emailsvc.settings

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from types import ModuleType
 
 # By extra, the package that shows that it is there.
-EXTRAS = {"mjml": "mrml", "ses": "boto3"}
+EXTRAS = {"mjml": "mrml", "otel": "opentelemetry.sdk", "s3": "storages", "sentry": "sentry_sdk", "ses": "boto3"}
 
 
 class ExtraMissingError(Exception):

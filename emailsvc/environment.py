@@ -14,11 +14,12 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from delivery.mime.headers import NAME
+from emailsvc.observability_settings import ObservabilitySettings
 from emailsvc.setting_types import Limit, Networks, Seconds, SecondsList, TimeLimits, Words, build_limits
 from emailsvc.sign_in_settings import SignInSettings
 
 
-class Environment(SignInSettings, BaseSettings):
+class Environment(SignInSettings, ObservabilitySettings, BaseSettings):
     """The environment, read once at start."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, case_sensitive=True, frozen=True, extra="ignore")

@@ -312,6 +312,12 @@ CELERY_TIMEZONE = "UTC"
 
 METRICS_TOKEN = env.METRICS_TOKEN
 METRICS_PORT = env.METRICS_PORT
+# What is configured and whose libraries are missing stays off; `doctor` tells it.
+MISSING_EXTRAS = env.list_missing()
+IS_TRACED = env.wants_traces and "otel" not in MISSING_EXTRAS
+SENTRY_DSN = env.SENTRY_DSN
+SENTRY_ENVIRONMENT = env.SENTRY_ENVIRONMENT
+IS_REPORTED = bool(SENTRY_DSN) and "sentry" not in MISSING_EXTRAS
 LOG_LEVEL = env.LOG_LEVEL
 LOGGING_CONFIG = None
 build_logging(env.LOG_LEVEL)

@@ -6,13 +6,14 @@ from datetime import timedelta
 from pydantic_core import PydanticUndefined
 
 from emailsvc.environment import Environment
+from emailsvc.observability_settings import ObservabilitySettings
 from emailsvc.sign_in_settings import SignInSettings
 
 HEADER = "| variable | default | meaning |\n|---|---|---|\n"
 
 
-# A part of the table that pydantic puts first.
-LAST = SignInSettings.model_fields.keys()
+# Parts of the table that pydantic puts first.
+LAST = SignInSettings.model_fields.keys() | ObservabilitySettings.model_fields.keys()
 
 
 def build_table() -> str:

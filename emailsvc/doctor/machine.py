@@ -17,11 +17,13 @@ from emailsvc.environment import Environment
 from providers.configuration.stored import find_settings
 from providers.models import Provider, ProviderKind
 
+# By extra, the setting that needs it.
+EXTRA_SETTINGS = {"otel": "OTEL_EXPORTER_OTLP_ENDPOINT", "sentry": "SENTRY_DSN", "s3": "ATTACHMENT_STORAGE"}
 MIB = 1024 * 1024
 FULL_BYTES, SHORT_BYTES, SHORT_SHARE = 200 * MIB, 1024 * MIB, 0.05
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-# Names of variables that are likely meant for the service.
-PREFIXES = tuple({f"{name.partition('_')[0]}_" for name in Environment.model_fields})
+# Names of variables that are likely meant for the service. OpenTelemetry reads many that are not in our table.
+PREFIXES = tuple({f"{name.partition('_')[0]}_" for name in Environment.model_fields} - {"OTEL_"})
 
 
 def examine_disk() -> Iterator[Finding]:
@@ -55,6 +57,10 @@ def _examine_environment() -> Iterator[Finding]:
 
 
 def _examine_values() -> Iterator[Finding]:
+    for extra in settings.MISSING_EXTRAS:
+        yield failure(
+            f"settings.{EXTRA_SETTINGS[extra]}", "set, but its libraries are missing", f"./run install {extra}"
+        )
     if settings.DEBUG:
         yield failure("settings.DEBUG", "pages of errors show settings and mail", "Set DEBUG=false.")
     public = urlsplit(settings.PUBLIC_URL)

@@ -4,7 +4,7 @@ Path, query, headers and bodies are not among it, and an id that the caller gave
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
@@ -23,6 +23,7 @@ from common.problems import PROBLEM_CODE, REQUEST_ID, wants_problems
 from ledger.telemetry.families import LIMITS_HIT, REQUEST_SECONDS
 from ledger.telemetry.instruments import OTHER
 from ledger.telemetry.lines import log_line
+from ledger.telemetry.spans import begin_request, end_request
 from messages.api.accepting_views import EMAIL_IDS
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -31,6 +32,7 @@ EMAIL_ROUTES = "/api/v1/emails/<id"
 # Those of the admin are pages of people, some hundreds of routes.
 ADMIN = "/admin/"
 NO_ROUTE = "none"
+MOST_TRACED_IDS = 100
 
 
 class RequestRecordMiddleware:
@@ -40,6 +42,8 @@ class RequestRecordMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if settings.IS_TRACED:
+            begin_request(request.META.get("HTTP_TRACEPARENT", ""))
         begun_at = time.perf_counter()
         response = self.get_response(request)
         record_request(request, response, time.perf_counter() - begun_at)
@@ -73,6 +77,21 @@ def record_request(request: HttpRequest, response: HttpResponseBase, seconds: fl
             origin = str(client_ip(meta) or "")
             note_request({**facts, "id": str(new_id()), "at": find_now(), "is_test": key.is_test, "origin": origin})
     log_line("request", **facts)
+    if settings.IS_TRACED:
+        trace_request(facts, seconds)
+
+
+def trace_request(facts: Mapping[str, Any], seconds: float) -> None:
+    method, route, status = facts["method"], facts["route"], facts["status"]
+    kept = {name: facts[name] for name in ("request_id", "project_id", "code") if facts.get(name)}
+    end_request(
+        f"{method} {route}",
+        seconds,
+        has_failed=status >= HTTPStatus.INTERNAL_SERVER_ERROR,
+        **kept,
+        email_ids=list(facts["email_ids"])[:MOST_TRACED_IDS],
+        **{"http.request.method": method, "http.route": route, "http.response.status_code": status},
+    )
 
 
 def find_now() -> str:

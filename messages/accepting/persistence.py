@@ -18,6 +18,7 @@ from common.text import fold
 from ledger.clock import database_time
 from ledger.rows import new_row
 from ledger.telemetry.families import EMAILS_ACCEPTED
+from ledger.telemetry.spans import note_accept
 from messages.accepting.admission import Admitted
 from messages.accepting.combining import Combiner, Share
 from messages.accepting.doors import find_door
@@ -134,10 +135,18 @@ def finish_accepting(door: str, messages: Sequence[Message], *, has_posts: bool)
     """After the commit: count the emails, and wake workers."""
     for message in messages:
         EMAILS_ACCEPTED.add(door, message.priority, TEST_LABELS[message.is_test])
+    if settings.IS_TRACED:
+        trace_accept(door, messages)
     for lane in {Lane(message.priority) for message in messages if message.status == Status.QUEUED}:
         ring(lane)
     if has_posts:
         ring_webhooks()
+
+
+def trace_accept(door: str, messages: Sequence[Message]) -> None:
+    for message in messages:
+        began_at = message.created_at.timestamp()
+        note_accept(message.pk, began_at, project_id=message.project_id, door=door, lane=message.priority)
 
 
 def build_rows(batch: Batch, listed: Listed) -> NewRows:

@@ -18,6 +18,7 @@ from delivery.concurrency.conversations import GATHER_SECONDS, Gathered
 from delivery.envelope import ConversationClock, Reply
 from ledger.leases import Heartbeat
 from ledger.retrying import retry_database
+from ledger.telemetry.spans import note_claim
 from messages.models import Recipient
 from messages.sending.claims import (
     AHEAD_TIME,
@@ -179,6 +180,7 @@ class SendingLoop:
         """Select providers for claims and read their messages. Returns whether any claim was used."""
         if not claims:
             return False
+        claimed_at = time.time() if settings.IS_TRACED else 0.0
         self._heartbeat.add(claims[0].token)
         admitted = retry_database(lambda: drop_refused_senders(claims, self.state.closed_senders))
         wanted = retry_database(lambda: drop_suppressed(drop_paused(admitted)))
@@ -202,6 +204,8 @@ class SendingLoop:
                     tried=tried.get(one.recipient_id, {}),
                 )
             )
+        if settings.IS_TRACED:
+            trace_claims(taken, claimed_at)
         has_done = bool(taken) or len(left) < len(claims)
         self._has_done |= has_done
         return has_done
@@ -317,3 +321,9 @@ def note_breaker(provider: ProviderRef, reply: Reply) -> None:
         provider_breakers.note_failure(provider_key(provider.id), reply.text)
     else:
         provider_breakers.note_success(provider_key(provider.id))
+
+
+def trace_claims(claims: Sequence[Claim], claimed_at: float) -> None:
+    for one in claims:
+        facts = {"recipient_id": one.recipient_id, "project_id": one.project_id, "lane": one.lane}
+        note_claim(one.message_id, one.attempt_id, claimed_at, number=one.number, **facts)

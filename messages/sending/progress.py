@@ -1,16 +1,19 @@
 """The stages of a child's work on a recipient (waiting, started, done), and the record of a step of many of them."""
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from delivery.envelope import ConversationClock, Reply
 from ledger.sql import pipelined
 from ledger.telemetry.families import ATTEMPTS, HANDOVER_SECONDS, label_provider
 from ledger.telemetry.lines import log_line
+from ledger.telemetry.spans import claim_span, note_step
 from messages.sending.claims import Claim, keep_decisions, send_dots, send_started
 from messages.sending.composing import Composer
 from messages.sending.outcomes import ENDS_WELL, AttemptResult, suppress_refused
@@ -155,20 +158,23 @@ def count_attempts(done: Sequence[Done], locked: LockedResults) -> None:
 def log_attempt(one: Done, provider: str) -> None:
     """A line by which the ids of an email and its attempt join; the words of the reply are in the database alone."""
     claim, reply = one.work.claim, one.reply
-    log_line(
-        "attempt",
-        email_id=claim.message_id,
-        recipient_id=claim.recipient_id,
-        attempt_id=claim.attempt_id,
-        number=claim.number,
-        lane=claim.lane,
-        provider=provider,
-        kind=one.work.queue_key.provider.kind,
-        outcome=reply.outcome,
-        code=reply.code,
-        enhanced_code=reply.enhanced_code,
-        reason=reply.reason if reply.about else "",
-    )
+    facts = {
+        "email_id": claim.message_id,
+        "recipient_id": claim.recipient_id,
+        "attempt_id": claim.attempt_id,
+        "number": claim.number,
+        "lane": claim.lane,
+        "provider": provider,
+        "kind": one.work.queue_key.provider.kind,
+        "outcome": reply.outcome,
+        "code": reply.code,
+        "enhanced_code": reply.enhanced_code,
+        "reason": reply.reason if reply.about else "",
+    }
+    log_line("attempt", **facts)
+    if settings.IS_TRACED:
+        parent, has_failed = claim_span(claim.message_id, claim.attempt_id), reply.outcome not in ENDS_WELL
+        note_step("attempt", parent, time.monotonic() - one.work.begun_at, has_failed=has_failed, **facts)
 
 
 def describe_result(done: Done) -> AttemptResult:

@@ -142,6 +142,13 @@ def test_an_environment_variable_that_is_nearly_a_setting_is_told(monkeypatch: p
     assert found["settings.unknown"].mend == "Did you mean TRUSTED_PROXIES?"
 
 
+def test_what_is_set_and_whose_libraries_are_missing_is_told_with_the_command(settings: Any) -> None:
+    settings.MISSING_EXTRAS = ["otel", "sentry"]
+    found = by_check(machine.examine_settings())
+    assert found["settings.SENTRY_DSN"].status is Health.FAILED
+    assert found["settings.OTEL_EXPORTER_OTLP_ENDPOINT"].mend == "./run install otel"
+
+
 def test_a_public_service_is_held_to_what_the_documentation_advises(settings: Any) -> None:
     settings.PUBLIC_URL = "http://mail.example.test"
     assert by_check(machine.examine_settings())["settings.PUBLIC_URL"].status is Health.WARNING

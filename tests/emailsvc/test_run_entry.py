@@ -118,7 +118,11 @@ def run(tmp_path: Path, machine: Machine) -> ModuleType:
     clone.mkdir()
     (clone / "run").write_text(RUN.read_text())
     (clone / "emailsvc").symlink_to(RUN.parent / "emailsvc")
-    for lock in ("requirements.txt", "requirements-embedded.txt", "requirements-mjml.txt", "requirements-ses.txt"):
+    for lock in (
+        "requirements.txt",
+        "requirements-embedded.txt",
+        *(f"requirements-{name}.txt" for name in EXTRA_MODULES),
+    ):
         (clone / lock).write_text("# nothing\n")
     (clone / "requirements-pip.txt").write_text(f"pip==1.2 --hash=sha256:{'0' * 64}\n")
     return load(clone / "run")
@@ -216,7 +220,7 @@ def test_extras_are_installed_by_name_and_stay_with_the_environment(
 
 @pytest.mark.parametrize("words", [[], ["boto3"], ["ses", "dev"]])
 def test_an_extra_that_is_none_is_refused_with_their_names(run: ModuleType, words: list[str]) -> None:
-    with pytest.raises(run.RunError, match="one or more of mjml, ses"):
+    with pytest.raises(run.RunError, match="one or more of mjml, otel, s3, sentry, ses"):
         run.main(["install", *words])
     assert not run.VENV.exists()
 

@@ -18,7 +18,7 @@ from providers.transports import build_transport
 from tests.conftest import ApiClient
 
 SES = {"esp": "ses", "region_name": "eu-west-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
-COMMANDS = {"ses": "./run install ses", "mjml": "./run install mjml"}
+COMMANDS = {name: f"./run install {name}" for name in ("mjml", "otel", "s3", "sentry", "ses")}
 
 
 class Absent:
@@ -28,7 +28,7 @@ class Absent:
         self._names = names
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if name.partition(".")[0] in self._names:
+        if {name, name.partition(".")[0]} & self._names:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return None
 
@@ -36,7 +36,8 @@ class Absent:
 @pytest.fixture
 def absent(monkeypatch: pytest.MonkeyPatch) -> None:
     """No extra is installed."""
-    for name in [name for name in sys.modules if name.partition(".")[0] in EXTRAS.values()]:
+    hidden = tuple(f"{package}." for package in EXTRAS.values())
+    for name in [name for name in sys.modules if f"{name}.".startswith(hidden)]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Absent(set(EXTRAS.values())), *sys.meta_path])
 

@@ -18,6 +18,7 @@ from delivery.retry import next_wait
 from ledger.sql import fetch_column
 from ledger.telemetry.families import WEBHOOK_ATTEMPTS
 from ledger.telemetry.lines import log_line
+from ledger.telemetry.spans import email_span, note_step
 from webhooks.endpoint_health import GONE, disable, disable_long_failing, note_health
 from webhooks.models import DeliveryStatus
 from webhooks.posting.claims import WebhookClaim
@@ -111,16 +112,19 @@ def log_post(result: PostResult, outcome: str) -> None:
     """A line by which the ids of an email and a webhook delivery join."""
     claim, answered = result.claim, result.answered
     email = EMAIL_ID.search(claim.payload)
-    log_line(
-        "webhook_attempt",
-        webhook_delivery_id=claim.delivery_id,
-        endpoint_id=claim.endpoint_id,
-        event_id=claim.event_id,
-        email_id=email[1] if email else None,
-        outcome=outcome,
-        status=answered.status,
-        duration_ms=round(answered.duration / timedelta(milliseconds=1), 1),
-    )
+    facts = {
+        "webhook_delivery_id": claim.delivery_id,
+        "endpoint_id": claim.endpoint_id,
+        "event_id": claim.event_id,
+        "email_id": email[1] if email else None,
+        "outcome": outcome,
+        "status": answered.status,
+        "duration_ms": round(answered.duration / timedelta(milliseconds=1), 1),
+    }
+    log_line("webhook_attempt", **facts)
+    if settings.IS_TRACED:
+        parent, has_failed = email_span(email[1]) if email else None, not answered.is_success
+        note_step("webhook", parent, answered.duration.total_seconds(), has_failed=has_failed, **facts)
 
 
 def attempt_log_entry(answered: PostOutcome) -> dict[str, Any]:
