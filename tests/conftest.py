@@ -27,6 +27,7 @@ from messages.accepting.draft import Draft
 from messages.models import Message
 from messages.pausing.state import pause_state
 from providers.routing.selection import routes
+from tests.database_template import copy_template
 from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.lock_order import Transactions, recorded_locks
 from tests.port_guard import guarded_ports
@@ -57,6 +58,11 @@ def _locks_are_taken_in_order(all_locks: Transactions) -> Iterator[None]:
     yield
     breaches = all_locks.take_breaches()
     assert not breaches, "\n\n".join(breaches)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    copy_template()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet
 from emailsvc.embedded.errors import EmbeddedError
 from emailsvc.embedded.runtime import runtime_folder
 from emailsvc.embedded.servers import running_servers
+from tests.database_template import begin_template
 
 DEFAULTS = {
     "SECRET_KEY": "only-for-tests-" + "0" * 40,
@@ -43,10 +44,10 @@ def pytest_runtestloop() -> None:
     gc.enable()
 
 
-def start_missing(config: pytest.Config) -> None:
+def start_missing(early: pytest.Config) -> None:
     """Start the servers that the environment does not name, until pytest's last cleanup."""
     stack = ExitStack()
-    config.add_cleanup(stack.close)
+    early.add_cleanup(stack.close)
     # Not pytest's own temporary folder: that one is kept after the run, and PostgreSQL's data is large.
     data = stack.enter_context(runtime_folder(None))
     try:
@@ -54,6 +55,8 @@ def start_missing(config: pytest.Config) -> None:
     except EmbeddedError as error:
         raise pytest.UsageError(str(error)) from error
     os.environ.update(running.environment)
+    if early.known_args_namespace.numprocesses:
+        begin_template(stack)
 
 
 def separate_worker(worker: str) -> None:
