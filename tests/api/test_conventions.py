@@ -123,10 +123,15 @@ HOSTILE = {
 }
 
 
+# The reader of JSON, which all routes share, refuses the others before a view has them: each route gets a third of these.
+REACH_THE_VIEW = {"many keys", "nothing", "array", "string", "null", "wrong types", "prototype"}
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_route_breaks_on_a_hostile_body(routes, call, name):
-    for method, path in routes:
-        if method in {"POST", "PUT", "PATCH"}:
+    turn = list(HOSTILE).index(name)
+    for number, (method, path) in enumerate(routes):
+        if method in {"POST", "PUT", "PATCH"} and (name in REACH_THE_VIEW or (number + turn) % 3 == 0):
             response = call(method, path, HOSTILE[name], Content_Type="application/json")
             # A route that needs no body answers for the object that is not there.
             check_problem(response, 400, 404, 409, 422)
