@@ -147,7 +147,7 @@ def test_mail_is_found_though_the_watch_lost_its_connection(
     wait_until_held(1)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     receive("Subject: x\n\nx\n")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.slow("starts ten proces
 
 NOT_GIVEN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "PUBLIC_URL", "PROVIDER_URL")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in NOT_GIVEN}
-READY_SECONDS = 90
+READY_SECONDS = 240
 INBOX_OF = "/inbox/api/messages?to="
 
 
@@ -59,11 +59,14 @@ def launch(data: Path, *options: str, **names: str) -> subprocess.Popen[str]:
 
 def come_up(data: Path) -> Up:
     stale = read_if_there(data / "ready.json")
-    process = launch(data)
-    await_true(
-        lambda: read_if_there(data / "ready.json") not in ("", stale) or process.poll() is not None, READY_SECONDS
-    )
-    assert process.poll() is None, process.stderr and process.stderr.read()
+    with ExitStack() as until_ready:
+        process = until_ready.enter_context(launch(data))
+        until_ready.callback(process.terminate)
+        await_true(
+            lambda: read_if_there(data / "ready.json") not in ("", stale) or process.poll() is not None, READY_SECONDS
+        )
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        until_ready.pop_all()
     return Up(data=data, process=process, ready=json.loads((data / "ready.json").read_text()))
 
 
