@@ -133,6 +133,20 @@ def as_ids(ids: Iterable[UUID | int]) -> str:
     return "{" + ",".join(map(str, ids)) + "}"
 
 
+def as_nullable(values: Iterable[UUID | int | None]) -> str:
+    """As `as_ids`, with None for NULL."""
+    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
+
+
+def as_texts(texts: Iterable[str]) -> str:
+    """Texts as one array value, for `%s::text[]` or `%s::jsonb[]`; see `as_ids`.
+
+    PostgreSQL reads an array of few columns several times as fast as rows in JSON, which have their names with each.
+    """
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join([f'"{text}"' for text in quoted]) + "}"
+
+
 def _as_text(value: object) -> str:
     return f"{value.total_seconds()} seconds" if isinstance(value, timedelta) else str(value)
 
@@ -144,7 +158,18 @@ def pipelined() -> Iterator[None]:
 
     An error in any of them is raised at the end and aborts the transaction. Use it within one transaction only.
     """
-    assert connection.in_atomic_block, "a pipeline outside of a transaction could apply only some of its statements"
+    assert connection.in_atomic_block, "a pipeline with a fetch outside of a transaction would be two transactions"
+    with committed_together():
+        yield
+
+
+@contextmanager
+def committed_together() -> Iterator[None]:
+    """As `pipelined`, outside of a transaction: PostgreSQL takes the statements up to the end of the pipeline as one,
+    and commits it there, so that the whole takes one round trip. Only for `execute` and `send`.
+
+    Within a transaction it is a part of that.
+    """
     connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.pipeline():
         yield

@@ -200,6 +200,27 @@ FROM written n WHERE m.id = n.message_id AND n.is_alone
 )
 
 
+def write_ends(rows: str) -> str:
+    """Parts of a statement that give recipients the last state of their way, and the same to their messages.
+
+    `rows` is an earlier part of it with locked recipients that are leased to the caller: `recipient_id`, `message_id`,
+    `status`, `reply`. No other recipient has the same message, and each transition is allowed and a change.
+    """
+    return f"""
+ends AS (
+    UPDATE mail_recipient r
+    SET status = e.status, status_reason = '{StatusReason.NONE}', next_attempt_at = NULL, last_reply = e.reply,
+        crash_count = 0, lease_token = NULL, lease_until = NULL, parked_by = ''
+    FROM {rows} e WHERE r.id = e.recipient_id
+), messages AS (
+    UPDATE mail_message m
+    SET status = n.status, status_reason = '{StatusReason.NONE}',
+        sent_at = CASE WHEN n.status IN ({_ACCEPTED}) THEN COALESCE(m.sent_at, now()) ELSE m.sent_at END,
+        {_STAMPS}
+    FROM {rows} n WHERE m.id = n.message_id
+)"""  # noqa: S608 - built from constants of this package
+
+
 def write_transitions(transitions: Sequence[Transition], tokens: Collection[UUID], alone_ids: Collection[UUID]) -> None:
     """`apply_transitions` without checks and result, so that it fits in a pipeline.
 

@@ -46,8 +46,8 @@ json_build_object(
         SELECT jsonb_build_object('stream', m.stream) || f.data || jsonb_build_object(
             'email_id', f.message_id,
             'recipient', NULLIF(f.address, ''),
-            'status', COALESCE((SELECT r.status FROM {RECIPIENTS} r WHERE r.id = f.recipient_id), m.status),
-            'email_status', m.status,
+            'status', COALESCE(f.status, (SELECT r.status FROM {RECIPIENTS} r WHERE r.id = f.recipient_id), m.status),
+            'email_status', COALESCE(f.email_status, m.status),
             'seq', f.rank + (SELECT count(*) FROM tracking_event e WHERE e.message_id = f.message_id),
             'test', COALESCE(m.is_test, false),
             'tags', COALESCE(m.tags, '{{}}'),
@@ -56,27 +56,29 @@ json_build_object(
 )::text
 """  # noqa: S608 - built from constants
 
-_ROWS = """
-SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS v(
+_ROWS = f"""
+SELECT f.*, COALESCE((SELECT m.is_test FROM {MESSAGES} m WHERE m.id = f.message_id), false) AS is_test,
+       NULL::text AS status, NULL::text AS email_status
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS f(
     id uuid, project_id uuid, message_id uuid, recipient_id uuid, address text, type text, data jsonb, rank int)
-"""
-_IS_TEST = f"COALESCE((SELECT m.is_test FROM {MESSAGES} m WHERE m.id = f.message_id), false)"  # noqa: S608
-# The position in the feed is computed once per statement: see `tracking.feed.cursor`.
-_INSERT = f"""
+"""  # noqa: S608 - built from constants
+# Writes the rows of the part `facts` of the same statement. The position in the feed is computed once per statement:
+# see `tracking.feed.cursor`.
+INSERT_FACTS = f"""
 INSERT INTO tracking_event
     (id, project_id, is_test, message_id, recipient_id, address, type, data, occurred_at, position)
-SELECT id, project_id, {_IS_TEST}, message_id, recipient_id, address, type, data, now(), (SELECT {POSITION}) FROM
+SELECT id, project_id, is_test, message_id, recipient_id, address, type, data, now(), (SELECT {POSITION}) FROM facts
 """  # noqa: S608 - built from constants
-_WRITE = Prepared(f"{_INSERT} ({_ROWS}) AS f")
+# The same with a row for each webhook delivery. A statement that changes states itself gives the new ones in `status`
+# and `email_status`, since it cannot read them.
+INSERT_AND_TELL = f"""
+events AS ({INSERT_FACTS}), told AS (
+    SELECT f.project_id, f.id AS event_id, f.type, f.is_test, {_PAYLOAD} AS payload FROM facts f
+), posted AS ({PUBLISH})
+"""  # noqa: S608 - built from constants
+_WRITE = Prepared(f"WITH facts AS MATERIALIZED ({_ROWS}) {INSERT_FACTS}")
 # Used only for projects with endpoints: it takes 1.5 times as long for a batch, and six times as long for one event.
-_WRITE_AND_TELL = Prepared(
-    f"""
-WITH facts AS MATERIALIZED ({_ROWS}), written AS ({_INSERT} facts f), told AS (
-    SELECT f.project_id, f.id AS event_id, f.type, {_IS_TEST} AS is_test, {_PAYLOAD} AS payload FROM facts f
-)
-{PUBLISH}
-"""  # noqa: S608 - built from constants
-)
+_WRITE_AND_TELL = Prepared(f"WITH facts AS MATERIALIZED ({_ROWS}), {INSERT_AND_TELL} SELECT")
 
 # Without the lock, concurrent events of one message would get the same `seq`. A change of state already holds it.
 _LOCK = f"SELECT id FROM {MESSAGES} WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608

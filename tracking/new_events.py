@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.rows import Part, Text, write_json
-from tracking.events import PAYLOAD_TIME, Fact
-from tracking.feed.cursor import POSITION
+from tracking.events import INSERT_FACTS, PAYLOAD_TIME, Fact
 from webhooks.publishing import PUBLISH, max_attempts
 
 
@@ -32,13 +31,7 @@ facts AS MATERIALIZED (
     ), SOURCE
 )
 """
-_WRITTEN = f"""
-written AS (
-    INSERT INTO tracking_event
-        (id, project_id, is_test, message_id, recipient_id, address, type, data, occurred_at, position)
-    SELECT id, project_id, is_test, message_id, recipient_id, address, type, data, now(), (SELECT {POSITION}) FROM facts
-)
-"""  # noqa: S608 - built from constants
+_WRITTEN = f"written AS ({INSERT_FACTS})"
 # The payload is made only for endpoints that want it.
 _POSTED = f"""
 told AS (

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from domains.domain_status import VERIFIED_STATUSES
-from ledger.sql import Prepared, as_ids, execute, fetch_as, send
+from ledger.sql import Prepared, as_ids, as_nullable, as_texts, execute, fetch_as, send
 from messages.sending.queue.heads import SUSPECT_HEAD, TURN_HEADS, describe_turns, postpone_blocked
 from messages.sending.queue.scope import ClaimScope as ClaimScope
 from messages.sending.queue.turns import Demand, Tenant, Turns
@@ -54,11 +54,11 @@ class LaneQueue:
 # whole queue for each head.
 _SIBLINGS = f"""
     SELECT other.id FROM (SELECT DISTINCT message_id FROM heads) head, LATERAL (
-        SELECT id FROM mail_recipient WHERE message_id = head.message_id OFFSET 0
+        SELECT id FROM mail_recipient
+        WHERE message_id = head.message_id AND id NOT IN (SELECT id FROM heads) OFFSET 0
     ) member, LATERAL (
         SELECT id FROM mail_recipient
-        WHERE {STILL_QUEUED} AND id = member.id AND id NOT IN (SELECT id FROM heads)
-          AND next_attempt_at <= now() AND expires_at > now()
+        WHERE {STILL_QUEUED} AND id = member.id AND next_attempt_at <= now() AND expires_at > now()
         FOR NO KEY UPDATE SKIP LOCKED
     ) other
 """  # noqa: S608 - built from constants of this package
@@ -146,32 +146,39 @@ def _claim(sql: str, lane: Lane, values: Mapping[str, object], token: UUID | Non
 
 
 # The lock keeps the sweep out, so that the check of the lease and the mark are one step: either the lease is ours until
-# the mark is committed, or the mark is not set and the final dot is not sent.
+# the mark is committed, or the mark is not set and the final dot is not sent. Rows are locked in the order of the ids.
 _LEASED = """
 WITH leased AS MATERIALIZED (
-    SELECT id, expires_at FROM mail_recipient
-    WHERE id = ANY(%(recipients)s::uuid[]) AND lease_token = ANY(%(tokens)s::uuid[]) AND lease_until > now()
-    ORDER BY id FOR NO KEY UPDATE
+    SELECT v.*, r.expires_at FROM (
+        SELECT * FROM unnest({columns}) AS v({names}) ORDER BY recipient_id
+    ) AS v, LATERAL (
+        SELECT expires_at FROM mail_recipient
+        WHERE id = v.recipient_id AND lease_token = ANY(%(tokens)s::uuid[]) AND lease_until > now()
+        FOR NO KEY UPDATE
+    ) AS r
 )
 """
+_COLUMNS = "%(recipients)s::uuid[], %(attempts)s::bigint[]"
 _START = Prepared(
-    _LEASED
+    _LEASED.format(
+        columns=f"{_COLUMNS}, %(provider_ids)s::uuid[], %(provider_names)s::text[]",
+        names="recipient_id, attempt_id, provider_id, provider_name",
+    )
     + """
 UPDATE mail_attempt a
 SET phase = CASE WHEN a.id = ANY(%(ahead)s::bigint[]) AND leased.expires_at > now() + %(valid)s THEN %(dot)s
     ELSE %(phase)s END,
-    started_at = now(), provider_id = v.provider_id, provider_name = v.provider_name
-FROM leased, unnest(%(attempts)s::bigint[], %(provider_ids)s::uuid[], %(provider_names)s::text[])
-    AS v(id, provider_id, provider_name)
-WHERE a.id = v.id AND a.recipient_id = leased.id AND a.phase = %(before)s
+    started_at = now(), provider_id = leased.provider_id, provider_name = leased.provider_name
+FROM leased
+WHERE a.id = leased.attempt_id AND a.recipient_id = leased.recipient_id AND a.phase = %(before)s
 RETURNING a.recipient_id, a.phase = %(dot)s
 """
 )
 _DOT = Prepared(
-    _LEASED
+    _LEASED.format(columns=_COLUMNS, names="recipient_id, attempt_id")
     + """
 UPDATE mail_attempt a SET phase = %(phase)s
-FROM leased WHERE a.id = ANY(%(attempts)s::bigint[]) AND a.recipient_id = leased.id
+FROM leased WHERE a.id = leased.attempt_id AND a.recipient_id = leased.recipient_id
   AND (a.phase = %(before)s OR a.phase = %(phase)s AND a.id = ANY(%(again)s::bigint[]))
   AND leased.expires_at > now()
 RETURNING a.recipient_id
@@ -199,8 +206,8 @@ def send_started(claims: Sequence[Claim], providers: Sequence[ProviderRef], ahea
         dot=Phase.DOT_SENT,
         ahead=as_ids(claim.attempt_id for claim in ahead),
         valid=AHEAD_TIME,
-        provider_ids=[provider.id for provider in providers],
-        provider_names=[provider.name for provider in providers],
+        provider_ids=as_nullable(provider.id for provider in providers),
+        provider_names=as_texts(provider.name for provider in providers),
     )
 
 

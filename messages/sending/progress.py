@@ -1,7 +1,8 @@
 """The stages of a child's work on a recipient (waiting, started, done), and the record of a step of many of them."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from delivery.envelope import ConversationClock, Reply
-from ledger.sql import pipelined
+from ledger.sql import committed_together, pipelined
 from ledger.telemetry.families import ATTEMPTS, HANDOVER_SECONDS, label_provider
 from ledger.telemetry.lines import log_line
 from ledger.telemetry.spans import claim_span, note_step
@@ -20,6 +21,7 @@ from messages.sending.outcomes import ENDS_WELL, AttemptResult, suppress_refused
 from messages.sending.recording import LockedResults, lock_results, write_results
 from messages.sending.simulated_feedback import plan_later
 from messages.sending.sources import LARGE_BYTES
+from messages.sending.successes.recording import is_success, plan_recording, send_plan
 from messages.sending.worker_state import SendQueueKey
 from providers.models import ProviderKind
 from providers.routing.selection import Tried
@@ -113,12 +115,16 @@ def write_progress(
     also keeps those of rows that somebody else has locked, so that one long lock holds up one mail.
     """
     results = {one.work.claim.recipient_id: describe_result(one) for one in done}
-    with transaction.atomic():
-        locked = lock_results(list(results.values())) if results else LockedResults(ours={})
-        ours = [(results[recipient_id], leased) for recipient_id, leased in locked.ours.items()]
+    plan = plan_recording([result for result in results.values() if is_success(result)])
+    others = [result for result in results.values() if not is_success(result)]
+    # Without others the transaction is the pipeline itself.
+    with transaction.atomic() if others else nullcontext():
+        locked = lock_results(others) if others else LockedResults(ours={})
+        ours = [(result, locked.ours[pk]) for result in others if (pk := result.claim.recipient_id) in locked.ours]
         suppressed = suppress_refused(ours)
-        with pipelined():
+        with committed_together():
             write_results(ours, suppressed)
+            recorded = send_plan(plan)
             dots = send_dots([work.claim for work in asking], [work.claim for work in asking if work.is_ahead])
             starts = send_started(
                 [item.claim for item in beginning],
@@ -127,32 +133,48 @@ def write_progress(
             )
             keep_decisions({item.claim.attempt_id: item.decision for item in beginning if item.decision})
         plan_later([result for result, _ in ours])
+        ages = {**recorded(), **{leased.recipient_id: leased.age_seconds for _, leased in ours}}
         begun: dict[UUID, bool] = dict(starts())
         granted = {recipient_id for (recipient_id,) in dots()}
-    count_attempts(done, locked)
+    count_attempts(done, ages)
+    left = [one for one in done if is_success(results[pk := one.work.claim.recipient_id]) and pk not in ages]
     early = {recipient_id for recipient_id, is_granted in begun.items() if is_granted}
     return Progress(
         ours=granted | begun.keys(),
         ahead=early,
-        busy=[one for one in done if one.work.claim.recipient_id in locked.busy],
+        busy=[one for one in done if one.work.claim.recipient_id in locked.busy] + write_rest(left),
     )
 
 
-def count_attempts(done: Sequence[Done], locked: LockedResults) -> None:
-    """Count and log the attempts whose results were recorded.
+def write_rest(done: Sequence[Done]) -> list[Done]:
+    """Record replies that the statement for successes has left, and return those whose rows somebody has locked."""
+    if not done:
+        return []
+    with transaction.atomic():
+        results = {one.work.claim.recipient_id: describe_result(one) for one in done}
+        locked = lock_results(list(results.values()))
+        with pipelined():
+            write_results([(results[pk], leased) for pk, leased in locked.ours.items()], ())
+    count_attempts(done, {pk: leased.age_seconds for pk, leased in locked.ours.items()})
+    return [one for one in done if one.work.claim.recipient_id in locked.busy]
+
+
+def count_attempts(done: Sequence[Done], ages: Mapping[UUID, float]) -> None:
+    """Count and log the attempts whose results were recorded: `ages` has their recipients, each with the seconds since
+    its message was queued.
 
     The time to the hand-over is that of mail without a retry.
     """
     for one in done:
-        leased = locked.ours.get(one.work.claim.recipient_id)
-        if leased is None:
+        age = ages.get(one.work.claim.recipient_id)
+        if age is None:
             continue
         provider, outcome = one.work.queue_key.provider, one.reply.outcome
         name = label_provider(provider.name, is_shared=provider.is_shared)
         ATTEMPTS.add(provider.kind, name, outcome)
         log_attempt(one, name)
         if outcome in ENDS_WELL and one.work.claim.number == 1:
-            HANDOVER_SECONDS.observe(leased.age_seconds, one.work.claim.lane)
+            HANDOVER_SECONDS.observe(age, one.work.claim.lane)
 
 
 def log_attempt(one: Done, provider: str) -> None:
