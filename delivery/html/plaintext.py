@@ -29,7 +29,7 @@ HIDING = re.compile(
 NO_HEIGHT = re.compile(r"max-height\s*:\s*0(?![.\d])", re.IGNORECASE)
 NO_OVERFLOW = re.compile(r"overflow\s*:\s*hidden", re.IGNORECASE)
 SHOWN_URL = re.compile(r"(?!(?:javascript|vbscript|data|cid|about|file):)(?:[a-z][a-z0-9+.-]*:|//|\{\{)", re.IGNORECASE)
-URL_PREFIX = re.compile(r"(?:https?://|mailto:|tel:|sms:)?(?:www\.)?", re.IGNORECASE)
+URL_PREFIX = re.compile(r"(?:https?://|mailto:|tel:|sms:)?(?:www\.)?")
 LINE_ENDS = str.maketrans("", "", "\t\r\n\f")
 
 
@@ -69,7 +69,8 @@ class Reader:
     def read(self) -> str:
         for token in tokens(self.html):
             if isinstance(token, str):
-                self.write(unescape(token))
+                if not self.hidden:
+                    self.write(unescape(token))
             elif self.hidden:
                 self.pass_hidden(token)
             else:
@@ -78,8 +79,6 @@ class Reader:
         return self.page.finish()
 
     def write(self, text: str) -> None:
-        if self.hidden:
-            return
         if self.pre_depth:
             self.page.write_raw(text)
         else:
@@ -87,14 +86,16 @@ class Reader:
 
     def visit(self, tag: Tag) -> None:
         name = tag.name
-        if not tag.is_end and name not in VOID and (name in UNSEEN or (self.is_hiding and is_hidden(tag))):
+        if tag.is_end:
+            handler = ENDS.get(name)
+        elif (name in UNSEEN or (self.is_hiding and is_hidden(tag))) and name not in VOID:
             self.hidden, self.hidden_depth, self.hidden_tables = name, 1, int(name == "table")
             self.page.break_line(BREAKS.get(name, 0))
             return
-        lines = BREAKS.get(name)
-        if lines:
+        else:
+            handler = STARTS.get(name)
+        if lines := BREAKS.get(name):
             self.page.break_line(lines)
-        handler = (ENDS if tag.is_end else STARTS).get(name)
         if handler:
             handler(self, tag)
 
@@ -225,4 +226,6 @@ def shown_url(href: str) -> str:
 
 def bare(text: str) -> str:
     """The significant part of a URL or a link's text, for comparison of the two."""
-    return URL_PREFIX.sub("", text, count=1).rstrip("/").lower()
+    lowered = text.lower()
+    prefix = URL_PREFIX.match(lowered)
+    return lowered[prefix.end() if prefix else 0 :].rstrip("/")

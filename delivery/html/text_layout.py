@@ -1,7 +1,6 @@
 """The text layout for `plaintext`: lines, paragraphs, rows, lists and quotes."""
 
 import re
-from dataclasses import dataclass, field
 
 MAXIMUM_DEPTH = 60  # each level copies the text inside it once; deeper levels are merged into their parent
 MAXIMUM_INDENTS = 5  # each level adds a prefix to every line inside it
@@ -13,20 +12,22 @@ ROW_WIDTH = (
 INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]")
 
 
-@dataclass(slots=True, kw_only=True)
 class Flow:
     """A block of text under construction; `kind` is document, table, row, cell, list, item or quote.
 
     `breaks` line ends are due before the next text, or a space if `is_spaced`.
     """
 
-    kind: str
-    parts: list[str] = field(default_factory=list)
-    cells: list[str] = field(default_factory=list)
-    breaks: int = 0
-    is_spaced: bool = False
-    next_number: int | None = None
-    mark: str = ""
+    __slots__ = ("breaks", "cells", "is_spaced", "kind", "mark", "next_number", "parts")
+
+    def __init__(self, kind: str, mark: str = "", next_number: int | None = None) -> None:
+        self.kind = kind
+        self.parts: list[str] = []
+        self.cells: list[str] = []
+        self.breaks = 0
+        self.is_spaced = False
+        self.next_number = next_number
+        self.mark = mark
 
     def write(self, text: str) -> None:
         """Append the pending line breaks or space, then `text`, whose white space the caller has folded."""
@@ -54,7 +55,7 @@ class Page:
     """The document and its open blocks, the innermost last."""
 
     def __init__(self) -> None:
-        self.stack = [Flow(kind="document")]
+        self.stack = [Flow("document")]
         self.indents = 0
 
     def flow(self) -> Flow:
@@ -93,7 +94,7 @@ class Page:
             self.stack[-1].break_line(1)
             return
         self.indents += is_indented
-        self.stack.append(Flow(kind=kind, mark=mark, next_number=next_number))
+        self.stack.append(Flow(kind, mark, next_number))
 
     def open_row(self) -> None:
         self.close("row", within="table")
@@ -123,7 +124,7 @@ class Page:
                 while len(self.stack) > depth:
                     self.pop()
                 return
-            if found in {within, "table"}:
+            if found == within or found == "table":
                 return
 
     def pop(self) -> None:

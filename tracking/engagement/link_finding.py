@@ -7,14 +7,14 @@ long documents, and for constructs that older versions of Python's html.parser n
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from threading import Lock
 from typing import Any
 
 from delivery.html.tokenizer import RAW, Tag, Tokenizer, Value
-from tracking.engagement.link_rules import LINK_NAMES, is_trackable, read_url
+from tracking.engagement.link_rules import LINK_NAMES, MAY_OPT_OUT, OPT_OUTS, is_trackable, read_url
 from tracking.engagement.soup import BODY_ENDS, CpuBudget, PlaceBuilder, read_html
 
 MAXIMUM_LINKS = 1_000  # tracked links in one document; later ones are not tracked
@@ -134,7 +134,7 @@ class Outline:
                 self.ends[tag.start] = tag.name
         elif tag.name in LINK_NAMES and len(self.links) < MAXIMUM_LINKS:
             href = tag.find("href")
-            if href and is_trackable(url := read_url(href.text), tag.get):
+            if href and is_trackable(url := read_url(href.text), list_opt_outs(tag)):
                 self.links[tag.start] = (url, href)
 
     def read_hiding(self, tag: Tag) -> None:
@@ -162,6 +162,13 @@ class Outline:
         place = last.get("body", last.get("html", len(self.document)))
         starts = [starts[0] for starts in self.hiding.values() if starts]
         return min([place, *starts, *([] if self.open_at is None else [self.open_at])])
+
+
+def list_opt_outs(tag: Tag) -> Mapping[str, str]:
+    """The attributes of a link that may turn off its tracking."""
+    if not MAY_OPT_OUT.search(tag.attributes):
+        return {}
+    return {name: value for name in OPT_OUTS if (value := tag.get(name)) is not None}
 
 
 class Recent:

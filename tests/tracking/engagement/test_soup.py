@@ -6,6 +6,8 @@ from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.needs import shared
 from tests.tracking.engagement.html_files import (
@@ -55,6 +57,49 @@ class BlindBuilder(PlaceBuilder):
     parser_class = BlindParser
 
 
+class WholeParser(PlaceParser):
+    """Passes on all that stands outside of links, as BeautifulSoup's own parser does."""
+
+    def is_outside(self) -> bool:
+        return False
+
+
+class WholeBuilder(PlaceBuilder):
+    parser_class = WholeParser
+
+
+# Parts of documents, usual ones and such as html.parser reads in a way of its own.
+PARTS = (
+    *('<a href="https://x.test/1">', "<A HREF=https://x.test/2 data-track=no>", "<a\nhref=https://x.test/3/>", "</a>"),
+    *("</A >", "Unsubscribe", "shop ", "<p>", "</p x>", "<br>", "</br>", "<img src=x alt='unsubscribe'/>", "<b x=1/>"),
+    *(
+        '<td style="a:b" nowrap>',
+        "</td>",
+        "<td\n a = '1'>",
+        '<p "q">',
+        "<div =x>",
+        '<p a=b"c>',
+        '<p a="x>y">',
+        "<x-y:z>",
+    ),
+    *("<p a='<i>'>", "<style>a<b{}</style>", "<script>'<a href=https://x.test/4>'</script>", "<title>a</title>", "</>"),
+    *("<noscript><a href=https://x.test/5>b</a></noscript>", "<body>", "<body/>", "</body>", "</html>", "<!-- c -->"),
+    *(
+        "<![if x]>",
+        "&amp;",
+        "&#",
+        "<",
+        ">",
+        "\r\n",
+        "\u017f",
+        "<\u212a>",
+        "<area href=https://x.test/6>",
+        "<abbr>",
+        "<a b>",
+    ),
+)
+
+
 @pytest.fixture
 def spy() -> Iterator[list[str]]:
     SpyParser.texts.clear()
@@ -98,6 +143,18 @@ def test_beautifulsoup_is_given_the_text_outside_links_too(spy: list[str]) -> No
     rewrite("<p>outside</p>" + OPT_OUT, finder=LinkFinder(builder_class=SpyBuilder))
     assert {"outside", "Hello"} <= set(spy)
     assert len(spy) > 20 * len(REAL_MAILS)
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=30).map("".join))
+def test_what_stands_outside_of_links_changes_nothing(html: str) -> None:
+    assert read_html(html, CpuBudget()) == read_html(html, CpuBudget(), WholeBuilder)
+
+
+@pytest.mark.parametrize("path", MAILS, ids=name_sample)
+def test_what_stands_outside_of_the_links_of_a_real_mail_changes_nothing(path: Any) -> None:
+    page = read_html(read(path), CpuBudget())
+    assert page
+    assert page == read_html(read(path), CpuBudget(), WholeBuilder)
 
 
 def test_what_beautifulsoup_does_not_return_stays() -> None:
