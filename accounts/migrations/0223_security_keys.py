@@ -10,10 +10,7 @@ import common.ids
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0133_request_retention"),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-    ]
+    dependencies = [("accounts", "0133_request_retention"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
         migrations.CreateModel(
