@@ -123,7 +123,7 @@ HOSTILE = {
 }
 
 
-# The reader of JSON, which all routes share, refuses the others before a view has them: each route gets a third of these.
+# The reader of JSON, which all routes share, refuses the others before a view has them: a third of them for each route.
 REACH_THE_VIEW = {"many keys", "nothing", "array", "string", "null", "wrong types", "prototype"}
 
 
