@@ -29,11 +29,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
     _is_pooled = False
     # See `ledger.clock`.
     clock_offset: float | None = None
-    # The names of statements that are prepared on this connection: see `ledger.database.raw`.
-    raw_names: dict[Any, bytes]
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        self._applied, self._is_pooled, self.clock_offset, self.raw_names = None, False, None, {}
+        self._applied, self._is_pooled, self.clock_offset = None, False, None
         return super().get_new_connection(conn_params)
 
     def ensure_connection(self) -> None:

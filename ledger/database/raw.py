@@ -40,16 +40,20 @@ def fetch_raw(sql: bytes, values: Sequence[Any]) -> tuple[Any, ...]:
         if wrapper.is_pooled:
             result = server.exec_params(sql, given, adapter.types, adapter.formats)
         else:
-            name = _prepare(server, wrapper.raw_names, (sql, adapter.types or ()))
+            name = _prepare(line, (sql, adapter.types or ()))
             result = server.exec_prepared(name, given, adapter.formats)
         _check(server, result, ExecStatus.TUPLES_OK)
         adapter.set_pgresult(result)
         return adapter.load_row(0, tuple)
 
 
-def _prepare(server: PGconn, names: dict[Any, bytes], statement: tuple[bytes, tuple[int, ...]]) -> bytes:
-    """The name of a prepared statement of these types of values."""
-    name = names.get(statement)
+def _prepare(line: Any, statement: tuple[bytes, tuple[int, ...]]) -> bytes:
+    """The name of a prepared statement of these types of values.
+
+    It is kept among psycopg's names: psycopg drops all that are prepared, for example after a ROLLBACK.
+    """
+    names, server = line._prepared._names, line.pgconn
+    name: bytes | None = names.get(statement)
     if name is None:
         if len(names) >= MOST_PREPARED:
             oldest = next(iter(names))

@@ -12,6 +12,7 @@ from accounts.models import Project
 from accounts.services import create_project
 from emailsvc import celery_worker
 from ledger import limits
+from ledger.database import raw
 from ledger.database.raw import fetch_raw
 from ledger.limits import WorkKind, is_lock_timeout, lock_limit, set_process_kind, work_of
 from ledger.sql import PLAN_SECONDS, Prepared, fetch, fetch_value
@@ -159,6 +160,23 @@ def test_the_statements_that_ask_for_it_are_prepared_but_not_behind_a_pooler(mon
     fetch_raw(b"SELECT $1::int + 1", [1])
     fetch_value(Prepared("SELECT %s::int + 1"), [1])
     assert not list_prepared()
+
+
+def test_a_statement_is_prepared_again_after_all_were_dropped() -> None:
+    assert fetch_raw(b"SELECT $1::int + 3", [1]) == (4,)
+    with transaction.atomic():
+        fetch_value(Prepared("SELECT %s::int + 4"), [1])
+        transaction.set_rollback(True)
+    assert fetch_raw(b"SELECT $1::int + 3", [1]) == (4,)
+
+
+def test_only_so_many_statements_stay_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw, "MOST_PREPARED", 2)
+    connection.close()
+    for number in (1, 2, 3, 1):
+        assert fetch_raw(b"SELECT $1::int + 1 AS raw_%d" % number, [1]) == (2,)
+    kept = "SELECT count(*) FROM pg_prepared_statements WHERE strpos(statement, 'AS raw_') > 0"
+    assert fetch_value(kept) == 2
 
 
 def test_a_plan_is_kept_for_some_seconds_and_then_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
