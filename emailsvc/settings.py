@@ -150,6 +150,10 @@ STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"
+# Browsers take a cookie with this prefix from this host alone, and by HTTPS (RFC 6265bis, 4.1.3.2).
+_PREFIX = "__Host-" if SESSION_COOKIE_SECURE else ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_PREFIX}sessionid", f"{_PREFIX}csrftoken"
+MESSAGE_STORAGE = "emailsvc.admin_site.page_messages.PageMessages"
 SESSION_COOKIE_HTTPONLY = True
 # Rows that name their person, so that sessions are listed and ended, and end when they are idle.
 SESSION_ENGINE = "accounts.people.sessions"
@@ -164,8 +168,8 @@ OIDC_ALLOWED_NETWORKS = env.OIDC_ALLOWED_NETWORKS
 SESSION_IDLE_TIME = env.SESSION_IDLE_SECONDS
 # A working day: users who can read all mail log in each morning.
 SESSION_COOKIE_AGE = 12 * 60 * 60
-# A month, for this host only: subdomains and sibling hosts are not ours to decide (security.W005, W021).
-SECURE_HSTS_SECONDS = 30 * 24 * 60 * 60 if _public.scheme == "https" else 0
+# A year, for this host only: subdomains and sibling hosts are not ours to decide (security.W005, W021).
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if _public.scheme == "https" else 0
 # The proxy that terminates TLS redirects to https (docs/operations.md); health checks use http (security.W008).
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -184,6 +188,13 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+if env.BREACHED_PASSWORDS_FILE:
+    AUTH_PASSWORD_VALIDATORS += [
+        {
+            "NAME": "accounts.people.breached.BreachedPasswordValidator",
+            "OPTIONS": {"path": env.BREACHED_PASSWORDS_FILE},
+        }
+    ]
 # Ten wrong passwords from one address, or for one account, lock it for a quarter of an hour: see the handler.
 AXES_HANDLER = "emailsvc.admin_site.sign_in_brake.SignInBrake"
 AXES_LOCKOUT_PARAMETERS = ["ip_address", "username"]

@@ -45,6 +45,12 @@ class SignInSettings(BaseSettings):
         "sign-in.",
     )
 
+    BREACHED_PASSWORDS_FILE: str = Field(
+        default="",
+        description="File of breached passwords, which nobody may choose: their SHA-1 hashes in order, a line each, as "
+        "Pwned Passwords has them. Empty: only the 20,000 most common passwords are refused.",
+    )
+
     @field_validator("SECOND_FACTOR_ROLES")
     @classmethod
     def check_second_factor_roles(cls, value: list[str]) -> list[str]:
