@@ -24,7 +24,8 @@ class WorkKind(StrEnum):
     WEB = "web"  # a request: somebody waits for the answer
     SENDING = "sending"  # claims and records of workers
     TICK = "tick"  # what beat and the workers' timers do every few seconds
-    COMMAND = "command"  # commands, migrations and clean-ups
+    COMMAND = "command"  # commands and clean-ups
+    MIGRATION = "migration"  # changes of tables, behind whose waits for locks all others wait
 
 
 class TimeLimits(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.backends.postgresql import base
 
+from ledger.database.schema import SchemaEditor
 from ledger.limits import TimeLimits, WorkKind, find_kind, find_limits
 
 _NAMES = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
@@ -27,6 +28,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     _applied: TimeLimits | None = None
     _is_pooled = False
+    # That of a migration in a transaction, while it runs.
+    keeping_editor: SchemaEditor | None = None
+    SchemaEditorClass = SchemaEditor
     # See `ledger.clock`.
     clock_offset: float | None = None
 
@@ -36,6 +40,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def ensure_connection(self) -> None:
         super().ensure_connection()
+        if self.keeping_editor:
+            self.keeping_editor.run_kept()
         if self.in_atomic_block or self._is_pooled or not self.connection.autocommit:
             return
         limits = find_limits()

@@ -25,6 +25,7 @@ USUAL = {
     WorkKind.SENDING: ["5s", "1min", "1min"],
     WorkKind.TICK: ["2s", "1min", "1min"],
     WorkKind.COMMAND: ["1min", "0", "10min"],
+    WorkKind.MIGRATION: ["250ms", "0", "10min"],
 }
 
 

@@ -16,6 +16,7 @@ from common.commands import ServiceCommand
 from emailsvc.admin_site.support_group import sync_support_group
 from emailsvc.launcher.first_accounts import provision
 from emailsvc.launcher.secrets_file import FILE_NAME, read_secrets, write_secrets
+from emailsvc.migrating import apply_migrations
 from emailsvc.migration_files import Names, list_applied, list_on_disk
 from emailsvc.web.health import TICK_KEY
 from messages.search.index import ensure_index
@@ -53,14 +54,14 @@ class Command(ServiceCommand):
 
 
 def migrate() -> int:
-    """Apply missing migrations, one process at a time; returns their number."""
+    """Apply missing migrations, one process at a time, while programs may run; returns their number."""
     with closing(connection.cursor()) as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
         try:
             on_disk, applied = list_on_disk(), list_applied()
             refuse_unknown(applied - on_disk)
             if waiting := on_disk - applied:
-                call_command("migrate", interactive=False, verbosity=1)
+                apply_migrations()
             return len(waiting)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
