@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.people.scoped_admin import ScopedAdmin, ScopedFilter
 from accounts.services import write_audit
@@ -43,7 +44,7 @@ class DomainForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Domain
         fields: ClassVar = ["project", "name", "default_from"]
-        widgets: ClassVar = {"name": forms.TextInput, "default_from": forms.TextInput}
+        widgets: ClassVar = {"name": UnfoldAdminTextInputWidget, "default_from": UnfoldAdminTextInputWidget}
 
     def clean_name(self) -> str:
         return refuse_wrong(lambda: check_name(self.cleaned_data["name"]))

@@ -84,13 +84,13 @@ class ProviderAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Providers."""
 
     form = ProviderForm
-    list_display = ("name", "project", "kind", "leads_to", "priority", "weight", "health")
+    list_display = ("name", "project", "kind_title", "leads_to", "priority", "weight", "health")
     list_filter = (TroubleFilter, ("project", ScopedFilter), "kind", "is_enabled")
     list_select_related = ("project",)
     ordering = ("project", "priority", "name")
     actions = ("ask", "pause", "resume")
     change_form_outer_before_template = "providers/provider_acts.html"
-    facts = ("kind", "leads_to", "present_health", "bounces_come_to", "created_at", "updated_at")
+    facts = ("kind_title", "leads_to", "present_health", "bounces_come_to", "created_at", "updated_at")
 
     class Media:
         js = ("providers/health.js",)
@@ -132,6 +132,12 @@ class ProviderAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
         """The types that the ESP's module does not know, with their numbers. The most recent type comes first."""
         rows = provider.unknown_events.order_by("-last_at", "name")
         return ", ".join(f"{row.name} ×{row.count} (last {row.last_at:%Y-%m-%d %H:%M} UTC)" for row in rows) or "-"
+
+    @admin.display(description="Kind", ordering="kind")
+    def kind_title(self, provider: Provider) -> str:
+        """`SMTP relay`, `Postmark`."""
+        form_kind = find_form_kind("", provider)
+        return form_kind.title if form_kind else provider.kind
 
     @admin.display(description="Settings")
     def leads_to(self, provider: Provider) -> str:

@@ -32,6 +32,7 @@ from messages.admin.page import COLOURS, build_message_story, is_moving, with_pa
 from messages.admin.searching import SearchingAdmin
 from messages.admin.suppressions import HoldingAdmin
 from messages.models import Message
+from messages.states import Status
 from tracking.feed.stream import TooManyStreamsError
 from tracking.models import Suppression
 
@@ -106,7 +107,10 @@ class MessageAdmin(SearchingAdmin, ActingAdmin):
     @admin.display(description="Status")
     def state(self, message: Message) -> str:
         label = format_html('<span class="mail-label mail-{}">{}</span>', COLOURS[message.status], message.status)
-        return format_html("{} {}", label, message.status_reason.replace("_", " "))
+        # Scheduled mail is told apart by its time: the list shows when it was accepted.
+        time = message.scheduled_at if message.status == Status.SCHEDULED else None
+        words = [message.status_reason.replace("_", " "), *([f"for {format_moment(time)}"] if time else [])]
+        return format_html("{} {}", label, " ".join(words).strip())
 
     @admin.display(description="Tags")
     def labels(self, message: Message) -> str:

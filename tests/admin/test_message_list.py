@@ -169,3 +169,10 @@ def test_hostile_words_are_shown_as_text(root, send):
     _, html = listed(root)
     assert "<script>alert(1)" not in html
     assert "<img src=x" not in html
+
+
+def test_a_scheduled_message_is_listed_with_its_time(root, send):
+    at = timezone.now() + timedelta(days=1)
+    send(scheduled_at=at)
+    send()
+    assert listed(root)[1].count(f"for {at:%Y-%m-%d %H:%M:%S}") == 1
