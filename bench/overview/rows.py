@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext  # noqa: E402
 from accounts.scopes import EMAILS_SEND  # noqa: E402
 from accounts.services import create_api_key, create_project  # noqa: E402
 from bench.copying import multiply  # noqa: E402
-from bench.listing_rows import accept_sample, as_literal, make_staff_client  # noqa: E402
+from bench.listing_rows import accept_sample, as_literal, make_staff_client, read_work  # noqa: E402
 from tracking.models import Rollup  # noqa: E402
 from tracking.stats.counting import NAMES  # noqa: E402
 
@@ -76,6 +76,9 @@ class OverviewPages:
             "one, 90 days": f"/admin/?{one}&period=quarter",
             "one, 30 days by mailbox provider": f"/admin/?{one}&period=month&group=mailbox_provider",
         }
+
+    def read_work(self) -> float:
+        return read_work()
 
     def explain(self, path: str) -> set[str]:
         """The tables with more than a thousand rows that a statement of the page reads whole."""

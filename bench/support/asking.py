@@ -1,9 +1,5 @@
 """A million messages, and the admin's pages of them. Django is set up on import."""
 
-import os
-import time
-from pathlib import Path
-
 import django
 
 django.setup()
@@ -11,8 +7,7 @@ django.setup()
 from django.db import connection  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 
-from bench.listing_rows import Listing, finish, make_staff_client, name_of_scan  # noqa: E402
-from ledger.sql import fetch_value  # noqa: E402
+from bench.listing_rows import Listing, finish, make_staff_client, name_of_scan, read_work  # noqa: E402
 
 __all__ = ["Pages", "finish"]
 # Small tables are read as a whole, which is right.
@@ -28,9 +23,7 @@ class Pages:
         self.ask = make_staff_client()
 
     def read_work(self) -> float:
-        """The seconds of processor time that this process and PostgreSQL's process for it have used."""
-        stat = Path(f"/proc/{fetch_value('SELECT pg_backend_pid()')}/stat").read_text().rpartition(")")[2].split()
-        return time.process_time() + (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+        return read_work()
 
     def explain(self, path: str) -> list[str]:
         """The indexes that the page's statements use, and `Seq Scan` where a large table is read as a whole."""
