@@ -16,6 +16,8 @@ class PauseKind(models.TextChoices):
     STREAM = "stream"
     TEMPLATE = "template"
     TAG = "tag"
+    # The scheduled emails that a caller groups by a `batch_id`.
+    BATCH = "batch"
     SENDER_DOMAIN = "sender_domain"
     RECIPIENT_DOMAIN = "recipient_domain"
     # Sets the provider's own pause: mail uses the other providers, or waits.

@@ -11,7 +11,10 @@ urlpatterns = [
     api_path("v3/mail/send", Mail.as_view({"post": "create"}, basename="sendgrid-email")),
     api_path("v3/mail/batch", Groups.as_view({"post": "generate"}, basename="sendgrid-batch")),
     api_path("v3/mail/batch/<id:pk>", Groups.as_view({"get": "retrieve"}, basename="sendgrid-batch")),
-    api_path("v3/user/scheduled_sends", Groups.as_view({"post": "cancel"}, basename="sendgrid-batch")),
-    api_path("v3/user/scheduled_sends/<id:pk>", Groups.as_view({"get": "list_stopped"}, basename="sendgrid-batch")),
+    api_path("v3/user/scheduled_sends", Groups.as_view({"get": "list", "post": "stop"}, basename="sendgrid-batch")),
+    api_path(
+        "v3/user/scheduled_sends/<id:pk>",
+        Groups.as_view({"get": "list_one", "patch": "change", "delete": "resume"}, basename="sendgrid-batch"),
+    ),
     re_path("", show_unknown_path),
 ]

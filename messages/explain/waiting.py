@@ -143,6 +143,7 @@ PAUSED: Mapping[str, str] = {
     PauseKind.STREAM: "Mail of the stream",
     PauseKind.TEMPLATE: "Mail of the template",
     PauseKind.TAG: "Mail with the tag",
+    PauseKind.BATCH: "Mail of the group",
     PauseKind.SENDER_DOMAIN: "Mail from the domain",
     PauseKind.RECIPIENT_DOMAIN: "Mail to the domain",
     PauseKind.MAILBOX_PROVIDER: "Mail to the mailbox provider",

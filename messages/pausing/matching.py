@@ -23,6 +23,7 @@ COVERS = f"""
         WHEN '{PauseKind.STREAM}' THEN m.stream = p.value
         WHEN '{PauseKind.TEMPLATE}' THEN m.template_id::text = p.value
         WHEN '{PauseKind.TAG}' THEN m.tags @> ARRAY[p.value]
+        WHEN '{PauseKind.BATCH}' THEN m.batch_id::text = p.value
         WHEN '{PauseKind.SENDER_DOMAIN}' THEN right(lower(m.from_address), length(p.value) + 1) = '@' || p.value
         WHEN '{PauseKind.RECIPIENT_DOMAIN}' THEN r.domain = p.value
         WHEN '{PauseKind.MAILBOX_PROVIDER}' THEN r.domain = ANY(p.domains)
@@ -95,7 +96,7 @@ def find_stopped_by_pause(message: Message, recipients: Sequence[Recipient]) -> 
         {name: getattr(row, name) for name in ("id", "project_id", "lane", "is_simulated", "domain")}
         for row in recipients
     )
-    names = ("enable_unsubscribe", "api_key_id", "stream", "template_id", "tags", "from_address")
+    names = ("enable_unsubscribe", "api_key_id", "stream", "template_id", "tags", "batch_id", "from_address")
     about = json.dumps({name: getattr(message, name) for name in names}, default=str)
     return set(fetch_column(_STOPPED, [rows, about]))
 

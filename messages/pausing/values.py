@@ -9,6 +9,7 @@ from common.addresses import AddressError, parse_address
 from common.errors import FieldError, InvalidFieldsError
 from common.ids import parse_id
 from domains.domain_names import FOREIGN
+from messages.models import Message
 from messages.pause_models import SHARED_KINDS, PauseKind
 from providers.models import Provider
 from templates_app.models import Template
@@ -76,6 +77,13 @@ def read_tag(_project: Project | None, text: str) -> PauseValue:
     return PauseValue(text, text)
 
 
+def read_batch(project: Project | None, text: str) -> PauseValue:
+    pk = parse_id(text)
+    if pk is None or not Message.objects.filter(project=project, batch_id=pk).exists():
+        raise unknown("group of emails")
+    return PauseValue(str(pk), str(pk))
+
+
 def read_domain(_project: Project | None, text: str) -> PauseValue:
     bare = text.removesuffix(".")
     try:
@@ -93,6 +101,7 @@ READERS: Mapping[PauseKind, Callable[[Project | None, str], PauseValue]] = {
     PauseKind.STREAM: read_stream,
     PauseKind.TEMPLATE: read_row(Template, "alias", deleted_at=None),
     PauseKind.TAG: read_tag,
+    PauseKind.BATCH: read_batch,
     PauseKind.SENDER_DOMAIN: read_domain,
     PauseKind.RECIPIENT_DOMAIN: read_domain,
     PauseKind.PROVIDER: read_row(Provider, "name"),

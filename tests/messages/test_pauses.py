@@ -27,6 +27,7 @@ from providers.services import resume_provider
 from templates_app.models import Template
 
 pytestmark = pytest.mark.django_db
+BATCH_ID = "3f0b6d8e-6f3c-4d63-9d4e-0f8f7c1f5a11"
 
 
 def pause(project, kind, text="", **values):
@@ -55,6 +56,7 @@ def kinds(project, api_key, send):
         "stream": ("news", {"stream": "news"}),
         "template": ("welcome", {}),
         "tag": ("sale", {"tags": ["sale", "x"]}),
+        "batch": (BATCH_ID.upper(), {}),
         "sender_domain": ("MINE.test.", {}),
         "recipient_domain": ("slow.test", {"to": ["a@slow.test"]}),
     }
@@ -64,14 +66,16 @@ def kinds(project, api_key, send):
         message = send(**values)
         if kind == "template":
             Message.objects.filter(pk=message.pk).update(template=template)
+        if kind == "batch":
+            Message.objects.filter(pk=message.pk).update(batch_id=BATCH_ID)
         return text, message
 
     return build
 
 
-ALL = ("project", "key", "stream", "template", "tag", "sender_domain", "recipient_domain")
+ALL = ("project", "key", "stream", "template", "tag", "batch", "sender_domain", "recipient_domain")
 # Mail of the same project that these do not cover.
-NARROW = ("stream", "template", "tag", "recipient_domain")
+NARROW = ("stream", "template", "tag", "batch", "recipient_domain")
 
 
 @pytest.mark.parametrize("kind", ALL)
