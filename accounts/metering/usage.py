@@ -6,6 +6,7 @@ A counter that Redis has lost starts from them again. They are up to a minute ol
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -47,6 +48,12 @@ def load_starts(limits: Sequence[Limit]) -> Mapping[str, int]:
         )
         for limit in limits
     }
+
+
+def count_day(project_id: UUID, now: datetime | None = None) -> int:
+    """The messages that the project has sent on the present day in UTC, without test mail; up to a minute old."""
+    now = now or utc_now()
+    return int(fetch_value(_OF_PROJECT, [project_id, Period.DAY.start(now), Period.DAY.end(now)]))
 
 
 def keep_key_usage(now: datetime | None = None) -> int:

@@ -32,6 +32,10 @@ PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary"})
 Form = Mapping[str, list[Any]]
 
 
+class FormRequiredError(BodyRequiredError):
+    """A form is required: multipart/form-data or application/x-www-form-urlencoded."""
+
+
 class MalformedFormError(BadRequestError):
     """The form cannot be read: {cause}."""
 
@@ -63,7 +67,7 @@ class FormParser(BaseParser):
         request.META.update({BODY_LIMIT: limit, BODY_CALLER: str(getattr(request.auth, "project_id", ""))})
         body = bytes(read_body(stream, read_length(request.META), limit))
         if not body:
-            raise BodyRequiredError
+            raise FormRequiredError
         pairs = read_urlencoded(body) if kind == URLENCODED else read_multipart(body, parameters.get("boundary", ""))
         return group(pairs)
 
@@ -71,7 +75,7 @@ class FormParser(BaseParser):
 def read_form(request: Request) -> Form:
     """The body; 400 without one."""
     if request.stream is None:
-        raise BodyRequiredError
+        raise FormRequiredError
     form: Form = request.data  # type: ignore[assignment]  # the stubs know a QueryDict only
     return form
 

@@ -37,6 +37,9 @@ WORDING = Wording(
         "track_clicks": "TrackLinks",
         "template_id": "TemplateId",
         "template_vars": "TemplateModel",
+        "name": "Name",
+        "alias": "Alias",
+        "layout": "LayoutTemplate",
     },
     files={"filename": "Name", "content_b64": "Content", "content_type": "ContentType", "content_id": "ContentID"},
 )

@@ -3,18 +3,20 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet, TextField
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast, Right
 
 from accounts.models import Project
 from common.serializers import SingleLineField, StrictChoiceField
 from gateways.postmark.queries import RowsQuery
+from templates_app.layouts import SLOT
 from templates_app.models import Template
 
 # Postmark's ids are numbers. Ours end in 62 random bits (RFC 9562, 5.7), of which JavaScript's numbers can hold these.
 DIGITS = 12
 MAX_NUMBER = 16**DIGITS - 1
 STANDARD, LAYOUT = "Standard", "Layout"
+SLOT_FORM = rf"\{{\{{-?\s*{SLOT}\s*-?\}}\}}"
 
 
 class TemplateRowsQuery(RowsQuery):
@@ -47,10 +49,14 @@ def read_ref(project: Project, ref: str | int) -> str:
 
 
 def select_templates(project: Project) -> QuerySet[Any]:
-    """The project's templates, the oldest first, each with whether it is a layout."""
+    """The project's templates, the oldest first, each with whether it is a layout: it is used as one, or could be,
+    since it has no subject and a place for the content.
+    """
     contents = Template.objects.filter(layout=OuterRef("pk"), deleted_at=None)
+    has_slot = Q(html__regex=SLOT_FORM) | Q(mjml__regex=SLOT_FORM) | Q(text__regex=SLOT_FORM)
+    is_layout = ExpressionWrapper(Exists(contents) | (Q(subject="") & has_slot), BooleanField())
     rows: QuerySet[Any] = project.templates.current().with_relations()
-    marked: QuerySet[Any] = rows.annotate(is_layout=Exists(contents)).order_by("pk")
+    marked: QuerySet[Any] = rows.annotate(is_layout=is_layout).order_by("pk")
     return marked
 
 

@@ -57,7 +57,11 @@ urlpatterns = [
         "message-streams/<str:name>/suppressions/delete",
         Suppressions.as_view({"post": "remove"}, basename="postmark-suppression"),
     ),
-    api_path("templates", Templates.as_view({"get": "list"}, basename="postmark-template")),
-    api_path("templates/<str:ref>", Templates.as_view({"get": "retrieve"}, basename="postmark-template")),
+    api_path("templates", Templates.as_view({"get": "list", "post": "create"}, basename="postmark-template")),
+    api_path("templates/validate", Templates.as_view({"post": "validate"}, basename="postmark-template")),
+    api_path(
+        "templates/<str:ref>",
+        Templates.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}, basename="postmark-template"),
+    ),
     re_path("", call_in_any_case),
 ]

@@ -14,13 +14,17 @@ from gateways.postmark.errors import handle_exception
 TOKEN_HEADER = "X-Postmark-Server-Token"  # noqa: S105  the header's name
 
 
+class TokenRequiredError(UnauthorizedError):
+    """An API key is required: `X-Postmark-Server-Token: <key>`."""
+
+
 class TokenAuthentication(BearerAuthentication):
     """`X-Postmark-Server-Token: <key>`."""
 
     def authenticate(self, request: Request) -> tuple[Principal, ApiKey]:
         token = request.headers.get(TOKEN_HEADER, "").strip(" ")
         if not token:
-            raise UnauthorizedError
+            raise TokenRequiredError
         return authenticate_request(request, token)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  DRF calls it so

@@ -36,6 +36,8 @@ WORDING = Wording(
         "track_clicks": "ClickTrackingEnabled",
         "template_id": "TemplateName",
         "template_vars": "TemplateData",
+        "alias": "TemplateName",
+        "name": "TemplateName",
         "address": "EmailAddress",
         "reason": "Reason",
     },
@@ -101,6 +103,7 @@ BY_CODE: Mapping[str, Named] = {
     "template_not_found": Named(404, "NotFoundException", "TEMPLATE_NOT_FOUND"),
     "template_not_published": Named(404, "NotFoundException", "TEMPLATE_NOT_FOUND"),
     "unknown_stream": Named(404, "NotFoundException", "CONFIGURATION_SET_NOT_FOUND"),
+    "alias_taken": Named(400, "AlreadyExistsException"),
     "quota_exceeded": Named(400, "LimitExceededException", "ACCOUNT_DAILY_QUOTA_EXCEEDED"),
 }
 BY_STATUS: Mapping[int, Named] = {

@@ -64,7 +64,8 @@ def verify(request: Request, signature: Signature) -> ApiKey:
 def write_path(request: Request) -> str:
     """The path as SDKs write it: in a value of the route, a slash is percent-encoded too."""
     value = next(iter(request.parser_context["kwargs"].values()), "")
-    return quote(request.path.removesuffix(value), safe="/") + quote(value, safe="")
+    before, found, after = request.path.rpartition(value) if value else (request.path, "", "")
+    return quote(before, safe="/") + quote(found, safe="") + quote(after, safe="/")
 
 
 def read_signed_body(request: Request, caller: str) -> bytes:

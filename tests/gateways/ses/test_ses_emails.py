@@ -100,7 +100,7 @@ def test_an_unverified_sender_is_told_by_name(ses, api):
 
 
 def test_a_path_that_is_not_served_is_told_in_the_form_of_ses(anonymous):
-    response = anonymous.get(f"{BASE}/v2/email/account")
+    response = anonymous.get(f"{BASE}/v2/email/identities")
     assert (response.status_code, response["x-amzn-ErrorType"]) == (404, "NotFoundException")
     assert set(response.json()) == {"message"}
 
