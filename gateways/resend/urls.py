@@ -7,6 +7,7 @@ from gateways.resend.attachment_views import DOWNLOAD, AttachmentViewSet, show_d
 from gateways.resend.domain_views import DomainViewSet
 from gateways.resend.email_views import EmailViewSet
 from gateways.resend.errors import show_unknown_path
+from gateways.resend.suppression_batch_views import SuppressionBatchViewSet
 from gateways.resend.suppression_views import SuppressionViewSet
 from gateways.resend.template_views import TemplateViewSet
 from gateways.resend.webhook_views import WebhookViewSet
@@ -20,7 +21,12 @@ router.register("suppressions", SuppressionViewSet, basename="resend-suppression
 router.register("templates", TemplateViewSet, basename="resend-template")
 router.register("webhooks", WebhookViewSet, basename="resend-webhook")
 
+# Before the path of one suppression, which may have slashes.
 urlpatterns = [
+    api_path("suppressions/batch/add", SuppressionBatchViewSet.as_view({"post": "add"}, basename="resend-suppression")),
+    api_path(
+        "suppressions/batch/remove", SuppressionBatchViewSet.as_view({"post": "remove"}, basename="resend-suppression")
+    ),
     *router.urls,
     api_path("emails/<id:email>/attachments", AttachmentViewSet.as_view({"get": "list"}, basename=ATTACHMENT)),
     api_path(

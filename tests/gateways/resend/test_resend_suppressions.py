@@ -98,3 +98,35 @@ def test_a_wrong_address_is_named(sdk, body, named):
 def test_a_key_that_only_sends_is_restricted(make_api):
     answer = make_api(scopes=[scopes.EMAILS_SEND]).get(f"{BASE}/suppressions")
     assert (answer.status_code, answer.json()["name"]) == (401, "restricted_api_key")
+
+
+def test_a_batch_is_suppressed_and_released(api, other_api):
+    base = "/compat/resend/suppressions"
+    made = api.post(f"{base}/batch/add", {"emails": ["a@x.test", "B@x.test", "a@x.test"]})
+    assert made.status_code == 200, made.json()
+    ids = [row["id"] for row in made.json()["data"]]
+    assert (len(ids), ids[0] == ids[2]) == (3, True)
+    assert other_api.post(f"{base}/batch/remove", {"ids": ids}).json() == {"data": []}
+    gone = api.post(f"{base}/batch/remove", {"ids": [ids[0]]}).json()["data"]
+    assert gone == [{"object": "suppression", "id": ids[0], "deleted": True}]
+    assert len(api.post(f"{base}/batch/remove", {"emails": ["b@x.test", "none@x.test"]}).json()["data"]) == 1
+    assert api.get(base).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("word", "body"),
+    [
+        ("add", {}),
+        ("add", {"emails": []}),
+        ("add", {"emails": ["a@x.test", "wrong"]}),
+        ("add", {"emails": [f"a{number}@x.test" for number in range(101)]}),
+        ("add", {"emails": "a@x.test"}),
+        ("remove", {}),
+        ("remove", {"ids": ["x"]}),
+        ("remove", {"ids": [], "emails": ["a@x.test"]}),
+    ],
+)
+def test_a_wrong_batch_is_refused_as_a_whole(api, project, word, body):
+    answer = api.post(f"/compat/resend/suppressions/batch/{word}", body)
+    assert (answer.status_code, set(answer.json())) == (422, {"statusCode", "name", "message"})
+    assert not project.suppressions.exists()
