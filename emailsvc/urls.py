@@ -10,6 +10,19 @@ from emailsvc.admin_site import account, joining, second_factor, sign_in, sign_o
 from emailsvc.documentation import views as documentation
 from emailsvc.openapi.schema import show_document
 from emailsvc.web import health, pages
+from gateways.mailgun import errors as mailgun_errors
+from gateways.postmark import errors as postmark_errors
+from gateways.resend import errors as resend_errors
+from gateways.sendgrid import errors as sendgrid_errors
+from gateways.ses import errors as ses_errors
+
+BASES = {
+    "mailgun": mailgun_errors.show_unknown_path,
+    "postmark": postmark_errors.show_unknown_path,
+    "resend": resend_errors.show_unknown_path,
+    "sendgrid": sendgrid_errors.show_unknown_path,
+    "ses": ses_errors.show_unknown_path,
+}
 
 urlpatterns = [
     # First, because every email comes this way.
@@ -41,6 +54,8 @@ urlpatterns = [
     path("compat/resend/", include("gateways.resend.urls")),
     path("compat/sendgrid/", include("gateways.sendgrid.urls")),
     path("compat/ses/", include("gateways.ses.urls")),
+    # A base without its slash is answered in its service's form too.
+    *(path(f"compat/{name}", view) for name, view in BASES.items()),
     path("inbox", RedirectView.as_view(pattern_name="inbox")),
     path("inbox/", include("inbox.urls")),
     path("admin/join/<str:token>/", joining.join, name="join"),
