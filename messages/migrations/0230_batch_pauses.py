@@ -17,7 +17,7 @@ KINDS = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mail", "0160_dated_at")]
+    dependencies = [("mail", "0210_attempt_recipient")]
 
     operations = [
         migrations.AlterField("pause", "kind", models.TextField(choices=KINDS)),
