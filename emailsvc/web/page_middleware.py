@@ -4,9 +4,10 @@ Django runs the middleware of settings.MIDDLEWARE one within the other. What sta
 is for pages only. The security headers of pages are those of APIs too.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from io import BytesIO
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -22,25 +23,30 @@ Header = tuple[str, str]
 class PagesEnd:
     """The last middleware of pages; what it hands a request to is what API requests are handed to."""
 
-    newest: ClassVar["PagesEnd"]
-
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        PagesEnd.newest = self
+        _newest.end = self
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self.get_response(request)
 
 
+class _Newest(threading.local):
+    end: PagesEnd
+
+
+_newest = _Newest()
+
+
 class ApiShortcut:
     """Hands requests below API paths to the end of the middleware for pages.
 
-    Django makes the middleware of one handler one after the other, the inner first: the newest end is ours.
+    Django makes the middleware of a handler one after the other, the inner first: this thread's newest end is ours.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self._for_pages = get_response
-        self._for_apis = PagesEnd.newest.get_response
+        self._for_apis = _newest.end.get_response
         self._headers = {is_secure: dict(list_headers(is_secure=is_secure)) for is_secure in (False, True)}
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
