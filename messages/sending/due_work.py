@@ -6,7 +6,7 @@ A part that waits for somebody, such as mail whose provider is paused, has its c
 
 from enum import StrEnum
 
-from ledger.sql import fetch
+from ledger.sql import Prepared, fetch
 from messages.sending.queue.waiting import write_is_due
 from messages.states import OPEN_STATUSES, Lane, Status, StatusReason
 
@@ -49,7 +49,8 @@ _CONDITIONS = {
     DueWork.GUARD: "SELECT WHERE NOT EXISTS"
     " (SELECT FROM mail_guardstate WHERE judged_at > now() - interval '60 seconds')",
 }
-_FIND = "SELECT " + ", ".join(f"EXISTS ({condition})" for condition in _CONDITIONS.values())
+# Planning takes longer than looking, and a worker looks each second.
+_FIND = Prepared("SELECT " + ", ".join(f"EXISTS ({condition})" for condition in _CONDITIONS.values()))
 
 
 def find_due_work() -> set[DueWork]:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from common.fields import decrypt
-from ledger.sql import execute, fetch_as, fetch_value
+from ledger.sql import Prepared, execute, fetch_as, fetch_value
 from webhooks.models import DeliveryStatus, EndpointStatus
 
 # The error that is logged for an attempt whose worker died.
@@ -124,7 +124,9 @@ class WebhookWork:
     due: bool
 
 
-_WORK = f"""
+# Planned once for a while, since a worker looks each second.
+_WORK = Prepared(
+    f"""
 SELECT EXISTS (SELECT FROM webhooks_webhookdelivery WHERE lease_token IS NOT NULL AND lease_until < now()) AS lost,
        EXISTS (SELECT FROM webhooks_endpoint e JOIN LATERAL (
            SELECT FROM webhooks_webhookdelivery d
@@ -135,6 +137,7 @@ SELECT EXISTS (SELECT FROM webhooks_webhookdelivery WHERE lease_token IS NOT NUL
            WHERE d.endpoint_id = e.id AND d.lease_token IS NULL AND d.next_attempt_at <= now() LIMIT 1
        ) AS waiting ON true WHERE e.status = '{EndpointStatus.ENABLED}') AS due
 """  # noqa: S608 - built from constants of this package
+)
 
 
 def find_work() -> WebhookWork:
