@@ -30,6 +30,9 @@ class Prepared(str):
     """A statement that PostgreSQL parses and plans once for a while: for those that a worker repeats many times a
     second, whose planning takes longer than the rest.
 
+    PostgreSQL keeps a plan only if it expects it to cost no more than the plans for the values that it saw. It looks at
+    the length of an array, and may so plan a statement each time that comes with few rows: `write_few` hides that.
+
     A kept plan does not notice that its tables grow, so that one made for an empty table would be slow for long. The
     plan is made anew after PLAN_SECONDS. Behind a pooler it is not kept.
     """
@@ -39,6 +42,13 @@ class Prepared(str):
     def now(self) -> str:
         """Its text with a comment that changes from time to time: a new text is a new statement."""
         return f"{self}\n-- {monotonic() // PLAN_SECONDS:.0f}"
+
+
+def write_few(rows: str) -> str:
+    """A part of FROM that gives the rows of `rows` for `%(count)s`, at least their number. PostgreSQL expects a few,
+    however many there are: it takes one step along an index for each, and the same plan for any number.
+    """
+    return f"(SELECT * FROM {rows} LIMIT (SELECT %(count)s::bigint))"  # noqa: S608 - a part of a statement
 
 
 def fetch(sql: str, params: Params = ()) -> list[tuple[Any, ...]]:

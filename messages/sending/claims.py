@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from domains.domain_status import VERIFIED_STATUSES
-from ledger.sql import Prepared, as_ids, as_nullable, as_texts, execute, fetch_as, send
+from ledger.sql import Prepared, as_ids, as_nullable, as_texts, execute, fetch_as, send, write_few
 from messages.sending.queue.heads import SUSPECT_HEAD, TURN_HEADS, describe_turns, postpone_blocked
 from messages.sending.queue.scope import ClaimScope as ClaimScope
 from messages.sending.queue.turns import Demand, Tenant, Turns
@@ -147,13 +147,14 @@ def _claim(sql: str, lane: Lane, values: Mapping[str, object], token: UUID | Non
 
 # The lock keeps the sweep out, so that the check of the lease and the mark are one step: either the lease is ours until
 # the mark is committed, or the mark is not set and the final dot is not sent. Rows are locked in the order of the ids.
+# IS TRUE keeps it from the index of leases, which has all those of this moment.
 _LEASED = """
 WITH leased AS MATERIALIZED (
     SELECT v.*, r.expires_at FROM (
-        SELECT * FROM unnest({columns}) AS v({names}) ORDER BY recipient_id
+        SELECT * FROM {few} AS few ORDER BY recipient_id
     ) AS v, LATERAL (
         SELECT expires_at FROM mail_recipient
-        WHERE id = v.recipient_id AND lease_token = ANY(%(tokens)s::uuid[]) AND lease_until > now()
+        WHERE id = v.recipient_id AND (lease_token = ANY(%(tokens)s::uuid[]) AND lease_until > now()) IS TRUE
         FOR NO KEY UPDATE
     ) AS r
 )
@@ -161,8 +162,10 @@ WITH leased AS MATERIALIZED (
 _COLUMNS = "%(recipients)s::uuid[], %(attempts)s::bigint[]"
 _START = Prepared(
     _LEASED.format(
-        columns=f"{_COLUMNS}, %(provider_ids)s::uuid[], %(provider_names)s::text[]",
-        names="recipient_id, attempt_id, provider_id, provider_name",
+        few=write_few(
+            f"unnest({_COLUMNS}, %(provider_ids)s::uuid[], %(provider_names)s::text[])"
+            " AS rows(recipient_id, attempt_id, provider_id, provider_name)"
+        )
     )
     + """
 UPDATE mail_attempt a
@@ -175,7 +178,7 @@ RETURNING a.recipient_id, a.phase = %(dot)s
 """
 )
 _DOT = Prepared(
-    _LEASED.format(columns=_COLUMNS, names="recipient_id, attempt_id")
+    _LEASED.format(few=write_few(f"unnest({_COLUMNS}) AS rows(recipient_id, attempt_id)"))
     + """
 UPDATE mail_attempt a SET phase = %(phase)s
 FROM leased WHERE a.id = leased.attempt_id AND a.recipient_id = leased.recipient_id
@@ -245,6 +248,7 @@ def _send_mark(sql: str, claims: Sequence[Claim], **values: object) -> Marked:
     if not claims:
         return tuple
     params = {
+        "count": len(claims),
         "recipients": as_ids(claim.recipient_id for claim in claims),
         "tokens": as_ids({claim.token for claim in claims}),
         "attempts": as_ids(claim.attempt_id for claim in claims),

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from delivery.envelope import Outcome
 from delivery.simulator.script import TIME_SCALE_HEADER
-from ledger.sql import Prepared, as_ids, as_rows, execute, fetch_as, fetch_column, pipelined
+from ledger.sql import Prepared, as_ids, as_rows, execute, fetch_as, fetch_column, pipelined, write_few
 from messages.feedback.closed_mailboxes import Mailbox
 from messages.message_events import describe_judgement, record_status_events
 from messages.sending.outcomes import AttemptResult, LeasedRecipient, next_transition
@@ -86,7 +86,7 @@ def write_results(ours: Sequence[tuple[AttemptResult, LeasedRecipient]], suppres
         {result.claim.token for result, _ in ours},
         {leased.message_id for _, leased in ours if leased.is_alone},
     )
-    execute(_FINISH, [Phase.DONE, as_rows(list_finished(written)), len(written)])
+    execute(_FINISH, {"phase": Phase.DONE, "rows": as_rows(list_finished(written)), "count": len(written)})
     changed = [each for each in written if each[2].status is not each[1].status]
     record_status_events(
         [build_applied_transition(leased, transition) for _, leased, transition in changed],
@@ -128,21 +128,19 @@ def attempt_event_data(result: AttemptResult, *, is_suppressed: bool) -> dict[st
     )
 
 
-# With the recipient PostgreSQL looks only at the partition of its month. The limit tells the planner how few the rows
-# are: it takes JSON for a hundred, for which it would read the whole table while that is small.
-_FINISH = Prepared("""
+# With the recipient PostgreSQL looks only at the partition of its month. It takes JSON for a hundred rows, for which it
+# would read the whole table while that is small.
+_FINISHED = write_few("""jsonb_to_recordset(%(rows)s::jsonb) AS rows(
+    id bigint, recipient_id uuid, outcome text, code smallint, enhanced_code text, reply text, reason text, about text,
+    remote_host text, tls text, remote_id text, wait interval
+)""")
+_FINISH = Prepared(f"""
 UPDATE mail_attempt a
-SET phase = %s, finished_at = now(), outcome = v.outcome, code = v.code, enhanced_code = v.enhanced_code,
+SET phase = %(phase)s, finished_at = now(), outcome = v.outcome, code = v.code, enhanced_code = v.enhanced_code,
     reply = v.reply, reason = v.reason, about = v.about, remote_host = v.remote_host, tls = v.tls,
     remote_id = v.remote_id, next_attempt_at = now() + v.wait
-FROM (
-    SELECT * FROM jsonb_to_recordset(%s::jsonb) AS v(
-        id bigint, recipient_id uuid, outcome text, code smallint, enhanced_code text, reply text, reason text,
-        about text, remote_host text, tls text, remote_id text, wait interval
-    ) LIMIT %s
-) AS v
-WHERE a.id = v.id AND a.recipient_id = v.recipient_id
-""")
+FROM {_FINISHED} AS v WHERE a.id = v.id AND a.recipient_id = v.recipient_id
+""")  # noqa: S608 - built from constants
 
 
 def list_finished(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from ledger.sql import execute
+from ledger.sql import execute, write_few
 from messages.sending.queue.scope import ClaimScope
 from messages.sending.queue.turns import Tenant
 from messages.sending.queue.waiting import QUEUED, STILL_QUEUED, SUSPECT
@@ -13,8 +13,11 @@ from messages.states import OPEN_STATUSES, Lane
 # window is looked at: recipients that may not be claimed now cost no more than that, see `postpone_blocked`. SKIP
 # LOCKED, so that workers claim at the same time.
 WINDOW = 250
-_TENANTS = """unnest(%(projects)s::uuid[], %(simulated)s::boolean[], %(direct)s::boolean[], %(counts)s::bigint[])
-        AS t(project_id, is_simulated, is_direct, count)"""
+_TENANTS = (
+    write_few("""unnest(%(projects)s::uuid[], %(simulated)s::boolean[], %(direct)s::boolean[],
+        %(counts)s::bigint[]) AS rows(project_id, is_simulated, is_direct, count)""")
+    + " AS t"
+)
 _WINDOW = f"""SELECT id, domain, sender_id, expires_at FROM mail_recipient
             WHERE lane = %(lane)s AND is_simulated = t.is_simulated AND project_id = t.project_id
               AND {QUEUED} AND next_attempt_at <= now()
@@ -48,6 +51,7 @@ SUSPECT_HEAD = f"""
 def describe_turns(counts: Mapping[Tenant, int], scope: ClaimScope) -> dict[str, object]:
     """The parameters that name the tenants whose turn it is, and the mail that they may not have claimed."""
     return {
+        "count": len(counts),
         "projects": [tenant.project_id for tenant in counts],
         "simulated": [tenant.is_simulated for tenant in counts],
         "direct": [scope.is_direct(tenant) for tenant in counts],

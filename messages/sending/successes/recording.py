@@ -14,7 +14,7 @@ from django.db import transaction
 
 from common.ids import new_id
 from ledger.rows import write_json
-from ledger.sql import Prepared, as_ids, as_nullable, as_texts, send
+from ledger.sql import Prepared, as_ids, as_nullable, as_texts, send, write_few
 from messages.message_events import STATUS_EVENTS
 from messages.sending.outcomes import ENDS, ENDS_WELL, AttemptResult
 from messages.sending.recording import attempt_event_data
@@ -27,23 +27,26 @@ from webhooks.tasks import ring
 
 _ENDS = sorted({ENDS[outcome][0] for outcome in ENDS_WELL})
 _PAIRS = ", ".join(f"('{source}', '{end}')" for end in _ENDS for source in sorted(list_sources(end)))
+_ROWS = write_few("""unnest(
+        %(recipients)s::uuid[], %(attempt_ids)s::bigint[], %(statuses)s::text[], %(outcomes)s::text[],
+        %(codes)s::smallint[], %(enhanced_codes)s::text[], %(replies)s::text[], %(hosts)s::text[], %(tls)s::text[],
+        %(remote_ids)s::text[], %(events)s::uuid[], %(types)s::text[], %(data)s::jsonb[]
+    ) AS rows(
+        recipient_id, attempt_id, status, outcome, code, enhanced_code, reply, remote_host, tls, remote_id, event_id,
+        event_type, data
+    )""")
+# Not in words that the index of leases matches: it has all those of this moment.
+_IS_OURS = "(r.lease_token = ANY(%(tokens)s::uuid[])) IS TRUE"
 # It waits for no lock, so the order of the locks does not matter. A recipient is left out that somebody has locked,
 # that is not leased to us, that feedback has moved meanwhile, or whose message has others: they roll up together.
 _SUCCESSES = f"""
 WITH ended AS MATERIALIZED (
     SELECT v.*, r.message_id, r.project_id, r.address, r.is_test, r.age_seconds
-    FROM unnest(
-        %(recipients)s::uuid[], %(attempt_ids)s::bigint[], %(statuses)s::text[], %(outcomes)s::text[],
-        %(codes)s::smallint[], %(enhanced_codes)s::text[], %(replies)s::text[], %(hosts)s::text[], %(tls)s::text[],
-        %(remote_ids)s::text[], %(events)s::uuid[], %(types)s::text[], %(data)s::jsonb[]
-    ) AS v(
-        recipient_id, attempt_id, status, outcome, code, enhanced_code, reply, remote_host, tls, remote_id, event_id,
-        event_type, data
-    ), LATERAL (
+    FROM {_ROWS} AS v, LATERAL (
         SELECT r.message_id, r.project_id, r.address, m.is_test,
                COALESCE(EXTRACT(epoch FROM now() - m.queued_at), 0)::float AS age_seconds
         FROM mail_recipient r JOIN mail_message m ON m.id = r.message_id
-        WHERE r.id = v.recipient_id AND r.lease_token = ANY(%(tokens)s::uuid[]) AND (r.status, v.status) IN ({_PAIRS})
+        WHERE r.id = v.recipient_id AND {_IS_OURS} AND (r.status, v.status) IN ({_PAIRS})
           AND NOT EXISTS (SELECT FROM mail_recipient s WHERE s.message_id = r.message_id AND s.id <> r.id)
         FOR NO KEY UPDATE OF m, r SKIP LOCKED
     ) AS r
@@ -90,6 +93,7 @@ def plan_recording(results: Sequence[AttemptResult]) -> Plan | None:
         "recipients": as_ids(claim.recipient_id for claim in claims),
         "attempt_ids": as_ids(claim.attempt_id for claim in claims),
         "tokens": as_ids({claim.token for claim in claims}),
+        "count": len(results),
         "statuses": as_texts(statuses),
         "outcomes": as_texts(reply.outcome for reply in replies),
         "codes": as_nullable(reply.code for reply in replies),
