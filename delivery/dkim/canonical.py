@@ -7,7 +7,10 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
+
+from delivery.line_ends import has_only_pairs
 
 # A larger body is not copied where its canonical form allows it.
 LARGE = 65_536
@@ -51,7 +54,7 @@ def canonicalize(message: bytes, own: Sequence[bytes] = ()) -> Canonical:
     end = message.find(b"\r\n\r\n")
     head, body_at = (message, len(message)) if end < 0 else (message[:end], end + 4)
     names, fields = select_fields(head, own)
-    return Canonical(names=tuple(names), fields=fields, body_hash=b64encode(hash_body(message, body_at)))
+    return Canonical(names=names, fields=fields, body_hash=b64encode(hash_body(message, body_at)))
 
 
 def hash_body(message: bytes, start: int) -> bytes:
@@ -76,10 +79,7 @@ def has_any(text: bytes, parts: Iterable[bytes], start: int) -> bool:
 
 def normalize_line_ends(message: bytes) -> bytes:
     """`message` with CRLF at the end of every line. A signed message must be sent in this form."""
-    count = message.count(b"\r\n")
-    if message.count(b"\n") == count and message.count(b"\r") == count:
-        return message
-    return BARE_LINE_END.sub(b"\r\n", message)
+    return message if has_only_pairs(message) else BARE_LINE_END.sub(b"\r\n", message)
 
 
 def canonical_body(body: bytes) -> bytes:
@@ -93,9 +93,15 @@ def canonical_body(body: bytes) -> bytes:
 
 def canonical_field(field: bytes) -> tuple[bytes, bytes]:
     """A header field by RFC 6376, 3.4.2: from raw lines without the last CRLF to its name and its canonical line."""
-    name, _, value = fold_spaces(field.replace(b"\r\n", b"")).partition(b":")
+    name, line = canonical_line(fold_spaces(field.replace(b"\r\n", b"")))
+    return name, line.removesuffix(b"\r\n")
+
+
+def canonical_line(line: bytes) -> tuple[bytes, bytes]:
+    """As `canonical_field`, of a field that is one line with single spaces; the canonical line has its CRLF."""
+    name, _, value = line.partition(b":")
     name = name.rstrip(b" ").lower()
-    return name, name + b":" + value.strip(b" ")
+    return name, b"%b:%b\r\n" % (name, value.strip(b" "))
 
 
 def fold_spaces(text: bytes) -> bytes:
@@ -107,25 +113,35 @@ def fold_spaces(text: bytes) -> bytes:
     return text
 
 
-def select_fields(head: bytes, own: Sequence[bytes] = ()) -> tuple[list[bytes], bytes]:
+def select_fields(head: bytes, own: Sequence[bytes] = ()) -> tuple[tuple[bytes, ...], bytes]:
     """The names to sign, and their canonical lines in that order. Of a repeated name the last field comes first."""
-    present: dict[bytes, list[bytes]] = {}
-    for line in unfold(head):
-        name, canonical = canonical_field(line)
-        if name and name not in UNSIGNED:
-            present.setdefault(name, []).append(canonical)
+    found = [canonical_line(line) for line in fold_spaces(unfold(head)).split(b"\r\n")]
+    names, order = arrange(tuple([name for name, _ in found]), tuple(own))
+    return names, b"".join([found[index][1] for index in order])
+
+
+@lru_cache(maxsize=256)
+def arrange(present: tuple[bytes, ...], own: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
+    """The names to sign, and the indexes of their fields in that order. Mails with the same fields are many.
+
+    `present` are the names of a message's fields, in lower case.
+    """
     if b"from" not in present:
         raise ValueError("the message has no From field")
-    names: list[bytes] = []
-    lines: list[bytes] = []
+    signed: dict[bytes, list[int]] = {}
+    for index, name in enumerate(present):
+        if name and name not in UNSIGNED:
+            signed.setdefault(name, []).append(index)
     oversigned = (*OVERSIGNED, *own)
-    for name in dict.fromkeys([*oversigned, *present]):
-        found = present.get(name, ())
-        names += [name] * (len(found) + (name in oversigned))
-        lines += reversed(found)
-    return names, b"".join([line + b"\r\n" for line in lines])
+    names: list[bytes] = []
+    order: list[int] = []
+    for name in dict.fromkeys([*oversigned, *signed]):
+        indexes = signed.get(name, ())
+        names += [name] * (len(indexes) + (name in oversigned))
+        order += reversed(indexes)
+    return tuple(names), tuple(order)
 
 
-def unfold(head: bytes) -> Iterable[bytes]:
-    """The fields of a message's head, each on one line; white space at a fold stays."""
-    return head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ").split(b"\r\n")
+def unfold(head: bytes) -> bytes:
+    """A message's head with each field on one line; white space at a fold stays."""
+    return head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")

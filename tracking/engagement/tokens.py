@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import sha256
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 LAYOUT = struct.Struct(">B16sH")
 MAC_SIZE = 16
@@ -46,12 +50,15 @@ def write_token(token: Token) -> str:
 
 def write_tokens(purpose: TokenPurpose, recipient_id: UUID, links: Iterable[int]) -> list[str]:
     """The tokens of a recipient's links; a mail may have dozens, so that each step counts."""
-    key, recipient, kind = _derive_key(settings.SECRET_KEY), recipient_id.bytes, int(purpose)
+    inner, outer = _begin_hmac(settings.SECRET_KEY)
+    recipient, kind = recipient_id.bytes, int(purpose)
     tokens = []
     for link in links:
         body = LAYOUT.pack(kind, recipient, link)
-        raw = body + hmac.digest(key, body, "sha256")[:MAC_SIZE]
-        tokens.append(_write(raw))
+        within, around = inner.copy(), outer.copy()
+        within.update(body)
+        around.update(within.digest())
+        tokens.append(_write(body + around.digest()[:MAC_SIZE]))
     return tokens
 
 
@@ -84,6 +91,13 @@ def _is_ours(body: bytes, mac: bytes) -> bool:
     """Whether the present key or an earlier one has signed: links in sent mail outlive a change of the key."""
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return any(hmac.compare_digest(mac, _sign(body, secret)) for secret in secrets)
+
+
+@lru_cache(maxsize=16)
+def _begin_hmac(secret: str) -> "tuple[_Hash, _Hash]":
+    """The two hashes of an HMAC (RFC 2104) that have read the key: copies of them take a third of `hmac.digest`."""
+    key = _derive_key(secret).ljust(64, b"\0")
+    return sha256(bytes(byte ^ 0x36 for byte in key)), sha256(bytes(byte ^ 0x5C for byte in key))
 
 
 @lru_cache(maxsize=16)
