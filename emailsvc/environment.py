@@ -10,13 +10,19 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from delivery.mime.headers import NAME
+from delivery.optional import EXTRAS, is_installed
 from emailsvc.observability_settings import ObservabilitySettings
 from emailsvc.setting_types import Limit, Networks, Seconds, SecondsList, TimeLimits, Words, build_limits
 from emailsvc.sign_in_settings import SignInSettings
+
+
+def has_s3(storages: str) -> bool:
+    """Whether ATTACHMENT_STORAGE names S3."""
+    return "s3" in {name.strip() for name in storages.split(",")}
 
 
 class Environment(SignInSettings, ObservabilitySettings, BaseSettings):
@@ -238,7 +244,15 @@ class Environment(SignInSettings, ObservabilitySettings, BaseSettings):
     )
     ATTACHMENT_STORAGE: str = Field(
         default="",
-        description="Dotted path of a Django storage class for attachments. Default: PostgreSQL.",
+        description="Where attachments are: `postgresql` (the default), `s3`, or the dotted path of a Django storage "
+        "class. Earlier storages follow, `s3,django.core.files.storage.FileSystemStorage`: their files are read and "
+        "removed.",
+    )
+    ATTACHMENT_BUCKET: str = Field(
+        default="",
+        validate_default=True,
+        description="Bucket for `s3`. Region, address and credentials are the variables of AWS: `AWS_DEFAULT_REGION`, "
+        "`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and so on. Needs `./run install s3`.",
     )
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Lowest level that is logged."
@@ -266,6 +280,13 @@ class Environment(SignInSettings, ObservabilitySettings, BaseSettings):
             raise ValueError("must be http:// or https:// with a host and no path")
         return value.rstrip("/")
 
+    @field_validator("ATTACHMENT_BUCKET")
+    @classmethod
+    def check_bucket(cls, value: str, info: ValidationInfo) -> str:
+        if not value and has_s3(info.data.get("ATTACHMENT_STORAGE", "")):
+            raise ValueError("must name the bucket, since ATTACHMENT_STORAGE has s3")
+        return value
+
     @field_validator("MAIL_ID_HEADER")
     @classmethod
     def check_mail_id_header(cls, value: str) -> str:
@@ -286,6 +307,16 @@ class Environment(SignInSettings, ObservabilitySettings, BaseSettings):
         for key in value:
             Fernet(key)
         return value
+
+
+def list_missing(env: Environment) -> list[str]:
+    """The extras that the settings need, and that are not installed."""
+    wanted = {
+        "otel": env.wants_traces,
+        "s3": has_s3(env.ATTACHMENT_STORAGE),
+        "sentry": bool(env.SENTRY_DSN),
+    }
+    return [name for name, is_wanted in wanted.items() if is_wanted and not is_installed(EXTRAS[name])]
 
 
 def read_environment() -> Environment:

@@ -5,8 +5,6 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
-from delivery.optional import EXTRAS, is_installed
-
 
 class ObservabilitySettings(BaseSettings):
     """Traces by OpenTelemetry, and errors to Sentry: both are extras."""
@@ -41,8 +39,3 @@ class ObservabilitySettings(BaseSettings):
     def wants_traces(self) -> bool:
         has_target = self.OTEL_EXPORTER_OTLP_ENDPOINT or self.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
         return bool(has_target) and not self.OTEL_SDK_DISABLED
-
-    def list_missing(self) -> list[str]:
-        """The extras that these settings need, and that are not installed."""
-        wanted = {"otel": self.wants_traces, "sentry": bool(self.SENTRY_DSN)}
-        return [name for name, is_wanted in wanted.items() if is_wanted and not is_installed(EXTRAS[name])]

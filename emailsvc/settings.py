@@ -8,7 +8,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from delivery.broker_tls import redis_tls, split_broker_tls
 from emailsvc.admin_site import theme
-from emailsvc.environment import read_environment
+from emailsvc.environment import list_missing, read_environment
 from emailsvc.logs import build_logging
 from emailsvc.openapi.settings import build_settings
 
@@ -270,6 +270,7 @@ TRACKING_SETTLE_TIME = env.TRACKING_SETTLE_SECONDS
 TRACKING_NETWORKS_FILE = env.TRACKING_NETWORKS_FILE
 
 ATTACHMENT_STORAGE = env.ATTACHMENT_STORAGE
+ATTACHMENT_BUCKET = env.ATTACHMENT_BUCKET
 
 # Celery only carries wake-ups, the rows are the queue: these settings keep a lost or stopped broker from blocking.
 # Kombu spells a Unix socket redis+socket://, redis-py and Django spell it unix://.
@@ -327,7 +328,7 @@ CELERY_TIMEZONE = "UTC"
 METRICS_TOKEN = env.METRICS_TOKEN
 METRICS_PORT = env.METRICS_PORT
 # What is configured and whose libraries are missing stays off; `doctor` tells it.
-MISSING_EXTRAS = env.list_missing()
+MISSING_EXTRAS = list_missing(env)
 IS_TRACED = env.wants_traces and "otel" not in MISSING_EXTRAS
 SENTRY_DSN = env.SENTRY_DSN
 SENTRY_ENVIRONMENT = env.SENTRY_ENVIRONMENT

@@ -1,8 +1,10 @@
 """Storage of attachments' bytes: PostgreSQL by default, or any Django storage. A project stores each content once."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
@@ -20,12 +22,16 @@ from django.utils.module_loading import import_string
 from common.errors import ApiError
 from common.ids import new_id
 from common.large_json.spooled import SpooledBytes
+from delivery.optional import ExtraMissingError, load_when_used, require_extra
 from ledger.rows import Part, Text
 from ledger.sql import fetch_column, fetch_value
 from messages.models import Attachment, AttachmentContent, Upload
 
 log = structlog.get_logger(__name__)
 
+# Names in ATTACHMENT_STORAGE beside the paths of classes.
+S3, POSTGRESQL = "s3", "postgresql"
+CONNECT_SECONDS, READ_SECONDS, TRIES = 3, 15, 3
 # The sweep removes content that no message names after this time: the upload comes before the message's commit.
 ORPHAN_AGE = timedelta(hours=1)
 
@@ -68,11 +74,43 @@ class File:
         return DjangoFile(self.content.file)
 
 
-def find_storage() -> Storage | None:
-    """The storage of the setting ATTACHMENT_STORAGE, or None when PostgreSQL keeps the bytes."""
-    if not settings.ATTACHMENT_STORAGE:
-        return None
-    storage: Storage = import_string(settings.ATTACHMENT_STORAGE)()
+def find_storages() -> list[Storage | None]:
+    """The storages of the setting ATTACHMENT_STORAGE; None stands for PostgreSQL, which is the default.
+
+    The first one takes new files, the others may have earlier ones. Raises StorageAwayError without the libraries.
+    """
+    names = [name.strip() for name in settings.ATTACHMENT_STORAGE.split(",") if name.strip()] or [POSTGRESQL]
+    try:
+        return [None if name == POSTGRESQL else open_storage(name, settings.ATTACHMENT_BUCKET) for name in names]
+    except ExtraMissingError as error:
+        log.error("attachment_storage_failed", error=str(error))  # noqa: TRY400  the sentence says it all
+        raise StorageAwayError from error
+
+
+def find_file_storages() -> list[Storage]:
+    return [storage for storage in find_storages() if storage is not None]
+
+
+@cache
+def open_storage(name: str, bucket: str) -> Storage:
+    """One for all threads, as Django's own: a client of S3 takes a tenth of a second to make."""
+    storage: Storage = build_s3(bucket) if name == S3 else import_string(name)()
+    return storage
+
+
+def build_s3(bucket: str) -> Storage:
+    """S3, or what speaks like it, with time limits that a request can wait for. Raises ExtraMissingError."""
+    require_extra("s3", "S3")
+    limits = load_when_used("botocore.config").Config(
+        connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": TRIES}
+    )
+    storage: Storage = load_when_used("storages.backends.s3").S3Storage(
+        bucket_name=bucket,
+        default_acl=None,
+        # Each name is used once: it need not be asked for before.
+        file_overwrite=True,
+        client_config=limits,
+    )
     return storage
 
 
@@ -84,9 +122,9 @@ def upload(project_id: UUID, files: Sequence[File]) -> dict[bytes, str]:
     faster request with the same content, either a content names the whole file or the sweep removes it.
     Raises StorageAwayError when the storage rejects the write.
     """
-    storage = find_storage()
     distinct = {file.digest: file for file in files}
-    if storage is None or not distinct:
+    storage = find_storages()[0] if distinct else None
+    if storage is None:
         return {}
     # A fresh `created_at` protects present contents from the sweep until this request has used them.
     known = set(map(bytes, fetch_column(_TOUCH, [project_id, list(distinct)])))
@@ -180,16 +218,23 @@ def read_content(content: AttachmentContent) -> bytes:
     """Read the bytes from PostgreSQL or from the storage. Raises StorageAwayError when the storage cannot be read."""
     if content.data is not None:
         return bytes(content.data)
-    storage = find_storage()
-    if storage is None:
+    storages = find_file_storages()
+    if not storages:
         raise ImproperlyConfigured("ATTACHMENT_STORAGE is unset, but contents were stored there")
     try:
-        with storage.open(content.storage_name) as file:
-            data: Any = file.read()
+        return read_file(storages, content.storage_name)
     except Exception as error:
         log.exception("attachment_storage_failed")
         raise StorageAwayError from error
-    return bytes(data)
+
+
+def read_file(storages: Sequence[Storage], name: str) -> bytes:
+    """The bytes of a file, from the first storage that has it."""
+    for storage in storages:
+        with suppress(FileNotFoundError), storage.open(name) as file:
+            data: Any = file.read()
+            return bytes(data)
+    raise FileNotFoundError("no storage has the file")
 
 
 _TOUCH = """
@@ -215,13 +260,14 @@ def sweep_attachments() -> int:
 
 def sweep_files() -> int:
     """Remove recorded files from the storage and return their number. A failed removal is retried at the next sweep."""
-    storage, count = find_storage(), 0
-    if storage is None:
+    storages, count = find_file_storages(), 0
+    if not storages:
         return 0
     old = Upload.objects.filter(created_at__lt=Now() - ORPHAN_AGE).order_by("created_at")
     for name in list(old.values_list("name", flat=True)):
         try:
-            storage.delete(name)
+            for storage in storages:
+                storage.delete(name)
         except Exception as error:  # noqa: BLE001  each storage has exceptions of its own
             log.warning("attachment_storage_failed", error=type(error).__name__)
             continue
