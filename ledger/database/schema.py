@@ -12,6 +12,9 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
     that the first of them has locked would be locked for all that time, and everybody who uses it waits.
     """
 
+    # That of `ledger.database.base`, which imports this module.
+    connection: Any
+
     def __enter__(self) -> "SchemaEditor":
         super().__enter__()
         self._kept: list[tuple[str, Any]] = []
