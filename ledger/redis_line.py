@@ -18,7 +18,7 @@ READ_BYTES = 65_536
 TOO_LATE = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
 
 
-class Line:
+class RedisLine:
     """Opened at the first command, and anew after an error of the connection. Raises redis-py's errors."""
 
     def __init__(self, client: Any) -> None:
@@ -92,13 +92,13 @@ def read_reply(heard: bytes, start: int) -> tuple[Any, int] | None:
         case b"_":
             return None, rest
         case b"*":
-            return read_list(heard, rest, int(text))
+            return read_array(heard, rest, int(text))
         case b"-":
             raise make_error(text.decode(errors="replace"))
     raise InvalidResponse(f"a reply that begins with {kind!r}")
 
 
-def read_list(heard: bytes, start: int, count: int) -> tuple[list[Any], int] | None:
+def read_array(heard: bytes, start: int, count: int) -> tuple[list[Any], int] | None:
     values = []
     for _ in range(count):
         found = read_reply(heard, start)

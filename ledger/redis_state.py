@@ -16,7 +16,7 @@ from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from delivery.broker_tls import redis_tls
-from ledger.redis_line import Line, write_words
+from ledger.redis_line import RedisLine, write_words
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class Shared:
 class _Kept(threading.local):
     """The connection of this thread, and the process and the client that it belongs to."""
 
-    line: Line
+    line: RedisLine
     owner: tuple[int, Any] | None = None
 
 
@@ -84,10 +84,10 @@ class Script:
         except (NoScriptError, redis.ConnectionError):
             return client.eval(self._text, len(keys), *keys, *values)
 
-    def _find_line(self, client: Any) -> Line:
+    def _find_line(self, client: Any) -> RedisLine:
         owner = (os.getpid(), client)
         if self._kept.owner != owner:
-            self._kept.line, self._kept.owner = Line(client), owner
+            self._kept.line, self._kept.owner = RedisLine(client), owner
         return self._kept.line
 
 

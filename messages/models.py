@@ -279,11 +279,8 @@ class Attempt(models.Model):
     """One transaction with a provider for one recipient, possibly interrupted by a crash."""
 
     id = models.BigAutoField(primary_key=True)
-    # Served by the index of `attempt_number_once`. No constraint: the claim inserts an attempt with the recipient's
-    # lease, and the rows of a recipient go only when its message is over, the attempts first.
-    recipient = models.ForeignKey(
-        Recipient, models.CASCADE, related_name="attempts", db_index=False, db_constraint=False
-    )
+    # By the index of `attempt_number_once`, and without a constraint: see decision 210.
+    recipient = models.ForeignKey(Recipient, models.CASCADE, "attempts", db_index=False, db_constraint=False)
     # Every table that grows names the project of its rows. Null until `0022` has filled those of earlier releases.
     project = models.ForeignKey(
         "accounts.Project", models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False

@@ -167,7 +167,7 @@ def change_factor(request: HttpRequest) -> HttpResponse:
         remove_app(user)
         messages.success(request, "The app was removed.")
     elif "remove_key" in request.POST:
-        if not remove_key(user, read_id(request.POST["remove_key"])):
+        if not remove_key(user, read_key_id(request.POST["remove_key"])):
             raise Http404
         messages.success(request, "The key was removed.")
     if not has_factor(user):
@@ -180,7 +180,7 @@ def show_codes(request: HttpRequest, codes: list[str], title: str) -> HttpRespon
     return TemplateResponse(request, "emailsvc/recovery_codes.html", context)
 
 
-def read_id(text: str) -> UUID:
+def read_key_id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:

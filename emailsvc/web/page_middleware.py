@@ -47,7 +47,7 @@ class ApiShortcut:
     def __init__(self, get_response: GetResponse) -> None:
         self._for_pages = get_response
         self._for_apis = _newest.end.get_response
-        self._headers = {is_secure: dict(list_headers(is_secure=is_secure)) for is_secure in (False, True)}
+        self._headers = {is_secure: dict(list_page_headers(is_secure=is_secure)) for is_secure in (False, True)}
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not wants_problems(request):
@@ -63,7 +63,7 @@ class ApiShortcut:
         return response
 
 
-def list_headers(*, is_secure: bool) -> Iterator[tuple[str, Header]]:
+def list_page_headers(*, is_secure: bool) -> Iterator[tuple[str, Header]]:
     """The headers that Django's middleware gives a plain response, as it keeps them: by their names in lower case."""
     scheme = "https" if is_secure else "http"
     request = WSGIRequest({"REQUEST_METHOD": "GET", "wsgi.input": BytesIO(), "wsgi.url_scheme": scheme})

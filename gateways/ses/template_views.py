@@ -4,8 +4,6 @@ Source: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_CreateEmailTe
 """
 
 from collections.abc import Generator, Mapping
-from email.message import EmailMessage
-from email.policy import SMTP
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -18,6 +16,8 @@ from accounts.idempotent_views import idempotent, recorded
 from accounts.viewsets import read_fields
 from common.parsers import read_object
 from common.serializers import QueryIntegerField, QuerySerializer, StrictUUIDField
+from delivery.mime.headers import Mailbox, date, unstructured
+from delivery.mime.message import MessageContent, lay_out
 from gateways.compat.placeholders import to_liquid
 from gateways.compat.publishing import build_changed, build_new, store_changed, store_new
 from gateways.compat.rewriting import reject
@@ -68,15 +68,17 @@ def show_template(template: Template) -> dict[str, Any]:
 
 def write_mail(content: RenderedContent) -> str:
     """A rendered template as a mail without sender and recipients."""
-    mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
-    mail["Date"] = timezone.now()
-    mail["Subject"] = content.subject
-    if content.text:
-        mail.set_content(content.text)
-    if content.html:
-        write = mail.add_alternative if content.text else mail.set_content
-        write(content.html, subtype="html")
-    return mail.as_bytes().decode()
+    parts = MessageContent(
+        from_=Mailbox(address=""),
+        to=(),
+        subject=content.subject,
+        date=timezone.now(),
+        message_id="template",
+        html=content.html,
+        text=content.text,
+    )
+    head = date("Date", parts.date) + unstructured("Subject", parts.subject) + b"MIME-Version: 1.0\r\n"
+    return (head + b"".join(data for _, data in lay_out(parts, is_personal=False))).decode("ascii")
 
 
 class TemplateViewSet(SesViewSet):

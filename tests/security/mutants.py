@@ -60,7 +60,7 @@ MUTANTS = (
     Mutant("Dots at the beginning of lines are doubled.", "delivery.smtp.transaction._DOT", NEVER_BYTES),
     Mutant(
         "A lone CR or LF becomes CRLF before the mail is sent.",
-        "delivery.smtp.transaction._has_only_pairs",
+        "delivery.smtp.transaction.has_only_pairs",
         always(True),
     ),
     Mutant(
