@@ -319,7 +319,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0} | (
         "unacked_restore_throttle": 10,
     }
 )
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "emailsvc.beat_scheduler:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 # Each run is saved at once, not every three minutes: queue_status and the admin use it to see whether beat is alive.
 CELERY_BEAT_SYNC_EVERY = 1

@@ -40,7 +40,7 @@ MODULES = (
     "accounts.people.sessions",
     "django.contrib.staticfiles.storage",
     "django.core.cache.backends.redis",
-    "django_celery_beat.schedulers",
+    "emailsvc.beat_scheduler",
     "gunicorn.app.wsgiapp",
     "gunicorn.glogging",
     "kombu.transport.redis",
