@@ -1,8 +1,11 @@
 """Changes of tables that hold their locks for as short a time as they can."""
 
+import re
 from typing import Any
 
 from django.db.backends.postgresql import schema
+
+OF_CONSTRAINTS = re.compile("CONSTRAINT|INDEX|CREATE TABLE|RENAME|DROP")
 
 
 class SchemaEditor(schema.DatabaseSchemaEditor):
@@ -14,10 +17,11 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
 
     # That of `ledger.database.base`, which imports this module.
     connection: Any
+    _kept: list[tuple[str, Any]]
 
     def __enter__(self) -> "SchemaEditor":
         super().__enter__()
-        self._kept: list[tuple[str, Any]] = []
+        self._kept = []
         if self.atomic_migration and not self.collect_sql:
             self.connection.keeping_editor = self
         return self
@@ -50,6 +54,16 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
             self._kept.append((str(sql), params))
         else:
             super().execute(sql, params)
+
+    def _constraint_names(self, model: Any, *args: Any, **options: Any) -> list[str]:
+        """The names in the catalogue. Statements stay kept, unless they change the constraints of that table."""
+        if any(model._meta.db_table in sql and OF_CONSTRAINTS.search(sql) for sql, _ in self._kept):
+            self.run_kept()
+        kept, self._kept = self._kept, []
+        try:
+            return list(super()._constraint_names(model, *args, **options))  # type: ignore[misc]
+        finally:
+            self._kept = kept
 
     def run_kept(self) -> None:
         """Run what is kept. The connection calls this before it does anything else."""

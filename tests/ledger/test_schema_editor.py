@@ -8,6 +8,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.utils import ProgrammingError
 from django.test.utils import CaptureQueriesContext
 
+from accounts.models import Project
 from ledger.sql import execute, fetch_value
 
 ADD = "ALTER TABLE probe ADD COLUMN name text"
@@ -38,6 +39,16 @@ def test_whoever_asks_meanwhile_sees_it() -> None:
         with connection.cursor() as cursor:
             cursor.execute("UPDATE probe SET size = 1, name = 'a'")
     assert fetch_value(COLUMNS) == 3
+
+
+def test_names_of_constraints_are_asked_without_locks_of_others() -> None:
+    with connection.schema_editor() as editor, CaptureQueriesContext(connection) as queries:
+        editor.execute(ADD)
+        assert editor._constraint_names(Project, ["id"], primary_key=True) == ["accounts_project_pkey"]
+        assert not any(ADD in query["sql"] for query in queries)
+        editor.execute('ALTER TABLE "accounts_project" ADD CONSTRAINT probed UNIQUE (id)')
+        assert "probed" in editor._constraint_names(Project, ["id"], unique=True, primary_key=False)
+        editor.execute('ALTER TABLE "accounts_project" DROP CONSTRAINT probed')
 
 
 def test_a_migration_without_a_transaction_keeps_nothing() -> None:
