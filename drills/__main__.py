@@ -48,6 +48,13 @@ def read_options() -> argparse.Namespace:
     parser.add_argument(
         "--soak", type=float, metavar="MINUTES", help="instead of drills, a mixed load with random faults for so long"
     )
+    parser.add_argument(
+        "--from",
+        dest="from_commit",
+        default="",
+        metavar="COMMIT",
+        help="the commit of this clone where the upgrades begin, in place of their own",
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="copy logs and the sinks' journals to this folder")
     # ./run passes these on; drills have their own folder and ports.
     parser.add_argument("--data", help=argparse.SUPPRESS)

@@ -28,7 +28,7 @@ def run_drills(ground: Ground, options: Namespace) -> int:
     patience = BROKEN_SECONDS if options.without else PATIENCE_SECONDS
     verdicts: list[DrillVerdict] = []
     begun_at = time.monotonic()
-    with running_stack(ground, changes) as stack:
+    with running_stack(ground, changes, older_commit=options.from_commit) as stack:
         if not options.json:
             print(build_head(), flush=True)
         for name in names:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from http.client import HTTPConnection, HTTPException
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -22,7 +23,7 @@ from emailsvc.launcher.ports import LOOPBACK
 from emailsvc.launcher.processes import COMMANDS
 
 PATIENCE_SECONDS = 30.0
-# Options of the drills' own processes: they have no use here.
+ELSEWHERE = "drills.harness.elsewhere"
 TABLES = (
     "mail_message, tracking_event, tracking_visit, tracking_suppression, accounts_idempotencykey, providers_provider,"
     " webhooks_endpoint, webhooks_webhookdelivery, tracking_suppressionwave, tracking_refusalcount,"
@@ -37,30 +38,35 @@ class NotUpError(Exception):
 class Stack:
     """Running servers, and programs forked from `nursery`. A kill includes all descendants."""
 
-    def __init__(self, ground: Ground, nursery: Nursery) -> None:
+    def __init__(self, ground: Ground, nursery: Nursery, older_commit: str = "") -> None:
         self.ground = ground
+        # Upgrades begin there, if it is given.
+        self.older_commit = older_commit
         self._nursery = nursery
         self._programs: dict[int, str] = {}
         self._webs: list[int] = []
         self._count = 0
 
-    def start(self, name: str, *options: str, **differences: Any) -> int:
+    def start(self, name: str, *options: str, folder: Path | None = None, **differences: Any) -> int:
         """Start a program of `./run` (`worker`, `worker-bulk`, `beat`, `web`); returns the number of its process.
 
-        `options` override those of `./run`. `differences` are those of `drills.harness.nursery.Request`.
+        `options` override those of `./run`; `folder` holds another version of the product. `differences` are those of
+        `drills.harness.nursery.Request`.
         """
         self._count += 1
         words = [*COMMANDS[name], *options]
         if "worker" in words:
             words += ["-n", f"{name}-{self._count}@drill"]
+        if folder:
+            words = [ELSEWHERE, str(folder), *words]
         log = str(self.ground.data / "logs" / f"{name}.log")
         pid = self._nursery.start(Request(words=words, log=log, **differences))
         self._programs[pid] = name
         return pid
 
-    def start_web(self, *, shift: float = 0.0) -> int:
+    def start_web(self, *, folder: Path | None = None, shift: float = 0.0) -> int:
         """Start a web server, and wait until one answers. Running ones continue on the same socket."""
-        pid = self.start("web", "--bind", f"fd://{self.ground.web.fileno()}", shift=shift)
+        pid = self.start("web", "--bind", f"fd://{self.ground.web.fileno()}", folder=folder, shift=shift)
         self._webs.append(pid)
         await_condition(self._is_web_up, "the web server to answer")
         return pid
@@ -182,7 +188,7 @@ def await_condition(is_true: Callable[[], object], what: str, seconds: float = P
 
 
 @contextmanager
-def running_stack(ground: Ground, changes: Sequence[Callable[[], None]]) -> Iterator[Stack]:
+def running_stack(ground: Ground, changes: Sequence[Callable[[], None]], *, older_commit: str = "") -> Iterator[Stack]:
     """Start servers, create the schema, start the web server. Settings have been read; no thread runs yet."""
     nursery = Nursery(changes)
     try:
@@ -192,7 +198,7 @@ def running_stack(ground: Ground, changes: Sequence[Callable[[], None]]) -> Iter
         with redirect_stdout(StringIO()):
             call_command("prepare", verbosity=0)
         connection.close()
-        stack = Stack(ground, nursery)
+        stack = Stack(ground, nursery, older_commit)
         stack.start_web()
         yield stack
     finally:
