@@ -92,14 +92,14 @@ def preview_posted(posted: Mapping[str, str]) -> RenderedContent:
     `posted` has the fields of the form, `variables` and `locales` as JSON, and `preview_locale`, the language to show;
     missing fields are taken from the template with the id `template`.
     """
-    variables = read_json_object(posted, "variables")
+    variables = read_posted_object(posted, "variables")
     locale = posted.get("preview_locale", "").strip()
     if locale and not is_locale(locale):
         raise InvalidFieldsError([FieldError("locale", "invalid_locale", LOCALE_RULE)])
     return preview_template(read_draft(posted), variables, PreviewOptions(locale=locale))
 
 
-def read_json_object(posted: Mapping[str, str], name: str) -> dict[str, Any]:
+def read_posted_object(posted: Mapping[str, str], name: str) -> dict[str, Any]:
     """The JSON object in a field of the form; {} without it. Raises InvalidFieldsError."""
     try:
         given = parse_json(posted.get(name, "").encode() or b"{}")
@@ -112,7 +112,7 @@ def read_json_object(posted: Mapping[str, str], name: str) -> dict[str, Any]:
 
 def read_languages(posted: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """The parts in other languages as they are written. Raises InvalidFieldsError."""
-    languages = read_json_object(posted, "locales")
+    languages = read_posted_object(posted, "locales")
     for name, parts in languages.items():
         if not is_locale(name):
             raise InvalidFieldsError([FieldError("locales", "invalid_locale", LOCALE_RULE)])

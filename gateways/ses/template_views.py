@@ -31,6 +31,7 @@ from templates_app.template_parts import RenderedContent
 
 PARTS: Mapping[str, str] = {"Subject": "subject", "Text": "text", "Html": "html"}
 MAX_PAGE = 100
+# The mail is a string in JSON.
 
 
 class TemplateListQuery(QuerySerializer):

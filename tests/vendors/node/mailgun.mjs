@@ -54,6 +54,20 @@ await step("mime", "POST /v3/{domain}/messages.mime", async () => {
   assert.equal((await arrived(to)).subject, "Whole");
 });
 
+await step("suppression", "GET, POST /v3/{domain}/bounces, …/unsubscribes, …/complaints", async () => {
+  await client.suppressions.create(GIVEN.domain, "bounces", [{ address: address("gone"), error: "No such user" }]);
+  const page = await client.suppressions.list(GIVEN.domain, "bounces", { limit: 100 });
+  assert.ok(page.items.some((item) => item.address === address("gone")));
+});
+
+await step("suppression", "GET, DELETE of an address there", async () => {
+  const item = await client.suppressions.get(GIVEN.domain, "bounces", address("gone"));
+  assert.equal(item.error, "No such user");
+  await client.suppressions.destroy(GIVEN.domain, "bounces", address("gone"));
+  const error = await rejected(() => client.suppressions.get(GIVEN.domain, "bounces", address("gone")));
+  assert.equal(error.status, 404);
+});
+
 await unsupported("other", "everything else", "", async () => {
   const error = await rejected(() => client.domains.list());
   assert.equal(error.status, 404);

@@ -60,9 +60,23 @@ await step("templates", "GET /templates, GET /templates/{id}", async () => {
   await client.sendEmailWithTemplate({ From, To: address("byid"), TemplateId: row.TemplateId, TemplateModel: { name: "Jo" } });
 });
 
-await unsupported("templates", "POST /templates", "templates are written at /api/v1", async () => {
-  const error = await rejected(() => client.createTemplate({ Name: "New", Subject: "Hi", HtmlBody: "<p>Hi</p>" }));
-  assert.ok(error instanceof Errors.PostmarkError && error.statusCode === 405, error.stack);
+await partial("templates", "POST /templates, PUT /templates/{id}", "placeholders, not blocks", async () => {
+  const made = await client.createTemplate({ Name: "New", Alias: "new", Subject: "Hi {{name}}", HtmlBody: "<p>{{{name}}}</p>" });
+  assert.ok(made.Active && Number.isInteger(made.TemplateId));
+  await client.editTemplate(made.TemplateId, { Subject: "Hello {{name}}" });
+  await client.sendEmailWithTemplate({ From, To: address("written"), TemplateId: made.TemplateId, TemplateModel: { name: "Jo" } });
+  assert.equal((await arrived(address("written"))).subject, "Hello Jo");
+  const error = await rejected(() => client.editTemplate("new", { HtmlBody: "{{#each items}}x{{/each}}" }));
+  assert.ok(error.message.includes("{{#each items"), error.stack);
+});
+
+await step("templates", "DELETE /templates/{id}", async () => {
+  assert.ok((await client.deleteTemplate("new")).Message.includes("removed"));
+});
+
+await step("templates", "POST /templates/validate", async () => {
+  const found = await client.validateTemplate({ Subject: "Hi {{name}}", HtmlBody: "<p>{{ oh", TestRenderModel: { name: "Jo" } });
+  assert.deepEqual([found.AllContentIsValid, found.Subject.RenderedContent, found.HtmlBody.ContentIsValid], [false, "Hi Jo", false]);
 });
 
 await step("get", "GET /messages/outbound/{id}/details", async () => {

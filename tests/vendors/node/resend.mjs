@@ -171,6 +171,12 @@ await step("suppression", "POST /suppressions", async () => {
   assert.equal((await ok(resend.suppressions.remove(id))).deleted, true);
 });
 
+await step("suppression", "POST /suppressions/batch/add, POST /suppressions/batch/remove", async () => {
+  const emails = [address("batch"), address("other")];
+  assert.equal((await ok(resend.suppressions.batch.add({ emails }))).data.length, 2);
+  assert.ok((await ok(resend.suppressions.batch.remove({ emails }))).data.every((row) => row.deleted));
+});
+
 await unsupported("other", "everything else", "", async () => {
   await refused(resend.apiKeys.list(), 404, "not_found");
 });

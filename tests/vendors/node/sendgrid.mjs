@@ -74,7 +74,7 @@ const scheduled = async (name) => {
   return batchId;
 };
 
-await partial("cancel", "POST /v3/user/scheduled_sends, GET /v3/user/scheduled_sends/{batch_id}", "emails that were accepted before", async () => {
+await step("cancel", "POST /v3/user/scheduled_sends, GET /v3/user/scheduled_sends/{batch_id}", async () => {
   const batchId = await scheduled("cancel");
   const body = { batch_id: batchId, status: "cancel" };
   const [answer] = await client.request({ method: "POST", url: "/v3/user/scheduled_sends", body });
@@ -83,12 +83,19 @@ await partial("cancel", "POST /v3/user/scheduled_sends, GET /v3/user/scheduled_s
   assert.deepEqual(rows, [body]);
 });
 
-await unsupported("update", "PATCH /v3/user/scheduled_sends/{batch_id}", "a cancelled email stays cancelled", async () => {
-  const error = await rejected(() =>
-    client.request({ method: "PATCH", url: "/v3/user/scheduled_sends/0197a0b0-0000-7000-8000-000000000000", body: { status: "pause" } }),
-  );
-  assert.equal(error.code, 405);
-  assert.ok(error.response.body.errors[0].message, error.stack);
+await step("update", "PATCH /v3/user/scheduled_sends/{batch_id}", async () => {
+  const url = `/v3/user/scheduled_sends/${await scheduled("pause")}`;
+  const [answer] = await client.request({ method: "PATCH", url, body: { status: "pause" } });
+  assert.equal(answer.statusCode, 204);
+  const [, rows] = await client.request({ method: "GET", url });
+  assert.equal(rows[0].status, "pause");
+});
+
+await partial("update", "DELETE /v3/user/scheduled_sends/{batch_id}", "a cancelled email stays cancelled", async () => {
+  const url = `/v3/user/scheduled_sends/${await scheduled("resume")}`;
+  await client.request({ method: "PATCH", url, body: { status: "pause" } });
+  const [answer] = await client.request({ method: "DELETE", url });
+  assert.equal(answer.statusCode, 204);
 });
 
 await step("webhook", "webhooks", async () => {

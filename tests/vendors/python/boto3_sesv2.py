@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from steps import GIVEN, PDF, PNG, address, arrived, check_files, raised, step, unsupported, until_limited
+from steps import GIVEN, PDF, PNG, address, arrived, check_files, partial, raised, step, unsupported, until_limited
 
 
 def connect(key_id: str, secret: str) -> Any:
@@ -104,6 +104,37 @@ def suppress() -> None:
     assert address("gone") in {row["EmailAddress"] for row in listed}
     ses.delete_suppressed_destination(EmailAddress=address("gone"))
     raised(lambda: ses.get_suppressed_destination(EmailAddress=address("gone")), ses.exceptions.NotFoundException)
+
+
+@partial("templates", "CreateEmailTemplate, UpdateEmailTemplate", "placeholders, not blocks")
+def write_template() -> None:
+    content = {"Subject": "Hi {{name}}", "Html": "<p>{{{name}}}</p>"}
+    ses.create_email_template(TemplateName="written", TemplateContent=content)
+    ses.update_email_template(TemplateName="written", TemplateContent={**content, "Subject": "Hello {{name}}"})
+    error = raised(
+        lambda: ses.update_email_template(TemplateName="written", TemplateContent={"Html": "{{#if a}}x{{/if}}"}),
+        ses.exceptions.BadRequestException,
+    )
+    assert "{{#if a" in str(error), error
+
+
+@step("templates", "TestRenderEmailTemplate")
+def render_template() -> None:
+    answer = ses.test_render_email_template(TemplateName="written", TemplateData='{"name": "Jo"}')
+    assert "Subject: Hello Jo" in answer["RenderedTemplate"], answer
+
+
+@step("templates", "GetEmailTemplate, ListEmailTemplates, DeleteEmailTemplate")
+def manage_templates() -> None:
+    assert ses.get_email_template(TemplateName="written")["TemplateContent"]["Subject"] == "Hello {{name}}"
+    assert "written" in {row["TemplateName"] for row in ses.list_email_templates()["TemplatesMetadata"]}
+    ses.delete_email_template(TemplateName="written")
+    raised(lambda: ses.get_email_template(TemplateName="written"), ses.exceptions.NotFoundException)
+
+
+@partial("account", "GetAccount", "the limits of the day in UTC")
+def get_account() -> None:
+    assert ses.get_account()["SendingEnabled"]
 
 
 @unsupported("other", "everything else")

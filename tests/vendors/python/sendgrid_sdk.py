@@ -24,7 +24,7 @@ from sendgrid.helpers.mail import (
     Substitution,
     To,
 )
-from steps import GIVEN, PDF, PNG, address, arrived, check_files, partial, raised, step, unsupported, until_limited
+from steps import GIVEN, PDF, PNG, address, arrived, check_files, raised, step, unsupported, until_limited
 
 
 def connect(key: str) -> Any:
@@ -89,7 +89,7 @@ def send_template() -> None:
     assert arrived(address("template"))["subject"] == "Welcome, Jo"
 
 
-@partial("cancel", "POST /v3/user/scheduled_sends", "emails that were accepted before")
+@step("cancel", "POST /v3/user/scheduled_sends")
 def cancel() -> None:
     batch_id = sendgrid.client.mail.batch.post().to_dict["batch_id"]
     mail = build("cancel")
