@@ -66,7 +66,7 @@ def play_upgrade(scene: Scene, default: str, change: Callable[[Scene, list[int]]
         scene.post_batch(BATCH, name=f"before{number}", each=[EMAIL] * BATCH)
     post_scheduled(scene)
     scene.wait_for(lambda: len(scene.sink.taken) > BATCH, "the older version to send", PATIENCE_SECONDS)
-    with scene.load(RATE, is_persistent=True, **EMAIL) as load, Reader(scene.client()) as reader:
+    with scene.load(RATE, is_persistent=True, **EMAIL) as load, ListReader(scene.client()) as reader:
         scene.wait_for(lambda: load.accepted, "the older version to accept")
         change(scene, pids)
         upgraded_at = time.monotonic()
@@ -145,7 +145,7 @@ def judge_endpoint(scene: Scene, receiver: Receiver) -> None:
     scene.details["webhooks"] = len(told)
 
 
-class Reader:
+class ListReader:
     """An application that lists its emails, one request after the other: `statuses` counts the answers."""
 
     def __init__(self, client: Client) -> None:
