@@ -7,15 +7,15 @@ steps, between which the threads of a web process take the interpreter from each
 import socket
 import struct
 from collections.abc import Sequence
-from ssl import SSLError, SSLWantReadError, SSLWantWriteError
+from ssl import SSLSocket
 from typing import Any
 
 import redis
 from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
 
 READ_BYTES = 65_536
-# What a socket with a time limit of the system's raises when it is over.
-TOO_LATE = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
+# What a socket raises when its time limit is over: the system's, or Python's.
+TOO_LATE = (BlockingIOError, TimeoutError)
 
 
 class RedisLine:
@@ -39,7 +39,7 @@ class RedisLine:
         except TOO_LATE as error:
             self._close()
             raise redis.TimeoutError from error
-        except (OSError, SSLError) as error:
+        except OSError as error:
             self._close()
             raise redis.ConnectionError from error
         except BaseException:
@@ -50,8 +50,9 @@ class RedisLine:
     def _open(self) -> Any:
         self._connection.connect()
         self._socket = self._connection._sock
-        if self._seconds is not None:
-            # Python's own limit waits for the socket by a call of its own before each read.
+        if self._seconds is not None and not isinstance(self._socket, SSLSocket):
+            # Python's own limit waits for the socket by a call of its own before each read. TLS keeps it: Python would
+            # read again and again when the system's is over.
             limit = struct.pack("ll", int(self._seconds), int(self._seconds % 1 * 1_000_000))
             self._socket.settimeout(None)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
