@@ -222,13 +222,13 @@ def read_content(content: AttachmentContent) -> bytes:
     if not storages:
         raise ImproperlyConfigured("ATTACHMENT_STORAGE is unset, but contents were stored there")
     try:
-        return read_from_storage(storages, content.storage_name)
+        return read_stored_file(storages, content.storage_name)
     except Exception as error:
         log.exception("attachment_storage_failed")
         raise StorageAwayError from error
 
 
-def read_from_storage(storages: Sequence[Storage], name: str) -> bytes:
+def read_stored_file(storages: Sequence[Storage], name: str) -> bytes:
     """The bytes of a file, from the first storage that has it."""
     for storage in storages:
         with suppress(FileNotFoundError), storage.open(name) as file:
