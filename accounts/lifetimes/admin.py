@@ -8,10 +8,11 @@ from unfold.admin import ModelAdmin
 
 from accounts.lifetimes.models import Retention
 from accounts.lifetimes.retention import KINDS, KeptDays, set_kept_days
+from accounts.people.scoped_admin import ScopedAdmin
 
 
 @admin.register(Retention)
-class RetentionAdmin(ModelAdmin):  # type: ignore[misc]
+class RetentionAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """A project without a row has the defaults; an empty field keeps for good."""
 
     fields = ("project", *KINDS)

@@ -60,18 +60,18 @@ RIGHTS: tuple[Right, ...] = (
     ),
     Right(
         kind="view",
-        what="API keys without their text, limits, notices, pauses",
+        what="API keys without their text, limits, retention, notices, pauses",
         roles=BUILDERS,
         permissions=(
             *("accounts.view_apikey", "accounts.view_projectlimits", "accounts.view_keylimits"),
-            *("accounts.view_notice", "mail.view_pause"),
+            *("accounts.view_retention", "accounts.view_notice", "mail.view_pause"),
         ),
     ),
     Right(
         kind="view",
-        what="audit log, members",
+        what="audit log, members, erasures",
         roles=OPERATORS,
-        permissions=("accounts.view_auditentry", "accounts.view_membership"),
+        permissions=("accounts.view_auditentry", "accounts.view_membership", "mail.view_erasure"),
     ),
     Right(
         kind="act",
@@ -87,9 +87,9 @@ RIGHTS: tuple[Right, ...] = (
     ),
     Right(
         kind="act",
-        what="pause and resume mail and providers",
+        what="pause and resume mail and providers; erase a person",
         roles=OPERATORS,
-        permissions=build_names("mail.pause", "add", "change"),
+        permissions=(*build_names("mail.pause", "add", "change"), "mail.add_erasure"),
     ),
     Right(
         kind="configure",
@@ -104,12 +104,12 @@ RIGHTS: tuple[Right, ...] = (
     ),
     Right(
         kind="configure",
-        what="domains, providers at public addresses, the project's name, contact and default sender",
+        what="domains, providers at public addresses, retention, the project's name, contact and default sender",
         roles=OPERATORS,
         permissions=(
             *build_names("domains.domain", "add", "change", "delete"),
             *build_names("providers.provider", "add", "change", "delete"),
-            "accounts.change_project",
+            *("accounts.change_project", "accounts.add_retention", "accounts.change_retention"),
         ),
     ),
     Right(

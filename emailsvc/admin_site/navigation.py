@@ -37,6 +37,7 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("mail.pause", "pause_circle"),
         ("mail.incidentresend", "emergency"),
         ("django_celery_beat.periodictask", "schedule"),
+        ("mail.erasure", "person_remove"),
         ("accounts.auditentry", "history"),
         ("accounts.requestentry", "receipt_long"),
     ),

@@ -33,6 +33,12 @@ HANDOVER_SECONDS = Histogram(
     bounds=HANDOVERS,
 )
 WEBHOOK_ATTEMPTS = Counter("emailsvc_webhook_attempts_total", "Posts to webhook endpoints.", ("outcome",))
+WEBHOOK_SECONDS = Histogram(
+    "emailsvc_webhook_duration_seconds",
+    "Time of a post to a webhook endpoint, until its answer or its failure.",
+    ("outcome",),
+    bounds=LATENCIES,
+)
 LIMITS_HIT = Counter(
     "emailsvc_limits_hit_total", "Requests that a limit refused (429, or 503 for one of the server).", ("limit",)
 )

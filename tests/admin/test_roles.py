@@ -10,7 +10,7 @@ from django.db import models
 from django.test import Client
 from django.urls import URLPattern, URLResolver, reverse
 
-from accounts.models import AuditEntry, Invitation, KeyLimits, Membership, Notice, Project, ProjectLimits
+from accounts.models import AuditEntry, Invitation, KeyLimits, Membership, Notice, Project, ProjectLimits, Retention
 from accounts.people.admin import MembershipAdmin
 from accounts.people.reach import EVERYWHERE, NOWHERE, find_reach, visible_projects
 from accounts.people.roles import RIGHTS, ROLES_IN_INSTALLATION, Role, build_table
@@ -19,6 +19,7 @@ from accounts.people.services import create_user, give_role, take_role
 from accounts.requests.models import RequestEntry
 from accounts.services import create_api_key, write_audit, write_notice
 from common.ids import new_id
+from messages.lifetimes.erasures import request_erasure
 from messages.models import IncidentResend, Message, Pause
 from providers.models import Provider
 from tests.admin.people import log_in
@@ -66,6 +67,8 @@ def theirs(other_project: Project, make_api: Any) -> dict[type[models.Model], mo
         *(other_project.templates.get(), other_project.domains.get(), other_project.streams.get()),
         Suppression.objects.get(),
         ProjectLimits.objects.create(project=other_project),
+        Retention.objects.create(project=other_project),
+        request_erasure(other_project, "theirs@x.test", "x"),
         KeyLimits.objects.create(api_key=key),
         write_audit("their-actor", "act", other_project),
         write_notice(other_project, kind="note", text="Their notice"),

@@ -16,7 +16,7 @@ from django.db import transaction
 from common.times import format_time
 from delivery.retry import next_wait
 from ledger.sql import fetch_column
-from ledger.telemetry.families import WEBHOOK_ATTEMPTS
+from ledger.telemetry.families import WEBHOOK_ATTEMPTS, WEBHOOK_SECONDS
 from ledger.telemetry.lines import log_line
 from ledger.telemetry.spans import email_span, note_step
 from webhooks.endpoint_health import GONE, disable, disable_long_failing, note_health
@@ -105,6 +105,7 @@ def count_posts(decided: Iterable[tuple[PostResult, DeliveryDecision]], recorded
         if result.claim.delivery_id in recorded:
             outcome = "deferred" if verdict.status is DeliveryStatus.PENDING else str(verdict.status)
             WEBHOOK_ATTEMPTS.add(outcome)
+            WEBHOOK_SECONDS.observe(result.answered.duration.total_seconds(), outcome)
             log_post(result, outcome)
 
 
