@@ -21,7 +21,6 @@ from emailsvc.launcher.ports import held_port
 from ledger import cached_rows as cached_rows_module
 from ledger.cached_rows import CachedRows, cached_rows
 from ledger.telemetry import lines
-from ledger.telemetry.gathering import gatherer
 from messages import services
 from messages.accepting.draft import Draft
 from messages.models import Message
@@ -32,7 +31,6 @@ from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.lock_order import Transactions, recorded_locks
 from tests.port_guard import guarded_ports
 from tests.shortcuts import shortcuts
-from webhooks import publishing
 
 # Machines under load are slow, and a test that fails must fail again.
 hypothesis_settings.register_profile("emailsvc", deadline=None, derandomize=True)
@@ -53,9 +51,17 @@ def all_locks() -> Iterator[Transactions]:
 
 
 @pytest.fixture(autouse=True)
-def _locks_are_taken_in_order(all_locks: Transactions) -> Iterator[None]:
-    """Every test is a test of the one order of locks, in whatever flow it has (docs/decisions/0205)."""
+def _each_test_begins_anew(all_locks: Transactions) -> Iterator[None]:
+    """One fixture, since each costs ten thousand tests a tenth of a millisecond.
+
+    A process keeps the providers and pauses for a second: longer than the transaction of the test that made them.
+    Every test is a test of the one order of locks, in whatever flow it has (docs/decisions/0205).
+    """
+    routes.forget()
+    pause_state.forget()
     yield
+    lines.forget_lines()
+    recording.forget_requests()
     breaches = all_locks.take_breaches()
     assert not breaches, "\n\n".join(breaches)
 
@@ -106,28 +112,6 @@ class ApiClient:
 
     def delete(self, path: str, /, **headers: str) -> HttpResponse:
         return self.request("DELETE", path, **headers)
-
-
-@pytest.fixture(autouse=True)
-def _providers_are_read_anew() -> None:
-    """A process keeps the providers and pauses for a second: longer than the transaction of the test that made them."""
-    routes.forget()
-    pause_state.forget()
-
-
-@pytest.fixture(autouse=True)
-def _rows_are_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test changed holds at once. tests/ledger/test_cached_rows.py and those beside it have the cache."""
-    monkeypatch.setattr(cached_rows, "is_enabled", False)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_gathered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A thread that writes what tests count would go on after them. A test that looks calls `gatherer.write`."""
-    monkeypatch.setattr(gatherer, "has_thread", False)
-    yield
-    lines.forget_lines()
-    recording.forget_requests()
 
 
 @pytest.fixture
@@ -239,9 +223,3 @@ def zone(dns_server: DnsServer, settings: Any, monkeypatch: pytest.MonkeyPatch) 
     settings.PUBLIC_URL = "https://mail.service.test"
     dns_server.put("mail.service.test", "A", "192.0.2.25")
     return dns_server
-
-
-@pytest.fixture(autouse=True)
-def _endpoints_are_known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for other processes to notice a new webhook endpoint, since there are none."""
-    monkeypatch.setattr(publishing, "FRESH_SECONDS", 0.0)

@@ -16,7 +16,10 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from accounts.metering import wrong_keys
 from common.client_ip import IpAddress
 from delivery.dkim import signing
+from ledger.cached_rows import cached_rows
+from ledger.telemetry.gathering import gatherer
 from tests.lock_order import RANKS
+from webhooks import publishing
 
 RSA_KEYS = 6
 FILLED_BY_DJANGO = {"django_migrations", "django_content_type", "auth_permission"}
@@ -109,6 +112,19 @@ def few_rsa_keys() -> Iterator[None]:
 
 
 @contextmanager
+def one_process_alone() -> Iterator[None]:
+    """What a test changed holds at once, and no thread writes what tests count: there are no other processes.
+
+    tests/ledger/test_cached_rows.py and those beside it have the cache; a test that looks calls `gatherer.write`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cached_rows, "is_enabled", False)
+        patch.setattr(gatherer, "has_thread", False)
+        patch.setattr(publishing, "FRESH_SECONDS", 0.0)
+        yield
+
+
+@contextmanager
 def only_filled_tables_emptied() -> Iterator[None]:
     """Django truncates all tables after a test that commits, and makes all permissions anew: 0.15 s of processor time.
 
@@ -137,6 +153,7 @@ ALL = (
     public_authorities_left_out,
     few_rsa_keys,
     only_filled_tables_emptied,
+    one_process_alone,
     wrong_keys_counted_for_each_test,
 )
 

@@ -2,8 +2,6 @@
 
 The end of a run lists the tests that took longer than `SECONDS` and do not say it. It lists them and fails nothing: a
 busy machine makes any test slow. Fixtures do not count, since the first test to come pays for what others share.
-
-Modules with such tests come first, so that no worker of pytest-xdist ends with one while the others have nothing to do.
 """
 
 import pytest
@@ -16,15 +14,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow(reason): takes longer than five seconds, and why it must.")
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for marker in item.iter_markers("slow"):
             if not (marker.args and isinstance(marker.args[0], str) and marker.args[0].strip()):
                 raise pytest.UsageError(f"{item.nodeid} is marked slow without a reason")
-    slow_modules = {item.path for item in items if item.get_closest_marker("slow")}
-    # Stable, so that each module stays together, and a random order stays random.
-    items.sort(key=lambda item: item.path not in slow_modules)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

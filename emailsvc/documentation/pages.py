@@ -83,6 +83,13 @@ def read_page(name: str, base: str, today: date) -> Document:
     return read_document(read_source(name, base, today), site)
 
 
+@lru_cache(maxsize=100)
+def read_title(name: str) -> str:
+    """A page's title: for the navigation, since to read all pages takes seconds."""
+    with (find_folder() / f"{name}.md").open(encoding="utf-8") as file:
+        return file.readline().removeprefix("# ").strip()
+
+
 def read_source(name: str, base: str, today: date) -> str:
     """The Markdown of a page, filled in."""
     return fill_in((find_folder() / f"{name}.md").read_text("utf-8"), base, today)

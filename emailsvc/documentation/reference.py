@@ -82,7 +82,7 @@ class OperationGroup:
 
     @property
     def title(self) -> str:
-        return self.tag.capitalize()
+        return title_of(self.tag)
 
     @property
     def headings(self) -> list[Heading]:
@@ -92,6 +92,11 @@ class OperationGroup:
             )
             for each in self.operations
         ]
+
+
+def title_of(tag: str) -> str:
+    """The title of a tag's group."""
+    return tag.capitalize()
 
 
 @lru_cache(maxsize=2)

@@ -12,8 +12,9 @@ from django.views.decorators.http import require_safe
 from emailsvc.documentation import pages, plain_text
 from emailsvc.documentation.markdown import Document, Heading
 from emailsvc.documentation.pages import HOME, Link, Section
-from emailsvc.documentation.reference import OperationGroup, list_groups
+from emailsvc.documentation.reference import OperationGroup, list_groups, title_of
 from emailsvc.documentation.search import Place, search
+from emailsvc.openapi.settings import TAGS
 from emailsvc.web.pages import PAGE_POLICY, SWAGGER_POLICY, page_response
 
 API = f"{HOME}/api"
@@ -23,12 +24,11 @@ MAX_QUERY = 200
 def list_sections() -> list[Section]:
     """The navigation."""
     sections = [
-        Section(title=title, links=[Link(url=pages.url_of(name), title=read_cached_page(name).title) for name in names])
+        Section(title=title, links=[Link(url=pages.url_of(name), title=pages.read_title(name)) for name in names])
         for title, names in pages.list_pages().items()
         if names
     ]
-    tags = groups().values()
-    api = Section(title="API", links=[Link(url=f"{API}/{group.tag}", title=group.title) for group in tags])
+    api = Section(title="API", links=[Link(url=f"{API}/{tag}", title=title_of(tag)) for tag in TAGS])
     start, guides, *rest = sections
     return [start, guides, api, *rest]
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tests.architecture.sources import PACKAGES, ROOT
+from tests.architecture.sources import PACKAGES, ROOT, parse
 
 PLACES = (*PACKAGES, "drills", "bench")
 MAX_FUNCTIONS = 3
@@ -35,7 +35,7 @@ def collect_names(root: Path, places: Iterable[str]) -> tuple[Names, Names]:
             if "migrations" in path.parts:
                 continue
             unit = find_unit(path.relative_to(root))
-            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            for node in parse(path.relative_to(ROOT) if root == ROOT else path).body:
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                     functions[node.name].add(unit)
                 elif isinstance(node, ast.ClassDef):

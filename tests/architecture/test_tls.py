@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.sources import ROOT, find_sources
+from tests.architecture.sources import ROOT, find_sources, parse
 
 MAKER = Path("delivery/tls.py")
 # Names by which Python makes a context; `ssl.SSLContext` as a type is free.
@@ -68,14 +68,14 @@ def test_one_module_makes_every_context() -> None:
         fault
         for path in find_all()
         if path != MAKER and BEFORE_THE_INSTALL not in path.parents
-        for fault in find_faults(path, ast.parse((ROOT / path).read_text(encoding="utf-8")))
+        for fault in find_faults(path, parse(path))
     ]
     assert found == []
 
 
 def test_that_module_is_looked_for_and_found() -> None:
     assert MAKER in set(find_all())
-    assert list(find_faults(MAKER, ast.parse((ROOT / MAKER).read_text(encoding="utf-8"))))
+    assert list(find_faults(MAKER, parse(MAKER)))
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 
 from accounts import scopes
-from emailsvc.documentation.pages import list_pages
+from emailsvc.documentation.pages import list_pages, url_of
 from emailsvc.documentation.search import cut_excerpt
+from emailsvc.documentation.views import API, groups, list_sections, read_cached_page
 
 NAMES = sorted({name for names in list_pages().values() for name in names})
 URLS = ["/docs", "/docs/search?q=webhook", *(f"/docs/{name}" for name in NAMES)]
@@ -45,6 +46,12 @@ def get(url: str) -> str:
 
 def list_urls() -> list[str]:
     return [*URLS, *dict.fromkeys(re.findall(r'href="(/docs/api/[a-z]+)"', get("/docs")))]
+
+
+def test_the_navigation_has_each_page_and_group_under_its_title() -> None:
+    shown = {link.url: link.title for section in list_sections() for link in section.links}
+    read = {url_of(name): read_cached_page(name).title for name in NAMES}
+    assert shown == read | {f"{API}/{group.tag}": group.title for group in groups().values()}
 
 
 def test_every_page_is_offline_and_runs_no_inline_script():

@@ -14,8 +14,6 @@ from tests.smtp_server import Script, Silent, SmtpServer
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.slow("starts, kills and restarts programs"),
-    # In one worker of pytest-xdist: they share the nursery.
-    pytest.mark.xdist_group("flows"),
 ]
 Wait = Callable[..., None]
 EMAIL = {"from_": "Shop <shop@mine.test>", "to": "one@rcpt.test", "subject": "Hi", "text": "Hello."}

@@ -10,8 +10,6 @@ from messages.models import ReceivedFeedback
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.slow("starts, kills and restarts programs"),
-    # In one worker of pytest-xdist: they share the nursery.
-    pytest.mark.xdist_group("flows"),
 ]
 
 

@@ -18,8 +18,6 @@ from webhooks.models import WebhookDelivery
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.slow("starts, kills and restarts programs"),
-    # In one worker of pytest-xdist: they share the nursery.
-    pytest.mark.xdist_group("flows"),
 ]
 EMAIL = {"from_": "shop@mine.test", "to": "one@rcpt.test", "subject": "Hi", "text": "Hello."}
 

@@ -25,8 +25,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     needs.program("postfix"),
     needs.root,
-    # One Postfix for all of them.
-    pytest.mark.xdist_group("postfix"),
 ]
 DSN = (*Script().offers, "DSN")
 

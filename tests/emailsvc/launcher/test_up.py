@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 
 # One after the other, in one worker: they share the service.
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.slow("starts ten processes, and waits for them to end")]
+pytestmark = pytest.mark.slow("starts ten processes, and waits for them to end")
 
 NOT_GIVEN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "PUBLIC_URL", "PROVIDER_URL")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in NOT_GIVEN}

@@ -8,6 +8,8 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
+from botocore.loaders import create_loader
+from botocore.session import get_session
 from django.test import Client
 
 from accounts.models import SigningPair
@@ -17,6 +19,8 @@ from providers.routing.selection import routes
 from tests.conftest import ApiClient
 
 BASE = "/compat/ses"
+# It has read AWS's descriptions once for all tests.
+LOADER = create_loader()
 EMAILS = f"{BASE}/v2/email/outbound-emails"
 
 
@@ -67,7 +71,9 @@ def connect() -> Callable[..., Any]:
 
     def build(pair: SigningPair, **changes: str) -> Any:
         credentials = {"aws_access_key_id": pair.access_key_id, "aws_secret_access_key": str(pair.secret)}
-        client = boto3.Session().client(
+        core = get_session()
+        core.register_component("data_loader", LOADER)
+        client = boto3.Session(botocore_session=core).client(
             "sesv2",
             region_name="eu-west-1",
             endpoint_url=f"http://testserver{BASE}",
