@@ -141,7 +141,7 @@ def measure_rows(scale: Scale, names: Names, stack: ExitStack) -> None:
     stack.callback(listing_rows.finish)
     plan = scale.plan
     listing = listing_rows.Listing(plan.few_due_rows, size=200, shares=1, status="queued")
-    scale.measure_claims(FEW_DUE)
+    scale.measure_claims(FEW_DUE, partial(keep_due, scale, listing.extend, plan.few_due_rows))
     scale.service.make_key()
     listing.extend(plan.due_rows - plan.few_due_rows)
     scale.measure_claims(MANY_DUE)
@@ -161,6 +161,15 @@ def measure_rows(scale: Scale, names: Names, stack: ExitStack) -> None:
     if "claim" in scale.board.rows:
         hold_domain(scale, names, stack)
         measure_behind(scale, filler.tell, HELD_DOMAIN)
+
+
+def keep_due(scale: Scale, extend: Callable[[int], None], count: int) -> None:
+    """Make as much mail due as is missing from `count`."""
+    with scale.ground.connect_administrator(DATABASE) as connection:
+        left = connection.execute("SELECT count(*) FROM mail_recipient WHERE next_attempt_at <= now()").fetchone()
+    missing = count - int(left[0] if left else 0)
+    if missing > 0:
+        extend(missing)
 
 
 OF_LISTED = ("--project", "listed")
