@@ -39,8 +39,8 @@ SETTINGS = {
     "max_logical_replication_workers": "0",
 }
 INITDB_OPTIONS = ("-A", "trust", "-E", "UTF8", "--no-locale", "-U", ADMINISTRATOR, "--no-instructions")
-# For tests: losing data in a power cut does no harm there.
-VOLATILE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# For tests: losing data in a power cut does no harm there, and no table lives long.
+VOLATILE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 def read_major(folder: Path) -> int | None:

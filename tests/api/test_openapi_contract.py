@@ -27,7 +27,7 @@ from tests.architecture.test_tenancy import resource_of
 
 pytestmark = pytest.mark.django_db
 # More by hand: the environment says how many requests of each kind each operation gets.
-EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "3"))
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

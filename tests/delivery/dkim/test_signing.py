@@ -127,20 +127,20 @@ def normal_form(message: bytes) -> tuple[list[bytes], bytes]:
 
 
 @pytest.mark.parametrize("name", ["plain", "attachments", "8 bit", "trailing spaces", "duplicate fields"])
-@pytest.mark.slow("verifies thousands of signatures")
+@pytest.mark.slow("verifies hundreds of signatures")
 def test_any_changed_byte_of_the_message_fails(name: str) -> None:
     message = MESSAGES[name]
     field = SIGNERS[ED25519].sign(message)
     chance = random.Random(name)
     changed_count = 0
-    for _ in range(300):
+    for _ in range(150):
         position = chance.randrange(len(message))
         changed = bytearray(message)
         changed[position] ^= 1 << chance.randrange(7)
         if can_matter(message, bytes(changed)):
             changed_count += 1
             assert not is_valid(field + bytes(changed)), (position, message[max(0, position - 20) : position + 20])
-    assert changed_count > 100
+    assert changed_count > 50
 
 
 def test_any_changed_byte_of_the_signature_field_fails() -> None:
