@@ -166,8 +166,8 @@ def measure_rows(scale: Scale, names: Names, stack: ExitStack) -> None:
 def keep_due(scale: Scale, extend: Callable[[int], None], count: int) -> None:
     """Make as much mail due as is missing from `count`."""
     with scale.ground.connect_administrator(DATABASE) as connection:
-        left = connection.execute("SELECT count(*) FROM mail_recipient WHERE next_attempt_at <= now()").fetchone()
-    missing = count - int(left[0] if left else 0)
+        due = connection.execute("SELECT FROM mail_recipient WHERE next_attempt_at <= now()").rowcount
+    missing = count - due
     if missing > 0:
         extend(missing)
 
