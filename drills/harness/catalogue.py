@@ -44,11 +44,11 @@ DRILLS: Mapping[str, str] = {
     "drip": "drills.scenarios.clients:drip",
     "refused-bodies": "drills.scenarios.clients:refused_bodies",
     "deploy": "drills.scenarios.deploys:deploy",
-    "upgrade": "drills.scenarios.upgrades:upgrade",
-    "upgrade-with-stop": "drills.scenarios.upgrades:upgrade_with_stop",
     "ten-thousand": "drills.scenarios.deploys:ten_thousand",
     "machines": "drills.scenarios.machines.playing:machines",
     "webhooks": "drills.scenarios.endpoints:webhooks",
+    "upgrade": "drills.scenarios.upgrades:upgrade",
+    "upgrade-with-stop": "drills.scenarios.upgrades:upgrade_with_stop",
 }
 # Parts that can be disabled, in the drills' own processes only, to show that the drills detect it.
 PARTS: Mapping[str, str] = {

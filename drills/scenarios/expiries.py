@@ -23,10 +23,12 @@ LATE = 200
 FRESH = 50
 LATE_SECONDS = 1.0
 RACES = 200
-# A mail expires about when its final dot is asked for, shortly before or after. Its reply comes later.
-DATA_SECONDS = 0.01
+# A mail expires about when its final dot is asked for, shortly before or after. Its reply comes later. A relay that
+# takes less time gets mail whose dot is granted with the start, so that nothing races.
+SLOW = 30
+DATA_SECONDS = 0.25
 DOT_SECONDS = 0.03
-EXPIRES_AFTER = (-0.01, 0.25)
+EXPIRES_AFTER = (0.24, 0.5)
 # A person settles about when the tick finds that the time is over; it comes every 0.2 s.
 SETTLES_AFTER = (0.0, 0.25)
 SETTLERS = 8
@@ -40,7 +42,7 @@ _elsewhere = ThreadPoolExecutor(max_workers=1, thread_name_prefix="expiry")
 def expired(scene: Scene) -> None:
     """Workers come back after the time of much mail: none of it leaves. Expiry races with replies and settlements."""
     scene.open_sink()
-    delivered = come_back_late(scene)
+    delivered = come_back_late(scene) + slow_down(scene)
     taken = race_with_replies(scene)
     settled, good = race_with_settlements(scene)
     scene.details["raced"] = {"taken": taken, "settled": settled}
@@ -64,6 +66,18 @@ def come_back_late(scene: Scene) -> int:
     late = [mail.address for mail in scene.sink.taken if mail.address.startswith("late")]
     scene.expect(not late, f"{len(late)} mails were sent after their time")
     return FRESH
+
+
+def slow_down(scene: Scene) -> int:
+    """Let the workers see that the relay takes its time. Returns the number of mails that must be delivered."""
+    scene.sink.rule = take_time
+    scene.fill(SLOW, name="slow")
+    scene.wait_for_quiet(since=time.monotonic())
+    return SLOW
+
+
+def take_time(stage: Stage, _mail: SinkMail) -> Act:
+    return Wait(DATA_SECONDS) if stage is Stage.DATA else None
 
 
 def expire_at_dot(stage: Stage, mail: SinkMail) -> Act:

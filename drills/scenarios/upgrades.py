@@ -18,7 +18,7 @@ from emailsvc.launcher.data_folder import ROOT
 # The last version before the migrations of roles, search, retention, erasures and the request log.
 BEFORE_CONSOLE = "eff62484413077c91379f573ca266a07ae6d73ae"
 # The last version before events, attempts and webhook deliveries were partitioned by month (docs/decisions/0106).
-BEFORE_MONTHS = "6d389a0c0c58caecef47c5f744779d3dedb38de0"
+BEFORE_MONTHS = "9227bf65876d00c122b2d27e4d6529a09ff379da"
 RATE = 20.0
 # Programs besides the web server, all of them in both versions.
 PROGRAMS = ("worker", "worker-bulk", "worker-webhooks", "beat")
