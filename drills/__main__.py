@@ -35,7 +35,7 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run drills", description="Fault drills on their own servers.")
     parser.add_argument("--only", action="append", choices=DRILLS, metavar="NAME", help=", ".join(DRILLS))
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run each drill this many times")
-    parser.add_argument("--minutes", type=float, metavar="N", help="play the drill `machines` for so long")
+    parser.add_argument("--minutes", type=float, metavar="N", help="play `machines` or `incident` for so long")
     parser.add_argument("--seed", type=int, metavar="N", help="the first seed of the drill `machines`")
     parser.add_argument("--json", action="store_true", help="print one JSON line for each drill")
     parser.add_argument(

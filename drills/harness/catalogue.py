@@ -38,6 +38,7 @@ DRILLS: Mapping[str, str] = {
     "blocked": "drills.scenarios.strangers:blocked",
     "failover": "drills.scenarios.failovers:failover",
     "esp": "drills.scenarios.esps:esp",
+    "incident": "drills.scenarios.incidents:incident",
     "limits": "drills.scenarios.limits:limits",
     "same-key": "drills.scenarios.clients:same_key",
     "idle-connections": "drills.scenarios.clients:idle_connections",

@@ -156,3 +156,31 @@ def test_the_database_admits_no_second_copy(send):
 @pytest.mark.parametrize("wrong", [["--rate", "0"], ["--rate", "x"], ["--until", "yesterday"]])
 def test_wrong_options_are_refused(project, wrong):
     assert run(*wrong)[0] != 0
+
+
+class Clock:
+    """A clock that moves only while somebody sleeps or works."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def test_no_burst_follows_a_delay(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("messages.management.commands.incident.time", clock)
+    times = []
+    for number in import_module("messages.management.commands.incident").at_rate(50, range(40)):
+        times.append(clock.now)
+        # The database is away while the tenth is accepted; each other one takes 5 ms.
+        clock.sleep(60 if number == 10 else 0.005)
+    assert times[10] == pytest.approx(10 / 50)
+    after = [time - times[11] for time in times[11:]]
+    # Five are late by the time that may be caught up; the rest keeps to the rate.
+    assert after[-1] == pytest.approx(28 / 50 - 0.1)
+    assert sum(time < 0.1 for time in after) <= 10
