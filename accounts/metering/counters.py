@@ -16,7 +16,7 @@ ALMOST = 1e-6
 MAX_OWN = 50_000
 # KEYS: one for each limit. ARGV: one text with five words for each: kind (b or c), most or -, amount, life in seconds,
 # start of a counter or -. Returns a text of words, since clients read a list more slowly: -1, then 0 or 1 for each, if
-# these counters are missing and nothing was done; else the number of the limit that refuses or 0, and the remaining
+# these counters are missing and nothing was done; else the number of the last limit that refuses or 0, and the remaining
 # amounts, - for a limit that only counts. An amount is taken from all limits or from none.
 _TAKE = Script("""
 local time = redis.call('TIME')
@@ -31,14 +31,14 @@ for i, key in ipairs(KEYS) do
     local kept = redis.call('HMGET', key, 'tokens', 'at')
     have[i] = math.min(most, (tonumber(kept[1]) or most) + math.max(0, now - (tonumber(kept[2]) or now)) * most)
     local enough = amount == 0 or have[i] >= amount - 1e-6 or (amount > most and have[i] >= most - 1e-6)
-    if not enough and refused == 0 then refused = i end
+    if not enough then refused = i end
   else
     local used = tonumber(redis.call('GET', key)) or start
     if not used then
       missing[i+1], lacks = 1, true
     else
       have[i] = used
-      if most and amount > 0 and used + amount > most and refused == 0 then refused = i end
+      if most and amount > 0 and used + amount > most then refused = i end
     end
   end
 end
@@ -75,7 +75,7 @@ end
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """Whether the amounts were taken: else the limit that refuses. `remaining` has an amount for each limit."""
+    """Whether the amounts were taken: else the last limit that refuses. `remaining` has an amount for each limit."""
 
     refused: Limit | None
     remaining: Sequence[float | None]
@@ -152,7 +152,7 @@ class OwnCounters:
                 self._buckets.clear()
             for key, start in starts.items():
                 self._used.setdefault(key, start)
-            refused = next((limit for limit in limits if not self._has(limit)), None)
+            refused = next((limit for limit in reversed(limits) if not self._has(limit)), None)
             for limit in limits if refused is None else ():
                 self._change(limit, limit.amount)
             return Taken(refused=refused, remaining=[self._left(limit) for limit in limits])

@@ -81,7 +81,10 @@ class Limit:
 
 
 def list_limits(key: ApiKey, messages: int, now: datetime) -> Sequence[Limit]:
-    """The limits of a request that accepts `messages`. Test mail has limits by second only."""
+    """The limits of a request that accepts `messages`, those of the longest period last.
+
+    Test mail has limits by second only.
+    """
     # Their names have the day.
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
 
@@ -92,7 +95,7 @@ def list_limits(key: ApiKey, messages: int, now: datetime) -> Sequence[Limit]:
         limits = build_limits(own, key.pk, messages, today, is_of_key=True, is_test=key.is_test)
         if key.project_id is not None:
             limits += build_limits(project, key.project_id, messages, today, is_of_key=False, is_test=key.is_test)
-        return limits
+        return sorted(limits, key=lambda limit: LIVES[limit.period.value])
 
     return cached_rows.get(("limits", key.pk, messages, today), build)
 

@@ -90,6 +90,11 @@ class TestBothPlaces:
         assert again.refused is not None
         assert again.refused.retry_seconds(again.remaining[0] or 0.0, datetime.now(UTC)) in range(45, 51)
 
+    def test_the_last_of_several_refuses_as_it_lasts_longest(self) -> None:
+        bucket, day = build(Period.SECOND, 2, 2), build(Period.DAY, 2, 2)
+        assert take([bucket, day], from_zero).refused is None
+        assert take([bucket, day], from_zero).refused == day
+
     def test_what_is_given_back_can_be_taken_again(self) -> None:
         bucket, day = build(Period.SECOND, 2, 100), build(Period.DAY, 100, 100)
         assert take([bucket, day], from_zero).refused is None
