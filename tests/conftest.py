@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.http import HttpResponse
 from django.test import Client
 from hypothesis import settings as hypothesis_settings
@@ -46,7 +47,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session", autouse=True)
 def all_locks() -> Iterator[Transactions]:
-    with recorded_locks() as transactions:
+    """The locks that are taken; what else holds for the whole process is begun with it."""
+    with recorded_locks() as transactions, shortcuts(), guarded_ports():
         yield transactions
 
 
@@ -59,6 +61,7 @@ def _each_test_begins_anew(all_locks: Transactions) -> Iterator[None]:
     """
     routes.forget()
     pause_state.forget()
+    mail.outbox.clear()
     yield
     lines.forget_lines()
     recording.forget_requests()
@@ -69,12 +72,6 @@ def _each_test_begins_anew(all_locks: Transactions) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     copy_template()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _shortcuts() -> Iterator[None]:
-    with shortcuts():
-        yield
 
 
 @dataclass
@@ -190,12 +187,6 @@ def admin_api(db: None) -> ApiClient:
 def anonymous() -> ApiClient:
     """A client without a key."""
     return ApiClient(None)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _ports_are_held() -> Iterator[None]:
-    with guarded_ports():
-        yield
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet
 from emailsvc.embedded.errors import EmbeddedError
 from emailsvc.embedded.runtime import runtime_folder
 from emailsvc.embedded.servers import running_servers
+from tests.compiling import begin_compiling
 from tests.database_template import begin_template
 
 DEFAULTS = {
@@ -46,6 +47,8 @@ def pytest_runtestloop() -> None:
 
 def start_missing(early: pytest.Config) -> None:
     """Start the servers that the environment does not name, until pytest's last cleanup."""
+    arguments = early.known_args_namespace
+    compiling = begin_compiling(arguments.file_or_dir) if arguments.numprocesses else []
     stack = ExitStack()
     early.add_cleanup(stack.close)
     # Not pytest's own temporary folder: that one is kept after the run, and PostgreSQL's data is large.
@@ -55,7 +58,9 @@ def start_missing(early: pytest.Config) -> None:
     except EmbeddedError as error:
         raise pytest.UsageError(str(error)) from error
     os.environ.update(running.environment)
-    if early.known_args_namespace.numprocesses:
+    for program in compiling:
+        program.wait()
+    if arguments.numprocesses:
         begin_template(stack)
 
 

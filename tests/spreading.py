@@ -5,19 +5,44 @@ workers from, parsed sources, the pages of the documentation. These and modules 
 worker ends with one while the others have nothing to do.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 FOLDERS = ("tests/architecture/", "tests/documentation/", "tests/flows/")
 
 
+class Positions(list[str]):
+    """The tests of a worker, in which each is found at once."""
+
+    def __init__(self, tests: Iterable[str]) -> None:
+        super().__init__(tests)
+        self._positions = {test: position for position, test in enumerate(self)}
+
+    def index(self, test: str, *_bounds: int) -> int:  # type: ignore[override]
+        return self._positions[test]
+
+
 class ByPlace(LoadScopeScheduling):
-    """Hands out whole places."""
+    """Hands out whole places. After each test its base counts what is left: finished places are taken away."""
 
     def _split_scope(self, nodeid: str) -> str:
         return find_place(nodeid)
+
+    def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
+        super().add_node_collection(node, collection)
+        if node in self.registered_collections:
+            self.registered_collections[node] = Positions(collection)
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        work = self.assigned_work[node]
+        place = find_place(self.registered_collections[node][item_index])
+        super().mark_test_complete(node, item_index, duration)
+        if all(work[place].values()):
+            del work[place]
 
 
 @pytest.hookimpl(trylast=True)
