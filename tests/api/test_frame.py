@@ -2,16 +2,20 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.models import IdempotencyKey
 from accounts.requests.recording import write_requests
 from messages.models import Recipient
 from messages.states import Status, StatusReason
+from providers.routing.selection import routes
 from tests.api.conftest import EMAIL
 from tests.api.test_conventions import list_routes
 from tests.architecture.test_tenancy import fill, owned, resource_of  # noqa: F401  a fixture
@@ -133,6 +137,22 @@ def ask(client_of, owned):  # noqa: F811
         return client_of(path).request(method, f"{full}{query}", given, **headers)
 
     return call
+
+
+@pytest.fixture
+def undone(subtests, owned) -> Callable[[str], AbstractContextManager[None]]:  # noqa: F811
+    """For one route of a test of all: what is done within is taken back, and a failure is the route's alone."""
+
+    @contextmanager
+    def begin(path: str) -> Iterator[None]:
+        before, point = deepcopy(owned), transaction.savepoint()
+        with subtests.test(path=path):
+            yield
+        transaction.savepoint_rollback(point)
+        owned.update(before)
+        routes.forget()
+
+    return begin
 
 
 @pytest.fixture
@@ -272,19 +292,20 @@ def test_options_lists_the_methods_without_a_key(anonymous, owned):  # noqa: F81
         assert not [name for name in answer.headers if name.lower().startswith("access-control")], path
 
 
-@pytest.mark.parametrize("path", REPEATABLE)
-def test_every_post_is_done_once_under_its_key_and_a_refused_one_leaves_it_free(ask, ready, path):
-    ready(path)
-    assert ask("POST", path, body={"other": 1}, Idempotency_Key="once").status_code == 422
-    assert not IdempotencyKey.objects.exists()
-    first = ask("POST", path, Idempotency_Key="once")
-    again = ask("POST", path, Idempotency_Key="once")
-    assert first.status_code in {200, 201, 202}, first.content
-    assert (again.status_code, again.json()) == (first.status_code, first.json())
-    assert ("Idempotency-Replayed" in first, again["Idempotency-Replayed"]) == (False, "true")
-    assert again.headers.get("Location") == first.headers.get("Location")
-    other = ask("POST", path, body={"other": 1}, Idempotency_Key="once")
-    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+def test_every_post_is_done_once_under_its_key_and_a_refused_one_leaves_it_free(ask, ready, undone):
+    for path in REPEATABLE:
+        with undone(path):
+            ready(path)
+            assert ask("POST", path, body={"other": 1}, Idempotency_Key="once").status_code == 422
+            assert not IdempotencyKey.objects.exists()
+            first = ask("POST", path, Idempotency_Key="once")
+            again = ask("POST", path, Idempotency_Key="once")
+            assert first.status_code in {200, 201, 202}, first.content
+            assert (again.status_code, again.json()) == (first.status_code, first.json())
+            assert ("Idempotency-Replayed" in first, again["Idempotency-Replayed"]) == (False, "true")
+            assert again.headers.get("Location") == first.headers.get("Location")
+            other = ask("POST", path, body={"other": 1}, Idempotency_Key="once")
+            assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
 @pytest.mark.parametrize("path", sorted(PREVIEWS))
@@ -294,33 +315,35 @@ def test_a_preview_takes_no_notice_of_a_key(ask, path):
         assert (answer.status_code, "Idempotency-Replayed" in answer) == (200, False)
 
 
-@pytest.mark.parametrize("path", POSTS)
-def test_what_is_made_says_where_it_is(ask, client_of, ready, settings, path):
-    ready(path)
-    answer = ask("POST", path)
-    if path not in MAKE_ONE:
-        assert "Location" not in answer
-        return
-    start = f"{settings.PUBLIC_URL}/api/v1/{MAKE_ONE[path]}/"
-    assert answer["Location"].startswith(start)
-    found = client_of(path).get(answer["Location"].removeprefix(settings.PUBLIC_URL))
-    assert (found.status_code, found.json()["id"]) == (200, answer.json()["id"])
+def test_what_is_made_says_where_it_is(ask, client_of, ready, settings, undone):
+    for path in POSTS:
+        with undone(path):
+            ready(path)
+            answer = ask("POST", path)
+            if path not in MAKE_ONE:
+                assert "Location" not in answer
+                continue
+            start = f"{settings.PUBLIC_URL}/api/v1/{MAKE_ONE[path]}/"
+            assert answer["Location"].startswith(start)
+            found = client_of(path).get(answer["Location"].removeprefix(settings.PUBLIC_URL))
+            assert (found.status_code, found.json()["id"]) == (200, answer.json()["id"])
 
 
-@pytest.mark.parametrize("path", SHOW_SECRETS)
-def test_a_stored_answer_with_a_secret_is_encrypted(ask, api, ready, owned, path):  # noqa: F811
-    if path.startswith("/providers/"):
-        values = {"name": "esp", "kind": "esp", "settings": {"esp": "postmark", "server_token": "s3cret"}}
-        owned["providers"]["pk"] = api.post("/providers", values).json()["id"]
+def test_a_stored_answer_with_a_secret_is_encrypted(ask, api, ready, owned, undone):  # noqa: F811
     body = {"name": "other", "kind": "esp", "settings": {"esp": "postmark", "server_token": "s3cret"}}
-    answer = ask("POST", path, **({"body": body} if path == "/providers" else {}), Idempotency_Key="once").json()
-    secret = answer.get("key") or answer.get("secret") or answer["events_url"].rpartition("/")[2]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT row_to_json(k)::text FROM accounts_idempotencykey k")
-        stored = cursor.fetchone()[0]
-    assert len(secret) > 20
-    assert secret not in stored
-    assert json.loads(stored)["body"] is None
+    for path in SHOW_SECRETS:
+        with undone(path):
+            if path.startswith("/providers/"):
+                owned["providers"]["pk"] = api.post("/providers", {**body, "name": "esp"}).json()["id"]
+            given = {"body": body} if path == "/providers" else {}
+            answer = ask("POST", path, **given, Idempotency_Key="once").json()
+            secret = answer.get("key") or answer.get("secret") or answer["events_url"].rpartition("/")[2]
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT row_to_json(k)::text FROM accounts_idempotencykey k")
+                stored = cursor.fetchone()[0]
+            assert len(secret) > 20
+            assert secret not in stored
+            assert json.loads(stored)["body"] is None
 
 
 def test_ids_are_taken_in_any_case(ask, api, owned):  # noqa: F811

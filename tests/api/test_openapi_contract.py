@@ -48,8 +48,20 @@ def serve(environ: Any, start_response: Any) -> Any:
     return application(environ, start_response)
 
 
+@pytest.fixture(scope="module")
+def read() -> dict[str, Any]:
+    """The document once it is read: that takes longer than the requests to one tag."""
+    return {}
+
+
 @pytest.fixture
-def schema(db: None) -> Any:
+def schema(db: None, read: dict[str, Any]) -> Any:
+    if not read:
+        read["schema"] = load()
+    return read["schema"]
+
+
+def load() -> Any:
     return schemathesis.openapi.from_wsgi("/api/schema", serve, headers={"Host": "localhost"})
 
 
