@@ -102,7 +102,8 @@ def _collect(lines: Sequence[str], finders: Collection[re.Pattern[str]], own: Co
 
 
 def _find(line: str, finders: Collection[re.Pattern[str]], own: Collection[str]) -> Iterator[str]:
-    if _OUR_FIELD.match(line) or _GREETING.match(line):
+    # Most lines of a bounce message name nobody.
+    if "@" not in line or _OUR_FIELD.match(line) or _GREETING.match(line):
         return
     for finder in finders:
         if finder is not _LEADING and _CONTACT.search(line):

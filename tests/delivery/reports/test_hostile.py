@@ -129,8 +129,9 @@ def test_no_pattern_backtracks_without_end(word: str):
 
 
 def parse_words(word: str, length: int) -> None:
-    """Reports of long lines, of that many words at most."""
-    lines = (f"{word} " * (length // 100) + "\n") * 300 + (f"{word}" * (length // 5) + "\n") * 30
+    """Reports of lines of that length. Only a line with an at sign is searched for addresses."""
+    spaced, joined = (f"{(unit * length)[: length - 2]}@\n" for unit in (f"{word} ", word))
+    lines = spaced * 6 + joined * 3
     fields = f"Final-Recipient: rfc822;a@b.test\nAction: failed\nDiagnostic-Code: smtp; {word * length}"
     parse_report(write_letter(lines))
     parse_report(write_letter(lines, headers=["Content-Type: text/html"]))
