@@ -20,8 +20,9 @@ from delivery.envelope import Delivery, Reply, Transport
 
 __all__ = ["Conversations", "Finished", "Gathered", "SendPermit"]
 
-# How long the owner waits for more events than one, while others are on their way.
-GATHER_SECONDS = 0.004
+# How long the owner waits for more events than one, while others are on their way: replies, which hold up nothing,
+# and a request, whose conversation stands still meanwhile.
+GATHER_SECONDS, ASKING_SECONDS = 0.02, 0.004
 # How long a submitted conversation may wait for others to start with it.
 TOGETHER_SECONDS = 0.02
 
@@ -119,14 +120,17 @@ class Conversations:
     def wait(self, timeout: float, *, enough: int = 1) -> Gathered:
         """All events since the last call; blocks up to `timeout` seconds for the first one.
 
-        After that it waits up to GATHER_SECONDS more until `enough` replies and requests are there: the owner's steps
-        cost little more for many of them than for one.
+        After that it waits a moment until `enough` replies and requests are there: the owner's steps cost little more
+        for many of them than for one.
         """
         gathered = Gathered()
         with suppress(Empty):
             self._sort(self._words.get(timeout=timeout), gathered)
-            until = monotonic() + GATHER_SECONDS
-            while gathered.count < enough and (seconds := until - monotonic()) > 0:
+            begun_at = monotonic()
+            while gathered.count < enough:
+                seconds = begun_at + (ASKING_SECONDS if gathered.asking else GATHER_SECONDS) - monotonic()
+                if seconds <= 0:
+                    break
                 self._sort(self._words.get(timeout=seconds), gathered)
             for _ in range(self._words.qsize()):
                 self._sort(self._words.get_nowait(), gathered)

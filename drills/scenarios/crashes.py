@@ -14,8 +14,8 @@ ANSWER_SECONDS = 0.05
 RATE = 20.0
 KILLS = 10
 POWER_CUTS = 3
-# The most mails of a child between a granted dot and its recorded reply: half of them wait for a connection.
-MARKED = 2 * settings.SMTP_CONVERSATIONS
+# The most mails of a child between a granted dot and its recorded reply: most of them wait for a connection.
+MARKED = 3 * settings.SMTP_CONVERSATIONS
 MAILS_BETWEEN_KILLS = 10
 # Children of the worker for critical and normal mail (emailsvc.launcher.processes).
 CHILDREN = 2

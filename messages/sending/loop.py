@@ -2,10 +2,11 @@
 
 One thread uses the database and waits for nothing else; conversations with providers run in other threads. Their send
 permits and replies are collected and written in bulk: while one commit runs, the next batch arrives. In one worker
-child, at most twice `settings.SMTP_CONVERSATIONS` messages for each provider (`routing.MAX_DIRECT` for recipients' own
-servers) are between a granted final dot and the recorded reply: at most that many are sent twice after a kill. Half of
-them wait for a connection: a relay that has been fast gets the permit with the start. Replies that cannot be recorded
-because somebody else has locked their rows for long come on top of that.
+child, at most three times `settings.SMTP_CONVERSATIONS` messages for each provider (`routing.MAX_DIRECT` for
+recipients' own servers) are between a granted final dot and the recorded reply: at most that many are sent twice after
+a kill. Two thirds of them wait for a connection: a relay that has been fast gets the permit with the start. A slow one
+has twice its conversations at most. Replies that cannot be recorded because somebody else has locked their rows for
+long come on top of that.
 """
 
 import time
@@ -255,10 +256,12 @@ class SendingLoop:
 
     def _advance(self) -> None:
         """Wait for conversations; record their replies, grant final dots, and start the picked items."""
-        starting = self._pick()
-        picked = [item for items in starting for item in items]
-        gathered = self._gather(len(picked))
+        starting = list(self._pick())
+        gathered = self._gather(sum(map(len, starting)))
         ended = [(work, reply) for pk, reply in gathered.replies if (work := self._held.end(pk)) is not None]
+        if ended and not starting:
+            starting += self._pick()  # in the places of those that have ended
+        picked = [item for items in starting for item in items]
         done = [*self._unrecorded, *(self._finish(work, reply) for work, reply in ended)]
         asking = [self._held.work[pk] for ask in gathered.asking for pk in ask.ids if pk in self._held.work]
         if not (done or asking or picked):

@@ -199,7 +199,7 @@ class Holdings:
                 continue
             byte_limit = byte_limit or ByteLimit(limit, self.work.values())
             turns = turns or StartTurns(self.work.values(), self._state.is_light)
-            arranged = turns.arrange(queue_key, bundle(queue.items), 2 * self._state.limit(queue_key))
+            arranged = turns.arrange(queue_key, bundle(queue.items), self._state.places(queue_key))
             chosen = byte_limit.choose(queue_key, arranged)
             if len(chosen) < len(arranged):
                 fitting = {id(items) for items in chosen}
@@ -217,7 +217,7 @@ class Holdings:
         if count > 0 and queue_key.provider.is_shared:
             project_id = queue.items[0].claim.project_id
             own = sum(one.queue_key == queue_key and one.claim.project_id == project_id for one in self.work.values())
-            count = min(count, leave_to_others(2 * self._state.limit(queue_key)) - own)
+            count = min(count, leave_to_others(self._state.places(queue_key)) - own)
         admitted = self._state.admit(queue_key, count) if count > 0 else 0
         if admitted <= 0:
             return []

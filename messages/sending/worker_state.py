@@ -22,6 +22,9 @@ from providers.transports import build_transport
 
 # The most deliveries that one child claims at once for a fast provider. For a slow one it is twice its conversations.
 MAX_CLAIMED = 200
+# The deliveries for each conversation, the one on its way and those that wait behind it: of a fast relay, and of all
+# others. So many have a mark of the final dot at most (see `messages.sending.loop`).
+FAST_DEPTH, DEPTH = 3, 2
 # A provider that replies within this time is fast; the time includes the wait for a free conversation.
 FAST_SECONDS = 0.2
 # The kinds of providers that take one recipient's mail in one conversation, and are not the recipient's own server.
@@ -129,11 +132,18 @@ class WorkerState:
         return self._rates.take(queue_key.provider.id, queue_key.provider.rate_limit, room)
 
     def room(self, queue_key: SendQueueKey) -> int:
-        """The number of deliveries that may start now, so that every conversation has a next delivery waiting."""
+        """The number of deliveries that may start now."""
         open_count = self.conversations.in_flight(queue_key) + self.conversations.queued(queue_key)
         self.concurrency(queue_key)
         limit = self.limit(queue_key) if self._find_share(queue_key.provider, 1) else 0
-        return 2 * limit - open_count
+        return self._depth(queue_key) * limit - open_count
+
+    def places(self, queue_key: SendQueueKey) -> int:
+        """The number of deliveries that may be on their way, so that every conversation has a next one waiting."""
+        return self._depth(queue_key) * self.limit(queue_key)
+
+    def _depth(self, queue_key: SendQueueKey) -> int:
+        return FAST_DEPTH if self.is_fast(queue_key) else DEPTH
 
     def capacity(self, queue_key: SendQueueKey) -> int:
         """The number of deliveries of this queue key that a child may hold, started or not."""

@@ -59,7 +59,7 @@ def test_critical_mail_goes_before_other_mail_and_does_not_stop_it() -> None:
 def hold(count: int, *, room: int = 40, key: SendQueueKey = SHARED, size: int = 5_000) -> tuple[Holdings, list[Any]]:
     """A child with waiting mail of one project, and 20 conversations."""
     state: Any = SimpleNamespace(
-        limit=lambda _: 20, room=lambda _: room, admit=lambda _, wanted: min(wanted, room), is_light=lambda _: False
+        places=lambda _: 40, room=lambda _: room, admit=lambda _, wanted: min(wanted, room), is_light=lambda _: False
     )
     holdings = Holdings(state)
     waiting: list[Any] = []
