@@ -105,7 +105,7 @@ def list_rows(api: Any) -> Iterator[dict[str, Any]]:
     after = ""
     while after is not None:
         page = api.get(f"/emails?limit=100{after}").json()
-        bodies = Message.objects.in_bulk([row["id"] for row in page["data"]])
+        bodies = Message.objects.select_related("content").in_bulk([row["id"] for row in page["data"]])
         for row in page["data"]:
             message = bodies[UUID(row["id"])]
             yield {**row, "text": message.content.text, "html": message.content.html}

@@ -162,7 +162,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("size", [100_000, 1_000_000])
+@pytest.mark.parametrize("size", [100_000, 400_000])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_html_is_not_broken_and_costs_bounded_time(name: str, size: int) -> None:
     before, part, behind = HOSTILE[name]
