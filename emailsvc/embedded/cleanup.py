@@ -1,7 +1,7 @@
 """A small process that cleans up after us when we are killed and cannot clean up ourselves.
 
-It waits for the end of its input, which comes when we end, and becomes `python -I -S cleanup.py LOCK PATH…`, which
-removes the paths. It must start quickly, so it imports nothing of ours; and while it waits, next to nothing at all.
+It is a shell, which needs little memory: it waits for the end of its input, which comes when we end, and becomes
+`python -I -S cleanup.py LOCK PATH…`, which removes the paths. It must start quickly, so it imports nothing of ours.
 """
 
 import fcntl
@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-WAIT = "import os, sys; os.read(0, 1); os.execv(sys.executable, [sys.executable, '-I', '-S', *sys.argv[1:]])"
+WAIT = 'read -r _; exec "$0" -I -S "$@"'
 
 
 @contextmanager
 def cleanup_process(lock: Path, *paths: Path) -> Iterator[None]:
     """While this context lasts, our sudden death removes the paths, unless another process has the lock by then."""
-    words = [sys.executable, "-I", "-S", "-c", WAIT, __file__, str(lock), *map(str, paths)]
+    words = ["/bin/sh", "-c", WAIT, sys.executable, __file__, str(lock), *map(str, paths)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, cwd="/", start_new_session=True) as process:
         try:
             yield
