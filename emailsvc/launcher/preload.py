@@ -62,23 +62,33 @@ def import_product() -> None:
     os.environ["CELERY_SKIP_CHECKS"] = "1"
     # Next to nothing of what is loaded is garbage, and the search takes a fifth of the loading.
     gc.disable()
+    leave_out_unused()
     django.setup()
-    leave_out_shell()
     for name in MODULES:
         import_module(name)
     for name in settings.MIDDLEWARE:
         import_string(name)
     import_module("emailsvc.celery").app.finalize()
-    # Each of Celery's children declares prctl to cffi, which makes a parser of C for that: 5 MB, once per process.
-    if cffi := sys.modules.get("cffi"):
-        cffi.FFI().cdef("int prctl(int, ...);")
+    import_module("emailsvc.launcher.rehearsal").rehearse()
     # The collectors of the children neither touch nor copy the pages of what is loaded.
     gc.freeze()
     gc.enable()
 
 
-def leave_out_shell() -> None:
-    """Celery's command line offers a shell for AMQP, by 150 modules that none of our programs uses."""
+def leave_out_unused() -> None:
+    """Keep libraries from loading what they use where it is there, and our programs do not need."""
+    # Celery's command line offers a shell for AMQP, by 150 modules.
     shell = ModuleType("click_repl")
     shell.register_repl = lambda _group: None  # type: ignore[attr-defined]
     sys.modules.setdefault("click_repl", shell)
+    # structlog would show tracebacks in colours, by 70 modules; our logs are JSON.
+    leave_out("rich")
+    # Celery's children declare prctl to cffi, which makes a parser of C for that, 5 MB. Without it they call glibc's by
+    # ctypes.
+    if "CS_GNU_LIBC_VERSION" in os.confstr_names:
+        leave_out("cffi")
+
+
+def leave_out(name: str) -> None:
+    """Importing the module `name` raises ImportError from now on, unless it has been imported."""
+    sys.modules.setdefault(name, None)  # type: ignore[arg-type]

@@ -145,7 +145,10 @@ def test_nothing_is_forked_beside_a_thread(tmp_path: Path) -> None:
 
 
 # Large, and used by few processes or never.
-LOADED_WHEN_USED = {"boto3", "botocore", "css_inline", "mrml", "prompt_toolkit", "snowballstemmer"}
+LOADED_WHEN_USED = {"boto3", "botocore", "css_inline", "mrml", "prompt_toolkit", "snowballstemmer"} | {
+    "pycparser",
+    "rich.console",
+}
 LOAD = """
 import json, os, sys
 from emailsvc.launcher.preload import load_product
