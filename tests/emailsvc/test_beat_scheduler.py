@@ -1,31 +1,79 @@
-"""Beat notes the runs of its tasks."""
+"""Beat reads its schedule and notes the runs of its tasks with few statements."""
+
+from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 from django.utils.module_loading import import_string
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
-from emailsvc.beat_scheduler import Entry, Scheduler
+from emailsvc import beat_scheduler
+from emailsvc.beat_scheduler import LOOK_SECONDS, Scheduler
 from emailsvc.celery import app
 from tests.round_trips import counted_statements
 
-pytestmark = pytest.mark.django_db
+# Beat closes old connections between its statements: none may be in a transaction.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_run_is_noted_by_one_statement_that_leaves_an_operators_change_alone() -> None:
+@pytest.fixture
+def scheduler() -> Iterator[Scheduler]:
     interval = IntervalSchedule.objects.create(every=10, period="seconds")
-    row = PeriodicTask.objects.create(name="example", task="mail.tick", interval=interval)
-    entry = next(Entry(row, app=app))
-    PeriodicTask.objects.filter(pk=row.pk).update(queue="other", enabled=False)
+    for name in ("first", "second"):
+        PeriodicTask.objects.create(name=name, task="mail.tick", interval=interval)
+    made = Scheduler(app=app, lazy=True)
+    yield made
+    # It would sync when it is collected, in another test.
+    made._finalize.cancel()
+
+
+def test_runs_are_noted_by_one_statement_that_leaves_an_operators_change_alone(scheduler: Scheduler) -> None:
+    started_at = timezone.now()
+    for name in ("first", "second", "first"):
+        scheduler.reserve(scheduler.schedule[name])
+    PeriodicTask.objects.filter(name="first").update(queue="other", enabled=False)
     with counted_statements() as sent:
-        entry.save()
+        scheduler.sync()
+        scheduler.sync()
     assert len(sent) == 1
-    found = PeriodicTask.objects.get(pk=row.pk)
-    assert (found.total_run_count, found.queue, found.enabled) == (1, "other", False)
-    assert found.last_run_at is not None
-    assert found.last_run_at >= row.date_changed
+    first, second = PeriodicTask.objects.order_by("name")
+    assert (first.total_run_count, first.queue, first.enabled) == (2, "other", False)
+    assert second.total_run_count == 1
+    assert started_at <= second.last_run_at <= first.last_run_at
+
+
+def test_runs_that_could_not_be_noted_are_noted_later(scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler.reserve(scheduler.schedule["first"])
+    with monkeypatch.context() as broken:
+        broken.setattr(beat_scheduler, "_NOTE", "SELECT 1/0, %s, %s, %s")
+        scheduler.sync()
+    scheduler.sync()
+    assert PeriodicTask.objects.get(name="first").total_run_count == 1
+
+
+def test_a_change_is_looked_for_once_in_a_while(scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(beat_scheduler.time, "monotonic", lambda: now)
+    assert not scheduler.schedule_changed()
+    PeriodicTasks.update_changed()
+    with counted_statements() as sent:
+        assert not scheduler.schedule_changed()
+    assert sent == []
+    now += LOOK_SECONDS
+    assert scheduler.schedule_changed()
+
+
+def test_tasks_of_every_kind_are_read_by_one_statement_if_they_are_switched_on(scheduler: Scheduler) -> None:
+    schedule, _ = CrontabSchedule.objects.get_or_create(minute="0", hour="3")
+    PeriodicTask.objects.create(name="nightly", task="mail.tick", crontab=schedule)
+    PeriodicTask.objects.create(name="switched off", task="mail.tick", crontab=schedule, enabled=False)
+    with counted_statements() as sent:
+        found = scheduler.all_as_schedule()
+    assert len(sent) == 1
+    assert found["nightly"].schedule.hour == {3}
+    assert "switched off" not in found
 
 
 def test_the_settings_name_this_scheduler() -> None:
     assert import_string(settings.CELERY_BEAT_SCHEDULER.replace(":", ".")) is Scheduler
-    assert Scheduler.Entry is Entry
