@@ -25,7 +25,12 @@ from emailsvc.embedded.servers import Servers, running_servers
 from emailsvc.launcher.ports import held_port, listen
 
 # As compose.yaml starts them.
-WORKER = (*("-m", "celery", "-A", "emailsvc.celery:app", "--quiet", "worker"), "--without-gossip", "--without-mingle")
+WORKER = (
+    *("-m", "celery", "-A", "emailsvc.celery:app", "--quiet", "worker"),
+    "--without-gossip",
+    "--without-mingle",
+    "--without-heartbeat",
+)
 WEB = ("-m", "gunicorn", "emailsvc.wsgi:application", "-c", "emailsvc/web/gunicorn_config.py")
 SCOPES = "emails:send,emails:read,templates:read,templates:write"
 # What is recorded behind the last mail or answer counts too.
