@@ -23,7 +23,7 @@ import messages.tasks
 import tracking.tasks
 import webhooks.tasks
 from emailsvc.celery import app
-from ledger.limits import WorkKind, set_process_kind, work_of
+from ledger.limits import WorkKind, set_process_kind
 from ledger.telemetry.families import TASKS_FAILED
 from ledger.telemetry.gathering import gatherer
 from ledger.timer import Timer
@@ -47,11 +47,10 @@ app.conf.beat_schedule = {
 
 def tick() -> None:
     """Work that becomes due by time. Each part runs even if the other fails."""
-    with work_of(WorkKind.TICK):
-        try:
-            messages.tasks.tick()
-        finally:
-            webhooks.tasks.tick()
+    try:
+        messages.tasks.tick()
+    finally:
+        webhooks.tasks.tick()
 
 
 timer = Timer(tick)

@@ -16,7 +16,8 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import InterfaceError, OperationalError, connection
 
-from ledger.redis_state import shared
+from ledger.limits import WorkKind, work_of
+from ledger.redis_state import TIMEOUT_SECONDS, Script, open_client, shared
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,13 @@ AWAY = (redis.RedisError, OperationalError, InterfaceError, OSError)
 # Which timer looks. Its turn ends when it has not renewed it for so many ticks.
 TURN_KEY = "ledger:turn"
 TURN_TICKS = 3
+# KEYS: the turn. ARGV: a timer and the milliseconds of its turn. Returns whether it has the turn now, which is renewed.
+_TAKE = Script("""
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+""")
 
 
 class Turn:
@@ -40,19 +48,17 @@ class Turn:
 
     def __init__(self) -> None:
         self._own = str(uuid4())
+        self._redis = open_client(settings.REDIS_URL, TIMEOUT_SECONDS)
 
     def take(self) -> bool:
-        """Whether it is our turn; renews it. Two may have it for a moment, which does no harm."""
-        seconds = math.ceil(settings.TICK_TIME.total_seconds() * TURN_TICKS)
-        holder = cache.get(TURN_KEY)
-        if holder is None:
-            return bool(cache.add(TURN_KEY, self._own, timeout=seconds))
-        return bool(holder == self._own and cache.touch(TURN_KEY, timeout=seconds))
+        """Whether it is our turn; renews it."""
+        milliseconds = math.ceil(settings.TICK_TIME.total_seconds() * TURN_TICKS * 1000)
+        return bool(_TAKE.run(self._redis, [TURN_KEY], [self._own, milliseconds]))
 
     def end(self) -> None:
         """Let another timer look at once, if it is our turn."""
-        if cache.get(TURN_KEY) == self._own:
-            cache.delete(TURN_KEY)
+        if self._redis.get(TURN_KEY) == self._own:
+            self._redis.delete(TURN_KEY)
 
 
 class Timer:
@@ -106,10 +112,12 @@ class Timer:
         if not is_our_turn:
             connection.close()
             return
-        # A new connection for each tick costs PostgreSQL ten times what the look costs. The children that the worker
-        # forks have the socket too, and leave it alone: psycopg closes a connection only in its own process.
-        connection.close_if_unusable_or_obsolete()
-        self._tick()
+        # The test of the connection has the limits of the tick too: to change them costs a round trip.
+        with work_of(WorkKind.TICK):
+            # A new connection for each tick costs PostgreSQL ten times what the look costs. The children that the worker
+            # forks have the socket too, and leave it alone: psycopg closes a connection only in its own process.
+            connection.close_if_unusable_or_obsolete()
+            self._tick()
         cache.set(TICK_KEY, time.time(), timeout=None)
         self._note_outage("")
 

@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.db import OperationalError
 from structlog.testing import capture_logs
 
+from ledger.redis_state import shared
 from ledger.timer import TICK_KEY, TURN_KEY, Timer, Turn
 
 TICK_SECONDS = 0.002
@@ -44,10 +45,14 @@ def running(tick: Callable[[], None]) -> Iterator[None]:
     timer._thread.join(PATIENCE_SECONDS)
 
 
+def forget_turn() -> None:
+    shared.ask(lambda client: client.delete(TURN_KEY))
+
+
 @pytest.fixture(autouse=True)
 def _ticks_are_short(settings: Any) -> None:
     settings.TICK_TIME = timedelta(seconds=TICK_SECONDS)
-    cache.delete(TURN_KEY)
+    forget_turn()
 
 
 @pytest.mark.parametrize("error", [redis.ConnectionError("refused"), OperationalError("gone")])
@@ -98,7 +103,7 @@ def test_a_turn_is_one_timers_until_it_ends_or_is_not_renewed() -> None:
     first.end()
     assert [second.take(), first.take()] == [True, False]
     # As it is after three ticks without a renewal.
-    cache.delete(TURN_KEY)
+    forget_turn()
     assert [first.take(), second.take()] == [True, False]
 
 
