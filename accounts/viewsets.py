@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import DatabaseError, OperationalError
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpResponseBase, QueryDict
 from django.urls import get_script_prefix, reverse
@@ -29,7 +31,7 @@ from accounts.metering.permits import Permit
 from accounts.models import ApiKey, Project
 from accounts.permissions import find_action
 from accounts.services import store_audit
-from common.errors import ApiError
+from common.errors import ApiError, NotFoundError
 from common.listening import BODY_IS_AWAITED
 from common.pagination import KeysetPagination
 from common.parsers import read_object, read_optional_object
@@ -191,6 +193,19 @@ class ApiView(APIView):
         self.permit = Permit.ask(self.key, count(request) if count else 0)
         if not (count and "HTTP_IDEMPOTENCY_KEY" in request.META):
             self.require_permit()
+
+    def handle_exception(self, exc: Exception) -> Response:
+        return super().handle_exception(NotFoundError() if self.has_lost_object(exc) else exc)
+
+    def has_lost_object(self, error: Exception) -> bool:
+        """Whether the request failed because another one has deleted its object since it was read.
+
+        Services lock the row, insert rows that belong to it, or update it; without it each of these fails otherwise.
+        """
+        is_such = isinstance(error, (ObjectDoesNotExist, DatabaseError)) and not isinstance(error, OperationalError)
+        if not is_such or self.touched is None:
+            return False
+        return not type(self.touched)._base_manager.filter(pk=self.touched.pk).exists()
 
     def require_permit(self) -> None:
         """Raise the error of a request that is beyond its limits and has no stored answer."""

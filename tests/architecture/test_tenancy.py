@@ -4,9 +4,12 @@ import uuid
 from base64 import b64encode
 
 import pytest
+from django.db import connection, transaction
+from django.db.models import ProtectedError, RestrictedError
 
 from accounts.people.roles import Role
 from accounts.people.services import create_user, give_role
+from accounts.viewsets import ApiViewSet
 from messages.models import Pause
 from tests.api.conftest import EMAIL
 from tests.api.test_conventions import list_routes
@@ -14,6 +17,14 @@ from tests.api.test_conventions import list_routes
 pytestmark = pytest.mark.django_db
 # What a verb needs so that it is not refused for its body first.
 BODIES = {"POST": {}, "PATCH": {}, "PUT": {}}
+# A change of an object of each resource that takes one.
+CHANGES = {
+    "emails": {"scheduled_at": "2030-01-01T00:00:00Z"},
+    "domains": {"default_from": None},
+    "providers": {"weight": 2},
+    "templates": {"text": "Ho"},
+    "webhooks": {"description": "x"},
+}
 # Shared providers are seen by all; events and lists have no parameter.
 FILE = {"filename": "a", "content_type": "text/plain", "content_b64": b64encode(b"a").decode()}
 
@@ -89,6 +100,32 @@ def test_the_owner_is_answered_otherwise(owned, api):
         if not path.endswith(("/verify", "/check", "/release")):
             answer = ask(api, method, fill(path, owned[resource_of(path)]))
             assert answer.status_code != 404, (method, path)
+
+
+def test_an_object_that_goes_while_a_request_is_at_it_is_404_and_no_failure(owned, api, monkeypatch):
+    """Another request deletes it after this one has read it: what then fails in the database is not ours to mend."""
+    read, gone = ApiViewSet.get_object, []
+
+    def lose(view):
+        found = read(view)
+        try:
+            type(found)._base_manager.select_for_update(of=["self"]).get(pk=found.pk).delete()
+        except (ProtectedError, RestrictedError):
+            return found
+        gone.append(view.request.method)
+        return found
+
+    monkeypatch.setattr(ApiViewSet, "get_object", lose)
+    for method, path in detail_routes():
+        # These two would speak with the network.
+        if not path.endswith(("/verify", "/check")):
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                body = CHANGES.get(resource_of(path)) if method == "PATCH" else BODIES.get(method)
+                answer = api.request(method, fill(path, owned[resource_of(path)]), body)
+                assert answer.status_code < 500, (method, path)
+                transaction.set_rollback(True)
+    assert set(gone) == {"GET", "POST", "PATCH", "DELETE"}
 
 
 def test_the_management_api_is_closed_to_keys_of_projects(owned, api):
