@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, TLSSetupException
 
 from delivery.smtp.incoming import Budget, open_message, take_message
 
@@ -83,7 +83,9 @@ class Hooks:
 
     async def handle_exception(self, error: Exception) -> str:
         server = self._conversation.server
-        server.note_failure(error)
+        # A client that breaks the handshake off ends its own line: anybody can, and it is no failure of the server.
+        if not isinstance(error, TLSSetupException):
+            server.note_failure(error)
         return server.manner.failure
 
 

@@ -23,6 +23,7 @@ from accounts.services import create_api_key, revoke_api_key
 from emailsvc.launcher.ports import held_port
 from emailsvc.web.health import check_submission
 from gateways.smtp import server as server_module
+from gateways.smtp.server import SubmissionServer
 from messages.models import Attachment, Message, Recipient
 from messages.sending.composing import compose_raw
 from tests.gateways.smtp.submission import Submitting, submitting
@@ -247,6 +248,35 @@ def test_a_login_needs_tls_on_loopback_too(door: Submitting, token: str) -> None
         secret = b64encode(f"\0emailsvc\0{token}".encode()).decode()
         assert client.docmd("AUTH", f"PLAIN {secret}")[0] == 538
         assert client.mail(SHOP)[0] == 530
+
+
+def test_what_is_said_in_clear_behind_starttls_is_not_obeyed(door: Submitting) -> None:
+    """CVE-2024-34083: whoever sits on the line would have commands of their own obeyed as the client's."""
+    context = ssl.create_default_context(cafile=str(door.certificate))
+    with socket.create_connection(("127.0.0.1", door.port), 20) as line, line.makefile("rb") as told:
+        told.readline()
+        line.sendall(b"STARTTLS\r\nNOOP\r\nVRFY evil@x.test\r\n")
+        assert told.readline().startswith(b"220 ")
+        with context.wrap_socket(line, server_hostname="127.0.0.1") as secure, secure.makefile("rb") as heard:
+            secure.sendall(b"EHLO x\r\nQUIT\r\n")
+            replies = heard.read()
+    assert replies.startswith(b"250-mail.test\r\n")
+    assert (replies.count(b"\r\n221 "), b"252" in replies) == (1, False)
+
+
+def test_a_handshake_that_a_client_breaks_off_is_no_failure_of_the_server(
+    door: Submitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody can do it as often as they like: a line at ERROR for each would call the operator."""
+    failures: list[Exception] = []
+    monkeypatch.setattr(SubmissionServer, "note_failure", lambda _server, error: failures.append(error))
+    with socket.create_connection(("127.0.0.1", door.port), 20) as line, line.makefile("rb") as told:
+        told.readline()
+        line.sendall(b"STARTTLS\r\n")
+        assert told.readline().startswith(b"220 ")
+        line.sendall(b"this is no TLS\r\n")
+        told.read()
+    assert failures == []
 
 
 def test_nobody_relays_without_a_login(door: Submitting) -> None:
