@@ -219,6 +219,22 @@ def test_an_address_never_changes():
         parse_address("a@b.test").domain = "evil.test"
 
 
+READ_ELSEWHERE_AS_ANOTHER = [
+    *(f"alice@good.test{each}<bob@evil.test>" for each in ["", " ", *'][)(,;:<>@"']),
+    "<a@good.test>b@evil.test",
+    "@good.test:a@evil.test",
+    "a@good.test (b@evil.test)",
+    "a@evil.test\0@good.test",
+]
+
+
+@pytest.mark.parametrize("text", READ_ELSEWHERE_AS_ANOTHER)
+def test_what_other_parsers_read_as_another_address_is_refused(text):
+    """CVE-2023-27043: with `parseaddr` each names an address or none at all, and servers differ in which."""
+    with pytest.raises(AddressError):
+        parse_address(text)
+
+
 @pytest.mark.parametrize("text", ["a" * 700 + "@", "a@" + "a-" * 120 + ".test", '"' + "\\" * 700, "(" * 700, "<" * 700])
 def test_hostile_addresses_are_refused(text):
     """A pattern that backtracks over one of them would not end."""

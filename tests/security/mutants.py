@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv6Network
@@ -10,18 +11,26 @@ from typing import Any
 
 from django.db.models import TextField
 
+from accounts.requests.models import RequestEntry
+from common.ids import new_id
 from delivery.mime.attachments import ContentType
+from messages.models import Message
 from templates_app.html.link_policy import SCHEMES
+from tests.security import undefended
 from tracking.engagement.tokens import LAYOUT, TokenPurpose
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """What stands at `target`, an attribute by its path, is replaced by `instead`."""
+    """What stands at `target`, an attribute by its path, is replaced by `instead`.
+
+    `leaves_traces`: fixtures keep what the test did without the defence, so that it passes with fresh ones alone.
+    """
 
     defence: str
     target: str
     instead: Any
+    leaves_traces: bool = False
 
 
 def always(answer: object) -> Any:
@@ -39,6 +48,14 @@ EQUAL = SimpleNamespace(compare_digest=always(True), digest=hmac.digest)
 SAME_PURPOSE = SimpleNamespace(
     pack=lambda _purpose, *rest: LAYOUT.pack(TokenPurpose.UNSUBSCRIBE, *rest), unpack=LAYOUT.unpack
 )
+
+# A pattern of addresses of SNS in which every host counts.
+ANY_HOST = SimpleNamespace(fullmatch=always({"region": "eu-west-1"}))
+# Feedback whose key may have been taken before.
+TAKE_ALWAYS = """
+INSERT INTO mail_receivedfeedback (key, content, due_at, postponed_count)
+VALUES (%s || clock_timestamp(), '{}', NULL, 0) RETURNING id
+"""
 
 MUTANTS = (
     Mutant("The value of a header holds no control character.", "delivery.mime.headers.UNSAFE", NEVER),
@@ -235,5 +252,103 @@ MUTANTS = (
         "Without Redis a process applies the limit by itself.",
         "accounts.metering.counters.OwnCounters.note",
         nothing,
+    ),
+    Mutant(
+        "Bytes in clear behind the answer to STARTTLS are refused.",
+        "delivery.smtp.connection.Connection.start_tls",
+        undefended.start_tls_after_anything,
+    ),
+    Mutant("What other parsers read as another address is refused.", "common.addresses.SPECIALS", NEVER),
+    Mutant("A mail that is read from a stranger keeps no bare line end.", "delivery.mime.fields.UNPRINTABLE", NEVER),
+    Mutant(
+        "A sender is checked again when its mail is about to be sent.",
+        "messages.sending.loop.drop_refused_senders",
+        lambda claims, _closed: claims,
+        leaves_traces=True,
+    ),
+    Mutant("Loops are limited together.", "templates_app.liquid.limits.RenderBudget.spend_iterations", nothing),
+    Mutant(
+        "Attributes of objects cannot be reached.",
+        "templates_app.liquid.environment.BoundedContext.get_item",
+        undefended.get_attribute,
+    ),
+    Mutant(
+        "The frame of a mail fetches nothing.",
+        "delivery.html.defuse.frame_policy.__code__",
+        (lambda *, images="", sandbox="": "default-src *").__code__,
+    ),
+    Mutant("A policy host on a private network is refused.", "delivery.ssrf.is_public", always(True)),
+    Mutant("A call connects to the address that was checked.", "delivery.ssrf.Guard.admits", always(True)),
+    Mutant(
+        "The key of tokens is the installation's.",
+        "tracking.engagement.tokens._is_ours",
+        always(True),
+        leaves_traces=True,
+    ),
+    Mutant(
+        "A GET never unsubscribes.",
+        "tracking.engagement.views.find_opt_out",
+        undefended.opt_out_at_once,
+        leaves_traces=True,
+    ),
+    Mutant(
+        "Another project's request is not in the request log.",
+        "accounts.requests.views.RequestViewSet.get_queryset",
+        lambda self: self.keep_world(RequestEntry.objects.all()),
+    ),
+    Mutant("A body beyond the limit is 413 before it is read.", "common.parsers.MAX_BODY", HUGE),
+    Mutant("The report listener relays nothing.", "gateways.report_listener.read_recipient", always(new_id())),
+    Mutant("Mail is not sent in a circle.", "delivery.mx.route.MxRouter._order", undefended.order_with_ourselves),
+    Mutant(
+        "A stranger's refusal pauses nothing and suppresses nobody.",
+        "delivery.envelope.should_pause",
+        always(True),
+    ),
+    Mutant("A certificate of SNS comes from SNS.", "providers.esp.sns.CERTIFICATE", ANY_HOST, leaves_traces=True),
+    Mutant(
+        "A subscription to an unknown topic is not confirmed.",
+        "providers.esp.sns.Sns.check",
+        nothing,
+        leaves_traces=True,
+    ),
+    Mutant("An event that comes again counts once.", "messages.feedback.recording._TAKE", TAKE_ALWAYS),
+    Mutant("A dump of the database shows no private key.", "common.fields.encrypt", str),
+    Mutant(
+        "A flow leaves nothing of a mail in logs, metrics and the request log.",
+        "emailsvc.logs.mask_text",
+        str,
+        leaves_traces=True,
+    ),
+    Mutant(
+        "A fault tells no inner words.",
+        "common.problems.TRANSLATIONS",
+        ((Exception, undefended.tell_everything),),
+    ),
+    Mutant("Bodies and files go when their time is over.", "messages.lifetimes.purging.KINDS", {}, leaves_traces=True),
+    Mutant(
+        "A security key's answer is for our page, by the person's own key.",
+        "webauthn.verify_authentication_response",
+        undefended.prove_anything,
+    ),
+    Mutant(
+        "A login leads to no other host.", "django.contrib.auth.views.url_has_allowed_host_and_scheme", always(True)
+    ),
+    Mutant(
+        "Support staff change and delete nothing.",
+        "django.contrib.auth.models.User.has_perm",
+        always(True),
+    ),
+    Mutant("An unsafe request id is replaced.", "common.middleware.SAFE_ID", ANYTHING),
+    Mutant("A rebound name sees no inbox.", "django.conf.settings.ALLOWED_HOSTS", ["*"]),
+    Mutant(
+        "Hostile templates take their project's time alone.",
+        "templates_app.processor_time.spent.count_processor_time",
+        lambda _project: nullcontext(),
+    ),
+    Mutant(
+        "Another project's email is answered as one that does not exist.",
+        "messages.api.views.EmailViewSet.get_queryset",
+        lambda self: Message.objects.all(),
+        leaves_traces=True,
     ),
 )

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from _pytest.fixtures import FixtureFunctionDefinition, register_fixture
 from django.db import transaction
+from django.urls import clear_url_caches
 
 # Marks that change what a test may do are left to pytest's own run of it.
-KNOWN_MARKS = {"parametrize", "django_db", "slow", "filterwarnings", "hypothesis"}
+KNOWN_MARKS = {"parametrize", "django_db", "slow", "filterwarnings", "hypothesis", "urls"}
 # Made anew for each call, since what a test patches has to end with it.
 PATCH = "monkeypatch"
 
@@ -60,6 +61,8 @@ def list_named_tests(request: pytest.FixtureRequest, path: str, name: str) -> li
     if has_database:
         request.getfixturevalue("db")
     learn_fixtures(request, path)
+    for mark in (each for each in marks if each.name == "urls"):
+        show_urls(request, mark.args[0])
     names = list(inspect.signature(function).parameters)
     sets = list(list_sets(marks))
     given = {each for values in sets for each in values}
@@ -74,6 +77,13 @@ def list_named_tests(request: pytest.FixtureRequest, path: str, name: str) -> li
         )
         for values in sets
     ]
+
+
+def show_urls(request: pytest.FixtureRequest, module: str) -> None:
+    """Route requests by this module of URLs, as pytest-django does for the mark."""
+    request.addfinalizer(clear_url_caches)
+    request.getfixturevalue("settings").ROOT_URLCONF = module
+    clear_url_caches()
 
 
 def import_file(path: str) -> ModuleType:

@@ -29,4 +29,13 @@ def test_without_the_defence_its_test_fails(request: pytest.FixtureRequest, muta
         failed, error = next(((each, error) for each, error in failures if error), (None, None))
     assert failed, f"survived: {mutant}"
     assert not isinstance(error, MISTAKES), repr(error)
-    failed.run()
+    if not mutant.leaves_traces:
+        failed.run()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("mutant", [each for each in MUTANTS if each.leaves_traces], ids=lambda mutant: mutant.defence)
+def test_with_the_defence_its_test_passes(request: pytest.FixtureRequest, mutant: Mutant) -> None:
+    for path, name in read_rows()[mutant.defence].tests:
+        for each in list_named_tests(request, path, name):
+            each.run()

@@ -3,13 +3,14 @@
 import pytest
 
 from templates_app.errors import (
+    TemplateLimitError,
     TemplateRenderError,
     TemplateSyntaxError,
     UnsafeResultError,
     VariableMissingError,
 )
 from templates_app.liquid.environment import HTML, PLAIN, LiquidEnvironment
-from templates_app.liquid.limits import RenderBudget
+from templates_app.liquid.limits import MAX_ITERATIONS, RenderBudget
 from templates_app.liquid.render import parse, render
 
 ORDER = {"order": {"id": "A-1", "lines": [{"name": "Pen", "price": 1.5}, {"name": "Ink & co", "price": 20}]}}
@@ -56,6 +57,19 @@ def test_liquid_prints(source: str, expected: str) -> None:
 
 def test_json_inside_a_script_cannot_end_it() -> None:
     assert show("<script>{{ x | json | safe }}</script>", x="</script>") == ('<script>"\\u003c/script\\u003e"</script>')
+
+
+@pytest.mark.parametrize("source", ["{{ x.__class__ }}", "{{ x['__doc__'] }}", "{{ forloop.__class__ }}"])
+def test_attributes_of_objects_are_no_values(source: str) -> None:
+    with pytest.raises(VariableMissingError):
+        show("{% for i in (1..1) %}" + source + "{% endfor %}", x="a")
+
+
+def test_all_loops_together_have_a_number_of_passes() -> None:
+    loop = f"{{% for i in (1..{MAX_ITERATIONS // 2}) %}}{{% endfor %}}"
+    assert show(loop * 2) == ""
+    with pytest.raises(TemplateLimitError, match="passes"):
+        show(loop * 3)
 
 
 def test_a_variable_may_have_any_name_that_is_not_reserved() -> None:
