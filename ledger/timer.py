@@ -114,7 +114,7 @@ class Timer:
             return
         # The test of the connection has the limits of the tick too: to change them costs a round trip.
         with work_of(WorkKind.TICK):
-            # A new connection for each tick costs PostgreSQL ten times what the look costs. The children that the worker
+            # A new connection for each tick costs PostgreSQL ten times the look. The children that the worker
             # forks have the socket too, and leave it alone: psycopg closes a connection only in its own process.
             connection.close_if_unusable_or_obsolete()
             self._tick()

@@ -16,8 +16,8 @@ ALMOST = 1e-6
 MAX_OWN = 50_000
 # KEYS: one for each limit. ARGV: one text with five words for each: kind (b or c), most or -, amount, life in seconds,
 # start of a counter or -. Returns a text of words, since clients read a list more slowly: -1, then 0 or 1 for each, if
-# these counters are missing and nothing was done; else the number of the last limit that refuses or 0, and the remaining
-# amounts, - for a limit that only counts. An amount is taken from all limits or from none.
+# these counters are missing and nothing was done; else the number of the last limit that refuses or 0, and the rest
+# of each, - for a limit that only counts. An amount is taken from all limits or from none.
 _TAKE = Script("""
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
