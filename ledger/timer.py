@@ -34,11 +34,11 @@ AWAY = (redis.RedisError, OperationalError, InterfaceError, OSError)
 # Which timer looks. Its turn ends when it has not renewed it for so many ticks.
 TURN_KEY = "ledger:turn"
 TURN_TICKS = 3
-# KEYS: the turn. ARGV: a timer and the milliseconds of its turn. Returns whether it has the turn now, which is renewed.
+# KEYS: the turn. ARGV: a timer and the seconds of its turn. Returns whether it has the turn now, which is renewed.
 _TAKE = Script("""
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1
 """)
 
@@ -52,8 +52,8 @@ class Turn:
 
     def take(self) -> bool:
         """Whether it is our turn; renews it."""
-        milliseconds = math.ceil(settings.TICK_TIME.total_seconds() * TURN_TICKS * 1000)
-        return bool(_TAKE.run(self._redis, [TURN_KEY], [self._own, milliseconds]))
+        seconds = math.ceil(settings.TICK_TIME.total_seconds() * TURN_TICKS)
+        return bool(_TAKE.run(self._redis, [TURN_KEY], [self._own, seconds]))
 
     def end(self) -> None:
         """Let another timer look at once, if it is our turn."""
@@ -114,8 +114,8 @@ class Timer:
             return
         # The test of the connection has the limits of the tick too: to change them costs a round trip.
         with work_of(WorkKind.TICK):
-            # A new connection for each tick costs PostgreSQL ten times the look. The children that the worker
-            # forks have the socket too, and leave it alone: psycopg closes a connection only in its own process.
+            # A new connection for each tick costs PostgreSQL ten times what the look costs. The children that the
+            # worker forks have the socket too, and leave it alone: psycopg closes a connection only in its own process.
             connection.close_if_unusable_or_obsolete()
             self._tick()
         cache.set(TICK_KEY, time.time(), timeout=None)
