@@ -22,8 +22,9 @@ Params = Sequence[Any] | Mapping[str, Any]
 Row = TypeVar("Row")
 
 
-# For how long the plan of a prepared statement is used.
+# For how long the plan of a prepared statement is used, and what stands before the number of that time in its text.
 PLAN_SECONDS = 10
+PLAN_MARK = "\n-- plan "
 
 
 class Prepared(str):
@@ -34,14 +35,11 @@ class Prepared(str):
     the length of an array, and may so plan a statement each time that comes with few rows: `write_few` hides that.
 
     A kept plan does not notice that its tables grow, so that one made for an empty table would be slow for long. The
-    plan is made anew after PLAN_SECONDS. Behind a pooler it is not kept.
+    plan is made anew after PLAN_SECONDS, for which the text gets a comment: a new text is a new statement. Behind a
+    pooler it is not kept.
     """
 
     __slots__ = ()
-
-    def now(self) -> str:
-        """Its text with a comment that changes from time to time: a new text is a new statement."""
-        return f"{self}\n-- {monotonic() // PLAN_SECONDS:.0f}"
 
 
 def write_few(rows: str) -> str:
@@ -92,8 +90,22 @@ def _fetch(factory: RowFactory[Row], sql: str, params: Params) -> list[Row]:
 
 def _run(cursor: "psycopg.Cursor[Row]", sql: str, params: Params) -> "psycopg.Cursor[Row]":
     if isinstance(sql, Prepared):
-        return cursor.execute(sql.now(), params, prepare=True)
+        mark = f"{PLAN_MARK}{monotonic() // PLAN_SECONDS:.0f}"
+        _drop_old_plans(cursor.connection, mark)
+        return cursor.execute(sql + mark, params, prepare=True)
     return cursor.execute(sql, params)
+
+
+def _drop_old_plans(line: Any, mark: str) -> None:
+    """Have psycopg drop the statements that were prepared for another time: PostgreSQL keeps 100 KB and more for each,
+    and psycopg would do it only beyond a hundred.
+    """
+    if getattr(line, "plan_mark", mark) != mark:
+        names = line._prepared._names
+        own, end = PLAN_MARK.encode(), mark.encode()
+        for key in [key for key in names if own in key[0] and not key[0].endswith(end)]:
+            line._prepared._to_flush.append(names.pop(key))
+    line.plan_mark = mark
 
 
 def _rows_of(type_: Callable[..., Row], fixed: Mapping[str, Any]) -> RowFactory[Row]:

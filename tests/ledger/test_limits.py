@@ -15,7 +15,7 @@ from ledger import limits
 from ledger.database import raw
 from ledger.database.raw import fetch_raw
 from ledger.limits import WorkKind, is_lock_timeout, lock_limit, set_process_kind, work_of
-from ledger.sql import PLAN_SECONDS, Prepared, fetch, fetch_value
+from ledger.sql import PLAN_MARK, PLAN_SECONDS, Prepared, fetch, fetch_value
 from tests.locked_rows import locked_elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -180,10 +180,14 @@ def test_only_so_many_statements_stay_prepared(monkeypatch: pytest.MonkeyPatch) 
     assert fetch_value(kept) == 2
 
 
-def test_a_plan_is_kept_for_some_seconds_and_then_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_is_kept_for_some_seconds_and_then_made_anew_in_place_of_the_old_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     statement = Prepared("SELECT %s::int + 2")
-    for now, count in ((0.0, 1), (PLAN_SECONDS - 1.0, 1), (PLAN_SECONDS + 1.0, 2)):
+    raw_one = b"SELECT $1::int + 2 AS raw_one"
+    assert fetch_raw(raw_one, [1]) == (3,)
+    for now, number in ((0.0, 0), (PLAN_SECONDS - 1.0, 0), (PLAN_SECONDS + 1.0, 1)):
         monkeypatch.setattr("ledger.sql.monotonic", lambda now=now: now)
         assert fetch_value(statement, [1]) == 3
-        prepared = "SELECT count(*) FROM pg_prepared_statements WHERE starts_with(statement, 'SELECT $1::int + 2')"
-        assert fetch_value(prepared) == count
+        kept = fetch("SELECT statement FROM pg_prepared_statements WHERE starts_with(statement, 'SELECT $1::int + 2')")
+        assert {text for (text,) in kept} == {f"SELECT $1::int + 2{PLAN_MARK}{number}", raw_one.decode()}
