@@ -127,7 +127,9 @@ def tell_idle(pid: int) -> None:
     after, seconds = cpu_by_process(pid), time.monotonic() - begun_at
     memory = {member: pss_megabytes(member) for member in list_descendants(pid)}
     used = {member: after[member] - before.get(member, 0.0) for member in after}
-    share = sum(used.values()) / seconds * 100
+    # What an ended child had used before is in its parent's figure now: all that was used before counts, not only what
+    # those who still live had used.
+    share = (sum(after.values()) - sum(before.values())) / seconds * 100
     print(
         f"  {'idle':<12} {sum(memory.values()):6.1f} MB PSS {len(memory):3} processes {share:5.2f} % of one core"
         f"      wanted {WANTED['idle']}"
