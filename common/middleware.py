@@ -38,7 +38,8 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         finally:
             structlog.contextvars.reset_contextvars(**bound)
-        response["X-Request-Id"] = request_id
+        # Plain text: Django would look at its characters.
+        response.headers._store["x-request-id"] = ("X-Request-Id", request_id)
         return response
 
 

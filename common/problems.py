@@ -179,5 +179,7 @@ BY_STATUS: dict[int, Callable[[], ApiError]] = {
 def replace_page(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Turns an HTML error page below an API path into the matching problem; leaves other responses unchanged."""
     make = BY_STATUS.get(response.status_code)
-    is_page = isinstance(response, HttpResponse) and response.get("Content-Type", "").startswith("text/")
-    return problem_response(make(), request) if make and is_page and wants_problems(request) else response
+    if make is None or not isinstance(response, HttpResponse) or not wants_problems(request):
+        return response
+    is_page = response.get("Content-Type", "").startswith("text/")
+    return problem_response(make(), request) if is_page else response

@@ -2,18 +2,23 @@
 
 import os
 
+import django
 from django.conf import settings
 from django.core.cache import close_caches
 from django.core.signals import request_finished, request_started
-from django.core.wsgi import get_wsgi_application
 from django.db import reset_queries
 
 from ledger.limits import WorkKind, set_process_kind
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "emailsvc.settings")
 set_process_kind(WorkKind.WEB)
-application = get_wsgi_application()
-# Each request would ask every cache and connection: our cache has nothing to close, and queries are kept by DEBUG only.
+django.setup(set_prefix=False)
+
+from emailsvc.web.handler import Handler, use_own_receivers  # noqa: E402 - the settings are complete only now
+
+application = Handler()
+use_own_receivers()
+# Each request would ask every cache: ours has nothing to close. Queries are kept by DEBUG only.
 request_finished.disconnect(close_caches)
 if not settings.DEBUG:
     request_started.disconnect(reset_queries)

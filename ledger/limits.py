@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from django.conf import settings
@@ -74,7 +75,12 @@ def find_kind() -> WorkKind:
 
 def find_limits() -> TimeLimits:
     """The limits of the present work."""
-    return TimeLimits(*settings.DATABASE_LIMITS[find_kind()])
+    return name_limits(settings.DATABASE_LIMITS[find_kind()])
+
+
+@lru_cache(maxsize=100)
+def name_limits(limits: tuple[timedelta, timedelta, timedelta]) -> TimeLimits:
+    return TimeLimits(*limits)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from gunicorn.workers.base import Worker
 from emailsvc.web.serving.budget import ByteBudget
 from emailsvc.web.serving.connection import NOTHING, ClientConnection, State
 from emailsvc.web.serving.exchange import Outcome
+from emailsvc.web.serving.heads import keep_settings
 from emailsvc.web.serving.limits import STOPPING_SECONDS, PeerCount, ServerLimits
 from emailsvc.web.serving.refusals import TooManyConnectionsError
 from emailsvc.web.serving.thread_pool import ThreadPool
@@ -40,6 +41,7 @@ class PatientWorker(Worker):  # type: ignore[misc]
     alive: bool
 
     def init_process(self) -> None:
+        keep_settings(self.cfg)
         self.budget = ByteBudget(self.limits.bytes_in_flight)
         self.work = WorkQueue(self.cfg.threads // 2)
         self._peers = PeerCount(self.limits)

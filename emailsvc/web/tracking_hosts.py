@@ -6,6 +6,7 @@ no API, no admin and no login under a customer's name.
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 import structlog
 from django.conf import settings
@@ -23,6 +24,13 @@ NEWS_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
+@lru_cache(maxsize=100)
+def is_own_host(given: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a host as requests name it passes Django's check as one of our own names."""
+    host, _ = split_domain_port(given)
+    return bool(host) and validate_host(host, allowed)
+
+
 class TrackingHostMiddleware:
     """Treats a request for a tracking path on a verified tracking host as one for our own name.
 
@@ -36,14 +44,14 @@ class TrackingHostMiddleware:
         self._read_at = float("-inf")
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        host, _ = split_domain_port(request.META.get("HTTP_HOST", ""))
-        if (
-            request.path.startswith(PREFIXES)
-            and not validate_host(host, settings.ALLOWED_HOSTS)
-            and (request.path.startswith(PROBE_PREFIX) or self._is_tracking_host(host))
-        ):
-            request.META["HTTP_HOST"] = settings.ALLOWED_HOSTS[0]
-        request.get_host()
+        given = request.META.get("HTTP_HOST", "")
+        if not is_own_host(given, tuple(settings.ALLOWED_HOSTS)):
+            host, _ = split_domain_port(given)
+            if request.path.startswith(PREFIXES) and (
+                request.path.startswith(PROBE_PREFIX) or self._is_tracking_host(host)
+            ):
+                request.META["HTTP_HOST"] = settings.ALLOWED_HOSTS[0]
+            request.get_host()
         return self.get_response(request)
 
     def _is_tracking_host(self, host: str) -> bool:

@@ -38,8 +38,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._applied, self._is_pooled, self.clock_offset = None, False, None
         return super().get_new_connection(conn_params)
 
+    def get_autocommit(self) -> bool:
+        """Whether each statement is a transaction. An open connection knows it without a look at its limits."""
+        if self.connection is None:
+            self.ensure_connection()
+        return bool(self.autocommit)
+
     def ensure_connection(self) -> None:
-        super().ensure_connection()
+        if self.connection is None:
+            super().ensure_connection()
         if self.keeping_editor:
             self.keeping_editor.run_kept()
         if self.in_atomic_block or self._is_pooled or not self.connection.autocommit:

@@ -7,11 +7,9 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any, Protocol
 
-from gunicorn.http import wsgi
-
 from common.listening import BODY_IS_AWAITED, EMPTY_MEANS_LATER
 from emailsvc.web.serving.bodies import AwaitedInput, BodyAwaited
-from emailsvc.web.serving.heads import AnswerHead
+from emailsvc.web.serving.heads import AnswerHead, build_environ
 from emailsvc.web.serving.outbox import ClientGoneError, Outbox
 
 
@@ -43,7 +41,7 @@ class Exchange:
     def __init__(self, server: Server, req: Any, outbox: Outbox, addresses: tuple[Any, Any]) -> None:
         self._server = server
         self._req = req
-        self._client, self._place = addresses
+        self._addresses = addresses
         self.outbox = outbox
         self.environ: dict[str, Any] = {}
         self.can_keep = False
@@ -61,9 +59,8 @@ class Exchange:
         """Call the application. Without `can_keep` the connection ends with the answer, and the answer says so."""
         server = self._server
         try:
-            self._response, self.environ = wsgi.create(
-                self._req, self.outbox, self._client, self._place, server.cfg, response_class=AnswerHead
-            )
+            self.environ = build_environ(self._req, self.outbox, self._addresses, server.cfg)
+            self._response = AnswerHead(self._req, self.outbox, server.cfg)
             self.environ |= {"wsgi.input": source, "wsgi.multithread": True, EMPTY_MEANS_LATER: True}
             if isinstance(source, AwaitedInput):
                 self.environ[BODY_IS_AWAITED] = True
@@ -115,7 +112,7 @@ class Exchange:
             self._server.log.exception("Error handling request")
             return Outcome.DROPPED
         self.outbox.discard()
-        self._server.handle_error(self._req, self.outbox, self._client, error)
+        self._server.handle_error(self._req, self.outbox, self._addresses[0], error)
         self.can_keep = False
         with suppress(ClientGoneError):
             self.outbox.flush()
