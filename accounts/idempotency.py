@@ -225,8 +225,8 @@ def key_parts(name: str, answers: Sequence[KeptAnswer], source: str) -> list[Par
     is_many = len(answers) > 1
     kept = Text(f"{name} AS MATERIALIZED ({_KEPT[is_many]})", int(is_many))
     return [
-        Part(Text(_KEEP.replace("SOURCE", source), 2), [json.dumps(rows, cls=JSONEncoder), KEPT_FOR]),
-        Part(kept, [len(answers)] if is_many else []),
+        (Text(_KEEP.replace("SOURCE", source), 2), [json.dumps(rows, cls=JSONEncoder), KEPT_FOR]),
+        (kept, [len(answers)] if is_many else []),
     ]
 
 

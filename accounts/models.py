@@ -209,13 +209,15 @@ class ApiKey(models.Model):
     @property
     def owner(self) -> Project:
         """The project of a project's key. The views of projects admit no other."""
-        assert self.project is not None
-        return self.project
+        project = self.project
+        assert project is not None
+        return project
 
     @property
     def owner_id(self) -> UUID:
-        assert self.project_id is not None
-        return self.project_id
+        project_id = self.project_id
+        assert project_id is not None
+        return project_id
 
     def has_scope(self, scope: str) -> bool:
         """Whether the key has the scope."""

@@ -14,8 +14,9 @@ from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, OperationalError
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpResponseBase, QueryDict
+from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.urls import get_script_prefix, reverse
+from django.utils.functional import cached_property
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.generics import get_object_or_404
@@ -75,6 +76,21 @@ def means_nothing(query_class: type[QuerySerializer]) -> bool:
         return False
 
 
+# The methods of routes: of a class, and of the methods that its route names.
+_methods: dict[tuple[type[APIView], tuple[str, ...]], list[str]] = {}
+
+
+def list_stored(response: HttpResponseBase) -> dict[str, tuple[str, str]]:
+    """The headers of a response as Django keeps them, by their names in lower case."""
+    stored: dict[str, tuple[str, str]] = response.headers._store
+    return stored
+
+
+def set_plain(response: HttpResponseBase, headers: Mapping[str, str]) -> None:
+    """Set headers whose values are plain text of ours: Django would look at their characters."""
+    list_stored(response).update({name.lower(): (name, value) for name, value in headers.items()})
+
+
 class ApiView(APIView):
     """A view for the request's key.
 
@@ -94,6 +110,8 @@ class ApiView(APIView):
     metered: ClassVar[Mapping[str, Callable[[Request], int]]] = {}
     # What the request has taken of the limits of its key.
     permit: Permit | None = None
+    # The key of the request, once it is known. Views without keys have none, and no limits of keys.
+    key: ApiKey
     is_authenticated = False
     # The name of a plain view's change.
     change_name: ClassVar[str] = ""
@@ -109,7 +127,7 @@ class ApiView(APIView):
             # Asks only for the allowed methods: no key is needed.
             return
         super().initial(request, *args, **kwargs)
-        if action := find_action(request, self):
+        if action := self.requested:
             query_class = self.queries.get(action, NoQuery)
             if not request.META.get("QUERY_STRING") and means_nothing(query_class):
                 self.query = {}
@@ -136,10 +154,24 @@ class ApiView(APIView):
         """Return the allowed methods in `Allow`."""
         return Response(status=HTTPStatus.NO_CONTENT)
 
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """DRF's request, with what it would find in Django's by a search of its own attributes, at each use."""
+        made = super().initialize_request(request, *args, **kwargs)
+        vars(made).update(META=request.META, method=request.method)
+        return made
+
     @property
-    def key(self) -> ApiKey:
-        assert isinstance(self.request.auth, ApiKey)
-        return self.request.auth
+    def allowed_methods(self) -> list[str]:
+        """As DRF has them, found once for each route."""
+        route = type(self), tuple(getattr(self, "action_map", None) or ())
+        if route not in _methods:
+            _methods[route] = super().allowed_methods
+        return _methods[route]
+
+    @cached_property
+    def requested(self) -> str:
+        """The requested action; "" for a method that the view does not serve."""
+        return find_action(self.request, self) or ""
 
     @property
     def owner_id(self) -> UUID | None:
@@ -162,12 +194,12 @@ class ApiView(APIView):
     @property
     def body_class(self) -> type[StrictSerializer]:
         """The serializer of the request's body."""
-        return self.bodies.get(find_action(self.request, self) or "", NoFields)
+        return self.bodies.get(self.requested, NoFields)
 
     @property
     def is_body_optional(self) -> bool:
         """Whether an empty body counts as `{}`."""
-        return find_action(self.request, self) not in WITH_BODY and not needs_a_field(self.body_class)
+        return self.requested not in WITH_BODY and not needs_a_field(self.body_class)
 
     def read_body(self) -> dict[str, Any]:
         """The validated fields of the body. ValidationError names every error."""
@@ -176,9 +208,10 @@ class ApiView(APIView):
         return read_fields(self.body_class, data)
 
     def perform_authentication(self, request: Request) -> None:
-        super().perform_authentication(request)
-        # Views without keys have no limits of keys.
-        self.is_authenticated = isinstance(request.auth, ApiKey)
+        # What `request.user` does at first, without the context in which it wraps errors.
+        request._authenticate()  # type: ignore[attr-defined]
+        if isinstance(request.auth, ApiKey):
+            self.key, self.is_authenticated = request.auth, True
 
     def check_throttles(self, request: Request) -> None:
         """Take the request, and the messages that it is to send, from the limits of the key and its project.
@@ -188,8 +221,7 @@ class ApiView(APIView):
         """
         if BODY_IS_AWAITED in request.META or not self.is_authenticated:
             return
-        action = find_action(request, self) or ""
-        count = self.metered.get(action)
+        count = self.metered.get(self.requested)
         self.permit = Permit.ask(self.key, count(request) if count else 0)
         if not (count and "HTTP_IDEMPOTENCY_KEY" in request.META):
             self.require_permit()
@@ -212,26 +244,27 @@ class ApiView(APIView):
         if self.permit and self.permit.error:
             raise self.permit.error
 
-    def settle_permit(self, response: HttpResponseBase) -> None:
-        """Give back what a refused or repeated request took, and tell the limits."""
+    def settle_permit(self, response: HttpResponseBase, *, is_in_vain: bool) -> None:
+        """Give back what a request took that was refused or repeated (`is_in_vain`), and tell the limits."""
         if self.permit is None and self.is_authenticated:
             self.permit = Permit.ask(self.key)
         if self.permit is not None:
-            if response.status_code >= HTTPStatus.BAD_REQUEST or "Idempotency-Replayed" in response:
+            if is_in_vain:
                 self.permit.settle(0)
-            told = self.permit.headers
-            # Numbers: Django would look at their characters.
-            response.headers._store.update({name.lower(): (name, value) for name, value in told.items()})
+            set_plain(response, self.permit.headers)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        self.settle_permit(response)
-        if response.status_code < HTTPStatus.BAD_REQUEST and "Idempotency-Replayed" not in response:
+        is_in_vain = response.status_code >= HTTPStatus.BAD_REQUEST or "idempotency-replayed" in list_stored(response)
+        self.settle_permit(response, is_in_vain=is_in_vain)
+        if not is_in_vain:
             self.record_change(response)
+        if "Allow" in self.headers:
+            set_plain(response, {"Allow": self.headers.pop("Allow")})
         return super().finalize_response(request, response, *args, **kwargs)
 
     def record_change(self, response: Response) -> None:
         """Write the request's entry of the audit log, once: a repeatable POST calls this in its transaction."""
-        action = find_action(self.request, self)
+        action = self.requested
         if self.is_recorded or self.request.method in SAFE or not action or action in self.unaudited:
             return
         self.is_recorded = True

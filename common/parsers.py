@@ -7,8 +7,9 @@ from http import HTTPStatus
 from io import BufferedIOBase, FileIO
 from typing import Any, cast
 
+from django.utils.datastructures import MultiValueDict
 from rest_framework.parsers import BaseParser
-from rest_framework.request import Request
+from rest_framework.request import Empty, Request
 
 from common.errors import ApiError, BadRequestError, BodyTooLargeError, UnsupportedMediaTypeError
 from common.large_json.cutting import parse_large
@@ -58,13 +59,14 @@ class StrictJSONParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Json:
         context = parser_context or {}
-        meta, view = context["request"].META, context.get("view")
+        request, view = context["request"], context.get("view")
+        meta = request.META
         is_optional = getattr(view, "is_body_optional", False)
         is_json = JSON_TYPE.match(media_type or "") and meta.get("HTTP_CONTENT_ENCODING", "identity") == "identity"
         if not is_json and not is_optional:
             raise UnsupportedMediaTypeError
         limit = getattr(view, "max_body", MAX_BODY)
-        meta |= {BODY_LIMIT: limit, BODY_CALLER: str(getattr(context["request"].auth, "project_id", ""))}
+        meta |= {BODY_LIMIT: limit, BODY_CALLER: str(getattr(request.auth, "project_id", ""))}
         if is_json and (value := read_large(meta, view, limit)) is not None:
             return value
         body = read_body(stream, read_length(meta), limit)
@@ -129,9 +131,25 @@ def read_array(request: Request) -> list[Json]:
     return cast(list[Json], read_kind(request, list, "array"))
 
 
+def load_body(request: Any) -> Any:
+    """`request.data`, which DRF also looks through for forms and files: our parser has neither."""
+    parser = request.parsers[0]
+    if request._full_data is not Empty or not isinstance(parser, StrictJSONParser):
+        return request.data
+    try:
+        value = parser.parse(request.stream, request.content_type, request.parser_context)
+    except BaseException:
+        # As DRF does: the stream is used up, and who asks again has no other error.
+        request._full_data = request._data = {}
+        raise
+    request._full_data = request._data = value
+    request._files = MultiValueDict()
+    return value
+
+
 def read_payload(request: Request) -> Json:
     """The body as any kind of JSON value; None without a body."""
-    return cast(Json, request.data) if request.stream is not None else None
+    return cast(Json, load_body(request)) if request.stream is not None else None
 
 
 def read_optional_object(request: Request) -> dict[str, Json]:
@@ -142,8 +160,7 @@ def read_optional_object(request: Request) -> dict[str, Json]:
 def read_kind(request: Request, kind: type, name: str) -> object:
     if request.stream is None:
         raise BodyRequiredError
-    # Reading it is not free in DRF.
-    data = request.data
+    data = load_body(request)
     if not isinstance(data, kind):
         raise WrongBodyTypeError(expected=name)
     return data

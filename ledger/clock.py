@@ -30,12 +30,13 @@ def database_time() -> datetime:
     return datetime.fromtimestamp(time.monotonic() + line.clock_offset, UTC)
 
 
-def correct_clock(stated: datetime, sent_at: float) -> None:
-    """Correct the offset by the time `stated` of a statement that was sent at `sent_at` by the monotonic clock.
+def correct_clock(stated: float, sent_at: float) -> None:
+    """Correct the offset by the time `stated` of a statement, in seconds since 1970, that was sent at `sent_at` by the
+    monotonic clock.
 
     The statement began between `sent_at` and now, so the offset is between two bounds.
     """
-    least, most = stated.timestamp() - time.monotonic(), stated.timestamp() - sent_at
+    least, most = stated - time.monotonic(), stated - sent_at
     line = _find_line()
     if line.clock_offset is not None:
         line.clock_offset = min(max(line.clock_offset, least), most)

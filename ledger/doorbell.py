@@ -42,19 +42,22 @@ class Doorbell:
         self._lock = threading.Lock()
         # The end of each bell's time of gathering, and whether a wake-up waits for it.
         self._gathering: dict[tuple[str, str], tuple[float, bool]] = {}
-        self._gathered: SimpleQueue[tuple[float, Task[Any, Any], str]] = SimpleQueue()
+        self._gathered: SimpleQueue[tuple[float, Task[Any, Any], str, str]] = SimpleQueue()
         self._sender: threading.Thread | None = None
+        # Celery's proxy of a task asks the app for each attribute.
+        self._names: dict[int, tuple[Task[Any, Any], str]] = {}
         # It does not try again by itself: the next wake-up is our retry.
         self._redis = open_client(settings.REDIS_URL, TIMEOUT_SECONDS)
 
     def ring(self, task: Task[Any, Any], lane: str) -> None:
         """Request one run of `task` for `lane` on the queue of the same name."""
-        if find_kind() is not WorkKind.WEB or not self._gather(task, lane):
-            self._send(task, lane)
+        _, name = self._names.get(id(task)) or self._names.setdefault(id(task), (task, task.name))
+        if find_kind() is not WorkKind.WEB or not self._gather(task, name, lane):
+            self._send(task, name, lane)
 
-    def _gather(self, task: Task[Any, Any], lane: str) -> bool:
+    def _gather(self, task: Task[Any, Any], name: str, lane: str) -> bool:
         """Leave the wake-up to the thread, if another one was sent just now."""
-        bell, now = (task.name, lane), time.monotonic()
+        bell, now = (name, lane), time.monotonic()
         with self._lock:
             until, is_asked = self._gathering.get(bell, (0.0, False))
             if is_asked:
@@ -67,23 +70,23 @@ class Doorbell:
             if self._sender is None or not self._sender.is_alive():
                 self._sender = threading.Thread(target=self._send_gathered, name="doorbell", daemon=True)
                 self._sender.start()
-        self._gathered.put((until, task, lane))
+        self._gathered.put((until, task, name, lane))
         return True
 
     def _send_gathered(self) -> None:
         while True:
-            until, task, lane = self._gathered.get()
+            until, task, name, lane = self._gathered.get()
             time.sleep(max(0.0, until - time.monotonic()))
             with self._lock:
                 # Before it is sent: rows that are committed from now on need another one.
-                self._gathering[task.name, lane] = time.monotonic() + GATHER_SECONDS, False
-            self._send(task, lane)
+                self._gathering[name, lane] = time.monotonic() + GATHER_SECONDS, False
+            self._send(task, name, lane)
 
-    def _send(self, task: Task[Any, Any], lane: str) -> None:
+    def _send(self, task: Task[Any, Any], name: str, lane: str) -> None:
         if not self._may_try():
             return
         try:
-            if _RING.run(self._redis, [f"bell:{task.name}:{lane}"], [PENDING_MS]):
+            if _RING.run(self._redis, [f"bell:{name}:{lane}"], [PENDING_MS]):
                 task.apply_async((lane,), queue=lane, retry=False)
         except (redis.RedisError, OperationalError, OSError) as error:
             self._note_failure(error)

@@ -60,6 +60,13 @@ class Shared:
             return None
 
 
+@lru_cache(maxsize=2000)
+def write_call(head: bytes, keys: tuple[str, ...], values: tuple[str, ...]) -> bytes:
+    """The command that runs a script. The same ones come again and again: a key's limits, a lane's bell."""
+    words = write_words([len(keys), *keys, *values])
+    return b"*%d\r\n%b%b" % (3 + len(keys) + len(values), head, words)
+
+
 class _Kept(threading.local):
     """The connection of this thread, and the process and the client that it belongs to."""
 
@@ -78,9 +85,8 @@ class Script:
 
     def run(self, client: Any, keys: Sequence[str], values: Sequence[object]) -> Any:
         """The script's result. Raises redis-py's errors; a kept connection that has ended is replaced."""
-        words = write_words([len(keys), *keys, *values])
         try:
-            return self._find_line(client).ask(b"*%d\r\n%b%b" % (3 + len(keys) + len(values), self._head, words))
+            return self._find_line(client).ask(write_call(self._head, tuple(keys), tuple(map(str, values))))
         except (NoScriptError, redis.ConnectionError):
             return client.eval(self._text, len(keys), *keys, *values)
 

@@ -6,7 +6,7 @@ shapes of the parts only, so that it is composed once and prepared once per conn
 
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 from django.contrib.postgres.fields import ArrayField
@@ -30,11 +30,8 @@ class Shape(Protocol):
         """The text, whose values begin at `$first`."""
 
 
-class Part(NamedTuple):
-    """A part of a statement, and its values."""
-
-    shape: Shape
-    values: Sequence[Any]
+# A part of a statement, and its values.
+Part: TypeAlias = tuple[Shape, Sequence[Any]]
 
 
 class Text(NamedTuple):
@@ -184,7 +181,12 @@ def insert_part(name: str, rows: Sequence[models.Model], source: str) -> Part:
     """
     model = type(rows[0])
     table = describe_table(model)
-    return Part(RowsShape(name, model, source), [write_json([table.read(row) for row in rows])])
+    return shape_rows(name, model, source), [write_json([table.read(row) for row in rows])]
+
+
+@lru_cache(maxsize=100)
+def shape_rows(name: str, model: type[models.Model], source: str) -> RowsShape:
+    return RowsShape(name, model, source)
 
 
 def write_json(value: object) -> str:
@@ -209,5 +211,5 @@ def write_statement(shapes: tuple[Shape, ...], end: str) -> bytes:
 
 def run_parts(parts: Sequence[Part], end: str) -> tuple[Any, ...]:
     """Run the parts as one statement `WITH part, part, … end`; returns its one row."""
-    values = [value for part in parts for value in part.values]
-    return fetch_raw(write_statement(tuple(part.shape for part in parts), end), values)
+    given = [value for _, values in parts for value in values]
+    return fetch_raw(write_statement(tuple([shape for shape, _ in parts]), end), given)

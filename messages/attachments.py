@@ -208,9 +208,9 @@ def file_parts(new: NewFiles, rows: Sequence[Attachment], source: str) -> list[P
         [row.cid for row in rows],
     ]
     return [
-        Part(Text(_CONTENTS.replace("SOURCE", source), 6), [new.project_id, *contents]),
-        Part(Text(_USED), []),
-        Part(Text(_ATTACHMENTS, 7), attachments),
+        (Text(_CONTENTS.replace("SOURCE", source), 6), [new.project_id, *contents]),
+        (Text(_USED), []),
+        (Text(_ATTACHMENTS, 7), attachments),
     ]
 
 

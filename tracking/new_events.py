@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ledger.rows import Part, Text, write_json
@@ -31,15 +32,18 @@ facts AS MATERIALIZED (
     ), SOURCE
 )
 """
-_WRITTEN = f"written AS ({INSERT_FACTS})"
+_WRITTEN = Text(f"written AS ({INSERT_FACTS})")
 # The payload is made only for endpoints that want it.
-_POSTED = f"""
+_POSTED = Text(
+    f"""
 told AS (
     SELECT project_id, id AS event_id, type, is_test,
         json_build_object('type', type, 'timestamp', {PAYLOAD_TIME}, 'data', body)::text AS payload
     FROM facts
 ), posted AS ({PUBLISH.replace("%(attempts)s", "{0}")} RETURNING id)
-"""  # noqa: S608 - built from constants
+""",  # noqa: S608 - built from constants
+    1,
+)
 
 
 def event_parts(facts: Sequence[NewFact], source: str) -> list[Part]:
@@ -48,10 +52,15 @@ def event_parts(facts: Sequence[NewFact], source: str) -> list[Part]:
     The caller wakes the webhooks' worker after the commit if there are any.
     """
     return [
-        Part(Text(_FACTS.replace("SOURCE", source), 1), [write_json([build_row(fact) for fact in facts])]),
-        Part(Text(_WRITTEN), []),
-        Part(Text(_POSTED, 1), [max_attempts()]),
+        (shape_facts(source), [write_json([build_row(fact) for fact in facts])]),
+        (_WRITTEN, []),
+        (_POSTED, [max_attempts()]),
     ]
+
+
+@lru_cache(maxsize=10)
+def shape_facts(source: str) -> Text:
+    return Text(_FACTS.replace("SOURCE", source), 1)
 
 
 def build_row(new: NewFact) -> dict[str, Any]:

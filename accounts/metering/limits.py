@@ -49,17 +49,15 @@ class Limit:
     owner_id: UUID
     is_of_key: bool
 
+    is_bucket: bool = field(init=False)
     # The limit and its amount as the script of `counters` reads them.
     words: str = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "is_bucket", self.period is Period.SECOND)
         most = "-" if self.most is None else self.most
         words = f"{'b' if self.is_bucket else 'c'} {most} {self.amount} {LIVES[self.period.value]}"
         object.__setattr__(self, "words", words)
-
-    @property
-    def is_bucket(self) -> bool:
-        return self.period is Period.SECOND
 
     def cap(self, remaining: float) -> float:
         """`remaining`, or what there is at most."""

@@ -85,11 +85,11 @@ def build_error(
 
 def describe_limits(limits: Sequence[Limit], remaining: Sequence[float | None], now: datetime) -> Mapping[str, str]:
     """`RateLimit-…` for the tightest limit: the one with the least left, of equal ones the one that lasts longest."""
-    told = [(limit, left) for limit, left in zip(limits, remaining, strict=True) if left is not None]
+    told = [(math.floor(left), left, limit) for limit, left in zip(limits, remaining, strict=True) if left is not None]
     if not told:
         return {}
-    least = math.floor(min(left for _, left in told))
-    tightest = [(limit.reset_seconds(left, now), limit.most) for limit, left in told if math.floor(left) == least]
+    least = min([whole for whole, _, _ in told])
+    tightest = [(limit.reset_seconds(left, now), limit.most) for whole, left, limit in told if whole == least]
     reset, most = max(tightest, key=itemgetter(0))
     return {
         "RateLimit-Limit": str(most),

@@ -98,13 +98,15 @@ class Admission:
 
     def __init__(self, key: Caller) -> None:
         """Raises ProjectClosedError."""
-        if key.owner.closed_at is not None:
+        project = key.owner
+        if project.closed_at is not None:
             raise ProjectClosedError
         self.key = key
-        self.senders = Senders(key.owner, is_local_only=key.is_test or routes.is_local_only(key.owner_id))
-        self.renderer = Renderer(key.owner)
+        self.project = project
+        self.senders = Senders(project, is_local_only=key.is_test or routes.is_local_only(project.id))
+        self.renderer = Renderer(project)
         self.links = LinkFinder()
-        self.streams = StreamTypes(key.owner_id)
+        self.streams = StreamTypes(project.id)
 
     def admit(self, draft: Draft, errors: Iterable[FieldError] = ()) -> Admitted:
         """Check and complete a draft. Raises InvalidFieldsError for all invalid fields, else the first other ApiError.
@@ -120,7 +122,7 @@ class Admission:
         offers_opt_out = findings.attempt(lambda: self.offer_opt_out(draft), "stream", "enable_unsubscribe", "priority")
         findings.attempt(lambda: check_priority(self.key, draft), "priority")
         findings.attempt(lambda: check_headers(draft, offers_opt_out=bool(offers_opt_out)), "headers")
-        findings.attempt(lambda: check_control_headers(self.key.owner, draft.headers), "headers")
+        findings.attempt(lambda: check_control_headers(self.project, draft.headers), "headers")
         rendered = findings.attempt(lambda: self.render(draft), "template_id", "template_vars")
         findings.raise_first()
         assert found is not None

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from itertools import chain
-from uuid import UUID
 
 from django.db import DataError, IntegrityError, OperationalError
 
@@ -22,8 +21,8 @@ MOST_REQUESTS = 50
 MOST_CHARACTERS = 64 * 1024
 # A request that waits longer stores by itself: what delays one statement does not delay the next.
 PATIENCE_SECONDS = 0.05
-# A project, and whether it is its test mail.
-Owner = tuple[UUID, bool]
+# A project's id as a number, which is compared in C, and whether it is its test mail.
+Owner = tuple[int, bool]
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +45,7 @@ class Share:
 
     @property
     def owner(self) -> Owner:
-        return self.condition.project_id, self.condition.is_test
+        return self.condition.project_id.int, self.condition.is_test
 
     @property
     def keys(self) -> set[str]:

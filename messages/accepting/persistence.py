@@ -104,6 +104,8 @@ def store_and_respond(
     files = NewFiles(project_id=key.owner_id, files=batch.files, uploaded=uploaded) if batch.files else None
     streams = {item.draft.stream for item in admitted}
     listed: Listed = {}
+    # Otherwise the statement is a transaction by itself, and is committed when it ends.
+    is_within = connection.in_atomic_block
     for _ in range(MAX_TRIES):
         rows = build_rows(batch, join_by_address(listed, batch.stored_forms))
         condition = Condition(
@@ -115,13 +117,16 @@ def store_and_respond(
         )
         response = respond(rows.messages)
         answers = [KeptAnswer(ticket=ticket, response=response)] if ticket else []
-        if files or connection.in_atomic_block:
+        if files or is_within:
             result = store(condition, rows, files, answers)
         else:
             result = combiner.store(Share(condition, rows, answers))
         if result.is_stored:
-            # One call: each one of Django's takes longer than all that is done then.
-            transaction.on_commit(partial(finish_accepting, find_door(), rows.messages, has_posts=result.has_posts))
+            finish = partial(finish_accepting, find_door(), rows.messages, has_posts=result.has_posts)
+            if is_within:
+                transaction.on_commit(finish)
+            else:
+                finish()
             return response
         if result.is_key_taken:
             raise KeyTakenError
@@ -200,7 +205,7 @@ def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Messa
 def build_content(message: Message, item: Admitted) -> Content:
     return new_row(
         Content,
-        message_id=message.pk,
+        message_id=message.id,
         tracked_places=list(item.tracked.places) if item.tracked else None,
         **keep_bodies(item.draft),
     )
@@ -210,7 +215,7 @@ def build_subject(message: Message) -> Subject:
     """What is searched of a message, from its rows."""
     return new_row(
         Subject,
-        message_id=message.pk,
+        message_id=message.id,
         text=fold(message.subject),
         metadata=message.metadata,
         **build_columns(
@@ -233,7 +238,7 @@ def build_recipients(message: Message, item: Admitted, now: datetime, *, is_held
         rows.append(
             new_row(
                 Recipient,
-                message_id=message.pk,
+                message_id=message.id,
                 project_id=message.project_id,
                 kind=envelope.kind,
                 position=position,
@@ -259,7 +264,7 @@ def stop_suppressed(message: Message, rows: Sequence[Recipient], listed: Listed)
     for row in rows:
         if cause := kind.find_stop(listed.get(row.address.lower(), ())):
             row.status, row.status_reason, row.next_attempt_at = Status.SUPPRESSED, StatusReason.SUPPRESSED, None
-            stops[row.pk] = cause
+            stops[row.id] = cause
     return stops
 
 
@@ -278,7 +283,7 @@ def finish_message(message: Message, rows: Sequence[Recipient]) -> None:
 def list_tracked(messages: Sequence[Message], admitted: Sequence[Admitted]) -> list[TrackedLinks]:
     """The target URLs of each message's wrapped links; no row for a message without tracked links."""
     return [
-        TrackedLinks(message_id=message.pk, project_id=message.project_id, urls=list(item.tracked.urls))
+        TrackedLinks(message_id=message.id, project_id=message.project_id, urls=list(item.tracked.urls))
         for message, item in zip(messages, admitted, strict=True)
         if message.track_clicks and item.tracked and item.tracked.urls
     ]
@@ -288,7 +293,7 @@ def build_attachments(message: Message, item: Admitted) -> list[Attachment]:
     """The attachments; their contents may be rows of the project already, with other ids."""
     return [
         Attachment(
-            message_id=message.pk,
+            message_id=message.id,
             content=AttachmentContent(project_id=message.project_id, sha256=file.digest, size=file.size),
             position=position,
             filename=file.filename,
@@ -309,16 +314,16 @@ def build_facts(message: Message, rows: Sequence[Recipient], stops: Mapping[UUID
         Fact(
             project_id=row.project_id,
             message_id=row.message_id,
-            recipient_id=row.pk,
+            recipient_id=row.id,
             address=row.address,
             type=EventType.SUPPRESSED,
-            data=stops[row.pk].event_data(),
+            data=stops[row.id].event_data(),
         )
         for row in rows
-        if row.pk in stops
+        if row.id in stops
     ]
     if first := FIRST_EVENTS.get(Status(message.status)):
-        facts.insert(0, Fact(project_id=message.project_id, message_id=message.pk, type=first))
+        facts.insert(0, Fact(project_id=message.project_id, message_id=message.id, type=first))
     shown = show_message(stream=message.stream, is_test=message.is_test, tags=message.tags, metadata=message.metadata)
     return [
         NewFact(

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from uuid import UUID
 
 from accounts.idempotency import KeptAnswer, key_parts, lock_part_of_keys
@@ -65,31 +66,38 @@ class Result:
 
 
 # An entry as a line: reason/stream/address. A reason and a stream's name hold no slash.
-_LISTED = """
+_LISTED = Text(
+    """
 listed AS MATERIALIZED (
     SELECT COALESCE(string_agg(line, E'\\n' ORDER BY line COLLATE "C"), '') AS lines FROM (
         SELECT concat(reason, '/', stream, '/', address) AS line FROM tracking_suppression
         WHERE project_id = {0}::uuid AND address = ANY(string_to_array({1}::text, E'\\n')) AND is_test = {2}::boolean
     ) AS entries
 )
-"""
+""",
+    3,
+)
 # KEY SHARE: emails do not wait for each other, and the deletion of a stream waits for them.
-_STREAMS = """
+_STREAMS = Text(
+    """
 kept AS MATERIALIZED (
     SELECT name FROM accounts_stream
     WHERE project_id = {0}::uuid AND name = ANY(string_to_array({1}::text, '/')) FOR KEY SHARE
 )
-"""
+""",
+    2,
+)
 _GATE = """
 gate AS MATERIALIZED (
     SELECT LOCK AS lock WHERE (SELECT lines FROM listed) = {0}::text
     AND (SELECT count(*) FROM kept) = cardinality(string_to_array({1}::text, '/'))
 )
 """
-_OPEN = "stored AS MATERIALIZED (SELECT 1 AS id FROM gate)"
+_OPEN = Text("stored AS MATERIALIZED (SELECT 1 AS id FROM gate)")
 _END = """
 SELECT (SELECT count(*) FROM gate), (SELECT count(*) FROM stored), (SELECT lines FROM listed),
-    ARRAY(SELECT name FROM kept), (SELECT count(*) FROM posted), statement_timestamp()
+    (SELECT COALESCE(string_agg(name, '/'), '') FROM kept), (SELECT count(*) FROM posted),
+    extract(epoch FROM statement_timestamp())::float8
 """
 
 
@@ -101,16 +109,13 @@ def store(
     Raises DataError, and has stored nothing, if one of several keys is in use.
     """
     streams = "/".join(sorted(set(condition.streams) - {DEFAULT_STREAM}))
-    gate = _GATE.replace("LOCK", lock_part_of_keys(len(answers)) if answers else "1")
-    parts = [
-        Part(
-            Text(_LISTED, 3),
-            # Addresses hold no line ends. psycopg looks at each element of a list.
-            [condition.project_id, "\n".join(sorted(condition.addresses)), condition.is_test],
-        ),
-        Part(Text(_STREAMS, 2), [condition.project_id, streams]),
-        Part(Text(gate, 2), [write_listed(condition.listed), streams]),
-        *(key_parts("stored", answers, "gate") if answers else [Part(Text(_OPEN), [])]),
+    project_id = str(condition.project_id)
+    parts: list[Part] = [
+        # Addresses hold no line ends. psycopg looks at each element of a list.
+        (_LISTED, [project_id, "\n".join(sorted(condition.addresses)), condition.is_test]),
+        (_STREAMS, [project_id, streams]),
+        (shape_gate(len(answers)), [write_listed(condition.listed), streams]),
+        *(key_parts("stored", answers, "gate") if answers else [(_OPEN, [])]),
         *list_parts(rows, files),
     ]
     sent_at = time.monotonic()
@@ -123,9 +128,14 @@ def store(
         is_stored=bool(is_stored),
         is_key_taken=bool(is_open and not is_stored),
         listed=read_listed(listed),
-        missing_streams=sorted(set(filter(None, streams.split("/"))).difference(kept)),
+        missing_streams=sorted(set(streams.split("/")).difference(kept.split("/"))),
         has_posts=bool(post_count),
     )
+
+
+@lru_cache(maxsize=100)
+def shape_gate(key_count: int) -> Text:
+    return Text(_GATE.replace("LOCK", lock_part_of_keys(key_count) if key_count else "1"), 2)
 
 
 def list_parts(rows: NewRows, files: NewFiles | None) -> Iterable[Part]:

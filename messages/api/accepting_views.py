@@ -11,8 +11,9 @@ from rest_framework.request import Request
 
 from accounts.idempotency import StoredResponse, find_response, store_once
 from accounts.idempotent_views import list_headers, mark_idempotent, read_ticket
-from accounts.viewsets import ProjectView
+from accounts.viewsets import ProjectView, set_plain
 from common.errors import ApiError
+from common.parsers import load_body
 from messages.accepting.persistence import Respond
 from messages.models import Message
 from messages.services import PreparedEmails
@@ -65,7 +66,9 @@ def respond_noting(made: list[str], respond: Respond) -> Respond:
 def write_response(stored: StoredResponse) -> HttpResponse:
     """The response, without DRF's negotiation and rendering."""
     content = b"" if stored.body is None else msgspec.json.encode(stored.body)
-    return HttpResponse(content, status=stored.status, headers=list_headers(stored), content_type="application/json")
+    response = HttpResponse(content, status=stored.status, content_type="application/json")
+    set_plain(response, list_headers(stored))
+    return response
 
 
 def count_one(_request: Request) -> int:
@@ -75,4 +78,5 @@ def count_one(_request: Request) -> int:
 
 def count_items(request: Request) -> int:
     """The number of emails of a batch."""
-    return len(request.data) if isinstance(request.data, list) else 0
+    data = load_body(request)
+    return len(data) if isinstance(data, list) else 0

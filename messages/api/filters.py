@@ -136,10 +136,10 @@ def narrow(messages: QuerySet[Message], project: Project, query: Mapping[str, An
 
 def has_shown_reason(project: Project, reason: str) -> Q:
     """Matches emails of the project with this reason, also one that is shown and never stored."""
-    is_provided = routes.has_provider(project.pk)
+    is_provided, is_readable = routes.find_providers(project.pk)
     shown = {
         StatusReason.NO_PROVIDER: not is_provided,
-        StatusReason.PROVIDER_UNREADABLE: is_provided and routes.has_unreadable_only(project.pk),
+        StatusReason.PROVIDER_UNREADABLE: is_provided and not is_readable,
     }
     if reason not in shown:
         return has_reason([reason], [project.pk])

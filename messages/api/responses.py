@@ -167,9 +167,10 @@ class EmailRow(serializers.Serializer[Message]):
         if message.status_reason in HELD_BACK:
             return message.status_reason
         if message.status == Status.QUEUED and not message.is_test:
-            if not routes.has_provider(message.project_id):
+            has_provider, has_readable = routes.find_providers(message.project_id)
+            if not has_provider:
                 return StatusReason.NO_PROVIDER
-            if routes.has_unreadable_only(message.project_id):
+            if not has_readable:
                 return StatusReason.PROVIDER_UNREADABLE
         return message.status_reason or None
 

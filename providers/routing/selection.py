@@ -228,14 +228,12 @@ class Routes:
         """Whether the project's mail can reach only the inbox or the simulator, paused providers included."""
         return all(candidate.provider.is_local for candidate in self._enabled(project_id))
 
-    def has_provider(self, project_id: UUID) -> bool:
-        """Whether live mail of the project has a provider, paused ones included."""
-        return any(one.provider.kind is not ProviderKind.SIMULATOR for one in self._enabled(project_id))
-
-    def has_unreadable_only(self, project_id: UUID) -> bool:
-        """Whether the project has providers, and none of them can be read."""
-        candidates = [one for one in self._enabled(project_id) if one.provider.kind is not ProviderKind.SIMULATOR]
-        return bool(candidates) and all(one.provider.address is None for one in candidates)
+    def find_providers(self, project_id: UUID) -> tuple[bool, bool]:
+        """Whether live mail of the project has a provider, paused ones included, and whether one can be read."""
+        places = [
+            one.provider.address for one in self._enabled(project_id) if one.provider.kind is not ProviderKind.SIMULATOR
+        ]
+        return bool(places), places.count(None) < len(places)
 
     def forget(self) -> None:
         """Drop the cache, after a change of providers in this process."""

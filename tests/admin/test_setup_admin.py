@@ -145,7 +145,7 @@ def test_a_provider_is_added_by_its_kind_and_keeps_what_is_not_entered_again(roo
     provider = Provider.objects.get()
     assert (provider.kind, provider.settings) == ("smtp", settings_of("smtp://me:s3cret@relay.test:587"))
     assert provider.is_operated
-    assert routes.has_provider(project.pk)
+    assert routes.find_providers(project.pk)[0]
     address = reverse("admin:providers_provider_change", args=[provider.pk])
     page = root.get(address).content.decode()
     assert 'value="relay.test"' in page

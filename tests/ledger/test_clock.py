@@ -35,6 +35,6 @@ def test_a_statement_corrects_an_offset_that_is_wrong(hours: int) -> None:
     database_time()
     sent_at = time.monotonic()
     stated = datetime.now(UTC) + timedelta(hours=hours)
-    correct_clock(stated, sent_at)
+    correct_clock(stated.timestamp(), sent_at)
     assert abs(database_time() - stated) < timedelta(minutes=1)
     connection.clock_offset = None

@@ -20,13 +20,13 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 ODD = "tab\t newline\n return\r \\N \\. \\x41 \"quoted\" 'single' {a,b} NULL , ; é 你 😀 \x01\x7f\u2028"
 
 
-SOURCE = Part(Text("source AS (SELECT 1 AS id WHERE {0}::boolean)", 1), [True])
+SOURCE: Part = (Text("source AS (SELECT 1 AS id WHERE {0}::boolean)", 1), [True])
 
 
 def insert(*tables: Sequence[models.Model], source: Part = SOURCE) -> None:
     """Insert rows of several models by one statement."""
     parts = [insert_part(f"t{number}", rows, "source") for number, rows in enumerate(tables)]
-    assert run_parts([source, *parts], "SELECT count(*) FROM source") == (int(source.values[0]),)
+    assert run_parts([source, *parts], "SELECT count(*) FROM source") == (int(source[1][0]),)
     for rows in tables:
         mark_stored(rows)
 
@@ -113,7 +113,7 @@ def test_secrets_are_encrypted_on_this_way_too(project: Project, count: int) -> 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_nothing_is_written_if_the_source_has_no_row(project: Project, count: int) -> None:
-    source = Part(SOURCE.shape, [False])
+    source = (SOURCE[0], [False])
     insert([build(project) for _ in range(count)], source=source)
     assert not Message.objects.exists()
 
