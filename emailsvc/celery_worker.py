@@ -100,6 +100,14 @@ def stop_timer(**_: Any) -> None:
 
 
 @worker_process_init.connect
+def leave_shared_objects_alone(**_: Any) -> None:
+    """A full collection writes to each object that it looks at: of those from before the fork, which parent and child
+    share, it made 30 MB of the child's own, in 0.14 s.
+    """
+    gc.freeze()
+
+
+@worker_process_init.connect
 def switch_threads_often(**_: Any) -> None:
     """SMTP connections wait for the interpreter's lock behind the composing thread: the default of 5 ms is too long."""
     sys.setswitchinterval(0.0005)
