@@ -133,7 +133,8 @@ def as_literal(value: object) -> str:
 def make_staff_client() -> Callable[[str], object]:
     """A function that gets a page of the admin as a person who may do everything."""
     client = Client(SERVER_NAME="localhost")
-    client.force_login(get_user_model().objects.create_superuser("bench"))
+    users = get_user_model().objects
+    client.force_login(users.filter(username="bench").first() or users.create_superuser("bench"))
 
     def get(path: str) -> object:
         answer = client.get(path)

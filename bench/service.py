@@ -28,6 +28,7 @@ def running_database(options: Options) -> Iterator[None]:
     }
     with ExitStack() as stack:
         data = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        data.mkdir(parents=True, exist_ok=True)
         servers = stack.enter_context(running_servers(data, os.environ))
         os.environ |= servers.environment
         subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True)

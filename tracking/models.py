@@ -224,6 +224,7 @@ class FeedBase(models.Model):
 class Rollup(models.Model):
     """Counts of the mail that a project accepted in one hour: of all mail, or of one value of a dimension.
 
+    `day:` before the dimension: in one day, in UTC (`tracking.stats.days`).
     `tracking.stats.counting` defines the columns. Only `tracking.stats` writes here, by aggregating the feed.
     """
 
@@ -284,3 +285,7 @@ class StatsCursor(models.Model):
     position = models.BigIntegerField()
     serial = models.BigIntegerField()
     counted_at = models.DateTimeField()
+    # Rollups of days are whole from this day on, up to this place: see `tracking.stats.days`.
+    days_since = models.DateTimeField(null=True)
+    days_position = models.BigIntegerField(null=True)
+    days_serial = models.BigIntegerField(null=True)

@@ -6,7 +6,7 @@ import structlog
 from celery import shared_task
 
 from tracking.engagement.settling import purge_settled, settle_due
-from tracking.stats.aggregation import aggregate_all
+from tracking.stats.aggregation import aggregate_all, complete_days
 from tracking.suppressions.wave_decisions import expire_waves, purge_counts
 
 log = structlog.get_logger(__name__)
@@ -14,6 +14,7 @@ log = structlog.get_logger(__name__)
 # Less than the interval, because the worker has other periodic tasks.
 AGGREGATION_TIME = timedelta(seconds=2)
 SETTLING_TIME = timedelta(seconds=2)
+DAYS_TIME = timedelta(seconds=1)
 
 
 @shared_task(name="tracking.fold_stats")
@@ -21,6 +22,8 @@ def fold_stats() -> None:
     """Aggregate new events into the statistics."""
     if count := aggregate_all(AGGREGATION_TIME):
         log.debug("stats_folded", count=count)
+    if count := complete_days(DAYS_TIME):
+        log.info("stats_days_completed", count=count)
 
 
 @shared_task(name="tracking.settle_visits")

@@ -1,4 +1,4 @@
-"""Milliseconds of the admin's overview with a million messages, of all projects and of one, by period and group.
+"""Milliseconds of the admin's overview with a million messages, of all projects and of one, by each choice.
 
 A tenth of the mail waits in the queue. The statements of a page are explained, and each table that is read whole is
 named. `work` is the processor's time of this process and of PostgreSQL's process for it. `--quick` takes 50,000
@@ -32,7 +32,7 @@ def run(options: Options) -> int:
             elapsed, used = (sorted(each) for each in zip(*figures, strict=True))
             whole = ", ".join(sorted(mail.explain(path))) or "none"
             print(
-                f"  {name:<36} {median(elapsed):>6.0f} ms [{elapsed[0]:.0f}-{elapsed[-1]:.0f}], of Python"
+                f"  {name:<52} {median(elapsed):>6.0f} ms [{elapsed[0]:.0f}-{elapsed[-1]:.0f}], of Python"
                 f" {median(used):>4.0f} ms, of work {work:>4.0f} ms; tables read whole: {whole}",
                 flush=True,
             )

@@ -59,7 +59,12 @@ KINDS: Mapping[str, PurgeKind] = {
     "webhook_log": PurgeKind(remove=webhook_log.remove_deliveries, count=webhook_log.count_deliveries),
     "audit": of_rows("accounts_auditentry", "project_id = %(project)s AND at < %(before)s"),
     "requests": of_rows("accounts_requestentry", f"project_id = %(project)s AND id < {request_log.FIRST_ID}"),
-    "statistics": of_rows("tracking_rollup", "project_id = %(project)s AND starts_at < %(before)s"),
+    # A rollup of a day stays as long as one of its hours.
+    "statistics": of_rows(
+        "tracking_rollup",
+        "project_id = %(project)s AND starts_at < %(before)s"
+        " AND NOT (starts_with(dimension, 'day:') AND starts_at >= %(before)s - interval '1 day')",
+    ),
     "bounced_suppressions": of_rows(
         "tracking_suppression", "project_id = %(project)s AND reason = 'bounce' AND created_at < %(before)s"
     ),

@@ -181,12 +181,14 @@ def test_unknown_choices_are_replaced_by_the_usual_ones(root, project):
 
 
 def test_many_projects_together_have_short_times(root, project, monkeypatch):
-    monkeypatch.setattr("emailsvc.admin_site.overview.figures.MOST_HOURS", 200)
+    monkeypatch.setattr("emailsvc.admin_site.overview.figures.MOST_STEPS", 50)
     create_project(name="Other")
     html = root.get(URL, {"period": "month"}).content.decode()
     assert "30 days" not in html
     assert "Longer times are there for each project." in html
-    assert "7 days" in root.get(URL, {"project": project.pk}).content.decode()
+    html = root.get(URL, {"period": "week", "by": "hour"}).content.decode()
+    assert ('value="day" selected' in html, 'value="hour"' in html) == (True, False)
+    assert "30 days" in root.get(URL, {"project": project.pk}).content.decode()
 
 
 def test_without_mail_the_next_step_is_shown(root, project, send):

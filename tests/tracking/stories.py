@@ -157,11 +157,11 @@ def count_rows(project: Project) -> Counter[tuple[Any, ...]]:
 
 
 def read_figures(project: Project) -> Counter[tuple[Any, ...]]:
-    """The same from the rollups."""
+    """The same from the rollups of hours."""
     return Counter(
         {
             (row.dimension, row.starts_at, row.value, name): getattr(row, name)
-            for row in Rollup.objects.filter(project=project)
+            for row in Rollup.objects.filter(project=project).exclude(dimension__startswith="day:")
             for name in NAMES
             if getattr(row, name)
         }

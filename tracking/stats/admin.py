@@ -17,7 +17,7 @@ from accounts.people.scoped_admin import ScopedAdmin, hide_others
 from templates_app.models import Template
 from tracking.models import Rollup
 from tracking.stats.filters import GROUPS, read_question
-from tracking.stats.report import LENGTHS, Row, Statistics, StatsRequest, StatsStep, count_mail
+from tracking.stats.report import LENGTHS, Row, Statistics, StatsRequest, StatsStep, count_groups, count_mail
 from tracking.stats.serializers import OF_SENT, show_row
 
 # The periods by name: title, length and step.
@@ -81,13 +81,13 @@ def describe_statistics(project_id: UUID, period: str, group: str) -> dict[str, 
     given: dict[str, Any] = {"from": now - length + LENGTHS[step], "to": now, "by": step, "limit": 20}
     whole = read_question([project_id], given)
     statistics = count_mail(whole)
-    grouped = count_mail(read_question([project_id], {**given, "group": group})) if group else None
+    groups = count_groups(read_question([project_id], {**given, "group": group})) if group else []
     return {
         "question": whole,
         "counted_at": statistics.counted_at,
         "total": show_row(statistics.totals[0], is_of_sent=False),
         "steps": describe_steps(whole, statistics),
-        "group_rows": describe_groups(group, grouped.totals) if grouped else [],
+        "group_rows": describe_groups(group, groups),
     }
 
 

@@ -8,7 +8,7 @@ outage the aggregation continues at the cursor.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -17,6 +17,7 @@ from django.db import DataError, IntegrityError, transaction
 from ledger.sql import execute, fetch, fetch_column, fetch_value
 from tracking.feed.cursor import Cursor, find_horizon
 from tracking.stats.counting import count_events
+from tracking.stats.days import ALWAYS, UNFINISHED, begin_days, extend_days
 from tracking.stats.event_source import (
     read_counted_messages,
     read_cursor,
@@ -39,9 +40,11 @@ WHERE EXISTS (
 ORDER BY c.counted_at NULLS FIRST
 """
 _MOVE = """
-INSERT INTO tracking_statscursor (project_id, position, serial, counted_at) VALUES (%s, %s, %s, now())
+INSERT INTO tracking_statscursor (project_id, position, serial, counted_at, days_since, days_position, days_serial)
+VALUES (%s, %s, %s, now(), %s, %s, %s)
 ON CONFLICT (project_id) DO UPDATE
-SET position = EXCLUDED.position, serial = EXCLUDED.serial, counted_at = EXCLUDED.counted_at
+SET position = EXCLUDED.position, serial = EXCLUDED.serial, counted_at = EXCLUDED.counted_at,
+    days_since = EXCLUDED.days_since, days_position = EXCLUDED.days_position, days_serial = EXCLUDED.days_serial
 """
 # The first of the two keys of the advisory lock; it names the purpose.
 _LOCK_SPACE = 0x57A75
@@ -85,14 +88,44 @@ def aggregate(project_id: UUID, batch: int = BATCH) -> int:
         subjects = read_counted_messages(message_ids)
         mailbox_providers = read_mailbox_providers({event.recipient_id for event in events if event.recipient_id})
         counters_by_key = count_events(events, subjects, read_pasts(subjects.keys(), after), mailbox_providers)
+        days_since = begin_days(project_id)
         if counters_by_key:
-            add_to_rollups(project_id, counters_by_key)
-        move_cursor(project_id, end)
+            add_to_rollups(project_id, counters_by_key, days_since)
+        move_cursor(project_id, end, days_since)
     return len(events)
 
 
-def move_cursor(project_id: UUID, to: Cursor) -> None:
-    execute(_MOVE, [project_id, to.position, to.serial])
+def complete_days(limit: timedelta) -> int:
+    """Add up days that are not whole yet from their hours, of all projects in turns, for about `limit`.
+
+    Returns their number: 0 for an installation that has counted days from the start.
+    """
+    until = time.monotonic() + limit.total_seconds()
+    count = 0
+    while time.monotonic() < until:
+        progress = 0
+        for project_id in fetch_column(UNFINISHED, [ALWAYS]):
+            progress += try_extend(project_id)
+            if time.monotonic() >= until:
+                break
+        count += progress
+        if not progress:
+            break
+    return count
+
+
+def try_extend(project_id: UUID) -> bool:
+    """Add up one day of a project, unless another run has its lock."""
+    with transaction.atomic():
+        if is_free := try_lock(project_id):
+            extend_days(project_id)
+    return is_free
+
+
+def move_cursor(project_id: UUID, to: Cursor, days_since: datetime) -> None:
+    """Note that events are counted up to this place, in hours, and in days from `days_since` on."""
+    place = [to.position, to.serial]
+    execute(_MOVE, [project_id, *place, days_since, *place])
 
 
 def try_lock(project_id: UUID) -> bool:

@@ -11,10 +11,12 @@ from accounts.lifetimes.retention import find_ends
 from ledger.sql import execute, fetch, fetch_column
 from tracking.feed.cursor import Cursor
 from tracking.message_tables import MESSAGES, RECIPIENTS
+from tracking.models import Rollup
 from tracking.stats.aggregation import locked
 from tracking.stats.counting import EventRow, count_events
+from tracking.stats.days import NEVER, begin_days, make_day
 from tracking.stats.event_source import EVENT, floor_hour, read_counted_messages, read_cursor, read_mailbox_providers
-from tracking.stats.rollups import add_to_rollups
+from tracking.stats.rollups import DAYS, add_to_rollups, floor_day
 
 HOUR = timedelta(hours=1)
 CHUNK = 5_000
@@ -22,7 +24,7 @@ CHUNK = 5_000
 _OLDEST = f"""
 SELECT min(created_at), EXISTS (
     SELECT 1 FROM tracking_rollup r WHERE r.project_id = %(project)s
-    AND r.starts_at < date_trunc('hour', min(m.created_at), 'UTC'))
+    AND r.dimension = '{Rollup.Dimension.ALL}' AND r.starts_at < date_trunc('hour', min(m.created_at), 'UTC'))
 FROM {MESSAGES} m WHERE m.project_id = %(project)s
 """  # noqa: S608 - built from constants
 _HOURS = f"""
@@ -30,6 +32,9 @@ SELECT DISTINCT date_trunc('hour', created_at, 'UTC') AS hour FROM {MESSAGES}
 WHERE project_id = %s AND created_at >= %s ORDER BY hour
 """  # noqa: S608 - built from constants
 _IN_HOUR = f"SELECT id FROM {MESSAGES} WHERE project_id = %s AND created_at >= %s AND created_at < %s"  # noqa: S608
+_DELETE = f"""
+DELETE FROM tracking_rollup WHERE project_id = %s AND starts_at = %s AND NOT starts_with(dimension, '{DAYS}')
+"""  # noqa: S608
 _RECIPIENTS = f"SELECT id FROM {RECIPIENTS} WHERE message_id = ANY(%s)"  # noqa: S608
 _EVENTS = f"""
 SELECT {EVENT} FROM tracking_event e
@@ -76,9 +81,11 @@ def rebuild_hour(project_id: UUID, hour: datetime) -> int:
         events = stream_events(list(subjects), read_cursor(project_id))
         counters_by_key = count_events(events, subjects, {}, mailbox_providers)
         # A writing transaction delays the feed, so the writes come after the long reads.
-        execute("DELETE FROM tracking_rollup WHERE project_id = %s AND starts_at = %s", [project_id, hour])
+        execute(_DELETE, [project_id, hour])
         if counters_by_key:
-            add_to_rollups(project_id, counters_by_key)
+            add_to_rollups(project_id, counters_by_key, NEVER)
+        if hour >= begin_days(project_id):
+            make_day(project_id, floor_day(hour))
     return len(subjects)
 
 

@@ -5,12 +5,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from ledger.sql import fetch, fetch_column, fetch_value
 from tracking.models import Rollup
-from tracking.stats.counting import NAMES, Counters
-from tracking.stats.histograms import merge_histograms
+from tracking.stats.counting import Counters
+from tracking.stats.days import Span, cover
+from tracking.stats.rollups import SUMS, read_counters
+
+# The begin of a step, and the group: None for the sum of those beyond the limit of an hour.
+Step = tuple[datetime, str | None]
 
 
 class StatsStep(StrEnum):
@@ -66,45 +71,31 @@ class Statistics:
     counted_at: datetime | None
 
 
+# What the statements below read: the rollups of each span of the range.
+_SPAN = """
+SELECT * FROM tracking_rollup
+WHERE project_id = ANY(%s) AND dimension = %s AND starts_at >= %s AND starts_at < %s
+"""
 # The largest groups first. A provider's rollup has no `accepted`, so its size is `sent`.
 _GROUPS = """
-SELECT value FROM tracking_rollup
-WHERE project_id = ANY(%(projects)s) AND dimension = %(dimension)s AND starts_at >= %(begin)s AND starts_at < %(end)s
-GROUP BY value ORDER BY sum(accepted + sent) DESC, value LIMIT %(limit)s
+SELECT value FROM ({rollups}) r GROUP BY value ORDER BY sum(accepted + sent) DESC, value LIMIT %s
 """
-_SUMS = f"""
-SELECT date_trunc(%(step)s, starts_at, 'UTC') AS at, value, {", ".join(f"sum({name})::bigint" for name in NAMES)},
-       string_agg(handoff::text, ',') FILTER (WHERE handoff <> '{{}}'),
-       string_agg(delivery::text, ',') FILTER (WHERE delivery <> '{{}}')
-FROM tracking_rollup
-WHERE project_id = ANY(%(projects)s) AND dimension = %(dimension)s AND starts_at >= %(begin)s AND starts_at < %(end)s
-  AND (value = ANY(%(values)s) OR (%(has_other)s AND value IS NULL))
+_SUMS = """
+SELECT {at} AS at, value, {columns} FROM ({rollups}) r WHERE value = ANY(%s) OR (%s AND value IS NULL)
 GROUP BY at, value
-"""  # noqa: S608 - built from constants of this package
+"""
+_WHOLE_RANGE = "NULL::timestamptz"
 
 
 def count_mail(question: StatsRequest) -> Statistics:
     """Compute the statistics from rollups alone, so that the time does not depend on the amount of mail."""
-    params = {
-        "projects": list(question.project_ids),
-        "dimension": question.dimension,
-        "begin": question.begins_at,
-        "end": question.ends_at,
-        "step": question.step,
-        "limit": question.group_limit,
-    }
-    values = fetch_column(_GROUPS, params)
-    found: dict[tuple[datetime, str | None], Counters] = {}
-    wanted = {"values": [value for value in values if value is not None], "has_other": None in values}
-    for at, group, *columns in fetch(_SUMS, {**params, **wanted}) if values else []:
-        found[at.astimezone(UTC), group] = read_counters(columns)
+    groups = list_groups(question)
+    found = {key: read_counters(columns) for key, columns in sum_steps(question, groups, SUMS).items()}
     is_all = question.dimension == Rollup.Dimension.ALL
-    groups: Sequence[str | None] = [""] if is_all else values
-    steps = list_steps(question)
     return Statistics(
         rows=[
             build_row(at, group, found.get((at, group), Counters()), is_all=is_all)
-            for at in steps
+            for at in list_steps(question)
             for group in groups
             if is_all or (at, group) in found
         ],
@@ -113,12 +104,58 @@ def count_mail(question: StatsRequest) -> Statistics:
     )
 
 
-def read_counters(columns: Sequence[object]) -> Counters:
-    """Build counters from a row of sums and histograms."""
-    counts, histograms = columns[: len(NAMES)], columns[len(NAMES) :]
-    counters = Counters(list(counts))  # type: ignore[arg-type]
-    counters.handoff, counters.delivery = (merge_histograms(str(parts or "")) for parts in histograms)
-    return counters
+def count_groups(question: StatsRequest) -> Sequence[Row]:
+    """The `totals` of `count_mail` alone: whole days of the range are read as such, also by the hour."""
+    groups = list_groups(question)
+    found = sum_rollups(question, list_spans(question), groups, at=_WHOLE_RANGE, columns=SUMS)
+    by_group = {group: read_counters(columns) for _, group, *columns in found}
+    return [build_row(None, group, by_group.get(group, Counters()), is_all=False) for group in groups]
+
+
+def count_lines(question: StatsRequest, groups: Sequence[str | None], counter: str) -> Mapping[Step, int]:
+    """One counter of these groups by step. Steps without mail are missing."""
+    return {key: columns[0] for key, columns in sum_steps(question, groups, f"sum({counter})::bigint").items()}
+
+
+def list_groups(question: StatsRequest) -> Sequence[str | None]:
+    """The largest groups of the range; all mail is one, with an empty name."""
+    if question.dimension == Rollup.Dimension.ALL:
+        return [""]
+    rollups, values = select_rollups(question, list_spans(question))
+    return fetch_column(_GROUPS.format(rollups=rollups), [*values, question.group_limit])
+
+
+def sum_steps(question: StatsRequest, groups: Sequence[str | None], columns: str) -> Mapping[Step, Sequence[Any]]:
+    """Sums of the groups' rollups by step."""
+    is_by_day = question.step is StatsStep.DAY
+    spans = list_spans(question) if is_by_day else [find_span(question)]
+    at = f"date_trunc('{question.step}', starts_at, 'UTC')"
+    rows = sum_rollups(question, spans, groups, at=at, columns=columns)
+    return {(at.astimezone(UTC), group): sums for at, group, *sums in rows}
+
+
+def sum_rollups(
+    question: StatsRequest, spans: Sequence[Span], groups: Sequence[str | None], *, at: str, columns: str
+) -> Sequence[tuple[Any, ...]]:
+    if not groups:
+        return []
+    rollups, values = select_rollups(question, spans)
+    statement = _SUMS.format(at=at, columns=columns, rollups=rollups)
+    return fetch(statement, [*values, [group for group in groups if group is not None], None in groups])
+
+
+def select_rollups(question: StatsRequest, spans: Sequence[Span]) -> tuple[str, list[Any]]:
+    """A statement that selects the rollups of these spans, and its values."""
+    projects = list(question.project_ids)
+    return " UNION ALL ".join(_SPAN for _ in spans), [value for span in spans for value in (projects, *span)]
+
+
+def find_span(question: StatsRequest) -> Span:
+    return Span(question.dimension, question.begins_at, question.ends_at)
+
+
+def list_spans(question: StatsRequest) -> list[Span]:
+    return cover(question.project_ids, find_span(question))
 
 
 def sum_groups(

@@ -2,32 +2,40 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Container, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from ledger.sql import as_rows, execute, fetch
 from tracking.models import Rollup
 from tracking.stats.counting import NAMES, CounterKey, Counters
-from tracking.stats.histograms import Histogram
+from tracking.stats.histograms import Histogram, merge_histograms
 
 # The most values (tags, for example) of one dimension in one hour. Without a limit, a tag for each order would make a
 # row for each email. Further values count under null.
 MAX_VALUES = 500
 # A mailing may go to a thousand domains in an hour, and few of them say something.
 MAX_MAILBOX_PROVIDERS = 100
+# Stands before the dimension of a rollup that is of a whole day: docs/decisions/0251.
+DAYS = "day:"
 Dimension = Rollup.Dimension
 
 
 class RollupKey(NamedTuple):
-    """The key of a rollup."""
+    """The key of a rollup. `hour` is its begin, also of a day."""
 
     dimension: str
     hour: datetime
     value: str | None
 
 
+# The columns of `read_counters` for several rollups together.
+SUMS = f"""
+{", ".join(f"sum({name})::bigint" for name in NAMES)},
+string_agg(handoff::text, ',') FILTER (WHERE handoff <> '{{}}'),
+string_agg(delivery::text, ',') FILTER (WHERE delivery <> '{{}}')
+"""
 _COLUMNS = ", ".join(NAMES)
 _TYPES = ", ".join(f"{name} int" for name in NAMES)
 _SETS = ", ".join(f"{name} = EXCLUDED.{name}" for name in (*NAMES, "handoff", "delivery"))
@@ -43,22 +51,27 @@ SELECT %s, v.* FROM jsonb_to_recordset(%s::jsonb) AS v(
     dimension text, starts_at timestamptz, value text, {_TYPES}, handoff jsonb, delivery jsonb)
 ON CONFLICT (project_id, dimension, starts_at, value) DO UPDATE SET {_SETS}
 """  # noqa: S608
-_COUNT = """
+_COUNT = f"""
 SELECT dimension, starts_at, count(*) FROM tracking_rollup
-WHERE project_id = %s AND starts_at = ANY(%s) AND value IS NOT NULL GROUP BY dimension, starts_at
-"""
+WHERE project_id = %s AND starts_at = ANY(%s) AND value IS NOT NULL AND NOT starts_with(dimension, '{DAYS}')
+GROUP BY dimension, starts_at
+"""  # noqa: S608
 
 
-def add_to_rollups(project_id: UUID, counters_by_key: Mapping[CounterKey, Counters]) -> None:
-    """Add counters to the stored rollups, in the caller's transaction."""
-    added = spread(counters_by_key)
-    kept = read_rollups(project_id, list(added))
-    merged = merge(added, kept, count_values(project_id, {key.hour for key in added if key not in kept}))
-    # Values beyond the limit went to null keys, which may be stored and were not read above.
-    others = {key for key in merged if key.value is None}
-    for key, counters in read_rollups(project_id, list(others)).items():
-        merged[key].merge(counters)
-    write_rollups(project_id, merged)
+def add_to_rollups(project_id: UUID, counters_by_key: Mapping[CounterKey, Counters], days_since: datetime) -> None:
+    """Add counters to the stored rollups of hours, and to those of days from `days_since` on, in the caller's
+    transaction.
+    """
+    spread_out = spread(counters_by_key)
+    kept = read_rollups(project_id, list(spread_out))
+    hours = {key.hour for key in spread_out if key not in kept}
+    added = limit_values(spread_out, kept, count_values(project_id, hours))
+    added |= sum_days(added, days_since)
+    # What became null beyond the limit, and the days.
+    kept |= read_rollups(project_id, [key for key in added if key not in spread_out])
+    for key in added.keys() & kept.keys():
+        added[key].merge(kept[key])
+    write_rollups(project_id, added)
 
 
 def spread(counters_by_key: Mapping[CounterKey, Counters]) -> dict[RollupKey, Counters]:
@@ -84,23 +97,41 @@ def list_keys(counter_key: CounterKey) -> Iterator[RollupKey]:
         yield RollupKey(Dimension.TAG, counter_key.hour, tag)
 
 
-def merge(
-    added: Mapping[RollupKey, Counters], kept: Mapping[RollupKey, Counters], counts: Counter[tuple[str, datetime]]
+def limit_values(
+    added: Mapping[RollupKey, Counters], kept: Container[RollupKey], counts: Counter[tuple[str, datetime]]
 ) -> dict[RollupKey, Counters]:
-    """Add new and stored rollups. The first values of an hour get the free places, whatever the batch size."""
-    merged: dict[RollupKey, Counters] = {}
+    """Sum up under null what has no place. The first values of an hour get the free ones, whatever the batch size."""
+    limited: dict[RollupKey, Counters] = {}
     for key, counters in added.items():
-        if key in kept:
-            counters.merge(kept[key])
-        elif counts[key.dimension, key.hour] < find_limit(key.dimension):
-            counts[key.dimension, key.hour] += 1
+        if key not in kept:
+            if counts[key.dimension, key.hour] < find_limit(key.dimension):
+                counts[key.dimension, key.hour] += 1
+            else:
+                key = key._replace(value=None)
+        if key in limited:
+            limited[key].merge(counters)
         else:
-            key = key._replace(value=None)
-        if key in merged:
-            merged[key].merge(counters)
-        else:
-            merged[key] = counters
-    return merged
+            limited[key] = counters
+    return limited
+
+
+def sum_days(added: Mapping[RollupKey, Counters], since: datetime) -> dict[RollupKey, Counters]:
+    """The counters of hours by day, without days before `since`."""
+    days: dict[RollupKey, Counters] = defaultdict(Counters)
+    for key, counters in added.items():
+        if key.hour >= since:
+            days[RollupKey(name_days(key.dimension), floor_day(key.hour), key.value)].merge(counters)
+    return dict(days)
+
+
+def name_days(dimension: str) -> str:
+    """The dimension of the rollups of whole days."""
+    return f"{DAYS}{dimension}"
+
+
+def floor_day(at: datetime) -> datetime:
+    """The begin of the day, in UTC."""
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def find_limit(dimension: str) -> int:
@@ -118,6 +149,14 @@ def read_rollups(project_id: UUID, keys: Sequence[RollupKey]) -> dict[RollupKey,
         RollupKey(dimension, hour, value): Counters(counts, read_histogram(handoff), read_histogram(delivery))
         for dimension, hour, value, *counts, handoff, delivery in rows
     }
+
+
+def read_counters(columns: Sequence[object]) -> Counters:
+    """Build counters from a row of `SUMS`."""
+    counts, histograms = columns[: len(NAMES)], columns[len(NAMES) :]
+    counters = Counters(list(counts))  # type: ignore[arg-type]
+    counters.handoff, counters.delivery = (merge_histograms(str(parts or "")) for parts in histograms)
+    return counters
 
 
 def read_histogram(stored: str) -> Histogram:

@@ -14,7 +14,7 @@ from tracking.stats.admin import describe_groups
 from tracking.stats.counting import INDEX
 from tracking.stats.filters import read_question
 from tracking.stats.histograms import find_percentile
-from tracking.stats.report import LENGTHS, Row, Statistics, StatsRequest, StatsStep, count_mail
+from tracking.stats.report import LENGTHS, Row, StatsRequest, StatsStep, count_groups, count_lines, count_mail
 from tracking.stats.serializers import OF_SENT, show_row
 
 PERMISSION = "tracking.view_rollup"
@@ -47,8 +47,8 @@ GROUPS: Mapping[str, str] = {
 }
 # Groups in the table, and lines in the chart: more cannot be told apart.
 LISTED, DRAWN = 20, 5
-# The page reads so many rollups at most: hours of all projects together, and those of the groups.
-MOST_HOURS, MOST_ROLLUPS = 10_000, 30_000
+# The page reads so many rollups at most: steps of all projects together, and those of the groups.
+MOST_STEPS, MOST_ROLLUPS = 10_000, 6_000
 MEDIAN, MOST_OF_ALL = 0.5, 0.95
 FORMATS = {HOUR: "%Y-%m-%d %H:%M", DAY: "%Y-%m-%d"}
 
@@ -86,20 +86,22 @@ class Choice(NamedTuple):
     group: str
 
 
-def list_periods(scope: OverviewScope) -> list[str]:
-    """The periods of the page. Many projects together have short ones: each adds a rollup for each hour."""
+def list_steps(scope: OverviewScope, period: str) -> Sequence[StatsStep]:
+    """The steps of a period. Many projects together have long ones, since each adds a rollup to each step."""
     count = len(scope.find_ids(PERMISSION))
-    return [name for name in PERIODS if name == USUAL or count * count_hours(name) <= MOST_HOURS]
+    length, steps = PERIODS[period].length, PERIODS[period].steps
+    return [step for step in steps if period == USUAL or count * (length // LENGTHS[step]) <= MOST_STEPS]
 
 
-def count_hours(period: str) -> int:
-    return PERIODS[period].length // timedelta(hours=1)
+def list_periods(scope: OverviewScope) -> list[str]:
+    """The periods of the page. Many projects together have short ones."""
+    return [name for name in PERIODS if list_steps(scope, name)]
 
 
 def read_choice(scope: OverviewScope, given: QueryDict) -> Choice:
     period = given.get("period", "")
     period = period if period in list_periods(scope) else USUAL
-    steps = PERIODS[period].steps
+    steps = list_steps(scope, period)
     step = next((each for each in steps if each == given.get("by")), steps[0])
     group = given.get("group", "")
     return Choice(period, step, group if group in GROUPS else DIMENSION.STREAM)
@@ -108,12 +110,12 @@ def read_choice(scope: OverviewScope, given: QueryDict) -> Choice:
 def describe_figures(scope: OverviewScope, choice: Choice) -> dict[str, Any]:
     """The figures, charts and groups of the page."""
     ids = scope.find_ids(PERMISSION)
-    hours = len(ids) * count_hours(choice.period)
-    given = build_query(choice) | {"limit": min(max(MOST_ROLLUPS // max(hours, 1), 1), LISTED)}
+    rollups = len(ids) * count_rollups(choice)
+    given = build_query(choice) | {"limit": min(max(MOST_ROLLUPS // max(rollups, 1), 1), LISTED)}
     whole = count_mail(read_question(ids, given))
     question = read_question(ids, {**given, "group": choice.group})
-    grouped = count_mail(question)
-    shown_rows = describe_groups(choice.group, grouped.totals)
+    totals = count_groups(question)
+    shown_rows = describe_groups(choice.group, totals)
     steps = [f"{row.at:{FORMATS[choice.step]}}" for row in whole.rows if row.at]
     names = [row["name"] for row in shown_rows]
     return {
@@ -125,8 +127,13 @@ def describe_figures(scope: OverviewScope, choice: Choice) -> dict[str, Any]:
         "group_title": GROUPS[choice.group],
         "is_of_sent": choice.group in OF_SENT,
         "group_rows": shown_rows,
-        "group_chart": draw_groups(steps, question, grouped, names) if names else None,
+        "group_chart": draw_groups(steps, question, totals, names) if names else None,
     }
+
+
+def count_rollups(choice: Choice) -> int:
+    """The rollups of a group: its days, and by the hour up to two days of hours at the ends."""
+    return PERIODS[choice.period].length // LENGTHS[DAY] + (48 if choice.step is HOUR else 0)
 
 
 def build_query(choice: Choice) -> dict[str, Any]:
@@ -154,15 +161,13 @@ def draw_handover(key: str, steps: Sequence[str], rows: Sequence[Row]) -> Chart:
     return draw(key, "Time to hand-over", ChartForm.TIMES, steps, series)
 
 
-def draw_groups(steps: Sequence[str], question: StatsRequest, grouped: Statistics, titles: Sequence[str]) -> Chart:
+def draw_groups(steps: Sequence[str], question: StatsRequest, totals: Sequence[Row], titles: Sequence[str]) -> Chart:
     """The largest groups: their accepted recipients, or those sent where the group has no part in accepting."""
-    counter = INDEX["sent" if question.dimension in OF_SENT else "accepted"]
-    numbers = {row.group: number for number, row in enumerate(grouped.totals[:DRAWN])}
+    counter = "sent" if question.dimension in OF_SENT else "accepted"
+    numbers = {row.group: number for number, row in enumerate(totals[:DRAWN])}
     values: list[list[float | None]] = [[0.0] * len(steps) for _ in numbers]
-    for row in grouped.rows:
-        if row.at and row.group in numbers:
-            index = (row.at - question.begins_at) // LENGTHS[question.step]
-            values[numbers[row.group]][index] = row.counters.counts[counter]
+    for (at, group), count in count_lines(question, list(numbers), counter).items():
+        values[numbers[group]][(at - question.begins_at) // LENGTHS[question.step]] = count
     series = [
         Series(name=title or "", tone=f"line-{number}", values=line)
         for number, (title, line) in enumerate(zip(titles, values, strict=False), start=1)

@@ -20,6 +20,7 @@ from emailsvc.admin_site.overview.figures import (
     PERMISSION,
     describe_figures,
     list_periods,
+    list_steps,
     read_choice,
 )
 from emailsvc.admin_site.overview.scope import OverviewScope, read_scope
@@ -45,7 +46,7 @@ def fill_overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, An
         "choice": choice,
         "projects": visible_projects(request.user),
         "periods": [(name, PERIODS[name].title) for name in list_periods(scope)],
-        "steps": PERIODS[choice.period].steps,
+        "steps": list_steps(scope, choice.period),
         "groups": GROUPS.items(),
         "attention": list_attention(scope),
         "public_url": settings.PUBLIC_URL,

@@ -225,9 +225,9 @@ def test_rebuild_repairs_wrong_rollups_and_keeps_those_older_than_the_mail(proje
         project=project, dimension="all", starts_at=oldest.created_at - timedelta(days=9), value="", **ZERO
     )
     Rollup.objects.filter(starts_at__lte=oldest.created_at).update(delivered=77)
-    before = read_rollups(project)
+    before = read_figures(project)
     run("rebuild_stats", "--project", "Acme", package="tracking")
-    assert read_rollups(project) == before
+    assert read_figures(project) == before
 
 
 def test_rebuild_says_what_it_does_hour_by_hour(project):
