@@ -19,8 +19,9 @@ from accounts.people.roles import ROLES_IN_INSTALLATION, ROLES_IN_PROJECT, Role
 
 Person = AbstractBaseUser | AnonymousUser
 Row = TypeVar("Row", bound=Model)
-# The name of a user's roles, which are read once a request.
+# The names of a user's roles, which are read once a request, and of what was found by them.
 READ_ROLES = "_roles_by_project"
+FOUND_REACHES = "_reach_by_permissions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,21 @@ NOWHERE = Reach(frozenset())
 
 
 def find_reach(user: Person, *permissions: str) -> Reach:
-    """Where one of the permissions, `"mail.view_message"`, holds for the user."""
+    """Where one of the permissions, `"mail.view_message"`, holds for the user.
+
+    It is found once for each instance of a user, as roles and Django's permissions are: a page of the admin asks for
+    the same ones dozens of times.
+    """
+    kept: dict[tuple[str, ...], Reach] | None = getattr(user, FOUND_REACHES, None)
+    if kept is None:
+        kept = {}
+        setattr(user, FOUND_REACHES, kept)
+    if permissions not in kept:
+        kept[permissions] = seek_reach(user, *permissions)
+    return kept[permissions]
+
+
+def seek_reach(user: Person, *permissions: str) -> Reach:
     if any(user.has_perm(each) for each in permissions):  # type: ignore[union-attr]  # both kinds have it
         return EVERYWHERE
     if not user.is_active:
@@ -82,6 +97,12 @@ def read_roles(user: Any) -> dict[UUID | None, str]:
         kept = dict(rows.values_list("project_id", "role"))
         setattr(user, READ_ROLES, kept)
     return kept
+
+
+def forget_roles(user: AbstractBaseUser) -> None:
+    """Have this instance's roles read again: they were changed."""
+    for name in (READ_ROLES, FOUND_REACHES):
+        vars(user).pop(name, None)
 
 
 def has_projects(user: Any) -> bool:

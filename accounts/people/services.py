@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Project
 from accounts.people.models import Membership
-from accounts.people.reach import READ_ROLES
+from accounts.people.reach import forget_roles
 from accounts.people.roles import Role
 from accounts.services import store_audit
 from common.errors import ApiError, ConflictError, NotFoundError
@@ -83,7 +83,7 @@ def give_role(actor: str, user: User, project: Project | None, role: Role) -> tu
             user.is_staff = True
             user.save(update_fields=["is_staff"])
         record(actor, "give_role", user, project, role=role)
-    vars(user).pop(READ_ROLES, None)
+    forget_roles(user)
     return row, is_new
 
 
@@ -95,7 +95,7 @@ def take_role(actor: str, membership: Membership) -> None:
         if not (user.is_superuser or has_other_rights(user)):
             User.objects.filter(pk=user.pk).update(is_staff=False)
         record(actor, "take_role", user, project, role=membership.role)
-    vars(user).pop(READ_ROLES, None)
+    forget_roles(user)
 
 
 def has_other_rights(user: User) -> bool:
