@@ -14,7 +14,7 @@ from messages.models import Pause
 from tests.api.conftest import EMAIL
 from tests.api.test_conventions import list_routes
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("caching")]
 # What a verb needs so that it is not refused for its body first.
 BODIES = {"POST": {}, "PATCH": {}, "PUT": {}}
 # A change of an object of each resource that takes one.
