@@ -260,6 +260,8 @@ class ApiView(APIView):
             self.record_change(response)
         if "Allow" in self.headers:
             set_plain(response, {"Allow": self.headers.pop("Allow")})
+        # Mail and its recipients must not stay in a cache on the way, or in a browser's.
+        list_stored(response).setdefault("cache-control", ("Cache-Control", "no-store"))
         return super().finalize_response(request, response, *args, **kwargs)
 
     def record_change(self, response: Response) -> None:

@@ -18,10 +18,14 @@ ADMIN_POLICY = (
     "frame-ancestors 'none'"
 )
 ADMIN_PREFIX = "/admin"
+LOGOUT = f"{ADMIN_PREFIX}/logout/"
 
 
 class AdminPolicyMiddleware:
-    """Gives every page of the admin its Content-Security-Policy, unless its view has set one, and forbids caching."""
+    """Gives every page of the admin its Content-Security-Policy, unless its view has set one, and forbids caching.
+
+    At the end of a session the browser forgets what it has stored of this service.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -32,6 +36,8 @@ class AdminPolicyMiddleware:
             response.headers.setdefault("Content-Security-Policy", ADMIN_POLICY)
             # Mail and keys must not stay in the cache of a shared browser.
             response.headers.setdefault("Cache-Control", "no-store")
+            if request.path_info == LOGOUT and request.method == "POST":
+                response.headers["Clear-Site-Data"] = '"cache", "storage"'
         return response
 
 

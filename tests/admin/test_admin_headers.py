@@ -29,6 +29,14 @@ def test_every_page_has_a_policy_without_inline_scripts_and_other_hosts():
 
 
 @pytest.mark.django_db
+def test_the_end_of_a_session_has_the_browser_forget_what_it_stored():
+    client = superuser()
+    assert "Clear-Site-Data" not in client.get(reverse("admin:index"))
+    assert client.post(reverse("admin:logout"))["Clear-Site-Data"] == '"cache", "storage"'
+    assert client.get(reverse("admin:index")).status_code == 302
+
+
+@pytest.mark.django_db
 def test_pages_load_nothing_from_other_hosts():
     html = superuser().get(reverse("admin:index")).content.decode()
     for attribute in ('src="http', 'href="http', 'src="//', 'href="//'):

@@ -38,3 +38,9 @@ def test_every_row_has_a_state_and_places_that_exist() -> None:
     places = PLACE.findall(read())
     assert len(places) > 80
     assert [place for place in places if not (ROOT / place).exists()] == []
+
+
+def test_what_is_met_names_a_place_or_a_test() -> None:
+    rows = [line for line in read().splitlines() if "| met |" in line]
+    assert len(rows) > 100
+    assert [row for row in rows if not re.search(r"`[\w/]+[/.][\w/.]*`", row)] == []
