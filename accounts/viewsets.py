@@ -5,7 +5,7 @@ their reasons are in docs/decisions/0030-one-api-frame.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, ClassVar
 from uuid import UUID
@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, OperationalError
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponseBase, QueryDict
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import get_script_prefix, reverse
 from django.utils.functional import cached_property
 from rest_framework.exceptions import ValidationError
@@ -37,43 +37,13 @@ from common.listening import BODY_IS_AWAITED
 from common.pagination import KeysetPagination
 from common.parsers import read_object, read_optional_object
 from common.serializers import NoFields, NoQuery, QuerySerializer, StrictSerializer
+from common.validation import join_details, means_nothing, needs_a_field, read_fields
 
 # These methods change an object; an empty body would have no meaning.
 WITH_BODY = frozenset({"create", "update", "partial_update", "put_limits", "put_retention"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # The words of the audit log for DRF's actions; other actions are named by themselves.
 AUDIT_WORDS = {"update": "change", "partial_update": "change", "destroy": "delete"}
-
-
-def read_fields(serializer_class: type[StrictSerializer], data: object) -> dict[str, Any]:
-    """`data` validated by the serializer; ValidationError names every error."""
-    return dict(serializer_class().run_validation(data))
-
-
-def join_details(*details: Any) -> dict[str, Any]:
-    """The errors of several ValidationErrors by field; a field that several name keeps the errors of all."""
-    joined: dict[str, Any] = {}
-    for detail in details:
-        for name, errors in detail.items():
-            before = joined.get(name, [])
-            # A field of an object has its errors by name: those stand for themselves.
-            joined[name] = [*before, *errors] if isinstance(before, list) and isinstance(errors, list) else errors
-    return joined
-
-
-@cache
-def needs_a_field(serializer_class: type[StrictSerializer]) -> bool:
-    """Whether `{}` would be rejected."""
-    return any(field.required for field in serializer_class().fields.values())
-
-
-@cache
-def means_nothing(query_class: type[QuerySerializer]) -> bool:
-    """Whether a request without parameters is valid, and has no values."""
-    try:
-        return not read_fields(query_class, QueryDict())
-    except ValidationError:
-        return False
 
 
 # The methods of routes: of a class, and of the methods that its route names.

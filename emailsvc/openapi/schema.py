@@ -19,7 +19,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from accounts.idempotency import IdempotencyInFlightError, IdempotencyKeyInvalidError, IdempotencyKeyReusedError
 from accounts.permissions import MissingScopeError, declared_scopes
 from accounts.services import ExpiredKeyError, InvalidKeyError, IpNotAllowedError, RevokedKeyError, UnauthorizedError
-from accounts.viewsets import WITH_BODY, ApiView, needs_a_field
+from accounts.viewsets import WITH_BODY, ApiView
 from common.errors import (
     ApiError,
     BadRequestError,
@@ -41,6 +41,7 @@ from common.strict_json import (
     MalformedJsonError,
     NumberOutOfRangeError,
 )
+from common.validation import needs_a_field
 
 PREFIX = "/api/v1/"
 METHODS_WITH_BODY = {"POST", "PUT", "PATCH"}

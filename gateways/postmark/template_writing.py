@@ -9,8 +9,8 @@ from copy import copy
 from typing import Any
 
 from accounts.models import Project
-from accounts.viewsets import read_fields
 from common.errors import ApiError, InvalidFieldsError
+from common.validation import read_fields
 from gateways.compat.placeholders import to_liquid
 from gateways.compat.rewriting import Rewrites, reject, rewrite
 from gateways.postmark.errors import WORDING

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from accounts import scopes
 from accounts.idempotency import StoredResponse
 from accounts.idempotent_views import idempotent, recorded
-from accounts.viewsets import read_fields
 from common.parsers import MAX_BATCH_BODY, read_array, read_object
+from common.validation import read_fields
 from gateways.resend.errors import WORDING
 from gateways.resend.requests import MODE_HEADER, UpdateRequest, read_email, read_mode, write_time
 from gateways.resend.responses import find_reactions, show_email, show_id, show_row

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from accounts.viewsets import read_fields
 from common.errors import InvalidFieldsError
 from common.times import format_time
+from common.validation import read_fields
 from gateways.compat.rewriting import Rewrites, reject, rewrite
 from gateways.resend.template_variables import Fallbacks, find_fallbacks, from_liquid, read_variables, to_liquid
 from templates_app.models import Template

@@ -13,9 +13,9 @@ from rest_framework.response import Response
 
 from accounts import scopes
 from accounts.idempotent_views import idempotent, recorded
-from accounts.viewsets import read_fields
 from common.parsers import read_object
 from common.serializers import QueryIntegerField, QuerySerializer, StrictUUIDField
+from common.validation import read_fields
 from delivery.mime.headers import Mailbox, date, unstructured
 from delivery.mime.message import MessageContent, lay_out
 from gateways.compat.placeholders import to_liquid
