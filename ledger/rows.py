@@ -149,7 +149,7 @@ def describe_defaults(model: type[models.Model]) -> tuple[dict[str, Any], Sequen
     for field in model._meta.concrete_fields:
         if field.has_default() and callable(field.default):
             made.append((field.attname, field.default))
-        elif field.has_db_default():
+        elif field.has_db_default() and not field.has_default():
             made.append((field.attname, field.get_default))
         else:
             shared[field.attname] = field.get_default()

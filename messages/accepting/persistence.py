@@ -185,7 +185,7 @@ def build_message(key: Caller, pk: UUID, item: Admitted, now: datetime) -> Messa
         Message,
         id=pk,
         project_id=key.owner_id,
-        api_key_id=key.pk if isinstance(key, ApiKey) else None,
+        api_key_id=key.id if isinstance(key, ApiKey) else None,
         is_test=key.is_test,
         from_name=item.sender.name,
         from_address=item.sender.address,
@@ -305,7 +305,7 @@ def build_attachments(message: Message, item: Admitted) -> list[Attachment]:
 
 
 # The first event of an accepted message, by its status. A message with suppressed recipients only has just theirs.
-FIRST_EVENTS = {Status.QUEUED: EventType.QUEUED, Status.SCHEDULED: EventType.SCHEDULED}
+FIRST_EVENTS: Mapping[str, EventType] = {Status.QUEUED: EventType.QUEUED, Status.SCHEDULED: EventType.SCHEDULED}
 
 
 def build_facts(message: Message, rows: Sequence[Recipient], stops: Mapping[UUID, Cause]) -> list[NewFact]:
@@ -322,7 +322,7 @@ def build_facts(message: Message, rows: Sequence[Recipient], stops: Mapping[UUID
         for row in rows
         if row.id in stops
     ]
-    if first := FIRST_EVENTS.get(Status(message.status)):
+    if first := FIRST_EVENTS.get(message.status):
         facts.insert(0, Fact(project_id=message.project_id, message_id=message.id, type=first))
     shown = show_message(stream=message.stream, is_test=message.is_test, tags=message.tags, metadata=message.metadata)
     return [

@@ -57,7 +57,7 @@ def respond_noting(made: list[str], respond: Respond) -> Respond:
     """As `respond`; `made` gets the ids of the emails."""
 
     def note(messages: Sequence[Message]) -> StoredResponse:
-        made[:] = [str(message.pk) for message in messages]
+        made[:] = [str(message.id) for message in messages]
         return respond(messages)
 
     return note
