@@ -30,7 +30,7 @@ def first_request_delayed(project: Project, waiting: int) -> Iterator[None]:
     with locked_elsewhere(project):
         yield
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while len(combiner._lines.get((project.pk, False), [])) < waiting:
+        while len(combiner._lines.get((project.pk.int, False), [])) < waiting:
             assert time.monotonic() < deadline, "the requests do not wait for the first one"
             time.sleep(0.005)
 
@@ -51,7 +51,7 @@ def post_together(api: Any, project: Project, monkeypatch: pytest.MonkeyPatch) -
         with ThreadPoolExecutor(len(emails)) as pool:
             with first_request_delayed(project, len(emails) - 1):
                 first = pool.submit(send, 0)
-                while (project.pk, False) not in combiner._lines and not first.done():
+                while (project.pk.int, False) not in combiner._lines and not first.done():
                     time.sleep(0.005)
                 rest = [pool.submit(send, index) for index in range(1, len(emails))]
             return [each.result(PATIENCE_SECONDS) for each in [first, *rest]]
@@ -125,10 +125,10 @@ def test_a_request_that_waits_too_long_stores_by_itself(
     project: Project, api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(combining, "PATIENCE_SECONDS", 0.01)
-    combiner._lines[project.pk, False] = []
+    combiner._lines[project.pk.int, False] = []
     try:
         assert api.post("/emails", email(1)).status_code == 202
-        assert combiner._lines == {(project.pk, False): []}
+        assert combiner._lines == {(project.pk.int, False): []}
     finally:
         combiner._lines.clear()
 
