@@ -67,13 +67,14 @@ class Reader:
         self.hidden_tables = 0
 
     def read(self) -> str:
+        is_hiding = self.is_hiding
         for token in tokens(self.html):
             if isinstance(token, str):
                 if not self.hidden:
                     self.write(unescape(token))
             elif self.hidden:
                 self.pass_hidden(token)
-            else:
+            elif is_hiding or token.name in ACTING:
                 self.visit(token)
         self.end_link()
         return self.page.finish()
@@ -195,6 +196,8 @@ ENDS: dict[str, Handler] = {
     "th": lambda reader, _: reader.page.close("cell", within="row"),
     "blockquote": lambda reader, _: reader.page.close("quote", within="cell"),
 }
+# All others leave no trace in the text, unless they hide their content.
+ACTING = UNSEEN | BREAKS.keys() | STARTS.keys() | ENDS.keys()
 
 
 def may_hide(text: str) -> bool:
@@ -217,7 +220,7 @@ def is_hidden(tag: Tag) -> bool:
 
 def shown_url(href: str) -> str:
     """The URL to print for a link, or `""` for one that is useless in text."""
-    url = href.translate(LINE_ENDS).strip()
+    url = (href if href.isprintable() else href.translate(LINE_ENDS)).strip()
     if not SHOWN_URL.match(url):
         return ""
     scheme, _, rest = url.partition(":")

@@ -118,6 +118,12 @@ class Page:
 
     def close(self, kind: str, *, within: str = "document") -> None:
         """Close the innermost block of `kind` and all blocks inside it, if it lies inside the innermost `within`."""
+        innermost = self.stack[-1].kind  # which decides in nearly all documents
+        if innermost == kind:
+            self.pop()
+            return
+        if innermost == within or innermost == "table":
+            return
         for depth in range(len(self.stack) - 1, 0, -1):
             found = self.stack[depth].kind
             if found == kind:
@@ -165,9 +171,9 @@ def place(parent: Flow, text: str, breaks: int = 0) -> None:
 def set_row(cells: list[str]) -> str:
     """A table's row: on one line if it is short, else one cell below the other."""
     filled = [cell for cell in cells if cell]
-    if any("\n" in cell for cell in filled):
-        return "\n\n".join(filled)
     line = "  ".join(filled)
+    if "\n" in line:
+        return "\n\n".join(filled)
     return line if len(line) <= ROW_WIDTH else "\n".join(filled)
 
 

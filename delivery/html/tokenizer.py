@@ -144,7 +144,8 @@ def unescape(text: str) -> str:
     """`text` with character references resolved; a number too long to be a character becomes U+FFFD."""
     if "&" not in text:
         return text
-    return html.unescape(OVERLONG.sub("\ufffd", text))  # int() rejects 5,000 digits, and unescape passes the error on
+    # int() rejects 5,000 digits, and unescape passes the error on.
+    return html.unescape(OVERLONG.sub("\ufffd", text) if "&#" in text else text)
 
 
 def unescape_attribute(text: str) -> str:
