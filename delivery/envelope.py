@@ -1,7 +1,7 @@
 """The port to providers: deliveries, replies, and the transport between them."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from enum import StrEnum
 from time import monotonic
@@ -11,6 +11,7 @@ from uuid import UUID
 from delivery.judging.consequences import should_pause, should_suppress
 from delivery.judging.terms import About, Reason, Speaker
 from delivery.mime.message import MessageContent
+from delivery.records import record
 
 
 class Outcome(StrEnum):
@@ -58,7 +59,7 @@ class ConversationClock:
         self.begun_at = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One message for one envelope recipient.
 
@@ -80,7 +81,7 @@ class Delivery:
     clock: ConversationClock = field(default_factory=ConversationClock, compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Reply:
     """The other side's reply, or ours in its place, and its meaning.
 

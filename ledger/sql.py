@@ -119,8 +119,9 @@ def _rows_of(type_: Callable[..., Row], fixed: Mapping[str, Any]) -> RowFactory[
 
         def make(values: Sequence[Any]) -> Row:
             columns = dict(zip(names, values, strict=True), **fixed)
-            for name, enum in enums:
-                columns[name] = enum(columns[name])
+            for name, enum, members in enums:
+                value = columns[name]
+                columns[name] = members.get(value) or enum(value)
             return type_(**columns)
 
         return make
@@ -129,10 +130,11 @@ def _rows_of(type_: Callable[..., Row], fixed: Mapping[str, Any]) -> RowFactory[
 
 
 @cache
-def _find_enums(type_: Callable[..., Any]) -> Sequence[tuple[str, type[Enum]]]:
-    """The fields that are annotated with an enum."""
+def _find_enums(type_: Callable[..., Any]) -> Sequence[tuple[str, type[Enum], Mapping[Any, Enum]]]:
+    """The fields that are annotated with an enum, each with the enum and its members by value."""
     hints = get_type_hints(type_).items()
-    return [(name, hint) for name, hint in hints if isinstance(hint, type) and issubclass(hint, Enum)]
+    enums = [(name, hint) for name, hint in hints if isinstance(hint, type) and issubclass(hint, Enum)]
+    return [(name, enum, {member.value: member for member in enum}) for name, enum in enums]
 
 
 def execute(sql: str, params: Params = ()) -> int:

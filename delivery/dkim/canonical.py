@@ -6,11 +6,11 @@ The code uses bytes methods on the whole text, since a loop over lines would cos
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 
 from delivery.line_ends import has_only_pairs
+from delivery.records import record
 
 # A larger body is not copied where its canonical form allows it.
 LARGE = 65_536
@@ -33,7 +33,7 @@ UNSIGNED = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Canonical:
     """The data that all signatures of one message share.
 

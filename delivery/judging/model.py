@@ -1,10 +1,10 @@
 """What is judged, and the judgement."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from delivery.envelope import Outcome, Stage
 from delivery.judging.terms import About, Reason, Speaker
+from delivery.records import record
 
 
 class Category(NamedTuple):
@@ -22,7 +22,7 @@ HARD_BOUNCE = Category(Reason.NO_SUCH_USER, is_vague=True)
 NO_MAILBOX = Category(Reason.NO_SUCH_USER)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """The evidence on one refusal.
 
@@ -42,7 +42,7 @@ class Refusal:
     is_delayed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """The meaning of one refusal.
 

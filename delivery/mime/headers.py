@@ -7,9 +7,10 @@ before; this is the last line of defence.
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
+
+from delivery.records import record
 
 LINE = 76  # RFC 2047, 2: lines with encoded words hold 76 at most; RFC 5322 asks for 78
 HARD_LINE = 998  # RFC 5322, 2.1.1
@@ -47,7 +48,7 @@ class HeaderError(ValueError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Mailbox:
     """An address in a header; `address` is ASCII (`local@a-label`), `name` any text or empty."""
 

@@ -5,7 +5,7 @@ Equal inputs give equal bytes, so that every attempt of a delivery sends the sam
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
@@ -22,6 +22,7 @@ from delivery.mime.bodies import BodyError, text_entity
 from delivery.mime.headers import HeaderError, Mailbox, check_name, date, mailboxes, structured, unstructured
 from delivery.mime.invitations import find_invitation
 from delivery.mime.syntax import write_header
+from delivery.records import record
 
 __all__ = [
     "Attachment",
@@ -48,7 +49,7 @@ RESERVED = re.compile(
 Segment = tuple[str, bytes]  # the content ("text", "html", or "" for all else), and its bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class MessageContent:
     """The content of a message, the same for all recipients. Blind copies are in the envelope only.
 
@@ -69,7 +70,7 @@ class MessageContent:
     attachments: Sequence[Attachment] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class PreparedMessage:
     """A message with its common parts encoded; `content` is what it was made from. Thread-safe.
 

@@ -3,13 +3,13 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
 
+from delivery.records import record
 from domains.domain_status import VERIFIED_STATUSES
 from ledger.sql import Prepared, as_ids, as_nullable, as_texts, execute, fetch_as, send, write_few
 from messages.sending.queue.heads import SUSPECT_HEAD, TURN_HEADS, describe_turns, postpone_blocked
@@ -20,7 +20,7 @@ from messages.states import Lane, Phase, Status
 from providers.routing.selection import ProviderRef
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A recipient that this worker has leased under `token`, with the attempt made for it."""
 

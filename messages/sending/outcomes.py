@@ -12,6 +12,7 @@ from django.db import transaction
 
 from delivery.envelope import Outcome, Reply
 from delivery.judging.terms import About, Reason
+from delivery.records import record
 from delivery.retry import next_wait
 from messages.feedback.closed_mailboxes import Mailbox, find_closed
 from messages.message_events import record_status_events
@@ -40,7 +41,7 @@ ENDS: dict[Outcome, tuple[Status, StatusReason]] = {
 ENDS_WELL = frozenset({Outcome.ACCEPTED, Outcome.DELIVERED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class AttemptResult:
     """An attempt with its reply."""
 

@@ -2,9 +2,9 @@
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
+from delivery.records import record
 from templates_app.unsubscribe_placeholder import fill_placeholders
 from tracking.engagement.link_rewriting import splice
 from tracking.engagement.tokens import TokenPurpose
@@ -20,7 +20,7 @@ PIXEL = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class TrackingOptions:
     """The tracking that the caller opted in to, and the host for its URLs (None: the service's own host).
 
@@ -36,7 +36,7 @@ class TrackingOptions:
     places: Sequence[int] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class RecipientContent:
     """One recipient's bodies and headers; None for a body that is the same for all recipients."""
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from delivery.envelope import ConversationClock, Reply
+from delivery.records import record
 from ledger.sql import committed_together, pipelined
 from ledger.telemetry.families import ATTEMPTS, HANDOVER_SECONDS, label_provider
 from ledger.telemetry.lines import log_line
@@ -27,7 +28,7 @@ from providers.models import ProviderKind
 from providers.routing.selection import Tried
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """A claim with a selected provider whose attempt has not started.
 
@@ -46,7 +47,7 @@ class Waiting:
     may_be_uncertain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Work:
     """A claim whose attempt has started."""
 
@@ -62,7 +63,7 @@ class Work:
     clock: ConversationClock = field(default_factory=ConversationClock)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Done:
     """Work with its reply. `has_other_provider`: the reply is a provider failure, and another provider is usable."""
 
@@ -71,7 +72,7 @@ class Done:
     has_other_provider: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Progress:
     """`ours`: the recipients that may continue. `ahead`: those of the beginning that need not ask for the final dot.
     `busy`: work whose rows another transaction has locked.
