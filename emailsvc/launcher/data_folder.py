@@ -1,7 +1,8 @@
-"""A data folder in use: its lock, and the environment that its programs share."""
+"""A data folder in use: its lock, the environment that its programs share, and their logs."""
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ LOCK_NAME = "run.lock"
 ENVIRONMENT_NAME = "environment.json"
 # For this long another process may hold the lock only to look, or to clean up after a killed run.
 MOMENT_SECONDS = 0.5
+LIMIT_BYTES = 20_000_000
 
 
 def open_data_folder(path: Path) -> Path:
@@ -71,3 +73,11 @@ def read_environment(data: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     return {} if is_stale else {str(name): str(value) for name, value in left.items()}
+
+
+def trim_logs(folder: Path, limit: int = LIMIT_BYTES) -> None:
+    """Move the content of a log over `limit` bytes to `<log>.1`. The writer appends and continues in the empty file."""
+    for log in folder.glob("*.log"):
+        if log.stat().st_size > limit:
+            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+            os.truncate(log, 0)

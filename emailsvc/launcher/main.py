@@ -27,8 +27,8 @@ from emailsvc.launcher.data_folder import (
     hold,
     kept_environment,
     open_data_folder,
+    trim_logs,
 )
-from emailsvc.launcher.log_files import trim_logs
 from emailsvc.launcher.ports import LOOPBACK, listen, listen_near
 from emailsvc.launcher.preload import load_product
 from emailsvc.launcher.processes import (
