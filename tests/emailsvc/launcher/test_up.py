@@ -122,6 +122,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
     folder = tmp_path_factory.mktemp("closed")
     with kept_until_the_end(come_up(folder / "data")) as service:
         path = deliver(service, "before@example.test")
+        check_that_a_child_is_replaced(service)
         check_that_nothing_is_left(service)
     # PostgreSQL's files may belong to another user.
     subprocess.run(["cp", "-a", folder / "data", folder / "copied"], check=True)
@@ -286,6 +287,31 @@ def check_neighbours(first: Up, second: Up) -> None:
     for service, name in ((first, "first"), (second, "second")):
         lying = [to for to in ("first", "second") if service.ask("GET", f"{INBOX_OF}{to}@neighbours.test")[1]["data"]]
         assert lying == [name]
+
+
+def check_that_a_child_is_replaced(service: Up) -> None:
+    """A child that is forked later inherits more of its worker than the first ones."""
+    before = list_fast_children(service)
+    assert len(before) == 2
+    os.kill(before[0], signal.SIGKILL)
+    await_true(lambda: len(set(list_fast_children(service)) - set(before)) == 1, 60)
+
+
+def list_fast_children(service: Up) -> list[int]:
+    """The children of the program for critical and normal mail, which has their name too."""
+    named = [number for number in list_group(service.process.pid) if is_fast_worker(number)]
+    return [number for number in named if read_parent(number) in named]
+
+
+def is_fast_worker(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/cmdline").read_bytes().startswith(b"emailsvc worker: celery ")
+    except OSError:
+        return False
+
+
+def read_parent(number: int) -> int:
+    return int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def check_that_nothing_is_left(service: Up) -> None:
