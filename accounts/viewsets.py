@@ -205,7 +205,8 @@ class ApiView(APIView):
         Services lock the row, insert rows that belong to it, or update it; without it each of these fails otherwise.
         """
         is_such = isinstance(error, (ObjectDoesNotExist, DatabaseError)) and not isinstance(error, OperationalError)
-        if not is_such or self.touched is None:
+        # An object that this request has deleted has no key any more.
+        if not is_such or self.touched is None or self.touched.pk is None:
             return False
         return not type(self.touched)._base_manager.filter(pk=self.touched.pk).exists()
 

@@ -134,7 +134,7 @@ def read_array(request: Request) -> list[Json]:
 def load_body(request: Any) -> Any:
     """`request.data`, which DRF also looks through for forms and files: our parser has neither."""
     parser = request.parsers[0]
-    if request._full_data is not Empty or not isinstance(parser, StrictJSONParser):
+    if request._full_data is not Empty or request.stream is None or not isinstance(parser, StrictJSONParser):
         return request.data
     try:
         value = parser.parse(request.stream, request.content_type, request.parser_context)

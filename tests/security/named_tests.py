@@ -16,7 +16,7 @@ from django.db import transaction
 from django.urls import clear_url_caches
 
 # Marks that change what a test may do are left to pytest's own run of it.
-KNOWN_MARKS = {"parametrize", "django_db", "slow", "filterwarnings", "hypothesis", "urls"}
+KNOWN_MARKS = {"parametrize", "django_db", "slow", "filterwarnings", "hypothesis", "urls", "usefixtures"}
 # Made anew for each call, since what a test patches has to end with it.
 PATCH = "monkeypatch"
 
@@ -63,6 +63,8 @@ def list_named_tests(request: pytest.FixtureRequest, path: str, name: str) -> li
     learn_fixtures(request, path)
     for mark in (each for each in marks if each.name == "urls"):
         show_urls(request, mark.args[0])
+    for used in (used for each in marks if each.name == "usefixtures" for used in each.args):
+        request.getfixturevalue(used)
     names = list(inspect.signature(function).parameters)
     sets = list(list_sets(marks))
     given = {each for values in sets for each in values}

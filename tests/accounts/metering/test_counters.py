@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -54,7 +55,7 @@ def build(period: Period, most: int | None, amount: int, name: str = "") -> Limi
 
 
 def of(limit: Limit, amount: int) -> Limit:
-    return Limit(**{name: getattr(limit, name) for name in Limit.__slots__ if name != "words"} | {"amount": amount})
+    return replace(limit, amount=amount)
 
 
 def from_zero(limits: Sequence[Limit]) -> Mapping[str, int]:
