@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TypedDict
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from accounts.models import TURN_WEIGHTS, Project
 from accounts.services import ProjectExistsError, check_project_name
 from common.errors import ApiError
+from ledger.unique_values import is_taken
 
 # The name of a header field (RFC 5322, 2.2), or the beginning of several.
 HEADER_PATTERN = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]{1,127}\*?")
@@ -111,12 +112,11 @@ def change_project(project: Project, values: ProjectValues) -> Project:
     project.contact_email, project.default_from = values["contact_email"], values["default_from"]
     project.guard_bounce_percent = values["guard_bounce_percent"]
     project.guard_complaint_percent = values["guard_complaint_percent"]
-    try:
-        with transaction.atomic():
-            guard = ("guard_bounce_percent", "guard_complaint_percent")
-            project.save(update_fields=["name", "contact_email", "default_from", *guard])
-            set_allowed_headers(project, values["allowed_headers"])
-            set_link_schemes(project, values["link_schemes"])
-    except IntegrityError:
-        raise ProjectExistsError from None
+    with transaction.atomic():
+        if is_taken(project, name=project.name):
+            raise ProjectExistsError
+        guard = ("guard_bounce_percent", "guard_complaint_percent")
+        project.save(update_fields=["name", "contact_email", "default_from", *guard])
+        set_allowed_headers(project, values["allowed_headers"])
+        set_link_schemes(project, values["link_schemes"])
     return project

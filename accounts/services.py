@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -23,6 +23,7 @@ from common.client_ip import IpAddress, find_origin
 from common.errors import ApiError, ConflictError
 from ledger.cached_rows import cached_rows
 from ledger.sql import execute
+from ledger.unique_values import is_taken
 
 UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
 # Precision of `last_used_at`; a write by each request would make the row a hot spot.
@@ -133,15 +134,15 @@ def create_project(*, name: str, contact_email: str = "", default_from: str = ""
     name, contact = check_project_name(name), parse_address(contact_email).address if contact_email else ""
     if default_from:
         parse_address(default_from)
-    try:
-        with transaction.atomic():
-            project = Project.objects.create(name=name, contact_email=contact, default_from=default_from)
-            add_default_stream(project)
-            if is_capped:
-                add_sending_cap(project)
-            return project
-    except IntegrityError:
-        raise ProjectExistsError from None
+    project = Project(name=name, contact_email=contact, default_from=default_from)
+    with transaction.atomic():
+        if is_taken(project, name=name):
+            raise ProjectExistsError
+        project.save(force_insert=True)
+        add_default_stream(project)
+        if is_capped:
+            add_sending_cap(project)
+    return project
 
 
 def add_sending_cap(project: Project) -> None:

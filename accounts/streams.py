@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from accounts.models import Project, Stream, StreamType
 from common.errors import ConflictError, FieldError, InvalidFieldsError
 from common.ids import parse_id
 from common.suggestions import describe_unknown
 from ledger.cached_rows import cached_rows
+from ledger.unique_values import is_taken
 
 # The stream of mail that names none. Every project has it, it is transactional, and it cannot be deleted.
 DEFAULT_STREAM = "default"
@@ -62,11 +63,12 @@ def create_stream(project: Project, *, name: str, type_: StreamType) -> Stream:
         raise InvalidFieldsError([FieldError("name", "invalid_stream_name", NAME_RULE)])
     if project.streams.count() >= MAX_STREAMS:
         raise TooManyStreamsError(limit=MAX_STREAMS)
-    try:
-        with transaction.atomic():
-            return Stream.objects.create(project=project, name=name, type=type_)
-    except IntegrityError:
-        raise StreamExistsError from None
+    stream = Stream(project=project, name=name, type=type_)
+    with transaction.atomic():
+        if is_taken(stream, project_id=project.pk, name=name):
+            raise StreamExistsError
+        stream.save(force_insert=True)
+    return stream
 
 
 def is_valid_name(name: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Project
@@ -20,6 +20,7 @@ from domains.models import DkimKey, Domain
 from domains.signing_identities import identities
 from domains.trusted_senders import is_trusted, trust_id
 from ledger.cached_rows import cached_rows
+from ledger.unique_values import is_taken
 
 
 class DomainExistsError(ConflictError):
@@ -82,13 +83,13 @@ def build_domain(
 
 def store_domain(new: NewDomain) -> Domain:
     """Store a new domain with its keys. DomainExistsError when another request added it meanwhile."""
-    try:
-        with transaction.atomic():
-            new.domain.save(force_insert=True)
-            DkimKey.objects.bulk_create(new.keys)
-    except IntegrityError:
-        raise DomainExistsError(name=new.domain.name) from None
-    return new.domain
+    domain = new.domain
+    with transaction.atomic():
+        if is_taken(domain, project_id=domain.project_id, name=domain.name):
+            raise DomainExistsError(name=domain.name)
+        domain.save(force_insert=True)
+        DkimKey.objects.bulk_create(new.keys)
+    return domain
 
 
 def change_default_from(domain: Domain, default_from: str) -> Domain:

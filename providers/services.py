@@ -7,7 +7,7 @@ from http import HTTPStatus
 from itertools import product
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Count, F, Q
 from django.db.models.functions import Greatest, Now
 
@@ -15,6 +15,7 @@ from accounts.models import Project
 from accounts.services import write_notice
 from common.errors import ApiError, ConflictError
 from ledger.sql import execute
+from ledger.unique_values import is_taken
 from providers.bounce_mailboxes import MailboxInput, store_mailbox
 from providers.configuration.checks import check_libraries, hide_secrets
 from providers.configuration.stored import find_settings, write_settings
@@ -124,13 +125,12 @@ def store_change(provider: Provider, mailbox: MailboxInput | Unchanged | None = 
 
 
 def _save(provider: Provider, *, force_insert: bool, mailbox: MailboxInput | Unchanged | None) -> Provider:
-    try:
-        with transaction.atomic():
-            provider.save(force_insert=force_insert)
-            if not isinstance(mailbox, Unchanged) and (mailbox or not force_insert):
-                store_mailbox(provider, mailbox)
-    except IntegrityError:
-        raise ProviderExistsError(name=provider.name) from None
+    with transaction.atomic():
+        if is_taken(provider, project_id=provider.project_id, name=provider.name):
+            raise ProviderExistsError(name=provider.name)
+        provider.save(force_insert=force_insert)
+        if not isinstance(mailbox, Unchanged) and (mailbox or not force_insert):
+            store_mailbox(provider, mailbox)
     forget_routes()
     return provider
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Project
 from common.errors import ConflictError, FieldError, FieldErrors, InvalidFieldsError, NotFoundError
+from ledger.unique_values import is_taken
 from templates_app.accepted_content import Rendered, Renderer, match_ref, render_for_accept
 from templates_app.draft_checks import Needs, as_field_error, check_draft, is_alias, list_layouts, list_needs
 from templates_app.errors import TemplateError
@@ -134,16 +135,14 @@ def check_languages(template: Template, errors: FieldErrors) -> None:
 
 def save_template(template: Template) -> Template:
     """Store a validated draft. Raises `AliasTakenError`."""
-    try:
-        with transaction.atomic():
-            if template._state.adding:
-                template.save(force_insert=True)
-            else:
-                template.save(update_fields=[*FIELDS, "variables", "optional_variables", "updated_at"])
-    except IntegrityError as error:
-        if "template_alias_once" not in str(error):
-            raise
-        raise AliasTakenError(alias=template.alias) from None
+    with transaction.atomic():
+        alias = template.alias
+        if alias and is_taken(template, project_id=template.project_id, alias=alias, deleted_at=None):
+            raise AliasTakenError(alias=alias)
+        if template._state.adding:
+            template.save(force_insert=True)
+        else:
+            template.save(update_fields=[*FIELDS, "variables", "optional_variables", "updated_at"])
     return template
 
 

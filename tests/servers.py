@@ -58,6 +58,7 @@ def start_missing(early: pytest.Config) -> None:
     except EmbeddedError as error:
         raise pytest.UsageError(str(error)) from error
     os.environ.update(running.environment)
+    os.environ["TEST_POSTGRES_LOG"] = str(data / "logs" / "postgres.log")
     for program in compiling:
         program.wait()
     if arguments.numprocesses:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from accounts.models import Project
 from accounts.people.models import Membership
@@ -16,6 +16,7 @@ from accounts.people.reach import forget_roles
 from accounts.people.roles import Role
 from accounts.services import store_audit
 from common.errors import ApiError, ConflictError, NotFoundError
+from ledger.unique_values import is_taken
 
 GENERATED_BYTES = 18
 
@@ -60,11 +61,10 @@ def create_user(*, name: str, email: str = "", password: str | None = None) -> U
     except ValidationError as error:
         raise InvalidUserError(reason=" ".join(error.messages)) from None
     user.set_password(password)
-    try:
-        with transaction.atomic():
-            user.save()
-    except IntegrityError:
-        raise UserExistsError from None
+    with transaction.atomic():
+        if is_taken(user, username=user.username):
+            raise UserExistsError
+        user.save()
     return user
 
 

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from accounts.models import Project
 from accounts.services import write_audit
 from common.errors import ConflictError
+from ledger.unique_values import is_taken
 from messages.pause_models import Pause, PauseKind
 from messages.pausing.settling import settle_pause
 from messages.pausing.state import pause_state
@@ -41,14 +42,14 @@ def start_pause(actor: str, project: Project | None, kind: PauseKind, *, value: 
 
 def store_pause(pause: Pause, data: Mapping[str, object] | None = None) -> Pause:
     """Store a new pause with its entry of the audit log; a provider is paused with it. Raises `PauseExistsError`."""
-    try:
-        with transaction.atomic():
-            pause.save(force_insert=True)
-            if pause.kind == PauseKind.PROVIDER:
-                pause_provider(UUID(pause.value), reason=pause.reason or "paused", pause=None)
-            write_audit(pause.made_by, "pause", pause, id=str(pause.pk), reason=pause.reason, **(data or {}))
-    except IntegrityError:
-        raise PauseExistsError from None
+    with transaction.atomic():
+        once = ("project_id", "kind", "value", "is_by_guard", "only_opt_out", "ended_at")
+        if is_taken(pause, **{name: getattr(pause, name) for name in once}):
+            raise PauseExistsError
+        pause.save(force_insert=True)
+        if pause.kind == PauseKind.PROVIDER:
+            pause_provider(UUID(pause.value), reason=pause.reason or "paused", pause=None)
+        write_audit(pause.made_by, "pause", pause, id=str(pause.pk), reason=pause.reason, **(data or {}))
     pause_state.forget()
     settle_pause(pause, AT_ONCE)
     return pause
