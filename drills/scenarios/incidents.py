@@ -20,7 +20,7 @@ from messages.management.commands.incident import CATCH_UP_SECONDS
 from messages.models import IncidentResend
 from messages.states import Status
 
-MAILS = 400
+MAILS = 200
 RATE = 50
 # The operator's terminal is lost after a quarter of the mail, and Ctrl-C is pressed after half of it.
 STOPS = ((0.25, signal.SIGKILL), (0.5, signal.SIGINT))

@@ -12,7 +12,7 @@ import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from ledger.database.base import DatabaseWrapper
@@ -68,6 +68,7 @@ def _prepare(line: Any, statement: tuple[bytes, tuple[int, ...]]) -> bytes:
 def _check(server: PGconn, result: PGresult, wanted: ExecStatus) -> None:
     if result.status == wanted:
         return
-    if server.status == ConnStatus.BAD:
+    # Errors of the server have a code. libpq's own, of the connection, have none.
+    if server.status == ConnStatus.BAD or result.error_field(DiagnosticField.SQLSTATE) is None:
         raise psycopg.OperationalError(result.get_error_message())
     raise error_from_result(result)
