@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from axes.models import AccessAttempt
+from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -54,6 +55,8 @@ class AuditedAdmin:
         write_audit(request.user.get_username(), f"{word}_{self.opts.model_name}", obj, id=str(obj.pk), **data)
 
 
+# The menu's word, for the path above the pages.
+apps.get_app_config("auth").verbose_name = "People"
 admin.site.index_template, admin.site.index_title = "emailsvc/dashboard.html", "Overview"
 
 
@@ -65,6 +68,16 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     actions = ("end_sessions",)
+    list_display = ("username", "email", "roles", "is_active", "last_login")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("memberships__project")
+
+    @admin.display(description="Roles")
+    def roles(self, user: User) -> str:
+        """`owner`, `support in Shop`."""
+        told = [f"{each.role} in {each.project}" if each.project else each.role for each in user.memberships.all()]
+        return ", ".join(["superuser"] * user.is_superuser + told)
 
     @admin.action(description="End their sessions", permissions=["change"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

@@ -47,7 +47,7 @@ admin.site.register(Suppression, HoldingAdmin)
 class MessageAdmin(SearchingAdmin, ActingAdmin):
     """Messages are read-only here; buttons perform the actions."""
 
-    list_display = ("created", "sender", "receivers", "subject_line", "state", "project", "labels")
+    list_display = ("created", "state", "sender", "receivers", "subject_line", "project", "labels")
     list_display_links = ("created", "subject_line")
     list_filter = (
         ("status", ChoicesDropdownFilter),

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -96,3 +98,17 @@ def test_a_new_password_ends_the_other_sessions(ann):
     ann.set_password("another long phrase")
     ann.save()
     assert not is_signed_in(browser)
+
+
+def test_the_list_of_users_tells_their_roles_by_as_many_queries_for_more(root, ann, project, django_assert_num_queries):
+    give_role("test", create_user(name="olga"), None, Role.OPERATOR)
+    page = root.get("/admin/auth/user/").content.decode()
+    assert f"owner in {project}" in page
+    assert ">operator<" in page
+    assert ">superuser<" in page
+    with CaptureQueriesContext(connection) as few:
+        root.get("/admin/auth/user/")
+    for number in range(5):
+        give_role("test", create_user(name=f"user{number}"), project, Role.SUPPORT)
+    with django_assert_num_queries(len(few)):
+        root.get("/admin/auth/user/")
