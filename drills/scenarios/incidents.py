@@ -44,7 +44,7 @@ def incident(scene: Scene) -> None:
     with start_command(since) as command:
         command.wait(timeout=2 * mails / RATE + 30)
     scene.expect(command.returncode == 0, f"the last command ended with {command.returncode}")
-    with start_command(since) as again:
+    with start_command(since, subprocess.PIPE) as again:
         lines = [json.loads(line) for line in again.stdout or ()]
     scene.expect(not lines, f"a command after the last one found {len(lines)} emails to send")
     scene.wait_for_quiet(since=time.monotonic())
@@ -67,10 +67,10 @@ def refuse(stage: Stage, _mail: SinkMail) -> Act:
     return ReplyWith(REPLY) if stage is Stage.RCPT else None
 
 
-def start_command(since: datetime) -> "subprocess.Popen[str]":
+def start_command(since: datetime, output: int = subprocess.DEVNULL) -> "subprocess.Popen[str]":
     words = ["incident", "--since", since.isoformat(), "--like", "drill-incident", "--rate", str(RATE), "--json"]
     return subprocess.Popen(
-        [sys.executable, "-m", "manage", *words], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "manage", *words], cwd=ROOT, text=True, stdout=output, stderr=subprocess.DEVNULL
     )
 
 
