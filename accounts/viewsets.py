@@ -34,6 +34,7 @@ from accounts.permissions import find_action
 from accounts.services import store_audit
 from common.errors import ApiError, NotFoundError
 from common.listening import BODY_IS_AWAITED
+from common.middleware import list_stored, set_plain
 from common.pagination import KeysetPagination
 from common.parsers import read_object, read_optional_object
 from common.serializers import NoFields, NoQuery, QuerySerializer, StrictSerializer
@@ -48,17 +49,6 @@ AUDIT_WORDS = {"update": "change", "partial_update": "change", "destroy": "delet
 
 # The methods of routes: of a class, and of the methods that its route names.
 _methods: dict[tuple[type[APIView], tuple[str, ...]], list[str]] = {}
-
-
-def list_stored(response: HttpResponseBase) -> dict[str, tuple[str, str]]:
-    """The headers of a response as Django keeps them, by their names in lower case."""
-    stored: dict[str, tuple[str, str]] = response.headers._store
-    return stored
-
-
-def set_plain(response: HttpResponseBase, headers: Mapping[str, str]) -> None:
-    """Set headers whose values are plain text of ours: Django would look at their characters."""
-    list_stored(response).update({name.lower(): (name, value) for name, value in headers.items()})
 
 
 class ApiView(APIView):

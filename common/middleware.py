@@ -1,7 +1,7 @@
 """Middleware around every request: its id, its origin, and errors outside of views."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 
 import structlog
@@ -22,6 +22,17 @@ def hide_address(request_id: str) -> str:
     return f"hashed-{sha256(request_id.encode()).hexdigest()[:32]}" if "@" in request_id else request_id
 
 
+def list_stored(response: HttpResponseBase) -> dict[str, tuple[str, str]]:
+    """The headers of a response as Django keeps them, by their names in lower case."""
+    stored: dict[str, tuple[str, str]] = response.headers._store
+    return stored
+
+
+def set_plain(response: HttpResponseBase, headers: Mapping[str, str]) -> None:
+    """Set headers whose values are plain text of ours: Django would look at their characters."""
+    list_stored(response).update({name.lower(): (name, value) for name, value in headers.items()})
+
+
 class RequestIdMiddleware:
     """Every response has `X-Request-Id`: the caller's own if it has 1 to 128 safe characters, otherwise a new one."""
 
@@ -38,8 +49,7 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         finally:
             structlog.contextvars.reset_contextvars(**bound)
-        # Plain text: Django would look at its characters.
-        response.headers._store["x-request-id"] = ("X-Request-Id", request_id)
+        set_plain(response, {"X-Request-Id": request_id})
         return response
 
 

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
 
+from common.middleware import set_plain
 from common.problems import wants_problems
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -57,7 +58,7 @@ class ApiShortcut:
         # The view's own headers win. One dictionary, since each header takes as long as a field of the email.
         headers._store = {**self._headers[request.is_secure()], **headers._store}
         if isinstance(response, HttpResponse) and "content-length" not in headers._store:
-            headers._store["content-length"] = ("Content-Length", str(len(response.content)))
+            set_plain(response, {"Content-Length": str(len(response.content))})
         # The server reads them at the end. The mapping's own `items` looks for each header by its name.
         response.items = headers._store.values  # type: ignore[method-assign]
         return response

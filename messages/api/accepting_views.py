@@ -11,8 +11,9 @@ from rest_framework.request import Request
 
 from accounts.idempotency import StoredResponse, find_response, store_once
 from accounts.idempotent_views import list_headers, mark_idempotent, read_ticket
-from accounts.viewsets import ProjectView, set_plain
+from accounts.viewsets import ProjectView
 from common.errors import ApiError
+from common.middleware import set_plain
 from common.parsers import load_body
 from messages.accepting.persistence import Respond
 from messages.models import Message

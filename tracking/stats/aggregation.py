@@ -6,7 +6,7 @@ outage the aggregation continues at the cursor.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -52,12 +52,20 @@ _LOCK_SPACE = 0x57A75
 
 def aggregate_all(limit: timedelta) -> int:
     """Aggregate the new events of all projects in turns, for about `limit`. Returns the number of events."""
+    return take_turns(limit, lambda: fetch_column(_BEHIND, [find_horizon()]), try_aggregate)
+
+
+def take_turns(limit: timedelta, list_projects: Callable[[], Sequence[UUID]], work: Callable[[UUID], int]) -> int:
+    """Do a piece of work for each project in turn, until a round brings nothing, or for about `limit`.
+
+    Returns the sum of what the pieces return.
+    """
     until = time.monotonic() + limit.total_seconds()
     count = 0
     while time.monotonic() < until:
         progress = 0
-        for project_id in fetch_column(_BEHIND, [find_horizon()]):
-            progress += try_aggregate(project_id)
+        for project_id in list_projects():
+            progress += work(project_id)
             if time.monotonic() >= until:
                 break
         count += progress
@@ -100,18 +108,7 @@ def complete_days(limit: timedelta) -> int:
 
     Returns their number: 0 for an installation that has counted days from the start.
     """
-    until = time.monotonic() + limit.total_seconds()
-    count = 0
-    while time.monotonic() < until:
-        progress = 0
-        for project_id in fetch_column(UNFINISHED, [ALWAYS]):
-            progress += try_extend(project_id)
-            if time.monotonic() >= until:
-                break
-        count += progress
-        if not progress:
-            break
-    return count
+    return take_turns(limit, lambda: fetch_column(UNFINISHED, [ALWAYS]), try_extend)
 
 
 def try_extend(project_id: UUID) -> bool:
