@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ledger.cached_rows import CachedRows
 from messages.models import Message, Recipient
 from messages.sending.loop import SendingLoop
 from messages.sending.worker_state import close_worker_state
@@ -14,6 +15,11 @@ from tests.conftest import ApiClient
 
 # The least that an email needs.
 EMAIL: dict[str, Any] = {"from_": "shop@mine.test", "to": "one@rcpt.test", "subject": "Hi", "text": "Hello."}
+
+
+@pytest.fixture(autouse=True)
+def _cache_of_rows(caching: CachedRows) -> None:
+    """Requests read keys, limits and domains from the cache, as in the service; a change is known at once."""
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from templates_app.services import create_template, find_template, publish_templ
 from tests.conftest import ApiClient
 from tests.round_trips import counted_statements
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("caching")]
+pytestmark = pytest.mark.django_db
 EMAIL = {"from_": "shop@good.test", "to": "a@x.test", "subject": "Hi", "text": "Hello."}
 
 

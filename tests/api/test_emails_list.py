@@ -13,7 +13,7 @@ from tests.api.conftest import EMAIL
 from tests.common.readers import is_utc
 from tracking.models import Event
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("caching")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

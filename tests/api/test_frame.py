@@ -20,7 +20,7 @@ from tests.api.conftest import EMAIL
 from tests.api.test_conventions import list_routes
 from tests.architecture.test_tenancy import fill, owned, resource_of  # noqa: F401  a fixture
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("caching")]
+pytestmark = pytest.mark.django_db
 ROUTES = list_routes(fill=lambda part: part)
 PATHS = sorted({(method, path.removeprefix("/api/v1")) for method, path in ROUTES})
 PUBLIC_IP_URL = "https://93.184.215.14/"

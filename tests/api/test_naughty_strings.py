@@ -14,7 +14,7 @@ from messages.models import Message
 from tests.api.conftest import EMAIL
 from tests.needs import SHARED, shared
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("caching")]
+pytestmark = pytest.mark.django_db
 
 # The list of naughty strings.
 CORPUS = SHARED / "corpora" / "blns.json" if SHARED else None

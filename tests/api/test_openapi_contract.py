@@ -25,7 +25,7 @@ from messages.models import Pause
 from tests.api.conftest import EMAIL
 from tests.architecture.test_tenancy import resource_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("caching")]
+pytestmark = pytest.mark.django_db
 # More by hand: the environment says how many requests of each kind each operation gets.
 EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "3"))
 CHECKS = [

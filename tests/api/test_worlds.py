@@ -22,7 +22,7 @@ from tracking.stats.aggregation import aggregate_all
 from tracking.suppressions.service import Entry, suppress
 from webhooks.models import Endpoint, WebhookDelivery
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("caching")]
+pytestmark = pytest.mark.django_db
 
 # What a live key has made. `test` marks the other rows of tables that hold both.
 LIVE = {

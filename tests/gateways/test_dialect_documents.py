@@ -16,7 +16,7 @@ from schemathesis.checks import not_a_server_error
 
 from emailsvc.wsgi import application
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("caching")]
+pytestmark = pytest.mark.django_db
 EXAMPLES = 3
 TEXT: dict[str, Any] = {"type": "string"}
 ADDRESS: dict[str, Any] = {"type": "string", "enum": ["one@rcpt.test", "One <one@rcpt.test>"]}

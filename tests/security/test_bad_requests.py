@@ -25,7 +25,7 @@ from tests.provider_rows import settings_of
 from tests.security.asking import Ask
 from tests.security.bad_requests import GROUPS
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("caching")]
+pytestmark = pytest.mark.django_db
 # The log of requests, counters, and notices may grow.
 GROWING = ("accounts_requestentry", "accounts_notice", "accounts_dayusage", "django_", "metering_")
 

@@ -14,7 +14,7 @@ from tests.architecture.test_tenancy import fill, owned, resource_of  # noqa: F4
 from tests.conftest import ApiClient
 from tests.security.described_fields import DescribedField, list_fields
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("caching")]
+pytestmark = pytest.mark.django_db
 STRINGS = [text for text in FEW if text and not any(part in text for part in UNSAFE)]
 # Of each field; the next field gets the next ones.
 EACH = 5
