@@ -31,8 +31,8 @@ def test_every_error_is_documented():
         assert f"<code>{kind.code}</code>" in text, kind
 
 
-# Servers that `./run` and compose.yaml start; other pages describe them.
-RUN_BY_OTHERS = {"run_inbox", "run_report_listener", "run_submission"}
+# Servers that `./run` and compose.yaml start, which other pages describe, and Django's command, which `prepare` calls.
+RUN_BY_OTHERS = {"run_inbox", "run_report_listener", "run_submission", "migrate"}
 # Whose argument at this place is a field's code.
 CALLS = {"refuse": 0, "wrong": 1, "FieldError": 1, "fail": 0, "AddressError": 0}
 # Packages whose callers are not the API's; of one module they are.

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
 
 from accounts.requests.retention import REQUESTS
 from common.ids import new_id
+from emailsvc.migration_states import Executor
 from ledger.partitions import MonthlyTable
 from messages.months import ATTEMPTS, EVENTS, MONTHLY_TABLES
 
@@ -61,7 +61,7 @@ def connect_to(name: str) -> None:
 
 
 def migrate(other: BaseDatabaseWrapper, targets: list[tuple[str, str]] | None = None) -> None:
-    executor = MigrationExecutor(other)
+    executor = Executor(other)
     executor.migrate(targets or executor.loader.graph.leaf_nodes())
 
 
