@@ -1,6 +1,7 @@
 """The project's own modules, for tests that analyse them."""
 
 import ast
+import gc
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -22,4 +23,16 @@ def find_sources() -> Iterator[Path]:
 
 @cache
 def parse(path: Path) -> ast.Module:
-    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    """The syntax tree of a module. All are kept: to look through them for garbage takes longer than to make them."""
+    gc.disable()
+    try:
+        return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@cache
+def walk(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """`ast.walk`, whose result is kept: many tests look at every node of every module."""
+    return tuple(ast.walk(tree))

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.sources import find_sources, parse
+from tests.architecture.sources import find_sources, parse, walk
 
 ADAPTERS = {"dns": Path("delivery/dns.py"), "httpcore": Path("delivery/http_client.py")}
 
 
 def list_imports(tree: ast.AST) -> Iterator[str]:
     """The top-level packages that a module imports; relative imports are of its own."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Import(names=names):
                 yield from (each.name.partition(".")[0] for each in names)

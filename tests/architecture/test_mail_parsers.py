@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.architecture.sources import find_sources, parse
+from tests.architecture.sources import find_sources, parse, walk
 
 # `parseaddr` takes `alice@good.test)<bob@evil.test>` for Alice (CVE-2023-27043); `email.mime` checks no header's name.
 REFUSED = {
@@ -14,7 +14,7 @@ REFUSED_MODULES = ("email.mime", "email.parser", "email.feedparser")
 
 def find_faults(tree: ast.Module) -> list[str]:
     faults = []
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.ImportFrom):
             module = node.module or ""
             faults += [f"{module}.{name.name}" for name in node.names if name.name in REFUSED.get(module, ())]

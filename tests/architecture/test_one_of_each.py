@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.sources import find_sources, parse
+from tests.architecture.sources import find_sources, parse, walk
 
 # What only some modules may import, and why those do.
 ALLOWED: dict[str, dict[str, str]] = {
@@ -25,7 +25,7 @@ ALLOWED: dict[str, dict[str, str]] = {
 
 def name_uses(tree: ast.AST) -> Iterator[str]:
     """The dotted names that are imported, or read as attributes of `email`."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Import(names=names):
                 yield from (each.name for each in names)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emailsvc.launcher.ports import held_port
-from tests.architecture.sources import ROOT, find_sources, parse
+from tests.architecture.sources import ROOT, find_sources, parse, walk
 from tests.port_guard import UnheldPortError
 
 # What names the port of a socket or of a stand-in.
@@ -29,9 +29,9 @@ def find_telling() -> list[Path]:
 
 def find_escapes(tree: ast.AST) -> Iterator[int]:
     """Lines at which the port of what a `with` statement has closed is returned or read."""
-    for function in ast.walk(tree):
+    for function in walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            for block in ast.walk(function):
+            for block in walk(function):
                 if isinstance(block, ast.With | ast.AsyncWith):
                     yield from find_escapes_of(block, function)
 

@@ -17,7 +17,7 @@ from messages.states import (
     Status,
     roll_up,
 )
-from tests.architecture.sources import find_sources, parse
+from tests.architecture.sources import find_sources, parse, walk
 
 NAMES = {str(status) for status in Status}
 # Health checks, webhook deliveries, domains and providers have statuses of their own.
@@ -72,7 +72,7 @@ def test_every_status_rolls_up_to_something():
 
 def find_literals(path: Path) -> Iterator[int]:
     """Lines where a status is compared with, passed or set as a string."""
-    for node in ast.walk(parse(path)):
+    for node in walk(parse(path)):
         match node:
             case ast.Compare(left=left, comparators=others) if any(map(names_status, [left, *others])):
                 values = [left, *others]

@@ -16,7 +16,7 @@ from emailsvc.launcher import processes
 from messages.models import Message, Recipient
 from messages.states import Lane
 from tests.api.test_conventions import list_views
-from tests.architecture.sources import PACKAGES, ROOT, find_sources, parse
+from tests.architecture.sources import PACKAGES, ROOT, find_sources, parse, walk
 from tracking import message_tables
 from tracking.models import EventType
 
@@ -117,16 +117,16 @@ def test_modules_are_named_for_what_they_do():
 
 def test_no_import_is_inside_a_function():
     for path in find_sources():
-        for node in ast.walk(parse(path)):
+        for node in walk(parse(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                inner = [child for child in ast.walk(node) if isinstance(child, ast.Import | ast.ImportFrom)]
+                inner = [child for child in walk(node) if isinstance(child, ast.Import | ast.ImportFrom)]
                 assert inner == [], (path, node.name)
 
 
 def test_no_table_is_named_by_hand():
     for path in find_sources():
         assert "db_table" not in {
-            node.id for node in ast.walk(parse(path)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            node.id for node in walk(parse(path)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         }, path
 
 

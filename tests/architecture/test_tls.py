@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.sources import ROOT, find_sources, parse
+from tests.architecture.sources import ROOT, find_sources, parse, walk
 
 MAKER = Path("delivery/tls.py")
 # Names by which Python makes a context; `ssl.SSLContext` as a type is free.
@@ -32,7 +32,7 @@ BEFORE_THE_INSTALL = Path("emailsvc/launcher/pip_wheel")
 
 
 def find_faults(path: Path, tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         for fault in _find_faults(node, path):
             yield f"{path}:{getattr(node, 'lineno', 0)}: {fault}"
 
