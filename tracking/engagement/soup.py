@@ -17,7 +17,7 @@ from typing import Any
 
 from bs4 import BeautifulSoup
 from bs4.builder._htmlparser import BeautifulSoupHTMLParser, HTMLParserTreeBuilder
-from bs4.element import NavigableString, Tag
+from bs4.element import NavigableString, PageElement, Tag
 from bs4.exceptions import ParserRejectedMarkup
 from bs4.filter import SoupStrainer
 
@@ -182,7 +182,7 @@ def is_tracked(link: Tag, budget: CpuBudget) -> bool:
 def read_text(link: Tag) -> str:
     """The text of the link and of its images, up to the next link: an unclosed link contains all later ones."""
     words: list[str] = []
-    for node in islice(link.descendants, NEAR_NODES):
+    for node in islice(list_inside(link), NEAR_NODES):
         if isinstance(node, Tag):
             if node.name in LINK_NAMES:
                 break
@@ -190,3 +190,13 @@ def read_text(link: Tag) -> str:
         elif type(node) is NavigableString:  # not a comment or a style
             words.append(node)
     return "".join(words)
+
+
+def list_inside(tag: Tag) -> Iterator[PageElement]:
+    """`tag.descendants`, without its search for the last of them: in nested links that is the way down for each."""
+    inside = {id(tag)}
+    for node in tag.next_elements:
+        if id(node.parent) not in inside:
+            return
+        inside.add(id(node))
+        yield node
