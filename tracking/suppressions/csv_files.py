@@ -27,6 +27,8 @@ from tracking.suppressions.service import Counts, Entry, suppress_many
 BATCH = 2_000
 # The columns of an export.
 COLUMNS = ("address", "reason", "note", "created_at", "stream", "way", "email_id", "ip")
+# Looked at in each line of a file; `SuppressionWay.values` makes a new list each time.
+WAYS = frozenset(SuppressionWay.values)
 # Mailgun's tag for an opt-out from all mail.
 EVERYTHING = "*"
 
@@ -214,7 +216,7 @@ class Proof(NamedTuple):
 def read_proof(values: Mapping[str, str]) -> Proof:
     """The proof in our own export; for other files it is the import."""
     way = values.get("way", "")
-    if way not in SuppressionWay.values:
+    if way not in WAYS:
         return Proof(SuppressionWay.IMPORT)
     return Proof(way, read_id(values.get("email_id", "")), read_ip(values.get("ip", "")))
 
