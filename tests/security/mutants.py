@@ -266,6 +266,16 @@ MUTANTS = (
         lambda claims, _closed: claims,
         leaves_traces=True,
     ),
+    Mutant("The result of a template has at most 2 MiB.", "templates_app.liquid.render.MAX_OUTPUT", HUGE),
+    Mutant("A rendering ends where its result becomes too large.", "templates_app.liquid.environment.MAX_OUTPUT", HUGE),
+    Mutant("HTML and text have at most 2 MiB each.", "messages.api.fields.MAX_BODY_BYTES", HUGE, leaves_traces=True),
+    Mutant("What staff do to mail is in the audit log with who did it.", "messages.admin.actions.store_audit", nothing),
+    Mutant(
+        "Each reading of a mail's content by staff is in the audit log.",
+        "messages.admin.messages_admin.store_audit",
+        nothing,
+    ),
+    Mutant("Changes of users by staff are in the audit log.", "emailsvc.admin.write_audit", nothing),
     Mutant("Loops are limited together.", "templates_app.liquid.limits.RenderBudget.spend_iterations", nothing),
     Mutant(
         "Attributes of objects cannot be reached.",

@@ -9,8 +9,8 @@ from templates_app.errors import (
     UnsafeResultError,
     VariableMissingError,
 )
-from templates_app.liquid.environment import HTML, PLAIN, LiquidEnvironment
-from templates_app.liquid.limits import MAX_ITERATIONS, RenderBudget
+from templates_app.liquid.environment import HTML, PLAIN, LiquidEnvironment, OutputBuffer
+from templates_app.liquid.limits import MAX_ITERATIONS, MAX_OUTPUT, RenderBudget
 from templates_app.liquid.render import parse, render
 
 ORDER = {"order": {"id": "A-1", "lines": [{"name": "Pen", "price": 1.5}, {"name": "Ink & co", "price": 20}]}}
@@ -70,6 +70,22 @@ def test_all_loops_together_have_a_number_of_passes() -> None:
     assert show(loop * 2) == ""
     with pytest.raises(TemplateLimitError, match="passes"):
         show(loop * 3)
+
+
+def test_a_result_of_two_mebibytes_is_taken_and_one_byte_more_is_not() -> None:
+    half = "ü" * (MAX_OUTPUT // 4)
+    assert len(show("{{ a }}{{ a }}", a=half).encode()) == MAX_OUTPUT
+    with pytest.raises(TemplateLimitError, match="larger"):
+        show("{{ a }}{{ a }}.", a=half)
+
+
+def test_a_result_ends_where_it_becomes_too_large() -> None:
+    written = OutputBuffer()
+    for _ in range(4):
+        written.write("a" * (MAX_OUTPUT // 4))
+    with pytest.raises(TemplateLimitError, match="larger"):
+        written.write("a")
+    assert len(written.getvalue()) == MAX_OUTPUT
 
 
 def test_a_variable_may_have_any_name_that_is_not_reserved() -> None:
