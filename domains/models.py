@@ -69,7 +69,7 @@ class DkimKey(models.Model):
     """A DKIM key that waits for its record, signs, or is retired. The private key is encrypted at rest."""
 
     class Algorithm(models.TextChoices):
-        RSA = "rsa-sha256"
+        RSA = "rsa-sha256", "RSA"
         ED25519 = "ed25519-sha256"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 from axes.models import AccessAttempt
-from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -25,6 +24,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.people.sessions import end_sessions
 from accounts.services import write_audit
+from emailsvc.admin_site.labels import spell_labels
 
 for model in (User, Group, PeriodicTask, IntervalSchedule, CrontabSchedule, ClockedSchedule, SolarSchedule):
     admin.site.unregister(model)
@@ -55,8 +55,7 @@ class AuditedAdmin:
         write_audit(request.user.get_username(), f"{word}_{self.opts.model_name}", obj, id=str(obj.pk), **data)
 
 
-# The menu's word, for the path above the pages.
-apps.get_app_config("auth").verbose_name = "People"
+spell_labels()
 admin.site.index_template, admin.site.index_title = "emailsvc/dashboard.html", "Overview"
 
 

@@ -94,6 +94,8 @@ WSGI_APPLICATION = "emailsvc.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Templates of packages that ours replace.
+        "DIRS": [BASE_DIR / "emailsvc" / "overrides"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -13,9 +13,9 @@ from ledger.models import DueRow
 class ProviderKind(models.TextChoices):
     """The protocol of a provider."""
 
-    SMTP = "smtp"  # a relay
-    MX = "mx"  # each recipient's own server
-    ESP = "esp"  # an email service's HTTP API
+    SMTP = "smtp", "SMTP"  # a relay
+    MX = "mx", "MX"  # each recipient's own server
+    ESP = "esp", "ESP"  # an email service's HTTP API
     INBOX = "inbox"  # the local inbox in place of the recipient's MX
     SIMULATOR = "simulator"  # simulated outcomes; sends no mail
 

@@ -31,7 +31,7 @@ class SuppressionWay(models.TextChoices):
     """The way by which a suppression came: a part of its proof."""
 
     # A mail program's one-click request (RFC 8058).
-    ONE_CLICK = "one_click"
+    ONE_CLICK = "one_click", "One-click"
     # The button of the unsubscribe page.
     PAGE = "page"
     # A mail to the address in List-Unsubscribe (RFC 2369).
@@ -41,7 +41,7 @@ class SuppressionWay(models.TextChoices):
     # A file.
     IMPORT = "import"
     # A request of the API, or staff in the admin.
-    API = "api"
+    API = "api", "API"
 
 
 class Suppression(models.Model):

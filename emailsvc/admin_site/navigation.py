@@ -7,7 +7,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils.text import capfirst
 
 # Title of a section → its models (label, icon of the font that unfold brings along). Models without an admin, and
@@ -61,11 +61,10 @@ TITLES = {
 
 def build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar for this user."""
-    sections = (
-        {"title": title, "separator": True, "items": list(list_links(request, models))}
-        for title, models in SECTIONS.items()
-    )
-    return [section for section in sections if section["items"]]
+    sections = ({"title": title, "items": list(list_links(request, models))} for title, models in SECTIONS.items())
+    shown = [section for section in sections if section["items"]]
+    # A line stands between sections, none above the first.
+    return [{**section, "separator": number > 0} for number, section in enumerate(shown)]
 
 
 def list_links(request: HttpRequest, models: tuple[tuple[str, str], ...]) -> Iterator[dict[str, str]]:
@@ -75,9 +74,29 @@ def list_links(request: HttpRequest, models: tuple[tuple[str, str], ...]) -> Ite
         except LookupError:
             continue
         if admin.site.is_registered(model) and admin.site.get_model_admin(model).has_view_permission(request):
-            name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
-            title = TITLES.get(label) or capfirst(str(model._meta.verbose_name_plural))
-            yield {"title": title, "icon": icon, "link": reverse(name)}
+            yield {"title": name_list(label), "icon": icon, "link": reverse(name_route(label))}
+
+
+def name_list(label: str) -> str:
+    """The menu's name of a model's list."""
+    return TITLES.get(label) or capfirst(str(apps.get_model(label)._meta.verbose_name_plural))
+
+
+def name_route(label: str) -> str:
+    return f"admin:{label.replace('.', '_')}_changelist"
+
+
+def find_place(link: str) -> tuple[str, str] | None:
+    """The section and the name of the list at this path; None if the menu does not have it."""
+    try:
+        route = resolve(link).view_name
+    except Resolver404:
+        return None
+    for section, models in SECTIONS.items():
+        for label, _ in models:
+            if name_route(label) == route:
+                return section, name_list(label)
+    return None
 
 
 def find_icon(_request: HttpRequest) -> str:
