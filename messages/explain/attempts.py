@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from delivery.envelope import Outcome
+from delivery.judging.terms import About
 from messages.explain.context import Background
 from messages.explain.providers import SPEAKERS, name_speaker
 from messages.explain.status_codes import WAIT, Meaning, find_meaning
@@ -74,12 +75,12 @@ def read_attempt_reply(attempt: Attempt, row: Recipient, background: Background)
 def find_attempt_meaning(attempt: Attempt, row: Recipient, background: Background) -> Meaning | None:
     if attempt.outcome in {Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.UNCERTAIN, ""}:
         return None
-    is_own = attempt.outcome == Outcome.DEFERRED and row.status == Status.QUEUED
+    is_own = attempt.about == About.PROVIDER or (attempt.outcome == Outcome.DEFERRED and row.status == Status.QUEUED)
     kind = background.find_kind(attempt)
     # A relay's reply before the recipient is named concerns the relay. A later one may repeat another server's reply.
     server = SPEAKERS[kind] if is_own or kind in {ProviderKind.MX, ProviderKind.INBOX} else "the receiving server"
     name = server.format(name=attempt.provider_name)
-    return find_meaning(attempt.enhanced_code, attempt.code, name, attempt.reason)
+    return find_meaning(attempt.enhanced_code, attempt.code, name, attempt.reason, about=attempt.about)
 
 
 def read_feedback_reply(event: Event) -> QuotedReply | None:

@@ -94,6 +94,11 @@ REASONS: Mapping[str, Meaning] = {
     Reason.TOO_MANY: Meaning("there was too much mail at once", WAIT),
 }
 
+# The same, said of the service's own account at a provider.
+OF_OUR_ACCOUNT: Mapping[str, Meaning] = {
+    Reason.DISABLED: Meaning("{server} has disabled the account of this service", "Ask the provider for the cause."),
+}
+
 # Other meanings of some codes when they are transient.
 PASSING: Mapping[str, Meaning] = {
     "7.0": Meaning("{server} wants the message later, or less mail for now", WAIT),
@@ -126,13 +131,14 @@ REPLIES: Mapping[int, Meaning] = {
 
 
 def find_meaning(
-    enhanced_code: str, code: int | None, server: str = "the recipient's server", reason: str = ""
+    enhanced_code: str, code: int | None, server: str = "the recipient's server", reason: str = "", *, about: str = ""
 ) -> Meaning | None:
     """The meaning of a reply, with `server` filled in; None if it is unknown. The judged `reason` counts more than the
     codes: servers say 5.1.1 for a full mailbox. Where both agree, the more precise code speaks.
     """
-    judged = REASONS.get(reason)
-    if judged and name_status(enhanced_code) != reason:
+    ours = OF_OUR_ACCOUNT.get(reason) if about == About.PROVIDER else None
+    judged = ours or REASONS.get(reason)
+    if judged and (ours or name_status(enhanced_code) != reason):
         return replace(judged, words=judged.words.format(server=server))
     detail = enhanced_code[2:]
     is_passing = enhanced_code.startswith("4.") if enhanced_code else code is not None and code < 500

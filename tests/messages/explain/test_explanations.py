@@ -12,9 +12,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from delivery.concurrency.circuit_breaker import BreakerPolicy, CircuitBreakers
+from delivery.judging.terms import About, Reason
 from ledger.timer import TICK_KEY
 from messages import services
 from messages.deciding.settling import Settlement, settle
+from messages.explain.status_codes import find_meaning
 from messages.feedback.model import Feedback, FeedbackKind
 from messages.feedback.recording import receive_feedback
 from messages.models import Message, Recipient
@@ -601,3 +603,12 @@ def test_another_projects_email_is_not_there(send: Send, other_api: ApiClient, m
 
 def test_it_takes_no_parameters(send: Send, api: ApiClient) -> None:
     assert api.get(f"/emails/{send().pk}/explain?x=1").status_code == 422
+
+
+def test_a_disabled_account_of_ours_is_not_called_a_mailbox() -> None:
+    ours = find_meaning("5.7.0", 530, 'the relay "r"', Reason.DISABLED, about=About.PROVIDER)
+    theirs = find_meaning("5.7.0", 530, 'the relay "r"', Reason.DISABLED, about=About.RECIPIENT)
+    assert [meaning and meaning.words for meaning in (ours, theirs)] == [
+        'the relay "r" has disabled the account of this service',
+        "the mailbox is disabled",
+    ]
