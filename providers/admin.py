@@ -249,6 +249,8 @@ class ProviderAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
             context |= {
                 "may_act": may_act(request, provider),
                 "acts": list_buttons(provider),
+                # Without a trouble the answer of the provider says enough.
+                "trouble": "" if (words := self.present_health(provider)) == "ok" else words,
                 "health_url": reverse("admin:providers_provider_health", args=[provider.pk]),
             }
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)

@@ -36,7 +36,7 @@ LABELS: Mapping[str, str] = {
     "ca": "File of certificate authorities",
     AUTH: "Login by",
     "oauth_token_url": "OAuth token URL",
-    "oauth_client_id": "OAuth client id",
+    "oauth_client_id": "OAuth client ID",
     "oauth_client_secret": "OAuth client secret",
     "oauth_refresh_token": "OAuth refresh token",
     "oauth_scope": "OAuth scope",

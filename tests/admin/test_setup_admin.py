@@ -259,6 +259,16 @@ def test_the_page_of_a_provider_asks_it_once_it_is_shown(root, sue, project):
     assert log_in(User.objects.create_user("eve", is_staff=True)).get(health).status_code == 404
 
 
+def test_the_page_of_a_paused_provider_begins_with_the_pause(root, project):
+    made = settings_of("smtp://relay.test")
+    provider = Provider.objects.create(project=project, name="a", kind="smtp", settings=made, is_paused=True)
+    Provider.objects.filter(pk=provider.pk).update(pause_reason="moving")
+    page, well = reverse("admin:providers_provider_change", args=[provider.pk]), "<strong>State</strong>"
+    assert f"{well} <span>Paused: moving</span>" in root.get(page).content.decode()
+    Provider.objects.filter(pk=provider.pk).update(is_paused=False)
+    assert well not in root.get(page).content.decode()
+
+
 def test_a_bounce_mailbox_is_entered_in_parts_opened_and_removed(root, closed_port, monkeypatch):
     parts = {"protocol": "imaps", "host": "127.0.0.1", "port": str(closed_port), "folder": "", "keep": "yes"}
     shown = {f"mailbox_{name}": value for name, value in parts.items()}
