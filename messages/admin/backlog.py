@@ -41,6 +41,14 @@ FROM unnest(%(lanes)s::text[]) AS v(lane), unnest(%(projects)s::uuid[]) AS p(id)
         {_OF_TENANT} AND next_attempt_at > now() ORDER BY next_attempt_at LIMIT %(most)s) head) later
 GROUP BY v.lane
 """  # noqa: S608 - built from constants of this package
+_OLDEST = f"""
+SELECT head.message_id FROM unnest(%(projects)s::uuid[]) AS p(id), unnest(ARRAY[false, true]) AS s(is_simulated),
+    LATERAL (
+        SELECT message_id, next_attempt_at FROM mail_recipient
+        WHERE lane = %(lane)s AND is_simulated = s.is_simulated AND project_id = p.id AND {QUEUED}
+        AND next_attempt_at <= now() ORDER BY next_attempt_at LIMIT 1) head
+ORDER BY head.next_attempt_at LIMIT 1
+"""  # noqa: S608 - built from constants of this package
 _SCHEDULED = f"""
 SELECT COALESCE(sum(head.count), 0)::bigint FROM unnest(%(projects)s::uuid[]) AS p(id), LATERAL (
     SELECT count(*) FROM (SELECT FROM mail_message WHERE status = '{Status.SCHEDULED}' AND project_id = p.id
@@ -86,6 +94,11 @@ def read_lanes(projects: Collection[UUID]) -> Sequence[LaneBacklog]:
     values = {"lanes": list(Lane), "projects": list(projects), "most": share_limit(projects)}
     found = {row.lane: row for row in fetch_as(LaneBacklog, _LANES, values)}
     return [found.get(lane, LaneBacklog(lane=lane)) for lane in Lane]
+
+
+def find_oldest_due(lane: Lane, projects: Collection[UUID]) -> UUID | None:
+    """The message that is due for the longest time; None if nothing is due."""
+    return next(iter(fetch_column(_OLDEST, {"lane": lane, "projects": list(projects)})), None)
 
 
 def count_scheduled(projects: Collection[UUID]) -> int:

@@ -10,7 +10,7 @@ from django.db.models import Q
 from common.ids import parse_id
 from messages.search.conditions import Condition, find_pair, find_text, has_reason, has_remote_id
 from messages.search.query import SearchError, Term
-from messages.states import OF_MESSAGES, Status, StatusReason
+from messages.states import OF_MESSAGES, OPEN, Status, StatusReason
 from templates_app.models import Template
 
 # What free text is looked for in.
@@ -19,6 +19,8 @@ FREE = ("text", "sender", "recipients", "tags", "filenames")
 ID_BEGIN = re.compile(r"<?\s*(?P<id>[0-9a-f]{8}[0-9a-f-]{0,28})(?:@[^\s<>]*)?\s*>?", re.IGNORECASE)
 WHOLE_ID = re.compile(r"<?\s*[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:@[^\s<>]+)?\s*>?", re.IGNORECASE)
 ID_DIGITS = 32
+# Stands for the statuses of mail that is in the queue or on its way.
+OPEN_WORD = "open"
 REASONS = [str(reason) for reason in StatusReason if reason]
 
 
@@ -54,7 +56,8 @@ def has_template(term: Term, scope: Scope) -> Condition:
 
 
 def has_status(term: Term, _: Scope) -> Condition:
-    return Condition(q=Q(status__in=choose(term, OF_MESSAGES, "status")))
+    chosen = choose(term, [*OF_MESSAGES, OPEN_WORD], "status")
+    return Condition(q=Q(status__in=OPEN if chosen == [OPEN_WORD] else chosen))
 
 
 def has_status_reason(term: Term, scope: Scope) -> Condition:
@@ -106,7 +109,9 @@ WORDS: Mapping[str, SearchWord] = {
     "tag": SearchWord(meaning="a tag", example="tag:receipt", build=in_column("tags")),
     "filename": SearchWord(meaning="an attachment's name", example="filename:invoice", build=in_column("filenames")),
     "template": SearchWord(meaning="a template's alias or name", example="template:welcome", build=has_template),
-    "status": SearchWord(meaning="the status", example=f"status:{Status.BOUNCED}", build=has_status),
+    "status": SearchWord(
+        meaning="the status; open: queued or delivering", example=f"status:{Status.BOUNCED}", build=has_status
+    ),
     "reason": SearchWord(
         meaning="the reason for a status", example=f"reason:{StatusReason.UNCERTAIN}", build=has_status_reason
     ),

@@ -113,6 +113,20 @@ def test_what_needs_a_person_is_told_with_a_link_to_its_list(root, project, othe
         assert not re.findall(r">good<|off\.test", rows), url
 
 
+def test_late_mail_leads_to_the_oldest_and_its_lane_to_all_that_is_open(root, project, send):
+    younger, oldest, later, done = (send(of=project, subject=word) for word in ("Younger", "Oldest", "Later", "Done"))
+    for message, hours in ((younger, 1), (oldest, 2), (later, -1)):
+        at = timezone.now() - timedelta(hours=hours)
+        Recipient.objects.filter(message=message).update(next_attempt_at=at, status=Status.DELIVERING)
+        Message.objects.filter(pk=message.pk).update(status=Status.DELIVERING)
+    Message.objects.filter(pk=done.pk).update(status=Status.DELIVERED)
+    _, url = find_lines(root)["Normal mail is late"]
+    assert url == reverse("admin:mail_message_change", args=[oldest.pk])
+    [lane] = re.findall(r'href="([^"]*priority__exact=normal[^"]*)"', root.get(URL).content.decode())
+    rows = root.get(lane.replace("&amp;", "&")).content.decode().partition('id="result_list"')[2]
+    assert [word in rows for word in ("Younger", "Oldest", "Later", "Done")] == [True, True, True, False]
+
+
 def test_each_line_needs_its_permission(sue, project, send):
     make_trouble(project, send)
     lines = find_lines(sue)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, TypeVar
 
 from django.db.models import Model, QuerySet
+from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
@@ -24,11 +25,13 @@ from messages.admin.backlog import (
     count_parked,
     count_unapproved,
     count_uncertain,
+    find_oldest_due,
     read_lanes,
     share_limit,
 )
 from messages.models import Pause
 from messages.pausing import names
+from messages.search.words import OPEN_WORD
 from messages.states import Lane
 from messages.tasks import tick
 from providers.models import BounceMailbox, Provider
@@ -119,14 +122,21 @@ def find_late(scope: OverviewScope) -> Lines:
 
 
 def describe_late(scope: OverviewScope, lane: LaneBacklog, age: timedelta) -> AttentionLine:
-    count = count_words(lane.due, "recipient", share_limit(scope.find_ids(MAIL)))
+    ids = scope.find_ids(MAIL)
+    count = count_words(lane.due, "recipient", share_limit(ids))
+    oldest = find_oldest_due(lane.lane, ids)
     return AttentionLine(
         level="danger",
         title=f"{lane.lane.capitalize()} mail is late",
         detail=f"the oldest is due for {format_age(age.total_seconds())}, {count} due",
-        url=scope.link("mail_message", status__exact="queued", priority__exact=lane.lane),
+        url=reverse("admin:mail_message_change", args=[oldest]) if oldest else link_open(scope, lane.lane),
         action="See why it waits",
     )
+
+
+def link_open(scope: OverviewScope, lane: Lane) -> str:
+    """The list of a lane's mail that has not ended."""
+    return scope.link("mail_message", q=f"status:{OPEN_WORD}", priority__exact=lane)
 
 
 def find_troubled_providers(scope: OverviewScope) -> Lines:

@@ -13,7 +13,7 @@ from django_celery_beat.models import PeriodicTask
 from accounts.models import Notice
 from accounts.people.reach import visible_projects
 from common.times import age_of, format_age
-from emailsvc.admin_site.overview.attention import MAIL, find_lanes, list_attention
+from emailsvc.admin_site.overview.attention import MAIL, find_lanes, link_open, list_attention
 from emailsvc.admin_site.overview.figures import (
     GROUPS,
     PERIODS,
@@ -93,7 +93,7 @@ def describe_queue(scope: OverviewScope) -> dict[str, Any]:
                 "due": write_limited(lane.due, limit),
                 "later": write_limited(lane.later, limit),
                 "oldest": age_of(lane.oldest_due_at) if lane.oldest_due_at else "",
-                "url": scope.link("mail_message", status__exact="queued", priority__exact=lane.lane),
+                "url": link_open(scope, lane.lane),
             }
             for lane in find_lanes(scope)
         ],
