@@ -110,7 +110,7 @@ class MessageAdmin(SearchingAdmin, ActingAdmin):
         # Scheduled mail is told apart by its time: the list shows when it was accepted.
         time = message.scheduled_at if message.status == Status.SCHEDULED else None
         words = [message.status_reason.replace("_", " "), *([f"for {format_moment(time)}"] if time else [])]
-        return format_html("{} {}", label, " ".join(words).strip())
+        return format_html('{} <span class="mail-reasons">{}</span>', label, " ".join(words).strip())
 
     @admin.display(description="Tags")
     def labels(self, message: Message) -> str:

@@ -182,6 +182,8 @@ def test_many_are_cancelled_after_a_question(sue, send):
     assert f">{at:%Y-%m-%d %H:%M:%S}</time>" in page
     assert page.count('name="_selected_action"') == page.count("to <bdi>one@rcpt.test") - 1 == 2
     assert "Left out, because the state does not allow it" in page
+    form = {"action": "cancel_selected", "_selected_action": [str(scheduled[0].pk)]}
+    assert f'href="{LIST}?q=to%3Aone">Back' in sue.post(f"{LIST}?q=to%3Aone", form).content.decode()
     assert not AuditEntry.objects.exists()
     done = run_action(sue, "cancel_selected", *scheduled, queued, act="cancel", ticket=str(uuid4()))
     assert done.status_code == 302
