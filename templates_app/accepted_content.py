@@ -139,8 +139,13 @@ def find_published(project: Project, ref: str) -> Resolved:
 
 def read_published(project: Project, ref: str, *, is_fresh: bool = False) -> tuple[UUID, UUID | None] | None:
     """The ids of the template and of its published version; cached for a short time (`ledger.cached_rows`)."""
-    rows = project.templates.current().filter(match_ref(ref)).values_list("id", "published_version_id")
-    return cached_rows.get(("template", project.pk, ref), rows.first, is_fresh=is_fresh)
+
+    def read() -> tuple[UUID, UUID | None] | None:
+        # Made here: a query that nobody sends costs as much as the rendering.
+        found = project.templates.current().filter(match_ref(ref))
+        return found.values_list("id", "published_version_id").first()
+
+    return cached_rows.get(("template", project.pk, ref), read, is_fresh=is_fresh)
 
 
 def load(version_id: UUID) -> ParsedVersion:

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 
 NAME = "unsubscribe_url"
-OPEN = r"(?:[{｛]|%(?:25)?7B|&(?:amp;)?(?:#(?:0*123|x0*7b);?|(?:lcub|lbrace);))"
+# The first character of a search is written without regard to case: the rest is tried only where one of them stands.
+OPEN = r"(?:\{|｛|%(?i:(?:25)?7B)|&(?i:(?:amp;)?(?:#(?:0*123|x0*7b);?|(?:lcub|lbrace);)))"
 CLOSE = r"(?:[}｝]|%(?:25)?7D|&(?:amp;)?(?:#(?:0*125|x0*7d);?|(?:rcub|rbrace);))"
 # One of these is in every brace: most texts have none, and need no search.
 BRACES = "{}｛｝%&"
@@ -21,13 +22,10 @@ NOISE = (
 UNDERSCORE = r"(?:\\?[_＿]|%(?:25)?5F|&#(?:0*95|x0*5f);?|&lowbar;)"
 LETTERS = NOISE.join(UNDERSCORE if letter == "_" else letter for letter in NAME)
 # From the first brace to the last. `{{-` and `-}}` are Liquid's; more braces are another template language's.
-FORM = re.compile(f"{OPEN}{{2,8}}-?{NOISE}{LETTERS}{NOISE}-?{CLOSE}{{2,8}}", re.IGNORECASE)
-# A brace at one side of the name, maybe as a tag or a quoted word: it was meant as a placeholder, and is not one.
-BROKEN = re.compile(
-    f"(?:{OPEN}{NOISE}[-%]?{NOISE}{LETTERS}|{OPEN}{{2}}{NOISE}(?:[\"']|&quot;){NOISE}{LETTERS}"
-    f"|{LETTERS}{NOISE}-?{NOISE}{CLOSE})",
-    re.IGNORECASE,
-)
+FORM = re.compile(f"{OPEN}(?i:{OPEN}{{1,7}}-?{NOISE}{LETTERS}{NOISE}-?{CLOSE}{{2,8}})")
+# A brace at one side of the name, maybe as a tag or a quoted word: in a placeholder, or meant as one.
+LEFT = re.compile(f"{OPEN}(?i:{NOISE}[-%]?{NOISE}{LETTERS}|{OPEN}{NOISE}(?:[\"']|&quot;){NOISE}{LETTERS})")
+RIGHT = re.compile(f"[uU](?i:{LETTERS[1:]}{NOISE}-?{NOISE}{CLOSE})")
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>")
 # What an editor put before the placeholder because it took it for a relative or an incomplete address.
 # In an attribute its scheme may be any, such as that of the editor's own pages.
@@ -75,18 +73,23 @@ def has_placeholder(body: str) -> bool:
     """Whether there is a placeholder in `body`, in any form, broken ones too."""
     for sign in BRACES:
         if sign in body:
-            return bool(FORM.search(body) or BROKEN.search(body))
+            return has_brace(body, 0, len(body))
     return False
+
+
+def has_brace(body: str, start: int, end: int) -> bool:
+    """Whether a brace stands beside the name between `start` and `end`."""
+    return bool(LEFT.search(body, start, end) or RIGHT.search(body, start, end))
 
 
 def has_broken_placeholder(body: str) -> bool:
     """Whether something in `body` was meant as the placeholder and cannot be filled."""
     position = 0
     for start, end in find_placeholders(body):
-        if BROKEN.search(body, position, start):
+        if has_brace(body, position, start):
             return True
         position = end
-    return bool(BROKEN.search(body, position))
+    return has_brace(body, position, len(body))
 
 
 def describe_broken_placeholder(part: str) -> str:

@@ -55,6 +55,10 @@ def test_each_form_is_filled(body: str, filled: str) -> None:
         "%7Bunsubscribe_url%7D",
         "{% unsubscribe_url %}",
         '{{ "unsubscribe_url" }}',
+        "unsubscribe_url }}",
+        "Unsub<b>SCRIBE</b>_url%257d",
+        "%7bunsubscribe_url",
+        "&amp;LCUB; unsubscribe_url",
     ],
 )
 def test_a_damaged_one_is_found(body: str) -> None:
