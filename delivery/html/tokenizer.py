@@ -6,7 +6,7 @@ four seconds to unbounded time, or drop the text below their depth limit.
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html.entities import html5
 from typing import NamedTuple
 
@@ -89,19 +89,22 @@ def tokens(document: str) -> Iterator[Tag | str]:
 class Tokenizer:
     """One pass over `document` by `tokens`, with findings about the whole document.
 
-    After the pass `open_at` is the offset of a construct without an end (a comment, a tag, a style), or None;
+    `pass_over` returns the end of what need not be told from an offset between two tags on: the offset, or one behind a
+    tag. After the pass `open_at` is the offset of a construct without an end (a comment, a tag, a style), or None;
     `comments` holds the positions of comments, declarations and the like.
     """
 
-    def __init__(self, document: str) -> None:
+    def __init__(self, document: str, pass_over: Callable[[str, int], int] | None = None) -> None:
         self.document = document
+        self.pass_over = pass_over
         self.open_at: int | None = None
         self.comments: list[tuple[int, int]] = []
         self._raw_starts: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[Tag | str]:
         document = self.document
-        position = 0
+        pass_over = self.pass_over
+        position = pass_over(document, 0) if pass_over else 0
         end = len(document)
         search, make = MARKUP.search, tuple.__new__
         while match := search(document, position):
@@ -119,11 +122,14 @@ class Tokenizer:
             # As `Tag(…)`, at half its cost.
             tag = make(Tag, (name, attributes, slash == "/", start, stop, match.start(ATTRIBUTES)))
             yield tag
-            if name in RAW and not tag.is_end:
-                stop = self.find_raw_end(tag)
+            if name in RAW:
+                # What follows is told even behind an end tag: a caller may want to know the text next to it.
+                stop = position if tag.is_end else self.find_raw_end(tag)
                 if stop > position:
                     yield document[position:stop]
                 position = stop
+            elif pass_over:
+                position = pass_over(document, position)
         if position < end:
             yield document[position:]
             if document.endswith("</"):  # the rest would become a comment

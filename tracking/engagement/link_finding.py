@@ -15,7 +15,8 @@ from typing import Any
 
 from delivery.html.tokenizer import RAW, Tag, Tokenizer, Value
 from tracking.engagement.link_rules import LINK_NAMES, MAY_OPT_OUT, OPT_OUTS, is_trackable, read_url
-from tracking.engagement.soup import BODY_ENDS, CpuBudget, PlaceBuilder, read_html
+from tracking.engagement.passed_markup import BODY_ENDS, HIDING, pass_markup
+from tracking.engagement.soup import CpuBudget, PlaceBuilder, read_html
 
 MAXIMUM_LINKS = 1_000  # tracked links in one document; later ones are not tracked
 MAXIMUM_SIZE = 256 * 1024  # bytes; longer documents are not parsed by BeautifulSoup
@@ -28,8 +29,6 @@ ENDS_ALIKE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 MARKUP_RAW = frozenset({"script", "style"})  # older html.parsers also search only for the end tag here
-# Elements whose content is not shown, or in which a browser drops an image. The pixel stands before one without an end.
-HIDING = frozenset({"select", "template", "noscript", "object", "video", "audio", "canvas"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,15 +102,18 @@ class LinkFinder:
 
 
 class Outline:
-    """The tokenizer's view of a document: the links to track, and the end tags of body and html."""
+    """The tokenizer's view of a document: the links to track, and the end tags of body and html.
 
-    def __init__(self, document: str) -> None:
+    `pass_over` returns the end of what it need not see from an offset on.
+    """
+
+    def __init__(self, document: str, pass_over: Callable[[str, int], int] = pass_markup) -> None:
         self.document = document
         self.links: dict[int, tuple[str, Value]] = {}
         self.ends: dict[int, str] = {}
         self.hiding: dict[str, list[int]] = {}
         self.is_plain = True
-        tokenizer = Tokenizer(document)
+        tokenizer = Tokenizer(document, pass_over)
         before: Tag | None = None
         for token in tokenizer:
             if isinstance(token, Tag):

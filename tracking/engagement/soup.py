@@ -3,8 +3,8 @@
 Places are offsets in characters. The tokenizer finds the exact values there, because a parsed tree cannot be written
 back byte for byte.
 
-The tree has the links and their content alone (`SoupStrainer`). What stands outside of links is read by html.parser,
-and not passed on to BeautifulSoup's tree, which would drop it: that saves half of the time.
+The tree has the links and their content alone (`SoupStrainer`). What stands outside of links is not passed on to
+BeautifulSoup's tree, which would drop it; html.parser reads only what is not of the usual form there.
 """
 
 import re
@@ -21,20 +21,11 @@ from bs4.element import NavigableString, PageElement, Tag
 from bs4.exceptions import ParserRejectedMarkup
 from bs4.filter import SoupStrainer
 
-from delivery.html.tokenizer import RAW
 from tracking.engagement.link_rules import LINK_NAMES, OPT_OUT_TEXT, is_trackable, read_url
+from tracking.engagement.passed_markup import BODY_ENDS, pass_markup
 
 REQUEST_SECONDS = 2.0  # of CPU, for all documents of a request
 NEAR_NODES = 50  # nodes of a link's content that are read for its text
-BODY_ENDS = frozenset({"body", "html"})
-# html.parser itself always reads links, and the tags behind which some version of it reads text in another way.
-READ_WHOLE = LINK_NAMES | BODY_ENDS | RAW | {"noscript"}
-# A start tag of the usual form, which all versions of html.parser end at the same place.
-USUAL_TAG = re.compile(
-    rf"""<(?!(?:{"|".join(sorted(READ_WHOLE))})[\s/>])(?:[a-z][a-z0-9]*+)
-    (?:\s++[a-z][a-z0-9:_-]*+(?:=(?:"[^"<>]*+"|'[^'<>]*+'|[^\s"'<>=`/]++))?+)*+\s*+/?>""",
-    re.IGNORECASE | re.VERBOSE | re.ASCII,
-)
 USUAL_END = re.compile(r"</([a-z][a-z0-9]*+)>", re.IGNORECASE | re.ASCII)
 
 
@@ -83,12 +74,12 @@ class PlaceParser(BeautifulSoupHTMLParser):
         return j
 
     def parse_starttag(self, i: int) -> int:
-        """Read the start tag at `i`. Outside of links the attributes of others mean nothing."""
-        usual = USUAL_TAG.match(self.rawdata, i) if self.is_outside() else None
-        if usual is None:
+        """Read the start tag at `i`. Outside of links others mean nothing, nor does the text behind them."""
+        end = pass_markup(self.rawdata, i) if self.is_outside() else i
+        if end == i:
             return super().parse_starttag(i)
         self.budget.check()
-        return usual.end()
+        return end
 
     def parse_endtag(self, i: int) -> int:
         """Read the end tag at `i`."""
@@ -96,7 +87,7 @@ class PlaceParser(BeautifulSoupHTMLParser):
         if usual is None:
             return super().parse_endtag(i)
         self.handle_endtag(usual[1].lower())
-        return usual.end()
+        return pass_markup(self.rawdata, usual.end())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]], handle_empty_element: bool = True) -> None:
         self.budget.check()
