@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from ipaddress import ip_network
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -187,20 +188,21 @@ def create_api_key(
     checked = check_scopes(scopes)
     if (known.ADMIN in checked or project is None) and (project or is_test or checked != [known.ADMIN]):
         raise InstallationKeyError
-    key, _ = ApiKey.objects.get_or_create(
-        key_hash=tokens.hash_of(text),
-        defaults={
-            "project": project,
-            "name": name,
-            "prefix": tokens.prefix_of(text),
-            "scopes": checked,
-            "is_test": is_test,
-            "expires_at": expires_at,
-            "allowed_ips": [check_network(item) for item in allowed_ips],
-            "allowed_recipients": [check_pattern(item) for item in allowed_recipients],
-            "hold_for_approval": hold_for_approval,
-        },
-    )
+    values: dict[str, Any] = {
+        "project": project,
+        "name": name,
+        "prefix": tokens.prefix_of(text),
+        "scopes": checked,
+        "is_test": is_test,
+        "expires_at": expires_at,
+        "allowed_ips": [check_network(item) for item in allowed_ips],
+        "allowed_recipients": [check_pattern(item) for item in allowed_recipients],
+        "hold_for_approval": hold_for_approval,
+    }
+    if token is None:
+        # A new text is random: nobody has it.
+        return ApiKey.objects.create(key_hash=tokens.hash_of(text), **values), text
+    key, _ = ApiKey.objects.get_or_create(key_hash=tokens.hash_of(text), defaults=values)
     if key.project_id != (project.pk if project else None):
         raise TokenTakenError
     return key, text
