@@ -15,7 +15,7 @@ from accounts.acting_for import Delegate
 from accounts.models import ApiKey, Project
 from accounts.requests import recording
 from accounts.scopes import ADMIN, ALL
-from accounts.services import create_api_key, create_project
+from accounts.services import create_api_key
 from common.addresses import parse_address
 from domains import verification
 from emailsvc.launcher.ports import held_port
@@ -31,7 +31,7 @@ from tests.database_template import copy_template
 from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.lock_order import Transactions, recorded_locks
 from tests.port_guard import guarded_ports
-from tests.shortcuts import shortcuts
+from tests.shortcuts import ready_projects, shortcuts
 
 # Machines under load are slow, and a test that fails must fail again.
 hypothesis_settings.register_profile("emailsvc", deadline=None, derandomize=True)
@@ -125,13 +125,13 @@ def caching(monkeypatch: pytest.MonkeyPatch) -> Iterator[CachedRows]:
 
 @pytest.fixture
 def project(db: None) -> Project:
-    return create_project(name="Acme")
+    return ready_projects.make("Acme")
 
 
 @pytest.fixture
 def other_project(db: None) -> Project:
     """Another tenant."""
-    return create_project(name="Other")
+    return ready_projects.make("Other")
 
 
 @pytest.fixture
