@@ -18,7 +18,8 @@ from typing import Any
 from gunicorn.workers.base import Worker
 
 from emailsvc.web.serving.budget import ByteBudget
-from emailsvc.web.serving.connection import NOTHING, ClientConnection, State
+from emailsvc.web.serving.connection import ClientConnection
+from emailsvc.web.serving.connection_state import NOTHING, State
 from emailsvc.web.serving.exchange import Outcome
 from emailsvc.web.serving.heads import keep_settings
 from emailsvc.web.serving.limits import STOPPING_SECONDS, PeerCount, ServerLimits
@@ -164,6 +165,8 @@ class PatientWorker(Worker):  # type: ignore[misc]
         """Runs in a thread of the pool."""
         try:
             outcome = job()
+            if outcome is Outcome.ANSWERED and connection.settle():
+                return
         except BaseException:
             self.log.exception("Error handling request")
             outcome = Outcome.DROPPED

@@ -1,12 +1,10 @@
 """One client's connection, driven by the event loop: it reads requests and writes answers as the client is able to."""
 
 import math
-import selectors
 import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -16,6 +14,7 @@ from gunicorn.http.unreader import IterUnreader
 
 from common.errors import ApiError, UriTooLongError
 from emailsvc.web.serving.bodies import AwaitedInput
+from emailsvc.web.serving.connection_state import NOTHING, READ, WRITE, State
 from emailsvc.web.serving.exchange import Exchange, Outcome
 from emailsvc.web.serving.heads import RequestHead
 from emailsvc.web.serving.limits import (
@@ -30,24 +29,13 @@ from emailsvc.web.serving.reception import Reception
 from emailsvc.web.serving.refusals import RequestTimeoutError, TooManyBytesError, build_answer
 from emailsvc.web.serving.work_queue import LargeWork
 
-READ, WRITE, NOTHING = selectors.EVENT_READ, selectors.EVENT_WRITE, 0
 HEAD_PIECE = 16 * KIB
 BODY_PIECE = 256 * KIB
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class State(Enum):
-    HEAD = "reads a request's head, or waits for one"
-    BODY = "reads its body"
-    QUEUED = "waits for its turn, or a thread has it"
-    PAUSED = "a stream has nothing to say"
-    SENDING = "the client is reading the answer"
-    DRAINING = "closed on our side; what still comes is thrown away"
-    CLOSED = "closed"
-
-
 class ClientConnection:
-    """All methods run in the event loop's thread. `deadline` is when `expire` is called.
+    """All methods run in the event loop's thread but for `settle`. `deadline` is when `expire` is called.
 
     `peer` is None for a connection that is refused, because its peer has too many.
     """
@@ -78,6 +66,8 @@ class ClientConnection:
         elif self.state is State.QUEUED:
             # The next request, or the client's end, waits until this one is answered.
             self.loop.watch(self, NOTHING)
+            if self.state is State.HEAD:  # `settle` has run meanwhile, and may have seen that the socket was watched
+                self.loop.watch(self, READ)
         else:
             self._receive()
 
@@ -222,8 +212,19 @@ class ClientConnection:
 
     # --- the answer
 
+    def settle(self) -> bool:
+        """Runs in the thread that has answered: wait for the next request; False if the loop has to do something."""
+        exchange = self._exchange
+        if exchange is None or not exchange.can_keep or self._outbox.waiting or self._heard or self._work:
+            return False
+        self._await_next()
+        return self.events == READ
+
     def take_back(self, outcome: Outcome) -> None:
         """A thread is done with this connection for now."""
+        if self.state is State.HEAD:  # `settle` has run, but the loop had seen the next request before
+            self.loop.watch(self, READ)
+            return
         exchange = self._exchange
         assert exchange is not None
         if outcome is not Outcome.AWAITED:
@@ -268,18 +269,22 @@ class ClientConnection:
             self._finish_answer()
 
     def _finish_answer(self) -> None:
-        can_keep = self._exchange is not None and self._exchange.can_keep
-        self._exchange = None
-        self._release()
-        if not can_keep:
+        if self._exchange is None or not self._exchange.can_keep:
+            self._exchange = None
             self._drain()
             return
-        self.state = State.HEAD
-        self.deadline = time.monotonic() + self.loop.cfg.keepalive
+        self._await_next()
         self.loop.watch(self, READ)
         if self._heard:
             self.deadline = time.monotonic() + self.loop.limits.head_seconds
             self._read_head()
+
+    def _await_next(self) -> None:
+        self._exchange = None
+        self._release()
+        self.deadline = time.monotonic() + self.loop.cfg.keepalive
+        # At last: the loop acts on it at once.
+        self.state = State.HEAD
 
     def refuse(self, error: ApiError) -> None:
         """Answer instead of the application, and close."""
