@@ -8,6 +8,7 @@ from urllib.parse import urldefrag
 
 import pytest
 from django.contrib.staticfiles import finders
+from django.http import HttpResponse
 from django.test import Client
 
 from accounts import scopes
@@ -44,8 +45,21 @@ def get(url: str) -> str:
     return answer.content.decode()
 
 
+@cache
+def ask(url: str) -> HttpResponse:
+    """The answer that several tests read; made once, since a page is made anew for each request."""
+    answer = Client().get(url)
+    assert answer.status_code == 200, url
+    return answer
+
+
+@cache
+def read(url: str) -> Page:
+    return Page(ask(url).content.decode())
+
+
 def list_urls() -> list[str]:
-    return [*URLS, *dict.fromkeys(re.findall(r'href="(/docs/api/[a-z]+)"', get("/docs")))]
+    return [*URLS, *dict.fromkeys(re.findall(r'href="(/docs/api/[a-z]+)"', ask("/docs").content.decode()))]
 
 
 def test_the_navigation_has_each_page_and_group_under_its_title() -> None:
@@ -56,14 +70,14 @@ def test_the_navigation_has_each_page_and_group_under_its_title() -> None:
 
 def test_every_page_is_offline_and_runs_no_inline_script():
     for url in list_urls():
-        answer = Client().get(url)
+        answer = ask(url)
         text = answer.content.decode()
         policy = dict(part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";"))
         assert policy["default-src"] == "'none'"
         assert policy["script-src"] == policy["connect-src"] == policy["form-action"] == "'self'"
         assert policy["style-src"] == ("'self' 'unsafe-inline'" if url == "/docs" else "'self'")
         assert not re.findall(r"<script(?![^>]*\ssrc=)|\son\w+=|\sstyle=", text), url
-        page = Page(text)
+        page = read(url)
         loaded = [*page.all("script", "src"), *page.all("link", "href"), *page.all("img", "src")]
         assert all(each.startswith("/") and not each.startswith("//") for each in loaded), url
         assert [each for each in loaded if each.startswith("/static/") and not finders.find(each[8:])] == []
@@ -71,13 +85,13 @@ def test_every_page_is_offline_and_runs_no_inline_script():
 
 
 def test_every_link_leads_to_a_page_and_to_a_part_of_it():
-    pages = {urldefrag(url).url: Page(get(url)) for url in list_urls()}
+    pages = {urldefrag(url).url: read(url) for url in list_urls()}
     for url, page in pages.items():
         assert len(page.ids) == len(set(page.ids)), url
         for link in page.all("a", "href"):
             target, part = urldefrag(link)
             if target.startswith("/docs") or not target:
-                found = pages.get(target or url) or Page(get(target))
+                found = pages.get(target or url) or read(target)
                 assert not part or part in found.ids, (url, link)
             else:
                 assert target.startswith(("/", "https://", "http://testserver", "http://127.0.0.1:8000/")), (url, link)
@@ -87,7 +101,7 @@ def test_pages_lead_from_one_to_the_next_and_back():
     url, seen = "/docs/quickstart", []
     while url:
         seen.append(url)
-        page = Page(get(url))
+        page = read(url)
         links = {values.get("rel", ""): values["href"] for tag, values in page.tags if tag == "a"}
         assert links.get("prev") == (seen[-2] if len(seen) > 1 else None)
         assert page.all("a", "aria-current").count("page") >= 1

@@ -17,6 +17,12 @@ SHOW_AND_WAIT = (
 ASK = "import os, psycopg; print(psycopg.connect(os.environ['DATABASE_URL']).execute('SELECT 1').fetchone())"
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that is filled by the first command and found by the others, as a person's: to fill it takes longest."""
+    return tmp_path_factory.mktemp("one") / "data"
+
+
 def given(**names: str) -> Mapping[str, str]:
     """The environment of a person who names no server."""
     return {name: value for name, value in os.environ.items() if name not in NOT_GIVEN} | names
@@ -46,10 +52,10 @@ def begin(data: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command(data, SHOW_AND_WAIT), env=given(), stdin=pipe, stdout=pipe, text=True)
 
 
-def test_a_command_gets_servers_and_its_exit_status_is_ours(tmp_path: Path) -> None:
-    done = run(tmp_path / "data", f"{ASK}; raise SystemExit(7)")
+def test_a_command_gets_servers_and_its_exit_status_is_ours(data: Path) -> None:
+    done = run(data, f"{ASK}; raise SystemExit(7)")
     assert (done.returncode, done.stdout) == (7, "(1,)\n")
-    assert not (tmp_path / "data" / "environment.json").exists()
+    assert not (data / "environment.json").exists()
 
 
 def test_a_second_command_borrows_the_servers_of_the_first_which_waits_for_it(tmp_path: Path) -> None:
@@ -71,13 +77,13 @@ def test_a_second_command_borrows_the_servers_of_the_first_which_waits_for_it(tm
         assert (borrower.wait(10), starter.wait(10)) == (0, 0)
 
 
-def test_leftovers_of_a_killed_run_do_no_harm(tmp_path: Path) -> None:
-    with begin(tmp_path) as killed:
+def test_leftovers_of_a_killed_run_do_no_harm(data: Path) -> None:
+    with begin(data) as killed:
         assert killed.stdout
         killed.stdout.readline()
         killed.send_signal(signal.SIGKILL)
-    assert (tmp_path / "environment.json").exists()
-    assert run(tmp_path, ASK).stdout == "(1,)\n"
+    assert (data / "environment.json").exists()
+    assert run(data, ASK).stdout == "(1,)\n"
 
 
 def test_given_servers_are_used_and_none_is_started(tmp_path: Path) -> None:
@@ -92,9 +98,9 @@ def test_given_servers_are_used_and_none_is_started(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_signal_to_us_ends_the_command(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_to_us_ends_the_command(data: Path, number: signal.Signals) -> None:
     script = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(60)"
-    with subprocess.Popen(command(tmp_path, script), env=given(), stdout=subprocess.PIPE, text=True) as ours:
+    with subprocess.Popen(command(data, script), env=given(), stdout=subprocess.PIPE, text=True) as ours:
         assert ours.stdout
         its = int(ours.stdout.readline())
         ours.send_signal(number)
