@@ -166,7 +166,9 @@ class PatientWorker(Worker):  # type: ignore[misc]
         try:
             outcome = job()
             if outcome is Outcome.ANSWERED and connection.settle():
-                return
+                if connection.events == selectors.EVENT_READ:
+                    return
+                outcome = Outcome.SETTLED
         except BaseException:
             self.log.exception("Error handling request")
             outcome = Outcome.DROPPED

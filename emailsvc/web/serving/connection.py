@@ -213,17 +213,18 @@ class ClientConnection:
     # --- the answer
 
     def settle(self) -> bool:
-        """Runs in the thread that has answered: wait for the next request; False if the loop has to do something."""
+        """Runs in the thread that has answered: wait for the next request, which may begin at once, or return False."""
         exchange = self._exchange
         if exchange is None or not exchange.can_keep or self._outbox.waiting or self._heard or self._work:
             return False
         self._await_next()
-        return self.events == READ
+        return True
 
     def take_back(self, outcome: Outcome) -> None:
         """A thread is done with this connection for now."""
-        if self.state is State.HEAD:  # `settle` has run, but the loop had seen the next request before
-            self.loop.watch(self, READ)
+        if outcome is Outcome.SETTLED:
+            if self.state is State.HEAD:  # the loop had looked away before; otherwise it has the next request
+                self.loop.watch(self, READ)
             return
         exchange = self._exchange
         assert exchange is not None

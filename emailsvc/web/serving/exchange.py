@@ -20,6 +20,7 @@ class Outcome(Enum):
     PAUSED = "a stream has nothing to say at the moment"
     BLOCKED = "a stream waits for a slow reader"
     ANSWERED = "the answer is complete"
+    SETTLED = "the answer is complete, and the connection waits for the next request already"
     DROPPED = "the connection is of no more use"
 
 

@@ -110,8 +110,23 @@ def test_bytes_that_came_before_the_answer_are_looked_for_by_the_loop(
     connection.handle()
     assert connection.events == NOTHING
     answer(loop, client)
-    assert not connection.settle()
-    connection.take_back(Outcome.ANSWERED)
+    assert connection.settle()
+    assert connection.events == NOTHING
+    connection.take_back(Outcome.SETTLED)
+    check_next(loop, connection, client)
+
+
+def test_the_end_of_a_request_says_nothing_of_the_next_one(
+    asked: tuple[Loop, ClientConnection, socket.socket],
+) -> None:
+    loop, connection, client = asked
+    answer(loop, client)
+    assert connection.settle()
+    ask(connection, client)
+    connection.take_back(Outcome.SETTLED)
+    assert connection.state is State.QUEUED
+    answer(loop, client)
+    assert connection.settle()
     check_next(loop, connection, client)
 
 
