@@ -136,6 +136,7 @@ def test_every_page_of_another_projects_row_is_missing(theirs, project, role):
 TOLD = ("their-", "theirs", "Other")
 
 
+@pytest.mark.slow("opens 150 pages of the admin")
 def test_no_list_search_filter_or_form_tells_of_another_project(theirs, project):
     client, other = person(Role.OWNER, project), Project.objects.get(name="Other")
     for model in SCOPED:

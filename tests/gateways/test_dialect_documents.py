@@ -131,6 +131,7 @@ def headers(api) -> dict[str, str]:
     return {"Authorization": f"Bearer {api.token}", "X-Postmark-Server-Token": api.token, "Host": "localhost"}
 
 
+@pytest.mark.slow("generates requests to every address")
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value)
 def test_no_generated_request_is_a_server_error(headers, mode):
     schema = schemathesis.openapi.from_dict(build_document())
