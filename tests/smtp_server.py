@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import md5
 from hmac import HMAC
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 from time import sleep
 
 
@@ -44,6 +44,14 @@ class Late:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """An answer once so many connections have been made; after a minute it comes without them."""
+
+    text: str
+    connections: int
+
+
+@dataclass(frozen=True)
 class Drip:
     """An answer that comes byte by byte, with a pause after each."""
 
@@ -51,7 +59,7 @@ class Drip:
     seconds: float
 
 
-Act = str | bytes | Cut | Silent | Last | Late | Drip | None
+Act = str | bytes | Cut | Silent | Last | Late | Joined | Drip | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +118,8 @@ class SmtpServer:
         self.mails: list[Mail] = []
         self.commands: list[str] = []
         self.connection_count = 0
+        self._joining = Condition()
+        self._is_joining_over = False
         self._played: dict[str, int] = {}
         self._ending = Event()
         self._open: list[socket.socket] = []
@@ -162,6 +172,12 @@ class SmtpServer:
         """Wait, but not longer than the server lives."""
         return self._ending.wait(seconds)
 
+    def await_connections(self, count: int) -> None:
+        """Once nobody came in time, nobody is waited for again: a test that goes wrong ends soon."""
+        with self._joining:
+            came = self._joining.wait_for(lambda: self._is_joining_over or self.connection_count >= count, 60)
+            self._is_joining_over |= not came
+
     def _spawn(self, target: object, *args: object) -> None:
         thread = Thread(target=target, args=args, daemon=True)  # type: ignore[arg-type]
         self._threads.append(thread)
@@ -173,7 +189,9 @@ class SmtpServer:
                 accepted, _ = self._listening.accept()
             except OSError:
                 return
-            self.connection_count += 1
+            with self._joining:
+                self.connection_count += 1
+                self._joining.notify_all()
             self._open.append(accepted)
             self._spawn(self._serve, accepted)
 
@@ -264,6 +282,9 @@ class Dialogue:
             case Late(text, seconds):
                 if self.server.is_ending(seconds):
                     raise EndOfDialogue
+                self._send(text)
+            case Joined(text, connections):
+                self.server.await_connections(connections)
                 self._send(text)
             case Drip(text, seconds):
                 self._drip(text, seconds)

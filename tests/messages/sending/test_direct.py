@@ -21,7 +21,7 @@ from providers.transports import find_resolver
 from tests.conftest import ApiClient
 from tests.domains.dns_server import DnsServer, run_dns_server
 from tests.provider_rows import settings_of
-from tests.smtp_server import Late, Script, SmtpServer
+from tests.smtp_server import Joined, Late, Script, SmtpServer
 from tracking.models import Suppression, SuppressionWave
 from tracking.suppressions.identity_refusals import identity_refusals
 
@@ -199,8 +199,8 @@ def measure(send: Send, domains: list[str]) -> tuple[float, Thread]:
 
 
 def test_the_limit_of_an_accepting_server_grows(internet: Internet, db: None, send: Send, deliver: Deliver) -> None:
-    """Three conversations to begin with."""
-    glad = internet.add("glad.test", Script(replies={".": [Late("250 ok", 0.05)] * 60}))
+    """Three conversations to begin with; after six replies the server answers once there are more than six."""
+    glad = internet.add("glad.test", Script(replies={".": [None] * 6 + [Joined("250 ok", 7)] * 54}))
     internet.provide()
     for number in range(60):
         send(to=[f"u{number}@glad.test"])
