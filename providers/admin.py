@@ -85,6 +85,8 @@ class ProviderAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
 
     form = ProviderForm
     list_display = ("name", "project", "kind_title", "leads_to", "priority", "weight", "health")
+    # They are in the order in which mail takes them; numbers of sorted columns would explain nothing.
+    sortable_by = ()
     list_filter = (TroubleFilter, ("project", ScopedFilter), "kind", "is_enabled")
     list_select_related = ("project",)
     ordering = ("project", "priority", "name")

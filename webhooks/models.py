@@ -20,7 +20,7 @@ class Format(models.TextChoices):
     STANDARD = "standard"
     RESEND = "resend"
     POSTMARK = "postmark"
-    SENDGRID = "sendgrid"
+    SENDGRID = "sendgrid", "SendGrid"
 
 
 class DeliveryStatus(models.TextChoices):

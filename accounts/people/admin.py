@@ -116,6 +116,7 @@ class MembershipAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     form = MembershipForm
     list_display = ("person", "email", "role", "where", "last_seen", "created_at")
     list_display_links = ("person",)
+    sortable_by = ()
     list_filter = (("project", ScopedFilter), "role")
     list_select_related = ("user", "project")
     search_fields = ("user__username", "user__email")
