@@ -59,13 +59,13 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
     """Drafts are validated as in the API."""
 
     name = forms.CharField(
-        max_length=200, required=False, widget=UnfoldAdminTextInputWidget, help_text="The alias, which may be omitted."
+        max_length=200, required=False, widget=UnfoldAdminTextInputWidget, help_text="Empty: the alias."
     )
 
     class Meta:
         model = Template
         fields: ClassVar = ["project", *FIELDS]
-        widgets: ClassVar = {"subject": UnfoldAdminTextInputWidget}
+        widgets: ClassVar = {"subject": UnfoldAdminTextInputWidget, "default_locale": UnfoldAdminTextInputWidget}
         field_classes: ClassVar = {"locales": LanguagesField}
 
     def clean_alias(self) -> str | None:

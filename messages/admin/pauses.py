@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.people.scoped_admin import ScopedAdmin, ScopedFilter
 from common.errors import ApiError
@@ -22,6 +23,7 @@ class PauseForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Pause
         fields: ClassVar = ["project", "kind", "value", "reason"]
+        widgets: ClassVar = {"value": UnfoldAdminTextInputWidget, "reason": UnfoldAdminTextInputWidget}
         help_texts: ClassVar = {
             "project": "Empty for all projects: domains and shared providers only.",
             "value": "An id, name, alias, key's prefix, tag or domain. A pause of the project needs none.",
@@ -35,7 +37,7 @@ class PauseForm(forms.ModelForm):  # type: ignore[type-arg]
         if "value" in self.fields:
             self.fields["project"].required = self.fields["value"].required = False
             people = [choice for choice in PauseKind.choices if choice[0] != PauseKind.MAILBOX_PROVIDER]
-            self.fields["kind"] = forms.ChoiceField(choices=people)
+            self.fields["kind"] = forms.ChoiceField(choices=people, widget=UnfoldAdminSelectWidget)
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data

@@ -63,6 +63,17 @@ def test_names_and_choices_of_all_fields_spell_abbreviations():
     assert [told for told in words if MISSPELT.search(told.split(": ")[1])] == []
 
 
+def test_what_is_one_line_is_entered_in_one_line(root):
+    pause = BeautifulSoup(root.get(reverse("admin:mail_pause_add")).content, "html.parser")
+    template = BeautifulSoup(root.get(reverse("admin:templates_template_add")).content, "html.parser")
+    assert [pause.select_one(f"[name={name}]").name for name in ("kind", "value", "reason")] == [
+        "select",
+        "input",
+        "input",
+    ]
+    assert template.select_one("[name=default_locale]").name == "input"
+
+
 def test_a_kind_of_provider_is_spelled_in_its_list_and_its_form(root):
     assert list_misspelt(root.get(reverse("admin:providers_provider_add") + "?kind=smtp").content) == []
 
