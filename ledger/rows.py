@@ -15,6 +15,7 @@ from django.db.models.base import ModelState
 from psycopg import sql
 
 from ledger.database.raw import fetch_raw
+from ledger.database.text_array import write_texts
 
 M = TypeVar("M", bound=models.Model)
 
@@ -48,20 +49,29 @@ class RowsShape(NamedTuple):
     """An INSERT of rows of a model, which are sent as one JSON value.
 
     PostgreSQL converts its members by the types of the columns. An array for each column takes psycopg ten times as
-    long. `source` is the rest of the FROM clause, which decides whether rows are written.
+    long, but for the columns of long texts that are sent `apart`. `source` is the rest of the FROM clause, which
+    decides whether rows are written.
     """
 
     name: str
     model: type[models.Model]
     source: str
-    size: int = 1
+    apart: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        return 1 + len(self.apart)
 
     def write(self, first: int) -> str:
-        table = describe_table(self.model)
-        names = ", ".join(column.name for column in table.columns)
+        table = describe_table(self.model, self.apart)
+        names = ", ".join(column.name for column in (*table.columns, *table.apart))
         types = ", ".join(f"{column.name} {column.type}" for column in table.columns)
-        values = ", ".join(column.write_value() for column in table.columns)
-        rows = f"SELECT {values} FROM json_to_recordset(${first}::json) AS v({types}), {self.source}"  # noqa: S608 - names
+        values = ", ".join(column.write_value() for column in (*table.columns, *table.apart))
+        sent = f"json_to_recordset(${first}::json) AS {'' if self.apart else 'v'}({types})"
+        if self.apart:
+            arrays = ", ".join(f"${first + index}::text[]" for index in range(1, self.size))
+            sent = f"ROWS FROM ({sent}, unnest({arrays})) AS v({names})"
+        rows = f"SELECT {values} FROM {sent}, {self.source}"  # noqa: S608 - names
         return f"{self.name} AS (INSERT INTO {table.name} ({names}) {rows})"
 
 
@@ -82,11 +92,13 @@ class Column(NamedTuple):
 
 
 class Table:
-    """The columns of a model, and its quoted name."""
+    """The columns of a model, and its quoted name; `apart` are those of the given names, `columns` all others."""
 
-    def __init__(self, model: type[models.Model]) -> None:
+    def __init__(self, model: type[models.Model], apart: Sequence[str]) -> None:
         self.name = sql.Identifier(model._meta.db_table).as_string()
-        self.columns = [describe_column(field) for field in model._meta.concrete_fields]
+        described = [describe_column(field) for field in model._meta.concrete_fields]
+        self.columns = [column for column in described if column.key not in apart]
+        self.apart = [next(column for column in described if column.key == name) for name in apart]
         self._plain = [(column.key, column.attname) for column in self.columns if column.convert is None]
         self._converted = [
             (column.key, column.attname, column.convert) for column in self.columns if column.convert is not None
@@ -138,8 +150,8 @@ def find_conversion(field: "models.Field[Any, Any]") -> Callable[[Any], Any] | N
 
 
 @cache
-def describe_table(model: type[models.Model]) -> Table:
-    return Table(model)
+def describe_table(model: type[models.Model], apart: tuple[str, ...] = ()) -> Table:
+    return Table(model, apart)
 
 
 @cache
@@ -173,20 +185,22 @@ def new_row(model: type[M], **values: Any) -> M:
     return row
 
 
-def insert_part(name: str, rows: Sequence[models.Model], source: str) -> Part:
+def insert_part(name: str, rows: Sequence[models.Model], source: str, apart: tuple[str, ...] = ()) -> Part:
     """The part `name` that inserts new rows of one model, with every column as in the instances, for each row of
-    `source`, which has one or none.
+    `source`, which has one or none. The columns named by `apart` hold texts, which may be long, and never null.
 
     Database defaults and `auto_now` are not applied.
     """
     model = type(rows[0])
-    table = describe_table(model)
-    return shape_rows(name, model, source), [write_json([table.read(row) for row in rows])]
+    table = describe_table(model, apart)
+    values: list[Any] = [write_json([table.read(row) for row in rows])]
+    values += [write_texts([row.__dict__[column.attname] for row in rows]) for column in table.apart]
+    return shape_rows(name, model, source, apart), values
 
 
 @lru_cache(maxsize=100)
-def shape_rows(name: str, model: type[models.Model], source: str) -> RowsShape:
-    return RowsShape(name, model, source)
+def shape_rows(name: str, model: type[models.Model], source: str, apart: tuple[str, ...]) -> RowsShape:
+    return RowsShape(name, model, source, apart)
 
 
 def write_json(value: object) -> str:

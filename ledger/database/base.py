@@ -11,6 +11,7 @@ from typing import Any
 from django.db.backends.postgresql import base
 
 from ledger.database.schema import SchemaEditor
+from ledger.database.text_array import TextArray, TextArrayDumper
 from ledger.limits import TimeLimits, WorkKind, find_kind, find_limits
 
 _NAMES = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
@@ -36,7 +37,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self._applied, self._is_pooled, self.clock_offset = None, False, None
-        return super().get_new_connection(conn_params)
+        made = super().get_new_connection(conn_params)
+        made.adapters.register_dumper(TextArray, TextArrayDumper)
+        return made
 
     def get_autocommit(self) -> bool:
         """Whether each statement is a transaction. An open connection knows it without a look at its limits."""

@@ -65,6 +65,7 @@ class Result:
     has_posts: bool
 
 
+LONG_TEXTS = ("html", "text")
 # An entry as a line: reason/stream/address. A reason and a stream's name hold no slash.
 _LISTED = Text(
     """
@@ -141,13 +142,14 @@ def shape_gate(key_count: int) -> Text:
 def list_parts(rows: NewRows, files: NewFiles | None) -> Iterable[Part]:
     for name, table in (
         ("messages", rows.messages),
-        ("bodies", rows.contents),
         ("subjects", rows.subjects),
         ("recipients", rows.recipients),
         ("links", rows.links),
     ):
         if table:
             yield insert_part(name, table, "stored")
+    if rows.contents:
+        yield insert_part("bodies", rows.contents, "stored", LONG_TEXTS)
     if files:
         yield from file_parts(files, rows.attachments, "stored")
     yield from event_parts(rows.facts, "stored")

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, models, transaction
+from django.db import DataError, IntegrityError, connection, models, transaction
 from django.utils import timezone
 
 from accounts.models import Project
 from common.ids import new_id
 from domains.models import DkimKey, Domain
 from ledger.rows import Part, Text, insert_part, mark_stored, run_parts
-from messages.models import Message, Recipient, Subject
+from messages.models import Content, Message, Recipient, Subject
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +55,26 @@ def test_every_column_comes_back_as_it_was(project: Project, count: int) -> None
     for expected, stored in zip(messages, Message.objects.order_by("id"), strict=True):
         names = [field.attname for field in Message._meta.concrete_fields]
         assert [getattr(stored, name) for name in names] == [getattr(expected, name) for name in names]
+
+
+@pytest.mark.parametrize("count", [1, 2, 300])
+def test_texts_that_are_sent_apart_come_back_as_they_were(project: Project, count: int) -> None:
+    messages = [build(project) for _ in range(count)]
+    contents = [
+        Content(message=message, html=ODD * index, text=f"{index}{ODD}") for index, message in enumerate(messages)
+    ]
+    parts = [insert_part("m", messages, "source"), insert_part("c", contents, "source", ("html", "text"))]
+    assert run_parts([SOURCE, *parts], "SELECT count(*) FROM source") == (1,)
+    stored = Content.objects.order_by("message_id").values_list("message_id", "html", "text", "original_message_id")
+    assert list(stored) == [(each.message_id, each.html, each.text, "") for each in contents]
+
+
+def test_a_text_apart_that_postgresql_refuses_is_an_error_of_the_data(project: Project) -> None:
+    messages = [build(project)]
+    parts = [insert_part("m", messages, "source")]
+    parts += [insert_part("c", [Content(message=messages[0], text="a\0b")], "source", ("html", "text"))]
+    with pytest.raises(DataError), transaction.atomic():
+        run_parts([SOURCE, *parts], "SELECT count(*) FROM source")
 
 
 def test_what_was_written_can_be_saved_again(project: Project) -> None:
