@@ -1,10 +1,11 @@
 """How pytest-xdist spreads the tests over its workers; pytest loads this (`-p`).
 
 Tests of one module stay together, and those of some folders, which share what is costly to make: a process to fork
-workers from, parsed sources, the pages of the documentation. These and modules with slow tests come first, so that no
-worker ends with one while the others have nothing to do.
+workers from, parsed sources, the pages of the documentation. These and modules with slow tests come first, and modules
+of few tests last, so that no worker ends with a long one while the others have nothing to do.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -48,8 +49,15 @@ class ByPlace(LoadScopeScheduling):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     long = {find_place(item.nodeid) for item in items if item.get_closest_marker("slow")} | set(FOLDERS)
-    # Stable, so that each module stays together, and a random order stays random.
-    items.sort(key=lambda item: find_place(item.nodeid) not in long)
+    counts = Counter(find_place(item.nodeid) for item in items)
+
+    def rank(item: pytest.Item) -> tuple[bool, int]:
+        place = find_place(item.nodeid)
+        # By powers of two, so that the order stays random among modules of about the same size.
+        return place not in long, -counts[place].bit_length()
+
+    # Stable, so that each module stays together.
+    items.sort(key=rank)
 
 
 @pytest.hookimpl(optionalhook=True)
