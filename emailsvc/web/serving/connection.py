@@ -17,12 +17,7 @@ from emailsvc.web.serving.bodies import AwaitedInput
 from emailsvc.web.serving.connection_state import NOTHING, READ, WRITE, State
 from emailsvc.web.serving.exchange import Exchange, Outcome
 from emailsvc.web.serving.heads import RequestHead
-from emailsvc.web.serving.limits import (
-    GATHER_BYTES,
-    KIB,
-    MEMORY_BYTES,
-    PAUSE_SECONDS,
-)
+from emailsvc.web.serving.limits import GATHER_BYTES, KIB, MEMORY_BYTES, PAUSE_SECONDS
 from emailsvc.web.serving.loop import Loop
 from emailsvc.web.serving.outbox import ClientGoneError, Outbox
 from emailsvc.web.serving.reception import Reception
@@ -66,8 +61,7 @@ class ClientConnection:
         elif self.state is State.QUEUED:
             # The next request, or the client's end, waits until this one is answered.
             self.loop.watch(self, NOTHING)
-            if self.state is State.HEAD:  # `settle` has run meanwhile, and may have seen that the socket was watched
-                self.loop.watch(self, READ)
+            self._watch_settled()  # a thread may have seen that the socket was still watched
         else:
             self._receive()
 
@@ -220,11 +214,14 @@ class ClientConnection:
         self._await_next()
         return True
 
+    def _watch_settled(self) -> None:
+        if self.state is State.HEAD:  # otherwise the loop has the next request
+            self.loop.watch(self, READ)
+
     def take_back(self, outcome: Outcome) -> None:
         """A thread is done with this connection for now."""
         if outcome is Outcome.SETTLED:
-            if self.state is State.HEAD:  # the loop had looked away before; otherwise it has the next request
-                self.loop.watch(self, READ)
+            self._watch_settled()
             return
         exchange = self._exchange
         assert exchange is not None
