@@ -70,10 +70,10 @@ def test_a_taken_port_gives_one_error_line(capsys: pytest.CaptureFixture[str]) -
         number = str(server.getsockname()[1])
         with pytest.raises(SystemExit) as ended:
             execute_from_command_line(["manage.py", "run_inbox", "--port", number])
-    words = capsys.readouterr().err
-    assert ended.value.code != 0
-    assert len(words.strip().splitlines()) == 1
-    assert number in words
+        words = capsys.readouterr().err
+        assert ended.value.code != 0
+        assert len(words.strip().splitlines()) == 1
+        assert number in words
 
 
 def test_a_port_that_there_cannot_be_is_told() -> None:
