@@ -1,6 +1,8 @@
 """The geometry of charts, without a page."""
 
 import pytest
+from bs4 import BeautifulSoup
+from django.template.loader import render_to_string
 
 from emailsvc.admin_site.overview.charts import HEIGHT, ChartForm, Series, draw, write_seconds
 
@@ -50,9 +52,19 @@ def test_an_axis_of_times_has_round_labels_around_the_values(values, labels):
 def test_a_chart_is_told_in_words_and_as_a_table_of_the_steps_with_values():
     chart = draw("k", "T", ChartForm.STACKED, STEPS, [series("a", 0, 1200, 0, 3), series("b", 0, 0, 0, 0)])
     assert chart.summary == "a: 1,203 in all, at most 1,200; b: none."
-    assert chart.rows == [("01:00", ["1,200", "0"]), ("03:00", ["3", "0"])]
+    assert chart.rows == [("01:00", ("1,200", "0")), ("03:00", ("3", "0"))]
     assert chart.tips[1].text == "01:00: a 1,200, b 0"
     assert draw("k", "T", ChartForm.STACKED, STEPS, [series("a", 0, 0, 0, 0)]).is_empty
+
+
+def test_names_of_customers_stay_text_in_the_drawing_and_the_table():
+    name = "<script>alert(1)</script>\" onload='x'"
+    chart = draw("k", name, ChartForm.STACKED, [f"{step}<i>" for step in STEPS], [series(name, 0, 1200, 0, 3)])
+    page = BeautifulSoup(render_to_string("emailsvc/overview/chart.html", {"chart": chart}), "html.parser")
+    assert not page.find_all("script")
+    assert [tip.get_text() for tip in page.select("rect.chart-tip title")] == [tip.text for tip in chart.tips]
+    cells = [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in page.select("tbody tr")]
+    assert cells == [["01:00<i>", "1,200"], ["03:00<i>", "3"]]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ phone. Each chart has its figures in words and as a table too.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -112,11 +112,9 @@ def draw(key: str, title: str, form: ChartForm, steps: Sequence[str], series: Se
     write = write_seconds if form is ChartForm.TIMES else write_count
     axis = build_times_axis(series) if form is ChartForm.TIMES else build_count_axis(find_top(form, series))
     are_lines = form in {ChartForm.LINES, ChartForm.TIMES}
-    rows = [
-        (step, [write(value) for value in values])
-        for step, values in zip(steps, zip(*(one.values for one in series), strict=True), strict=True)
-        if any(values)
-    ]
+    figures = list(zip(*([write(value) for value in one.values] for one in series), strict=True))
+    by_step = zip(*(one.values for one in series), strict=True)
+    rows = [(step, told) for step, told, values in zip(steps, figures, by_step, strict=True) if any(values)]
     return Chart(
         key=key,
         title=title,
@@ -124,7 +122,7 @@ def draw(key: str, title: str, form: ChartForm, steps: Sequence[str], series: Se
         series=series,
         bars=[] if are_lines else list(draw_bars(form, series, axis)),
         lines=[line for one in series for line in draw_line(one, axis)] if are_lines else [],
-        tips=list(list_tips(steps, series, write)) if len(steps) <= MAX_TIPS else [],
+        tips=list(list_tips(steps, series, figures)) if len(steps) <= MAX_TIPS else [],
         heights=axis.marks,
         places=list(place_steps(steps)),
         rows=rows,
@@ -213,11 +211,11 @@ def draw_line(series: Series, axis: Axis) -> Iterator[Line]:
         run = []
 
 
-def list_tips(steps: Sequence[str], series: Sequence[Series], write: Callable[[float | None], str]) -> Iterator[Tip]:
+def list_tips(steps: Sequence[str], series: Sequence[Series], figures: Iterable[Sequence[str]]) -> Iterator[Tip]:
     slot = WIDTH / max(len(steps), 1)
-    for index, step in enumerate(steps):
-        figures = ", ".join(f"{one.name} {write(one.values[index])}" for one in series)
-        yield Tip(f"{slot * index:.2f}", f"{slot:.2f}", f"{step}: {figures}")
+    for index, (step, told) in enumerate(zip(steps, figures, strict=True)):
+        words = ", ".join(f"{one.name} {figure}" for one, figure in zip(series, told, strict=True))
+        yield Tip(f"{slot * index:.2f}", f"{slot:.2f}", f"{step}: {words}")
 
 
 def place_steps(steps: Sequence[str]) -> Iterator[Mark]:
