@@ -75,7 +75,7 @@ def build_plan(*, is_quick: bool, rounds: int | None, cache: Path) -> Plan:
         page_calls=7,
         worker_messages=100_000,
         large_messages=200,
-        idle_posts=40,
+        idle_posts=100,
         idle_seconds=20,
         starts=3,
     )
