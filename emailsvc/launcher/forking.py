@@ -90,13 +90,13 @@ def reset_signals() -> None:
 
 
 def write_to(log: Path) -> None:
-    """Read nothing, and append what is written to stdout and stderr to the log at once."""
+    """Read nothing, and append each line that is written to stdout and stderr to the log at once."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
         os.dup2(descriptor, number)
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(write_through=True)
+            stream.reconfigure(line_buffering=True)
 
 
 def close_others(kept: Collection[int]) -> None:

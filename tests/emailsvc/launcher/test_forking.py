@@ -59,11 +59,12 @@ time.sleep(60 if what == "stay" else 0)
 @pytest.fixture
 def run_parent(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     (tmp_path / "forked_program.py").write_text(PROGRAM)
+    # With PYTHONUNBUFFERED, lines would come at once whatever the fork does.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
     def run(*words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", PARENT, str(tmp_path), *words], stdout=subprocess.PIPE, text=True
-        )
+        arguments = [sys.executable, "-c", PARENT, str(tmp_path), *words]
+        return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment)
 
     return run
 
