@@ -1,6 +1,6 @@
 """Content of accepted emails, rendered from a published version."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from time import thread_time
@@ -38,13 +38,17 @@ LEAST_SECONDS = 0.005
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """The result of a published version and its variables. `html` or `text` may be None, not both; neither is blank."""
+    """The result of a published version and its variables. `html` or `text` may be None, not both; neither is blank.
+
+    `html_pieces` are those of the HTML's rendering.
+    """
 
     version_id: UUID
     template_id: UUID
     subject: str
     html: str | None
     text: str | None
+    html_pieces: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,7 @@ class Renderer:
             subject=content.subject,
             html=content.html,
             text=content.text,
+            html_pieces=content.html_pieces,
         )
 
     def resolve(self, template_ref: str) -> Resolved:

@@ -1,7 +1,7 @@
 """All parts of a template, parsed and rendered together."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from uuid import UUID
@@ -24,17 +24,24 @@ from templates_app.languages import choose_locale
 from templates_app.layouts import Parts
 from templates_app.liquid.environment import HTML, PLAIN, BoundedContext, LiquidEnvironment, write_path
 from templates_app.liquid.limits import MAX_SUBJECT, RenderBudget
-from templates_app.liquid.render import UNSUBSCRIBE, list_expressions, list_nodes, parse, render
+from templates_app.liquid.render import UNSUBSCRIBE, Rendering, list_expressions, list_nodes, parse, render_pieces
 from templates_app.liquid.variables import list_certain_paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedContent:
-    """The content of an email. `html` or `text` is None if only blanks are left of it; one of them is set."""
+    """The content of an email. `html` or `text` is None if only blanks are left of it; one of them is set.
+
+    `html_pieces` are those of the HTML's rendering.
+    """
 
     subject: str
     html: str | None
     text: str | None
+    html_pieces: Sequence[str]
+
+
+NOTHING = Rendering("", ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,23 +114,28 @@ def render_parts(
     """
     try:
         subject, html, text = (
-            render_part(name, part, variables, budget, style.locale) if part else ""
+            render_part(name, part, variables, budget, style.locale) if part else NOTHING
             for name, part in (("subject", parsed.subject), ("html", parsed.html), ("text", parsed.text))
         )
     except VariableMissingError as error:
         raise VariableMissingError(*dict.fromkeys([*error.paths, *find_missing(parsed, variables)])) from None
-    check_subject(subject, needs_subject=style.needs_subject)
-    check_html(html, style.link_schemes)
-    if not html.strip() and not text.strip():
+    check_subject(subject.text, needs_subject=style.needs_subject)
+    check_html(html.text, style.link_schemes)
+    if not html.text.strip() and not text.text.strip():
         raise EmptyResultError("HTML and text are both empty after rendering.", part="html")
-    return RenderedContent(subject=subject, html=html if html.strip() else None, text=text if text.strip() else None)
+    return RenderedContent(
+        subject=subject.text,
+        html=html.text if html.text.strip() else None,
+        text=text.text if text.text.strip() else None,
+        html_pieces=html.pieces,
+    )
 
 
 def render_part(
     part: str, template: BoundTemplate, variables: Mapping[str, object], budget: RenderBudget, locale: str
-) -> str:
+) -> Rendering:
     try:
-        return render(template, variables, budget, locale)
+        return render_pieces(template, variables, budget, locale)
     except TemplateError as error:
         error.part = part
         raise

@@ -32,7 +32,8 @@ from templates_app.unsubscribe_placeholder import (
     has_broken_placeholder,
     has_placeholder,
 )
-from tracking.engagement.link_finding import Found, LinkFinder
+from tracking.engagement.link_finding import LinkFinder
+from tracking.engagement.link_rules import Found
 
 MAX_RECIPIENTS = 50
 # The service writes these headers if the email offers an opt-out (RFC 2369, RFC 8058).
@@ -143,14 +144,14 @@ class Admission:
             sender=sender,
             recipients=recipients,
             admitted_sender=admitted_sender,
-            tracked=self.find_tracked(draft),
+            tracked=self.find_tracked(draft, rendered.html_pieces if rendered else ()),
             template_id=rendered.template_id if rendered else None,
             template_version_id=rendered.version_id if rendered else None,
         )
 
-    def find_tracked(self, draft: Draft) -> Found | None:
+    def find_tracked(self, draft: Draft, pieces: Sequence[str]) -> Found | None:
         is_tracked = draft.track_opens or draft.track_clicks
-        return self.links.find(draft.html) if draft.html and is_tracked else None
+        return self.links.find(draft.html, pieces) if draft.html and is_tracked else None
 
     def choose_sender(self, draft: Draft) -> tuple[Address, AdmittedSender]:
         sender = draft.from_ or self.choose_default(draft)

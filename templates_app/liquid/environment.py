@@ -111,6 +111,12 @@ class PaidBuffer(StringIO):
         return super().write(text)
 
 
+class TemplateText(str):
+    """Text of a template itself: its type tells it apart from the printed values among the pieces of a rendering."""
+
+    __slots__ = ()
+
+
 class OutputBuffer:
     """The output of a part. It is called for every piece of text, so it does as little as possible."""
 

@@ -1,10 +1,11 @@
 """Parses a part of a template, and renders a parsed one."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import TextIO, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, TextIO, cast
 
 from liquid import BoundTemplate, Markup, Node, RenderContext, TokenStream
+from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.exceptions import (
     BlockNestingError,
@@ -24,7 +25,14 @@ from templates_app.errors import (
     UnsafeResultError,
     VariableMissingError,
 )
-from templates_app.liquid.environment import HTML, REPLACEMENTS, BoundedContext, LiquidEnvironment, OutputBuffer
+from templates_app.liquid.environment import (
+    HTML,
+    REPLACEMENTS,
+    BoundedContext,
+    LiquidEnvironment,
+    OutputBuffer,
+    TemplateText,
+)
 from templates_app.liquid.filters import SURPRISES
 from templates_app.liquid.lexer import count_line, tokenize
 from templates_app.liquid.limits import MAX_OUTPUT, RenderBudget
@@ -35,6 +43,13 @@ PLACEHOLDER = "{{ unsubscribe_url }}"
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 DEEP_ERRORS = (BlockNestingError, ContextDepthError, RecursionError)
+
+
+class Rendering(NamedTuple):
+    """The result of a template: `text`, which is all `pieces` in order. The template's own are of `TemplateText`."""
+
+    text: str
+    pieces: Sequence[str]
 
 
 def parse(source: str, environment: LiquidEnvironment = HTML) -> BoundTemplate:
@@ -86,8 +101,10 @@ def list_expressions(node: Node) -> Iterator[Expression]:
 
 
 def restrict(part: Node | Expression) -> None:
-    """Replace `part` by its bounded kind."""
+    """Replace `part` by its bounded kind, and text by that which tells what it is."""
     part.__class__ = REPLACEMENTS.get(type(part), type(part))
+    if isinstance(part, ContentNode):
+        part.text = TemplateText(part.text)
 
 
 def check_node(node: Node) -> None:
@@ -109,6 +126,13 @@ def check_expression(expression: Expression, environment: LiquidEnvironment) -> 
 
 
 def render(template: BoundTemplate, variables: Mapping[str, object], budget: RenderBudget, locale: str = "") -> str:
+    """As `render_pieces`, without the pieces."""
+    return render_pieces(template, variables, budget, locale).text
+
+
+def render_pieces(
+    template: BoundTemplate, variables: Mapping[str, object], budget: RenderBudget, locale: str = ""
+) -> Rendering:
     """The result of `template` for `variables`, charged to `budget`. The reserved variable stays a placeholder.
 
     Raises `VariableMissingError` with the path of the first missing one, `TemplateLimitError`, or
@@ -131,7 +155,7 @@ def render(template: BoundTemplate, variables: Mapping[str, object], budget: Ren
         raise TemplateRenderError(str(error.message), line=line) from None
     except SURPRISES:
         raise TemplateRenderError("a value has a type that cannot be used so") from None
-    return clean_output(buffer.getvalue())
+    return Rendering(clean_output(buffer.getvalue()), buffer.pieces)
 
 
 def clean_output(text: str) -> str:

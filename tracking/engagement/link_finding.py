@@ -7,21 +7,29 @@ long documents, and for constructs that older versions of Python's html.parser n
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from threading import Lock
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from delivery.html.tokenizer import RAW, Tag, Tokenizer, Value
-from tracking.engagement.link_rules import LINK_NAMES, MAY_OPT_OUT, OPT_OUTS, is_trackable, read_url
+from tracking.engagement.link_rules import LINK_NAMES, Found, is_trackable, list_opt_outs, read_url
 from tracking.engagement.passed_markup import BODY_ENDS, HIDING, pass_markup
+from tracking.engagement.skeleton_learning import learn
+from tracking.engagement.skeletons import Skeleton, Texts, are_inert, split
 from tracking.engagement.soup import CpuBudget, PlaceBuilder, read_html
 
 MAXIMUM_LINKS = 1_000  # tracked links in one document; later ones are not tracked
 MAXIMUM_SIZE = 256 * 1024  # bytes; longer documents are not parsed by BeautifulSoup
 CACHED_SIZE = 100_000  # bytes; results of documents up to this size are cached
 CACHED_DOCUMENTS = 128
+CACHED_SKELETONS = 512
+CACHED_SKELETONS_SIZE = 8 * 1024 * 1024  # bytes, about
+MAXIMUM_TRIES = 3  # renderings of the same texts from which their skeleton may be learnt
+MAXIMUM_PIECES = 2_000  # texts and values of a rendering of which a skeleton is made
+SLOT_SIZE = 256  # bytes that a skeleton takes for each text or value, at most
+SKELETON_SIZE = MAXIMUM_SIZE // 4  # characters; documents up to this size are parsed by BeautifulSoup
 
 # Constructs that all versions of html.parser end at the same place. For others, an older version may search to the end.
 ENDS_ALIKE = re.compile(
@@ -29,18 +37,8 @@ ENDS_ALIKE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 MARKUP_RAW = frozenset({"script", "style"})  # older html.parsers also search only for the end tag here
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """The places to change in a document, as offsets in characters.
-
-    `places` has the pixel's offset, then for each link the begin and the end of its `href` value. `urls` has the links'
-    targets in the same order.
-    """
-
-    urls: tuple[str, ...]
-    places: tuple[int, ...]
+Key = TypeVar("Key")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +61,17 @@ def list_links(document: str, places: Sequence[int] = ()) -> list[ListedLink]:
     ]
 
 
+class Reading(NamedTuple):
+    """What a whole document has.
+
+    `is_final`: the CPU budget did not run out. `is_plain`: all readers agree about it, as `Outline` tells.
+    """
+
+    found: Found
+    is_final: bool
+    is_plain: bool
+
+
 class LinkFinder:
     """Finds links for one request, whose documents share one CPU budget for BeautifulSoup."""
 
@@ -72,33 +81,51 @@ class LinkFinder:
         self.budget = budget or CpuBudget()
         self.builder_class = builder_class
 
-    def find(self, document: str) -> Found:
-        """Find the links to track and the pixel's place.
+    def find(self, document: str, pieces: Sequence[str] = ()) -> Found:
+        """Find the links to track and the pixel's place. `pieces` are those of a template's rendering.
 
         It tracks the first 1,000 `a` and `area` tags with an http or https URL, except those with an attribute that
         turns tracking off, with a placeholder (`{{`), or with "unsubscribe" in the URL or the text.
         """
+        is_long = len(document) > SKELETON_SIZE or len(pieces) > MAXIMUM_PIECES
+        if not pieces or is_long or self.builder_class is not PlaceBuilder:
+            return self.read(document).found
+        texts, values = split(pieces)
+        known = skeletons.get(texts)
+        if isinstance(known, Skeleton) and (found := known.tell(document, values)):
+            return found
+        reading = self.read(document)
+        size = len(document) + SLOT_SIZE * len(texts)
+        if known is None:
+            # Learning costs half as much as reading, and many texts do not come again.
+            skeletons.put(texts, MAXIMUM_TRIES, size)
+        elif isinstance(known, int) and known and reading.is_plain and are_inert(values):
+            skeletons.put(texts, learn(document, pieces, reading.found) or known - 1, size)
+        return reading.found
+
+    def read(self, document: str) -> Reading:
+        """What the whole document has."""
         content = document.encode("utf-8", "surrogatepass")
         if len(content) > CACHED_SIZE or self.builder_class is not PlaceBuilder:
-            return self.judge(document, len(content))[0]
+            return self.judge(document, len(content))
         digest = hashlib.sha256(content).digest()
-        if found := recent.get(digest):
-            return found
-        found, is_final = self.judge(document, len(content))
-        if is_final:
-            recent.put(digest, found)
-        return found
+        if reading := recent.get(digest):
+            return reading
+        reading = self.judge(document, len(content))
+        if reading.is_final:
+            recent.put(digest, reading, len(content))
+        return reading
 
-    def judge(self, document: str, size: int) -> tuple[Found, bool]:
-        """The result, and whether it is final: False if the CPU budget ran out."""
+    def judge(self, document: str, size: int) -> Reading:
+        """As `read`, without the cache."""
         outline = Outline(document)
         if not outline.is_plain or size > MAXIMUM_SIZE or not (outline.links or outline.ends):
-            return outline.tell(), True
+            return Reading(outline.tell(), is_final=True, is_plain=outline.is_plain)
         page = read_html(document, self.budget, self.builder_class)
         if page is None:
-            return outline.tell(), False
+            return Reading(outline.tell(), is_final=False, is_plain=False)
         outline.keep(page.links, page.ends)
-        return outline.tell(), True
+        return Reading(outline.tell(), is_final=True, is_plain=True)
 
 
 class Outline:
@@ -166,32 +193,33 @@ class Outline:
         return min([place, *starts, *([] if self.open_at is None else [self.open_at])])
 
 
-def list_opt_outs(tag: Tag) -> Mapping[str, str]:
-    """The attributes of a link that may turn off its tracking."""
-    if not MAY_OPT_OUT.search(tag.attributes):
-        return {}
-    return {name: value for name in OPT_OUTS if (value := tag.get(name)) is not None}
+class Recent(Generic[Key, Result]):
+    """A cache of recent results, limited in number and in the size of what they belong to."""
 
-
-class Recent:
-    """A cache of recent results by the document's digest, for many messages with the same HTML."""
-
-    def __init__(self) -> None:
-        self._found: OrderedDict[bytes, Found] = OrderedDict()
+    def __init__(self, max_count: int, max_size: int) -> None:
+        self.max_count = max_count
+        self.max_size = max_size
+        self._size = 0
+        self._results: OrderedDict[Key, tuple[Result, int]] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, digest: bytes) -> Found | None:
+    def get(self, key: Key) -> Result | None:
         with self._lock:
-            found = self._found.get(digest)
-            if found:
-                self._found.move_to_end(digest)
-            return found
+            kept = self._results.get(key)
+            if kept is None:
+                return None
+            self._results.move_to_end(key)
+            return kept[0]
 
-    def put(self, digest: bytes, found: Found) -> None:
+    def put(self, key: Key, result: Result, size: int) -> None:
         with self._lock:
-            self._found[digest] = found
-            if len(self._found) > CACHED_DOCUMENTS:
-                self._found.popitem(last=False)
+            self._size += size - self._results.pop(key, (result, 0))[1]
+            self._results[key] = result, size
+            while len(self._results) > self.max_count or self._size > self.max_size:
+                self._size -= self._results.popitem(last=False)[1][1]
 
 
-recent = Recent()
+# By the digest of a document: many messages have the same HTML.
+recent: Recent[bytes, Reading] = Recent(CACHED_DOCUMENTS, CACHED_DOCUMENTS * CACHED_SIZE)
+# By the texts of a template: many messages differ in what is printed between them. A number: how often to try to learn.
+skeletons: Recent[Texts, Skeleton | int] = Recent(CACHED_SKELETONS, CACHED_SKELETONS_SIZE)

@@ -1,7 +1,10 @@
-"""The rules for tracked links, shared by the tokenizer and BeautifulSoup."""
+"""The rules for tracked links, shared by the tokenizer and BeautifulSoup, and what is found by them."""
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+from delivery.html.tokenizer import Tag
 
 LINK_NAMES = frozenset({"a", "area"})
 WEB_URL = re.compile(r"https?://[^/?#\s\\]", re.IGNORECASE)
@@ -26,6 +29,18 @@ assert all(MAY_OPT_OUT.search(name) for name in OPT_OUTS)
 URL_NOISE = str.maketrans("", "", "\t\r\n")  # WHATWG URL, 4.4: every browser drops these
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The places to change in a document, as offsets in characters.
+
+    `places` has the pixel's offset, then for each link the begin and the end of its `href` value. `urls` has the links'
+    targets in the same order.
+    """
+
+    urls: tuple[str, ...]
+    places: tuple[int, ...]
+
+
 def read_url(href: str) -> str:
     """The URL that a browser follows for an `href`, whose character references are already resolved."""
     return href.translate(URL_NOISE).strip(" \f")
@@ -46,6 +61,13 @@ def is_untracked(url: str) -> bool:
     if not url.isascii():
         return bool(UNTRACKED.search(url))
     return "{{" in url or "unsubscribe" in url.lower()
+
+
+def list_opt_outs(tag: Tag) -> Mapping[str, str]:
+    """The attributes of a link that may turn off its tracking."""
+    if not MAY_OPT_OUT.search(tag.attributes):
+        return {}
+    return {name: value for name in OPT_OUTS if (value := tag.get(name)) is not None}
 
 
 def says_no(value: str, values: frozenset[str]) -> bool:

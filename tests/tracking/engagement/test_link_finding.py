@@ -6,8 +6,9 @@ import pytest
 
 from tests.effort import assert_linear
 from tests.tracking.engagement.html_files import CUT_SHORT, PIXEL, RefusingBuilder, name_sample, read, rewrite, wrap
-from tracking.engagement.link_finding import MAXIMUM_LINKS, Found, LinkFinder
+from tracking.engagement.link_finding import MAXIMUM_LINKS, LinkFinder
 from tracking.engagement.link_rewriting import splice
+from tracking.engagement.link_rules import Found
 
 
 def find(html: str) -> Found:

@@ -261,7 +261,7 @@ def test_the_same_html_is_read_once() -> None:
     finder = LinkFinder()
     finder.find(html)
     assert finder.budget.left < CpuBudget().left
-    assert len(recent._found) == CACHED_DOCUMENTS
+    assert len(recent._results) == CACHED_DOCUMENTS
 
 
 @shared
