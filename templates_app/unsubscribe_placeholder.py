@@ -26,6 +26,9 @@ FORM = re.compile(f"{OPEN}(?i:{OPEN}{{1,7}}-?{NOISE}{LETTERS}{NOISE}-?{CLOSE}{{2
 # A brace at one side of the name, maybe as a tag or a quoted word: in a placeholder, or meant as one.
 LEFT = re.compile(f"{OPEN}(?i:{NOISE}[-%]?{NOISE}{LETTERS}|{OPEN}{NOISE}(?:[\"']|&quot;){NOISE}{LETTERS})")
 RIGHT = re.compile(f"[uU](?i:{LETTERS[1:]}{NOISE}-?{NOISE}{CLOSE})")
+# Every form has this part of the name. It begins with one of the signs, of which there are few.
+NAME_END = re.compile(f"(?i:{UNDERSCORE}{NOISE}u{NOISE}r{NOISE}l)")
+UNDERSCORES = "_＿%&"
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>")
 # What an editor put before the placeholder because it took it for a relative or an incomplete address.
 # In an attribute its scheme may be any, such as that of the editor's own pages.
@@ -71,9 +74,17 @@ def has_whole_elements(text: str) -> bool:
 
 def has_placeholder(body: str) -> bool:
     """Whether there is a placeholder in `body`, in any form, broken ones too."""
-    for sign in BRACES:
-        if sign in body:
-            return has_brace(body, 0, len(body))
+    return any(sign in body for sign in BRACES) and has_name_end(body) and has_brace(body, 0, len(body))
+
+
+def has_name_end(body: str) -> bool:
+    """Whether the name's end is in `body`. Going from sign to sign takes a third of the time of a search by `re`."""
+    for sign in UNDERSCORES:
+        position = body.find(sign)
+        while position >= 0:
+            if NAME_END.match(body, position):
+                return True
+            position = body.find(sign, position + 1)
     return False
 
 

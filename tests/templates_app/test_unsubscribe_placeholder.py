@@ -1,8 +1,15 @@
 """The placeholder of the unsubscribe link, in what editors make of it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from templates_app.unsubscribe_placeholder import fill_placeholders, has_broken_placeholder, has_placeholder
+from templates_app.unsubscribe_placeholder import (
+    fill_placeholders,
+    has_brace,
+    has_broken_placeholder,
+    has_placeholder,
+)
 from tests.effort import assert_linear
 
 URL = "https://mail.test/u/T"
@@ -92,3 +99,47 @@ def test_hostile_text_costs_linear_time(part: str) -> None:
         fill_placeholders(body, URL)
 
     assert_linear(work, 400_000)
+
+
+FORMS = (
+    *(
+        "{",
+        "}}",
+        "%7B",
+        "%7d",
+        "&#123;",
+        "&amp;",
+        "lcub;",
+        "unsub",
+        "scribe",
+        "Unsubscribe",
+        "_",
+        "\\_",
+        "\uff3f",
+        "%5F",
+    ),
+    *(
+        "%255f",
+        "&#95;",
+        "&#x5F;",
+        "&LOWBAR;",
+        "url",
+        "u",
+        "r",
+        "l",
+        " ",
+        "<b>",
+        "</b>",
+        "&nbsp;",
+        "\xad",
+        "-",
+        "'",
+        "x",
+    ),
+)
+
+
+@given(st.lists(st.sampled_from(FORMS), max_size=10).map("".join), st.sampled_from(FORMS), st.sampled_from(FORMS))
+def test_the_look_at_the_end_of_the_name_changes_nothing(name: str, before: str, behind: str) -> None:
+    for body in (name, f"{before}unsubscribe{name}url{behind}", f"{before}{name}scribe_u{behind}rl{before}"):
+        assert has_placeholder(body) == has_brace(body, 0, len(body))
