@@ -34,6 +34,16 @@ class Consumer(CeleryConsumer):
         doorbell.resume()
         return connected
 
+    def connect(self) -> Any:
+        """A new connection, without its timer that wakes the worker each second to keep queues that expire: ours do
+        not.
+        """
+        connected = super().connect()
+        cycle = getattr(connected.transport, "cycle", None)
+        if timer := getattr(cycle, "_binding_expiry_tref", None):
+            timer.cancel()
+        return connected
+
     def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
         """Run `p`, a message's acknowledgement or rejection, and note whether it failed."""
         return super().call_soon_ack(partial(self._acknowledge, p), *args, **kwargs)  # type: ignore[misc]

@@ -34,12 +34,13 @@ AWAY = (redis.RedisError, OperationalError, InterfaceError, OSError)
 # Which timer looks. Its turn ends when it has not renewed it for so many ticks.
 TURN_KEY = "ledger:turn"
 TURN_TICKS = 3
-# KEYS: the turn. ARGV: a timer and the seconds of its turn. Returns whether it has the turn now, which is renewed.
+# KEYS: the turn. ARGV: a timer and the seconds of its turn. Returns 0 if it has the turn now, which is renewed, and
+# otherwise the milliseconds after which the other's turn ends, if that is not renewed.
 _TAKE = Script("""
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
+if holder and holder ~= ARGV[1] then return math.max(redis.call('PTTL', KEYS[1]), 1) end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-return 1
+return 0
 """)
 
 
@@ -50,10 +51,10 @@ class Turn:
         self._own = str(uuid4())
         self._redis = open_client(settings.REDIS_URL, TIMEOUT_SECONDS)
 
-    def take(self) -> bool:
-        """Whether it is our turn; renews it."""
+    def take(self) -> float:
+        """0 if it is our turn, which is renewed; otherwise the seconds until it may be."""
         seconds = math.ceil(settings.TICK_TIME.total_seconds() * TURN_TICKS)
-        return bool(_TAKE.run(self._redis, [TURN_KEY], [self._own, seconds]))
+        return int(_TAKE.run(self._redis, [TURN_KEY], [self._own, seconds])) / 1000
 
     def end(self) -> None:
         """Let another timer look at once, if it is our turn."""
@@ -64,7 +65,8 @@ class Turn:
 class Timer:
     """Calls `tick` every `settings.TICK_TIME` in a daemon thread if it is our turn, and survives its errors.
 
-    Without Redis nobody has a turn, and every timer looks.
+    While it is another's turn the thread sleeps until that could end. Without Redis nobody has a turn, and every timer
+    looks.
     An outage of the database or of Redis is logged once at its start and once at its end.
     """
 
@@ -76,6 +78,7 @@ class Timer:
         self._outage = ""
         self._name = ""
         self._tell_at = 0.0
+        self._pause = 0.0
 
     def start(self, name: str = "") -> None:
         """Start the thread; `name` is the worker's own, by which probes find it."""
@@ -90,7 +93,9 @@ class Timer:
     def _run(self) -> None:
         # Here, not where the timer is made: processes that are forked after that would share one turn.
         turn = Turn()
-        while not self._stop.wait(settings.TICK_TIME.total_seconds()):
+        self._pause = settings.TICK_TIME.total_seconds()
+        while not self._stop.wait(self._pause):
+            self._pause = settings.TICK_TIME.total_seconds()
             try:
                 self._look(turn)
             except AWAY as error:
@@ -106,10 +111,12 @@ class Timer:
     def _look(self, turn: Turn) -> None:
         try:
             self._tell_alive()
-            is_our_turn = turn.take()
+            seconds = turn.take()
         except (redis.RedisError, OSError):
-            is_our_turn = True
-        if not is_our_turn:
+            seconds = 0.0
+        if seconds:
+            # Long ticks must not keep it from telling that it is alive.
+            self._pause = min(seconds, max(self._pause, ALIVE_SECONDS))
             connection.close()
             return
         # The test of the connection has the limits of the tick too: to change them costs a round trip.

@@ -8,6 +8,7 @@ from kombu.asynchronous import Hub
 from kombu.message import Message
 from structlog import get_logger
 
+from emailsvc.celery import app
 from emailsvc.celery_consumer import RETRY_SECONDS, Consumer, LostLineError
 
 
@@ -83,3 +84,15 @@ def test_a_broker_that_is_away_is_tried_every_second(consumer: Any) -> None:
     connection = Connection()
     assert consumer.ensure_connected(connection) is connection
     assert (asked["interval_start"], asked["interval_step"], asked["interval_max"]) == (RETRY_SECONDS, 0, RETRY_SECONDS)
+
+
+def test_only_what_serves_queues_that_expire_is_left_out_of_the_timers(consumer: Any) -> None:
+    consumer.app = app
+    consumer.amqheartbeat = None
+    consumer.first_connection_attempt = True
+    connected = consumer.connect()
+    cycle = connected.transport.cycle
+    cancelled = {name for name, timer in vars(cycle).items() if name.endswith("_tref") and timer.canceled}
+    assert cancelled == {"_binding_expiry_tref"}
+    assert all(queue.expires is None for queue in app.amqp.queues.values())
+    connected.close()

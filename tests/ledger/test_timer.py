@@ -45,6 +45,10 @@ def running(tick: Callable[[], None]) -> Iterator[None]:
     timer._thread.join(PATIENCE_SECONDS)
 
 
+def has(turn: Turn) -> bool:
+    return turn.take() == 0
+
+
 def forget_turn() -> None:
     shared.ask(lambda client: client.delete(TURN_KEY))
 
@@ -87,7 +91,7 @@ def test_a_tick_is_noted_where_health_looks_for_it() -> None:
 def test_a_timer_without_the_turn_does_not_look() -> None:
     holder, own, ticks = Turn(), Turn(), Ticks([])
     timer = Timer(ticks)
-    assert holder.take()
+    assert has(holder)
     timer._look(own)
     assert ticks.count == 0
     holder.end()
@@ -97,21 +101,31 @@ def test_a_timer_without_the_turn_does_not_look() -> None:
 
 def test_a_turn_is_one_timers_until_it_ends_or_is_not_renewed() -> None:
     first, second = Turn(), Turn()
-    assert [first.take(), second.take(), first.take()] == [True, False, True]
+    assert [has(first), has(second), has(first)] == [True, False, True]
     second.end()
-    assert not second.take()
+    assert not has(second)
     first.end()
-    assert [second.take(), first.take()] == [True, False]
+    assert [has(second), has(first)] == [True, False]
     # As it is after three ticks without a renewal.
     forget_turn()
-    assert [first.take(), second.take()] == [True, False]
+    assert [has(first), has(second)] == [True, False]
+
+
+def test_a_timer_sleeps_until_another_ones_turn_could_end_and_looks_then() -> None:
+    assert has(Turn())
+    timer = Timer(Ticks([]))
+    timer._look(Turn())
+    assert 0.5 < timer._pause <= 1.0
+    ticks = Ticks([])
+    with running(ticks):
+        assert ticks.is_over.wait(PATIENCE_SECONDS)
 
 
 def test_without_redis_every_timer_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_turn: Turn) -> bool:
+    def refuse(_turn: Turn) -> float:
         raise redis.ConnectionError("refused")
 
-    assert Turn().take()
+    assert has(Turn())
     monkeypatch.setattr(Turn, "take", refuse)
     ticks = Ticks([])
     with running(ticks):
