@@ -8,6 +8,7 @@ from functools import cache
 from types import GeneratorType, NoneType
 
 import redis.utils
+from celery.app.backends import by_name
 from django.apps import apps
 from django.core.management import get_commands, load_command_class
 from django.db import connection
@@ -28,6 +29,8 @@ def rehearse() -> None:
     # Each connection of redis-py reads the package's metadata for the version that it tells the server: 1.8 MB.
     redis.utils.get_lib_version = cache(redis.utils.get_lib_version)
     redis.utils.get_lib_version()
+    # Whoever sends a task reads the metadata of all packages, to find where its result would be kept.
+    by_name()
     # Whether such values are mappings is found by asking all classes that are: 2 MB.
     for kind in (str, bytes, int, float, bool, NoneType, list, tuple, set, GeneratorType):
         issubclass(kind, Mapping)

@@ -5,7 +5,7 @@ import resource
 import signal
 
 from django.conf import settings
-from django.urls import get_resolver
+from django.utils.module_loading import import_string
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
@@ -59,8 +59,9 @@ def format_bind(host: str, port: int) -> str:
 
 
 def when_ready(_server: Arbiter) -> None:
-    """Load all views before the workers are forked; otherwise each worker's first caller waits for that."""
-    get_resolver().url_patterns  # noqa: B018 - reading it loads them
+    """Do once what each worker would do for its first caller."""
+    # Imported here, as in `post_fork`: this module is read before the application.
+    import_string("emailsvc.web.warming.fill_caches")()
     # Freeze the imported objects: the garbage collector of the children then neither touches nor copies their pages.
     gc.freeze()
 
@@ -72,6 +73,7 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
         trusted_proxies=settings.TRUSTED_PROXIES,
         bytes_in_flight=settings.WEB_BYTES_IN_FLIGHT_MIB * MIB,
     )
+    worker.warm_up = import_string("emailsvc.web.warming.warm_up")
 
 
 def worker_exit(_server: Arbiter, _worker: Worker) -> None:

@@ -29,6 +29,9 @@ from emailsvc.web.serving.work_queue import WorkQueue
 
 # The interval in which passed deadlines are found.
 SWEEP_SECONDS = 0.25
+# A worker takes connections when it has warmed up, or after this time: a server that is away must not keep it from
+# answering.
+WARMING_SECONDS = 1.0
 # Connections taken at once, so that other processes get some.
 ACCEPT_AT_ONCE = 8
 # Connections beyond a peer's number that get an answer at the same time; more are closed without.
@@ -40,6 +43,8 @@ class PatientWorker(Worker):  # type: ignore[misc]
 
     limits = ServerLimits()
     alive: bool
+    # What the first thread does before the worker takes connections.
+    warm_up: Callable[[], None] | None = None
 
     def init_process(self) -> None:
         keep_settings(self.cfg)
@@ -56,16 +61,31 @@ class PatientWorker(Worker):  # type: ignore[misc]
         self._is_accepting = False
         self._swept_at = 0.0
         self._has_parent = True
+        self._warm_at = 0.0
         super().init_process()
 
     # --- the loop
 
     def run(self) -> None:
         self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._take_back)
+        if self.warm_up:
+            self._warm_at = time.monotonic() + WARMING_SECONDS
+            self._pool.submit(self._run_warm_up)
         while self.alive and self._has_parent:
-            self._accept_while(len(self._connections) < self.cfg.worker_connections)
+            is_warm = time.monotonic() >= self._warm_at
+            self._accept_while(is_warm and len(self._connections) < self.cfg.worker_connections)
             self._step()
         self._stop()
+
+    def _run_warm_up(self) -> None:
+        """Runs in a thread of the pool, which then has a warm connection to the database."""
+        try:
+            if self.warm_up:
+                self.warm_up()
+        except Exception:
+            self.log.exception("Error warming up")
+        self._warm_at = 0.0
+        self._wake()
 
     def _stop(self) -> None:
         """Answer what is under way, within gunicorn's time for that."""
@@ -80,7 +100,7 @@ class PatientWorker(Worker):  # type: ignore[misc]
 
     def _step(self) -> None:
         now = time.monotonic()
-        wait = SWEEP_SECONDS if self._connections else 1.0
+        wait = SWEEP_SECONDS if self._connections or not self._is_accepting else 1.0
         if self._pauses:
             wait = min(wait, max(self._pauses[0][0] - now, 0.0))
         for key, _ in self._selector.select(wait):
@@ -177,8 +197,12 @@ class PatientWorker(Worker):  # type: ignore[misc]
         self._given_back.append((connection, outcome))
         # Otherwise the loop has been woken already, and takes this one too.
         if len(self._given_back) == 1:
-            with suppress(OSError):  # a full pipe wakes the loop too
-                os.write(self.PIPE[1], b".")
+            self._wake()
+
+    def _wake(self) -> None:
+        """Wake the loop; for threads."""
+        with suppress(OSError):  # a full pipe wakes the loop too
+            os.write(self.PIPE[1], b".")
 
     def _take_back(self, pipe: int) -> None:
         with suppress(BlockingIOError):

@@ -15,7 +15,7 @@ from uuid import UUID
 from accounts.idempotency import KeptAnswer, key_parts, lock_part_of_keys
 from accounts.streams import DEFAULT_STREAM
 from ledger.clock import correct_clock
-from ledger.rows import Part, Text, insert_part, mark_stored, run_parts
+from ledger.rows import Part, Text, insert_part, mark_stored, run_parts, write_statement
 from messages.attachments import NewFiles, file_parts
 from messages.models import Attachment, Content, Message, Recipient, Subject
 from tracking.models import TrackedLinks
@@ -109,16 +109,8 @@ def store(
 
     Raises DataError, and has stored nothing, if one of several keys is in use.
     """
-    streams = "/".join(sorted(set(condition.streams) - {DEFAULT_STREAM}))
-    project_id = str(condition.project_id)
-    parts: list[Part] = [
-        # Addresses hold no line ends. psycopg looks at each element of a list.
-        (_LISTED, [project_id, "\n".join(sorted(condition.addresses)), condition.is_test]),
-        (_STREAMS, [project_id, streams]),
-        (shape_gate(len(answers)), [write_listed(condition.listed), streams]),
-        *(key_parts("stored", answers, "gate") if answers else [(_OPEN, [])]),
-        *list_parts(rows, files),
-    ]
+    streams = name_streams(condition)
+    parts = build_parts(condition, rows, files, answers)
     sent_at = time.monotonic()
     is_open, is_stored, listed, kept, post_count, stated = run_parts(parts, _END)
     correct_clock(stated, sent_at)
@@ -132,6 +124,31 @@ def store(
         missing_streams=sorted(set(streams.split("/")).difference(kept.split("/"))),
         has_posts=bool(post_count),
     )
+
+
+def build_parts(
+    condition: Condition, rows: NewRows, files: NewFiles | None = None, answers: Sequence[KeptAnswer] = ()
+) -> list[Part]:
+    """All parts of the statement."""
+    streams, project_id = name_streams(condition), str(condition.project_id)
+    return [
+        # Addresses hold no line ends. psycopg looks at each element of a list.
+        (_LISTED, [project_id, "\n".join(sorted(condition.addresses)), condition.is_test]),
+        (_STREAMS, [project_id, streams]),
+        (shape_gate(len(answers)), [write_listed(condition.listed), streams]),
+        *(key_parts("stored", answers, "gate") if answers else [(_OPEN, [])]),
+        *list_parts(rows, files),
+    ]
+
+
+def name_streams(condition: Condition) -> str:
+    """The names of the streams that are rows."""
+    return "/".join(sorted(set(condition.streams) - {DEFAULT_STREAM}))
+
+
+def compose(condition: Condition, rows: NewRows) -> None:
+    """Compose the text of the statement for rows of these shapes, which is kept."""
+    write_statement(tuple([shape for shape, _ in build_parts(condition, rows)]), _END)
 
 
 @lru_cache(maxsize=100)

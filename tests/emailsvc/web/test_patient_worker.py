@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -60,9 +60,9 @@ def post_fork(server, worker):
 
 
 @contextmanager
-def serve(folder: Path, limits: str = "") -> Iterator[int]:
+def serve(folder: Path, limits: str = "", warming: str = "") -> Iterator[int]:
     (folder / "echo.py").write_text(ECHO)
-    (folder / "conf.py").write_text(LIMITS.format(limits))
+    (folder / "conf.py").write_text(LIMITS.format(limits) + warming)
     with listen(0) as listener:
         options = ("-k", "emailsvc.web.patient_worker.PatientWorker", "--threads", "2", "--no-control-socket")
         where = ("--bind", f"fd://{listener.fileno()}", "--pythonpath", f"{folder},{Path.cwd()}")
@@ -337,3 +337,24 @@ def test_large_bodies_are_refused_before_they_are_read_when_there_is_no_room(has
         assert read_problem(client) == (503, "too_many_bytes_in_flight")
     # What a refused one would have taken is free.
     assert post(hasty_port, b"x" * 900_000) == b"x" * 900_000
+
+
+def post_once(port: int) -> bytes:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request("POST", "/", b"now")
+        return connection.getresponse().read()
+
+
+@pytest.mark.parametrize("seconds", [0.2, 60.0])
+def test_a_worker_takes_connections_when_it_is_warm_or_a_second_is_over(tmp_path: Path, seconds: float) -> None:
+    warming = f"    worker.warm_up = lambda: (__import__('time').sleep({seconds}), open('warm', 'w').close())\n"
+    with serve(tmp_path, warming=warming) as number:
+        begun_at = time.monotonic()
+        assert post_once(number) == b"now"
+        assert (tmp_path / "warm").exists() == (seconds < 1)
+        assert time.monotonic() - begun_at > min(seconds, 1.0)
+
+
+def test_a_fault_of_warming_up_does_no_harm(tmp_path: Path) -> None:
+    with serve(tmp_path, warming="    worker.warm_up = lambda: 1 / 0\n") as number:
+        assert post_once(number) == b"now"

@@ -1,0 +1,61 @@
+"""A process accepts an email that is not stored, before the first of its clients."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import DatabaseError
+from structlog.testing import capture_logs
+
+from emailsvc.web.warming import warm_up
+from ledger.rows import write_statement
+from messages.accepting import rehearsal
+from tests.conftest import ApiClient
+from tests.round_trips import counted_statements
+
+
+def count_rows() -> dict[str, int]:
+    models = apps.get_models(include_auto_created=True)
+    return {model._meta.label: model._base_manager.count() for model in models if model._meta.managed}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_stored_or_logged() -> None:
+    before = count_rows()
+    with capture_logs() as lines:
+        rehearsal.rehearse()
+        warm_up()
+    assert count_rows() == before
+    assert lines == []
+
+
+def test_the_statement_is_that_of_a_plain_email(api: ApiClient) -> None:
+    with counted_statements() as sent:
+        rehearsal.rehearse()
+    [rehearsed] = [each for each in sent if "INSERT INTO" in each]
+    with counted_statements() as sent:
+        api.post("/emails", {"from_": "shop@example.test", "to": "you@example.test", "subject": "Hi", "text": "Hi"})
+    assert rehearsed in sent
+
+
+@pytest.mark.django_db
+def test_its_text_is_composed_without_a_connection() -> None:
+    write_statement.cache_clear()
+    rehearsal.fill_caches(datetime.now(UTC))
+    with counted_statements() as sent:
+        rehearsal.fill_caches(datetime.now(UTC))
+    assert sent == []
+    misses = write_statement.cache_info().misses
+    rehearsal.rehearse()
+    assert write_statement.cache_info().misses == misses == 1
+
+
+def test_an_absent_database_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise DatabaseError
+
+    monkeypatch.setattr("ledger.database.base.DatabaseWrapper.ensure_connection", refuse)
+    with capture_logs() as lines:
+        warm_up()
+    assert lines == []
