@@ -1,14 +1,16 @@
 """A process accepts an email that is not stored, before the first of its clients."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
+import psycopg
 import pytest
 from django.apps import apps
-from django.db import DatabaseError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 from structlog.testing import capture_logs
 
 from emailsvc.web.warming import warm_up
+from ledger.database.base import DatabaseWrapper
 from ledger.rows import write_statement
 from messages.accepting import rehearsal
 from tests.conftest import ApiClient
@@ -21,13 +23,20 @@ def count_rows() -> dict[str, int]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_is_stored_or_logged() -> None:
+@pytest.mark.parametrize("is_pooled", [False, True])
+def test_nothing_is_stored_or_logged(monkeypatch: pytest.MonkeyPatch, is_pooled: bool) -> None:
+    connection.close()
+    if is_pooled:
+        # A pooler such as PgBouncer tells its clients a process of its own.
+        monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", property(lambda _: 1))
     before = count_rows()
     with capture_logs() as lines:
         rehearsal.rehearse()
         warm_up()
     assert count_rows() == before
     assert lines == []
+    assert cast(DatabaseWrapper, connections[DEFAULT_DB_ALIAS]).is_pooled == is_pooled
+    connection.close()
 
 
 def test_the_statement_is_that_of_a_plain_email(api: ApiClient) -> None:
