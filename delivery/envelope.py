@@ -63,11 +63,11 @@ class ConversationClock:
 class Delivery:
     """One message for one envelope recipient.
 
-    `content` is the whole RFC 5322 message with CRLF line ends, not dot-stuffed. `message` is what it was made from,
-    with this recipient's own headers and bodies, for ways out that take parts and no bytes. `return_path` may be empty
-    (`<>`). `attempt_number` counts from 1. With an `envelope_id` (printable ASCII, at most 100 characters) the other
-    side is asked for delivery status notifications with that id, where it supports them (DSN, RFC 3461). The transport
-    keeps `clock`.
+    `content` is the whole RFC 5322 message with CRLF line ends, not dot-stuffed; `has_pairs` tells that it was made so,
+    and need not be searched for a lone CR or LF. `message` is what it was made from, with this recipient's own headers
+    and bodies, for ways out that take parts and no bytes. `return_path` may be empty (`<>`). `attempt_number` counts
+    from 1. With an `envelope_id` (printable ASCII, at most 100 characters) the other side is asked for delivery status
+    notifications with that id, where it supports them (DSN, RFC 3461). The transport keeps `clock`.
     """
 
     recipient_id: UUID
@@ -75,6 +75,7 @@ class Delivery:
     return_path: str
     address: str
     content: bytes
+    has_pairs: bool = False
     message: MessageContent | None = None
     attempt_number: int = 1
     envelope_id: str = ""

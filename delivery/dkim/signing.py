@@ -78,15 +78,15 @@ class Signer:
         return self._key.sign(sha256(data).digest())  # RFC 8463, 3: Ed25519 signs the hash
 
 
-def sign_all(message: bytes, signers: Iterable[Signer], own: Sequence[bytes] = ()) -> bytes:
+def sign_all(message: bytes, signers: Iterable[Signer], own: Sequence[bytes] = (), *, has_pairs: bool = False) -> bytes:
     """The signature fields of several signers for one message, which is hashed once; `b""` without signers.
 
-    `own` as in `canonicalize`.
+    `own` and `has_pairs` as in `canonicalize`.
     """
     present = list(signers)
     if not present:
         return b""
-    canonical = canonicalize(message, own)
+    canonical = canonicalize(message, own, has_pairs=has_pairs)
     return b"".join([signer.sign_canonical(canonical) for signer in present])
 
 

@@ -7,6 +7,9 @@ from io import BytesIO
 MAXIMUM_LINE = 998  # RFC 5322, 2.1.1
 BASE64_BLOCK = 57 * 1024  # whole lines: 57 bytes make 76 characters
 PLAIN = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])
+# Each begins with a fixed byte, to which `re` jumps: half the time of `in` for a few bytes.
+FRAGILE_LINE = re.compile(rb"\n(?:(?<=[ \t]\r\n)|From)")
+BOUNDARY = re.compile(rb"--=_")
 FROM = re.compile(rb"^From ([^\r\n]*)", re.MULTILINE)
 SPILT = re.compile(rb"^([^\r\n]{74,75})(=(?:20|09))(?=\r\n)", re.MULTILINE)
 
@@ -47,27 +50,25 @@ def encode_text(text: str, *, is_closing: bool) -> tuple[bytes, bytes]:
 
 def canonical_bytes(text: str) -> bytes:
     """`text` in UTF-8 with CRLF at every line end."""
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
-        return text.replace("\n", "\r\n").encode("utf-8")
+        data = text.encode("utf-8")
     except UnicodeEncodeError:
         raise BodyError("the body holds half of a surrogate pair") from None
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return data.replace(b"\n", b"\r\n")
 
 
 def has_fragile_lines(data: bytes) -> bool:
     """Whether 7bit is unsafe: a line is too long, ends in white space, or looks like our delimiter or a mailbox file's.
 
-    Programs that keep mail in one file write `>From ` for a line that begins with `From ` (RFC 4155). Looking for a
-    single byte first saves most of the time for the bytes that are rare.
+    Programs that keep mail in one file write `>From ` for a line that begins with `From ` (RFC 4155).
     """
     return (
-        b" \r\n" in data
-        or (b"\t" in data and b"\t\r\n" in data)
+        FRAGILE_LINE.search(data) is not None
         or data.endswith((b" ", b"\t"))
-        or b"--=_" in data
-        or (b"F" in data and b"\nFrom" in data)
         or data.startswith(b"From")
+        or BOUNDARY.search(data) is not None
         or has_long_line(data)
     )
 

@@ -195,7 +195,7 @@ class Transaction:
 
     async def _send_content(self) -> Reply | None:
         self._stage = Stage.DATA
-        content = stuff_dots(self._delivery.content)
+        content = stuff_dots(self._delivery.content, has_pairs=self._delivery.has_pairs)
         if len(content) > ONE_WRITE:
             early = await self._write_content(content)
             if early is not None:
@@ -272,12 +272,13 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 _DOT = re.compile(rb"\n\.")
 
 
-def stuff_dots(content: bytes) -> bytes:
+def stuff_dots(content: bytes, *, has_pairs: bool = False) -> bytes:
     """`content` as it goes over the wire, without the final dot (RFC 5321, 4.5.2). It ends with CRLF.
 
-    A lone CR or LF becomes CRLF: sent as it is, it may end the mail early for some servers (SMTP smuggling).
+    A lone CR or LF becomes CRLF: sent as it is, it may end the mail early for some servers (SMTP smuggling). With
+    `has_pairs` it has none.
     """
-    if not (content.endswith(b"\r\n") and has_only_pairs(content)):
+    if not (content.endswith(b"\r\n") and (has_pairs or has_only_pairs(content))):
         content = _LINE_END.sub(b"\r\n", content)
         content += b"" if content.endswith(b"\r\n") else b"\r\n"
     if _DOT.search(content):

@@ -119,6 +119,7 @@ class Composer:
             return_path=return_path or source.from_address,
             address=claim.address,
             content=copy.content,
+            has_pairs=True,
             message=copy.message,
             attempt_number=claim.number,
             # Request reports only if they come to our return path: a sender's own mailbox wants no success reports.
@@ -235,4 +236,5 @@ def render_signed(prepared: PreparedMessage, own: OwnParts, identity: Identity |
     content = prepared.render(own.headers, html=own.html, text=own.text)
     if not identity or not identity.signers:
         return content
-    return sign_all(content, identity.signers, [own.headers[-1][0].lower().encode("ascii")]) + content
+    own_names = [own.headers[-1][0].lower().encode("ascii")]
+    return sign_all(content, identity.signers, own_names, has_pairs=True) + content

@@ -1,11 +1,14 @@
 """The examples of RFC 6376 and RFC 8463, to the byte."""
 
+import re
 from base64 import b64decode, b64encode
 from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
 from delivery.dkim.canonical import canonical_body, canonical_field, canonicalize, normalize_line_ends, select_fields
 from delivery.dkim.signing import public_record
@@ -89,6 +92,23 @@ def test_relaxed_bodies(body: bytes, canonical: bytes) -> None:
     assert canonical_body(body) == canonical
 
 
+def canonicalize_lines(body: bytes) -> bytes:
+    """RFC 6376, 3.4.4, line by line."""
+    lines = [re.sub(rb"[ \t]+", b" ", line).rstrip(b" ") for line in body.split(b"\r\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    return b"".join(line + b"\r\n" for line in lines)
+
+
+@given(st.lists(st.sampled_from([b"\r\n", b" ", b"  ", b"\t", b"a", b"\xff", b"."])).map(b"".join))
+def test_any_body_is_canonical_line_by_line(body: bytes) -> None:
+    expected = canonicalize_lines(body)
+    assert canonical_body(body) == expected
+    message = b"From: a@b.test\r\n\r\n" + body
+    assert canonicalize(message).body_hash == b64encode(sha256(expected).digest())
+    assert canonicalize(message, has_pairs=True) == canonicalize(message)
+
+
 @pytest.mark.parametrize(
     ("field", "canonical"),
     [
@@ -128,7 +148,7 @@ def test_fields_are_signed_once_more_than_present_and_from_the_bottom() -> None:
     "end", ["", "\r\n", "\r\n\r\n", "\r", " ", "\t", " \r\n", "a  b\r\n", "a \r\n", "\r\n \r\n", "a\tb"]
 )
 @pytest.mark.parametrize("lines", [0, 1_000])
-def test_a_large_body_has_the_hash_of_its_canonical_form(lines: int, end: str) -> None:
+def test_a_body_has_the_hash_of_its_canonical_form(lines: int, end: str) -> None:
     body = b"a line of base64, of seventy-six characters as it were, without anything\r\n" * lines + end.encode()
     for message in (b"From: a@b.test\r\n\r\n" + body, b"From: a@b.test\r\n\r\n" + b"\r\n" * 70_000 + body):
         _, _, whole = normalize_line_ends(message).partition(b"\r\n\r\n")

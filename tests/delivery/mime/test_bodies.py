@@ -7,7 +7,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from delivery.mime.bodies import BASE64_BLOCK, BodyError, base64_lines, encode_text, text_entity
+from delivery.mime.bodies import (
+    BASE64_BLOCK,
+    BodyError,
+    base64_lines,
+    canonical_bytes,
+    encode_text,
+    has_fragile_lines,
+    text_entity,
+)
 
 bodies = st.text(st.characters(exclude_categories=("Cs",)) | st.sampled_from(" \t\r\n.=\x00é€"), max_size=400)
 
@@ -79,6 +87,24 @@ def test_a_line_longer_than_smtp_allows_is_not_sent_as_it_is() -> None:
     assert encode_text("x" * 999 + "\n", is_closing=True)[0] == b"quoted-printable"
     assert encode_text("short\n" * 500 + "x" * 999 + "\nshort\n", is_closing=True)[0] == b"quoted-printable"
     assert encode_text(("x" * 500 + "\n") * 500, is_closing=True)[0] == b"7bit"
+
+
+def find_fragile(data: bytes) -> bool:
+    """What `has_fragile_lines` looks for, line by line."""
+    return b"--=_" in data or any(
+        len(line) > 998 or line.endswith((b" ", b"\t")) or line.startswith(b"From") for line in data.split(b"\r\n")
+    )
+
+
+@given(st.lists(st.sampled_from(["\n", " ", "\t", "From", "F", "--=_", "-", "a", "=_", "x" * 990])).map("".join))
+@example("From")
+@example("a\nFrom")
+@example("a \t")
+@example(" \n")
+@example("a\t\nb")
+def test_fragile_lines_are_found_wherever_they_are(text: str) -> None:
+    data = canonical_bytes(text)
+    assert has_fragile_lines(data) == find_fragile(data)
 
 
 def test_half_a_surrogate_pair_is_refused() -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from delivery.line_ends import has_only_pairs
 from delivery.mime.message import (
     Attachment,
     AttachmentTypeError,
@@ -145,7 +146,9 @@ def test_two_parsers_read_what_was_given() -> None:
 )
 def test_any_bodies_and_attachment_arrive_identical(text: str, html: str, data: bytes) -> None:
     attachment = Attachment(filename="a.bin", content_type="application/octet-stream", content=data)
-    message = parsed(build(content(text=text, html=html, attachments=[attachment])))
+    built = build(content(text=text, html=html, attachments=[attachment]))
+    assert has_only_pairs(built)  # composing says so to those who sign and send it
+    message = parsed(built)
     expected = [value.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n") for value in (text, html)]
     assert [text_of(message, "plain"), text_of(message, "html")] == expected
     (part,) = message.iter_attachments()
@@ -259,6 +262,7 @@ def test_an_attached_mail_is_never_encoded(body: str, encoding: str, ending: str
     assert message["Content-Transfer-Encoding"] == (None if encoding == "7bit" else "8bit")
     assert mail.replace(ending, "\r\n").encode() in data
     assert data.isascii() == (encoding == "7bit")
+    assert has_only_pairs(data)
 
 
 @pytest.mark.parametrize("mail", [b"a\0", b"x" * 999])
