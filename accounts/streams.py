@@ -119,11 +119,16 @@ def build_feedback_id(project_id: UUID, stream: str) -> str:
     The installation comes last, as Gmail's SenderId: https://support.google.com/a/answer/6254652. Words depend on
     nothing that changes with a key, because Gmail's reports compare days.
     """
-    host = urlsplit(settings.PUBLIC_URL).netloc
-    return ":".join([make_word(project_id, "stream", stream), make_word(project_id, "project"), make_word(host)])
+    return join_words(project_id, stream, settings.PUBLIC_URL)
 
 
 @lru_cache(maxsize=4096)
+def join_words(project_id: UUID, stream: str, public_url: str) -> str:
+    """Kept, since the mail of a stream has the same one."""
+    host = urlsplit(public_url).netloc
+    return ":".join([make_word(project_id, "stream", stream), make_word(project_id, "project"), make_word(host)])
+
+
 def make_word(*parts: object) -> str:
     """An opaque word for `parts`, always the same one."""
     digest = sha256("\0".join(["feedback id", *map(str, parts)]).encode()).digest()

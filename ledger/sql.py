@@ -153,8 +153,11 @@ def as_rows(items: Iterable[Mapping[str, Any]]) -> str:
 
 
 def as_ids(ids: Iterable[UUID | int]) -> str:
-    """Ids as one array value, for `%s::uuid[]` or `%s::bigint[]`. psycopg would examine each element of a list."""
-    return "{" + ",".join(map(str, ids)) + "}"
+    """Ids as one array value, for `%s::uuid[]` or `%s::bigint[]`. psycopg would examine each element of a list.
+
+    PostgreSQL takes a UUID without hyphens, which is written in half the time.
+    """
+    return "{" + ",".join([f"{id_.int:032x}" if isinstance(id_, UUID) else str(id_) for id_ in ids]) + "}"
 
 
 def as_nullable(values: Iterable[UUID | int | None]) -> str:

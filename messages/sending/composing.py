@@ -144,8 +144,8 @@ class Composer:
 
     def _count_down(self, message_id: UUID) -> None:
         """Keep nothing of a message after the last recipient's copy was made."""
-        self._left[message_id] -= 1
-        if self._left[message_id]:
+        left = self._left[message_id] = self._left[message_id] - 1
+        if left:
             return
         self._prepared.pop(message_id, None)
         self._last_made.copy = None

@@ -52,8 +52,9 @@ class ProjectLoad:
 
 def take_one(counts: Counter[T], key: T) -> None:
     """Count one less; a count of 0 is left out."""
-    if counts[key] > 1:
-        counts[key] -= 1
+    count = counts[key]
+    if count > 1:
+        counts[key] = count - 1
     else:
         del counts[key]
 

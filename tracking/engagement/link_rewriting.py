@@ -4,11 +4,9 @@ Everything else stays byte for byte: comments for Outlook, entities, unusual quo
 """
 
 import html
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
-NEEDS_ESCAPE = re.compile("[&<>\"']").search
 QUOTES = frozenset("\"'")
 
 Wrap = Callable[[int], str]
@@ -26,16 +24,17 @@ def splice(document: str, places: Sequence[int], wrap: Wrap | None, pixel: str =
     position = 0
     # The number of links before the pixel.
     pixel_index = bisect_left(places, pixel_at, 1) // 2
-    for index, start in enumerate(places[1::2]):
+    for index, (start, end) in enumerate(zip(places[1::2], places[2::2], strict=True)):
         if index == pixel_index:
             parts += (document[position:pixel_at], pixel)
             position = pixel_at
         url = wrap(index)
-        if NEEDS_ESCAPE(url):
+        # Half the time of a regular expression.
+        if "&" in url or "<" in url or ">" in url or '"' in url or "'" in url:
             url = html.escape(url)
         # An unquoted value gets quotes.
         parts += (document[position:start], url if document[start - 1] in QUOTES else f'"{url}"')
-        position = places[2 * index + 2]
+        position = end
     if pixel_index >= len(places) // 2:
         parts += (document[position:pixel_at], pixel)
         position = pixel_at

@@ -15,7 +15,8 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from common.ids import new_id
-from ledger.sql import Prepared, as_ids, fetch
+from delivery.records import record
+from ledger.sql import Prepared, as_ids, as_texts, fetch
 from tracking.message_tables import MESSAGES
 from tracking.models import Suppression, SuppressionWay
 from tracking.suppressions.erased import join_by_address, list_stored_forms, map_stored_forms
@@ -98,7 +99,7 @@ def find_suppressed(
     return join_by_address(found, forms)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class ClaimedMail:
     """A recipient that is about to be sent to."""
 
@@ -128,7 +129,7 @@ def find_stopped(mail: Collection[ClaimedMail]) -> Mapping[UUID, Cause]:
         "recipients": as_ids(one.recipient_id for one, _ in asked),
         "messages": as_ids(one.message_id for one, _ in asked),
         "projects": as_ids(one.project_id for one, _ in asked),
-        "addresses": [form for _, form in asked],
+        "addresses": as_texts(form for _, form in asked),
     }
     causes: dict[UUID, Cause] = {}
     for recipient_id, reason, stream in fetch(_STOPPED, values):
