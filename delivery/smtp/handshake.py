@@ -45,7 +45,10 @@ async def open_session(config: SmtpConfig, context: ssl.SSLContext, login: Login
             if error.reply.stage not in TRY_NEXT_ADDRESS:
                 raise
             refusal = error
-    raise refusal or _refuse_unconnected(config, "the host has no address")
+    try:
+        raise refusal or _refuse_unconnected(config, "the host has no address")
+    finally:
+        refusal = None  # this frame is in the error's traceback: the circle would keep the mail in memory
 
 
 async def _find_addresses(config: SmtpConfig) -> Sequence[SocketAddress]:

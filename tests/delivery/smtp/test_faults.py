@@ -1,9 +1,10 @@
+import gc
 import socket
 import time
 
 import pytest
 
-from delivery.envelope import Outcome, Stage
+from delivery.envelope import Delivery, Outcome, Stage
 from tests.smtp_mail import CONTENT, build_delivery, build_timeouts, build_transport, grant_all, send, send_all, send_to
 from tests.smtp_server import Cut, Drip, Last, Late, Script, Silent, SmtpServer
 
@@ -118,6 +119,20 @@ def test_nobody_there_is_deferred_without_having_reached_anybody(closed_port):
     )
     assert reply.text == "no connection to 127.0.0.1: Connection refused"
     assert reply.remote_host == f"127.0.0.1:{closed_port}"
+
+
+def test_nobody_there_leaves_no_mail_in_memory(closed_port):
+    """An error and the frame that holds it are a circle, which the collector would find some hundred objects later."""
+    with SmtpServer() as server:
+        transport = build_transport(server, port=closed_port)
+        gc.collect()
+        gc.disable()
+        try:
+            send(transport)
+            left = [one for one in gc.get_objects() if isinstance(one, Delivery)]
+        finally:
+            gc.enable()
+    assert left == []
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70 + ".test", "x..y", "\0"])
