@@ -1,11 +1,11 @@
 """The events that conversations send to their owner, and the replies that replace missing ones."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
 
 from delivery.envelope import Delivery, Outcome, Reply, Stage
+from delivery.records import record
 
 
 class SendPermit:
@@ -25,7 +25,7 @@ class SendPermit:
             on_answer(allowed)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Finished:
     """A group whose conversation has ended: each id has a reply or was not granted."""
 

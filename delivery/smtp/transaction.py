@@ -21,10 +21,14 @@ CLOSING = 421
 ENVELOPE = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 # The first digit that lets the transaction go on.
 GOES_ON: Mapping[Stage, int] = {Stage.MAIL: 2, Stage.RCPT: 2, Stage.DATA: 3}
+# What is written as it is: most ids and addresses are.
+_XCHARS = re.compile(r"[!-*,-<>-~]*")
 
 
 def write_xtext(text: str) -> bytes:
     """Printable ASCII as a parameter's value takes it (RFC 3461, 4)."""
+    if _XCHARS.fullmatch(text):
+        return text.encode()
     return "".join(char if char not in "+=" and "!" <= char <= "~" else f"+{ord(char):02X}" for char in text).encode()
 
 

@@ -18,6 +18,7 @@ from delivery.mime.attachments import AttachmentTypeError
 from delivery.mime.bodies import BodyError
 from delivery.mime.headers import HeaderError
 from delivery.mime.message import MessageContent, PreparedMessage, prepare_message
+from delivery.records import record
 from domains.signing_identities import Identity, identities
 from messages.attachments import StorageAwayError
 from messages.feedback.mail_ids import message_header, recipient_header
@@ -36,7 +37,7 @@ from providers.transports import takes_own_copies
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class MailRoute:
     """What a mail depends on of its provider.
 

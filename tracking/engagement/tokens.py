@@ -9,7 +9,6 @@ import hmac
 import struct
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import sha256
@@ -17,6 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from delivery.records import record
 from delivery.short_macs import begin_mac, make_mac
 
 LAYOUT = struct.Struct(">B16sH")
@@ -33,7 +33,7 @@ class TokenPurpose(IntEnum):
     UNSUBSCRIBE = 3
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Token:
     """The content of a valid token. `link` is the index in the message's list of links, 0 without a link."""
 
