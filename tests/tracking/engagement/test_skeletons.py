@@ -1,7 +1,7 @@
 """Renderings of one template: what is told by their skeleton is what reading the whole would find."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -247,12 +247,37 @@ def test_a_value_with_markup_is_read_and_the_next_one_is_not() -> None:
         ('<a href="https://x.test/">{{ v }}</a>', "Unsubscribe"),
         ('<a href="https://x.test/">un{{ v }}</a>', "subscribe"),
         ('<a href="https://x.test/">{{ v }}</a>', ""),
-        ('<!-- {{ v }} --><a href="https://x.test/">t</a>', "--"),
+        ('<a href="https://x.test/">un{{ v }}</a>', "subscribe now"),
+        ('<a href="https://x.test/">{{ v }}scribe</a>', "To unsub"),
+        ('<a href="https://x.test/">un<img alt="{{ v }}">ribe</a>', "subsc"),
+        ('<a href="https://x.test/">Unsubscribe{{ v }}</a>', "d"),
+        ('<!-- {{ v }}> <a href="https://x.test/">t</a> --><a href="https://y.test/">t</a>', "--"),
+        ('<p title="{{ v | safe }}"><a href="https://x.test/">t</a></p>', '"><select>'),
+        ("<p title='{{ v | safe }}'><a href='https://x.test/'>t</a></p>", "'><!--"),
+        ('<p>{{ v | safe }}</p><a href="https://x.test/">t</a>', "<title>"),
     ],
 )
 def test_a_value_that_decides_makes_the_whole_be_read(source: str, changed: str) -> None:
     usual = ["https://x.test/1", "https://x.test/2", "https://x.test/3"] if 'href="{{' in source else ["/1", "/2", "/3"]
     assert count_whole(source, *({"v": value} for value in [*usual, changed, usual[0]])) == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "values"),
+    [
+        ('<a href="https://x.test/">&#11{{ v }};nsubscribe</a>', "897"),
+        ('<p>{{ v | safe }}amp;</p><a href="https://x.test/">&{{ v }}#117;nsubscribe</a>', ["x", "y", "amp;", ""]),
+        ("<a href='https://x.test/' data-track={{ v }}>t</a>", ["on", "yes", "off"]),
+        ("<a href='https://x.test/' data-track='{{ v }}'>t</a>", ["on", "yes", "off"]),
+        ('<a title=x"{{ v }}" href="https://x.test/">t</a>', ["1", "2", " data-track=off x="]),
+        ('<a href="https://x.test/">un<style>x </style>{{ v }}</a>', ["1", "2", "subscribe now"]),
+        ("a <{{ v }}<a href='https://x.test/'>t</a>", ["1", "2", "select>"]),
+        ("<!--{{ v }}> <a href='https://x.test/'>t</a> -->", ["1", "2", ""]),
+        ("<!-- --{{ v }}> <a href='https://x.test/'>t</a> -->", ["1", "2", ""]),
+    ],
+)
+def test_a_place_where_a_value_may_change_anything_has_no_skeleton(source: str, values: Sequence[str]) -> None:
+    assert count_whole(source, *({"v": value} for value in values)) == len(values)
 
 
 def test_texts_from_which_nothing_is_learnt_are_tried_three_times() -> None:
