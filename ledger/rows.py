@@ -4,7 +4,7 @@ A statement of several parts takes one round trip to the server, and is a transa
 shapes of the parts only, so that it is composed once and prepared once per connection; the values are sent beside it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -14,6 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, models
 from django.db.models.base import ModelState
 from psycopg import sql
 
+from ledger.database.encoding import ENCODERS, Encoded
 from ledger.database.raw import fetch_raw
 from ledger.database.text_array import write_texts
 
@@ -27,10 +28,17 @@ class Shape(Protocol):
     def size(self) -> int:
         """The number of its values."""
 
+    @property
+    def formats(self) -> Sequence[int]:
+        """Those of values that are encoded. psycopg converts values without."""
+
     def write(self, first: int) -> str:
         """The text, whose values begin at `$first`."""
 
 
+# Up to so many rows of a table each value is sent by itself. Each number of rows is a statement of its own, and from
+# three rows on JSON takes Python less time.
+FEW_ROWS = 2
 # A part of a statement, and its values.
 Part: TypeAlias = tuple[Shape, Sequence[Any]]
 
@@ -40,6 +48,7 @@ class Text(NamedTuple):
 
     text: str
     size: int = 0
+    formats: Sequence[int] = ()
 
     def write(self, first: int) -> str:
         return self.text.format(*[f"${first + index}" for index in range(self.size)])
@@ -57,6 +66,7 @@ class RowsShape(NamedTuple):
     model: type[models.Model]
     source: str
     apart: tuple[str, ...] = ()
+    formats: Sequence[int] = ()
 
     @property
     def size(self) -> int:
@@ -64,15 +74,34 @@ class RowsShape(NamedTuple):
 
     def write(self, first: int) -> str:
         table = describe_table(self.model, self.apart)
-        names = ", ".join(column.name for column in (*table.columns, *table.apart))
+        names = table.names
         types = ", ".join(f"{column.name} {column.type}" for column in table.columns)
-        values = ", ".join(column.write_value() for column in (*table.columns, *table.apart))
         sent = f"json_to_recordset(${first}::json) AS {'' if self.apart else 'v'}({types})"
         if self.apart:
             arrays = ", ".join(f"${first + index}::text[]" for index in range(1, self.size))
             sent = f"ROWS FROM ({sent}, unnest({arrays})) AS v({names})"
-        rows = f"SELECT {values} FROM {sent}, {self.source}"  # noqa: S608 - names
-        return f"{self.name} AS (INSERT INTO {table.name} ({names}) {rows})"
+        return f"{self.name} AS ({table.write_insert(sent, self.source)})"
+
+
+class ValuesShape:
+    """A part with so few rows that each value is one of the statement's, in the text's place ROWS, under the name `v`:
+    PostgreSQL parses no JSON then, and calls no function for the rows. `columns` are names and types.
+
+    Make it once: it is compared by identity.
+    """
+
+    def __init__(self, text: str, columns: Sequence[tuple[str, str]], count: int) -> None:
+        self._text, self._columns = text, columns
+        self.formats: Sequence[int] = [ENCODERS[type_].format for _, type_ in columns] * count
+        self.size = len(self.formats)
+
+    def write(self, first: int) -> str:
+        rows = [
+            ", ".join(f"${start + place}::{type_}" for place, (_, type_) in enumerate(self._columns))
+            for start in range(first, first + self.size, len(self._columns))
+        ]
+        names = ", ".join(name for name, _ in self._columns)
+        return self._text.replace("ROWS", f"(VALUES ({'), ('.join(rows)})) AS v({names})")
 
 
 class Column(NamedTuple):
@@ -103,6 +132,19 @@ class Table:
         self._converted = [
             (column.key, column.attname, column.convert) for column in self.columns if column.convert is not None
         ]
+        self.names = ", ".join(column.name for column in (*self.columns, *self.apart))
+        self.can_encode = all(column.convert is None and column.type in ENCODERS for column in described)
+        self._encoders = [(each.attname, ENCODERS[each.type].encode) for each in self.columns if self.can_encode]
+
+    def write_insert(self, sent: str, source: str) -> str:
+        """The INSERT of the rows `v` of a FROM clause."""
+        values = ", ".join(column.write_value() for column in (*self.columns, *self.apart))
+        return f"INSERT INTO {self.name} ({self.names}) SELECT {values} FROM {sent}, {source}"  # noqa: S608 - names
+
+    def encode(self, row: models.Model) -> list[bytes | None]:
+        """The values of `columns`, if the table can encode them."""
+        values = row.__dict__
+        return [None if (value := values[name]) is None else encode(value) for name, encode in self._encoders]
 
     def read(self, row: models.Model) -> dict[str, Any]:
         """The row as JSON has it; a column without a value is left out."""
@@ -192,6 +234,9 @@ def insert_part(name: str, rows: Sequence[models.Model], source: str, apart: tup
     Database defaults and `auto_now` are not applied.
     """
     model = type(rows[0])
+    table = describe_table(model)
+    if len(rows) <= FEW_ROWS and table.can_encode:
+        return shape_values(name, model, source, len(rows)), [each for row in rows for each in table.encode(row)]
     table = describe_table(model, apart)
     values: list[Any] = [write_json([table.read(row) for row in rows])]
     values += [write_texts([row.__dict__[column.attname] for row in rows]) for column in table.apart]
@@ -201,6 +246,19 @@ def insert_part(name: str, rows: Sequence[models.Model], source: str, apart: tup
 @lru_cache(maxsize=100)
 def shape_rows(name: str, model: type[models.Model], source: str, apart: tuple[str, ...]) -> RowsShape:
     return RowsShape(name, model, source, apart)
+
+
+@lru_cache(maxsize=100)
+def shape_values(name: str, model: type[models.Model], source: str, count: int) -> ValuesShape:
+    table = describe_table(model)
+    columns = [(column.name, column.type) for column in table.columns]
+    return ValuesShape(f"{name} AS ({table.write_insert('ROWS', source)})", columns, count)
+
+
+def encode_rows(columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> list[bytes | None]:
+    """The values of a `ValuesShape` of these columns, by names and types."""
+    encoders = [(name, ENCODERS[type_].encode) for name, type_ in columns.items()]
+    return [None if (value := row[name]) is None else encode(value) for row in rows for name, encode in encoders]
 
 
 def write_json(value: object) -> str:
@@ -214,16 +272,30 @@ def mark_stored(rows: Sequence[models.Model]) -> None:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
+class Statement(NamedTuple):
+    """The text, whose encoded values follow all others, their formats, and which parts have them."""
+
+    text: bytes
+    formats: Sequence[int]
+    are_encoded: Sequence[bool]
+
+
 @lru_cache(maxsize=500)
-def write_statement(shapes: tuple[Shape, ...], end: str) -> bytes:
-    texts, first = [], 1
-    for shape in shapes:
-        texts.append(shape.write(first))
-        first += shape.size
-    return f"WITH {', '.join(texts)} {end}".encode()
+def write_statement(shapes: tuple[Shape, ...], end: str) -> Statement:
+    are_encoded, texts = [bool(shape.formats) for shape in shapes], []
+    first = {False: 1, True: 1 + sum(shape.size for shape in shapes if not shape.formats)}
+    for shape, is_encoded in zip(shapes, are_encoded, strict=True):
+        texts.append(shape.write(first[is_encoded]))
+        first[is_encoded] += shape.size
+    formats = [each for shape in shapes for each in shape.formats]
+    return Statement(f"WITH {', '.join(texts)} {end}".encode(), formats, are_encoded)
 
 
 def run_parts(parts: Sequence[Part], end: str) -> tuple[Any, ...]:
     """Run the parts as one statement `WITH part, part, … end`; returns its one row."""
-    given = [value for _, values in parts for value in values]
-    return fetch_raw(write_statement(tuple([shape for shape, _ in parts]), end), given)
+    statement = write_statement(tuple([shape for shape, _ in parts]), end)
+    given: list[Any] = []
+    contents: list[bytes | None] = []
+    for (_, values), is_encoded in zip(parts, statement.are_encoded, strict=True):
+        (contents if is_encoded else given).extend(values)
+    return fetch_raw(statement.text, given, Encoded(contents, statement.formats))

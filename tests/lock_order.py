@@ -7,10 +7,11 @@ skips locked rows waits for nobody: it counts as held, and is not judged.
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import psycopg
 import pytest
@@ -147,9 +148,9 @@ def recorded_locks() -> Iterator[Transactions]:
             transactions.begin()
         transactions.note(text.decode() if isinstance(text, bytes) else str(text))
 
-    def note_raw(query: bytes, values: Sequence[object]) -> tuple[object, ...]:
+    def note_raw(query: bytes, *values: Any) -> tuple[object, ...]:
         note_text(query)
-        return send_raw(query, values)
+        return send_raw(query, *values)
 
     def note(cursor: "psycopg.Cursor[object]", query: object, *args: object, **kwargs: object) -> object:
         if cursor.connection is connection.connection:

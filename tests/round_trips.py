@@ -1,7 +1,8 @@
 """Counts the statements that are sent to the database; each waits for its answer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,9 +20,9 @@ def counted_statements() -> Iterator[list[str]]:
         sent.append(query.decode() if isinstance(query, bytes) else str(query))
         return execute(cursor, query, *args, **kwargs)  # type: ignore[arg-type]
 
-    def note_raw(query: bytes, values: Sequence[object]) -> object:
+    def note_raw(query: bytes, *values: Any) -> object:
         sent.append(query.decode())
-        return send_raw(query, values)
+        return send_raw(query, *values)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(psycopg.Cursor, "execute", note)

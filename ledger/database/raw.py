@@ -16,16 +16,18 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatu
 from psycopg.pq.abc import PGconn, PGresult
 
 from ledger.database.base import DatabaseWrapper
+from ledger.database.encoding import Encoded
 
 # A connection keeps as many statements prepared; there are as many as emails have shapes.
 MOST_PREPARED = 100
 _numbers = count()
+_NOTHING = Encoded((), ())
 
 
-def fetch_raw(sql: bytes, values: Sequence[Any]) -> tuple[Any, ...]:
+def fetch_raw(sql: bytes, values: Sequence[Any], encoded: Encoded = _NOTHING) -> tuple[Any, ...]:
     """The first row of a statement whose values are `$1`, `$2` …; PostgreSQL prepares it once for a connection.
 
-    Raises Django's errors, like the ORM.
+    Those that are encoded follow those that psycopg converts. Raises Django's errors, like the ORM.
     """
     wrapper = cast(DatabaseWrapper, connections[DEFAULT_DB_ALIAS])
     wrapper.ensure_connection()
@@ -36,12 +38,13 @@ def fetch_raw(sql: bytes, values: Sequence[Any]) -> tuple[Any, ...]:
             # psycopg begins the transaction with the first statement that it sees.
             psycopg.Cursor(line).execute("")
         adapter = Transformer(line)
-        given: Any = adapter.dump_sequence(values, [PyFormat.AUTO] * len(values))
+        given: Any = [*adapter.dump_sequence(values, [PyFormat.AUTO] * len(values)), *encoded.contents]
+        # PostgreSQL finds the type of an encoded value in the statement.
+        types, formats = adapter.types or (), [*(adapter.formats or ()), *encoded.formats]
         if wrapper.is_pooled:
-            result = server.exec_params(sql, given, adapter.types, adapter.formats)
+            result = server.exec_params(sql, given, [*types, *[0] * len(encoded.contents)], formats)
         else:
-            name = _prepare(line, (sql, adapter.types or ()))
-            result = server.exec_prepared(name, given, adapter.formats)
+            result = server.exec_prepared(_prepare(line, (sql, types)), given, formats)
         _check(server, result, ExecStatus.TUPLES_OK)
         adapter.set_pgresult(result)
         return adapter.load_row(0, tuple)
