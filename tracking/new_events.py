@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ledger.rows import Part, Text, write_json
+from ledger.rows import FEW_ROWS, Part, Shape, Text, ValuesShape, encode_rows, write_json
 from tracking.events import INSERT_FACTS, PAYLOAD_TIME, Fact
 from webhooks.publishing import PUBLISH, max_attempts
 
@@ -24,15 +24,22 @@ class NewFact:
 
 
 # `body` is the data of the webhook delivery: as `tracking.events.record_facts` has it, which reads it from the tables.
-_FACTS = """
-facts AS MATERIALIZED (
-    SELECT f.* FROM json_to_recordset({0}::json) AS f(
-        id uuid, project_id uuid, message_id uuid, recipient_id uuid, address text, type text, data jsonb, body jsonb,
-        is_test boolean
-    ), SOURCE
-)
-"""
+_COLUMNS = {
+    "id": "uuid",
+    "project_id": "uuid",
+    "message_id": "uuid",
+    "recipient_id": "uuid",
+    "address": "text",
+    "type": "text",
+    "data": "jsonb",
+    "body": "jsonb",
+    "is_test": "boolean",
+}
+_FROM_JSON = f"json_to_recordset({{0}}::json) AS v({', '.join(map(' '.join, _COLUMNS.items()))})"
+_FACTS = "facts AS MATERIALIZED (SELECT v.* FROM ROWS, SOURCE)"
 _WRITTEN = Text(f"written AS ({INSERT_FACTS})")
+# The same in one part, where nobody else reads them.
+_WRITTEN_ONLY = _WRITTEN.text.replace("FROM facts", "FROM (SELECT v.* FROM ROWS, SOURCE) AS facts")
 # The payload is made only for endpoints that want it.
 _POSTED = Text(
     f"""
@@ -46,24 +53,25 @@ told AS (
 )
 
 
-def event_parts(facts: Sequence[NewFact], source: str) -> list[Part]:
-    """The parts that write the events, and a row in the part `posted` for each webhook delivery, if `source` has a row.
+def event_parts(facts: Sequence[NewFact], source: str, *, is_heard: bool) -> list[Part]:
+    """The parts that write the events if `source` has a row; if `is_heard`, with a row in the part `posted` for each
+    webhook delivery.
 
     The caller wakes the webhooks' worker after the commit if there are any.
     """
-    return [
-        (shape_facts(source), [write_json([build_row(fact) for fact in facts])]),
-        (_WRITTEN, []),
-        (_POSTED, [max_attempts()]),
-    ]
+    rows = [build_row(fact, is_heard=is_heard) for fact in facts]
+    shape = shape_facts(source, len(facts) if len(facts) <= FEW_ROWS else 0, is_heard=is_heard)
+    part = shape, encode_rows(_COLUMNS, rows) if shape.formats else [write_json(rows)]
+    return [part, (_WRITTEN, []), (_POSTED, [max_attempts()])] if is_heard else [part]
 
 
-@lru_cache(maxsize=10)
-def shape_facts(source: str) -> Text:
-    return Text(_FACTS.replace("SOURCE", source), 1)
+@lru_cache(maxsize=100)
+def shape_facts(source: str, few: int, *, is_heard: bool) -> Shape:
+    text = (_FACTS if is_heard else _WRITTEN_ONLY).replace("SOURCE", source)
+    return ValuesShape(text, tuple(_COLUMNS.items()), few) if few else Text(text.replace("ROWS", _FROM_JSON), 1)
 
 
-def build_row(new: NewFact) -> dict[str, Any]:
+def build_row(new: NewFact, *, is_heard: bool) -> dict[str, Any]:
     fact = new.fact
     return {
         "id": fact.id,
@@ -73,7 +81,7 @@ def build_row(new: NewFact) -> dict[str, Any]:
         "address": fact.address,
         "type": fact.type,
         "data": fact.data,
-        "body": build_body(new),
+        "body": build_body(new) if is_heard else None,
         "is_test": new.shown["test"],
     }
 

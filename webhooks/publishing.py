@@ -61,6 +61,40 @@ class Listeners:
 ENABLED = str(EndpointStatus.ENABLED)
 listeners = Listeners()
 
+# The enabled endpoints of a project, as a part of a statement with its id and whether it is about test mail.
+HEARD = f"""
+heard AS MATERIALIZED (
+    SELECT 1 AS id FROM webhooks_endpoint
+    WHERE project_id = {{0}}::uuid AND is_test = {{1}}::boolean AND status = '{EndpointStatus.ENABLED}'
+)
+"""  # noqa: S608 - built from constants
+
+
+class UnheardProjects:
+    """Projects that had no endpoint when their last statement ran. It is a guess: the next one looks itself.
+
+    Live and test mail have endpoints of their own.
+    """
+
+    MOST = 10_000
+
+    def __init__(self) -> None:
+        self._known: set[tuple[UUID, bool]] = set()
+
+    def has(self, project_id: UUID, *, is_test: bool) -> bool:
+        return (project_id, is_test) in self._known
+
+    def note(self, project_id: UUID, *, is_test: bool, is_unheard: bool) -> None:
+        if not is_unheard:
+            self._known.discard((project_id, is_test))
+            return
+        if len(self._known) >= self.MOST:
+            self._known.clear()
+        self._known.add((project_id, is_test))
+
+
+unheard_projects = UnheardProjects()
+
 
 def wait_until_known() -> None:
     """Wait until every process knows a new or enabled endpoint. Call it after the commit."""

@@ -15,12 +15,13 @@ from uuid import UUID
 from accounts.idempotency import KeptAnswer, key_parts, lock_part_of_keys
 from accounts.streams import DEFAULT_STREAM
 from ledger.clock import correct_clock
-from ledger.rows import Part, Text, insert_part, mark_stored, run_parts, write_statement
+from ledger.rows import Part, Text, insert_part, mark_stored, run_parts
 from messages.attachments import NewFiles, file_parts
 from messages.models import Attachment, Content, Message, Recipient, Subject
 from tracking.models import TrackedLinks
 from tracking.new_events import NewFact, event_parts
 from tracking.suppressions.reach import Cause
+from webhooks.publishing import HEARD, unheard_projects
 
 # Entries of the list by lower-case address.
 Listed = Mapping[str, Sequence[Cause]]
@@ -89,17 +90,20 @@ kept AS MATERIALIZED (
     2,
 )
 _GATE = """
-gate AS MATERIALIZED (
-    SELECT LOCK AS lock WHERE (SELECT lines FROM listed) = {0}::text
-    AND (SELECT count(*) FROM kept) = cardinality(string_to_array({1}::text, '/'))
+{name} AS MATERIALIZED (
+    SELECT {lock} WHERE (SELECT lines FROM listed) = {{0}}::text{streams}{unheard}
 )
 """
-_OPEN = Text("stored AS MATERIALIZED (SELECT 1 AS id FROM gate)")
+_GATE_STREAMS = " AND (SELECT count(*) FROM kept) = cardinality(string_to_array({1}::text, '/'))"
+_GATE_UNHEARD = " AND NOT EXISTS (SELECT FROM heard)"
+_KEPT = "(SELECT COALESCE(string_agg(name, '/'), '') FROM kept)"
+_POSTS = "(SELECT count(*) FROM posted)"
 _END = """
-SELECT (SELECT count(*) FROM gate), (SELECT count(*) FROM stored), (SELECT lines FROM listed),
-    (SELECT COALESCE(string_agg(name, '/'), '') FROM kept), (SELECT count(*) FROM posted),
+SELECT {gate}, count(*), (SELECT lines FROM listed), {kept}, {posts}, EXISTS (SELECT FROM heard),
     extract(epoch FROM statement_timestamp())::float8
+FROM stored
 """
+_HEARD = Text(HEARD, 2)
 
 
 def store(
@@ -109,11 +113,23 @@ def store(
 
     Raises DataError, and has stored nothing, if one of several keys is in use.
     """
-    streams = name_streams(condition)
-    parts = build_parts(condition, rows, files, answers)
+    streams = "/".join(sorted(set(condition.streams) - {DEFAULT_STREAM}))
+    project_id = str(condition.project_id)
+    is_heard = not unheard_projects.has(condition.project_id, is_test=condition.is_test)
+    gate, end = shape_gate(len(answers), has_streams=bool(streams), is_heard=is_heard)
+    parts: list[Part] = [
+        # Addresses hold no line ends. psycopg looks at each element of a list.
+        (_LISTED, [project_id, "\n".join(sorted(condition.addresses)), condition.is_test]),
+        *([(_STREAMS, [project_id, streams])] if streams else []),
+        (_HEARD, [project_id, condition.is_test]),
+        (gate, [write_listed(condition.listed), streams][: gate.size]),
+        *(key_parts("stored", answers, "gate") if answers else []),
+        *list_parts(rows, files, is_heard=is_heard),
+    ]
     sent_at = time.monotonic()
-    is_open, is_stored, listed, kept, post_count, stated = run_parts(parts, _END)
+    is_open, is_stored, listed, kept, post_count, has_endpoints, stated = run_parts(parts, end)
     correct_clock(stated, sent_at)
+    unheard_projects.note(condition.project_id, is_test=condition.is_test, is_unheard=not has_endpoints)
     if is_stored:
         for each in (rows.messages, rows.contents, rows.subjects, rows.recipients, rows.links, rows.attachments):
             mark_stored(each)
@@ -126,37 +142,26 @@ def store(
     )
 
 
-def build_parts(
-    condition: Condition, rows: NewRows, files: NewFiles | None = None, answers: Sequence[KeptAnswer] = ()
-) -> list[Part]:
-    """All parts of the statement."""
-    streams, project_id = name_streams(condition), str(condition.project_id)
-    return [
-        # Addresses hold no line ends. psycopg looks at each element of a list.
-        (_LISTED, [project_id, "\n".join(sorted(condition.addresses)), condition.is_test]),
-        (_STREAMS, [project_id, streams]),
-        (shape_gate(len(answers)), [write_listed(condition.listed), streams]),
-        *(key_parts("stored", answers, "gate") if answers else [(_OPEN, [])]),
-        *list_parts(rows, files),
-    ]
-
-
-def name_streams(condition: Condition) -> str:
-    """The names of the streams that are rows."""
-    return "/".join(sorted(set(condition.streams) - {DEFAULT_STREAM}))
-
-
-def compose(condition: Condition, rows: NewRows) -> None:
-    """Compose the text of the statement for rows of these shapes, which is kept."""
-    write_statement(tuple([shape for shape, _ in build_parts(condition, rows)]), _END)
-
-
 @lru_cache(maxsize=100)
-def shape_gate(key_count: int) -> Text:
-    return Text(_GATE.replace("LOCK", lock_part_of_keys(key_count) if key_count else "1"), 2)
+def shape_gate(key_count: int, *, has_streams: bool, is_heard: bool) -> tuple[Text, str]:
+    """The part with one row if the condition holds, and the end of the statement. Without keys it is `stored` itself;
+    each part that is not needed makes the statement cheaper to begin.
+    """
+    gate = _GATE.format(
+        name="gate" if key_count else "stored",
+        lock=f"{lock_part_of_keys(key_count)} AS lock" if key_count else "1 AS id",
+        streams=_GATE_STREAMS if has_streams else "",
+        unheard="" if is_heard else _GATE_UNHEARD,
+    )
+    end = _END.format(
+        gate="(SELECT count(*) FROM gate)" if key_count else "count(*)",
+        kept=_KEPT if has_streams else "''",
+        posts=_POSTS if is_heard else "0",
+    )
+    return Text(gate, 1 + has_streams), end
 
 
-def list_parts(rows: NewRows, files: NewFiles | None) -> Iterable[Part]:
+def list_parts(rows: NewRows, files: NewFiles | None, *, is_heard: bool) -> Iterable[Part]:
     for name, table in (
         ("messages", rows.messages),
         ("subjects", rows.subjects),
@@ -169,7 +174,7 @@ def list_parts(rows: NewRows, files: NewFiles | None) -> Iterable[Part]:
         yield insert_part("bodies", rows.contents, "stored", LONG_TEXTS)
     if files:
         yield from file_parts(files, rows.attachments, "stored")
-    yield from event_parts(rows.facts, "stored")
+    yield from event_parts(rows.facts, "stored", is_heard=is_heard)
 
 
 def write_listed(listed: Listed) -> str:

@@ -20,7 +20,7 @@ from templates_app.services import create_template, publish_template
 from tests.round_trips import counted_statements
 from tracking.suppressions.service import Entry, suppress
 from webhooks.models import WebhookDelivery
-from webhooks.services import add_endpoint
+from webhooks.services import add_endpoint, build_endpoint, remove_endpoint, store_endpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -125,10 +125,20 @@ def test_a_batch_is_accepted_in_one_round_trip(warm: Any, headers: dict[str, str
     assert Recipient.objects.count() == 56 * 11
 
 
-def test_a_webhook_endpoint_takes_no_further_round_trip(warm: Any, project: Any) -> None:
-    add_endpoint(project, url="https://hooks.example.com/", events=["*"])
+def test_a_webhook_endpoint_takes_a_further_round_trip_once(warm: Any, project: Any) -> None:
+    endpoint = add_endpoint(project, url="https://hooks.example.com/", events=["*"])
+    for count in (2, 1, 1):
+        assert len(count_queries(warm, "/emails", BODIES["plain"])) == count
+    assert WebhookDelivery.objects.count() == 3
+    remove_endpoint(endpoint)
+    for _ in range(3):
+        assert len(count_queries(warm, "/emails", BODIES["plain"])) == 1
+
+
+def test_live_mail_is_not_for_an_endpoint_of_test_mail(warm: Any, project: Any) -> None:
+    store_endpoint(build_endpoint(project, url="https://hooks.example.com/", events=["*"], is_test=True))
     assert len(count_queries(warm, "/emails", BODIES["plain"])) == 1
-    assert WebhookDelivery.objects.count() == 1
+    assert not WebhookDelivery.objects.exists()
 
 
 def test_a_replay_takes_two_round_trips(warm: Any) -> None:
