@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import OperationalError, transaction
+from msgspec import Raw
 from rest_framework.utils.encoders import JSONEncoder
 
 from accounts.models import IdempotencyKey
@@ -24,7 +25,7 @@ from common.errors import ApiError, BadRequestError, ConflictError
 from common.fields import decrypt, encrypt
 from common.large_json.spooled import SpooledText
 from ledger.limits import is_lock_timeout, lock_limit
-from ledger.rows import Part, Text
+from ledger.rows import Part, Text, write_rows
 from ledger.sql import execute, fetch_one_as, fetch_value
 
 KEPT_FOR = timedelta(hours=24)
@@ -177,19 +178,18 @@ class KeptAnswer:
     response: StoredResponse
 
 
-# The rows of keys that are free, or whose time or lease has ended; none for a key in use. The values are a JSON array.
+_COLUMNS = "project_id uuid, key text, is_test boolean, fingerprint bytea, status smallint, headers jsonb, body jsonb"
+# The rows of keys that are free, or whose time or lease has ended; none for a key in use.
 _KEEP = f"""
 keys_kept AS (
     INSERT INTO {TABLE} AS old (project_id, key, is_test, fingerprint, status, headers, body, created_at)
     SELECT v.project_id, v.key, v.is_test, v.fingerprint, v.status, v.headers, COALESCE(v.body, 'null'::jsonb), now()
-    FROM SOURCE, json_to_recordset({{0}}::json) AS v(
-        project_id uuid, key text, is_test boolean, fingerprint bytea, status smallint, headers jsonb, body jsonb
-    )
-    WHERE lock IS NOT NULL
+    FROM SOURCE, ROWS WHERE lock IS NOT NULL
     ON CONFLICT (project_id, key, is_test) DO UPDATE SET
         fingerprint = EXCLUDED.fingerprint, status = EXCLUDED.status, headers = EXCLUDED.headers, body = EXCLUDED.body,
         secret_body = NULL, created_at = EXCLUDED.created_at, lease_until = NULL
-    WHERE old.created_at <= now() - {{1}}::interval OR (old.status IS NULL AND old.lease_until <= now())
+    WHERE old.created_at <= now() - interval '{KEPT_FOR.total_seconds():.0f} seconds'
+        OR (old.status IS NULL AND old.lease_until <= now())
     RETURNING id
 )
 """  # noqa: S608 - the table's name
@@ -218,16 +218,14 @@ def key_parts(name: str, answers: Sequence[KeptAnswer], source: str) -> list[Par
             "fingerprint": "\\x" + answer.ticket.fingerprint.hex(),
             "status": answer.response.status,
             "headers": answer.response.headers,
-            "body": answer.response.body,
+            "body": Raw(json.dumps(answer.response.body, cls=JSONEncoder)),
         }
         for answer in answers
     ]
     is_many = len(answers) > 1
     kept = Text(f"{name} AS MATERIALIZED ({_KEPT[is_many]})", int(is_many))
-    return [
-        (Text(_KEEP.replace("SOURCE", source), 2), [json.dumps(rows, cls=JSONEncoder), KEPT_FOR]),
-        (kept, [len(answers)] if is_many else []),
-    ]
+    shape = write_rows(_KEEP.replace("SOURCE", source), _COLUMNS)
+    return [shape.build_part(rows), (kept, [len(answers)] if is_many else [])]
 
 
 class KeyTakenError(Exception):

@@ -4,7 +4,7 @@ A statement of several parts takes one round trip to the server, and is a transa
 shapes of the parts only, so that it is composed once and prepared once per connection; the values are sent beside it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -102,6 +102,30 @@ class ValuesShape:
         ]
         names = ", ".join(name for name, _ in self._columns)
         return self._text.replace("ROWS", f"(VALUES ({'), ('.join(rows)})) AS v({names})")
+
+
+class RowsText:
+    """A part's text, in whose place ROWS are rows under the name `v`: as values if they are few, and otherwise as JSON.
+
+    `columns` are names and types, as in a definition of columns.
+    """
+
+    def __init__(self, text: str, columns: str) -> None:
+        pairs = [(name, type_) for name, _, type_ in (each.partition(" ") for each in columns.split(", "))]
+        self._encoders = [(name, ENCODERS[type_].encode) for name, type_ in pairs]
+        self._few = [ValuesShape(text, pairs, count) for count in range(1, FEW_ROWS + 1)]
+        self._many = Text(text.replace("ROWS", f"json_to_recordset({{0}}::json) AS v({columns})"), 1)
+
+    def build_part(self, rows: Sequence[Mapping[str, Any]]) -> Part:
+        """The part for rows that have every column."""
+        if not 0 < len(rows) <= FEW_ROWS:
+            return self._many, [write_json(rows)]
+        values = [(row[name], encode) for row in rows for name, encode in self._encoders]
+        return self._few[len(rows) - 1], [None if value is None else encode(value) for value, encode in values]
+
+
+# One for each text, which is written once.
+write_rows = cache(RowsText)
 
 
 class Column(NamedTuple):
@@ -253,12 +277,6 @@ def shape_values(name: str, model: type[models.Model], source: str, count: int) 
     table = describe_table(model)
     columns = [(column.name, column.type) for column in table.columns]
     return ValuesShape(f"{name} AS ({table.write_insert('ROWS', source)})", columns, count)
-
-
-def encode_rows(columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> list[bytes | None]:
-    """The values of a `ValuesShape` of these columns, by names and types."""
-    encoders = [(name, ENCODERS[type_].encode) for name, type_ in columns.items()]
-    return [None if (value := row[name]) is None else encode(value) for row in rows for name, encode in encoders]
 
 
 def write_json(value: object) -> str:

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from ledger.rows import FEW_ROWS, Part, Shape, Text, ValuesShape, encode_rows, write_json
+from ledger.rows import Part, Text, write_rows
 from tracking.events import INSERT_FACTS, PAYLOAD_TIME, Fact
 from webhooks.publishing import PUBLISH, max_attempts
 
@@ -24,18 +23,10 @@ class NewFact:
 
 
 # `body` is the data of the webhook delivery: as `tracking.events.record_facts` has it, which reads it from the tables.
-_COLUMNS = {
-    "id": "uuid",
-    "project_id": "uuid",
-    "message_id": "uuid",
-    "recipient_id": "uuid",
-    "address": "text",
-    "type": "text",
-    "data": "jsonb",
-    "body": "jsonb",
-    "is_test": "boolean",
-}
-_FROM_JSON = f"json_to_recordset({{0}}::json) AS v({', '.join(map(' '.join, _COLUMNS.items()))})"
+_COLUMNS = (
+    "id uuid, project_id uuid, message_id uuid, recipient_id uuid, address text, type text, data jsonb, body jsonb,"
+    " is_test boolean"
+)
 _FACTS = "facts AS MATERIALIZED (SELECT v.* FROM ROWS, SOURCE)"
 _WRITTEN = Text(f"written AS ({INSERT_FACTS})")
 # The same in one part, where nobody else reads them.
@@ -59,16 +50,9 @@ def event_parts(facts: Sequence[NewFact], source: str, *, is_heard: bool) -> lis
 
     The caller wakes the webhooks' worker after the commit if there are any.
     """
-    rows = [build_row(fact, is_heard=is_heard) for fact in facts]
-    shape = shape_facts(source, len(facts) if len(facts) <= FEW_ROWS else 0, is_heard=is_heard)
-    part = shape, encode_rows(_COLUMNS, rows) if shape.formats else [write_json(rows)]
-    return [part, (_WRITTEN, []), (_POSTED, [max_attempts()])] if is_heard else [part]
-
-
-@lru_cache(maxsize=100)
-def shape_facts(source: str, few: int, *, is_heard: bool) -> Shape:
     text = (_FACTS if is_heard else _WRITTEN_ONLY).replace("SOURCE", source)
-    return ValuesShape(text, tuple(_COLUMNS.items()), few) if few else Text(text.replace("ROWS", _FROM_JSON), 1)
+    part = write_rows(text, _COLUMNS).build_part([build_row(fact, is_heard=is_heard) for fact in facts])
+    return [part, (_WRITTEN, []), (_POSTED, [max_attempts()])] if is_heard else [part]
 
 
 def build_row(new: NewFact, *, is_heard: bool) -> dict[str, Any]:

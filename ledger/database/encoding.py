@@ -47,6 +47,7 @@ _TEXT, _BINARY = int(Format.TEXT), int(Format.BINARY)
 # By the type's name. libpq takes the text form up to the first NUL: texts go in the binary form, which has a length, so
 # that PostgreSQL sees the NUL and refuses it.
 ENCODERS = {
+    "bytea": Encoder(str.encode, _TEXT),  # as in JSON: \x and hexadecimal digits
     "boolean": Encoder({False: b"f", True: b"t"}.__getitem__, _TEXT),
     "integer": Encoder(_write_number, _TEXT),
     "integer[]": Encoder(_write_numbers, _TEXT),
