@@ -61,13 +61,10 @@ class Listeners:
 ENABLED = str(EndpointStatus.ENABLED)
 listeners = Listeners()
 
-# The enabled endpoints of a project, as a part of a statement with its id and whether it is about test mail.
-HEARD = f"""
-heard AS MATERIALIZED (
-    SELECT 1 AS id FROM webhooks_endpoint
-    WHERE project_id = {{0}}::uuid AND is_test = {{1}}::boolean AND status = '{EndpointStatus.ENABLED}'
-)
-"""  # noqa: S608 - built from constants
+# Whether a project has endpoints, by its id and whether it is about test mail.
+HAS_ENDPOINTS = f"""
+EXISTS (SELECT FROM webhooks_endpoint WHERE project_id = %(project)s AND is_test = %(is_test)s AND status = '{ENABLED}')
+"""
 
 
 class UnheardProjects:

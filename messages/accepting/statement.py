@@ -21,7 +21,7 @@ from messages.models import Attachment, Content, Message, Recipient, Subject
 from tracking.models import TrackedLinks
 from tracking.new_events import NewFact, event_parts
 from tracking.suppressions.reach import Cause
-from webhooks.publishing import HEARD, unheard_projects
+from webhooks.publishing import HAS_ENDPOINTS, unheard_projects
 
 # Entries of the list by lower-case address.
 Listed = Mapping[str, Sequence[Cause]]
@@ -71,10 +71,11 @@ LONG_TEXTS = ("html", "text")
 _LISTED = Text(
     """
 listed AS MATERIALIZED (
-    SELECT COALESCE(string_agg(line, E'\\n' ORDER BY line COLLATE "C"), '') AS lines FROM (
-        SELECT concat(reason, '/', stream, '/', address) AS line FROM tracking_suppression
+    SELECT array_to_string(ARRAY(
+        SELECT concat(reason, '/', stream, '/', address) COLLATE "C" AS line FROM tracking_suppression
         WHERE project_id = {0}::uuid AND address = ANY(string_to_array({1}::text, E'\\n')) AND is_test = {2}::boolean
-    ) AS entries
+        ORDER BY line
+    ), E'\\n') AS lines
 )
 """,
     3,
@@ -91,19 +92,16 @@ kept AS MATERIALIZED (
 )
 _GATE = """
 {name} AS MATERIALIZED (
-    SELECT {lock} WHERE (SELECT lines FROM listed) = {{0}}::text{streams}{unheard}
+    SELECT {columns} WHERE (SELECT lines FROM listed) = {{0}}::text{conditions}
 )
 """
-_GATE_STREAMS = " AND (SELECT count(*) FROM kept) = cardinality(string_to_array({1}::text, '/'))"
-_GATE_UNHEARD = " AND NOT EXISTS (SELECT FROM heard)"
-_KEPT = "(SELECT COALESCE(string_agg(name, '/'), '') FROM kept)"
-_POSTS = "(SELECT count(*) FROM posted)"
+_HAS_ENDPOINTS = HAS_ENDPOINTS.strip() % {"project": "{1}::uuid", "is_test": "{2}::boolean"}
+_HAS_STREAMS = "cardinality(ARRAY(SELECT name FROM kept)) = cardinality(string_to_array({3}::text, '/'))"
+_KEPT = "array_to_string(ARRAY(SELECT name FROM kept), '/')"
 _END = """
-SELECT {gate}, count(*), (SELECT lines FROM listed), {kept}, {posts}, EXISTS (SELECT FROM heard),
-    extract(epoch FROM statement_timestamp())::float8
-FROM stored
+SELECT EXISTS (SELECT FROM {gate}), EXISTS (SELECT FROM stored), (SELECT lines FROM listed), {kept}, {has_endpoints},
+    {has_posts}, extract(epoch FROM statement_timestamp())::float8
 """
-_HEARD = Text(HEARD, 2)
 
 
 def store(
@@ -121,24 +119,25 @@ def store(
         # Addresses hold no line ends. psycopg looks at each element of a list.
         (_LISTED, [project_id, "\n".join(sorted(condition.addresses)), condition.is_test]),
         *([(_STREAMS, [project_id, streams])] if streams else []),
-        (_HEARD, [project_id, condition.is_test]),
-        (gate, [write_listed(condition.listed), streams][: gate.size]),
+        (gate, [write_listed(condition.listed), project_id, condition.is_test, streams][: gate.size]),
         *(key_parts("stored", answers, "gate") if answers else []),
         *list_parts(rows, files, is_heard=is_heard),
     ]
     sent_at = time.monotonic()
-    is_open, is_stored, listed, kept, post_count, has_endpoints, stated = run_parts(parts, end)
+    is_open, is_stored, listed, kept, has_endpoints, has_posts, stated = run_parts(parts, end)
     correct_clock(stated, sent_at)
-    unheard_projects.note(condition.project_id, is_test=condition.is_test, is_unheard=not has_endpoints)
+    # Without endpoints it was closed perhaps because there are some; with their part it says so if it was open.
+    if is_heard == is_open:
+        unheard_projects.note(condition.project_id, is_test=condition.is_test, is_unheard=is_open and not has_endpoints)
     if is_stored:
         for each in (rows.messages, rows.contents, rows.subjects, rows.recipients, rows.links, rows.attachments):
             mark_stored(each)
     return Result(
-        is_stored=bool(is_stored),
-        is_key_taken=bool(is_open and not is_stored),
+        is_stored=is_stored,
+        is_key_taken=is_open and not is_stored,
         listed=read_listed(listed),
         missing_streams=sorted(set(streams.split("/")).difference(kept.split("/"))),
-        has_posts=bool(post_count),
+        has_posts=has_posts,
     )
 
 
@@ -147,18 +146,21 @@ def shape_gate(key_count: int, *, has_streams: bool, is_heard: bool) -> tuple[Te
     """The part with one row if the condition holds, and the end of the statement. Without keys it is `stored` itself;
     each part that is not needed makes the statement cheaper to begin.
     """
-    gate = _GATE.format(
-        name="gate" if key_count else "stored",
-        lock=f"{lock_part_of_keys(key_count)} AS lock" if key_count else "1 AS id",
-        streams=_GATE_STREAMS if has_streams else "",
-        unheard="" if is_heard else _GATE_UNHEARD,
-    )
+    columns = f"{lock_part_of_keys(key_count)} AS lock" if key_count else "1 AS id"
+    conditions = [_HAS_STREAMS] if has_streams else []
+    if is_heard:
+        columns += f", {_HAS_ENDPOINTS} AS has_endpoints"
+    else:
+        conditions.append(f"NOT {_HAS_ENDPOINTS}")
+    name = "gate" if key_count else "stored"
     end = _END.format(
-        gate="(SELECT count(*) FROM gate)" if key_count else "count(*)",
+        gate=name,
         kept=_KEPT if has_streams else "''",
-        posts=_POSTS if is_heard else "0",
+        has_endpoints=f"(SELECT has_endpoints FROM {name})" if is_heard else "false",  # noqa: S608 - names
+        has_posts="EXISTS (SELECT FROM posted)" if is_heard else "false",
     )
-    return Text(gate, 1 + has_streams), end
+    text = _GATE.format(name=name, columns=columns, conditions="".join(f" AND {each}" for each in conditions))
+    return Text(text, 3 + has_streams), end
 
 
 def list_parts(rows: NewRows, files: NewFiles | None, *, is_heard: bool) -> Iterable[Part]:

@@ -18,6 +18,9 @@ from messages.models import Message, Recipient
 from tests.locked_rows import locked_elsewhere
 from tests.round_trips import counted_statements
 from tracking.suppressions.service import Entry, suppress
+from webhooks.models import WebhookDelivery
+from webhooks.publishing import unheard_projects
+from webhooks.services import add_endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -119,6 +122,17 @@ def test_requests_of_several_streams_are_stored_together(post_together: Any, pro
         answers = post_together([email(0), email(1), email(2, stream="digest"), email(3)])
     assert [answer.json()["stream"] for answer in answers] == ["default", "default", "digest", "default"]
     assert inserts(sent) == 2
+
+
+@pytest.mark.parametrize("keys", [[], ["a", "b", "c", "d"]], ids=["plain", "keyed"])
+def test_a_new_endpoint_gets_every_email(post_together: Any, api: Any, project: Project, keys: Sequence[str]) -> None:
+    assert api.post("/emails", email(9)).status_code == 202
+    assert unheard_projects.has(project.pk, is_test=False)
+    add_endpoint(project, url="https://hooks.example.com/", events=["email.queued"])
+    answers = post_together([email(number) for number in range(4)], keys)
+    assert [answer.status_code for answer in answers] == [202] * 4
+    assert WebhookDelivery.objects.count() == 4
+    assert not unheard_projects.has(project.pk, is_test=False)
 
 
 def test_a_request_that_waits_too_long_stores_by_itself(
