@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from django.db import DataError, models, transaction
+from django.db import DataError, connection, models, transaction
 
 from accounts.models import Project
 from common.ids import new_id
@@ -124,7 +124,10 @@ def test_a_value_of_each_type_comes_back_as_it_was(type_: str) -> None:
         assert read(received) == value
 
 
-def test_encoded_values_follow_those_of_psycopg() -> None:
+@pytest.mark.parametrize("is_pooled", [False, True])
+def test_encoded_values_follow_those_of_psycopg(is_pooled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection.ensure_connection()
+    monkeypatch.setattr(connection, "_is_pooled", is_pooled)
     encoder = ENCODERS["text"]
     row = fetch_raw(b"SELECT $1::int, $2::text", [7], Encoded([encoder.encode(ODD)], [encoder.format]))
     assert row == (7, ODD)
