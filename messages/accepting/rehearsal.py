@@ -21,6 +21,7 @@ from messages.accepting.persistence import Batch, build_rows
 from messages.accepting.statement import Condition, NewRows, compose, store
 from messages.models import RecipientField
 from tracking.suppressions.reach import Cause
+from webhooks.publishing import unheard_projects
 
 # No project has this id.
 NOBODY = UUID(int=0)
@@ -45,8 +46,11 @@ def rehearse() -> None:
     # Nobody's sender is admitted only where no mail leaves this machine.
     with suppress(ApiError):
         Admission(CALLER).admit(DRAFT)
-    result = store(*build_email(database_time()))
-    assert not result.is_stored
+    # The statement of a project that may have endpoints of webhooks, then that of one that has none.
+    for is_unheard in (False, True):
+        unheard_projects.note(NOBODY, is_test=False, is_unheard=is_unheard)
+        result = store(*build_email(database_time()))
+        assert not result.is_stored
 
 
 def build_email(now: datetime) -> tuple[Condition, NewRows]:

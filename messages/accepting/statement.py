@@ -15,7 +15,7 @@ from uuid import UUID
 from accounts.idempotency import KeptAnswer, key_parts, lock_part_of_keys
 from accounts.streams import DEFAULT_STREAM
 from ledger.clock import correct_clock
-from ledger.rows import Part, Text, insert_part, mark_stored, run_parts
+from ledger.rows import Part, Text, insert_part, mark_stored, run_parts, write_statement
 from messages.attachments import NewFiles, file_parts
 from messages.models import Attachment, Content, Message, Recipient, Subject
 from tracking.models import TrackedLinks
@@ -111,18 +111,8 @@ def store(
 
     Raises DataError, and has stored nothing, if one of several keys is in use.
     """
-    streams = "/".join(sorted(set(condition.streams) - {DEFAULT_STREAM}))
-    project_id = str(condition.project_id)
     is_heard = not unheard_projects.has(condition.project_id, is_test=condition.is_test)
-    gate, end = shape_gate(len(answers), has_streams=bool(streams), is_heard=is_heard)
-    parts: list[Part] = [
-        # Addresses hold no line ends. psycopg looks at each element of a list.
-        (_LISTED, [project_id, "\n".join(sorted(condition.addresses)), condition.is_test]),
-        *([(_STREAMS, [project_id, streams])] if streams else []),
-        (gate, [write_listed(condition.listed), project_id, condition.is_test, streams][: gate.size]),
-        *(key_parts("stored", answers, "gate") if answers else []),
-        *list_parts(rows, files, is_heard=is_heard),
-    ]
+    parts, end = build_parts(condition, rows, files, answers, is_heard=is_heard)
     sent_at = time.monotonic()
     is_open, is_stored, listed, kept, has_endpoints, has_posts, stated = run_parts(parts, end)
     correct_clock(stated, sent_at)
@@ -136,9 +126,43 @@ def store(
         is_stored=is_stored,
         is_key_taken=is_open and not is_stored,
         listed=read_listed(listed),
-        missing_streams=sorted(set(streams.split("/")).difference(kept.split("/"))),
+        missing_streams=sorted(set(list_streams(condition)).difference(kept.split("/"))),
         has_posts=has_posts,
     )
+
+
+def build_parts(
+    condition: Condition,
+    rows: NewRows,
+    files: NewFiles | None = None,
+    answers: Sequence[KeptAnswer] = (),
+    *,
+    is_heard: bool,
+) -> tuple[list[Part], str]:
+    """All parts of the statement, and its end. `is_heard`: the project may have endpoints of webhooks."""
+    project_id, streams = str(condition.project_id), "/".join(list_streams(condition))
+    gate, end = shape_gate(len(answers), has_streams=bool(streams), is_heard=is_heard)
+    parts: list[Part] = [
+        # Addresses hold no line ends. psycopg looks at each element of a list.
+        (_LISTED, [project_id, "\n".join(sorted(condition.addresses)), condition.is_test]),
+        *([(_STREAMS, [project_id, streams])] if streams else []),
+        (gate, [write_listed(condition.listed), project_id, condition.is_test, streams][: gate.size]),
+        *(key_parts("stored", answers, "gate") if answers else []),
+        *list_parts(rows, files, is_heard=is_heard),
+    ]
+    return parts, end
+
+
+def list_streams(condition: Condition) -> list[str]:
+    """The names of the streams that are rows."""
+    return sorted(set(condition.streams) - {DEFAULT_STREAM})
+
+
+def compose(condition: Condition, rows: NewRows) -> None:
+    """Compose the texts of the statement for rows of these shapes, which are kept."""
+    for is_heard in (True, False):
+        parts, end = build_parts(condition, rows, is_heard=is_heard)
+        write_statement(tuple([shape for shape, _ in parts]), end)
 
 
 @lru_cache(maxsize=100)

@@ -39,13 +39,16 @@ def test_nothing_is_stored_or_logged(monkeypatch: pytest.MonkeyPatch, is_pooled:
     connection.close()
 
 
-def test_the_statement_is_that_of_a_plain_email(api: ApiClient) -> None:
-    with counted_statements() as sent:
+def test_the_statements_are_those_of_the_first_plain_emails(api: ApiClient) -> None:
+    with counted_statements() as rehearsed:
         rehearsal.rehearse()
-    [rehearsed] = [each for each in sent if "INSERT INTO" in each]
     with counted_statements() as sent:
-        api.post("/emails", {"from_": "shop@example.test", "to": "you@example.test", "subject": "Hi", "text": "Hi"})
-    assert rehearsed in sent
+        # The second one knows that the project has no endpoints.
+        for _ in range(2):
+            api.post("/emails", {"from_": "shop@example.test", "to": "you@example.test", "subject": "Hi", "text": "Hi"})
+    inserts = [each for each in sent if "INSERT INTO \"mail_message\"" in each]
+    assert inserts == [each for each in rehearsed if "INSERT INTO \"mail_message\"" in each]
+    assert len(set(inserts)) == 2
 
 
 @pytest.mark.django_db
@@ -57,7 +60,7 @@ def test_its_text_is_composed_without_a_connection() -> None:
     assert sent == []
     misses = write_statement.cache_info().misses
     rehearsal.rehearse()
-    assert write_statement.cache_info().misses == misses == 1
+    assert write_statement.cache_info().misses == misses == 2
 
 
 def test_an_absent_database_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
