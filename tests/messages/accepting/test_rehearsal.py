@@ -46,8 +46,8 @@ def test_the_statements_are_those_of_the_first_plain_emails(api: ApiClient) -> N
         # The second one knows that the project has no endpoints.
         for _ in range(2):
             api.post("/emails", {"from_": "shop@example.test", "to": "you@example.test", "subject": "Hi", "text": "Hi"})
-    inserts = [each for each in sent if "INSERT INTO \"mail_message\"" in each]
-    assert inserts == [each for each in rehearsed if "INSERT INTO \"mail_message\"" in each]
+    inserts = [each for each in sent if 'INSERT INTO "mail_message"' in each]
+    assert inserts == [each for each in rehearsed if 'INSERT INTO "mail_message"' in each]
     assert len(set(inserts)) == 2
 
 
