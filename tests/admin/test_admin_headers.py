@@ -51,6 +51,7 @@ def test_only_trusted_proxies_say_that_the_client_came_by_https(settings, proxie
     assert ("Strict-Transport-Security" in answer) == is_secure
 
 
+@pytest.mark.slow("starts a program that loads the whole service")
 def test_the_deployment_check_has_nothing_to_say_with_https():
     environment = os.environ | {"PUBLIC_URL": "https://mail.service.test", "SECRET_KEY": "s3cr3t-" + "abcdefghij" * 5}
     command = [sys.executable, "manage.py", "check", "--deploy", "--tag", "security"]

@@ -81,7 +81,7 @@ def test_queue_status_shows_the_workers(send):
     cache.delete(TICK_KEY)
 
 
-@pytest.mark.slow("Starts a program, which waits for the processors while other tests load theirs.")
+@pytest.mark.slow("starts a program that loads the whole service")
 @pytest.mark.django_db(transaction=True)
 def test_queue_status_watches_in_json_lines_until_interrupted(send):
     process = subprocess.Popen(

@@ -151,6 +151,7 @@ def test_a_batch_asks_once_for_a_template_that_is_not_there(
                 renderer.render("nope", {})
 
 
+@pytest.mark.slow("spends the limit of a request on hostile templates")
 def test_a_batch_of_hostile_emails_costs_little_more_than_one(project: Project) -> None:
     html = "{% for i in (1..15000) %}{% if big contains needle %}{% endif %}{% endfor %}x"
     publish_template(create_template(project, {"alias": "slow", "subject": "s", "html": html}))

@@ -168,6 +168,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow("loads all programs of the service at once")
 def test_what_is_loaded_before_the_forks_is_all_that_the_programs_import_and_opens_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
