@@ -37,7 +37,7 @@ class Entry(ModelEntry):  # type: ignore[misc]
     def __next__(self) -> "Entry":
         following: Entry = super().__next__()
         if following._has_whole_seconds():
-            # Those of the sun would be found again before their own time, and those of parts of a second too often.
+            # Solar times would be found again before their own time, intervals with parts of a second too often.
             following.last_run_at = following.model.last_run_at = following.last_run_at.replace(microsecond=0)
         return following
 
